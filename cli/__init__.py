@@ -1,0 +1,1 @@
+"""The command line: says what was typed and shows what came out; no logic."""

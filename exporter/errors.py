@@ -1,0 +1,101 @@
+"""Every way in which a command can end, and the errors that lead there.
+
+SnapshotError (1)
+├── UsageError (2)            bad arguments, or the first export without a filter
+│   └── NoSuchNameError (2)   a project, metric, tag, task … that does not exist, with near matches
+├── ServerError (4)           the server, or the way to it
+│   ├── LoginError (4)        no credentials, wrong ones, a token that cannot be renewed
+│   └── RefusedError (4)      the server understood one request and refused it (400, 404, lasting 500)
+├── DatasetError (5)          a dataset that is damaged, too new, or none of ours
+├── LockedError (6)           another run is writing
+└── CeilingError (7)          stopped at --max-time, --max-requests …; go on next time
+
+The number is the exit code. A message is one line: what, which, what next.
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command; ``docs/cli.md`` prints this table."""
+
+    COMPLETE = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    SERVER = 4
+    DATASET = 5
+    LOCKED = 6
+    CEILING = 7
+    INTERRUPTED = 130
+
+
+EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
+    ExitCode.COMPLETE: "complete",
+    ExitCode.FAILED: "failed",
+    ExitCode.USAGE: "usage error, or no such name",
+    ExitCode.PARTIAL: "committed, but some tasks are partial or failed",
+    ExitCode.SERVER: "the server, or the login",
+    ExitCode.DATASET: "the dataset is damaged, or newer than this tool",
+    ExitCode.LOCKED: "locked by another run (`--wait` waits)",
+    ExitCode.CEILING: "stopped at a ceiling; run it again to go on",
+    ExitCode.INTERRUPTED: "interrupted; what was done is committed",
+}
+
+
+class SnapshotError(Exception):
+    """The root: its text is one line for the user, its ``exit_code`` ends the process."""
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+
+class UsageError(SnapshotError):
+    """What was asked cannot be meant."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NoSuchNameError(UsageError):
+    """A name that does not exist; the text carries near matches."""
+
+
+class ServerError(SnapshotError):
+    """The server could not be reached, or did not answer as a ClearML server does."""
+
+    exit_code = ExitCode.SERVER
+
+
+class LoginError(ServerError):
+    """The server was reached and would not let us in."""
+
+
+class RefusedError(ServerError):
+    """The server answered one request with an error that a repetition does not mend.
+
+    Attributes:
+        status: the HTTP status, equal to ``meta.result_code``.
+        subcode: ``meta.result_subcode``.
+    """
+
+    def __init__(self, message: str, *, status: int, subcode: int) -> None:
+        super().__init__(message)
+        self.status = status
+        self.subcode = subcode
+
+
+class DatasetError(SnapshotError):
+    """The folder is damaged, written by a newer version, or no dataset of ours."""
+
+    exit_code = ExitCode.DATASET
+
+
+class LockedError(SnapshotError):
+    """Another process is writing to this dataset."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class CeilingError(SnapshotError):
+    """A ceiling that the user set was reached; what was done is committed."""
+
+    exit_code = ExitCode.CEILING
