@@ -5,7 +5,7 @@ SnapshotError (1)
 │   └── NoSuchNameError (2)   a project, metric, tag, task … that does not exist, with near matches
 ├── ServerError (4)           the server, or the way to it
 │   ├── LoginError (4)        no credentials, wrong ones, a token that cannot be renewed
-│   └── RefusedError (4)      the server understood one request and refused it (400, 404, lasting 500)
+│   └── RefusedError (4)      the server understood one request and refused it (400, 404, 500)
 ├── DatasetError (5)          a dataset that is damaged, too new, or none of ours
 ├── LockedError (6)           another run is writing
 └── CeilingError (7)          stopped at --max-time, --max-requests …; go on next time
