@@ -1,0 +1,52 @@
+"""Series rows out of points: computed from the files of a commit, so they cannot disagree."""
+
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+from clearml_snapshot.exporter.store.encode import ROW_GROUP, conform, write_part
+from clearml_snapshot.exporter.store.files import FileEntry
+
+_MEMORY: Final = "96MB"
+"""DuckDB spills to disk beyond this; the whole export has 400 MB."""
+
+_BATCH: Final = 16_384
+
+
+def write_series(scalars: Sequence[Path], claims: Path, target: Path, *, spill: Path) -> FileEntry:
+    """Compute one row a series of the given scalars files into one part file.
+
+    Args:
+        scalars: part files under their ``project_id=`` folders.
+        claims: a Parquet file with the columns of ``writer.CLAIMS``.
+        target: the part file to write.
+        spill: a folder for what does not fit into memory.
+    """
+    sql = files(__package__).joinpath("series.sql").read_text(encoding="utf-8")
+    config = {"threads": 2, "memory_limit": _MEMORY, "temp_directory": str(spill)}
+    with duckdb.connect(config=config) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        parameters = {"files": [str(path) for path in scalars], "claims": str(claims)}
+        reader = connection.sql(sql, params=parameters).to_arrow_reader(_BATCH)
+        return write_part(target, "series", row_groups(reader, "series"))
+
+
+def row_groups(batches: Iterator[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
+    """Gather batches into row groups; of a stream never more than one is in memory."""
+    held: list[pa.Table] = []
+    rows = 0
+    for batch in batches:
+        held.append(conform(pa.Table.from_batches([batch]), table))
+        rows += batch.num_rows
+        if rows >= ROW_GROUP:
+            yield _joined(held)
+            held, rows = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
