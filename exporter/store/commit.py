@@ -143,7 +143,7 @@ class Build:
         )
 
     def _projects(self) -> int:
-        found: set[str] = set()
+        found: set[str | None] = set()
         for entry in self._files:
             if entry.table == "tasks":
                 column = pq.ParquetFile(self._root / entry.path).read(["project_id"]).column(0)

@@ -62,7 +62,7 @@ def _is_dataset(data: Path) -> bool:
 
 
 def _refuse_strangers(data: Path) -> None:
-    """Accept a README, hidden files, an uncommitted dataset, and datasets inside (``data/demo``)."""
+    """Accept a README, hidden files, an uncommitted dataset, and datasets inside."""
     for entry in sorted(data.iterdir()):
         known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
         if not known and not (entry.is_dir() and _is_dataset(entry)):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -51,7 +51,7 @@ def conform(rows: pa.Table, table: str) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _encoded(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+def _encoded(column: "pa.ChunkedArray[Any]", kind: pa.DataType) -> "pa.ChunkedArray[Any]":
     if column.type == kind:
         return column
     if kind == _CODES and not pa.types.is_dictionary(column.type):
@@ -71,9 +71,9 @@ def sorted_slices(rows: pa.Table, table: str, size: int = ROW_GROUP) -> Iterator
         yield rows.take(order.slice(start, size))
 
 
-def _order(rows: pa.Table, keys: tuple[str, ...]) -> pa.Array:
+def _order(rows: pa.Table, keys: tuple[str, ...]) -> "pa.Array[Any]":
     """Return the sorting permutation; text is compared by rank, four times as fast as by bytes."""
-    columns: dict[str, pa.Array] = {}
+    columns: dict[str, pa.Array[Any] | pa.ChunkedArray[Any]] = {}
     for key in keys:
         column = rows.column(key)
         if column.null_count:  # its own key, because NULL has to come first
@@ -82,11 +82,9 @@ def _order(rows: pa.Table, keys: tuple[str, ...]) -> pa.Array:
     return pc.sort_indices(pa.table(columns), sort_keys=[(name, "ascending") for name in columns])
 
 
-def _ranked(column: pa.ChunkedArray) -> pa.Array:
+def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
     """Turn dictionary codes into ranks of their texts (Arrow cannot sort dictionaries)."""
-    codes = column.combine_chunks()
-    if isinstance(codes, pa.ChunkedArray):  # no rows at all
-        return pa.array([], pa.int32())
+    codes = cast("pa.DictionaryArray[Any, Any]", column.combine_chunks())
     ranks = pc.rank(codes.dictionary, tiebreaker="dense").cast(pa.int32())
     return ranks.take(codes.indices)
 
@@ -103,15 +101,12 @@ class PartWriter:
         encodings = {name: how for name, how in _DELTA.items() if name in schema.names}
         if table == "scalars":
             encodings["value"] = "PLAIN"
+        options: dict[str, Any] = {
+            "use_dictionary": texts + lists,
+            "column_encoding": encodings or None,
+        }
         self._writer = pq.ParquetWriter(
-            path,
-            schema,
-            compression="zstd",
-            compression_level=3,
-            use_dictionary=texts + lists,
-            column_encoding=encodings or None,
-            store_schema=False,
-            version="2.6",
+            path, schema, compression="zstd", compression_level=3, store_schema=False, **options
         )
 
     def write(self, rows: pa.Table) -> None:
@@ -151,3 +146,21 @@ def write_part(path: Path, table: str, slices: Iterable[pa.Table]) -> FileEntry:
 def write_sorted(path: Path, table: str, rows: pa.Table) -> FileEntry:
     """Sort rows of any order and write them as one part file."""
     return write_part(path, table, sorted_slices(rows, table))
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
+    """Gather batches into row groups; of a stream never more than one is in memory."""
+    held: list[pa.Table] = []
+    rows = 0
+    for batch in batches:
+        held.append(conform(pa.Table.from_batches([batch]), table))
+        rows += batch.num_rows
+        if rows >= ROW_GROUP:
+            yield _joined(held)
+            held, rows = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

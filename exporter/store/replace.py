@@ -3,16 +3,15 @@
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from clearml_snapshot.exporter.store.encode import in_memory, write_part
+from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.summary import row_groups
 
 _BATCH: Final = 65_536
 
@@ -22,8 +21,11 @@ def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]
     known: dict[str, str | None] = {}
     for path in snapshot.paths("tasks"):
         rows = pq.read_table(path, columns=["task_id", "project_id"], partitioning=None)
-        pairs = zip(rows["task_id"].to_pylist(), rows["project_id"].to_pylist(), strict=True)
-        known.update((task, project) for task, project in pairs if task in task_ids)
+        known.update(
+            (row["task_id"], row["project_id"])
+            for row in rows.to_pylist()
+            if row["task_id"] in task_ids
+        )
     return known
 
 
@@ -55,20 +57,21 @@ def _holds(path: Path, ids: Sequence[str]) -> bool:
             if _may_hold(file.metadata.row_group(number), ids)
         ]
         batches = file.iter_batches(_BATCH, row_groups=groups, columns=["task_id"])
-        return any(pc.any(_belongs(batch.column(0), wanted)).as_py() for batch in batches)
+        return any(pc.any(_belongs(batch, wanted)).as_py() for batch in batches)
 
 
 def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
     statistics = group.column(0).statistics
     if statistics is None or not statistics.has_min_max:
         return True
-    nearest = bisect_left(ids, statistics.min)
-    return nearest < len(ids) and ids[nearest] <= statistics.max
+    nearest = bisect_left(ids, str(statistics.min))
+    return nearest < len(ids) and ids[nearest] <= str(statistics.max)
 
 
-def _belongs(task_ids: pa.Array, wanted: pa.Array) -> pa.Array:
-    """Tell for each row whether it is one of the tasks; texts are compared once each."""
-    return pc.is_in(task_ids.dictionary, wanted).take(task_ids.indices)
+def _belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
+    """Tell for each row whether its task is wanted; each text is compared once."""
+    task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
+    return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
 
 
 def rewrite_without(
@@ -86,8 +89,8 @@ def rewrite_without(
     return None
 
 
-def _others(batches: Iterable[pa.RecordBatch], wanted: pa.Array) -> Iterator[pa.RecordBatch]:
+def _others(batches: Iterable[pa.RecordBatch], wanted: "pa.Array[Any]") -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        kept = batch.filter(pc.invert(_belongs(batch.column("task_id"), wanted)))
+        kept = batch.filter(pc.invert(_belongs(batch, wanted)))
         if kept.num_rows:
             yield kept

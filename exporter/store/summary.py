@@ -1,13 +1,12 @@
 """Series rows out of points: computed from the files of a commit, so they cannot disagree."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import duckdb
-import pyarrow as pa
-from clearml_snapshot.exporter.store.encode import ROW_GROUP, conform, write_part
+from clearml_snapshot.exporter.store.encode import row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 
 _MEMORY: Final = "96MB"
@@ -26,27 +25,9 @@ def write_series(scalars: Sequence[Path], claims: Path, target: Path, *, spill: 
         spill: a folder for what does not fit into memory.
     """
     sql = files(__package__).joinpath("series.sql").read_text(encoding="utf-8")
-    config = {"threads": 2, "memory_limit": _MEMORY, "temp_directory": str(spill)}
-    with duckdb.connect(config=config) as connection:
+    with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET temp_directory = $spill", {"spill": str(spill)})
         parameters = {"files": [str(path) for path in scalars], "claims": str(claims)}
         reader = connection.sql(sql, params=parameters).to_arrow_reader(_BATCH)
         return write_part(target, "series", row_groups(reader, "series"))
-
-
-def row_groups(batches: Iterator[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
-    """Gather batches into row groups; of a stream never more than one is in memory."""
-    held: list[pa.Table] = []
-    rows = 0
-    for batch in batches:
-        held.append(conform(pa.Table.from_batches([batch]), table))
-        rows += batch.num_rows
-        if rows >= ROW_GROUP:
-            yield _joined(held)
-            held, rows = [], 0
-    if held:
-        yield _joined(held)
-
-
-def _joined(tables: list[pa.Table]) -> pa.Table:
-    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
