@@ -7,9 +7,9 @@ a change here is a new ``FORMAT_VERSION``, and the next commit rewrites what is 
 from typing import Final
 
 import pyarrow as pa
-
-FORMAT: Final = "clearml-snapshot"
-FORMAT_VERSION: Final = 1
+from clearml_snapshot.exporter.store.layout import FORMAT as FORMAT
+from clearml_snapshot.exporter.store.layout import FORMAT_VERSION as FORMAT_VERSION
+from clearml_snapshot.exporter.store.layout import NO_PROJECT as NO_PROJECT
 
 _TIME: Final = pa.timestamp("ms", tz="UTC")
 _TEXT: Final = pa.string()
@@ -150,6 +150,3 @@ TABLES: Final[dict[str, pa.Schema]] = {
     "exports": EXPORTS,
 }
 """The tables by name, which is also the name of their folder."""
-
-NO_PROJECT: Final = "__HIVE_DEFAULT_PARTITION__"
-"""The partition of tasks in no project; every reader takes it for NULL."""

@@ -1,0 +1,163 @@
+"""Build the next snapshot's folder out of the last one and a stage."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
+from clearml_snapshot.exporter.store.files import FileEntry, link_or_copy, sync_tree, write_text
+from clearml_snapshot.exporter.store.open_me import open_sql, readme
+from clearml_snapshot.exporter.store.replace import holding, known_tasks, rewrite_without
+from clearml_snapshot.exporter.store.schema import TABLES
+from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
+from clearml_snapshot.exporter.store.summary import write_series
+from clearml_snapshot.exporter.store.writer import Stage, moved
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a commit says of itself in ``snapshot.json``."""
+
+    number: int
+    server: Mapping[str, Any]
+    selections: Any
+    checkpoint: bool
+
+
+class Build:
+    """One folder in the making, ``.staging/<number>``."""
+
+    def __init__(self, root: Path, number: int, last: Snapshot | None) -> None:
+        self._root, self._number, self._last = root, number, last
+        self._files: list[FileEntry] = []
+        self._sequence = count(1)
+        if root.exists():  # an earlier try of this commit that raised
+            shutil.rmtree(root)
+        root.mkdir(parents=True)
+
+    def carry_over(self, task_ids: set[str]) -> None:
+        """Link the last snapshot's files; those that hold one of the tasks are rewritten."""
+        if self._last is None:
+            return
+        old = known_tasks(self._last, task_ids)
+        stale = holding(self._last, old)
+        for entry in self._last.files:
+            if entry.table == "exports" or not entry.rows:
+                continue
+            if entry.path in stale:
+                self._rewrite(entry, set(old))
+            else:
+                self._link(entry)
+
+    def _link(self, entry: FileEntry) -> None:
+        assert self._last is not None
+        target = self._root / entry.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link_or_copy(self._last.root / entry.path, target)
+        self._files.append(entry)
+
+    def _rewrite(self, entry: FileEntry, task_ids: set[str]) -> None:
+        assert self._last is not None
+        path = f"{entry.path.rpartition('/')[0]}/{self._name()}"
+        source, target = self._last.root / entry.path, self._root / path
+        rewritten = rewrite_without(source, target, entry.table, task_ids)
+        if rewritten is not None:
+            self._files.append(replace(rewritten, path=path))
+
+    def take(self, stage: Stage) -> None:
+        """Move the staged files in and compute the series of their points."""
+        claims = stage.seal()
+        fresh = [moved(f.entry, self._root, f.project_id, self._name()) for f in stage.files]
+        self._files += fresh
+        points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
+        if points:
+            path = layout.part("series", None, self._name())
+            target = self._root / path
+            entry = write_series(points, claims, target, spill=stage.directory)
+            self._files.append(replace(entry, path=path))
+
+    def exports(self, row: Mapping[str, Any]) -> None:
+        """Write the one file of ``exports`` with this run's row, in place of an older one."""
+        new = pa.Table.from_pylist([row], TABLES["exports"])
+        old = [pq.read_table(path, partitioning=None) for path in self._paths_of_exports()]
+        kept = [t.filter([r != row["export_id"] for r in t["export_id"].to_pylist()]) for t in old]
+        rows = pa.concat_tables([conform(t, "exports") for t in [*kept, new]])
+        self._write("exports", rows)
+
+    def _paths_of_exports(self) -> list[str]:
+        return [] if self._last is None else self._last.paths("exports")
+
+    def fill_empty(self) -> None:
+        """Give each table without rows one empty file, so that its glob finds something."""
+        for table in set(TABLES) - {entry.table for entry in self._files}:
+            self._write(table, None)
+
+    def _write(self, table: str, rows: pa.Table | None) -> None:
+        path = layout.part(table, None, self._name())
+        target = self._root / path
+        entry = write_part(target, table, []) if rows is None else write_sorted(target, table, rows)
+        self._files.append(replace(entry, path=path))
+
+    def _name(self) -> str:
+        return layout.part_name(self._number, next(self._sequence))
+
+    def describe(self, about: About) -> None:
+        """Write ``snapshot.json``, README.md and open.sql, and sync the folder."""
+        files = sorted(self._files, key=lambda entry: entry.path)
+        header = {
+            "format": layout.FORMAT,
+            "format_version": layout.FORMAT_VERSION,
+            "tool_version": version("clearml-snapshot"),
+            "number": about.number,
+            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "checkpoint": about.checkpoint,
+            "server": dict(about.server),
+            "selections": about.selections,
+            "totals": asdict(self._totals()),
+        }
+        text = json.dumps({**header, "files": [asdict(entry) for entry in files]}, indent=1)
+        write_text(self._root / layout.SNAPSHOT_JSON, text + "\n")
+        write_text(self._root / layout.README, readme(header))
+        write_text(self._root / layout.OPEN_SQL, open_sql())
+        sync_tree(self._root)
+
+    def _totals(self) -> Totals:
+        rows = dict.fromkeys(TABLES, 0)
+        for entry in self._files:
+            rows[entry.table] += entry.rows
+        return Totals(
+            tasks=rows["tasks"],
+            series=rows["series"],
+            points=rows["scalars"],
+            projects=self._projects(),
+            bytes=sum(entry.bytes for entry in self._files),
+        )
+
+    def _projects(self) -> int:
+        found: set[str | None] = set()
+        for entry in self._files:
+            if entry.table == "tasks":
+                column = pq.ParquetFile(self._root / entry.path).read(["project_id"]).column(0)
+                found.update(column.drop_null().unique().to_pylist())
+        return len(found)
+
+
+def build(
+    root: Path, stage: Stage, last: Snapshot | None, about: About, export_row: Mapping[str, Any]
+) -> None:
+    """Make a whole snapshot folder at ``root``; nothing outside of it changes but the stage."""
+    folder = Build(root, about.number, last)
+    folder.carry_over(stage.task_ids)
+    folder.take(stage)
+    folder.exports(export_row)
+    folder.fill_empty()
+    folder.describe(about)

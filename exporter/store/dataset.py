@@ -1,0 +1,228 @@
+"""Writing side of a dataset: make it, lock it, commit to it, prune it."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.commit import About, build
+from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
+from clearml_snapshot.exporter.store.snapshots import (
+    Snapshot,
+    current_snapshot_folder,
+    numbers,
+    open_snapshot,
+    read_header,
+    read_snapshot,
+    unread,
+)
+from clearml_snapshot.exporter.store.writer import Stage
+from filelock import FileLock, Timeout
+
+_README: Final = """\
+# A ClearML dataset
+
+`current` is the newest complete snapshot. To hand it on, copy the folder that it points to
+(`cp -rL current somewhere`): it is whole, it never changes, and its README says how to open it.
+
+Everything here was written by clearml-snapshot; `snapshots/` may hold older states too.
+"""
+
+
+def prepare(data: Path) -> None:
+    """Make a folder ready to be a dataset; one that is a dataset already stays as it is.
+
+    A new one is readable by its owner only, because histories hold names, paths and parameters.
+
+    Raises:
+        UsageError: the folder holds something else.
+    """
+    if data.exists() and not data.is_dir():
+        raise UsageError(f"{data} is no folder; give another one with --data")
+    if _is_dataset(data):
+        return
+    if data.is_dir():
+        _refuse_strangers(data)
+    data.mkdir(parents=True, exist_ok=True)
+    data.chmod(0o700)
+    for name, text in ((".gitignore", "*\n"), (layout.README, _README)):
+        if not (data / name).exists():
+            write_text(data / name, text)
+
+
+def _is_dataset(data: Path) -> bool:
+    return current_snapshot_folder(data) is not None
+
+
+def _refuse_strangers(data: Path) -> None:
+    """Accept a README, hidden files, an uncommitted dataset, and datasets inside."""
+    for entry in sorted(data.iterdir()):
+        known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
+        if not known and not (entry.is_dir() and _is_dataset(entry)):
+            raise UsageError(
+                f"{data} holds {entry.name} and is no dataset of ours; "
+                "give an empty or a new folder with --data"
+            )
+    strangers = [p for p in layout.snapshots(data).glob("*") if not _is_snapshot_folder(p)]
+    if strangers:
+        raise UsageError(
+            f"{data} holds snapshots/{strangers[0].name} and is no dataset of ours; "
+            "give an empty or a new folder with --data"
+        )
+
+
+def _is_snapshot_folder(path: Path) -> bool:
+    return layout.snapshot_number(path.name) is not None
+
+
+@contextmanager
+def writing(data: Path, *, wait: bool = False) -> Iterator["Dataset"]:
+    """Become the one writer of a dataset, and clear away what a killed one left.
+
+    Args:
+        data: the dataset's folder; made when it is not there.
+        wait: wait for another writer to end instead of failing.
+
+    Raises:
+        LockedError: another process is writing.
+        UsageError: the folder holds something else.
+        DatasetError: its current snapshot is damaged or newer than this tool.
+    """
+    prepare(data)
+    lock = FileLock(layout.lock(data))
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout as error:
+        raise LockedError(_who_has_it(data)) from error
+    try:
+        dataset = Dataset(data)
+        yield dataset
+    finally:
+        shutil.rmtree(layout.staging(data), ignore_errors=True)
+        lock.release()
+
+
+def _who_has_it(data: Path) -> str:
+    try:
+        owner = json.loads(layout.owner(data).read_bytes())
+        who = f"process {int(owner['pid'])} since {owner['since']}"
+    except (OSError, ValueError, KeyError, TypeError):  # it is just starting, or just ending
+        who = "another process"
+    return f"{data} is being written by {who}; try later, or wait for it with --wait"
+
+
+class Dataset:
+    """A dataset under the writer's lock; see ``writing``."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        folder = current_snapshot_folder(data)
+        self._snapshot = None if folder is None else read_snapshot(folder)
+        self._stages = count(1)
+        self._clean()
+
+    def _clean(self) -> None:
+        staging = layout.staging(self._data)
+        if staging.exists():
+            shutil.rmtree(staging)
+        staging.mkdir()
+        owner = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        layout.owner(self._data).write_text(json.dumps(owner), encoding="utf-8")
+        current = 0 if self._snapshot is None else self._snapshot.number
+        for number in numbers(self._data):
+            if number > current:  # renamed into place, but killed before it became current
+                shutil.rmtree(layout.snapshot(self._data, number))
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The current snapshot; None before the first commit."""
+        return self._snapshot
+
+    def new_stage(self) -> Stage:
+        """Start to collect tasks for a commit."""
+        return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}")
+
+    def commit(
+        self,
+        stage: Stage,
+        *,
+        server: Mapping[str, Any],
+        selections: Any,
+        export_row: Mapping[str, Any],
+        keep: int | timedelta = 2,
+        checkpoint: bool = False,
+    ) -> Snapshot:
+        """Make the last snapshot plus the stage's tasks the current one, in one atomic step.
+
+        Args:
+            stage: whole tasks; each replaces its old rows in every table.
+            server: about the server, JSON-able; ``host`` stands in the README.
+            selections: the filters of the run, JSON-able.
+            export_row: a row of ``exports``; replaces the one of the same ``export_id``.
+            keep: how many finished exports stay, or how old they may grow.
+            checkpoint: not the last commit of its run; goes when the run ends.
+
+        Raises:
+            DatasetError: the last snapshot cannot be read.
+            OSError: the disk is full, or refuses.
+        """
+        number = 1 if self._snapshot is None else self._snapshot.number + 1
+        about = About(number, server, selections, checkpoint)
+        folder = layout.staging(self._data) / f"{number:06d}"
+        build(folder, stage, self._snapshot, about, export_row)
+        self._publish(folder, number)
+        self._snapshot = open_snapshot(layout.snapshot(self._data, number))
+        if not checkpoint:
+            self._prune(keep)
+        return self._snapshot
+
+    def _publish(self, folder: Path, number: int) -> None:
+        snapshots = layout.snapshots(self._data)
+        snapshots.mkdir(exist_ok=True)
+        folder.rename(layout.snapshot(self._data, number))
+        sync_folder(snapshots)
+        point_to(
+            layout.current_link(self._data),
+            layout.current_text(self._data),
+            f"snapshots/{number:06d}",
+            layout.staging(self._data) / "current",
+        )
+        sync_folder(self._data)
+
+    def _prune(self, keep: int | timedelta) -> None:
+        """Remove checkpoints and old exports, except for those that somebody is reading."""
+        assert self._snapshot is not None
+        older = [n for n in numbers(self._data) if n < self._snapshot.number]
+        finished = [n for n in older if self._finished(n, keep)]
+        if isinstance(keep, int):
+            finished = finished[max(0, len(finished) + 1 - keep) :]
+        for number in sorted(set(older) - set(finished)):
+            self._remove(number)
+
+    def _finished(self, number: int, keep: int | timedelta) -> bool:
+        """Tell whether a snapshot ended its run and, for an age, is young enough to stay."""
+        try:
+            header = read_header(layout.snapshot(self._data, number))
+            created = datetime.fromisoformat(header["created_at"])
+        except (DatasetError, KeyError, ValueError):  # damaged: nothing to travel back to
+            return False
+        young = isinstance(keep, int) or datetime.now(UTC) - created <= keep
+        return young and not header.get("checkpoint")
+
+    def _remove(self, number: int) -> None:
+        folder = layout.snapshot(self._data, number)
+        grave = layout.staging(self._data) / f"pruned-{number}"
+        if not (folder / layout.SNAPSHOT_JSON).exists():
+            shutil.rmtree(folder)
+            return
+        with unread(folder) as free:
+            if free:
+                folder.rename(grave)  # gone at once for new readers; deleting takes its time
+        shutil.rmtree(grave, ignore_errors=True)

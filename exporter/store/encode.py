@@ -1,0 +1,166 @@
+"""Sorted, encoded Parquet: how every part file of a snapshot is written."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from clearml_snapshot.exporter.store.files import FileEntry, sha256, sync_file
+from clearml_snapshot.exporter.store.schema import TABLES
+
+ROW_GROUP: Final = 250_000
+"""Rows a row group: 100 million points, ``max`` of one metric in 53 ms; with 1 million 89 ms."""
+
+SORT: Final[dict[str, tuple[str, ...]]] = {
+    "tasks": ("task_id",),
+    "hyperparams": ("task_id", "section", "name"),
+    "series": ("metric", "variant", "task_id"),
+    "scalars": ("metric", "variant", "task_id", "iteration"),
+    "exports": ("started",),
+}
+"""The order of rows inside a file; NULL comes first."""
+
+_DELTA: Final = {"iteration": "DELTA_BINARY_PACKED", "timestamp": "DELTA_BINARY_PACKED"}
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+
+
+def in_memory(table: str) -> pa.Schema:
+    """Return a table's schema with dictionary-encoded text, as it is held and written."""
+    return pa.schema(
+        [
+            pa.field(
+                field.name, _CODES if field.type == pa.string() else field.type, field.nullable
+            )
+            for field in TABLES[table]
+        ]
+    )
+
+
+def conform(rows: pa.Table, table: str) -> pa.Table:
+    """Bring rows to the columns, order and types in which a table is held.
+
+    Raises:
+        KeyError: a column is missing.
+        pa.ArrowInvalid: a value does not fit its column.
+    """
+    schema = in_memory(table)
+    columns = [_encoded(rows.column(field.name), field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _encoded(column: "pa.ChunkedArray[Any]", kind: pa.DataType) -> "pa.ChunkedArray[Any]":
+    if column.type == kind:
+        return column
+    if kind == _CODES and not pa.types.is_dictionary(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    return column.cast(kind)
+
+
+def sorted_slices(rows: pa.Table, table: str, size: int = ROW_GROUP) -> Iterator[pa.Table]:
+    """Yield rows in the table's order, ``size`` at a time.
+
+    A whole sorted copy never exists: besides the rows there are only their codes, the order
+    (8 bytes a row) and one slice.
+    """
+    rows = rows.unify_dictionaries().combine_chunks()
+    order = _order(rows, SORT[table])
+    for start in range(0, rows.num_rows, size):
+        yield rows.take(order.slice(start, size))
+
+
+def _order(rows: pa.Table, keys: tuple[str, ...]) -> "pa.Array[Any]":
+    """Return the sorting permutation; text is compared by rank, four times as fast as by bytes."""
+    columns: dict[str, pa.Array[Any] | pa.ChunkedArray[Any]] = {}
+    for key in keys:
+        column = rows.column(key)
+        if column.null_count:  # its own key, because NULL has to come first
+            columns[f"{key} is there"] = pc.cast(column.is_valid(), pa.int8())
+        columns[key] = _ranked(column) if pa.types.is_dictionary(column.type) else column
+    return pc.sort_indices(pa.table(columns), sort_keys=[(name, "ascending") for name in columns])
+
+
+def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
+    """Turn dictionary codes into ranks of their texts (Arrow cannot sort dictionaries)."""
+    codes = cast("pa.DictionaryArray[Any, Any]", column.combine_chunks())
+    ranks = pc.rank(codes.dictionary, tiebreaker="dense").cast(pa.int32())
+    return ranks.take(codes.indices)
+
+
+class PartWriter:
+    """One Parquet part file; a context manager that leaves nothing behind when it fails."""
+
+    def __init__(self, path: Path, table: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._table, self._rows = path, table, 0
+        schema = in_memory(table)
+        texts = [field.name for field in schema if field.type == _CODES]
+        lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
+        encodings = {name: how for name, how in _DELTA.items() if name in schema.names}
+        if table == "scalars":
+            encodings["value"] = "PLAIN"
+        options: dict[str, Any] = {
+            "use_dictionary": texts + lists,
+            "column_encoding": encodings or None,
+        }
+        self._writer = pq.ParquetWriter(
+            path, schema, compression="zstd", compression_level=3, store_schema=False, **options
+        )
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows as one row group (or several of ``ROW_GROUP``)."""
+        if rows.num_rows:
+            self._writer.write_table(rows, row_group_size=ROW_GROUP)
+            self._rows += rows.num_rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._writer.close()
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
+
+    def entry(self) -> FileEntry:
+        """Sync the closed file and describe it; its ``path`` is still the absolute one."""
+        sync_file(self._path)
+        size = self._path.stat().st_size
+        return FileEntry(self._table, str(self._path), self._rows, size, sha256(self._path))
+
+
+def write_part(path: Path, table: str, slices: Iterable[pa.Table]) -> FileEntry:
+    """Write one part file from slices that are in the table's order already."""
+    with PartWriter(path, table) as writer:
+        for rows in slices:
+            writer.write(rows)
+    return writer.entry()
+
+
+def write_sorted(path: Path, table: str, rows: pa.Table) -> FileEntry:
+    """Sort rows of any order and write them as one part file."""
+    return write_part(path, table, sorted_slices(rows, table))
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
+    """Gather batches into row groups; of a stream never more than one is in memory."""
+    held: list[pa.Table] = []
+    rows = 0
+    for batch in batches:
+        held.append(conform(pa.Table.from_batches([batch]), table))
+        rows += batch.num_rows
+        if rows >= ROW_GROUP:
+            yield _joined(held)
+            held, rows = [], 0
+    if held:
+        yield _joined(held)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

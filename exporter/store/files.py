@@ -1,0 +1,80 @@
+"""Files that survive a power cut: sync, hash, link, replace."""
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of a table; ``path`` is relative to the snapshot, with ``/``."""
+
+    table: str
+    path: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's content to the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to the disk, where the system knows how."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except PermissionError:  # Windows cannot open a folder
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError:  # some network drives refuse; they have no better promise to give
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def sync_tree(root: Path) -> None:
+    """Force the entries of a folder and of all below it to the disk."""
+    for folder, _, _ in os.walk(root):
+        sync_folder(Path(folder))
+
+
+def sha256(path: Path) -> str:
+    """Hash a file; 64 hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file a second name; where the file system has no hard links, copy it."""
+    try:
+        target.hardlink_to(source)
+    except (OSError, NotImplementedError):
+        shutil.copyfile(source, target)
+        sync_file(target)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file and force it to the disk."""
+    path.write_text(text, encoding="utf-8", newline="\n")
+    sync_file(path)
+
+
+def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
+    """Make ``link`` a symlink to ``target`` in one step, or say the target in the file ``text``."""
+    scratch.unlink(missing_ok=True)
+    try:
+        scratch.symlink_to(target, target_is_directory=True)
+    except (OSError, NotImplementedError):  # a drive without symlinks, Windows without the right
+        write_text(scratch, target + "\n")
+        scratch.replace(text)
+        return
+    if link.is_dir() and not link.is_symlink():  # a copy made by a tool that follows symlinks
+        shutil.rmtree(link)
+    scratch.replace(link)
+    text.unlink(missing_ok=True)

@@ -1,0 +1,75 @@
+"""Where everything stands in a dataset; pure functions, no I/O and no pyarrow."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+FORMAT: Final = "clearml-snapshot"
+FORMAT_VERSION: Final = 1
+
+TABLE_NAMES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
+"""The tables, each also the name of its folder."""
+
+NO_PROJECT: Final = "__HIVE_DEFAULT_PARTITION__"
+"""The partition of tasks in no project; every reader takes it for NULL."""
+
+SNAPSHOT_JSON: Final = "snapshot.json"
+README: Final = "README.md"
+OPEN_SQL: Final = "open.sql"
+
+
+def snapshots(data: Path) -> Path:
+    """Return the folder that holds the snapshots of a dataset."""
+    return data / "snapshots"
+
+
+def snapshot(data: Path, number: int) -> Path:
+    """Return the folder of one snapshot."""
+    return snapshots(data) / f"{number:06d}"
+
+
+def snapshot_number(name: str) -> int | None:
+    """Read a snapshot folder's number from its name; None when it is no such name."""
+    return int(name) if len(name) >= 6 and name.isascii() and name.isdecimal() else None
+
+
+def current_link(data: Path) -> Path:
+    """Return the symlink to the snapshot that is current."""
+    return data / "current"
+
+
+def current_text(data: Path) -> Path:
+    """Return the text file that stands in for the symlink where there are none."""
+    return data / "CURRENT"
+
+
+def staging(data: Path) -> Path:
+    """Return the folder of what is in flight."""
+    return data / ".staging"
+
+
+def lock(data: Path) -> Path:
+    """Return the lock file of the one writer."""
+    return data / ".lock"
+
+
+def owner(data: Path) -> Path:
+    """Return the file in which the writer says who it is."""
+    return staging(data) / "owner.json"
+
+
+def partition(project_id: str | None) -> str:
+    """Return the folder of a project inside ``scalars``; None is no project."""
+    return f"project_id={NO_PROJECT if project_id is None else quote(project_id, safe='')}"
+
+
+def part(table: str, project_id: str | None, name: str) -> str:
+    """Return a part file's path inside a snapshot; only ``scalars`` is partitioned."""
+    if table == "scalars":
+        return f"{table}/{partition(project_id)}/{name}"
+    return f"{table}/{name}"
+
+
+def part_name(number: int, sequence: int) -> str:
+    """Name a part file after the snapshot that it was made for, so that names never meet."""
+    return f"part-{number:06d}-{sequence:05d}.parquet"

@@ -1,0 +1,231 @@
+"""Staging: what an export fetched becomes part files before any snapshot knows of them."""
+
+import itertools
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+from clearml_snapshot.exporter.store.encode import conform, in_memory, write_part, write_sorted
+from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.layout import part
+from clearml_snapshot.exporter.store.schema import SERIES, TABLES
+
+SPILL_ROWS: Final = 500_000
+"""A task's points go to disk from here on: memory is workers × this, never the task's size."""
+
+FLUSH_ROWS: Final = 1_000_000
+"""Points of small tasks held before they are sorted into part files."""
+
+CLAIMS: Final = pa.schema(
+    [
+        SERIES.field(name)
+        for name in (
+            "task_id",
+            "metric",
+            "variant",
+            "server_last",
+            "server_min",
+            "server_max",
+            "server_count",
+        )
+    ]
+)
+"""What the server says of its series; joined to what is computed from the points."""
+
+_one_sort: Final = threading.Lock()
+"""Sorting takes as much memory again as its rows: one thread at a time."""
+
+_sequence: Final = itertools.count()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPoints:
+    """The points of one task: part files already written, and the rest in memory."""
+
+    project_id: str | None
+    rows: int
+    rest: pa.Table
+    files: tuple[FileEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A part file on its way: ``entry.path`` is absolute until the commit moves it."""
+
+    entry: FileEntry
+    project_id: str | None
+
+
+class Stage:
+    """Collects tasks for one commit; used by one thread, except for its ``PointBuffer``s.
+
+    A ``PointBuffer`` may outlive its stage's commit: the task then goes into the next stage.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.task_ids: set[str] = set()
+        self.points = 0
+        self.files: list[StagedFile] = []
+        self._points: dict[str | None, list[pa.Table]] = {}
+        self._held = 0
+        self._rows: dict[str, list[pa.RecordBatch]] = {"tasks": [], "hyperparams": []}
+        self._claims: list[pa.Table] = []
+
+    def add(
+        self,
+        task_row: Mapping[str, Any],
+        hyperparams: Iterable[Mapping[str, Any]] = (),
+        points: TaskPoints | None = None,
+        claims: pa.Table | None = None,
+    ) -> None:
+        """Take one whole task; its old rows in every table go when the stage is committed.
+
+        Args:
+            task_row: the columns of ``tasks``; a missing one is NULL; times as aware datetimes.
+            hyperparams: rows of ``hyperparams``; ``task_id`` is filled in.
+            points: what ``PointBuffer.finish`` gave; None for a task without scalars.
+            claims: the server's claims about the task's series, see ``CLAIMS``.
+
+        Raises:
+            ValueError: the task is in this stage already.
+        """
+        task_id = str(task_row["task_id"])
+        if task_id in self.task_ids:
+            raise ValueError(f"task {task_id} is staged twice")
+        self.task_ids.add(task_id)
+        self._take("tasks", [task_row])
+        self._take("hyperparams", [{**row, "task_id": task_id} for row in hyperparams])
+        if claims is not None and claims.num_rows:
+            self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
+        if points is not None:
+            self._take_points(points)
+
+    def _take(self, table: str, rows: list[Mapping[str, Any]]) -> None:
+        if rows:
+            self._rows[table].append(pa.RecordBatch.from_pylist(rows, TABLES[table]))
+
+    def _take_points(self, points: TaskPoints) -> None:
+        self.files += [StagedFile(entry, points.project_id) for entry in points.files]
+        self.points += points.rows
+        if points.rest.num_rows:
+            self._points.setdefault(points.project_id, []).append(points.rest)
+            self._held += points.rest.num_rows
+        if self._held >= FLUSH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the points held in memory, one part file a project."""
+        held, self._points, self._held = self._points, {}, 0
+        while held:
+            project_id, tables = held.popitem()
+            entry = spill(self.directory, pa.concat_tables(tables))
+            self.files.append(StagedFile(entry, project_id))
+            tables.clear()
+        pa.default_memory_pool().release_unused()
+
+    def seal(self) -> Path:
+        """Write everything still held; returns the Parquet file with the server's claims."""
+        self.flush()
+        for table, batches in self._rows.items():
+            if batches:
+                rows = conform(pa.Table.from_batches(batches), table)
+                batches.clear()
+                self.files.append(StagedFile(write_sorted(self._path(), table, rows), None))
+        return self._write_claims()
+
+    def _write_claims(self) -> Path:
+        import pyarrow.parquet as pq
+
+        path = self._path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.concat_tables([CLAIMS.empty_table(), *self._claims]), path)
+        self._claims.clear()
+        return path
+
+    def _path(self) -> Path:
+        return staged_path(self.directory)
+
+
+class PointBuffer:
+    """Collects the points of ONE task in one thread and spills sorted runs to disk."""
+
+    def __init__(self, stage: Stage, project_id: str | None) -> None:
+        self._directory = stage.directory
+        self._project_id = project_id
+        self._tables: list[pa.Table] = []
+        self._held = 0
+        self._rows = 0
+        self._files: list[FileEntry] = []
+
+    @property
+    def rows(self) -> int:
+        """Points added so far."""
+        return self._rows
+
+    def add(self, table: pa.Table) -> None:
+        """Take a page of points with the columns of ``SCALARS``; text may be dictionary-encoded."""
+        self._tables.append(conform(table, "scalars"))
+        self._held += table.num_rows
+        self._rows += table.num_rows
+        if self._held >= SPILL_ROWS:
+            self._spill()
+
+    def _spill(self) -> None:
+        rows = pa.concat_tables(self._tables)
+        self._tables.clear()
+        self._held = 0
+        self._files.append(spill(self._directory, rows))
+
+    def finish(self) -> TaskPoints:
+        """Hand over everything; the buffer is empty afterwards."""
+        rest = (
+            pa.concat_tables(self._tables) if self._tables else in_memory("scalars").empty_table()
+        )
+        points = TaskPoints(
+            self._project_id,
+            self._rows,
+            # many pages hold the same few texts: one copy of them
+            rest.unify_dictionaries().combine_chunks(),
+            tuple(self._files),
+        )
+        self._tables, self._files, self._held, self._rows = [], [], 0, 0
+        return points
+
+    def discard(self) -> None:
+        """Forget the points, and delete those that are on disk."""
+        for entry in self._files:
+            Path(entry.path).unlink(missing_ok=True)
+        self._tables, self._files, self._held, self._rows = [], [], 0, 0
+
+
+def discard(points: TaskPoints) -> None:
+    """Delete the part files of finished points that no stage took."""
+    for entry in points.files:
+        Path(entry.path).unlink(missing_ok=True)
+
+
+def staged_path(directory: Path) -> Path:
+    """Return a new path in the staging folder."""
+    return directory / f"run-{next(_sequence):06d}.parquet"
+
+
+def spill(directory: Path, rows: pa.Table) -> FileEntry:
+    """Write points of any order as one sorted part file; one thread sorts at a time."""
+    with _one_sort:
+        return write_sorted(staged_path(directory), "scalars", rows)
+
+
+def moved(entry: FileEntry, snapshot: Path, project_id: str | None, name: str) -> FileEntry:
+    """Move a staged file to its place in a snapshot folder."""
+    path = part(entry.table, project_id, name)
+    target = snapshot / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Path(entry.path).rename(target)
+    return replace(entry, path=path)
+
+
+__all__ = ["CLAIMS", "PointBuffer", "Stage", "StagedFile", "TaskPoints", "discard", "write_part"]
