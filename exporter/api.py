@@ -1,0 +1,391 @@
+"""Calls to a ClearML server: login, an allow-list of reading endpoints, bounded retries, raw bytes.
+
+Everything is a POST of plain JSON. A call ends in one of four ways: decoded data, RefusedError
+(this request only), LoginError, or ServerError once nothing has succeeded for ``give_up_after``.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+import requests
+import tenacity
+from clearml_snapshot.exporter.configuration import ServerConfiguration
+from clearml_snapshot.exporter.errors import (
+    CeilingError,
+    LoginError,
+    RefusedError,
+    ServerError,
+    SnapshotError,
+)
+from clearml_snapshot.exporter.failures import (
+    DamagedBodyError,
+    TryAgainError,
+    connection_failure,
+    decode_data,
+    failure,
+    looks_like,
+    message,
+    place,
+    retry_after_seconds,
+)
+from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3.exceptions import HTTPError
+
+T = TypeVar("T")
+
+READING_ENDPOINTS: Final = frozenset(
+    {
+        "events.get_multi_task_metrics",
+        "events.get_scalar_metrics_and_variants",
+        "events.get_task_events",
+        "events.scalar_metrics_iter_raw",
+        "organization.get_tags",
+        "projects.get_all_ex",
+        "server.info",
+        "tasks.get_all_ex",
+        "users.get_all_ex",
+        "users.get_current_user",
+    }
+)
+"""All that this tool can ask of a server besides ``auth.login``; none of it changes anything."""
+
+_MOST_TRIES: Final = 9
+"""Of one request while others succeed: with 20 % of all requests failing, one in two million."""
+_FIRST_TRIES: Final = 3
+"""Of the first contact, where the address itself seems wrong."""
+_CONNECT_TIMEOUT: Final = 10.0
+_RENEW_BEFORE: Final = 300.0
+"""Seconds before its end at which a token is renewed."""
+_PROBE: Final = 5.0
+"""Seconds that a seemingly dead server gets for a last question."""
+_CHUNK: Final = 1 << 18
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait."""
+
+    timeout: float = 60.0
+    """Seconds for one request, from its first byte to its last."""
+    give_up_after: float = 120.0
+    """Seconds without any success after which the server counts as dead."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is logged in where, out of the token."""
+
+    user_id: str
+    user_name: str
+    company_id: str
+    company_name: str
+    server_version: str
+    api_version: str
+
+
+@dataclass
+class Traffic:
+    """What was sent and received so far."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    """Of the bodies, as they came over the wire."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
+        """Count, from any thread."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.bytes += received
+
+
+class _Bearer(AuthBase):
+    """Set the token ourselves: without an ``auth`` requests would look into ``~/.netrc``."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+class Api:
+    """One server, for any number of threads; ``login`` comes first."""
+
+    def __init__(
+        self,
+        configuration: ServerConfiguration,
+        limits: Limits | None = None,
+        notice: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.host = configuration.api_host
+        self.web_host = configuration.web_host
+        self.traffic = Traffic()
+        self._configuration = configuration
+        self._limits = limits or Limits()
+        self._notice = notice
+        self._sessions = threading.local()
+        self._login_lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._token: str | None = None
+        self._token_ends = float("inf")
+        self._version = ""
+        self._last_success = time.monotonic()
+        self._ever_succeeded = False
+
+    def login(self) -> Identity:
+        """Get a token.
+
+        Raises:
+            LoginError: the server refuses the credentials.
+            ServerError: there is no ClearML server, or it stays silent.
+        """
+        self._last_success = time.monotonic()
+        self._token = None
+        claims = self._renew(None)
+        identity = claims.get("identity") or {}
+        self._version = str(claims.get("api_version") or "2.23")
+        return Identity(
+            user_id=str(identity.get("user") or ""),
+            user_name=str(identity.get("user_name") or ""),
+            company_id=str(identity.get("company") or ""),
+            company_name=str(identity.get("company_name") or ""),
+            server_version=str(claims.get("server_version") or "unknown"),
+            api_version=self._version,
+        )
+
+    def call(
+        self,
+        endpoint: str,
+        body: Mapping[str, Any],
+        decode: Callable[[bytes], T],
+        most_tries: int = _MOST_TRIES,
+    ) -> T:
+        """POST to a reading endpoint until it answers.
+
+        Args:
+            endpoint: one of READING_ENDPOINTS.
+            body: the request, as it becomes JSON.
+            decode: makes the result of a body whose status was 200; raises DamagedBodyError.
+            most_tries: of this request while the server lives.
+
+        Raises:
+            RefusedError: the server will not answer this request.
+            LoginError: the token ended and no other is given.
+            ServerError: nothing has succeeded for ``give_up_after`` seconds.
+            CeilingError: ``stop`` was called.
+        """
+        if endpoint not in READING_ENDPOINTS:
+            raise AssertionError(f"{endpoint} is not in the allow-list of reading endpoints")
+        data = json.dumps(body).encode()
+        return self._until_done(lambda: self._one_call(endpoint, data, decode), most_tries)
+
+    def get(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        """POST to a reading endpoint and give its ``data``; raises as ``call`` does."""
+        return self.call(endpoint, body, decode_data)
+
+    def stop(self) -> None:
+        """Make every call in flight, and every later one, end soon with CeilingError."""
+        self._stopped.set()
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The server's API version, e.g. (2, 34)."""
+        return tuple(int(part) for part in self._version.split(".") if part.isdigit())
+
+    def _one_call(self, endpoint: str, data: bytes, decode: Callable[[bytes], T]) -> T:
+        token = self._token
+        if token is None or time.time() > self._token_ends - _RENEW_BEFORE:
+            self._renew(token)
+            token = self._token
+        assert token is not None
+        status, body = self._post(f"/v{self._version}/{endpoint}", data, _Bearer(token))
+        if status == 401:
+            self._renew(token)
+            raise failure(self.host, endpoint, status, body)
+        if status != 200:
+            raise failure(self.host, endpoint, status, body)
+        try:
+            return decode(body)
+        except DamagedBodyError as error:
+            raise TryAgainError(f"{endpoint} answered {error}") from None
+
+    def _renew(self, old_token: str | None) -> dict[str, Any]:
+        """Log in, once however many threads found the token ended."""
+        with self._login_lock:
+            if old_token is not None and self._token != old_token:
+                return {}
+            if old_token is None:
+                return self._until_done(self._one_login)
+            return self._one_login()
+
+    def _one_login(self) -> dict[str, Any]:
+        configured = self._configuration
+        if configured.access_key and configured.secret_key:
+            auth: AuthBase = HTTPBasicAuth(configured.access_key, configured.secret_key)
+        else:
+            auth = _Bearer(self._token or configured.token or "")
+        status, body = self._post("/auth.login", b"{}", auth)
+        if status == 401:
+            raise LoginError(
+                f"{self.host} refused the login ({message(body)}); check the keys that "
+                "`clearml-snapshot whoami` would use: CLEARML_API_ACCESS_KEY and "
+                "CLEARML_API_SECRET_KEY, or clearml.conf"
+            )
+        if status != 200:
+            raise failure(self.host, "auth.login", status, body, login=True)
+        try:
+            token = decode_data(body)["token"]
+            claims = _claims(token)
+        except (DamagedBodyError, KeyError, TypeError, ValueError):
+            raise TryAgainError(
+                f"the login was answered with {looks_like(body)}", wrong_address=True
+            ) from None
+        self._token = token
+        self._token_ends = float(claims.get("exp") or "inf")
+        return claims
+
+    def _post(
+        self, path: str, data: bytes, auth: AuthBase, grace: float = 0.1
+    ) -> tuple[int, bytes]:
+        """Send one request, read its whole body in time, and count both."""
+        if self._stopped.is_set():
+            raise CeilingError("stopped")
+        allowed = max(min(self._limits.timeout, self._dead_at() - time.monotonic()), grace)
+        deadline = time.monotonic() + allowed
+        self.traffic.add(requests=1)
+        try:
+            with self._session().post(
+                self.host + path,
+                data=data,
+                auth=auth,
+                timeout=(min(_CONNECT_TIMEOUT, allowed), allowed),
+                verify=self._configuration.verify,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return response.status_code, self._read(response, deadline)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise connection_failure(error, allowed) from None
+
+    def _read(self, response: requests.Response, deadline: float) -> bytes:
+        """Read a body against the clock: a server that drips bytes must not hold us for ever."""
+        chunks = []
+        try:
+            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+                chunks.append(chunk)
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout
+            if response.headers.get("Location") and 300 <= response.status_code < 400:
+                return f"a redirect to {place(response.headers['Location'])}".encode()
+        finally:
+            self.traffic.add(received=response.raw.tell())
+        if response.status_code in {429, 503} and "Retry-After" in response.headers:
+            raise TryAgainError(
+                f"HTTP {response.status_code}",
+                after=retry_after_seconds(response.headers["Retry-After"]),
+            )
+        return b"".join(chunks)
+
+    def _session(self) -> requests.Session:
+        """Give each thread its own connections; requests does not promise to share them."""
+        session: requests.Session | None = getattr(self._sessions, "session", None)
+        if session is None:
+            session = self._sessions.session = requests.Session()
+            session.headers.update(
+                {
+                    "Content-Type": "application/json",
+                    "Accept-Encoding": "gzip, deflate",
+                    "X-ClearML-Client": "clearml-snapshot",
+                }
+            )
+        return session
+
+    def _until_done(self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES) -> T:
+        """Repeat with backoff and jitter; turn the last failure into a word for the user."""
+        backoff = tenacity.wait_exponential_jitter(initial=0.2, max=10.0, jitter=0.3)
+        begun = time.monotonic()
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            self.traffic.add(retries=1)
+            return max(backoff(state), _failed_with(state).after)
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(TryAgainError),
+            stop=lambda state: self._should_stop(state, begun, most_tries),
+            wait=wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            done = retrying(one_try)
+        except TryAgainError as error:
+            raise self._given_up(error, begun) from None
+        self._last_success = time.monotonic()
+        self._ever_succeeded = True
+        return done
+
+    def _should_stop(self, state: tenacity.RetryCallState, begun: float, most: int) -> bool:
+        error, tries = _failed_with(state), state.attempt_number
+        if tries == _FIRST_TRIES:
+            self._notice(f"{self.host}: {error}; trying again")
+        if not self._ever_succeeded and error.wrong_address:
+            return tries >= _FIRST_TRIES
+        if time.monotonic() + max(error.after, 0.2) > self._dead_at():
+            return True
+        others_succeed = self._last_success > begun
+        return tries >= most and (error.is_about_the_request or others_succeed)
+
+    def _dead_at(self) -> float:
+        return self._last_success + self._limits.give_up_after
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stopped.wait(seconds):
+            raise CeilingError("stopped")
+
+    def _given_up(self, error: TryAgainError, begun: float) -> SnapshotError:
+        if not self._ever_succeeded and error.wrong_address:
+            return ServerError(f"{self.host}: {error}")
+        if error.is_about_the_request or self._last_success > begun or self._is_alive():
+            return RefusedError(
+                f"{error}, again and again", status=error.status, subcode=error.subcode or 0
+            )
+        silent = time.monotonic() - self._last_success
+        waits = f", and asks to wait {error.after:.0f} s" if error.after else ""
+        return ServerError(
+            f"{self.host} is not answering: {error}{waits}; gave up after {silent:.0f} s without "
+            "a success (--give-up-after); what is committed stays, run it again later"
+        )
+
+    def _is_alive(self) -> bool:
+        """Ask once for something cheap: is it the server, or just the one request?"""
+        if not self._ever_succeeded or self._token is None:
+            return False
+        try:
+            status, _ = self._post("/server.info", b"{}", _Bearer(self._token), grace=_PROBE)
+        except TryAgainError:
+            return False
+        return status == 200
+
+
+def _failed_with(state: tenacity.RetryCallState) -> TryAgainError:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, TryAgainError)
+    return error
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Read a token's payload; whether its signature holds is the server's business."""
+    import jwt
+
+    try:
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except jwt.PyJWTError as error:
+        raise ValueError(str(error)) from None

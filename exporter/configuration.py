@@ -1,0 +1,176 @@
+"""Where the server is and how to get in, as the ClearML SDK resolves it.
+
+The sole importer of clearml, and only of its configuration: the SDK's ``Session`` loops for ever
+on 503, TLS errors and truncated bodies, prints to stdout and may write files that the
+configuration names.
+"""
+
+import contextlib
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from clearml_snapshot.exporter.errors import LoginError, ServerError
+
+NO_CREDENTIALS = (
+    "no ClearML credentials; run clearml-init, or set CLEARML_API_ACCESS_KEY and "
+    "CLEARML_API_SECRET_KEY"
+)
+
+
+@dataclass(frozen=True)
+class ServerConfiguration:
+    """An API server and the credentials for it."""
+
+    api_host: str
+    """Base address without a trailing slash and without credentials."""
+    web_host: str | None
+    """The web UI's base address; None where nobody knows it."""
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    verify: bool | str = True
+    """Whether to check certificates, or a CA bundle to check them against."""
+    sources: tuple[tuple[str, str, str], ...] = ()
+    """Setting, value fit to be shown, and where it came from."""
+
+
+def read_configuration(web_host: str | None = None) -> ServerConfiguration:
+    """Read ``clearml.conf`` and the ``CLEARML_*`` variables as the SDK would.
+
+    Args:
+        web_host: overrides the web UI's address.
+
+    Raises:
+        LoginError: no credentials are configured.
+        ServerError: the configuration cannot be read, or its address is none.
+    """
+    settings = _load_settings()
+    from clearml.backend_api.session import defs
+
+    token, token_source = _setting(defs.ENV_AUTH_TOKEN, None, settings)
+    access, access_source = _setting(
+        defs.ENV_ACCESS_KEY, "api.credentials.access_key", settings, shown=True
+    )
+    secret, secret_source = _setting(defs.ENV_SECRET_KEY, "api.credentials.secret_key", settings)
+    if not token and not (access and secret):
+        raise LoginError(NO_CREDENTIALS)
+    host, host_source = _api_host(settings)
+    web, web_source = _web_host(settings, web_host)
+    verify, verify_source = _setting(
+        defs.ENV_HOST_VERIFY_CERT, "api.verify_certificate", settings, shown=True
+    )
+    keys = (
+        (("token", "<set>", token_source),)
+        if token
+        else (
+            ("access key", _shortened(access), access_source),
+            ("secret key", "<set>", secret_source),
+        )
+    )
+    return ServerConfiguration(
+        api_host=host,
+        web_host=web.rstrip("/") if web else None,
+        access_key=None if token else access,
+        secret_key=None if token else secret,
+        token=token,
+        verify=_verify(verify),
+        sources=(
+            ("api server", host, host_source),
+            ("web server", web or "unknown", web_source),
+            *keys,
+            ("verify certificate", str(_verify(verify)), verify_source),
+        ),
+    )
+
+
+def _load_settings() -> Any:
+    """Load the SDK's configuration tree; what it prints goes to stderr, stdout is for data."""
+    with contextlib.redirect_stdout(sys.stderr):
+        import clearml.config
+        from clearml.backend_api import load_config
+        from clearml.backend_config import ConfigurationError
+        from clearml.utilities.pyhocon import exceptions as hocon
+
+        try:
+            return load_config(Path(clearml.config.__file__).parent)
+        except (ConfigurationError, hocon.ConfigException, OSError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ServerError(f"the ClearML configuration cannot be read: {reason}") from None
+
+
+def _setting(
+    entry: Any, key: str | None, settings: Any, *, shown: bool = False
+) -> tuple[str | None, str]:
+    """Give a setting and its source: the environment wins over the configuration file."""
+    for name in entry.keys:
+        if value := os.environ.get(name, "").strip():
+            return value, name
+    value = settings.get(key, None) if key else None
+    if value in (None, ""):
+        return None, "not set"
+    return str(value), _file_source(key, shown)
+
+
+def _file_source(key: str | None, shown: bool) -> str:
+    from clearml.backend_config.defs import get_active_config_file
+
+    name = get_active_config_file()
+    if name and Path(os.path.expandvars(name)).expanduser().is_file():
+        return f"{name}"
+    return "clearml's default" if shown else "the configuration"
+
+
+def _api_host(settings: Any) -> tuple[str, str]:
+    from clearml.backend_api.session import Session, defs
+
+    configured = settings.get("api.api_server", None) or settings.get("api.host", None)
+    source = _file_source("api.api_server", True) if configured else "clearml's default"
+    set_names = [name for name in defs.ENV_HOST.keys if os.environ.get(name, "").strip()]
+    source = set_names[0] if set_names else source
+    host = Session.get_api_server_host(settings).strip()
+    parts = urlsplit(host)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ServerError(
+            f"the API server's address {_without_userinfo(host)!r} (from {source}) is no "
+            "http(s) address; set CLEARML_API_HOST, e.g. https://api.clear.ml"
+        )
+    return _without_userinfo(host).rstrip("/"), source
+
+
+def _web_host(settings: Any, given: str | None) -> tuple[str | None, str]:
+    """Ask the SDK, but not for what it invents when the API server is at port 8008."""
+    from clearml.backend_api.session import Session, defs
+
+    if given:
+        return _without_userinfo(given), "--web-host"
+    unknown = (None, "set CLEARML_WEB_HOST or --web-host for links")
+    configured, source = _setting(defs.ENV_WEB_HOST, "api.web_server", settings, shown=True)
+    if configured:
+        return _without_userinfo(configured), source
+    if urlsplit(Session.get_api_server_host(settings)).port == 8008:
+        return unknown
+    try:
+        return Session.get_app_server_host(settings), "derived from the api server"
+    except ValueError:
+        return unknown
+
+
+def _without_userinfo(address: str) -> str:
+    """Drop ``user:password@`` so that no message and no dataset can carry it."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _shortened(key: str | None) -> str:
+    return f"{key[:4]}…" if key and len(key) > 8 else "<set>"
+
+
+def _verify(text: str | None) -> bool | str:
+    """Read a certificate setting as the SDK does: a truth value, or the path of a CA bundle."""
+    if text is None or text.lower() in {"true", "1", "yes", "on", "t", "y"}:
+        return True
+    return False if text.lower() in {"false", "0", "no", "off", "f", "n"} else text

@@ -1,0 +1,244 @@
+"""One page of scalar events: bytes → Arrow columns, with the odd ones counted.
+
+A typed decoder reads what is regular, several times as fast as ``json``; one odd value fails the
+page as a whole, and then it is read again event by event.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from clearml_snapshot.exporter.failures import DamagedBodyError
+from clearml_snapshot.exporter.store.schema import SCALARS
+
+SINGLE_VALUE_ITERATION: Final = -(2**31)
+"""The iteration at which the server keeps single-value scalars."""
+
+_EXACT_INTEGER: Final = 2**53
+_INT64: Final = range(-(2**63), 2**63)
+_FIRST_MS: Final = -62135596800000
+"""0001-01-01, in milliseconds since 1970; what is earlier has no date in most readers."""
+_LAST_MS: Final = 253402300799999
+"""The end of the year 9999."""
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+_PAGE_SCHEMA: Final = pa.schema(
+    [pa.field(f.name, _CODES if f.type == pa.string() else f.type, f.nullable) for f in SCALARS]
+)
+"""SCALARS with coded texts: a page repeats few names ten thousand times."""
+
+
+@dataclass(frozen=True)
+class EventPage:
+    """The points of one page, and what its reader needs to go on."""
+
+    points: pa.Table
+    """As SCALARS, texts dictionary-encoded, each key once."""
+    returned: int
+    """Events that came, usable or not."""
+    total: int | None
+    """Points that the server holds for what was asked, as counted at the first page."""
+    scroll_id: str | None
+    first: int | None
+    """Iteration of the first event."""
+    last: int | None
+    """Iteration of the last event; None when it has none that could be used."""
+    at_last: int
+    """Events at that iteration."""
+    bad: int = 0
+    """Points stored that are not what was sent: no number, a time out of range, rounded."""
+    dropped: int = 0
+    """Events that cannot be stored: no usable iteration, or no names."""
+
+
+class _Event(msgspec.Struct, gc=False):
+    metric: str
+    variant: str
+    iter: int
+    value: float
+    timestamp: int
+    worker: str | None = None
+
+
+class _Data(msgspec.Struct):
+    events: list[_Event]
+    returned: int = 0
+    total: int | None = None
+    scroll_id: str | None = None
+
+
+class _Envelope(msgspec.Struct):
+    data: _Data
+
+
+_decoder: Final = msgspec.json.Decoder(_Envelope)
+
+
+def decode_page(task_id: str, body: bytes) -> EventPage:
+    """Decode an answer of ``events.get_task_events``.
+
+    Raises:
+        DamagedBodyError: it is no such answer.
+    """
+    try:
+        data = _decoder.decode(body).data
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _decode_oddly(task_id, body)
+    events = data.events
+    values = [event.value for event in events]
+    iterations = [event.iter for event in events]
+    times = [event.timestamp for event in events]
+    if not _is_regular(values, iterations, times):
+        return _decode_oddly(task_id, body)
+    columns = {
+        "metric": [event.metric for event in events],
+        "variant": [event.variant for event in events],
+        "iteration": iterations,
+        "timestamp": times,
+        "value": values,
+        "worker": [event.worker for event in events],
+    }
+    return _page(task_id, columns, data.total, data.scroll_id, len(events))
+
+
+def _is_regular(values: list[float], iterations: list[int], times: list[int]) -> bool:
+    """Whether nothing needs a second look: rounding, infinities, years beyond 9999."""
+    return not values or (
+        max(values) < _EXACT_INTEGER
+        and min(values) > -_EXACT_INTEGER
+        and min(times) >= _FIRST_MS
+        and max(times) <= _LAST_MS
+        and min(iterations) in _INT64
+        and max(iterations) in _INT64
+    )
+
+
+def _decode_oddly(task_id: str, body: bytes) -> EventPage:
+    """Decode what the typed decoder refused, event by event."""
+    try:
+        data = json.loads(body)["data"]
+        events = [dict(event) for event in data["events"]]
+        total, scroll_id = data.get("total"), data.get("scroll_id")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise DamagedBodyError("something that is no page of events") from None
+    columns: dict[str, list[Any]] = {name: [] for name in SCALARS.names if name != "task_id"}
+    bad = dropped = 0
+    for event in events:
+        point = _point(event)
+        if point is None:
+            dropped += 1
+            continue
+        bad += point.pop("bad")
+        for name, cell in point.items():
+            columns[name].append(cell)
+    page = _page(task_id, columns, total, scroll_id, len(events), bad, dropped)
+    last = _iteration(events[-1].get("iter")) if events else None
+    first = _iteration(events[0].get("iter")) if events else None
+    return EventPage(**{**vars(page), "first": first, "last": last})
+
+
+def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Make one row, with ``bad`` as 0 or 1; None when it has no usable key."""
+    metric, variant = event.get("metric"), event.get("variant")
+    iteration = _iteration(event.get("iter"))
+    if not isinstance(metric, str) or not isinstance(variant, str) or iteration is None:
+        return None
+    value, value_is_bad = _value(event.get("value"))
+    moment, moment_is_bad = _moment(event.get("timestamp"))
+    worker = event.get("worker")
+    return {
+        "metric": clean_text(metric),
+        "variant": clean_text(variant),
+        "iteration": iteration,
+        "timestamp": moment,
+        "value": value,
+        "worker": clean_text(worker) if isinstance(worker, str) else None,
+        "bad": int(value_is_bad or moment_is_bad),
+    }
+
+
+def _iteration(raw: object) -> int | None:
+    """Read an iteration: a whole number within int64."""
+    if isinstance(raw, float) and raw.is_integer():
+        raw = int(raw)
+    return raw if isinstance(raw, int) and not isinstance(raw, bool) and raw in _INT64 else None
+
+
+def _value(raw: object) -> tuple[float | None, bool]:
+    """Read a value, and say whether the double differs from what was sent."""
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None, True
+    if isinstance(raw, float):
+        # json gives inf for 1e400 and for Infinity alike; the server refuses the second.
+        return raw, math.isinf(raw)
+    try:
+        return float(raw), int(float(raw)) != raw
+    except OverflowError:
+        return math.copysign(math.inf, raw), True
+
+
+def _moment(raw: object) -> tuple[int | None, bool]:
+    """Read milliseconds since 1970, within the years 1 to 9999; a missing time is no fault."""
+    if raw is None:
+        return None, False
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
+        return None, True
+    return (int(raw), False) if _FIRST_MS <= raw <= _LAST_MS else (None, True)
+
+
+def _page(
+    task_id: str,
+    columns: Mapping[str, list[Any]],
+    total: object,
+    scroll_id: object,
+    returned: int,
+    bad: int = 0,
+    dropped: int = 0,
+) -> EventPage:
+    iterations = columns["iteration"]
+    return EventPage(
+        points=_table(task_id, columns),
+        returned=returned,
+        total=total if isinstance(total, int) else None,
+        scroll_id=scroll_id if isinstance(scroll_id, str) else None,
+        first=iterations[0] if iterations else None,
+        last=iterations[-1] if iterations else None,
+        at_last=iterations.count(iterations[-1]) if iterations else 0,
+        bad=bad,
+        dropped=dropped,
+    )
+
+
+def _table(task_id: str, columns: Mapping[str, list[Any]]) -> pa.Table:
+    rows = len(columns["iteration"])
+    iteration = pa.array(columns["iteration"], pa.int64())
+    if SINGLE_VALUE_ITERATION in columns["iteration"]:
+        single = pc.equal(iteration, SINGLE_VALUE_ITERATION)
+        iteration = pc.if_else(single, pa.scalar(None, pa.int64()), iteration)
+    arrays = {
+        "task_id": pa.DictionaryArray.from_arrays(
+            pa.repeat(pa.scalar(0, pa.int32()), rows), [task_id]
+        ),
+        "metric": _coded(columns["metric"]),
+        "variant": _coded(columns["variant"]),
+        "iteration": iteration,
+        "timestamp": pa.array(columns["timestamp"], pa.int64()).cast(
+            _PAGE_SCHEMA.field("timestamp").type
+        ),
+        "value": pa.array(columns["value"], pa.float64()),
+        "worker": _coded(columns["worker"]),
+    }
+    return pa.table([arrays[name] for name in _PAGE_SCHEMA.names], schema=_PAGE_SCHEMA)
+
+
+def _coded(texts: list[str | None]) -> pa.DictionaryArray:
+    return pa.array(texts, pa.string()).dictionary_encode()
+
+
+def clean_text(text: str) -> str:
+    """Replace lone surrogates, which no UTF-8 file can hold, by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
