@@ -1,0 +1,284 @@
+"""Which documents a listing matches: the server's filter language with each of its oddities."""
+
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from clearml_snapshot.exporter.standin.errors import ApiError, fail
+from dateutil.parser import parse as parse_date  # type: ignore[import-untyped]  # no stubs
+
+Document = Mapping[str, Any]
+Test = Callable[[Document], bool]
+
+_DATE = re.compile(r"^(?P<prefix>>=|>|<=|<)?(?P<value>.*)$", re.DOTALL)
+_COMPARE: dict[str | None, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    ">": operator.gt,
+    "<=": operator.le,
+    "<": operator.lt,
+    None: operator.eq,
+}
+_AND = ("__$all", "__$and")
+_OR = ("__$any", "__$or")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which fields of a kind of document can be filtered, and how. ``x.*`` is a prefix."""
+
+    lists: tuple[str, ...] = ("tags", "system_tags", "id")
+    ranges: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
+    patterns: tuple[str, ...] = ("name",)
+    equal: tuple[str, ...] = ()
+    date_typed: tuple[str, ...] = ()
+
+
+TASKS = Options(
+    lists=("id", "user", "tags", "system_tags", "type", "status", "project", "parent")
+    + ("hyperparams.*", "execution.queue", "models.input.model"),
+    ranges=("created", "started", "active_duration", "last_metrics.*", "last_iteration"),
+    dates=("status_changed", "last_update", "last_change"),
+    patterns=("name", "comment", "report"),
+    equal=("runtime.*",),
+    date_typed=("created", "started"),
+)
+PROJECTS = Options(
+    lists=("tags", "system_tags", "id", "parent", "path"),
+    ranges=("last_update",),
+    patterns=("name", "basename", "description"),
+    date_typed=("last_update",),
+)
+USERS = Options(lists=("id",))
+
+
+def get(document: Any, path: str) -> Any:
+    """Return the value at a dotted path, None where there is none."""
+    for part in path.split("."):
+        if not isinstance(document, Mapping):
+            return None
+        document = document.get(part)
+    return document
+
+
+def matcher(options: Options, request: Mapping[str, Any]) -> Test:
+    """Return the test that the request's filters make; unknown filters are silently ignored."""
+    tests: list[Test] = [
+        _pattern([name], request[name], 0, all) for name in options.patterns if request.get(name)
+    ]
+    filters = request.get("filters") or {}
+    for name, data in _matching(options.lists, filters):
+        tests.append(_list_filter(name, data))
+    for name, data in _matching(options.lists, request):
+        if name not in filters:
+            tests.append(_list_field(name, data))
+    for name, data in _matching(options.ranges, request):
+        tests.append(_range(name, data, dated=name in options.date_typed))
+    for name, data in _matching(options.equal, request):
+        tests.append(lambda doc, name=name, data=data: bool(get(doc, name) == data))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+    for name, data in _matching(options.dates, request):
+        tests.append(_dates(name, data))
+    tests.extend(_several_fields(options, request))
+    return lambda document: all(test(document) for test in tests)
+
+
+def _matching(names: Sequence[str], given: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    exact = {name for name in names if not name.endswith("*")}
+    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    return [
+        (name, data)
+        for name, data in given.items()
+        if data is not None and (name in exact or (prefixes and name.startswith(prefixes)))
+    ]
+
+
+def _pattern(
+    names: Sequence[str], pattern: str, flags: int, combine: Callable[[Any], bool]
+) -> Test:
+    try:
+        regex = re.compile(pattern, flags)
+    except re.error as error:
+        fail(400, 21, err=error, extra_info=None)
+    return lambda doc: combine(
+        isinstance(value, str) and regex.search(value) is not None
+        for value in (get(doc, name) for name in names)
+    )
+
+
+def _several_fields(options: Options, request: Mapping[str, Any]) -> list[Test]:
+    kinds: dict[str, Callable[[Any], bool]] = {"_any_": any, "_or_": any, "_all_": all}
+    tests: list[Test] = []
+    for name, combine in {**kinds, "_and_": all}.items():
+        data = request.get(name)
+        if not data or not data.get("fields"):
+            continue
+        fields = data["fields"]
+        if data.get("pattern") is not None:
+            tests.append(_pattern(fields, data["pattern"], re.IGNORECASE, combine))
+        elif data.get("datetime") is not None:
+            parts = [_dates(field, data["datetime"]) for field in fields if field in options.dates]
+            if parts:
+                tests.append(lambda doc, p=parts, c=combine: c(t(doc) for t in p))  # type: ignore[misc]  # as above
+        else:
+            fail(400, 12, "incorrect field format", field=name)
+    return tests
+
+
+def _has(value: Any, wanted: set[str], *, every: bool) -> bool:
+    values = set(value) if isinstance(value, list) else {value}
+    return wanted <= values if every else bool(wanted & values)
+
+
+def _list_field(name: str, data: Any) -> Test:
+    """[a, b] is OR; "__$all" makes it AND; "-a" and "__$not" exclude; null allows nothing."""
+    actions, conjunction, allow_empty = _parse_list(
+        name, data if isinstance(data, list) else [data]
+    )
+    tests: list[Test] = []
+    for action, values in actions.items():
+        wanted = set(values)
+        if action == "nin":
+            tests.append(lambda doc, w=wanted: not _has(get(doc, name), w, every=False))  # type: ignore[misc]  # as above
+        else:
+            every = action == "all"
+            tests.append(lambda doc, w=wanted, e=every: _has(get(doc, name), w, every=e))  # type: ignore[misc]  # as above
+    if not tests:
+        # A null alone is not enough for an empty query: everything or-ed with "empty".
+        return (lambda doc: get(doc, name) in (None, [])) if allow_empty else (lambda doc: True)
+    combine = all if conjunction else any
+    return lambda doc: (
+        combine(test(doc) for test in tests) or (allow_empty and get(doc, name) in (None, []))
+    )
+
+
+def _parse_list(name: str, data: list[Any]) -> tuple[dict[str, list[str]], bool, bool]:
+    actions: dict[str, list[str]] = {}
+    conjunction: bool | None = None
+    current_and = False
+    allow_empty = negate = False
+    legacy = True
+    for value in data:
+        if value is not None and not isinstance(value, str):
+            fail(400, 16, "invalid value type, string expected", field=name, value=str(value))
+        if value in (None, "__$nop"):
+            negate = False
+            if value is None:
+                allow_empty = True
+            else:
+                current_and, legacy = False, True
+        elif value == "__$not" and not negate:
+            negate = True
+            continue
+        elif value.startswith("__$"):
+            if negate:
+                fail(400, 16, "Value is expected after", field=name, operator="__$not")
+            if value not in _AND + _OR:
+                fail(400, 16, "Unsupported operator", field=name, operator=value)
+            current_and, legacy = value in _AND, False
+            conjunction = current_and if conjunction is None else conjunction
+            continue
+        else:
+            include = not negate
+            if include and legacy and value.startswith("-"):
+                value, include = value[1:], False
+                if not value:
+                    fail(400, 16, "Missing value after the exclude prefix -", field=name, value="")
+            action = ("all" if current_and else "in") if include else "nin"
+            actions.setdefault(action, []).append(value)
+            negate = False
+        conjunction = True if conjunction is None else conjunction
+    if negate:
+        fail(400, 16, "Value is expected after", operator="__$not")
+    return actions, conjunction is not False, allow_empty
+
+
+def _list_filter(name: str, data: Any) -> Test:
+    """The newer form: {any: {include, exclude}, all: {include, exclude}, op}."""
+    groups: list[Test] = []
+    for kind, combine in (("any", any), ("all", all)):
+        part = data.get(kind) or {}
+        tests: list[Test] = []
+        for side in ("include", "exclude"):
+            values = set(part.get(side) or [])
+            negative = side == "exclude"
+            if None in values:
+                values.discard(None)
+                tests.append(lambda doc, n=negative: (get(doc, name) == []) != n)  # type: ignore[misc]  # as above
+            if values:
+                every = (kind == "any") == negative
+                tests.append(
+                    lambda doc, v=values, e=every, n=negative: _has(get(doc, name), v, every=e) != n  # type: ignore[misc]  # as above
+                )
+        if tests:
+            groups.append(lambda doc, t=tests, c=combine: c(test(doc) for test in t))  # type: ignore[misc]  # as above
+    both = any if data.get("op") == "or" else all
+    return lambda doc: not groups or both(group(doc) for group in groups)
+
+
+def _range(name: str, data: Any, *, dated: bool) -> Test:
+    if not isinstance(data, list) or len(data) != 2:
+        fail(400, 12, f"Min and max values should be specified for range field {name}")
+    if data == [None, None]:
+        fail(400, 12, f"At least one of min or max values should be provided for field {name}")
+    low, high = (_limit(value, dated=dated) for value in data)
+
+    def test(document: Document) -> bool:
+        value = get(document, name)
+        if value is None:
+            return low is None
+        try:
+            return (low is None or value >= low) and (high is None or value <= high)
+        except TypeError:
+            return False
+
+    return test
+
+
+def _limit(value: Any, *, dated: bool) -> Any:
+    if value is None or not dated:
+        return value
+    moment = _moment(value)
+    if moment is None:
+        fail(400, 800, **{"None": 'cannot parse date "None"'})
+    return moment
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        moment: datetime = parse_date(value)
+    except (ValueError, OverflowError, TypeError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _dates(name: str, data: Any) -> Test:
+    """Operators before dates; two bare dates are a range; what cannot be parsed is ignored."""
+    values = data if isinstance(data, list) else [data]
+    bare = [value is None or not value.startswith((">", "<")) for value in values]
+    if len(values) == 2 and all(bare):
+        return _range(name, values, dated=True)
+    limits: dict[str | None, datetime] = {}
+    for value in values:
+        if value is None:
+            raise ApiError(400, 16, _NULL_DATE + name)
+        match = _DATE.match(value)
+        moment = _moment(match["value"]) if match else None
+        if match and moment is not None:
+            limits[match["prefix"]] = moment
+
+    def test(document: Document) -> bool:
+        value = get(document, name)
+        return not limits or (
+            value is not None and all(_COMPARE[op](value, limit) for op, limit in limits.items())
+        )
+
+    return test
+
+
+_NULL_DATE = (
+    "Invalid value for fields (failed parsing query field): "
+    "error=expected string or bytes-like object, got 'NoneType', field="
+)

@@ -1,0 +1,354 @@
+"""The stand-in over real HTTP on loopback: connections, envelope, compression, faults."""
+
+import contextlib
+import gzip
+import json
+import re
+import socket
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from clearml_snapshot.exporter.standin import schemas
+from clearml_snapshot.exporter.standin.auth import API_VERSION, Gate
+from clearml_snapshot.exporter.standin.database import DEFAULT_USER, Database
+from clearml_snapshot.exporter.standin.errors import ApiError
+from clearml_snapshot.exporter.standin.events import Encoded, Events
+from clearml_snapshot.exporter.standin.faults import Fault, FaultPlan
+from clearml_snapshot.exporter.standin.records import Records
+
+# The version since which an endpoint is there, where it is not 1.0.
+_SINCE = {
+    "server.info": "2.12",
+    "events.scalar_metrics_iter_raw": "2.16",
+    "users.get_all_ex": "2.8",
+    "projects.get_task_tags": "2.8",
+}
+_PATH = re.compile(r"^/?(?:v(?P<version>\d+\.?\d+)/)?(?P<name>[a-zA-Z_]\w+\.[a-zA-Z_]\w+)/?$")
+_BAD_JSON = "The browser (or proxy) sent a request that this server could not understand."
+_PROXY_PAGE = b"<html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
+_WORTH_COMPRESSING = 500
+
+
+class StandIn:
+    """The embedded ClearML API: ``with StandIn(database) as server: …``.
+
+    Args:
+        database: what it serves; an empty one by default. Changes show at once.
+        credentials: (access key, secret key).
+        faults: what goes wrong.
+        port: 0 chooses a free one.
+        user: whom the keys belong to.
+
+    Attributes:
+        url: without a trailing slash.
+        requests: (endpoint, body) of each call seen, in order.
+        gate: tokens: ``gate.token_seconds``, ``gate.revoke_all()``.
+        records: listings: ``records.scrolls.seconds``.
+    """
+
+    def __init__(
+        self,
+        database: Database | None = None,
+        *,
+        credentials: tuple[str, str] = ("STANDIN_KEY", "stand-in secret"),
+        faults: FaultPlan | Iterable[Fault] = (),
+        port: int = 0,
+        user: str = DEFAULT_USER,
+    ) -> None:
+        self.database = Database() if database is None else database
+        self.access_key, self.secret_key = credentials
+        self.faults = faults if isinstance(faults, FaultPlan) else FaultPlan(faults)
+        self.requests: list[tuple[str, dict[str, Any]]] = []
+        identity = {"company": self.database.company, "user": user, "company_name": "clearml"}
+        identity |= {"user_name": self.database.users[user]["name"], "role": "user"}
+        self.gate = Gate(self.access_key, self.secret_key, identity)
+        self.records = Records(self.database, user)
+        self._handlers: dict[str, Callable[[Any], dict[str, Any] | Encoded]] = {
+            **self.records.endpoints(),
+            **Events(self.records).endpoints(),
+            "auth.login": lambda body: {"token": self.gate.issue(body.get("expiration_sec"))},
+        }
+        self.stopping = threading.Event()
+        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server.standin = self
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that lead the SDK (and us) here, and to no file of the user's."""
+        return {
+            "CLEARML_API_HOST": self.url,
+            "CLEARML_WEB_HOST": "http://127.0.0.1:8080",
+            "CLEARML_FILES_HOST": "http://127.0.0.1:8081",
+            "CLEARML_API_ACCESS_KEY": self.access_key,
+            "CLEARML_API_SECRET_KEY": self.secret_key,
+            "CLEARML_CONFIG_FILE": str(Path("/nonexistent/clearml.conf")),
+        }
+
+    def start(self) -> Self:
+        """Start answering in a thread of its own."""
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), daemon=True
+        )
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Stop, and end what is still waiting."""
+        self.stopping.set()
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+        self._server.end_connections()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def answer(
+        self, path: str, authorization: str | None, payload: bytes
+    ) -> tuple[int, bytes, Fault | None]:
+        """Return (status, JSON body, the fault that is to happen to it)."""
+        meta = _Meta()
+        call = _Call(payload)
+        try:
+            data = self._answer(meta, call, path, authorization)
+        except ApiError as error:
+            body = meta.envelope(error.code, error.subcode, error.message, "{}")
+            return error.code, body, call.fault
+        return 200, meta.envelope(200, 0, "OK", data), call.fault
+
+    def _answer(self, meta: "_Meta", call: "_Call", path: str, authorization: str | None) -> str:
+        name = meta.read(path)
+        handler = self._handlers.get(name)
+        if handler is None or _number(meta.requested) < _number(_SINCE.get(name, "1.0")):
+            text = f"Unable to find endpoint for name {name} and version {meta.requested}"
+            raise ApiError(404, 0, text)
+        meta.actual = _SINCE.get(name, "1.0")
+        body = _peek(call.payload)
+        self.requests.append((name, body))
+        call.fault = self.faults.pick(name, body)
+        _refuse(call.fault)
+        self.gate.check(authorization)
+        body = _read_body(call.payload)
+        schemas.validate(name, body)
+        with self.database.lock:
+            data = handler(body)
+            return data.text if isinstance(data, Encoded) else json.dumps(data, default=_plain)
+
+
+@dataclass
+class _Call:
+    """One request on its way: what came, and what is going to happen to the answer."""
+
+    payload: bytes
+    fault: Fault | None = None
+
+
+def _refuse(fault: Fault | None) -> None:
+    """Raise the error that a fault makes of the answer, if it is of that kind."""
+    if fault is not None and fault.kind == "expired":
+        raise ApiError(401, 30, "Invalid token (invalid jwt token): reason=Signature has expired")
+    if fault is not None and fault.kind == "status":
+        raise ApiError(fault.status, 0, "General server error")
+
+
+class _Meta:
+    """What an answer says about the call."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.requested = API_VERSION
+        self.actual: str | None = None
+
+    def read(self, path: str) -> str:
+        """Take the endpoint and its version from the path."""
+        match = _PATH.match(path.partition("?")[0])
+        if match is None:
+            raise ApiError(400, 0, f"Invalid request path {path}")
+        self.name = match["name"]
+        self.requested = match["version"] or API_VERSION
+        return self.name
+
+    def envelope(self, code: int, subcode: int, message: str, data: str) -> bytes:
+        """Return the whole body around JSON text."""
+        call = uuid.uuid4().hex
+        endpoint = {
+            "name": self.name,
+            "requested_version": self.requested,
+            "actual_version": self.actual,
+        }
+        meta = {
+            "id": call,
+            "trx": call,
+            "endpoint": endpoint,
+            "result_code": code,
+            "result_subcode": subcode,
+            "result_msg": message,
+            "error_stack": None,
+            "error_data": {},
+        }
+        return f'{{"meta":{json.dumps(meta)},"data":{data}}}'.encode("utf-8", "surrogatepass")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    standin: StandIn
+
+    def __init__(self, *args: Any) -> None:
+        self._open: set[socket.socket] = set()
+        super().__init__(*args)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Remember each connection, so that stopping ends it."""
+        connection, address = super().get_request()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._open.add(connection)
+        return connection, address
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that ends."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def end_connections(self) -> None:
+        """Close what clients keep alive."""
+        for connection in list(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing when a client leaves; anything else is a bug worth a traceback."""
+        import sys
+
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "clearml"
+    sys_version = ""
+    server: _Server
+
+    def do_POST(self) -> None:  # the name that http.server calls
+        """Answer a call."""
+        standin = self.server.standin
+        payload = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.headers.get("Content-Encoding"):
+            encoding = self.headers["Content-Encoding"]
+            text = f"Content encoding is not supported ({encoding})"
+            self._send(415, text.encode(), "text/html; charset=utf-8")
+            return
+        if standin.faults.latency:
+            time.sleep(standin.faults.latency)
+        status, body, fault = standin.answer(self.path, self.headers.get("Authorization"), payload)
+        if fault is None:
+            self._send(status, body)
+        else:
+            self._misbehave(fault, status, body)
+
+    # The SDK sends GET with a body for some calls; the server does not mind.
+    do_GET = do_POST  # noqa: N815  # the name that http.server calls
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet: requests are in ``StandIn.requests``."""
+
+    def _misbehave(self, fault: Fault, status: int, body: bytes) -> None:
+        stopping = self.server.standin.stopping
+        if fault.kind in ("slow", "stall"):
+            stopping.wait(fault.seconds if fault.kind == "slow" else None)
+        if fault.kind in ("stall", "drop"):
+            self._hang_up()
+        elif fault.kind == "html":
+            self._send(status, _PROXY_PAGE, "text/html", fault.headers)
+        elif fault.kind == "garbage":
+            self._send(status, b"\x00\xff{not json" + body[:20], headers=fault.headers)
+        elif fault.kind == "truncate":
+            self._send(status, body, headers=fault.headers, cut=True)
+        else:
+            self._send(status, body, headers=fault.headers)
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+    def _send(
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+        *,
+        cut: bool = False,
+    ) -> None:
+        accepted = self.headers.get("Accept-Encoding") or ""
+        encoding = next((one for one in ("gzip", "deflate") if one in accepted), None)
+        if encoding is not None and len(body) >= _WORTH_COMPRESSING:
+            body = gzip.compress(body, 1) if encoding == "gzip" else zlib.compress(body, 1)
+        else:
+            encoding = None
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Vary", "Accept-Encoding")
+        if encoding is not None:
+            self.send_header("Content-Encoding", encoding)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body[: len(body) // 2] if cut else body)
+        if cut:
+            self._hang_up()
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _peek(payload: bytes) -> dict[str, Any]:
+    """Return the body for the log and the faults; {} where it is none."""
+    with contextlib.suppress(ValueError):
+        body = json.loads(payload)
+        if isinstance(body, dict):
+            return body
+    return {}
+
+
+def _read_body(payload: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(payload) if payload else {}
+    except ValueError:
+        raise ApiError(400, 0, _BAD_JSON) from None
+    if body and not isinstance(body, dict):
+        raise ApiError(500, 0, "Data should be a dict")
+    return body or {}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no place in an answer")
