@@ -1,5 +1,6 @@
 """Which tasks a server has: the filter as a request, scrolled to its end, and checked again."""
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError, ServerError
+from clearml_snapshot.exporter.events import clean_text
 from clearml_snapshot.exporter.filters import Names, ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
@@ -22,6 +24,7 @@ from clearml_snapshot.exporter.tasks import (
 
 _PAGE: Final = 1_000
 _IDS_PAGE: Final = 10_000
+_USERS_PAGE: Final = 500
 _DETAILS_PAGE: Final = 100
 _RESTARTS: Final = 3
 _FILTERS_SINCE: Final = (2, 27)
@@ -40,8 +43,8 @@ class Listing:
 
 def read_names(api: Api, asked: TaskFilter, user_id: str) -> Names:
     """Read from the server what the filter's names can mean, and nothing more."""
-    projects = _by_id(api, "projects") if asked.projects else {}
-    users = _by_id(api, "users") if set(asked.users) - {"me"} else {}
+    projects = _project_names(api) if asked.projects else {}
+    users = _user_names(api) if set(asked.users) - {"me"} else {}
     wanted_tags = {*asked.tags, *asked.any_tags, *asked.exclude_tags}
     tags = set(api.get("organization.get_tags").get("tags") or ()) if wanted_tags else set()
     tags |= {tag for tag in wanted_tags - tags if _tag_exists(api, tag)}
@@ -159,21 +162,29 @@ def scroll(
                 break
             scroll_id = data.get("scroll_id")
             yield from data[entity]
-            if len(data[entity]) < size or scroll_id is None:
+            if not data[entity] or scroll_id is None:
                 return
     raise ServerError(
         f"{api.host} lost the place in its list of {entity} {_RESTARTS} times; try again later"
     )
 
 
-def _by_id(api: Api, entity: str) -> dict[str, str]:
-    body = {"search_hidden": True} if entity == "projects" else {}
-    if entity == "users":
-        # users.get_all_ex knows no scroll; it gives all at once.
-        entries = api.get("users.get_all_ex", only_fields=["id", "name"])["users"]
-    else:
-        entries = scroll(api, entity, body, ("id", "name"), _IDS_PAGE)
-    return {str(entry["id"]): str(entry.get("name") or "") for entry in entries}
+def _project_names(api: Api) -> dict[str, str]:
+    entries = scroll(api, "projects", {"search_hidden": True}, ("id", "name"), _IDS_PAGE)
+    return {str(entry["id"]): clean_text(str(entry.get("name") or "")) for entry in entries}
+
+
+def _user_names(api: Api) -> dict[str, str]:
+    """Page through the users, which know no scroll; the server cuts pages at 500."""
+    names: dict[str, str] = {}
+    for page in itertools.count():
+        data = api.get(
+            "users.get_all_ex", only_fields=["id", "name"], page=page, page_size=_USERS_PAGE
+        )
+        if not data["users"]:
+            return names
+        names.update((str(user["id"]), str(user.get("name") or "")) for user in data["users"])
+    raise AssertionError("unreachable")
 
 
 def _tag_exists(api: Api, tag: str) -> bool:

@@ -1,0 +1,110 @@
+"""Several tasks in flight: threads read, and one caller takes what is whole, as it comes."""
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from clearml_snapshot.exporter.api import Api
+from clearml_snapshot.exporter.errors import CeilingError, RefusedError, ServerError
+from clearml_snapshot.exporter.listing import read_all_details
+from clearml_snapshot.exporter.plan import PlannedTask
+from clearml_snapshot.exporter.redact import Redactor
+from clearml_snapshot.exporter.scalars import ScalarsRead, fetch_scalars
+from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, discard
+from clearml_snapshot.exporter.tasks import NO_DETAILS, TaskDetails
+
+_DETAILS_AHEAD: Final = 100
+"""Tasks whose heavy fields are read in one request."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedTask:
+    """One task, read as far as the server let us."""
+
+    planned: PlannedTask
+    details: TaskDetails
+    read: ScalarsRead
+    points: TaskPoints | None
+    state: Literal["complete", "partial", "failed"]
+    reason: str | None
+    at: datetime
+    """When reading its points began, UTC."""
+
+    def discard(self) -> None:
+        """Delete what it left on disk; its points will not be used."""
+        if self.points is not None:
+            discard(self.points)
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """How to fetch."""
+
+    workers: int
+    with_params: bool
+
+
+def fetch_tasks(
+    api: Api,
+    planned: Sequence[PlannedTask],
+    stage: Callable[[], Stage],
+    redactor: Redactor,
+    options: FetchOptions,
+) -> Generator[FetchedTask]:
+    """Read tasks, several at once, and give each when it is done.
+
+    Args:
+        api: a server, logged in.
+        planned: the tasks, in the order in which they are begun.
+        stage: gives the stage that points may be spilled to at this moment.
+        redactor: takes credentials out of the heavy fields.
+        options: how.
+
+    Raises:
+        ServerError: the server is gone.
+    """
+    pending: set[Future[FetchedTask]] = set()
+    queue = _with_details(api, planned, redactor, options.with_params)
+    pool = ThreadPoolExecutor(options.workers, thread_name_prefix="fetch")
+    try:
+        for one, details in queue:
+            pending.add(pool.submit(_fetch, api, one, details, stage()))
+            if len(pending) > options.workers:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
+    finally:
+        if pending:
+            api.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _with_details(
+    api: Api, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
+) -> Iterator[tuple[PlannedTask, TaskDetails]]:
+    for at in range(0, len(planned), _DETAILS_AHEAD):
+        group = planned[at : at + _DETAILS_AHEAD]
+        ids = [one.task.task_id for one in group]
+        details = dict(read_all_details(api, ids, redactor, with_params=with_params))
+        for one in group:
+            yield one, details.get(one.task.task_id, NO_DETAILS)
+
+
+def _fetch(api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage) -> FetchedTask:
+    """Read one task's points; what the server refuses is this task's failure, not the run's."""
+    buffer = PointBuffer(stage, planned.task.project_id)
+    at = datetime.now(UTC)
+    try:
+        read = fetch_scalars(api, planned.task.task_id, planned.wanted, buffer)
+    except RefusedError as error:
+        buffer.discard()
+        return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", str(error), at)
+    except (ServerError, CeilingError):
+        buffer.discard()
+        raise
+    state: Literal["complete", "partial"] = "complete" if read.reason is None else "partial"
+    return FetchedTask(planned, details, read, buffer.finish(), state, read.reason, at)
