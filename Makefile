@@ -1,0 +1,60 @@
+# Everything a newcomer needs. `make` alone prints this list.
+# Needs Python 3.11+, git and make; the rest is installed into .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CHECKED := cli exporter queries tests
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format types imports docs bench soak clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Install the tool and its tools into .venv
+	@# A strict editable install links file by file: new files, .sql too, need linking again.
+	@$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e . 2>$(VENV)/link.log \
+		|| { cat $(VENV)/link.log >&2; exit 1; }
+
+# The stamp is written last, so a broken or interrupted install is tried again.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; say which: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --disable-pip-version-check --upgrade pip "setuptools>=77"
+	$(BIN)/pip install -q --disable-pip-version-check -e . --group dev
+	@touch $@
+
+demo: install ## Export from the embedded stand-in server and query the result
+	$(BIN)/clearml-snapshot demo
+
+test: install lint types imports ## Everything that CI checks
+	$(BIN)/python -m pytest -n 2
+
+lint: install ## Style and format, changing nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: install ## Apply the format and the safe fixes
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: install ## mypy --strict
+	$(BIN)/mypy $(CHECKED)
+
+imports: install ## The direction of imports
+	@$(BIN)/lint-imports --no-logo
+
+docs: install ## Write again what is generated from the code (docs/cli.md …)
+	$(BIN)/python docs/generate.py
+
+bench: install ## Against the SDK's loop, and a cold `query max` (minutes)
+	$(BIN)/python tests/bench/compare_sdk.py
+	$(BIN)/python tests/bench/cold_query.py
+
+soak: install ## 1,000 tasks x 20 series x 100 points, memory watched (minutes)
+	$(BIN)/python tests/bench/soak.py
+
+clean: ## Remove .venv, builds and caches; never a dataset
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +

@@ -1,0 +1,54 @@
+"""What starts often starts fast: heavy packages stay out of ``--help`` and ``query``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import json, sys
+from clearml_snapshot.cli.main import main
+sys.argv[0] = "clearml-snapshot"
+try:
+    code = main()
+except SystemExit as end:
+    code = end.code
+print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.stderr)
+"""
+
+
+def modules_after(*arguments: str, cwd: Path) -> tuple[int, set[str]]:
+    """Run a command in a process of its own, piped, and give its code and top-level modules."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.strip(), done.stdout
+    report = json.loads(done.stderr.strip().splitlines()[-1])
+    return report["code"], {name.partition(".")[0] for name in report["modules"]}
+
+
+NETWORK = {"clearml", "requests", "detect_secrets", "jsonschema", "jwt"}
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("query", "--help"), ("export", "--help")])
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    code, modules = modules_after(*arguments, cwd=tmp_path)
+    assert code == 0
+    assert modules & (NETWORK | {"pyarrow", "duckdb", "numpy", "rich"}) == set()
+
+
+def test_a_query_loads_no_network_and_no_arrow(tmp_path: Path) -> None:
+    """The dataset comes from the demo, so that the query runs to its end."""
+    demo = [sys.executable, "-m", "clearml_snapshot.cli.main", "demo", "--data", "data"]
+    made = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    code, modules = modules_after("query", "max", "--data", "data", cwd=tmp_path)
+    assert code == 0
+    assert "duckdb" in modules
+    assert modules & (NETWORK | {"pyarrow", "numpy", "rich"}) == set()
