@@ -7,19 +7,25 @@ import this package too and must start fast.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.run import Selection, export
+    from clearml_snapshot.exporter.filters import TaskFilter
     from clearml_snapshot.exporter.report import ExportReport
+    from clearml_snapshot.exporter.run import ExportOptions, export
+    from clearml_snapshot.exporter.selection import Selection
 
-__all__ = ["ExportReport", "Selection", "export"]
+__all__ = ["ExportOptions", "ExportReport", "Selection", "TaskFilter", "export"]
+
+_HOMES = {
+    "ExportOptions": "run",
+    "ExportReport": "report",
+    "Selection": "selection",
+    "TaskFilter": "filters",
+    "export": "run",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ExportReport":
-        from clearml_snapshot.exporter import report
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return report.ExportReport
-    if name in __all__:
-        from clearml_snapshot.exporter import run
-
-        return getattr(run, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -52,17 +52,13 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
     from clearml.backend_api.session import defs
 
     token, token_source = _setting(defs.ENV_AUTH_TOKEN, None, settings)
-    access, access_source = _setting(
-        defs.ENV_ACCESS_KEY, "api.credentials.access_key", settings, shown=True
-    )
+    access, access_source = _setting(defs.ENV_ACCESS_KEY, "api.credentials.access_key", settings)
     secret, secret_source = _setting(defs.ENV_SECRET_KEY, "api.credentials.secret_key", settings)
     if not token and not (access and secret):
         raise LoginError(NO_CREDENTIALS)
     host, host_source = _api_host(settings)
     web, web_source = _web_host(settings, web_host)
-    verify, verify_source = _setting(
-        defs.ENV_HOST_VERIFY_CERT, "api.verify_certificate", settings, shown=True
-    )
+    verify, verify_source = _setting(defs.ENV_HOST_VERIFY_CERT, "api.verify_certificate", settings)
     keys = (
         (("token", "<set>", token_source),)
         if token
@@ -102,33 +98,31 @@ def _load_settings() -> Any:
             raise ServerError(f"the ClearML configuration cannot be read: {reason}") from None
 
 
-def _setting(
-    entry: Any, key: str | None, settings: Any, *, shown: bool = False
-) -> tuple[str | None, str]:
+def _setting(entry: Any, key: str | None, settings: Any) -> tuple[str | None, str]:
     """Give a setting and its source: the environment wins over the configuration file."""
     for name in entry.keys:
         if value := os.environ.get(name, "").strip():
             return value, name
-    value = settings.get(key, None) if key else None
-    if value in (None, ""):
+    configured = settings.get(key, None) if key else None
+    if configured in (None, ""):
         return None, "not set"
-    return str(value), _file_source(key, shown)
+    return str(configured), _file_source()
 
 
-def _file_source(key: str | None, shown: bool) -> str:
+def _file_source() -> str:
     from clearml.backend_config.defs import get_active_config_file
 
     name = get_active_config_file()
     if name and Path(os.path.expandvars(name)).expanduser().is_file():
-        return f"{name}"
-    return "clearml's default" if shown else "the configuration"
+        return str(name)
+    return "clearml's default"
 
 
 def _api_host(settings: Any) -> tuple[str, str]:
     from clearml.backend_api.session import Session, defs
 
     configured = settings.get("api.api_server", None) or settings.get("api.host", None)
-    source = _file_source("api.api_server", True) if configured else "clearml's default"
+    source = _file_source() if configured else "clearml's default"
     set_names = [name for name in defs.ENV_HOST.keys if os.environ.get(name, "").strip()]
     source = set_names[0] if set_names else source
     host = Session.get_api_server_host(settings).strip()
@@ -148,7 +142,7 @@ def _web_host(settings: Any, given: str | None) -> tuple[str | None, str]:
     if given:
         return _without_userinfo(given), "--web-host"
     unknown = (None, "set CLEARML_WEB_HOST or --web-host for links")
-    configured, source = _setting(defs.ENV_WEB_HOST, "api.web_server", settings, shown=True)
+    configured, source = _setting(defs.ENV_WEB_HOST, "api.web_server", settings)
     if configured:
         return _without_userinfo(configured), source
     if urlsplit(Session.get_api_server_host(settings)).port == 8008:

@@ -94,7 +94,7 @@ def decode_page(task_id: str, body: bytes) -> EventPage:
     times = [event.timestamp for event in events]
     if not _is_regular(values, iterations, times):
         return _decode_oddly(task_id, body)
-    columns = {
+    columns: dict[str, list[Any]] = {
         "metric": [event.metric for event in events],
         "variant": [event.variant for event in events],
         "iteration": iterations,
@@ -217,7 +217,7 @@ def _table(task_id: str, columns: Mapping[str, list[Any]]) -> pa.Table:
     rows = len(columns["iteration"])
     iteration = pa.array(columns["iteration"], pa.int64())
     if SINGLE_VALUE_ITERATION in columns["iteration"]:
-        single = pc.equal(iteration, SINGLE_VALUE_ITERATION)
+        single = pc.equal(iteration, pa.scalar(SINGLE_VALUE_ITERATION, pa.int64()))
         iteration = pc.if_else(single, pa.scalar(None, pa.int64()), iteration)
     arrays = {
         "task_id": pa.DictionaryArray.from_arrays(
@@ -235,7 +235,7 @@ def _table(task_id: str, columns: Mapping[str, list[Any]]) -> pa.Table:
     return pa.table([arrays[name] for name in _PAGE_SCHEMA.names], schema=_PAGE_SCHEMA)
 
 
-def _coded(texts: list[str | None]) -> pa.DictionaryArray:
+def _coded(texts: list[str | None]) -> "pa.DictionaryArray[Any, Any]":
     return pa.array(texts, pa.string()).dictionary_encode()
 
 

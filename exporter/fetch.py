@@ -13,10 +13,11 @@ from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.scalars import ScalarsRead, fetch_scalars
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, discard
-from clearml_snapshot.exporter.tasks import NO_DETAILS, TaskDetails
+from clearml_snapshot.exporter.tasks import TaskDetails
 
 _DETAILS_AHEAD: Final = 100
 """Tasks whose heavy fields are read in one request."""
+_GONE: Final = TaskDetails({}, (), missing="its metadata: deleted from the server meanwhile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +87,21 @@ def fetch_tasks(
 def _with_details(
     api: Api, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
 ) -> Iterator[tuple[PlannedTask, TaskDetails]]:
-    for at in range(0, len(planned), _DETAILS_AHEAD):
-        group = planned[at : at + _DETAILS_AHEAD]
+    """Read the heavy fields in groups; one that is refused is halved down to the culprit."""
+    groups = [planned[at : at + _DETAILS_AHEAD] for at in range(0, len(planned), _DETAILS_AHEAD)]
+    groups.reverse()
+    while groups:
+        group = groups.pop()
         ids = [one.task.task_id for one in group]
-        details = dict(read_all_details(api, ids, redactor, with_params=with_params))
+        try:
+            details = dict(read_all_details(api, ids, redactor, with_params=with_params))
+        except RefusedError as error:
+            if len(group) > 1:
+                groups += [group[len(group) // 2 :], group[: len(group) // 2]]
+                continue
+            details = {ids[0]: TaskDetails({}, (), missing=f"its metadata: {error}")}
         for one in group:
-            yield one, details.get(one.task.task_id, NO_DETAILS)
+            yield one, details.get(one.task.task_id, _GONE)
 
 
 def _fetch(api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage) -> FetchedTask:
@@ -106,5 +116,6 @@ def _fetch(api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage) -
     except (ServerError, CeilingError):
         buffer.discard()
         raise
-    state: Literal["complete", "partial"] = "complete" if read.reason is None else "partial"
-    return FetchedTask(planned, details, read, buffer.finish(), state, read.reason, at)
+    reason = read.reason or details.missing
+    state: Literal["complete", "partial"] = "complete" if reason is None else "partial"
+    return FetchedTask(planned, details, read, buffer.finish(), state, reason, at)

@@ -245,9 +245,7 @@ def _whole_second(moment: datetime | None) -> str | None:
     return f"{moment:%Y-%m-%dT%H:%M:%S}" if moment else None
 
 
-def _is_within(
-    moment: datetime | None, after: datetime | None, before: datetime | None
-) -> bool:
+def _is_within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
     if moment is None:
         return after is None and before is None
     return (after is None or moment >= after) and (before is None or moment < before)

@@ -40,7 +40,7 @@ class ExportOptions:
 
     workers: int = 4
     """Tasks in flight."""
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     web_host: str | None = None
     """The web UI's address, for links; None asks the configuration."""
     keep_secrets: bool = False
@@ -163,12 +163,8 @@ def _asked(
     return asked
 
 
-def _resolved(
-    run: _Run, selection: Selection, known: Mapping[str, KnownTask]
-) -> ResolvedFilter:
-    task_filter = replace(
-        selection.filter, task_ids=whole_ids(selection.filter.task_ids, known)
-    )
+def _resolved(run: _Run, selection: Selection, known: Mapping[str, KnownTask]) -> ResolvedFilter:
+    task_filter = replace(selection.filter, task_ids=whole_ids(selection.filter.task_ids, known))
     names = read_names(run.api, task_filter, run.identity.user_id)
     return resolve(task_filter, names, run.begun)
 
@@ -347,10 +343,7 @@ def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
     if snapshot is None:
         return {}
     columns = ["task_id", "fingerprint", "state", "metric_filter", "points_stored"]
-    return {
-        row.pop("task_id"): KnownTask(**row)
-        for row in _rows(snapshot, "tasks", columns)
-    }
+    return {row.pop("task_id"): KnownTask(**row) for row in _rows(snapshot, "tasks", columns)}
 
 
 def _monitor_points(snapshot: Snapshot) -> int:

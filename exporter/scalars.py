@@ -302,7 +302,7 @@ def _split(reading: _Reading, part: _Part) -> list[_Part]:
     room = _SAFE_SERIES
     for selector in selectors:
         # A cut list of variants is a long one, so such a metric gets a part of its own.
-        needs = len(selector.get("variants") or series.get(selector["metric"], ()))
+        needs = len(selector.get("variants") or series.get(selector["metric"]) or ())
         needs = needs if needs * max(len(series), 1) < _SAFE_SERIES // 2 else _SAFE_SERIES
         if needs > room:
             groups.append([])

@@ -1,7 +1,7 @@
 """What an export is asked for: a filter of tasks and of metrics, as typed and as resolved."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
@@ -18,7 +18,7 @@ _CUT_LISTS: Final = 7_000
 class Selection:
     """One question to the server; a dataset remembers those that were asked."""
 
-    filter: TaskFilter = TaskFilter()
+    filter: TaskFilter = field(default_factory=TaskFilter)
     metrics: tuple[str, ...] = ()
     """Metric arguments; none means every metric."""
     exclude_metrics: tuple[str, ...] = ()
@@ -36,8 +36,8 @@ class Selection:
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "Selection":
         """Read back what ``as_json`` wrote; what a newer version added is passed over."""
-        known = {field.name for field in fields(TaskFilter)}
-        narrowing = {
+        known = {one.name for one in fields(TaskFilter)}
+        narrowing: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in dict(written.get("filter", {})).items()
             if name in known

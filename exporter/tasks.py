@@ -99,9 +99,8 @@ class TaskDetails:
     hyperparams: tuple[Mapping[str, str | None], ...]
     """Rows of ``hyperparams`` without the task id."""
     redacted: int = 0
-
-
-NO_DETAILS: Final = TaskDetails(columns={}, hyperparams=())
+    missing: str | None = None
+    """Why they could not be read."""
 
 
 def read_task(said: Mapping[str, Any]) -> Task:
@@ -140,9 +139,8 @@ def read_details(
     for name in ("comment", "status_reason", "status_message"):
         columns[name], hits = redactor.text(_text(said.get(name)))
         redacted += hits
-    repository = _text(script.get("repository"))
-    columns["repository"] = redactor.url(repository)
-    redacted += columns["repository"] != repository
+    columns["repository"], hits = redactor.url(_text(script.get("repository")))
+    redacted += hits
     columns["branch"] = _text(script.get("branch"))
     columns["commit"] = _text(script.get("version_num"))
     columns["entry_point"] = _text(script.get("entry_point"))

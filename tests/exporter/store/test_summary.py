@@ -10,16 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 Reading = tuple[int | None, datetime | None, float | None]
 
 _INT64 = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**63 - 1, 0, 1])
-_TIME = st.integers(0, 10**12).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(0, 0, 0, ms))
+_TIME = st.integers(0, 10**12).map(
+    lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(0, 0, 0, ms)
+)
 # squares of less than 1e-150 vanish; ties and zeros of both signs are what goes wrong
 _FLOAT = st.floats().filter(lambda v: not 0 < abs(v) < 1e-140)
 _VALUE = st.none() | st.sampled_from([0.0, -0.0, 1.0, -1.0, math.nan, math.inf, -math.inf]) | _FLOAT
