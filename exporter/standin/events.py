@@ -5,6 +5,7 @@ An answer that carries many events is returned as ready JSON text, an ``Encoded`
 
 import json
 import math
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +14,14 @@ import jwt
 import numpy as np
 from clearml_snapshot.exporter.standin.errors import ApiError, fail, search_failed
 from clearml_snapshot.exporter.standin.histogram import averaged
-from clearml_snapshot.exporter.standin.points import SCALAR, SINGLE_VALUE, Rows, Table
+from clearml_snapshot.exporter.standin.points import SCALAR, SINGLE_VALUE, Rows, Table, TaskEvents
 from clearml_snapshot.exporter.standin.records import Answer, Records, Request
 
 WINDOW = 10_000
 MAX_RAW = 200_000
 _BUCKETS = 8_000
+# Sorted columns are kept for so many tasks.
+_WARM_TASKS = 32
 _SCROLL_KEY = "the key of scroll ids that the stand-in signs"
 _TOO_LARGE = (
     "Result window is too large, from + size must be less than or equal to: [10000] but was [{}]. "
@@ -39,6 +42,7 @@ class Events:
 
     def __init__(self, records: Records) -> None:
         self.records = records
+        self._warm: OrderedDict[str, TaskEvents] = OrderedDict()
 
     def endpoints(self) -> dict[str, Callable[[Request], Answer | Encoded]]:
         """Return the handler of each endpoint."""
@@ -180,7 +184,12 @@ class Events:
 
     def _table(self, task: str) -> Table:
         self.records.existing(task)
-        return self.records.database.events[task].table()
+        events = self.records.database.events[task]
+        self._warm[task] = events
+        self._warm.move_to_end(task)
+        if len(self._warm) > _WARM_TASKS:
+            self._warm.popitem(last=False)[1].forget()
+        return events.table()
 
     def _empty(self) -> Table:
         fail(400, 201, text="Invalid model id")

@@ -123,13 +123,15 @@ class Table:
 
 
 class TaskEvents:
-    """All events of one task."""
+    """All events of one task: columns for whole series, dictionaries for the rest."""
 
     def __init__(self, task: str) -> None:
         self.task = task
         self.blocks: list[Block] = []
         self.events: dict[str, Event] = {}
-        self._joined: set[str] = set()
+        # "metric-variant", joined as in the keys, of what is stored in either form.
+        self._in_blocks: set[str] = set()
+        self._in_events: set[str] = set()
         self._table: Table | None = None
 
     def __len__(self) -> int:
@@ -137,8 +139,11 @@ class TaskEvents:
 
     def put(self, events: Iterable[Event]) -> None:
         """Store events one by one; the same key overwrites (and moves to the end)."""
-        self._thaw()
         for event in events:
+            joined = f"{event.body.get('metric', '')}-{event.body.get('variant', '')}"
+            if joined in self._in_blocks or not isinstance(event.body.get("iter"), int):
+                self._thaw()
+            self._in_events.add(joined)
             self.events.pop(event.key, None)
             self.events[event.key] = event
         self._table = None
@@ -146,33 +151,32 @@ class TaskEvents:
     def put_block(self, block: Block) -> None:
         """Store a whole series; falls back to single events when keys could meet."""
         joined = f"{block.metric}-{block.variant}"
-        if self.events or joined in self._joined:
+        if joined in self._in_events or joined in self._in_blocks:
             self.put(_events_of(self.task, block))
             return
-        self._joined.add(joined)
+        self._in_blocks.add(joined)
         self.blocks.append(block)
         self._table = None
 
-    def discard(self, matches: Callable[[Event], bool]) -> None:
-        """Delete the events that match."""
-        self._thaw()
-        self.events = {key: event for key, event in self.events.items() if not matches(event)}
+    def table(self) -> Table:
+        """Return the columns; they are kept until the next change or ``forget``."""
+        if self._table is None:
+            table = _of_events(list(self.events.values()))
+            self._table = _one_after_other(self._of_blocks(), table) if self.blocks else table
+        return self._table
+
+    def forget(self) -> None:
+        """Free what ``table`` keeps."""
         self._table = None
 
-    def table(self) -> Table:
-        """Return the columns; they are kept until the next change."""
-        table = self._table
-        if table is None:
-            table = _of_events(list(self.events.values())) if self.events else self._of_blocks()
-            self._table = table
-        return table
-
     def _thaw(self) -> None:
-        for block in self.blocks:
-            for event in _events_of(self.task, block):
-                self.events[event.key] = event
+        earlier = {
+            event.key: event for block in self.blocks for event in _events_of(self.task, block)
+        }
+        self.events = {**earlier, **self.events}
+        self._in_events |= self._in_blocks
+        self._in_blocks.clear()
         self.blocks.clear()
-        self._joined.clear()
 
     def _of_blocks(self) -> Table:
         blocks = list(self.blocks)
@@ -200,6 +204,34 @@ class TaskEvents:
             encode=partial(_encode_blocks, heads, tails, code, iterations, values, timestamps),
             raw_field=raw_field,
         )
+
+
+def _one_after_other(first: Table, second: Table) -> Table:
+    border = len(first.code)
+    if not len(second.code):
+        return first
+
+    def encode(rows: Rows) -> list[str]:
+        late = rows >= border
+        early_texts = iter(first.encode(rows[~late]))
+        late_texts = iter(second.encode(rows[late] - border))
+        return [next(late_texts if is_late else early_texts) for is_late in late.tolist()]
+
+    def raw_field(row: int, name: str) -> Any:
+        if row < border:
+            return first.raw_field(row, name)
+        return second.raw_field(row - border, name)
+
+    return Table(
+        series=first.series + second.series,
+        code=np.concatenate([first.code, second.code + np.int32(len(first.series))]),
+        iterations=np.concatenate([first.iterations, second.iterations]),
+        missing=np.concatenate([first.missing, second.missing]),
+        timestamps=np.concatenate([first.timestamps, second.timestamps]),
+        values=np.concatenate([first.values, second.values]),
+        encode=encode,
+        raw_field=raw_field,
+    )
 
 
 def _wants(metrics: Metrics | None, series: Series) -> bool:

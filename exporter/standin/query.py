@@ -3,7 +3,7 @@
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,8 +38,10 @@ class Options:
 
 
 TASKS = Options(
-    lists=("id", "user", "tags", "system_tags", "type", "status", "project", "parent")
-    + ("hyperparams.*", "execution.queue", "models.input.model"),
+    lists=(
+        *("id", "user", "tags", "system_tags", "type", "status", "project", "parent"),
+        *("hyperparams.*", "execution.queue", "models.input.model"),
+    ),
     ranges=("created", "started", "active_duration", "last_metrics.*", "last_iteration"),
     dates=("status_changed", "last_update", "last_change"),
     patterns=("name", "comment", "report"),
@@ -134,11 +136,11 @@ def _has(value: Any, wanted: set[str], *, every: bool) -> bool:
 
 def _list_field(name: str, data: Any) -> Test:
     """[a, b] is OR; "__$all" makes it AND; "-a" and "__$not" exclude; null allows nothing."""
-    actions, conjunction, allow_empty = _parse_list(
-        name, data if isinstance(data, list) else [data]
-    )
+    parser = _ListParser(name)
+    parser.read(data if isinstance(data, list) else [data])
+
     tests: list[Test] = []
-    for action, values in actions.items():
+    for action, values in parser.actions.items():
         wanted = set(values)
         if action == "nin":
             tests.append(lambda doc, w=wanted: not _has(get(doc, name), w, every=False))  # type: ignore[misc]  # as above
@@ -147,52 +149,69 @@ def _list_field(name: str, data: Any) -> Test:
             tests.append(lambda doc, w=wanted, e=every: _has(get(doc, name), w, every=e))  # type: ignore[misc]  # as above
     if not tests:
         # A null alone is not enough for an empty query: everything or-ed with "empty".
-        return (lambda doc: get(doc, name) in (None, [])) if allow_empty else (lambda doc: True)
-    combine = all if conjunction else any
+        return (
+            (lambda doc: get(doc, name) in (None, [])) if parser.allow_empty else (lambda doc: True)
+        )
+    combine = any if parser.conjunction is False else all
     return lambda doc: (
-        combine(test(doc) for test in tests) or (allow_empty and get(doc, name) in (None, []))
+        combine(test(doc) for test in tests)
+        or (parser.allow_empty and get(doc, name) in (None, []))
     )
 
 
-def _parse_list(name: str, data: list[Any]) -> tuple[dict[str, list[str]], bool, bool]:
-    actions: dict[str, list[str]] = {}
+@dataclass
+class _ListParser:
+    """Reads a list of values and operators from left to right."""
+
+    name: str
+    actions: dict[str, list[str]] = field(default_factory=dict)
     conjunction: bool | None = None
-    current_and = False
-    allow_empty = negate = False
-    legacy = True
-    for value in data:
-        if value is not None and not isinstance(value, str):
-            fail(400, 16, "invalid value type, string expected", field=name, value=str(value))
-        if value in (None, "__$nop"):
-            negate = False
+    allow_empty: bool = False
+    _current_and: bool = False
+    _legacy: bool = True
+    _negate: bool = False
+
+    def read(self, data: list[Any]) -> None:
+        for value in data:
+            if value is not None and not isinstance(value, str):
+                why = "invalid value type, string expected"
+                fail(400, 16, why, field=self.name, value=str(value))
+            if value is not None and value.startswith("__$") and value != "__$nop":
+                self._operator(value)
+                continue
+            if self.conjunction is None:
+                self.conjunction = True
             if value is None:
-                allow_empty = True
+                self.allow_empty = True
+            elif value == "__$nop":
+                self._current_and, self._legacy = False, True
             else:
-                current_and, legacy = False, True
-        elif value == "__$not" and not negate:
-            negate = True
-            continue
-        elif value.startswith("__$"):
-            if negate:
-                fail(400, 16, "Value is expected after", field=name, operator="__$not")
-            if value not in _AND + _OR:
-                fail(400, 16, "Unsupported operator", field=name, operator=value)
-            current_and, legacy = value in _AND, False
-            conjunction = current_and if conjunction is None else conjunction
-            continue
-        else:
-            include = not negate
-            if include and legacy and value.startswith("-"):
-                value, include = value[1:], False
-                if not value:
-                    fail(400, 16, "Missing value after the exclude prefix -", field=name, value="")
-            action = ("all" if current_and else "in") if include else "nin"
-            actions.setdefault(action, []).append(value)
-            negate = False
-        conjunction = True if conjunction is None else conjunction
-    if negate:
-        fail(400, 16, "Value is expected after", operator="__$not")
-    return actions, conjunction is not False, allow_empty
+                self._value(value)
+            self._negate = False
+        if self._negate:
+            fail(400, 16, "Value is expected after", operator="__$not")
+
+    def _operator(self, value: str) -> None:
+        if self._negate:
+            fail(400, 16, "Value is expected after", field=self.name, operator="__$not")
+        if value == "__$not":
+            self._negate = True
+            return
+        if value not in _AND + _OR:
+            fail(400, 16, "Unsupported operator", field=self.name, operator=value)
+        self._current_and, self._legacy = value in _AND, False
+        if self.conjunction is None:
+            self.conjunction = self._current_and
+
+    def _value(self, value: str) -> None:
+        include = not self._negate
+        if include and self._legacy and value.startswith("-"):
+            value, include = value[1:], False
+            if not value:
+                why = "Missing value after the exclude prefix -"
+                fail(400, 16, why, field=self.name, value="")
+        action = ("all" if self._current_and else "in") if include else "nin"
+        self.actions.setdefault(action, []).append(value)
 
 
 def _list_filter(name: str, data: Any) -> Test:

@@ -51,6 +51,7 @@ class StandIn:
     Attributes:
         url: without a trailing slash.
         requests: (endpoint, body) of each call seen, in order.
+        unknown: endpoints that were asked for and are not here.
         gate: tokens: ``gate.token_seconds``, ``gate.revoke_all()``.
         records: listings: ``records.scrolls.seconds``.
     """
@@ -68,6 +69,7 @@ class StandIn:
         self.access_key, self.secret_key = credentials
         self.faults = faults if isinstance(faults, FaultPlan) else FaultPlan(faults)
         self.requests: list[tuple[str, dict[str, Any]]] = []
+        self.unknown: list[str] = []
         identity = {"company": self.database.company, "user": user, "company_name": "clearml"}
         identity |= {"user_name": self.database.users[user]["name"], "role": "user"}
         self.gate = Gate(self.access_key, self.secret_key, identity)
@@ -143,6 +145,7 @@ class StandIn:
         name = meta.read(path)
         handler = self._handlers.get(name)
         if handler is None or _number(meta.requested) < _number(_SINCE.get(name, "1.0")):
+            self.unknown.append(name)
             text = f"Unable to find endpoint for name {name} and version {meta.requested}"
             raise ApiError(404, 0, text)
         meta.actual = _SINCE.get(name, "1.0")
