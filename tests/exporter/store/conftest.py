@@ -9,7 +9,6 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-
 from clearml_snapshot.exporter.store.dataset import Dataset
 from clearml_snapshot.exporter.store.schema import SCALARS
 from clearml_snapshot.exporter.store.snapshots import Snapshot

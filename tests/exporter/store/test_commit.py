@@ -8,7 +8,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-
 from clearml_snapshot.exporter.store import files
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.schema import TABLES
@@ -124,7 +123,13 @@ def test_a_rewritten_file_keeps_its_order(
 
 
 def test_points_of_a_task_may_outlive_the_stage_they_began_in(
-    tmp_path: Path, commit: Call, line: Call, points: Call, task_row: Call, export_row: Call, ask: Ask
+    tmp_path: Path,
+    commit: Call,
+    line: Call,
+    points: Call,
+    task_row: Call,
+    export_row: Call,
+    ask: Ask,
 ) -> None:
     """A huge task is still being fetched when a checkpoint is committed."""
     with writing(tmp_path / "data") as dataset:
@@ -140,7 +145,10 @@ def test_points_of_a_task_may_outlive_the_stage_they_began_in(
         stage.add(task_row("huge", "p"), (), buffer.finish())
         row = export_row("export")
         last = dataset.commit(stage, server={}, selections=None, export_row=row)
-    assert ask(last.root, "SELECT task_id, n FROM series ORDER BY 1") == [("a", 1), ("huge", 600_000)]
+    assert ask(last.root, "SELECT task_id, n FROM series ORDER BY 1") == [
+        ("a", 1),
+        ("huge", 600_000),
+    ]
 
 
 def test_without_links_files_are_copied(

@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from clearml_snapshot.exporter.store.dataset import writing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from clearml_snapshot.exporter.store.dataset import writing
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ["", "a/b", "'; DROP TABLE x; --", 'say "hi"', "läuft 🚀", "%2F", "..", "2024", "NULL", "\0"]
@@ -40,7 +39,7 @@ def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(repr(v) if isinstance(v, float) else (v is not None, str(v)) for v in row)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(tasks=TASKS)
 @example(tasks={})
 @example(tasks={"a": ("2024", [("m", "v", 2**63 - 1, None, 1.0, None)] * 1), "b": (None, [])})

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
 from clearml_snapshot.exporter.store import writer
 from clearml_snapshot.exporter.store.encode import ROW_GROUP, write_sorted
 from clearml_snapshot.exporter.store.schema import SCALARS, TABLES
@@ -27,7 +26,9 @@ def _shuffled(rows: int, task_id: str = "t") -> pa.Table:
         "metric": pa.array([f"m{s % 7}" for s in steps]).dictionary_encode(),
         "variant": pa.array([("ü", "a/b", "")[s % 3] for s in steps]),
         "iteration": pa.array([None if s < 21 else s for s in steps], pa.int64()),
-        "timestamp": pa.array([s if s % 5 else None for s in steps], SCALARS.field("timestamp").type),
+        "timestamp": pa.array(
+            [s if s % 5 else None for s in steps], SCALARS.field("timestamp").type
+        ),
         "value": pa.array([float(s) for s in steps]),
         "worker": pa.array([None if s % 2 else "gpu-1" for s in steps]),
     }
