@@ -58,7 +58,8 @@ def prepare(data: Path) -> None:
 
 
 def _is_dataset(data: Path) -> bool:
-    return current_snapshot_folder(data) is not None
+    folder = current_snapshot_folder(data)
+    return folder is not None and (folder / layout.SNAPSHOT_JSON).is_file()
 
 
 def _refuse_strangers(data: Path) -> None:
