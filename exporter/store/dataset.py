@@ -58,7 +58,8 @@ def prepare(data: Path) -> None:
 
 
 def _is_dataset(data: Path) -> bool:
-    return current_snapshot_folder(data) is not None
+    folder = current_snapshot_folder(data)
+    return folder is not None and (folder / layout.SNAPSHOT_JSON).is_file()
 
 
 def _refuse_strangers(data: Path) -> None:
@@ -127,6 +128,8 @@ class Dataset:
         self._snapshot = None if folder is None else read_snapshot(folder)
         self._stages = count(1)
         self._clean()
+        if self._snapshot is not None and not layout.current_link(data).is_dir():
+            self._point_to(self._snapshot.number)  # a copy without its symlink
 
     def _clean(self) -> None:
         staging = layout.staging(self._data)
@@ -188,6 +191,9 @@ class Dataset:
         snapshots.mkdir(exist_ok=True)
         folder.rename(layout.snapshot(self._data, number))
         sync_folder(snapshots)
+        self._point_to(number)
+
+    def _point_to(self, number: int) -> None:
         point_to(
             layout.current_link(self._data),
             layout.current_text(self._data),

@@ -75,6 +75,6 @@ def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
         scratch.replace(text)
         return
     if link.is_dir() and not link.is_symlink():  # a copy made by a tool that follows symlinks
-        shutil.rmtree(link)
+        link.rename(scratch.with_name("replaced"))
     scratch.replace(link)
     text.unlink(missing_ok=True)

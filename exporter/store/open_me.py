@@ -1,7 +1,14 @@
-"""What lies beside the tables of a snapshot for those who open it without this tool."""
+"""What lies beside the tables of a snapshot for those who open it without this tool.
 
+``python -m clearml_snapshot.exporter.store.open_me data/README.md`` renews the tables in the
+format's description; a test fails when they differ from the schemas.
+"""
+
+import re
+import sys
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pyarrow as pa
 from clearml_snapshot.exporter.store.schema import TABLES
@@ -66,14 +73,18 @@ def _view(table: str) -> str:
 def readme(header: Mapping[str, Any]) -> str:
     """Return a snapshot's README; ``header`` is its ``snapshot.json`` without the files."""
     server = header["server"]
-    tables = "\n".join(f"### {table}\n\n{columns(schema)}" for table, schema in TABLES.items())
     return _README.format(
         server=server.get("host") or server.get("id") or "a ClearML server",
         created_at=header["created_at"],
         tool_version=header["tool_version"],
-        tables=tables,
+        tables=tables(),
         **header["totals"],
     )
+
+
+def tables() -> str:
+    """Return every table with its columns as Markdown."""
+    return "\n".join(f"### {table}\n\n{columns(schema)}" for table, schema in TABLES.items())
 
 
 def columns(schema: pa.Schema) -> str:
@@ -84,3 +95,17 @@ def columns(schema: pa.Schema) -> str:
         needed = "" if field.nullable else " NOT NULL"
         lines.append(f"| `{field.name}` | {field.type}{needed} | {doc} |")
     return "\n".join(lines) + "\n"
+
+
+_MARKED: Final = re.compile(r"(<!-- tables:.*? -->\n).*(<!-- end of tables -->)", re.DOTALL)
+
+
+def renewed(text: str) -> str:
+    """Return a Markdown text with the tables between its markers written anew."""
+    return _MARKED.sub(lambda found: f"{found[1]}\n{tables()}\n{found[2]}", text)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        path = Path(argument)
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -104,7 +104,7 @@ TASKS: Final = _columns(
     ("points_bad", pa.int64(), "odd values: no number, a time out of range, a rounded integer"),
     ("state", _TEXT, "complete, partial, failed, gone, shrunk"),
     ("reason", _TEXT, "why it is not complete"),
-    ("redacted", pa.int64(), "values of this task stored as <redacted>"),
+    ("redacted", pa.int64(), "values of this task stored as `<redacted>`"),
     ("fetched_at", _TIME, "when its points were read, UTC"),
     ("fingerprint", _TEXT, "hash of the listing's light fields; equal means unchanged"),
     required=frozenset({"task_id", "server_id", "state", "fetched_at", "fingerprint"}),

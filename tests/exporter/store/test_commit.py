@@ -2,13 +2,13 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from clearml_snapshot.exporter.store import files
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
@@ -186,7 +186,7 @@ def test_a_current_that_became_a_folder_is_put_right(
     data = tmp_path / "data"
     with writing(data) as dataset:
         commit(dataset, {("a", "p"): line("a", [1])})
-    files.shutil.copytree(data, tmp_path / "copy", symlinks=False)
+    shutil.copytree(data, tmp_path / "copy", symlinks=False)
     copy = tmp_path / "copy"
     assert (copy / "current").is_dir()
     assert open_snapshot(copy).number == 1

@@ -1,0 +1,156 @@
+"""Making, locking and pruning a dataset."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
+from clearml_snapshot.exporter.store.dataset import prepare, writing
+from clearml_snapshot.exporter.store.snapshots import hold, open_snapshot
+
+Call = Callable[..., Any]
+
+
+def _numbers(data: Path) -> list[str]:
+    return sorted(path.name.lstrip("0") for path in (data / "snapshots").iterdir())
+
+
+def test_a_new_dataset_is_private_ignored_and_explained(tmp_path: Path) -> None:
+    data = tmp_path / "deep" / "data"
+    prepare(data)
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert (data / ".gitignore").read_text() == "*\n"
+    assert "`current`" in (data / "README.md").read_text()
+    prepare(data)
+
+
+def test_existing_files_are_left_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    (tmp_path / ".gitignore").write_text("/data/*")
+    (tmp_path / ".DS_Store").write_text("")
+    prepare(tmp_path)
+    assert (tmp_path / "README.md").read_text() == "mine"
+    assert (tmp_path / ".gitignore").read_text() == "/data/*"
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "snapshots/mine/x", "README.txt", "demo/x"])
+def test_somebody_elses_folder_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("")
+    with pytest.raises(UsageError, match="is no dataset of ours"):
+        prepare(tmp_path)
+    assert not (tmp_path / ".gitignore").exists()
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+    with pytest.raises(UsageError, match="is no folder"):
+        prepare(tmp_path / "data")
+
+
+def test_a_snapshot_folder_is_not_written_to(tmp_path: Path, commit: Call) -> None:
+    with writing(tmp_path / "data") as dataset:
+        commit(dataset, {})
+    with pytest.raises(UsageError, match="is no dataset of ours"):
+        prepare(tmp_path / "data" / "current")
+
+
+def test_datasets_may_stand_inside_a_new_one(tmp_path: Path, commit: Call) -> None:
+    """``demo`` leaves ``data/demo`` behind, and ``data`` is the default."""
+    with writing(tmp_path / "data" / "demo") as dataset:
+        commit(dataset, {})
+    with writing(tmp_path / "data") as dataset:
+        assert dataset.snapshot is None
+        commit(dataset, {})
+    assert open_snapshot(tmp_path / "data" / "demo").number == 1
+
+
+def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    with writing(tmp_path / "data"):
+        with pytest.raises(LockedError) as caught, writing(tmp_path / "data"):
+            pass
+        message = str(caught.value)
+        assert f"process {os.getpid()} since 20" in message
+        assert "--wait" in message
+    with writing(tmp_path / "data"):
+        pass
+    assert not (tmp_path / "data" / ".staging").exists()
+
+
+def test_a_second_writer_waits(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from clearml_snapshot.exporter.store.dataset import writing\n"
+        "with writing(Path(sys.argv[1])):\n"
+        "    print('locked', flush=True); time.sleep(0.5)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "locked\n"
+        start = time.monotonic()
+        with pytest.raises(LockedError, match=f"process {other.pid} "), writing(tmp_path):
+            pass
+        with writing(tmp_path, wait=True):
+            assert time.monotonic() - start > 0.2
+
+
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path, commit: Call) -> None:
+    with writing(tmp_path) as dataset:
+        commit(dataset, {})
+    (tmp_path / ".staging" / "000002").mkdir(parents=True)
+    (tmp_path / "snapshots" / "000002").mkdir()
+    with writing(tmp_path) as dataset:
+        assert _numbers(tmp_path) == ["1"]
+        assert commit(dataset, {}).number == 2
+
+
+def test_the_last_finished_exports_are_kept(tmp_path: Path, commit: Call) -> None:
+    with writing(tmp_path) as dataset:
+        for _ in range(4):
+            commit(dataset, {})
+        assert _numbers(tmp_path) == ["3", "4"]
+        commit(dataset, {}, keep=1)
+        assert _numbers(tmp_path) == ["5"]
+        commit(dataset, {}, keep=0)
+        assert _numbers(tmp_path) == ["6"], "the current one always stays"
+
+
+def test_an_age_keeps_by_time(tmp_path: Path, commit: Call) -> None:
+    with writing(tmp_path) as dataset:
+        for _ in range(4):
+            commit(dataset, {}, keep=timedelta(days=30))
+        assert _numbers(tmp_path) == ["1", "2", "3", "4"]
+        time.sleep(0.01)
+        commit(dataset, {}, keep=timedelta(milliseconds=1))
+        assert _numbers(tmp_path) == ["5"]
+
+
+def test_checkpoints_go_when_their_run_ends(tmp_path: Path, commit: Call) -> None:
+    with writing(tmp_path) as dataset:
+        commit(dataset, {}, "one")
+        for _ in range(3):
+            commit(dataset, {}, "two", checkpoint=True)
+        assert _numbers(tmp_path) == ["1", "2", "3", "4"]
+        commit(dataset, {}, "two")
+    assert _numbers(tmp_path) == ["1", "5"]
+
+
+def test_a_snapshot_that_is_read_is_not_pruned(tmp_path: Path, commit: Call, ask: Call) -> None:
+    with writing(tmp_path) as dataset:
+        first = commit(dataset, {})
+        with hold(first):
+            for _ in range(3):
+                commit(dataset, {}, keep=1)
+            assert _numbers(tmp_path) == ["1", "4"]
+            assert ask(first.root, "SELECT count(*) FROM tasks") == [(0,)]
+        commit(dataset, {}, keep=1)
+        assert _numbers(tmp_path) == ["5"]
+    with pytest.raises(DatasetError, match="snapshot 1 is gone"), hold(first):
+        pass

@@ -1,0 +1,97 @@
+"""A writer killed at any moment leaves exactly the last committed state."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
+
+WRITER = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.schema import SCALARS
+from clearml_snapshot.exporter.store.writer import PointBuffer
+
+NOW = datetime.now(UTC)
+
+
+def points(task_id, value):
+    rows = [(task_id, "loss", "train", i, NOW, value, "w") for i in range(300)]
+    return pa.Table.from_pylist([dict(zip(SCALARS.names, row)) for row in rows], SCALARS)
+
+
+def task_row(task_id):
+    return {"task_id": task_id, "project_id": task_id[-1], "server_id": "s", "state": "complete",
+            "fetched_at": NOW, "fingerprint": "f"}
+
+
+with writing(Path(sys.argv[1])) as dataset:
+    while True:
+        number = 1 if dataset.snapshot is None else dataset.snapshot.number + 1
+        stage = dataset.new_stage()
+        for task_id in (f"task{n}" for n in range(6)):
+            buffer = PointBuffer(stage, task_id[-1])
+            buffer.add(points(task_id, float(number)))
+            stage.add(task_row(task_id), [], buffer.finish())
+        row = {"export_id": str(number), "started": NOW, "result": "complete"}
+        dataset.commit(stage, server={}, selections=number, export_row=row)
+        print(number, flush=True)
+"""
+"""Each snapshot N holds 6 tasks of 300 points, all of value N, and N rows of exports."""
+
+
+def _glob(data: Path) -> tuple[Any, ...]:
+    """What a bare DuckDB sees through plain globs."""
+    with duckdb.connect() as connection:
+        sql = (
+            f"SELECT count(*), min(value), max(value), (SELECT count(*) FROM '{data}/current/"
+            f"exports/*.parquet'), (SELECT count(*) FROM '{data}/current/tasks/*.parquet'), "
+            f"(SELECT min(max) FROM '{data}/current/series/*.parquet') "
+            f"FROM '{data}/current/scalars/*/*.parquet'"
+        )
+        row = connection.execute(sql).fetchone()
+        assert row is not None
+        return row
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_killed_at_random_moments(tmp_path: Path, seed: int, commit: Callable[..., Any]) -> None:
+    chance = random.Random(seed)
+    data = tmp_path / "data"
+    for _ in range(4):
+        before = open_snapshot(data).number if (data / "current").is_symlink() else 0
+        command = [sys.executable, "-c", WRITER, str(data)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = int(process.stdout.readline())
+            time.sleep(chance.random() * 0.25)
+            process.send_signal(signal.SIGKILL)
+            told = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
+        assert first == before + 1
+        snapshot = open_snapshot(data)
+        # killed after the swap and before it could tell: one more than it told
+        assert snapshot.number in (told[-1], told[-1] + 1)
+        number = float(snapshot.number)
+        assert _glob(data) == (1800, number, number, snapshot.number, 6, number)
+        assert json.loads((data / "current/snapshot.json").read_text())["selections"] == number
+    with writing(data) as dataset:
+        last = commit(dataset, {})
+    assert last.totals.points == 1800
+    assert {p.name for p in (data / "snapshots").iterdir()} <= {
+        f"{last.number - 1:06d}",
+        f"{last.number:06d}",
+    }
