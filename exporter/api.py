@@ -13,6 +13,9 @@ from typing import Any, Final, TypeVar
 
 import requests
 import tenacity
+from requests.auth import AuthBase, HTTPBasicAuth
+from urllib3.exceptions import HTTPError
+
 from clearml_snapshot.exporter.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
     CeilingError,
@@ -32,8 +35,6 @@ from clearml_snapshot.exporter.failures import (
     place,
     retry_after_seconds,
 )
-from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import HTTPError
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+
 from clearml_snapshot.exporter.failures import DamagedBodyError
 from clearml_snapshot.exporter.store.schema import SCALARS
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
+
 from clearml_snapshot.exporter.errors import RefusedError
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})

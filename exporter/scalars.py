@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
+
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.events import EventPage, decode_page

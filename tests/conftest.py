@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.server import StandIn
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
+
 from clearml_snapshot.exporter.standin.errors import fail
 
 API_VERSION = "2.34"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+
 from clearml_snapshot.exporter.standin.points import (
     SCALAR,
     SINGLE_VALUE,

@@ -12,6 +12,7 @@ from typing import Any
 
 import jwt
 import numpy as np
+
 from clearml_snapshot.exporter.standin.errors import ApiError, fail, search_failed
 from clearml_snapshot.exporter.standin.histogram import averaged
 from clearml_snapshot.exporter.standin.points import SCALAR, SINGLE_VALUE, Rows, Table, TaskEvents

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+
 from clearml_snapshot.exporter.standin.errors import search_failed
 from clearml_snapshot.exporter.standin.points import SCALAR, SINGLE_VALUE, Ints, Rows, Table
 

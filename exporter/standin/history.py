@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.points import Floats, Ints
 

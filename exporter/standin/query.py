@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from clearml_snapshot.exporter.standin.errors import ApiError, fail
 from dateutil.parser import parse as parse_date  # type: ignore[import-untyped]  # no stubs
+
+from clearml_snapshot.exporter.standin.errors import ApiError, fail
 
 Document = Mapping[str, Any]
 Test = Callable[[Document], bool]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
 from clearml_snapshot.exporter.standin.points import Block
 
 MAX_SERIES = 2000

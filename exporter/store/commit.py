@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry, link_or_copy, sync_tree, write_text

@@ -10,6 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+from filelock import FileLock, Timeout
+
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About, build
@@ -24,7 +26,6 @@ from clearml_snapshot.exporter.store.snapshots import (
     unread,
 )
 from clearml_snapshot.exporter.store.writer import Stage
-from filelock import FileLock, Timeout
 
 _README: Final = """\
 # A ClearML dataset

@@ -8,6 +8,7 @@ from typing import Any, Final, Self, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from clearml_snapshot.exporter.store.files import FileEntry, sha256, sync_file
 from clearml_snapshot.exporter.store.schema import TABLES
 

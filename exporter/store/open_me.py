@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+
 from clearml_snapshot.exporter.store.schema import TABLES
 
 _VIEW = "CREATE OR REPLACE VIEW {table} AS\nSELECT *\nFROM read_parquet('{glob}'{options});\n"

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
 from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition

@@ -7,6 +7,7 @@ a change here is a new ``FORMAT_VERSION``, and the next commit rewrites what is 
 from typing import Final
 
 import pyarrow as pa
+
 from clearml_snapshot.exporter.store.layout import FORMAT as FORMAT
 from clearml_snapshot.exporter.store.layout import FORMAT_VERSION as FORMAT_VERSION
 from clearml_snapshot.exporter.store.layout import NO_PROJECT as NO_PROJECT

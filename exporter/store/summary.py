@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+
 from clearml_snapshot.exporter.store.encode import row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 

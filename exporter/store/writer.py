@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+
 from clearml_snapshot.exporter.store.encode import conform, in_memory, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import part

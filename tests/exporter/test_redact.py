@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+
 from clearml_snapshot.exporter.redact import REDACTED, Redactor
 
 LETTERS = string.ascii_letters + string.digits

@@ -15,6 +15,7 @@ from typing import Any
 import jwt
 import pytest
 import requests
+
 from clearml_snapshot.exporter.standin.database import DEFAULT_USER, Database
 from clearml_snapshot.exporter.standin.server import StandIn
 

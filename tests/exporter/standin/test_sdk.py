@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.server import StandIn
 

@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
+
 from clearml_snapshot.exporter.store.dataset import Dataset
 from clearml_snapshot.exporter.store.schema import SCALARS
 from clearml_snapshot.exporter.store.snapshots import Snapshot

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store.dataset import prepare, writing
 from clearml_snapshot.exporter.store.snapshots import hold, open_snapshot

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
 

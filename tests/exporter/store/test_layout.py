@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from clearml_snapshot.exporter.store import layout
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from clearml_snapshot.exporter.store.dataset import writing
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from clearml_snapshot.exporter.store.dataset import writing
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.sampled_from(
     ["", "a/b", "'; DROP TABLE x; --", 'say "hi"', "läuft 🚀", "%2F", "..", "2024", "NULL", "\0"]

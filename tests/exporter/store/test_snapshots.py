@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot

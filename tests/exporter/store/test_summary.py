@@ -10,10 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer
 
 Reading = tuple[int | None, datetime | None, float | None]
 

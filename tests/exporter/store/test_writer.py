@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from clearml_snapshot.exporter.store import writer
 from clearml_snapshot.exporter.store.encode import ROW_GROUP, write_sorted
 from clearml_snapshot.exporter.store.schema import SCALARS, TABLES
