@@ -1,0 +1,207 @@
+"""How commands are declared: groups of options, and help in sections.
+
+Typer asks for one parameter an option. A command here takes one frozen object a *group* of options
+(``filters: Filters``) instead, so that ``export`` and every query share them word by word.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+
+if TYPE_CHECKING:  # Typer carries click inside and does not export these types
+    from typer._click.core import Command as ClickCommand
+    from typer._click.core import Context, Parameter
+    from typer._click.formatting import HelpFormatter
+
+HIDDEN_ALIASES: Final = frozenset({"--title", "--series"})
+"""The SDK's words for ``--metric`` and ``--variant``: understood, not shown."""
+
+_OTHER: Final = "Options"
+
+
+@dataclass(frozen=True)
+class OptionGroup:
+    """Marks a parameter, in ``Annotated``, that stands for all options of ``build``."""
+
+    build: Callable[..., object]
+    """Takes the options by keyword and returns what the command gets."""
+
+
+def expanded(command: Callable[..., object]) -> Callable[..., object]:
+    """Make a command whose group parameters became the options of their groups."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())
+    groups = {parameter.name: group for parameter in own if (group := _group_of(parameter))}
+    options = {
+        name: list(inspect.signature(group.build, eval_str=True).parameters.values())
+        for name, group in groups.items()
+    }
+
+    @functools.wraps(command)
+    def run(**values: object) -> object:
+        for name, group in groups.items():
+            taken = {option.name: values.pop(option.name) for option in options[name]}
+            values[name] = group.build(**taken)
+        return command(**values)
+
+    parameters = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in own
+        for option in options.get(parameter.name, [parameter])
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362
+    run.__annotations__ = {option.name: option.annotation for option in parameters}
+    return run
+
+
+def _group_of(parameter: inspect.Parameter) -> OptionGroup | None:
+    metadata = getattr(parameter.annotation, "__metadata__", ())
+    return next((item for item in metadata if isinstance(item, OptionGroup)), None)
+
+
+def add_command(
+    app: typer.Typer, name: str, command: Callable[..., object], *, panel: str | None = None
+) -> None:
+    """Add a command to the application; its docstring is its help, ``panel`` its section."""
+    app.command(name, cls=Command, rich_help_panel=panel)(expanded(command))
+
+
+@dataclass(frozen=True)
+class OptionText:
+    """What help and documentation say of one option or argument."""
+
+    names: tuple[str, ...]
+    value: str
+    """What stands behind the name; empty for a flag."""
+    help: str
+    default: str
+    environment: str
+    repeatable: bool
+    section: str
+
+    @property
+    def usage(self) -> str:
+        """The option as it is typed: ``-o, --output FILE``."""
+        return ", ".join(self.names) + (f" {self.value}" if self.value else "")
+
+    @property
+    def remarks(self) -> str:
+        """The help with what else there is to know, in brackets."""
+        facts = [
+            "repeatable" if self.repeatable else "",
+            f"env: {self.environment}" if self.environment else "",
+            f"default: {self.default}" if self.default else "",
+        ]
+        known = "; ".join(fact for fact in facts if fact)
+        return f"{self.help} [{known}]" if known else self.help
+
+
+def option_texts(command: "Command | Group", ctx: "Context") -> list[OptionText]:
+    """Describe every visible option and argument of a command, arguments first."""
+    shown = [one for one in command.get_params(ctx) if not getattr(one, "hidden", False)]
+    shown.sort(key=lambda one: not isinstance(one, TyperArgument))
+    return [_option_text(parameter, ctx) for parameter in shown]
+
+
+def _option_text(parameter: "Parameter", ctx: "Context") -> OptionText:
+    assert isinstance(parameter, TyperOption | TyperArgument)
+    is_argument = isinstance(parameter, TyperArgument)
+    names = [parameter.metavar or parameter.name.upper()] if is_argument else parameter.opts
+    shown = sorted((name for name in names if name not in HIDDEN_ALIASES), key=len)
+    return OptionText(
+        names=(*shown, *parameter.secondary_opts),
+        value=_value_text(parameter, ctx),
+        help=" ".join((parameter.help or "").split()),
+        default=_default_text(parameter),
+        environment=parameter.envvar if isinstance(parameter.envvar, str) else "",
+        repeatable=parameter.multiple or parameter.nargs == -1,
+        section="Arguments" if is_argument else parameter.rich_help_panel or _OTHER,
+    )
+
+
+def _value_text(parameter: TyperOption | TyperArgument, ctx: "Context") -> str:
+    if isinstance(parameter, TyperArgument) or parameter.is_flag:
+        return ""
+    return parameter.metavar or parameter.display_type(ctx).strip("<>")
+
+
+def _default_text(parameter: TyperOption | TyperArgument) -> str:
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    if parameter.default is None or parameter.default in (False, [], ()):
+        return ""
+    default = parameter.default.value if isinstance(parameter.default, Enum) else parameter.default
+    return str(default)
+
+
+class Command(TyperCommand):
+    """A command whose help shows its options in sections."""
+
+    def format_options(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Write one section for each group of options."""
+        _write_options(self, ctx, formatter)
+
+
+class Group(TyperGroup):
+    """A group of commands whose help shows its commands in sections."""
+
+    def format_options(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Write the commands first: they are what the reader came for."""
+        self.format_commands(ctx, formatter)
+        _write_options(self, ctx, formatter)
+
+    def format_commands(self, ctx: "Context", formatter: "HelpFormatter") -> None:
+        """Write one section for each panel, in the order of registration."""
+        names = self.list_commands(ctx)
+        commands = {name: found for name in names if (found := self.get_command(ctx, name))}
+        widest = max(map(len, commands), default=0)
+        sections: dict[str, list[tuple[str, str]]] = {}
+        # Typer registers groups after commands; ours are the main ones of their section.
+        for name, command in sorted(
+            commands.items(), key=lambda one: not isinstance(one[1], Group)
+        ):
+            if not command.hidden:
+                panel = getattr(command, "rich_help_panel", None) or "Commands"
+                line = command.get_short_help_str(formatter.width)
+                sections.setdefault(panel, []).append((name.ljust(widest), line))
+        _write_sections(formatter, sections)
+
+
+def _groups_first(named: "tuple[str, ClickCommand]") -> bool:
+    return not isinstance(named[1], Group)
+
+
+def _write_options(command: "Command | Group", ctx: "Context", formatter: "HelpFormatter") -> None:
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for text in option_texts(command, ctx):
+        sections.setdefault(text.section, []).append((text.usage, text.remarks))
+    if general := sections.pop(_OTHER, None):
+        sections[_OTHER] = general
+    _write_sections(formatter, sections)
+
+
+def _write_sections(formatter: "HelpFormatter", sections: dict[str, list[tuple[str, str]]]) -> None:
+    for heading, rows in sections.items():
+        with formatter.section(heading):
+            formatter.write_dl(rows)
+
+
+def usage_line(error: typer.TyperException) -> str:
+    """Turn Typer's usage error into one line that says what to type for help."""
+    text = " ".join(error.format_message().split()).rstrip(".").replace(". Did you", "; did you")
+    ctx: Context | None = getattr(error, "ctx", None)
+    near = getattr(error, "possibilities", None)
+    if near:
+        message = " ".join(error.message.split())
+        text = f"{message}; did you mean {' or '.join(_visible(near))}?"
+    where = ctx.command_path if ctx else "clearml-snapshot"
+    return f"{text[:1].lower()}{text[1:]}; see {where} --help"
+
+
+def _visible(names: Iterable[str]) -> Sequence[str]:
+    return sorted(name for name in names if name not in HIDDEN_ALIASES) or sorted(names)

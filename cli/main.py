@@ -1,0 +1,98 @@
+"""The application: every command in one place, every ending in one place."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from clearml_snapshot.cli import query
+from clearml_snapshot.cli.frame import Group, usage_line
+from clearml_snapshot.cli.terminal import complain, silence
+from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
+
+PROGRAM = "clearml-snapshot"
+_COMPLETION = "_CLEARML_SNAPSHOT_COMPLETE"
+"""The variable through which a shell asks for completions; its name is Typer's."""
+
+app = typer.Typer(
+    name=PROGRAM,
+    cls=Group,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"{PROGRAM} {version(PROGRAM)}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take a ClearML history home: every scalar point as Parquet, then ask DuckDB.
+
+    Configure as for the clearml package (clearml.conf or CLEARML_API_HOST,
+    CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY).
+    """
+    if ctx.invoked_subcommand is None and not version:
+        typer.echo(ctx.get_help())
+
+
+for commands in (query,):
+    commands.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; bugs keep their traceback."""
+    try:
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except SnapshotError as error:
+        complain(str(error))
+        return error.exit_code
+    except typer.TyperException as error:
+        complain(usage_line(error))
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, typer.Abort):
+        complain("interrupted")
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        silence(sys.stdout, sys.stderr)
+        return ExitCode.COMPLETE
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
+    command = typer.main.get_command(app)
+    if _COMPLETION in os.environ:
+        command.main(prog_name=PROGRAM)
+    _check_text(arguments)
+    try:
+        with command.make_context(PROGRAM, list(arguments)) as ctx:
+            command.invoke(ctx)
+    except typer.Exit as end:
+        return end.exit_code
+    return ExitCode.COMPLETE
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    for number, argument in enumerate(arguments, 1):
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise UsageError(f"argument {number} is no valid text in this locale's encoding")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""The only writer of stdout: where an answer goes, and in which form."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from clearml_snapshot.cli.formats import BINARY, WRITERS
+from clearml_snapshot.cli.options import OutputOptions
+from clearml_snapshot.cli.rows import Rows
+from clearml_snapshot.cli.terminal import is_terminal, note, shows_colours, shows_links, silence
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+EXTENSIONS: Final = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".txt": "text",
+}
+_DATABASE: Final = frozenset({".duckdb", ".db"})
+
+
+def write_answer(
+    relation: "DuckDBPyRelation",
+    options: OutputOptions,
+    *,
+    name: str,
+    screenful: int | None = None,
+) -> None:
+    """Write an answer to stdout or to a file.
+
+    Args:
+        relation: the answer.
+        options: what was typed.
+        name: the table's name in a database, unless another was typed.
+        screenful: on a terminal show only so many rows, and say how many there are.
+
+    Raises:
+        UsageError: an unknown extension, a directory, or several answers as text.
+        SnapshotError: the file cannot be written.
+    """
+    path = None if options.path in (None, Path("-")) else options.path
+    if path is not None and path.suffix.lower() in _DATABASE:
+        _write_database(relation, path, options, name)
+        return
+    if options.table is not None:
+        raise UsageError("--table names a table of a .duckdb file; add -o FILE.duckdb")
+    form = options.format or _default_format(path)
+    rows = Rows(relation)
+    if form == "table":
+        on_screen = path is None and is_terminal(sys.stdout)
+        drawn = _draw_on_screen(rows, options.quiet, screenful) if on_screen else _draw(rows)
+        write_text(drawn, path)
+        return
+    if form in BINARY and path is None and is_terminal(sys.stdout):
+        raise UsageError(f"{form} is binary; write it to a file with -o, or into a pipe")
+    with _sink(path) as sink:
+        WRITERS[form](rows, sink)
+
+
+def write_text(text: str, path: Path | None = None) -> None:
+    """Write text as it is to stdout, or to a file.
+
+    Raises:
+        SnapshotError: it cannot be written.
+    """
+    with _sink(path) as sink:
+        sink.write(text.encode())
+
+
+def _default_format(path: Path | None) -> str:
+    if path is None:
+        return "table" if is_terminal(sys.stdout) else "csv"
+    found = EXTENSIONS.get(path.suffix.lower())
+    if found is None:
+        known = ", ".join((*EXTENSIONS, *sorted(_DATABASE)))
+        raise UsageError(f"-o {path}: its extension names no format; use {known}, or --format")
+    return found
+
+
+def _draw(rows: Rows) -> str:
+    """Draw every row and column, without colour: nobody can widen a pipe or a file."""
+    from clearml_snapshot.cli import tables
+
+    return tables.draw_table(rows, list(rows), tables.Screen(None, colours=False, links=False)).text
+
+
+def _draw_on_screen(rows: Rows, quiet: bool, screenful: int | None) -> str:
+    """Draw what fits the terminal, and say what did not."""
+    from clearml_snapshot.cli import tables
+
+    shown = list(rows) if screenful is None else rows.first(screenful + 1)
+    screen = tables.Screen(
+        shutil.get_terminal_size().columns, shows_colours(sys.stdout), shows_links(sys.stdout)
+    )
+    if len(shown) == 1:
+        return tables.draw_lines(rows, shown[0], screen).text
+    drawing = tables.draw_table(rows, shown[:screenful], screen)
+    if drawing.left_out and not quiet:
+        note(f"no room for {', '.join(drawing.left_out)}; a wider terminal or -o FILE shows them")
+    if screenful is not None and len(shown) > screenful and not quiet:
+        note(f"the first {screenful} of {rows.count():,} rows; -o FILE or a pipe gets them all")
+    return drawing.text
+
+
+@contextmanager
+def _sink(path: Path | None) -> Iterator[BinaryIO]:
+    """Open where the bytes go, and speak of what the system refuses."""
+    try:
+        if path is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        elif path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as device:
+                yield device
+        else:
+            with _replacing(path) as file:
+                yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if path is None:
+            silence(sys.stdout)
+        where = "stdout" if path is None else str(path)
+        raise SnapshotError(f"cannot write {where}: {error.strerror or error}") from None
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write beside the file and rename over it, so that no reader sees half an answer."""
+    if path.is_dir():
+        raise UsageError(f"-o {path}: this is a directory; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"-o {path}: there is no directory {path.parent}; make it first")
+    target = path.resolve()
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(target)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _write_database(
+    relation: "DuckDBPyRelation", path: Path, options: OutputOptions, name: str
+) -> None:
+    """Replace one table of a DuckDB file, in one transaction; its other tables stay."""
+    import duckdb
+
+    if options.format is not None:
+        raise UsageError(f"-o {path} is a database and takes no --format")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"-o {path}: this is no file in an existing directory")
+    table = (options.table or name).replace('"', '""')
+    try:
+        with (
+            duckdb.connect(str(path)) as database,
+            Rows(relation).typed.to_arrow_reader() as answer,
+        ):
+            database.register("answer", answer)
+            database.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM answer')
+    except duckdb.Error as error:
+        raise SnapshotError(f"cannot write {path}: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,168 @@
+"""An answer as plain columns: DuckDB's many types, brought to a few kinds that writers know.
+
+DuckDB does the conversion, so that no row needs pyarrow, pytz or a type of DuckDB's own.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+Value = bool | int | float | str | None
+"""What a cell holds; None is NULL."""
+
+_BATCH: Final = 4096
+
+
+class Kind(Enum):
+    """What a column's values are."""
+
+    BOOLEAN = "bool"
+    INTEGER = "int"
+    DOUBLE = "float, NaN and the infinities included"
+    NUMBER = "str: the digits of a number that is neither (HUGEINT, DECIMAL)"
+    TIME = "str: ISO-8601; a time with a zone is UTC and ends in Z"
+    TEXT = "str"
+    JSON = "str: a list, struct or map as JSON"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether eyes want it on the right."""
+        return self in (Kind.INTEGER, Kind.DOUBLE, Kind.NUMBER)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer."""
+
+    name: str
+    """Unique in its answer: the second ``a`` is ``a_1``."""
+    kind: Kind
+
+
+class Rows:
+    """An answer that was not read yet; each reading runs the question again.
+
+    Attributes:
+        columns: the columns, named uniquely.
+        typed: the relation with DuckDB's own types and unique names.
+    """
+
+    def __init__(self, relation: "DuckDBPyRelation") -> None:
+        kinds = [_kind(str(type_)) for type_ in relation.types]
+        names = _unique(relation.columns)
+        self.columns = tuple(Column(*pair) for pair in zip(names, kinds, strict=True))
+        self._json = [place for place, kind in enumerate(kinds) if kind is Kind.JSON]
+        self.typed = _project(relation, ["{}"] * len(names), names)
+        casts = [_CASTS[_cast_key(str(type_))] for type_ in relation.types]
+        self._plain = _project(relation, casts, names)
+
+    def __iter__(self) -> Iterator[tuple[Value, ...]]:
+        return map(self._checked, self._plain.iter_rows(_BATCH))
+
+    def first(self, limit: int) -> list[tuple[Value, ...]]:
+        """Read the first rows."""
+        return [self._checked(row) for row in self._plain.limit(limit).fetchall()]
+
+    def _checked(self, row: tuple[Value, ...]) -> tuple[Value, ...]:
+        if not self._json:
+            return row
+        cells = list(row)
+        for place in self._json:
+            cells[place] = _valid_json(cells[place])
+        return tuple(cells)
+
+    def count(self) -> int:
+        """Count the rows."""
+        return int(self.typed.aggregate("count(*)").fetchall()[0][0])
+
+
+_ISO: Final = "%Y-%m-%dT%H:%M:%S.%f"
+_MOMENT: Final = (
+    "CASE WHEN isfinite({0}) "
+    f"THEN regexp_replace(strftime({{0}}::TIMESTAMP, '{_ISO}'), '000$', '') || '{{1}}' "
+    "ELSE {0}::VARCHAR END"
+)
+_CASTS: Final = {
+    "plain": "{0}",
+    "double": "{0}::DOUBLE",
+    "text": "{0}::VARCHAR",
+    "json": "to_json({0})::VARCHAR",
+    "moment": _MOMENT.replace("{1}", ""),
+    "moment with zone": _MOMENT.replace("{1}", "Z"),
+}
+_INTEGER: Final = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER")
+_NUMBER: Final = re.compile(r"U?HUGEINT|DECIMAL\(.*|BIGNUM")
+_NONFINITE: Final = re.compile("NaN|Infinity")
+_NESTED: Final = re.compile(r".*\]|(STRUCT|MAP|UNION)\(.*|JSON|VARIANT", re.DOTALL)
+
+
+def _kind(type_: str) -> Kind:
+    if _NESTED.fullmatch(type_):
+        return Kind.JSON
+    if _INTEGER.fullmatch(type_):
+        return Kind.INTEGER
+    if _NUMBER.fullmatch(type_):
+        return Kind.NUMBER
+    if type_.startswith("TIMESTAMP"):
+        return Kind.TIME
+    return {"DOUBLE": Kind.DOUBLE, "FLOAT": Kind.DOUBLE, "BOOLEAN": Kind.BOOLEAN}.get(
+        type_, Kind.TEXT
+    )
+
+
+def _cast_key(type_: str) -> str:
+    if type_ in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"):
+        return "moment with zone"
+    kinds = {
+        Kind.INTEGER: "plain",
+        Kind.BOOLEAN: "plain",
+        Kind.DOUBLE: "double",
+        Kind.JSON: "json",
+        Kind.TIME: "moment",
+    }
+    return kinds.get(_kind(type_), "text")
+
+
+def _project(
+    relation: "DuckDBPyRelation", casts: list[str], names: list[str]
+) -> "DuckDBPyRelation":
+    """Cast each column by its position: an answer may name two columns alike."""
+    places = [f"column{number}" for number in range(len(names))]
+    selected = ", ".join(
+        f"{cast.replace('{0}', place).replace('{}', place)} AS {_quoted(name)}"
+        for cast, place, name in zip(casts, places, names, strict=True)
+    )
+    projected = relation.query("answer", f"SELECT {selected} FROM answer AS x({', '.join(places)})")
+    assert projected is not None, "a SELECT gives a relation"
+    return projected
+
+
+def _valid_json(cell: Value) -> Value:
+    """Make texts of the non-finite numbers that DuckDB writes bare into JSON."""
+    if not isinstance(cell, str) or not _NONFINITE.search(cell):
+        return cell
+    return json.dumps(json.loads(cell, parse_constant=str), ensure_ascii=False)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _unique(names: list[str]) -> list[str]:
+    """Number repeated names; DuckDB compares names without case."""
+    taken: set[str] = set()
+    unique: list[str] = []
+    for name in names:
+        candidate, number = name, 0
+        while candidate.casefold() in taken:
+            number += 1
+            candidate = f"{name}_{number}"
+        taken.add(candidate.casefold())
+        unique.append(candidate)
+    return unique

@@ -1,0 +1,61 @@
+"""What a terminal may be sent, and one-line notes on stderr."""
+
+import os
+import re
+import sys
+from typing import Final, TextIO
+
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters, line separators and marks that reorder text (Unicode bidi)."""
+
+_NO_LINKS: Final = frozenset({"", "dumb", "linux", "unknown"})
+"""Values of TERM whose terminal prints a hyperlink's escape sequence or cannot follow it."""
+
+
+def printable(text: str) -> str:
+    r"""Escape what would steer a terminal or break a line: names hold anything (``\x1b[2J``)."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def note(text: str) -> None:
+    """Say one line to the person, on stderr; stdout is data."""
+    stream = sys.stderr
+    print(styled(printable(text), "2", stream), file=stream, flush=True)
+
+
+def complain(text: str) -> None:
+    """Say in one line on stderr why the command fails."""
+    stream = sys.stderr
+    print(f"{styled('error:', '1;31', stream)} {printable(text)}", file=stream, flush=True)
+
+
+def styled(text: str, codes: str, stream: TextIO) -> str:
+    """Wrap the text in SGR codes where the stream is a terminal that shows colours."""
+    return f"\x1b[{codes}m{text}\x1b[0m" if shows_colours(stream) else text
+
+
+def shows_colours(stream: TextIO) -> bool:
+    """Whether to colour: a terminal, and neither NO_COLOR (no-color.org) nor a dumb one."""
+    return is_terminal(stream) and not os.environ.get("NO_COLOR") and _term() not in ("", "dumb")
+
+
+def shows_links(stream: TextIO) -> bool:
+    """Whether the terminal may be sent hyperlinks (OSC 8); others pass over them unseen."""
+    return is_terminal(stream) and _term() not in _NO_LINKS
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a person reads the stream; a closed stream has no reader."""
+    return not stream.closed and stream.isatty()
+
+
+def silence(*streams: TextIO) -> None:
+    """Point streams nowhere, so that the interpreter's last flush finds no closed pipe."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def _term() -> str:
+    return os.environ.get("TERM", "")

@@ -1,0 +1,174 @@
+"""A small dataset, and two ways to run the real program over it: piped, and on a terminal."""
+
+import fcntl
+import math
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.schema import SCALARS
+from clearml_snapshot.exporter.store.writer import PointBuffer
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+PROJECT_ID = "1" * 32
+
+
+@dataclass(frozen=True)
+class Session:
+    code: int
+    screen: str
+    """stdout, with its escape sequences; line ends are those of the terminal, as LF."""
+    stderr: str
+
+
+def run_on_terminal(
+    command: list[str], *, columns: int = 80, cwd: Path | None = None, **environment: str
+) -> Session:
+    """Run with stdout on a pseudo-terminal; stderr is a pipe, so that the two can be told apart."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        cwd=cwd,
+        env={**kept, "TERM": "xterm-256color", **environment},
+    )
+    os.close(theirs)
+    screen = _read_to_end(ours)
+    assert process.stderr is not None
+    stderr = process.stderr.read().decode()
+    process.stderr.close()
+    return Session(process.wait(), screen.decode().replace("\r\n", "\n"), stderr)
+
+
+def _read_to_end(terminal: int) -> bytes:
+    read = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            read += chunk
+    except OSError:  # Linux answers EIO when the other side is closed
+        pass
+    os.close(terminal)
+    return read
+
+
+@pytest.fixture(scope="session")
+def program() -> list[str]:
+    """The real entry point."""
+    return [str(Path(sys.executable).with_name("clearml-snapshot"))]
+
+
+@pytest.fixture(scope="session")
+def on_terminal(program: list[str], history: Path) -> Callable[..., Session]:
+    """Run the program on a pseudo-terminal, inside the folder that holds ``data``."""
+
+    def run(*arguments: str, columns: int = 80, **environment: str) -> Session:
+        command = [*program, *arguments]
+        return run_on_terminal(command, columns=columns, cwd=history.parent, **environment)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def piped(program: list[str], history: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run the program with its streams in pipes, inside the folder that holds ``data``."""
+
+    def run(
+        *arguments: str, stdin: str = "", **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [*program, *arguments],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            cwd=history.parent,
+            env={**os.environ, **environment},
+            check=False,
+        )
+
+    return run
+
+
+def _points(values: Mapping[tuple[str, str], Sequence[float | None]], task_id: str) -> pa.Table:
+    rows = [
+        (task_id, metric, variant, 100 * place, NOW + timedelta(minutes=place), value, "w")
+        for (metric, variant), column in values.items()
+        for place, value in enumerate(column)
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCALARS)
+    arrays = [pa.array(column, f.type) for column, f in zip(columns, SCALARS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=SCALARS)
+
+
+def _task(task_id: str, name: str, **others: Any) -> dict[str, Any]:
+    return {
+        "task_id": task_id,
+        "name": name,
+        "project_id": PROJECT_ID,
+        "project": "vision/resnet",
+        "type": "training",
+        "status": "completed",
+        "tags": ["gpu", "model_v2"],
+        "archived": False,
+        "hidden": False,
+        "created": NOW,
+        "web_url": f"https://app.example.org/projects/{PROJECT_ID}/experiments/{task_id}",
+        "server_id": "http://localhost:8008",
+        "state": "complete",
+        "fetched_at": NOW,
+        "fingerprint": "0",
+        **others,
+    }
+
+
+EXOTIC = "=1+1 \x1b[2J\n😀 \u202e, \"quoted\" | 'x'"
+"""A name that would clear a screen, break a line, turn text around and split a field."""
+
+
+@pytest.fixture(scope="session")
+def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write a small dataset with the store: three tasks, one of them with an exotic name."""
+    data = tmp_path_factory.mktemp("history") / "data"
+    tasks: list[tuple[dict[str, Any], dict[tuple[str, str], Sequence[float | None]]]] = [
+        (
+            _task("a" * 32, "training lr=0.1"),
+            {
+                ("loss", "train"): [1.0, 0.5, 0.123456789012345],
+                ("loss", "val"): [1.5, math.nan, 0.75],
+                (":monitor:gpu", "gpu_0_utilization"): [98.0],
+            },
+        ),
+        (
+            _task("b" * 32, "training lr=0.01", status="in_progress", tags=["gpu"]),
+            {("accuracy", "val"): [0.5, 0.9, 0.8], ("loss", "train"): [2.0, 1.0, 0.25]},
+        ),
+        (_task("c" * 32, EXOTIC, archived=True, tags=[]), {(EXOTIC, "x"): [1.0]}),
+    ]
+    with writing(data) as dataset:
+        stage = dataset.new_stage()
+        for row, values in tasks:
+            buffer = PointBuffer(stage, PROJECT_ID)
+            buffer.add(_points(values, row["task_id"]))
+            stage.add(row, [], buffer.finish())
+        dataset.commit(
+            stage,
+            server={"host": "http://localhost:8008"},
+            selections={},
+            export_row={"export_id": "first", "started": NOW, "result": "complete"},
+        )
+    return data
