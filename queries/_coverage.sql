@@ -1,0 +1,25 @@
+-- How far an answer over the chosen metrics reaches, over the tasks selected.
+SELECT
+    count(*) AS selected,
+    count(*) FILTER (having) AS having,
+    count(*) FILTER (having AND status = 'in_progress') AS running,
+    count(*) FILTER (having AND archived) AS archived,
+    count(*) FILTER (having AND state = 'gone') AS gone,
+    count(*) FILTER (state = 'partial') AS partial,
+    count(*) FILTER (state = 'failed') AS failed
+FROM (
+    SELECT
+        *,
+        task_id IN (
+            SELECT task_id
+            FROM series
+            WHERE CASE
+                WHEN $metric::VARCHAR[] IS NULL
+                    THEN
+                        coalesce($all_metrics::BOOLEAN, false)
+                        OR NOT starts_with(metric, ':monitor:')
+                ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+            END
+        ) AS having
+    FROM tasks
+);

@@ -1,0 +1,26 @@
+-- The ids of the tasks that a filter selects; every parameter may be NULL and then asks nothing.
+SELECT task_id
+FROM files.tasks
+WHERE ($project_ids::VARCHAR[] IS NULL OR list_contains($project_ids, project_id))
+    AND ($task_names::VARCHAR[] IS NULL OR list_contains($task_names, name))
+    AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
+    AND list_has_all(coalesce(tags, []), $tags::VARCHAR[])
+    AND ($any_tags::VARCHAR[] = [] OR list_has_any(coalesce(tags, []), $any_tags))
+    AND NOT list_has_any(coalesce(tags, []), $exclude_tags::VARCHAR[])
+    AND ($statuses::VARCHAR[] IS NULL OR list_contains($statuses, status))
+    AND ($types::VARCHAR[] IS NULL OR list_contains($types, type))
+    AND ($user_ids::VARCHAR[] IS NULL OR list_contains($user_ids, user_id))
+    AND ($created_after::TIMESTAMPTZ IS NULL OR created >= $created_after)
+    AND ($created_before::TIMESTAMPTZ IS NULL OR created < $created_before)
+    AND ($updated_after::TIMESTAMPTZ IS NULL OR last_update >= $updated_after)
+    AND ($updated_before::TIMESTAMPTZ IS NULL OR last_update < $updated_before)
+    AND CASE $archived::VARCHAR
+        WHEN 'exclude' THEN NOT coalesce(archived, false)
+        WHEN 'only' THEN coalesce(archived, false)
+        ELSE true
+    END
+ORDER BY
+    CASE WHEN $order::VARCHAR = 'oldest' THEN created END NULLS LAST,
+    CASE WHEN $order::VARCHAR = 'newest' THEN created END DESC NULLS LAST,
+    task_id
+LIMIT coalesce($limit::BIGINT, 9223372036854775807);

@@ -1,0 +1,13 @@
+-- Which of the given points are suspect zeros. The lists on their own let DuckDB skip what is not
+-- about these tasks and metrics before it looks at any curve.
+SELECT task_id, metric, variant, iteration
+FROM suspect_zeros
+WHERE list_contains($metrics::VARCHAR[], metric)
+    AND list_contains($task_ids::VARCHAR[], task_id)
+    AND (task_id, metric, variant, iteration) IN (
+        SELECT (
+            unnest($task_ids), unnest($metrics), unnest($variants::VARCHAR[]),
+            unnest($iterations::BIGINT[])
+        )
+    )
+ORDER BY ALL;

@@ -1,0 +1,83 @@
+"""A DuckDB that sees the files of one snapshot and nothing else."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import platformdirs
+
+from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # or `FROM x` would find the caller's Python variable x
+    "python_enable_replacements": False,
+    "preserve_insertion_order": True,
+}
+
+
+def connect(
+    snapshot: Snapshot, *, threads: int | None = None, memory_limit: str | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory with the tables of a snapshot as views in the schema ``files``.
+
+    Args:
+        snapshot: whose files to read.
+        threads: how many DuckDB uses; None is one a core.
+        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+    """
+    settings = dict(_SETTINGS, temp_directory=str(_spill_folder()))
+    if threads is not None:
+        settings["threads"] = threads
+    if memory_limit is not None:
+        settings["memory_limit"] = memory_limit
+    connection = duckdb.connect(":memory:", config=settings)
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("CREATE SCHEMA files; CREATE SCHEMA picked;")
+    for table in TABLE_NAMES:
+        connection.execute(f"CREATE VIEW files.{table} AS {_reading(table, snapshot)}")
+    return connection
+
+
+def confine(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Shut DuckDB off from all but the snapshot's files, and lock that.
+
+    Not ``allowed_directories``: ``EXPLAIN ANALYZE COPY … TO`` could write into them.
+    """
+    allowed = (path for table in TABLE_NAMES for path in snapshot.paths(table))
+    connection.execute(f"SET allowed_paths = {_list(allowed)}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+def _reading(table: str, snapshot: Snapshot) -> str:
+    """Write the SELECT over a table's files: an explicit list, never a glob."""
+    files = _list(snapshot.paths(table))
+    if table != "scalars":
+        return f"SELECT * FROM read_parquet({files}, hive_partitioning = false)"
+    if not any("=" in part for part in snapshot.root.parts):
+        return (
+            f"SELECT * FROM read_parquet({files}, hive_partitioning = true, "
+            "hive_types_autocast = false)"
+        )
+    # A folder above, such as metric=loss/, would be taken for a partition and replace a column.
+    folder = "url_decode(parse_path(filename)[-2][length('project_id=') + 1:])"
+    return (
+        f"SELECT * EXCLUDE (filename), nullif({folder}, '{NO_PROJECT}') AS project_id "
+        f"FROM read_parquet({files}, hive_partitioning = false, filename = true)"
+    )
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
+
+
+def _spill_folder() -> Path:
+    """Name a folder of this process for what exceeds memory; DuckDB makes and removes it."""
+    cache = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False))
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return cache / f"spill-{os.getpid()}"

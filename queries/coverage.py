@@ -1,0 +1,121 @@
+"""What stands under an answer: how much of the history it rests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from clearml_snapshot.queries.catalogue import read
+from clearml_snapshot.queries.dataset import Dataset, Rows
+
+_PARAMETERS: Final = ("metric", "variant", "all_metrics")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Tasks behind an answer, and the age of what was asked."""
+
+    stored: int
+    """Tasks in the snapshot."""
+    selected: int
+    """Of these, tasks that the filter leaves."""
+    having: int
+    """Of these, tasks that have a series asked for."""
+    running: int
+    """Of those having it, tasks whose status was in_progress."""
+    archived: int
+    """Of those having it, tasks in the archive."""
+    gone: int
+    """Of those having it, tasks that the server no longer has."""
+    partial: int
+    """Of those selected, tasks that were not read whole, whether they have it or not."""
+    failed: int
+    """Of those selected, tasks whose points could not be read at all."""
+    number: int
+    """The snapshot's."""
+    created_at: datetime
+    """The snapshot's."""
+
+
+def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
+    """Count the tasks behind an answer.
+
+    Args:
+        dataset: what was asked.
+        values: what ``Dataset.bound`` gave for the query; ``metric``, ``variant`` and
+            ``all_metrics`` count, and may be missing.
+    """
+    counts = dataset.sql(read("_coverage.sql"), {name: values.get(name) for name in _PARAMETERS})
+    snapshot = dataset.snapshot
+    return Coverage(
+        **dataset.rows(counts).as_dicts()[0],
+        stored=snapshot.totals.tasks,
+        number=snapshot.number,
+        created_at=snapshot.created_at,
+    )
+
+
+def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]:
+    """Say it in a few lines: the tasks, the winners to look at twice, the snapshot's age.
+
+    Args:
+        reach: the counts.
+        rows: the answer; its columns ``status`` and ``archived`` mark winners.
+        now: what the age counts to; None is the clock.
+    """
+    marked = [
+        f"{row['metric']}/{row['variant']}: task {row['task_id'][:8]} is {' and '.join(marks)}"
+        for row in rows.as_dicts()
+        if (marks := winner_marks(row))
+    ]
+    more = [f"… and {len(marked) - _SHOWN} more"] if len(marked) > _SHOWN else []
+    return [_tasks(reach), *marked[:_SHOWN], *more, _age(reach, now or datetime.now(UTC))]
+
+
+_SHOWN: Final = 5
+
+
+def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say what makes a winner worth a second look: ``still running``, ``archived``."""
+    marks = []
+    if row.get("status") == "in_progress":
+        marks.append("still running")
+    if row.get("archived"):
+        marks.append("archived")
+    return tuple(marks)
+
+
+def _tasks(reach: Coverage) -> str:
+    among = f" (of {reach.stored:,} in the snapshot)" if reach.selected != reach.stored else ""
+    having = _counted(
+        (reach.running, "running"),
+        (reach.archived, "archived"),
+        (reach.gone, "gone from the server"),
+    )
+    unread = _counted((reach.partial, "partial"), (reach.failed, "failed to export"))
+    noun = "task has" if reach.selected == 1 else "tasks have"
+    text = f"{reach.having:,} of {reach.selected:,} {noun} it{among}"
+    if having:
+        text += f": {having}"
+    return text + (f"; of all selected {unread}" if unread else "")
+
+
+def _counted(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count)
+
+
+def _age(reach: Coverage, now: datetime) -> str:
+    return (
+        f"snapshot {reach.number} of {reach.created_at.astimezone(UTC):%Y-%m-%d %H:%M}Z, "
+        f"{age_in_words(now - reach.created_at)} old"
+    )
+
+
+def age_in_words(age: timedelta) -> str:
+    """Say a time span in its largest unit: ``3 hours``."""
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"

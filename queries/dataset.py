@@ -1,0 +1,273 @@
+"""Open a dataset and ask it: the public Python interface, and what every command stands on."""
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.filters import ResolvedFilter, TaskFilter
+from clearml_snapshot.exporter.metrics import Series
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.queries import arguments, catalogue, connect, narrow
+from clearml_snapshot.queries.messages import speaking, translated
+
+DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
+DEFAULT_DATA: Final = "data"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An answer in memory."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    """DuckDB's, one a column."""
+    rows: tuple[tuple[Any, ...], ...]
+    """Times are aware datetimes in UTC."""
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return one dict a row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Dataset:
+    """One snapshot, open for questions; see ``open_dataset``."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+        *,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+    ) -> None:
+        self.snapshot: Final = snapshot
+        """The snapshot that answers."""
+        self._open = ExitStack()
+        with ExitStack() as opening:
+            opening.enter_context(hold(snapshot))
+            with speaking():
+                self._connection = opening.enter_context(
+                    connect.connect(snapshot, threads=threads, memory_limit=memory_limit)
+                )
+                self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
+                """What narrows the tasks; None is nothing."""
+                self._connection.execute(catalogue.read("_views.sql"))
+                connect.confine(self._connection, snapshot)
+            self._open = opening.pop_all()
+
+    def sql(
+        self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> duckdb.DuckDBPyRelation:
+        """Ask in SQL: one SELECT over ``scalars``, ``tasks``, ``series``, ``hyperparams``, ….
+
+        Args:
+            statement: exactly one SELECT; it sees the snapshot and nothing else.
+            params: values for ``$name`` (a mapping) or ``?`` (a sequence).
+
+        Returns:
+            A relation, evaluated when it is read: ``.df()``, ``.pl()``, ``.arrow()``,
+            ``.fetchall()``; ``Dataset.rows`` reads it without pandas, pyarrow or pytz.
+
+        Raises:
+            UsageError: it is no single SELECT, or DuckDB refuses it.
+            DatasetError: a file of the snapshot cannot be read.
+        """
+        self._check_select(statement)
+        return self._relation(statement, params)
+
+    def explain(
+        self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
+    ) -> str:
+        """Show DuckDB's plan for a statement that ``sql`` would take.
+
+        Raises:
+            UsageError: it is no single SELECT, or DuckDB refuses it.
+        """
+        self._check_select(statement)
+        with speaking():
+            plan = self._connection.execute(f"EXPLAIN {statement}", _parameters(params)).fetchall()
+        return "\n".join(str(row[-1]) for row in plan)
+
+    def query(self, name: str, /, **typed: Any) -> duckdb.DuckDBPyRelation:
+        """Ask a query of the catalogue, such as ``max``; see ``catalogue.queries``.
+
+        Args:
+            name: the query's name, the same as its file's.
+            typed: its parameters; ``metric`` is read as on the command line (exact, else
+                ``metric/variant``, else ignoring case, else a glob).
+
+        Raises:
+            NoSuchNameError: no such query, metric or variant.
+            UsageError: a parameter is unknown, missing or wrong.
+        """
+        query = catalogue.find(name)
+        return self._relation(query.sql, self.bound(name, **typed))
+
+    def bound(self, name: str, /, **typed: Any) -> dict[str, Any]:
+        """Return the values that ``query`` binds to the parameters of a query."""
+        needs_series = any(typed.get(key) is not None for key in ("metric", "variant"))
+        return arguments.bound(
+            catalogue.find(name), typed, self.series_names if needs_series else {}
+        )
+
+    def rows(self, relation: duckdb.DuckDBPyRelation) -> Rows:
+        """Read a relation into memory, times as aware datetimes.
+
+        DuckDB itself needs pytz for that, and pandas or pyarrow for anything else.
+        """
+        with speaking():
+            columns, types = relation.columns, [str(kind) for kind in relation.types]
+            zoned = [_ZONED in kind for kind in types]
+            if any(zoned):
+                relation = relation.project(
+                    ", ".join(
+                        f"#{at}::{kind.replace(_ZONED, 'TIMESTAMP')}" if is_zoned else f"#{at}"
+                        for at, (kind, is_zoned) in enumerate(zip(types, zoned, strict=True), 1)
+                    )
+                )
+            rows = relation.fetchall()
+        moments = [at for at, kind in enumerate(types) if kind == _ZONED]
+        return Rows(tuple(columns), tuple(types), tuple(_in_utc(row, moments) for row in rows))
+
+    def tasks(self) -> duckdb.DuckDBPyRelation:
+        """Return the selected tasks, the oldest first; the columns of the view ``tasks``."""
+        return self.sql("SELECT * FROM tasks ORDER BY created NULLS LAST, task_id")
+
+    @cached_property
+    def series_names(self) -> Series:
+        """The variants that exist in the snapshot by metric, whatever the filter leaves of them.
+
+        A filter must not change what a metric's name means.
+        """
+        with speaking():
+            pairs = self._connection.execute(
+                "SELECT DISTINCT metric, variant FROM files.series ORDER BY ALL"
+            ).fetchall()
+        names: dict[str, list[str]] = {}
+        for metric, variant in pairs:
+            names.setdefault(metric, []).append(variant)
+        return names
+
+    def close(self) -> None:
+        """Let go of the snapshot; relations cannot be read any more."""
+        self._open.close()
+
+    def _check_select(self, statement: str) -> None:
+        with speaking():
+            statements = self._connection.extract_statements(statement)
+        if not statements:
+            raise UsageError("there is no SQL statement; give one SELECT")
+        if len(statements) > 1:
+            raise UsageError(f"these are {len(statements)} SQL statements; give one SELECT")
+        kind = statements[0].type.name
+        if kind == "MULTI":
+            raise UsageError("a PIVOT that finds its columns by itself is not one SELECT; list IN")
+        if kind != "SELECT":
+            raise UsageError(f"{kind} is not allowed; give one SELECT, a snapshot never changes")
+
+    def _relation(
+        self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
+    ) -> duckdb.DuckDBPyRelation:
+        try:
+            return self._connection.sql(statement, params=_parameters(params))
+        except duckdb.Error as error:
+            raise self._located(statement, params, error) from error
+
+    def _located(
+        self,
+        statement: str,
+        params: Mapping[str, Any] | Sequence[Any] | None,
+        error: duckdb.Error,
+    ) -> SnapshotError:
+        """Find out where in the statement an error is: relations do not say, EXPLAIN does."""
+        try:
+            self._connection.execute(f"EXPLAIN {statement}", _parameters(params))
+        except type(error) as located:
+            return translated(located)
+        return translated(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        totals = self.snapshot.totals
+        narrowed = f", only {self.filter}" if self.filter else ""
+        return (
+            f"<Dataset {self.snapshot.root}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
+            f"{totals.tasks:,} tasks, {totals.series:,} series, {totals.points:,} points{narrowed}>"
+        )
+
+
+def open_dataset(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    snapshot: int | datetime | None = None,
+    filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> Dataset:
+    """Open a dataset, or a snapshot folder copied out of one, for questions.
+
+    The snapshot is kept from being pruned until ``close``, so use it as a context manager:
+    ``with open_dataset("data") as dataset: dataset.query("max", metric="loss").df()``.
+
+    Args:
+        path: the folder; None is ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
+        snapshot: which one: its number, -1 for the one before the current, or a moment.
+        filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
+        threads: how many DuckDB uses; None is one a core.
+        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+
+    Raises:
+        DatasetError: there is none, it is damaged, or newer than this tool.
+        NoSuchNameError: the filter names what the snapshot does not hold.
+        UsageError: the filter, ``threads`` or ``memory_limit`` cannot be meant.
+    """
+    folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
+    for tries_left in reversed(range(_TRIES)):
+        found = open_snapshot(folder, snapshot)
+        try:
+            return Dataset(found, filter, threads=threads, memory_limit=memory_limit)
+        except DatasetError:
+            if found.root.exists() or not tries_left:
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+_TRIES: Final = 3
+"""A snapshot that is pruned between finding and holding it has a successor by then."""
+
+_ZONED: Final = "TIMESTAMP WITH TIME ZONE"
+
+
+def _in_utc(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:
+    if not moments:
+        return row
+    values = list(row)
+    for at in moments:
+        if isinstance(values[at], datetime):
+            values[at] = values[at].replace(tzinfo=UTC)
+    return tuple(values)
+
+
+def _parameters(params: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any] | list[Any]:
+    if params is None:
+        return []
+    return dict(params) if isinstance(params, Mapping) else list(params)

@@ -1,0 +1,72 @@
+"""DuckDB's errors in one line each: what, where, and what ClearML calls it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+
+_KIND: Final = re.compile(r"^[A-Z]\w*(?: \w+)? Error: ")
+_POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
+_SDK_WORDS: Final = {"title": "metric", "series": "variant"}
+_UNKNOWN_COLUMN: Final = re.compile(
+    r'(?:column "|does not have a column named "|column named )"?(title|series)"', re.IGNORECASE
+)
+
+
+@contextmanager
+def speaking() -> Iterator[None]:
+    """Turn DuckDB's errors inside the block into ours.
+
+    Raises:
+        UsageError: the statement is wrong, or reaches for what it must not see.
+        DatasetError: a file of the snapshot cannot be read.
+        SnapshotError: memory or disk ran out, or DuckDB broke.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translated(error) from error
+
+
+def translated(error: duckdb.Error) -> SnapshotError:
+    """Make our error of one of DuckDB's."""
+    text = _in_one_line(str(error))
+    if isinstance(error, duckdb.PermissionException):
+        return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
+    if _is_damage(error):
+        return DatasetError(f"the snapshot cannot be read: {text}; copy or export it again")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return SnapshotError(f"{text}; ask for fewer tasks or metrics, or allow more memory")
+    if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+        return SnapshotError(f"DuckDB failed: {text}")
+    return UsageError(f"SQL: {text}{_hint(text)}")
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Tell whether a file is missing or no Parquet; the latter is an InvalidInputException."""
+    return isinstance(error, duckdb.IOException) or (
+        isinstance(error, duckdb.InvalidInputException) and ".parquet" in str(error)
+    )
+
+
+def _in_one_line(text: str) -> str:
+    """Keep what is wrong and where; drop the kind of the error and the quoted line."""
+    position = _POSITION.search(text)
+    what = _KIND.sub("", text[: position.start()] if position else text)
+    line = " ".join(what.split())
+    if position is None:
+        return line
+    near = position[2][max(0, len(position[3]) - len(f"LINE {position[1]}: ")) :]
+    return f"{line} (line {position[1]}, at {near[:30].strip()!r})"
+
+
+def _hint(text: str) -> str:
+    found = _UNKNOWN_COLUMN.search(text)
+    if found is None:
+        return ""
+    word = found[1].lower()
+    return f"; ClearML's {word} is the column {_SDK_WORDS[word]}"

@@ -1,0 +1,92 @@
+-- Smallest finite value of every metric and variant, the best over all tasks.
+--
+-- NaN and infinities never win and are counted in n_nonfinite, values that are no number in
+-- n_null. Ties go to the earliest iteration, then to the smallest task id; a single value takes
+-- part and has no iteration. n_tasks, n_points, n_nonfinite and n_null count over everything
+-- that the answer was chosen from. Answered from the series table; only series whose min is
+-- exactly 0 are looked up in the points, and only when suspect zeros are excluded.
+--
+-- The metrics and variants are bound as two lists of the same length, one pair a series.
+--
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param by             variant|task|project: one answer for each metric and variant, and in them for each task or project (default: variant).
+-- :param top            How many tasks for each answer, best first (default: 1).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
+WITH chosen AS (
+    SELECT
+        *,
+        coalesce($suspect_zeros::VARCHAR = 'exclude' AND min = 0, false) AS look_again,
+        CASE $by::VARCHAR WHEN 'task' THEN task_id WHEN 'project' THEN project_id END AS part
+    FROM series
+    WHERE CASE
+        WHEN $metric::VARCHAR[] IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+),
+again AS (
+    SELECT task_id, metric, variant, value, iteration, timestamp
+    FROM scalars
+    SEMI JOIN (FROM chosen WHERE look_again) AS zero USING (task_id, metric, variant)
+    ANTI JOIN (
+        FROM suspect_zeros
+        WHERE $metric IS NULL OR list_contains($metric, metric)
+    ) AS suspect USING (task_id, metric, variant, iteration)
+    WHERE isfinite(value)
+        AND $suspect_zeros::VARCHAR = 'exclude'
+        AND ($metric IS NULL OR list_contains($metric, metric))
+    QUALIFY 1 = row_number() OVER (
+        PARTITION BY task_id, metric, variant ORDER BY value ASC, iteration NULLS LAST
+    )
+),
+candidates AS (
+    SELECT
+        chosen.*,
+        CASE WHEN look_again THEN again.value ELSE min END AS value,
+        CASE WHEN look_again THEN again.iteration ELSE min_iteration END AS iteration,
+        CASE WHEN look_again THEN again.timestamp ELSE min_timestamp END AS timestamp
+    FROM chosen
+    LEFT JOIN again USING (task_id, metric, variant)
+),
+winners AS (
+    SELECT
+        *,
+        count(*) OVER everything AS n_tasks,
+        (sum(n) OVER everything)::BIGINT AS n_points,
+        (sum(n_nonfinite) OVER everything)::BIGINT AS all_nonfinite,
+        (sum(n_null) OVER everything)::BIGINT AS all_null,
+        row_number() OVER (
+            PARTITION BY metric, variant, part
+            ORDER BY value ASC NULLS LAST, iteration NULLS LAST, task_id
+        ) AS place
+    FROM candidates
+    WINDOW everything AS (PARTITION BY metric, variant, part)
+    QUALIFY place = 1 OR (place <= $top::BIGINT AND value IS NOT NULL)
+)
+SELECT
+    metric,
+    variant,
+    winners.value,
+    winners.iteration,
+    winners.timestamp,
+    tasks.name AS task,
+    task_id,
+    tasks.project,
+    tasks.status,
+    tasks.web_url,
+    tasks.archived,
+    n_tasks,
+    n_points,
+    all_nonfinite AS n_nonfinite,
+    all_null AS n_null
+FROM winners
+LEFT JOIN tasks USING (task_id)
+ORDER BY
+    metric,
+    variant,
+    CASE WHEN $by = 'project' THEN tasks.project END NULLS LAST,
+    value ASC NULLS LAST,
+    iteration NULLS LAST,
+    task_id;
