@@ -6,6 +6,7 @@ datetimes in UTC cut to milliseconds (as MongoDB keeps them).
 
 import hashlib
 import json
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -143,7 +144,7 @@ class Database:
         if project is not None:
             known = project in self.projects
             document["project"] = project if known else self.add_project(project)
-        document.update({key: _milliseconds(value) for key, value in fields.items()})
+        document.update({key: _stored(key, value) for key, value in fields.items()})
         with self.lock:
             self.tasks[task] = document
             self.events[task] = TaskEvents(task)
@@ -171,6 +172,8 @@ class Database:
             }
             for event in events
         ]
+        if not all(_finite(event.get("value")) for event in filled):
+            raise ValueError("the server refuses NaN and infinity; the SDK sends 0.0 for them")
         with self.lock:
             self.events[task].put(Event(body) for body in filled)
             self._summarise(task, batch_of_events(filled), filled)
@@ -212,6 +215,8 @@ class Database:
             worker,
             self._written(),
         )
+        if not np.isfinite(block.values).all():
+            raise ValueError("the server refuses NaN and infinity; the SDK sends 0.0 for them")
         with self.lock:
             self.events[task].put_block(block)
             highest = int(block.iterations.max(initial=0))
@@ -230,7 +235,7 @@ class Database:
     def edit(self, task: str, **fields: Any) -> None:
         """Edit a task (name, tags, comment, …): its ``last_change`` moves, nothing else."""
         with self.lock:
-            changes = {key: _milliseconds(value) for key, value in fields.items()}
+            changes = {key: _stored(key, value) for key, value in fields.items()}
             self.tasks[task].update({"last_change": self._time(), **changes})
 
     def rename(self, task: str, name: str) -> None:
@@ -320,6 +325,14 @@ def _execution() -> Document:
         "model_labels": {},
         "artifacts": [],
     }
+
+
+def _finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _stored(name: str, value: Any) -> Any:
+    return sorted(value) if name in ("tags", "system_tags") else _milliseconds(value)
 
 
 def _milliseconds(value: Any) -> Any:

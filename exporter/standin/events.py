@@ -15,7 +15,15 @@ import numpy as np
 
 from clearml_snapshot.exporter.standin.errors import ApiError, fail, search_failed
 from clearml_snapshot.exporter.standin.histogram import averaged
-from clearml_snapshot.exporter.standin.points import SCALAR, SINGLE_VALUE, Rows, Table, TaskEvents
+from clearml_snapshot.exporter.standin.listing import MAX_PAGE_SIZE
+from clearml_snapshot.exporter.standin.points import (
+    SCALAR,
+    SINGLE_VALUE,
+    Rows,
+    Table,
+    TaskEvents,
+    as_long,
+)
 from clearml_snapshot.exporter.standin.records import Answer, Records, Request
 
 WINDOW = 10_000
@@ -79,7 +87,7 @@ class Events:
             total = scroll.get("total")
             if scroll.get("from_key_value") is None:
                 return _page([], total, request["scroll_id"])
-            after = int(scroll["from_key_value"])
+            after = _cast(scroll["from_key_value"])
             asked = {**scroll["request"], "batch_size": asked["batch_size"]}
         if asked["model_events"]:
             table = self._empty()
@@ -114,7 +122,7 @@ class Events:
             if scroll.get("from_key_value") is None:
                 kept = {"returned": 0, "total": total, "scroll_id": request["scroll_id"]}
                 return {**kept, "variants": {}}
-            after = int(scroll["from_key_value"]) or None
+            after = _cast(scroll["from_key_value"]) or None
             size = size or scroll["request"]["batch_size"]
         asked = {
             "batch_size": size or WINDOW,
@@ -181,7 +189,11 @@ class Events:
         return {"tasks": answer}
 
     def _several(self, tasks: Sequence[str]) -> list[str]:
-        return [str(document["id"]) for document in self.records.existing(list(tasks))]
+        """Return the ids of existing tasks; of more than 500, the rest is called invalid."""
+        ids = [str(document["id"]) for document in self.records.existing(list(tasks))]
+        if len(ids) > MAX_PAGE_SIZE:
+            fail(400, 101, company=self.records.database.company, ids=ids[MAX_PAGE_SIZE:])
+        return ids
 
     def _table(self, task: str) -> Table:
         self.records.existing(task)
@@ -259,7 +271,7 @@ def _raw_rows(
             break
         found.extend(rows.tolist())
         # Within a request even 0 is a position: only scroll ids lose it.
-        after = int(table.raw_field(found[-1], key))
+        after = as_long(table.raw_field(found[-1], key))
     return found
 
 
@@ -315,6 +327,13 @@ def _read_scroll(scroll_id: str) -> dict[str, Any]:
         return dict(jwt.decode(scroll_id, _SCROLL_KEY, algorithms=["HS256"]))
     except jwt.PyJWTError:
         fail(400, 1104, scroll_id=scroll_id)
+
+
+def _cast(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ApiError(500, 0, str(error)) from None
 
 
 def _write_scroll(last: str | None, request: dict[str, Any], total: int | None) -> str:

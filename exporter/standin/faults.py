@@ -12,7 +12,7 @@ from typing import Any, Literal
 Kind = Literal[
     "status",  # an error answer: ``status``, as JSON in the API's envelope unless it is a proxy's
     "expired",  # 401/30, as for a token that has run out
-    "html",  # 200 with a proxy's page in place of JSON
+    "html",  # a proxy's page in place of JSON
     "garbage",  # 200 with bytes that are no JSON
     "truncate",  # the connection ends in the middle of the body
     "drop",  # the connection ends without an answer
@@ -32,7 +32,7 @@ class Fault:
         probability: how often, of the calls that match.
         count: how many times at most; None is for ever.
         skip: how many matching calls pass unharmed first.
-        status: for ``status``.
+        status: for ``status`` (503 unless given) and ``html`` (200 unless given).
         headers: sent along, ``{"Retry-After": "1"}`` say.
         seconds: for ``slow``.
     """
@@ -43,7 +43,7 @@ class Fault:
     probability: float = 1.0
     count: int | None = None
     skip: int = 0
-    status: int = 503
+    status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.5
     fired: int = 0

@@ -243,7 +243,7 @@ def _range(name: str, data: Any, *, dated: bool) -> Test:
         fail(400, 12, f"Min and max values should be specified for range field {name}")
     if data == [None, None]:
         fail(400, 12, f"At least one of min or max values should be provided for field {name}")
-    low, high = (_limit(value, dated=dated) for value in data)
+    low, high = (_limit(name, value, dated=dated) for value in data)
 
     def test(document: Document) -> bool:
         value = get(document, name)
@@ -257,12 +257,12 @@ def _range(name: str, data: Any, *, dated: bool) -> Test:
     return test
 
 
-def _limit(value: Any, *, dated: bool) -> Any:
+def _limit(name: str, value: Any, *, dated: bool) -> Any:
     if value is None or not dated:
         return value
     moment = _moment(value)
     if moment is None:
-        fail(400, 800, **{"None": 'cannot parse date "None"'})
+        fail(400, 800, **{name: 'cannot parse date "None"'})
     return moment
 
 

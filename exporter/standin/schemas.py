@@ -43,8 +43,10 @@ _FILTERS: Schema = {
 }
 # The server's own handlers refuse these numbers, in their own words.
 _PAGING: Schema = {"page": _INTEGER, "page_size": _INTEGER, "size": {}}
+_DATES: Schema = {"type": ["array", "string"], "items": _STRING}
 _LISTING: Schema = {
     **_PAGING,
+    **dict.fromkeys(("status_changed", "last_update", "last_change"), _DATES),
     "include_subprojects": _BOOLEAN,
     "allow_public": _BOOLEAN,
     "filters": _FILTERS,

@@ -174,7 +174,7 @@ def _refuse(fault: Fault | None) -> None:
     if fault is not None and fault.kind == "expired":
         raise ApiError(401, 30, "Invalid token (invalid jwt token): reason=Signature has expired")
     if fault is not None and fault.kind == "status":
-        raise ApiError(fault.status, 0, "General server error")
+        raise ApiError(fault.status or 503, 0, "General server error")
 
 
 class _Meta:
@@ -286,7 +286,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.kind in ("stall", "drop"):
             self._hang_up()
         elif fault.kind == "html":
-            self._send(status, _PROXY_PAGE, "text/html", fault.headers)
+            self._send(fault.status or 200, _PROXY_PAGE, "text/html", fault.headers)
         elif fault.kind == "garbage":
             self._send(status, b"\x00\xff{not json" + body[:20], headers=fault.headers)
         elif fault.kind == "truncate":
