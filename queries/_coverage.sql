@@ -1,10 +1,10 @@
 -- How far an answer over the chosen metrics reaches, over the tasks selected.
 SELECT
     count(*) AS selected,
-    count(*) FILTER (having) AS having,
-    count(*) FILTER (having AND status = 'in_progress') AS running,
-    count(*) FILTER (having AND archived) AS archived,
-    count(*) FILTER (having AND state = 'gone') AS gone,
+    count(*) FILTER (has_it) AS "having",
+    count(*) FILTER (has_it AND status = 'in_progress') AS running,
+    count(*) FILTER (has_it AND archived) AS archived,
+    count(*) FILTER (has_it AND state = 'gone') AS gone,
     count(*) FILTER (state = 'partial') AS partial,
     count(*) FILTER (state = 'failed') AS failed
 FROM (
@@ -20,6 +20,6 @@ FROM (
                         OR NOT starts_with(metric, ':monitor:')
                 ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
             END
-        ) AS having
+        ) AS has_it
     FROM tasks
 );

@@ -1,0 +1,87 @@
+"""The lines under an answer."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.coverage import age_in_words, coverage, lines, winner_marks
+
+MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
+
+
+def mixed(make_dataset: MakeDataset) -> Path:
+    loss, other = [("loss", "train", 1, 1.0)], [("acc", "val", 1, 2.0), (":monitor:", "x", 1, 0.0)]
+    return make_dataset(
+        [
+            {"task_id": "a" * 32, "points": [("loss", "train", 1, 3.0)], "status": "in_progress"},
+            {"task_id": "b" * 32, "points": loss, "archived": True, "state": "partial"},
+            {"task_id": "c" * 32, "points": loss, "state": "gone"},
+            {"task_id": "d" * 32, "points": other, "archived": True, "status": "in_progress"},
+            {"task_id": "e" * 32, "state": "failed"},
+            {"task_id": "f" * 32, "points": [(":monitor:", "x", 1, 0.0)]},
+        ]
+    )
+
+
+def under(folder: Path, asked: TaskFilter | None = None, **typed: Any) -> list[str]:
+    with open_dataset(folder, filter=asked) as dataset:
+        rows = dataset.rows(dataset.query("max", **typed))
+        reach = coverage(dataset, dataset.bound("max", **typed))
+        return lines(reach, rows, dataset.snapshot.created_at + timedelta(hours=3, minutes=5))
+
+
+def test_lines(make_dataset: MakeDataset) -> None:
+    folder = mixed(make_dataset)
+    tasks, winner, age = under(folder, metric="loss")
+    assert tasks == (
+        "3 of 6 tasks have it: 1 running, 1 archived, 1 gone from the server; "
+        "of all selected 1 partial, 1 failed to export"
+    )
+    assert winner == "loss/train: task aaaaaaaa is still running"
+    assert age.startswith("snapshot 1 of 20")
+    assert age.endswith("Z, 3 hours old")
+
+
+def test_monitoring_alone_is_not_having_it(make_dataset: MakeDataset) -> None:
+    folder = mixed(make_dataset)
+    assert under(folder)[0].startswith("4 of 6 tasks have it: 2 running, 2 archived")
+    assert under(folder, all_metrics=True)[0].startswith("5 of 6 tasks have it")
+    assert under(folder, metric=":monitor:")[0].startswith("2 of 6 tasks have it")
+    assert under(folder)[1] == "acc/val: task dddddddd is still running and archived"
+
+
+def test_a_filter_shows(make_dataset: MakeDataset) -> None:
+    asked = TaskFilter(archived="exclude", statuses=("completed",))
+    first = under(mixed(make_dataset), asked, metric="loss")[0]
+    assert first == (
+        "1 of 3 tasks have it (of 6 in the snapshot): 1 gone from the server; "
+        "of all selected 1 failed to export"
+    )
+
+
+def test_many_marked_winners_are_cut_short(make_dataset: MakeDataset) -> None:
+    points = [(f"m{n}", "v", 1, 1.0) for n in range(9)]
+    folder = make_dataset([{"task_id": "a" * 32, "points": points, "archived": True}])
+    assert under(folder)[-2] == "… and 4 more"
+    assert len(under(folder)) == 8
+
+
+def test_nothing(make_dataset: MakeDataset) -> None:
+    assert under(make_dataset([]))[0] == "0 of 0 tasks have it"
+
+
+def test_marks() -> None:
+    assert winner_marks({"status": "completed", "archived": None}) == ()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "less than a minute"), (60, "1 minute"), (7200, "2 hours"), (90_000, "1 day")],
+)
+def test_ages(seconds: int, words: str) -> None:
+    assert age_in_words(timedelta(seconds=seconds)) == words

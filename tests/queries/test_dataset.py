@@ -1,0 +1,397 @@
+"""What a dataset shows: its views, one snapshot, the tasks of a filter, and nothing else."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError, UsageError
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.store.snapshots import unread
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.catalogue import find
+
+MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+P1, P2 = "1" * 32, "2" * 32
+
+
+def team(make_dataset: MakeDataset) -> Path:
+    """Five tasks that differ in everything a filter looks at."""
+
+    def task(letter: str, day: int, **more: Any) -> dict[str, Any]:
+        return {
+            "task_id": letter * 32,
+            "created": START + timedelta(days=day),
+            "last_update": START + timedelta(days=day, hours=1),
+            "points": [("loss", "train", 1, float(day))],
+            "params": [{"section": "Args", "name": "lr", "value": str(day), "type": "float"}],
+            "user": "Ada",
+            "user_id": "u1",
+            "type": "training",
+            **more,
+        }
+
+    return make_dataset(
+        [
+            task("a", 1, name="train it's 🚀", project_id=P1, project="team", tags=["gpu", "v2"]),
+            task("b", 2, name="train 2", project_id=P2, project="team/sub=1", tags=["gpu"]),
+            task("c", 3, name="test", status="in_progress", archived=True, tags=["-x"]),
+            task("d", 4, name="d", user="Bob", user_id="u2", type="testing", hidden=True),
+            {"task_id": "e" * 32, "name": None, "state": "failed"},
+        ]
+    )
+
+
+def letters(folder: Path, view: str = "tasks", **asked: Any) -> str:
+    with open_dataset(folder, filter=TaskFilter(**asked)) as dataset:
+        rows = dataset.sql(f"SELECT DISTINCT task_id[1] FROM {view} ORDER BY ALL").fetchall()
+    return "".join(letter for (letter,) in rows)
+
+
+@pytest.mark.parametrize(
+    ("asked", "selected"),
+    [
+        ({}, "abcde"),
+        ({"hidden": True}, "abcde"),
+        ({"projects": ("team",)}, "ab"),
+        ({"projects": ("team",), "subprojects": False}, "a"),
+        ({"projects": ("team/*",)}, "b"),
+        ({"projects": (P2,)}, "b"),
+        ({"task_names": ("train*",)}, "ab"),
+        ({"task_names": ("train it's 🚀", "d")}, "ad"),
+        ({"task_name_regex": "t$|2"}, "bc"),
+        ({"tags": ("gpu", "v2")}, "a"),
+        ({"any_tags": ("-x", "v2")}, "ac"),
+        ({"exclude_tags": ("gpu",)}, "cde"),
+        ({"statuses": ("running",)}, "c"),
+        ({"types": ("testing",)}, "d"),
+        ({"users": ("Bob",)}, "d"),
+        ({"users": ("me",)}, "abc"),
+        ({"archived": "only"}, "c"),
+        ({"archived": "exclude"}, "abde"),
+        ({"created_after": "2026-01-03T00:00Z"}, "bcd"),
+        ({"created_before": "2026-01-03T00:00Z"}, "a"),
+        ({"updated_after": "2026-01-04T00:30Z"}, "cd"),
+        ({"updated_before": "2026-01-03T00:00Z"}, "a"),
+        ({"limit": 2}, "cd"),
+        ({"limit": 2, "order": "oldest"}, "ab"),
+        ({"order": "oldest"}, "abcde"),
+        ({"task_ids": ("A" * 3, "b" * 32)}, "ab"),
+        ({"tags": ("gpu",), "limit": 1}, "b"),
+    ],
+)
+def test_a_filter_narrows_every_view(
+    make_dataset: MakeDataset, asked: dict[str, Any], selected: str
+) -> None:
+    folder = team(make_dataset)
+    assert letters(folder, **asked) == selected
+    for view in ("scalars", "series", "hyperparams", "params"):
+        assert letters(folder, view, **asked) == selected.replace("e", "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"projects": ("taem",)}, "no project 'taem'; did you mean 'team'"),
+        ({"tags": ("cpu",)}, "no tag 'cpu'; did you mean 'gpu'"),
+        ({"users": ("Eve",)}, "no user 'Eve'; there are"),
+        ({"statuses": ("runing",)}, "no status 'runing'; did you mean 'running'"),
+        ({"task_ids": ("f",)}, "no task 'f'; there are"),
+        ({"task_ids": ("",)}, "no task ''"),
+    ],
+)
+def test_what_does_not_exist_is_an_error(
+    make_dataset: MakeDataset, asked: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(NoSuchNameError, match=complaint):
+        letters(team(make_dataset), **asked)
+
+
+def test_a_prefix_of_several_ids_is_an_error_that_lists_them(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([{"task_id": "ab1"}, {"task_id": "ab2"}, {"task_id": "ab"}])
+    with pytest.raises(UsageError, match="'a' is the start of several ids: ab, ab1, ab2; type"):
+        letters(folder, task_ids=("a",))
+    with open_dataset(folder, filter=TaskFilter(task_ids=("ab",))) as dataset:
+        assert dataset.sql("SELECT task_id FROM tasks").fetchall() == [("ab",)]
+
+
+def test_scalars_carry_their_task(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        rows = dataset.rows(dataset.sql("FROM scalars ORDER BY task_id")).as_dicts()
+    assert rows[0] == {
+        "task_id": "a" * 32,
+        "task": "train it's 🚀",
+        "project_id": P1,
+        "project": "team",
+        "metric": "loss",
+        "variant": "train",
+        "iteration": 1,
+        "timestamp": START,
+        "value": 1.0,
+        "worker": "w",
+        "type": "training",
+        "status": "completed",
+        "tags": ["gpu", "v2"],
+        "archived": False,
+        "user": "Ada",
+    }
+    assert (rows[2]["project_id"], rows[2]["project"]) == (None, None)
+
+
+def test_an_unused_join_costs_nothing(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        assert "Join" not in dataset.explain("SELECT metric, max(value) FROM scalars GROUP BY 1")
+        assert "Join" in dataset.explain("SELECT project, max(value) FROM scalars GROUP BY 1")
+
+
+def test_max_opens_no_points_unless_it_looks_for_suspect_zeros(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        scans = [
+            dataset.explain(
+                find("max").sql, dataset.bound("max", metric="loss", suspect_zeros=choice)
+            ).count("Read Parquet")
+            for choice in ("include", "exclude")
+        ]
+    assert scans[0] == 2  # series and tasks
+    assert scans[1] > 2
+
+
+def test_params_are_maps_even_when_two_meet_in_one_key(make_dataset: MakeDataset) -> None:
+    twice = [
+        {"section": "A", "name": "b/c", "value": "1"},
+        {"section": "A/b", "name": "c", "value": "2"},
+        {"section": "é", "name": "none", "value": None},
+    ]
+    with open_dataset(make_dataset([{"task_id": "a", "params": twice}])) as dataset:
+        assert dataset.sql("FROM params").fetchall() == [("a", {"A/b/c": "1", "é/none": None})]
+        assert dataset.sql("SELECT params['A/b/c'] FROM params").fetchall() == [("1",)]
+
+
+def test_folder_names_above_are_taken_for_nothing_else(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    source = team(make_dataset)
+    target = tmp_path / "it's [1]*?" / "metric=zz" / "task_id=5"
+    target.parent.mkdir(parents=True)
+    source.rename(target)
+    with open_dataset(target) as dataset:
+        rows = dataset.sql("SELECT DISTINCT metric, project_id FROM scalars ORDER BY ALL")
+        assert rows.fetchall() == [("loss", P1), ("loss", P2), ("loss", None)]
+        assert "metric" not in dataset.tasks().columns
+        assert [row[2] for row in dataset.rows(dataset.query("max")).rows] == [4.0]
+
+
+def test_a_project_id_that_looks_like_a_number_stays_text(make_dataset: MakeDataset) -> None:
+    points = [("m", "v", 1, 1.0)]
+    folder = make_dataset([{"task_id": "a", "project_id": "2024", "points": points}])
+    with open_dataset(folder) as dataset:
+        assert dataset.sql("SELECT project_id FROM scalars").fetchall() == [("2024",)]
+
+
+def test_an_empty_dataset_has_empty_views(make_dataset: MakeDataset) -> None:
+    with open_dataset(make_dataset([])) as dataset:
+        for view in ("tasks", "scalars", "series", "hyperparams", "params", "suspect_zeros"):
+            assert dataset.rows(dataset.sql(f"FROM {view}")).rows == ()
+        assert len(dataset.rows(dataset.sql("FROM exports")).rows) == 1
+        assert dataset.series_names == {}
+
+
+def test_rows_have_aware_times_without_pytz(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        relation = dataset.sql(
+            "SELECT timestamp, [timestamp] AS l, 1 AS a, 2 AS a, NULL::TIMESTAMPTZ AS n "
+            "FROM scalars LIMIT 1"
+        )
+        rows = dataset.rows(relation)
+    assert rows.columns == ("timestamp", "l", "a", "a", "n")
+    assert rows.types[0] == "TIMESTAMP WITH TIME ZONE"
+    assert rows.rows == ((START, [START.replace(tzinfo=None)], 1, 2, None),)
+
+
+def test_parameters_are_bound(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        asked = "SELECT count(*) FROM scalars WHERE task = $task"
+        assert dataset.sql(asked, {"task": "train it's 🚀"}).fetchall() == [(1,)]
+        assert dataset.sql("SELECT ? + 1", [1]).fetchall() == [(2,)]
+
+
+ESCAPES = [
+    "FROM read_text('/etc/hostname')",
+    "FROM read_blob('/etc/hostname')",
+    "FROM read_csv('/etc/passwd')",
+    "FROM read_json('{other}')",
+    "FROM read_parquet('{other}')",
+    "FROM '{other}'",
+    "FROM query_table('{other}')",
+    "FROM parquet_metadata('{other}')",
+    "FROM sniff_csv('/etc/passwd')",
+    "FROM glob('/etc/*')",
+    "FROM glob('{folder}/**')",
+    "FROM read_parquet('{folder}/*/*/tasks/*')",
+    "FROM 'http://127.0.0.1:9/x.parquet'",
+    "FROM duckdb_secrets()",
+    "FROM local_variable",
+    "FROM query('COPY tasks TO ''{file}''')",
+    "COPY tasks TO '{other}'",
+    "COPY tasks TO '{file}'",
+    "EXPLAIN COPY tasks TO '{file}'",
+    "EXPLAIN ANALYZE COPY tasks TO '{file}'",
+    "EXPORT DATABASE '{folder}/x'",
+    "ATTACH '{folder}/x.db'",
+    "INSTALL httpfs",
+    "LOAD httpfs",
+    "SET threads = 1",
+    "RESET threads",
+    "SET lock_configuration = false",
+    "PRAGMA database_list",
+    "PRAGMA enable_profiling",
+    "CALL pragma_version()",
+    "CREATE TABLE x AS FROM tasks",
+    "CREATE OR REPLACE VIEW tasks AS SELECT 1",
+    "DROP VIEW tasks",
+    "INSERT INTO picked.tasks VALUES (1)",
+    "WITH x AS (DELETE FROM tasks RETURNING *) FROM x",
+    "SELECT getenv('HOME')",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; COPY tasks TO '{file}'",
+    "PIVOT scalars ON metric USING max(value)",
+    "",
+    "-- nothing",
+]
+
+
+@pytest.mark.parametrize("statement", ESCAPES)
+def test_sql_sees_the_snapshot_and_nothing_else(
+    make_dataset: MakeDataset, tmp_path: Path, statement: str
+) -> None:
+    folder = team(make_dataset)
+    other = tmp_path / "other.parquet"
+    other.write_bytes(b"PAR1")
+    local_variable = [1]
+    assert local_variable
+    with open_dataset(folder) as dataset:
+        (file,) = dataset.snapshot.paths("tasks")
+        before = Path(file).read_bytes()
+        with pytest.raises(UsageError) as caught:
+            dataset.rows(dataset.sql(statement.format(other=other, folder=folder, file=file)))
+        assert "\n" not in str(caught.value)
+        assert Path(file).read_bytes() == before
+        assert other.read_bytes() == b"PAR1"
+
+
+def test_a_symlink_out_of_the_snapshot_is_not_followed(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
+    folder = team(make_dataset)
+    with open_dataset(folder) as dataset:
+        (dataset.snapshot.root / "tasks" / "link.parquet").symlink_to("/etc/hostname")
+        with pytest.raises(UsageError, match="nothing else"):
+            dataset.rows(
+                dataset.sql(f"FROM read_text('{dataset.snapshot.root}/tasks/link.parquet')")
+            )
+
+
+@pytest.mark.parametrize(
+    ("statement", "complaint"),
+    [
+        ("SELECT title FROM scalars", r"line 1, at 'title FROM scalars'\); .* column metric"),
+        ("SELECT s.series\nFROM scalars s", "ClearML's series is the column variant"),
+        ("SELECT value\nFROM scalrs", r"did you mean .scalars.* \(line 2, at 'scalrs'\)"),
+        ("SELECT 1 +", r"syntax error at or near \"\+\" \(line 1, at '\+'\)"),
+        ("SELECT metric::INT FROM scalars", "Could not convert string 'loss' to INT32"),
+        ("SELECT $x", "parameters: x"),
+    ],
+)
+def test_errors_say_what_and_where_in_one_line(
+    make_dataset: MakeDataset, statement: str, complaint: str
+) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        with pytest.raises(UsageError, match=f"(?i)^SQL: .*{complaint}") as caught:
+            dataset.rows(dataset.sql(statement))
+        assert "\n" not in str(caught.value)
+
+
+def test_no_dataset_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DatasetError, match="run clearml-snapshot export first"):
+        open_dataset(tmp_path)
+    monkeypatch.setenv("CLEARML_SNAPSHOT_DATA", str(tmp_path / "elsewhere"))
+    with pytest.raises(DatasetError, match="elsewhere"):
+        open_dataset()
+
+
+def test_a_damaged_file_is_a_dataset_error(make_dataset: MakeDataset) -> None:
+    folder = team(make_dataset)
+    with open_dataset(folder) as dataset:
+        (series,) = dataset.snapshot.paths("series")
+    size = Path(series).stat().st_size
+    Path(series).chmod(0o600)
+    Path(series).write_bytes(b"x" * size)
+    with pytest.raises(DatasetError, match=r"cannot be read: .*copy or export it again"):
+        open_dataset(folder).query("max", metric="loss")
+
+
+def test_one_snapshot_folder_is_enough(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    (team(make_dataset) / "current").resolve().rename(tmp_path / "copy")
+    with open_dataset(tmp_path / "copy") as dataset:
+        assert "5 tasks, 4 series, 4 points" in repr(dataset)
+        assert [row[2] for row in dataset.rows(dataset.query("max")).rows] == [4.0]
+
+
+def test_an_open_snapshot_is_held(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset, unread(dataset.snapshot.root) as free:
+        assert not free
+    with unread(dataset.snapshot.root) as free:
+        assert free
+
+
+def test_what_exceeds_memory_spills_into_the_users_own_folder(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with open_dataset(team(make_dataset), memory_limit="60MB", threads=1) as dataset:
+        windowed = """
+            SELECT count(*), max(n)
+            FROM (
+                SELECT row_number() OVER (ORDER BY hash(r)::VARCHAR) AS n
+                FROM range(2000000) t(r)
+            )
+        """
+        assert dataset.rows(dataset.sql(windowed)).rows == ((2_000_000, 2_000_000),)
+    (cache,) = (tmp_path / "cache").iterdir()
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert list(cache.iterdir()) == []
+
+
+def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
+    folder = team(make_dataset)
+    script = (
+        "import sys\n"
+        "import clearml_snapshot.queries.catalogue as c; c.queries()\n"
+        "assert 'duckdb' not in sys.modules\n"
+        "from clearml_snapshot.queries import open_dataset\n"
+        "from clearml_snapshot.queries.coverage import coverage\n"
+        "from clearml_snapshot.queries.zeros import suspect_zeros\n"
+        f"with open_dataset({str(folder)!r}) as dataset:\n"
+        "    rows = dataset.rows(dataset.query('max', metric='loss'))\n"
+        "    coverage(dataset, dataset.bound('max', metric='loss'))\n"
+        "    suspect_zeros(dataset, 'max', {'metric': 'loss'}, rows)\n"
+        "print(*{m.partition('.')[0] for m in sys.modules})\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    heavy = {
+        "clearml",
+        "pyarrow",
+        "numpy",
+        "pandas",
+        "requests",
+        "rich",
+        "msgspec",
+        "pytz",
+        "typer",
+    }
+    assert heavy.isdisjoint(run.stdout.split())
