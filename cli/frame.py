@@ -9,10 +9,11 @@ import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption, _TyperParameter
 
 if TYPE_CHECKING:  # Typer carries click inside and does not export these types
     from typer._click.core import Command as ClickCommand
@@ -139,8 +140,85 @@ def _default_text(parameter: TyperOption | TyperArgument) -> str:
     return str(default)
 
 
+class _Plain(_TyperParameter):
+    """Converts what was typed itself: for each option Typer would build a pydantic validator.
+
+    Importing pydantic alone doubles the time that a query takes.
+    """
+
+    def process_value(self, ctx: "Context", value: Any) -> Any:
+        """Convert texts, numbers, paths and choices; leave anything else to Typer."""
+        if self.required:
+            return super().process_value(ctx, value)
+        converted = value if value is None or value == self.default else self._converted(ctx, value)
+        return self.callback(ctx, self, converted) if self.callback else converted
+
+    def _converted(self, ctx: "Context", value: Any) -> Any:
+        convert = self._converter()
+        if convert is None:
+            return value if isinstance(value, bool) else super().process_value(ctx, value)
+        try:
+            return [convert(one) for one in value] if self._takes_many else convert(value)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), ctx=ctx, param=self) from None
+
+    @property
+    def _takes_many(self) -> bool:
+        return self.multiple or self.nargs != 1
+
+    def _converter(self) -> Callable[[Any], object] | None:
+        """Find the conversion of one value; it raises ValueError for what is none."""
+        kind: Any = self.type_descriptor.annotation
+        if self._takes_many:
+            kind = (*get_args(kind), None)[0]
+        if get_origin(kind) is Literal:
+            return functools.partial(_chosen, get_args(kind))
+        least = getattr(self, "min", None)
+        known: dict[object, Callable[[Any], object]]
+        known = {str: str, Path: Path, float: float, int: functools.partial(_whole, least)}
+        return known.get(kind)
+
+
+class _PlainOption(_Plain, TyperOption):
+    pass
+
+
+class _PlainArgument(_Plain, TyperArgument):
+    pass
+
+
+def _plain(parameters: "list[Parameter]") -> "list[Parameter]":
+    """Change the options' class: Typer has no say in it."""
+    for parameter in parameters:
+        if isinstance(parameter, TyperOption):
+            parameter.__class__ = _PlainOption
+        elif isinstance(parameter, TyperArgument):
+            parameter.__class__ = _PlainArgument
+    return parameters
+
+
+def _chosen(choices: tuple[str, ...], text: str) -> str:
+    if text not in choices:
+        raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+    return text
+
+
+def _whole(least: float | None, text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+    if least is not None and number < least:
+        raise ValueError(f"{number} is less than {least}")
+    return number
+
+
 class Command(TyperCommand):
     """A command whose help shows its options in sections."""
+
+    def get_params(self, ctx: "Context") -> "list[Parameter]":
+        """List the options and arguments, ``--help`` too."""
+        return _plain(super().get_params(ctx))
 
     def format_options(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Write one section for each group of options."""
@@ -149,6 +227,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A group of commands whose help shows its commands in sections."""
+
+    def get_params(self, ctx: "Context") -> "list[Parameter]":
+        """List the options, ``--help`` too."""
+        return _plain(super().get_params(ctx))
 
     def format_options(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Write the commands first: they are what the reader came for."""

@@ -109,9 +109,11 @@ def _draw_on_screen(rows: Rows, quiet: bool, screenful: int | None) -> str:
         return tables.draw_lines(rows, shown[0], screen).text
     drawing = tables.draw_table(rows, shown[:screenful], screen)
     if drawing.left_out and not quiet:
-        note(f"no room for {', '.join(drawing.left_out)}; a wider terminal or -o FILE shows them")
+        named = ", ".join(drawing.left_out[:6])
+        more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
+        note(f"no room for {named}{more}; -o FILE has them")
     if screenful is not None and len(shown) > screenful and not quiet:
-        note(f"the first {screenful} of {rows.count():,} rows; -o FILE or a pipe gets them all")
+        note(f"the first {screenful} of {rows.count():,} rows; -o FILE or a pipe has them all")
     return drawing.text
 
 

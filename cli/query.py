@@ -224,9 +224,10 @@ def _option(param: Param) -> inspect.Parameter:
         kind = Literal[param.choices]
     if param.many:
         kind = list[kind]
+    text = _DEFAULT.sub("", _CHOICES.sub("", param.text))
     option = typer.Option(
         "--" + param.name.replace("_", "-"),
-        help=_DEFAULT.sub("", _CHOICES.sub("", param.text)),
+        help=text[:1].upper() + text[1:],
         show_default=default[1] if default and kind is not bool else False,
         metavar=None if param.choices else "N" if kind is int else param.name.upper(),
         rich_help_panel=QUESTION,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ class Rows:
 
     Attributes:
         columns: the columns, named uniquely.
-        typed: the relation with DuckDB's own types and unique names.
     """
 
     def __init__(self, relation: "DuckDBPyRelation") -> None:
@@ -58,9 +58,15 @@ class Rows:
         names = _unique(relation.columns)
         self.columns = tuple(Column(*pair) for pair in zip(names, kinds, strict=True))
         self._json = [place for place, kind in enumerate(kinds) if kind is Kind.JSON]
-        self.typed = _project(relation, ["{}"] * len(names), names)
+        self._relation = relation
         casts = [_CASTS[_cast_key(str(type_))] for type_ in relation.types]
         self._plain = _project(relation, casts, names)
+
+    @cached_property
+    def typed(self) -> "DuckDBPyRelation":
+        """The answer with DuckDB's own types, its columns named uniquely."""
+        names = [column.name for column in self.columns]
+        return _project(self._relation, ["{}"] * len(names), names)
 
     def __iter__(self) -> Iterator[tuple[Value, ...]]:
         return map(self._checked, self._plain.iter_rows(_BATCH))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from clearml_snapshot.cli.formats import plain
 from clearml_snapshot.cli.rows import Column, Kind, Rows, Value
 from clearml_snapshot.cli.terminal import printable
 
@@ -17,7 +18,7 @@ LINK_COLUMN: Final = "web_url"
 _LINKED: Final = ("task_id", "task")
 """The cells that carry the row's link, the first that there is."""
 _TASK_ID: Final = re.compile(r"[0-9a-f]{32}")
-_NARROWEST: Final = 10
+_NARROWEST: Final = 14
 """A text column is never narrower than this, unless it is short."""
 _WIDEST: Final = 48
 _NONFINITE: Final = {"nan": "NaN", "inf": "∞", "-inf": "-∞"}
@@ -68,13 +69,13 @@ def _listed(text: str) -> str:
 
 
 def draw_lines(rows: Rows, row: Sequence[Value], screen: Screen) -> Drawing:
-    """Draw one row as ``name  value`` lines; nothing is cut."""
+    """Draw one row as ``name  value`` lines; nothing is cut or rounded: it is to be copied."""
     link = _link(rows, row)
     widest = max(len(printable(column.name)) for column in rows.columns)
     lines = []
     for column, cell in zip(rows.columns, row, strict=True):
         name = printable(column.name).ljust(widest)
-        text = for_eyes(column, cell)
+        text = plain(cell) if isinstance(cell, float) else for_eyes(column, cell)
         if screen.colours:
             name = f"\x1b[2m{name}\x1b[0m"
             text = f"\x1b[1m{text}\x1b[0m" if column.name == "value" else text
@@ -96,7 +97,8 @@ def draw_table(rows: Rows, shown: Sequence[Sequence[Value]], screen: Screen) -> 
         place: max(map(cell_len, [printable(rows.columns[place].name), *cells[place]]))
         for place in places
     }
-    widths = _fit(rows, naturals, screen.width)
+    empty = {place for place in places if all(row[place] is None for row in shown)}
+    widths = _fit(rows, naturals, empty, screen.width)
     left_out = tuple(rows.columns[place].name for place in places if place not in widths)
     return Drawing(_render(rows, shown, cells, widths, screen), left_out)
 
@@ -108,10 +110,12 @@ def _places(rows: Rows, screen: Screen) -> list[int]:
     return [place for place, name in enumerate(names) if not (behind and name == LINK_COLUMN)]
 
 
-def _fit(rows: Rows, naturals: dict[int, int], width: int | None) -> dict[int, int]:
+def _fit(
+    rows: Rows, naturals: dict[int, int], empty: set[int], width: int | None
+) -> dict[int, int]:
     """Give each column its width: numbers and times whole, texts cut.
 
-    Where that is not enough, times are left out and then the last columns.
+    Where that is not enough, columns of NULLs are left out, then times, then the last columns.
     """
     if width is None:
         return naturals
@@ -120,7 +124,11 @@ def _fit(rows: Rows, naturals: dict[int, int], width: int | None) -> dict[int, i
         place: min(natural, _NARROWEST if kinds[place] in (Kind.TEXT, Kind.JSON) else width)
         for place, natural in naturals.items()
     }
-    for place in sorted(naturals, key=lambda place: (kinds[place] is not Kind.TIME, -place)):
+
+    def worth(place: int) -> tuple[bool, bool, int]:
+        return (place not in empty, kinds[place] is not Kind.TIME, -place)
+
+    for place in sorted(naturals, key=worth):
         if len(widths) > 1 and _total(widths) > width:
             del widths[place]
     spare = width - _total(widths)
@@ -147,7 +155,12 @@ def _render(
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False, header_style="bold")
+    table = Table(
+        box=None,
+        padding=(0, _GAP, 0, 0),
+        pad_edge=False,
+        header_style="bold" if screen.colours else "",
+    )
     for place, width in widths.items():
         column = rows.columns[place]
         table.add_column(
