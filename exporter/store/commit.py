@@ -81,10 +81,13 @@ class Build:
         self._files += fresh
         points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
         if points:
-            path = layout.part("series", None, self._name())
-            target = self._root / path
-            entry = write_series(points, claims, target, spill=stage.directory)
-            self._files.append(replace(entry, path=path))
+            (self._root / "series").mkdir(exist_ok=True)
+            for entry in write_series(points, claims, self._next_series, spill=stage.directory):
+                path = Path(entry.path).relative_to(self._root).as_posix()
+                self._files.append(replace(entry, path=path))
+
+    def _next_series(self) -> Path:
+        return self._root / layout.part("series", None, self._name())
 
     def exports(self, row: Mapping[str, Any]) -> None:
         """Write the one file of ``exports`` with this run's row, in place of an older one."""

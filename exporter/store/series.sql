@@ -3,12 +3,18 @@
 -- NaN and infinities never win and are in no mean: DuckDB's own min and max let NaN win.
 -- Ties go to the earliest iteration, which is never negated: -(-2^63) does not exist, ~ does.
 -- A single value (NULL iteration) is the last one only when it is all there is, and never first.
+-- One of $buckets shares of the series a run: an aggregate of millions of groups needs gigabytes.
 -- Values beyond 1e150 are averaged 2^600 times smaller, or their squares and sums overflow.
 WITH finite AS (
     SELECT
         *,
         CASE WHEN isfinite(value) THEN value END AS v
     FROM read_parquet($files::VARCHAR[], hive_partitioning = true, hive_types_autocast = false)
+    WHERE hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
+),
+claims AS (
+    FROM read_parquet($claims::VARCHAR[])
+    WHERE hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
 ),
 grouped AS (
     SELECT
@@ -74,5 +80,5 @@ SELECT
     server_max,
     server_count
 FROM grouped
-LEFT JOIN read_parquet($claims::VARCHAR) AS claims USING (task_id, metric, variant)
+LEFT JOIN claims USING (task_id, metric, variant)
 ORDER BY metric, variant, task_id;

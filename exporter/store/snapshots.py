@@ -72,10 +72,27 @@ def open_snapshot(path: Path, which: int | datetime | None = None) -> Snapshot:
                 "to choose another"
             )
         return snapshot
-    current = current_snapshot_folder(path)
-    if current is None:
-        raise DatasetError(f"no dataset at {path}; run clearml-snapshot export first")
-    return read_snapshot(current if which is None else _chosen(path, current, which))
+    if which is None:
+        return _open_current(path)
+    return read_snapshot(_chosen(path, _current(path), which))
+
+
+def _current(data: Path) -> Path:
+    folder = current_snapshot_folder(data)
+    if folder is None:
+        raise DatasetError(f"no dataset at {data}; run clearml-snapshot export first")
+    return folder
+
+
+def _open_current(data: Path) -> Snapshot:
+    """Read the current snapshot, again when a commit pruned it in this very moment."""
+    while True:
+        folder = _current(data)
+        try:
+            return read_snapshot(folder)
+        except DatasetError:
+            if _current(data) == folder:
+                raise
 
 
 def current_snapshot_folder(data: Path) -> Path | None:
@@ -260,7 +277,9 @@ def unread(folder: Path) -> Iterator[bool]:
     if fcntl is None:
         yield True
         return
-    with (folder / layout.SNAPSHOT_JSON).open("rb") as stream:
+    path = folder / layout.SNAPSHOT_JSON
+    mode = "rb+" if os.access(path, os.W_OK) else "rb"  # NFS locks only what could be written
+    with path.open(mode) as stream:
         try:
             fcntl.flock(stream.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
             free = True

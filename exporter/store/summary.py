@@ -1,6 +1,6 @@
 """Series rows out of points: computed from the files of a commit, so they cannot disagree."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -13,22 +13,43 @@ from clearml_snapshot.exporter.store.files import FileEntry
 _MEMORY: Final = "96MB"
 """DuckDB spills to disk beyond this; the whole export has 400 MB."""
 
+_SHARE: Final = 60_000
+"""Series computed at once: 100,000 fit into ``_MEMORY``; 3 million do not, spilled or not."""
+
 _BATCH: Final = 16_384
 
 
-def write_series(scalars: Sequence[Path], claims: Path, target: Path, *, spill: Path) -> FileEntry:
-    """Compute one row a series of the given scalars files into one part file.
+def write_series(
+    scalars: Sequence[Path], claims: Sequence[Path], target: Callable[[], Path], *, spill: Path
+) -> Iterator[FileEntry]:
+    """Compute one row a series of the given scalars files, into one part file for 60,000 or so.
 
     Args:
         scalars: part files under their ``project_id=`` folders.
-        claims: a Parquet file with the columns of ``writer.CLAIMS``.
-        target: the part file to write.
+        claims: Parquet files with the columns of ``writer.CLAIMS``.
+        target: names the next part file.
         spill: a folder for what does not fit into memory.
     """
-    sql = files(__package__).joinpath("series.sql").read_text(encoding="utf-8")
+    points = [str(path) for path in scalars]
     with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET temp_directory = $spill", {"spill": str(spill)})
-        parameters = {"files": [str(path) for path in scalars], "claims": str(claims)}
-        reader = connection.sql(sql, params=parameters).to_arrow_reader(_BATCH)
-        return write_part(target, "series", row_groups(reader, "series"))
+        buckets = _buckets(connection, points)
+        for bucket in range(buckets):
+            parameters = {
+                "files": points,
+                "claims": [str(path) for path in claims],
+                "buckets": buckets,
+                "bucket": bucket,
+            }
+            reader = connection.sql(_sql("series"), params=parameters).to_arrow_reader(_BATCH)
+            yield write_part(target(), "series", row_groups(reader, "series"))
+
+
+def _buckets(connection: duckdb.DuckDBPyConnection, points: list[str]) -> int:
+    ((series,),) = connection.execute(_sql("series_count"), {"files": points}).fetchall()
+    return 1 + int(series) // _SHARE
+
+
+def _sql(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store.encode import conform, in_memory, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry
@@ -19,6 +20,16 @@ SPILL_ROWS: Final = 500_000
 
 FLUSH_ROWS: Final = 1_000_000
 """Points of small tasks held before they are sorted into part files."""
+
+DICT_ROWS: Final = 500
+"""Rows of the other tables held as Python objects, ten times the size of Arrow's."""
+
+ROWS_BYTES: Final = 16 * 2**20
+"""Rows of the other tables held as Arrow, a table."""
+
+CLAIM_ROWS: Final = 50_000
+CLAIM_TABLES: Final = 1_000
+"""Claims held before they go to disk: rows, and tasks that have some."""
 
 CLAIMS: Final = pa.schema(
     [
@@ -73,8 +84,9 @@ class Stage:
         self.files: list[StagedFile] = []
         self._points: dict[str | None, list[pa.Table]] = {}
         self._held = 0
-        self._rows: dict[str, list[pa.RecordBatch]] = {"tasks": [], "hyperparams": []}
+        self._rows = {table: _Rows(self, table) for table in ("tasks", "hyperparams")}
         self._claims: list[pa.Table] = []
+        self._claim_files: list[Path] = []
 
     def add(
         self,
@@ -98,16 +110,19 @@ class Stage:
         if task_id in self.task_ids:
             raise ValueError(f"task {task_id} is staged twice")
         self.task_ids.add(task_id)
-        self._take("tasks", [task_row])
-        self._take("hyperparams", [{**row, "task_id": task_id} for row in hyperparams])
+        self._rows["tasks"].add(task_row)
+        for row in hyperparams:
+            self._rows["hyperparams"].add({**row, "task_id": task_id})
         if claims is not None and claims.num_rows:
-            self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
+            self._take_claims(claims)
         if points is not None:
             self._take_points(points)
 
-    def _take(self, table: str, rows: list[Mapping[str, Any]]) -> None:
-        if rows:
-            self._rows[table].append(pa.RecordBatch.from_pylist(rows, TABLES[table]))
+    def _take_claims(self, claims: pa.Table) -> None:
+        self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
+        rows = sum(held.num_rows for held in self._claims)
+        if rows >= CLAIM_ROWS or len(self._claims) >= CLAIM_TABLES:
+            self._write_claims()
 
     def _take_points(self, points: TaskPoints) -> None:
         self.files += [StagedFile(entry, points.project_id) for entry in points.files]
@@ -128,27 +143,53 @@ class Stage:
             tables.clear()
         pa.default_memory_pool().release_unused()
 
-    def seal(self) -> Path:
-        """Write everything still held; returns the Parquet file with the server's claims."""
+    def seal(self) -> list[Path]:
+        """Write everything still held; returns Parquet files with the server's claims."""
         self.flush()
-        for table, batches in self._rows.items():
-            if batches:
-                rows = conform(pa.Table.from_batches(batches), table)
-                batches.clear()
-                self.files.append(StagedFile(write_sorted(self._path(), table, rows), None))
-        return self._write_claims()
+        for rows in self._rows.values():
+            rows.write()
+        self._write_claims()
+        return self._claim_files
 
-    def _write_claims(self) -> Path:
-        import pyarrow.parquet as pq
-
-        path = self._path()
+    def _write_claims(self) -> None:
+        path = staged_path(self.directory)
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.concat_tables([CLAIMS.empty_table(), *self._claims]), path)
         self._claims.clear()
-        return path
+        self._claim_files.append(path)
 
-    def _path(self) -> Path:
-        return staged_path(self.directory)
+
+class _Rows:
+    """Rows of a small table: as dicts only for a moment, as Arrow until there are megabytes."""
+
+    def __init__(self, stage: Stage, table: str) -> None:
+        self._stage, self._table = stage, table
+        self._dicts: list[Mapping[str, Any]] = []
+        self._tables: list[pa.Table] = []
+        self._bytes = 0
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        self._dicts.append(row)
+        if len(self._dicts) >= DICT_ROWS:
+            self._to_arrow()
+        if self._bytes >= ROWS_BYTES:
+            self.write()
+
+    def _to_arrow(self) -> None:
+        rows = conform(pa.Table.from_pylist(self._dicts, TABLES[self._table]), self._table)
+        self._dicts.clear()
+        self._tables.append(rows)
+        self._bytes += rows.nbytes
+
+    def write(self) -> None:
+        if self._dicts:
+            self._to_arrow()
+        if self._tables:
+            rows = pa.concat_tables(self._tables)
+            self._tables.clear()
+            self._bytes = 0
+            entry = write_sorted(staged_path(self._stage.directory), self._table, rows)
+            self._stage.files.append(StagedFile(entry, None))
 
 
 class PointBuffer:

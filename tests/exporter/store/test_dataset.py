@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
@@ -155,3 +158,39 @@ def test_a_snapshot_that_is_read_is_not_pruned(tmp_path: Path, commit: Call, ask
         assert _numbers(tmp_path) == ["5"]
     with pytest.raises(DatasetError, match="snapshot 1 is gone"), hold(first):
         pass
+
+
+def test_a_commit_that_fails_changes_nothing(
+    tmp_path: Path, commit: Call, line: Call, task_row: Call, export_row: Call
+) -> None:
+    with writing(tmp_path) as dataset:
+        commit(dataset, {("a", "p"): line("a", [1])})
+        stage = dataset.new_stage()
+        stage.add(task_row("b", state=None))
+        with pytest.raises(pa.ArrowInvalid, match="state"):
+            dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
+        assert open_snapshot(tmp_path) == dataset.snapshot
+        assert _numbers(tmp_path) == ["1"]
+        assert commit(dataset, {("b", "p"): line("b", [1])}).totals.tasks == 2
+
+
+def test_readers_never_miss_while_commits_go_on(tmp_path: Path, commit: Call, line: Call) -> None:
+    """With ``keep=1`` the snapshot that a reader has just found is pruned under its hands."""
+    seen: list[int] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            snapshot = open_snapshot(tmp_path)
+            assert snapshot.totals.tasks == 1
+            seen.append(snapshot.number)
+
+    with writing(tmp_path) as dataset, ThreadPoolExecutor(1) as pool:
+        commit(dataset, {("a", "p"): line("a", [1])})
+        reader = pool.submit(read)
+        for value in range(20):
+            commit(dataset, {("a", "p"): line("a", [value])}, keep=1)
+        done.set()
+        reader.result()
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2

@@ -157,3 +157,32 @@ def _page(start: int, rows: int) -> pa.Table:
     columns["timestamp"] = iterations.cast(pa.timestamp("ms", tz="UTC"))
     columns["value"] = iterations.cast(pa.float64())
     return pa.table(columns)
+
+
+def test_more_series_than_are_computed_at_once(
+    tmp_path: Path,
+    task_row: Callable[..., Any],
+    export_row: Callable[..., Any],
+    ask: Callable[[Path, str], list[tuple[Any, ...]]],
+) -> None:
+    """Each series exactly once, with its own claim, though they are computed in shares."""
+    rows = 150_000
+    page = _page(0, rows)
+    names = pa.array([f"m{n}" for n in range(rows)])
+    page = page.set_column(page.schema.get_field_index("metric"), "metric", names)
+    claims = page.select(["task_id", "metric", "variant"])
+    for name in ("server_last", "server_min", "server_max"):
+        claims = claims.append_column(name, page["value"])
+    claims = claims.append_column("server_count", page["iteration"])
+    with writing(tmp_path / "data") as dataset:
+        stage = dataset.new_stage()
+        buffer = PointBuffer(stage, "p")
+        buffer.add(page)
+        stage.add(task_row("t", "p"), (), buffer.finish(), claims)
+        snapshot = dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
+    assert snapshot.totals.series == rows
+    assert len(snapshot.paths("series")) > 1
+    sql = "SELECT count(DISTINCT metric), count(*) FILTER ('m' || max::BIGINT = metric"
+    assert ask(
+        snapshot.root, f"{sql} AND server_last = max AND server_count = n - 1 + max) FROM series"
+    ) == [(rows, rows)]
