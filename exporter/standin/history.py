@@ -229,10 +229,10 @@ def _report_curves(
     steps = np.arange(epochs * recipe.steps, dtype=np.int64)
     ends = (np.arange(1, epochs + 1, dtype=np.int64)) * recipe.steps - 1
 
-    def put(metric: str, variant: str, iterations: Ints, values: Floats) -> None:
+    def put(metric: str, variant: str, iterations: Ints, values: Floats, decimals: int = 6) -> None:
         offsets = (iterations + 1) / len(steps) * seconds * 1000
         stamps = int(started.timestamp() * 1000) + offsets.astype(np.int64)
-        rounded = np.round(values, 6)
+        rounded = np.round(values, decimals)
         database.report_series(task, metric, variant, iterations, rounded, stamps, worker=worker)
 
     train, validation, score = _curves(rng, recipe, steps, ends)
@@ -241,8 +241,7 @@ def _report_curves(
     put(recipe.score, "validation", ends, score)
     warm_up = np.minimum(1, (steps + 1) / (2 * recipe.steps))
     cosine = 0.5 * (1 + np.cos(np.pi * steps / (recipe.epochs * recipe.steps)))
-    # In milli-units: a rate of 3e-5 would be rounded away.
-    put("learning_rate", "lr x 1e3", steps, 1e3 * recipe.lr * warm_up * cosine)
+    put("learning_rate", "lr", steps, recipe.lr * warm_up * cosine, decimals=10)
     put("epoch_time", "seconds", ends, seconds / epochs * rng.normal(1, 0.03, epochs))
     _report_machine(put, rng, steps[:: max(1, recipe.steps // 6)], gpu="cpu" not in recipe.tags)
 

@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -105,8 +105,7 @@ def _ordered(kind: Kind, found: list[Document], order_by: str | Sequence[str]) -
     if not first.startswith("-") and first.partition(".")[0] not in kind.fields:
         unknown_field(first)
     for name in reversed(names):
-        path = name.lstrip("-")
-        found = sorted(found, key=lambda doc, p=path: _rank(get(doc, p)), reverse=name[0] == "-")  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        found = sorted(found, key=_ranked_by(name.lstrip("-")), reverse=name.startswith("-"))
     if first.startswith("-"):
         return found
     return sorted(found, key=lambda doc: get(doc, first) in (None, "", []))
@@ -116,6 +115,10 @@ def unknown_field(name: str) -> None:
     """Raise the error for a field that the database layer does not know."""
     why = "probably an invalid field name or unsupported nested field"
     fail(400, 14, why, "Lookup error", err=f'Cannot resolve field "{name}"')
+
+
+def _ranked_by(path: str) -> Callable[[Document], tuple[int, Any]]:
+    return lambda document: _rank(get(document, path))
 
 
 def _rank(value: Any) -> tuple[int, Any]:

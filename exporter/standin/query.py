@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.standin.errors import ApiError, fail
 
 Document = Mapping[str, Any]
 Test = Callable[[Document], bool]
+_Combine = Callable[[Iterable[object]], bool]
 
 _DATE = re.compile(r"^(?P<prefix>>=|>|<=|<)?(?P<value>.*)$", re.DOTALL)
 _COMPARE: dict[str | None, Callable[[Any, Any], bool]] = {
@@ -81,11 +82,34 @@ def matcher(options: Options, request: Mapping[str, Any]) -> Test:
     for name, data in _matching(options.ranges, request):
         tests.append(_range(name, data, dated=name in options.date_typed))
     for name, data in _matching(options.equal, request):
-        tests.append(lambda doc, name=name, data=data: bool(get(doc, name) == data))  # type: ignore[misc]  # mypy cannot infer a lambda with defaults
+        tests.append(_equals(name, data))
     for name, data in _matching(options.dates, request):
         tests.append(_dates(name, data))
     tests.extend(_several_fields(options, request))
-    return lambda document: all(test(document) for test in tests)
+    return _combined(all, tests)
+
+
+def _combined(combine: _Combine, tests: Sequence[Test]) -> Test:
+    return lambda document: combine(test(document) for test in tests)
+
+
+def _negated(test: Test) -> Test:
+    return lambda document: not test(document)
+
+
+def _equals(name: str, data: Any) -> Test:
+    return lambda document: bool(get(document, name) == data)
+
+
+def _holds(name: str, wanted: set[str], *, every: bool) -> Test:
+    """Test that the field, a list or not, has all or any of the wanted values."""
+
+    def test(document: Document) -> bool:
+        value = get(document, name)
+        values = set(value) if isinstance(value, list) else {value}
+        return wanted <= values if every else bool(wanted & values)
+
+    return test
 
 
 def _matching(names: Sequence[str], given: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -98,9 +122,7 @@ def _matching(names: Sequence[str], given: Mapping[str, Any]) -> list[tuple[str,
     ]
 
 
-def _pattern(
-    names: Sequence[str], pattern: str, flags: int, combine: Callable[[Any], bool]
-) -> Test:
+def _pattern(names: Sequence[str], pattern: str, flags: int, combine: _Combine) -> Test:
     try:
         regex = re.compile(pattern, flags)
     except re.error as error:
@@ -112,7 +134,7 @@ def _pattern(
 
 
 def _several_fields(options: Options, request: Mapping[str, Any]) -> list[Test]:
-    kinds: dict[str, Callable[[Any], bool]] = {"_any_": any, "_or_": any, "_all_": all}
+    kinds: dict[str, _Combine] = {"_any_": any, "_or_": any, "_all_": all}
     tests: list[Test] = []
     for name, combine in {**kinds, "_and_": all}.items():
         data = request.get(name)
@@ -124,40 +146,24 @@ def _several_fields(options: Options, request: Mapping[str, Any]) -> list[Test]:
         elif data.get("datetime") is not None:
             parts = [_dates(field, data["datetime"]) for field in fields if field in options.dates]
             if parts:
-                tests.append(lambda doc, p=parts, c=combine: c(t(doc) for t in p))  # type: ignore[misc]  # as above
+                tests.append(_combined(combine, parts))
         else:
             fail(400, 12, "incorrect field format", field=name)
     return tests
-
-
-def _has(value: Any, wanted: set[str], *, every: bool) -> bool:
-    values = set(value) if isinstance(value, list) else {value}
-    return wanted <= values if every else bool(wanted & values)
 
 
 def _list_field(name: str, data: Any) -> Test:
     """[a, b] is OR; "__$all" makes it AND; "-a" and "__$not" exclude; null allows nothing."""
     parser = _ListParser(name)
     parser.read(data if isinstance(data, list) else [data])
-
     tests: list[Test] = []
     for action, values in parser.actions.items():
-        wanted = set(values)
-        if action == "nin":
-            tests.append(lambda doc, w=wanted: not _has(get(doc, name), w, every=False))  # type: ignore[misc]  # as above
-        else:
-            every = action == "all"
-            tests.append(lambda doc, w=wanted, e=every: _has(get(doc, name), w, every=e))  # type: ignore[misc]  # as above
-    if not tests:
-        # A null alone is not enough for an empty query: everything or-ed with "empty".
-        return (
-            (lambda doc: get(doc, name) in (None, [])) if parser.allow_empty else (lambda doc: True)
-        )
-    combine = any if parser.conjunction is False else all
-    return lambda doc: (
-        combine(test(doc) for test in tests)
-        or (parser.allow_empty and get(doc, name) in (None, []))
-    )
+        test = _holds(name, set(values), every=action == "all")
+        tests.append(_negated(test) if action == "nin" else test)
+    chosen = _combined(any if parser.conjunction is False else all, tests)
+    if not parser.allow_empty:
+        return chosen if tests else lambda document: True
+    return lambda document: (bool(tests) and chosen(document)) or get(document, name) in (None, [])
 
 
 @dataclass
@@ -218,24 +224,24 @@ class _ListParser:
 def _list_filter(name: str, data: Any) -> Test:
     """The newer form: {any: {include, exclude}, all: {include, exclude}, op}."""
     groups: list[Test] = []
-    for kind, combine in (("any", any), ("all", all)):
+    kinds: tuple[tuple[str, _Combine], ...] = (("any", any), ("all", all))
+    for kind, combine in kinds:
         part = data.get(kind) or {}
-        tests: list[Test] = []
-        for side in ("include", "exclude"):
-            values = set(part.get(side) or [])
-            negative = side == "exclude"
-            if None in values:
-                values.discard(None)
-                tests.append(lambda doc, n=negative: (get(doc, name) == []) != n)  # type: ignore[misc]  # as above
-            if values:
-                every = (kind == "any") == negative
-                tests.append(
-                    lambda doc, v=values, e=every, n=negative: _has(get(doc, name), v, every=e) != n  # type: ignore[misc]  # as above
-                )
+        # "any" includes what has one of them and excludes what has all; "all" the reverse.
+        included = _sided(name, part.get("include") or [], every=kind == "all")
+        excluded = _sided(name, part.get("exclude") or [], every=kind == "any")
+        tests = included + [_negated(test) for test in excluded]
         if tests:
-            groups.append(lambda doc, t=tests, c=combine: c(test(doc) for test in t))  # type: ignore[misc]  # as above
-    both = any if data.get("op") == "or" else all
-    return lambda doc: not groups or both(group(doc) for group in groups)
+            groups.append(_combined(combine, tests))
+    both: _Combine = any if data.get("op") == "or" else all
+    return _combined(both, groups) if groups else lambda document: True
+
+
+def _sided(name: str, values: Sequence[str | None], *, every: bool) -> list[Test]:
+    """Return the tests of one side; a null among its values stands for an empty list."""
+    wanted = {value for value in values if value is not None}
+    empty = [_equals(name, [])] if None in values else []
+    return empty + ([_holds(name, wanted, every=every)] if wanted else [])
 
 
 def _range(name: str, data: Any, *, dated: bool) -> Test:

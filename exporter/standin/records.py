@@ -160,11 +160,13 @@ class Records:
 
     def unique_metric_variants(self, request: Request) -> Answer:
         """projects.get_unique_metric_variants: from the summaries, hidden tasks too."""
-        root = request.get("project")
-        inside = self.database.with_children([root]) if root else None
+        root, ids = request.get("project"), request.get("ids")
+        inside = {root} if root else None
+        if inside and request.get("include_subprojects") is not False:
+            inside = self.database.with_children(inside)
         found: dict[tuple[str, str], Document] = {}
         for task in self.database.tasks.values():
-            if inside is not None and task.get("project") not in inside:
+            if (inside and task.get("project") not in inside) or (ids and task["id"] not in ids):
                 continue
             for metric_hash, variants in task["last_metrics"].items():
                 for variant_hash, one in variants.items():

@@ -41,6 +41,14 @@ _FILTERS: Schema = {
         },
     },
 }
+_TYPES = {
+    "string": "str",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "array": "list",
+    "object": "dict",
+}
 # The server's own handlers refuse these numbers, in their own words.
 _PAGING: Schema = {"page": _INTEGER, "page_size": _INTEGER, "size": {}}
 _DATES: Schema = {"type": ["array", "string"], "items": _STRING}
@@ -129,8 +137,27 @@ def validate(endpoint: str, body: dict[str, Any]) -> None:
 
     error = best_match(_validator(endpoint).iter_errors(_without_nulls(body)))
     if error is not None:
-        where = ".".join(str(part) for part in error.absolute_path)
-        fail(400, 12, error.message.lower(), **({"field": where} if where else {}))
+        fail(400, 12, _worded(error))
+
+
+def _worded(error: Any) -> str:
+    """Say what is wrong as the server does for the fields that it checks itself."""
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        return f"error for field '{missing}'. field is required!"
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "type":
+        allowed = error.validator_value
+        kinds = [allowed] if isinstance(allowed, str) else allowed
+        types = ", ".join(_TYPES[kind] for kind in kinds if kind in _TYPES)
+        inner = (f'value is wrong, expected type "{types}"', error.instance)
+        return f"error for field '{where}': {inner}."
+    return f"error for field '{where}': {error.message}.".lower()
+
+
+def load() -> None:
+    """Read the package's schemas now (half a second, once a process)."""
+    _package_schemas()
 
 
 def schema_of(endpoint: str) -> Schema:

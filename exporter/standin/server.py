@@ -1,18 +1,13 @@
 """The stand-in over real HTTP on loopback: connections, envelope, compression, faults."""
 
 import contextlib
-import gzip
 import json
 import re
-import socket
 import threading
-import time
 import uuid
-import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +19,7 @@ from clearml_snapshot.exporter.standin.errors import ApiError
 from clearml_snapshot.exporter.standin.events import Encoded, Events
 from clearml_snapshot.exporter.standin.faults import Fault, FaultPlan
 from clearml_snapshot.exporter.standin.records import Records
+from clearml_snapshot.exporter.standin.wire import Handler, Server
 
 # The version since which an endpoint is there, where it is not 1.0.
 _SINCE = {
@@ -34,8 +30,6 @@ _SINCE = {
 }
 _PATH = re.compile(r"^/?(?:v(?P<version>\d+\.?\d+)/)?(?P<name>[a-zA-Z_]\w+\.[a-zA-Z_]\w+)/?$")
 _BAD_JSON = "The browser (or proxy) sent a request that this server could not understand."
-_PROXY_PAGE = b"<html><head><title>Sign in</title></head><body>Please sign in.</body></html>"
-_WORTH_COMPRESSING = 500
 
 
 class StandIn:
@@ -80,7 +74,7 @@ class StandIn:
             "auth.login": lambda body: {"token": self.gate.issue(body.get("expiration_sec"))},
         }
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", port), _Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self._server.standin = self
         self._thread: threading.Thread | None = None
 
@@ -88,6 +82,11 @@ class StandIn:
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def endpoints(self) -> list[str]:
+        """Everything that can be asked."""
+        return sorted(self._handlers)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that lead the SDK (and us) here, and to no file of the user's."""
@@ -97,11 +96,18 @@ class StandIn:
             "CLEARML_FILES_HOST": "http://127.0.0.1:8081",
             "CLEARML_API_ACCESS_KEY": self.access_key,
             "CLEARML_API_SECRET_KEY": self.secret_key,
+            # An empty value counts as none: the caller's own token must not go before the keys.
+            "CLEARML_AUTH_TOKEN": "",
+            "NO_PROXY": "127.0.0.1",
             "CLEARML_CONFIG_FILE": str(Path("/nonexistent/clearml.conf")),
         }
 
     def start(self) -> Self:
-        """Start answering in a thread of its own."""
+        """Start answering in a thread of its own.
+
+        The schemas are loaded first: the first call must not wait for clearml's import.
+        """
+        schemas.load()
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), daemon=True
         )
@@ -213,119 +219,6 @@ class _Meta:
             "error_data": {},
         }
         return f'{{"meta":{json.dumps(meta)},"data":{data}}}'.encode("utf-8", "surrogatepass")
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-    standin: StandIn
-
-    def __init__(self, *args: Any) -> None:
-        self._open: set[socket.socket] = set()
-        super().__init__(*args)
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Remember each connection, so that stopping ends it."""
-        connection, address = super().get_request()
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._open.add(connection)
-        return connection, address
-
-    def shutdown_request(self, request: Any) -> None:
-        """Forget a connection that ends."""
-        self._open.discard(request)
-        super().shutdown_request(request)
-
-    def end_connections(self) -> None:
-        """Close what clients keep alive."""
-        for connection in list(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing when a client leaves; anything else is a bug worth a traceback."""
-        import sys
-
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server_version = "clearml"
-    sys_version = ""
-    server: _Server
-
-    def do_POST(self) -> None:  # the name that http.server calls
-        """Answer a call."""
-        standin = self.server.standin
-        payload = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.headers.get("Content-Encoding"):
-            encoding = self.headers["Content-Encoding"]
-            text = f"Content encoding is not supported ({encoding})"
-            self._send(415, text.encode(), "text/html; charset=utf-8")
-            return
-        if standin.faults.latency:
-            time.sleep(standin.faults.latency)
-        status, body, fault = standin.answer(self.path, self.headers.get("Authorization"), payload)
-        if fault is None:
-            self._send(status, body)
-        else:
-            self._misbehave(fault, status, body)
-
-    # The SDK sends GET with a body for some calls; the server does not mind.
-    do_GET = do_POST  # noqa: N815  # the name that http.server calls
-
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet: requests are in ``StandIn.requests``."""
-
-    def _misbehave(self, fault: Fault, status: int, body: bytes) -> None:
-        stopping = self.server.standin.stopping
-        if fault.kind in ("slow", "stall"):
-            stopping.wait(fault.seconds if fault.kind == "slow" else None)
-        if fault.kind in ("stall", "drop"):
-            self._hang_up()
-        elif fault.kind == "html":
-            self._send(fault.status or 200, _PROXY_PAGE, "text/html", fault.headers)
-        elif fault.kind == "garbage":
-            self._send(status, b"\x00\xff{not json" + body[:20], headers=fault.headers)
-        elif fault.kind == "truncate":
-            self._send(status, body, headers=fault.headers, cut=True)
-        else:
-            self._send(status, body, headers=fault.headers)
-
-    def _hang_up(self) -> None:
-        self.close_connection = True
-        with contextlib.suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def _send(
-        self,
-        status: int,
-        body: bytes,
-        content_type: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-        *,
-        cut: bool = False,
-    ) -> None:
-        accepted = self.headers.get("Accept-Encoding") or ""
-        encoding = next((one for one in ("gzip", "deflate") if one in accepted), None)
-        if encoding is not None and len(body) >= _WORTH_COMPRESSING:
-            body = gzip.compress(body, 1) if encoding == "gzip" else zlib.compress(body, 1)
-        else:
-            encoding = None
-        self.send_response(status)
-        self.send_header("Content-Type", content_type)
-        self.send_header("Vary", "Accept-Encoding")
-        if encoding is not None:
-            self.send_header("Content-Encoding", encoding)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body[: len(body) // 2] if cut else body)
-        if cut:
-            self._hang_up()
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -233,8 +233,11 @@ def test_at_most_500_tasks_a_call(start_standin: Start, call: Call) -> None:
 def test_bad_requests_are_told_as_bad(start_standin: Start, call: Call) -> None:
     database, task = wide(1, [1])
     server = start_standin(database)
-    assert errors(call(server, PAGE))[:2] == (400, 12)
-    assert errors(call(server, PAGE, task=5))[:2] == (400, 12)
+    missing = "Validation error (error for field 'task'. field is required!)"
+    assert errors(call(server, PAGE)) == (400, 12, missing)
+    wrong = errors(call(server, PAGE, task=5))
+    assert wrong[:2] == (400, 12)
+    assert 'value is wrong, expected type "str"\', 5' in wrong[2]
     assert errors(call(server, PAGE, task=task, metrics="m"))[:2] == (400, 12)
     assert errors(call(server, PAGE, task=task, event_type="scalars"))[:2] == (400, 12)
     assert errors(call(server, PAGE, task=task, batch_size=-1))[:2] == (500, 100)

@@ -45,9 +45,8 @@ def test_the_demo_history_has_everything_a_team_has() -> None:
     assert all(task["last_update"] <= ANCHOR for task in tasks)
     assert any("/" in project["name"] for project in database.projects.values())
     diverged = [task for task in tasks if "resnet50 lr=0.1" in task["name"]]
-    losses = [
-        v for m, x, _, v in points(database, diverged[0]["id"]) if (m, x) == ("loss", "train")
-    ]
+    stored = points(database, diverged[0]["id"])
+    losses = [v for metric, variant, _, v in stored if (metric, variant) == ("loss", "train")]
     assert losses[-1] == 0.0
     assert max(losses) > 100
 
@@ -83,9 +82,8 @@ def test_summaries_are_not_the_data() -> None:
     assert (summary["value"], summary["count"], summary["max_value"]) == (4.0, 3, 9.0)
     assert (summary["first_value"], summary["first_value_iteration"]) == (2.0, 1)
     assert len(database.events[task]) == 2
-    database.report(
-        task, [{**series, "variant": f"v{n}", "iter": -1, "value": 0} for n in range(2100)]
-    )
+    many = [{**series, "variant": f"v{n}", "iter": -1, "value": 0} for n in range(2100)]
+    database.report(task, many)
     kept = database.tasks[task]["last_metrics"]
     assert sum(len(variants) for variants in kept.values()) == 2000
     assert database.tasks[task]["last_iteration"] == 5

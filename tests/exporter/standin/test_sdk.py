@@ -38,7 +38,8 @@ print(json.dumps({
 
 
 def use_sdk(server: StandIn, folder: Path) -> dict[str, Any]:
-    environment = {**os.environ, **server.environment(), "HOME": str(folder)}
+    own = {"CLEARML_AUTH_TOKEN": "the user's", "HTTP_PROXY": "http://127.0.0.1:9"}
+    environment = {**os.environ, **own, **server.environment(), "HOME": str(folder)}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         env=environment,

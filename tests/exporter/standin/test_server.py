@@ -151,3 +151,23 @@ def test_runs_as_a_process_of_its_own() -> None:
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+def test_every_endpoint_has_a_schema_and_an_answer(start_standin: Start, call: Call) -> None:
+    server = start_standin(grid_history(1, 1, 1))
+    [task], [project] = server.database.tasks, server.database.projects
+    several = {"tasks": [task], "event_type": "training_stats_scalar"}
+    bodies: dict[str, dict[str, Any]] = {
+        "tasks.get_by_id_ex": {"id": [task]},
+        "tasks.get_by_id": {"task": task},
+        "projects.get_by_id": {"project": project},
+        "users.get_by_id": {"user": "__tests__"},
+        "events.get_task_metrics": several,
+        "events.get_multi_task_metrics": several,
+        "events.get_task_single_value_metrics": {"tasks": [task]},
+        "events.scalar_metrics_iter_raw": {"task": task, "metric": {"metric": "metric 0"}},
+    }
+    for name in server.endpoints:
+        ours = {"task": task} if name.startswith("events.") else {}
+        status, answer = call(server, name, **bodies.get(name, ours))
+        assert status == 200, (name, answer["meta"]["result_msg"])
