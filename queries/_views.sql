@@ -59,7 +59,9 @@ GROUP BY task_id;
 --     decays, linearly or faster, is small compared with them when it arrives at 0;
 --   * has at least 1 % of the median magnitude of the whole series: a curve rounded to a few
 --     digits ends in equal small values before it ends in 0;
---   * has the same sign as the other neighbour: a curve may cross 0.
+--   * has the same sign as the other neighbour: a curve may cross 0;
+-- and when runs of zeros are rare, at most two or one in twenty values: where zeros come and go,
+-- as in a sparse reward, they are values like any other.
 CREATE VIEW suspect_zeros AS
 WITH finite AS (
     SELECT
@@ -67,36 +69,43 @@ WITH finite AS (
         metric,
         variant,
         iteration,
-        value,
         CASE WHEN value <> 0 THEN value END AS nonzero,
         count(nonzero) OVER (
             PARTITION BY task_id, metric, variant ORDER BY iteration
-        ) AS nonzero_so_far
+        ) AS stretch
     FROM picked.scalars
     SEMI JOIN (FROM picked.series WHERE min <= 0 AND max >= 0) AS with_zero
         USING (task_id, metric, variant)
     WHERE isfinite(value) AND iteration IS NOT NULL
 ),
+-- A stretch is a value and the zeros that follow it; the first may have no value.
+stretches AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        stretch,
+        any_value(nonzero) AS before,
+        list(iteration) FILTER (nonzero IS NULL) AS zeros
+    FROM finite
+    GROUP BY task_id, metric, variant, stretch
+),
 surrounded AS (
     SELECT
-        * EXCLUDE (nonzero, nonzero_so_far),
-        last_value(nonzero IGNORE NULLS) OVER (
-            by_iteration ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS before,
-        first_value(nonzero IGNORE NULLS) OVER (
-            by_iteration ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
-        ) AS after,
-        median(abs(nonzero)) OVER (
-            PARTITION BY task_id, metric, variant
-            ORDER BY nonzero_so_far RANGE BETWEEN 9 PRECEDING AND CURRENT ROW
-        ) AS usual_before,
-        median(abs(nonzero)) OVER (PARTITION BY task_id, metric, variant) AS usual
-    FROM finite
-    WINDOW by_iteration AS (PARTITION BY task_id, metric, variant ORDER BY iteration)
+        *,
+        lead(before) OVER in_order AS after,
+        median(abs(before)) OVER (in_order ROWS 9 PRECEDING) AS usual_before,
+        median(abs(before)) OVER whole AS usual,
+        count(before) OVER whole AS values,
+        count(before) FILTER (zeros IS NOT NULL) OVER whole AS runs
+    FROM stretches
+    WINDOW
+        whole AS (PARTITION BY task_id, metric, variant),
+        in_order AS (PARTITION BY task_id, metric, variant ORDER BY stretch)
 )
-SELECT task_id, metric, variant, iteration, before, after
+SELECT task_id, metric, variant, unnest(zeros) AS iteration, before, after
 FROM surrounded
-WHERE value = 0
+WHERE before IS NOT NULL
     AND least(abs(before), abs(after)) >= greatest(usual_before / 2, usual / 100)
-    AND before IS NOT NULL
-    AND coalesce(sign(before) = sign(after), true);
+    AND coalesce(sign(before) = sign(after), true)
+    AND runs <= greatest(2, values / 20);

@@ -8,8 +8,10 @@ from typing import Final
 import duckdb
 import platformdirs
 
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries.messages import in_one_line
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
@@ -29,13 +31,20 @@ def connect(
         snapshot: whose files to read.
         threads: how many DuckDB uses; None is one a core.
         memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+
+    Raises:
+        UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
     """
-    settings = dict(_SETTINGS, temp_directory=str(_spill_folder()))
+    settings = dict(_SETTINGS, temp_directory=_spill_folder())
     if threads is not None:
         settings["threads"] = threads
     if memory_limit is not None:
         settings["memory_limit"] = memory_limit
-    connection = duckdb.connect(":memory:", config=settings)
+    try:
+        connection = duckdb.connect(":memory:", config=settings)
+    except duckdb.Error as error:
+        wrong = f"threads {threads}, memory limit {memory_limit}"
+        raise UsageError(f"DuckDB cannot start with {wrong}: {in_one_line(error)}") from error
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE SCHEMA files; CREATE SCHEMA picked;")
     for table in TABLE_NAMES:
@@ -76,8 +85,14 @@ def _list(texts: Iterable[str]) -> str:
     return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
 
 
-def _spill_folder() -> Path:
-    """Name a folder of this process for what exceeds memory; DuckDB makes and removes it."""
+def _spill_folder() -> str:
+    """Name a folder of this process for what exceeds memory; DuckDB makes and removes it.
+
+    Empty, which is no spilling, for a user without a home to write to.
+    """
     cache = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False))
-    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return cache / f"spill-{os.getpid()}"
+    try:
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return ""
+    return str(cache / f"spill-{os.getpid()}")

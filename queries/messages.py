@@ -9,7 +9,7 @@ import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 
-_KIND: Final = re.compile(r"^[A-Z]\w*(?: \w+)? Error: ")
+_KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = re.compile(
@@ -34,13 +34,16 @@ def speaking() -> Iterator[None]:
 
 def translated(error: duckdb.Error) -> SnapshotError:
     """Make our error of one of DuckDB's."""
-    text = _in_one_line(str(error))
+    text = in_one_line(error)
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
     if _is_damage(error):
         return DatasetError(f"the snapshot cannot be read: {text}; copy or export it again")
     if isinstance(error, duckdb.OutOfMemoryException):
-        return SnapshotError(f"{text}; ask for fewer tasks or metrics, or allow more memory")
+        short = text.partition(" Possible solutions:")[0]
+        return SnapshotError(f"out of memory: {short}; ask for less, or allow more memory")
+    if isinstance(error, duckdb.ConnectionException):
+        return UsageError("this dataset is closed; open it again")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
         return SnapshotError(f"DuckDB failed: {text}")
     return UsageError(f"SQL: {text}{_hint(text)}")
@@ -53,8 +56,9 @@ def _is_damage(error: duckdb.Error) -> bool:
     )
 
 
-def _in_one_line(text: str) -> str:
+def in_one_line(error: duckdb.Error) -> str:
     """Keep what is wrong and where; drop the kind of the error and the quoted line."""
+    text = str(error)
     position = _POSITION.search(text)
     what = _KIND.sub("", text[: position.start()] if position else text)
     line = " ".join(what.split())

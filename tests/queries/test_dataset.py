@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError, UsageError
+from clearml_snapshot.exporter.errors import (
+    DatasetError,
+    NoSuchNameError,
+    SnapshotError,
+    UsageError,
+)
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.snapshots import unread
 from clearml_snapshot.queries import open_dataset
@@ -395,3 +400,57 @@ def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
         "typer",
     }
     assert heavy.isdisjoint(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"threads": 0}, "cannot start with threads 0, .* at least 1 thread"),
+        ({"memory_limit": "lots"}, "memory limit lots: Memory must have a number"),
+    ],
+)
+def test_impossible_resources_are_usage_errors(
+    make_dataset: MakeDataset, asked: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        open_dataset(team(make_dataset), **asked)
+
+
+def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
+    with (
+        open_dataset(team(make_dataset), memory_limit="30MB", threads=1) as dataset,
+        pytest.raises(SnapshotError, match=r"^out of memory: .*; ask for less") as caught,
+    ):
+        dataset.rows(dataset.sql("SELECT len(list(range)) FROM range(9000000)"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_closed_dataset_says_so(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        relation = dataset.query("max")
+    for ask in (lambda: dataset.sql("SELECT 1"), lambda: dataset.rows(relation)):
+        with pytest.raises(UsageError, match="this dataset is closed"):
+            ask()
+
+
+def test_a_user_without_a_home_can_ask(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    with open_dataset(team(make_dataset)) as dataset:
+        assert len(dataset.rows(dataset.query("max")).rows) == 1
+
+
+def test_duckdbs_own_fetching_knows_zones(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        (moment,) = dataset.sql("SELECT min(timestamp) FROM scalars").fetchall()[0]
+    assert moment == START
+
+
+def test_a_filter_that_fails_holds_nothing(make_dataset: MakeDataset) -> None:
+    folder = team(make_dataset)
+    with pytest.raises(NoSuchNameError):
+        open_dataset(folder, filter=TaskFilter(tags=("none",)))
+    with unread((folder / "current").resolve()) as free:
+        assert free

@@ -11,6 +11,7 @@ from clearml_snapshot.queries.zeros import suspect_zeros
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
+RARE = [0.0 if n % 25 == 24 else 1.0 + n / 100 for n in range(99)]
 NOISY_AND_LOW = [2.3 / (1 + 0.5 * n) * (1.3 if n % 2 else 1.0) for n in range(60)]
 
 
@@ -41,7 +42,9 @@ def task(values: Sequence[float | None], name: str = "a") -> dict[str, Any]:
         pytest.param([0.0, 0.0, 0.0], [], id="nothing but 0"),
         pytest.param([0.9, 0.9, 0.0, 0.1, 0.3], [], id="collapses and grows again"),
         pytest.param([-1.0, -0.9, 0.0, 0.9], [], id="crosses 0"),
+        pytest.param([1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0], [], id="a sparse reward"),
         pytest.param([1.0, -0.0, 1.0, -1.0], [1], id="-0.0 is 0.0"),
+        pytest.param(RARE, [24, 49, 74], id="a NaN now and then"),
     ],
 )
 def test_suspect(make_dataset: MakeDataset, values: list[float], suspect: list[int]) -> None:
