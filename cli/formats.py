@@ -31,13 +31,14 @@ def write_tsv(rows: Rows, sink: BinaryIO) -> None:
 
 
 def _write_separated(rows: Rows, sink: BinaryIO, separator: str) -> None:
+    found = iter(rows)
     sink.write(_record([column.name for column in rows.columns], separator))
-    for row in rows:
+    for row in found:
         sink.write(_record([None if cell is None else plain(cell) for cell in row], separator))
 
 
 def _record(cells: list[str | None], separator: str) -> bytes:
-    """Make one line; an empty text is ``""`` and NULL is nothing, as DuckDB reads and writes it."""
+    """Make one line; an empty text is ``""`` and NULL is nothing, as PostgreSQL writes them."""
     line = separator.join("" if cell is None else _field(cell, separator) for cell in cells)
     return ((line or '""') + "\n").encode()
 
@@ -93,11 +94,12 @@ def _json(column: Column, cell: Value) -> str:
 
 def write_markdown(rows: Rows, sink: BinaryIO) -> None:
     """Write a table for an issue or a README; numbers stand on the right."""
+    found = iter(rows)
     names = [_markdown(column.name) for column in rows.columns]
     marks = ["--:" if column.kind.is_number else ":--" for column in rows.columns]
     for cells in (names, marks):
         sink.write(f"| {' | '.join(cells)} |\n".encode())
-    for row in rows:
+    for row in found:
         cells = ["" if cell is None else _markdown(plain(cell)) for cell in row]
         sink.write(f"| {' | '.join(cells)} |\n".encode())
 

@@ -146,6 +146,9 @@ class _Plain(_TyperParameter):
     Importing pydantic alone doubles the time that a query takes.
     """
 
+    min: float | None
+    max: float | None
+
     def process_value(self, ctx: "Context", value: Any) -> Any:
         """Convert texts, numbers, paths and choices; leave anything else to Typer."""
         if self.required:
@@ -173,10 +176,9 @@ class _Plain(_TyperParameter):
             kind = (*get_args(kind), None)[0]
         if get_origin(kind) is Literal:
             return functools.partial(_chosen, get_args(kind))
-        least = getattr(self, "min", None)
-        known: dict[object, Callable[[Any], object]]
-        known = {str: str, Path: Path, float: float, int: functools.partial(_whole, least)}
-        return known.get(kind)
+        if kind in (int, float):
+            return functools.partial(_number, kind, self.min, self.max)
+        return {str: str, Path: Path}.get(kind)
 
 
 class _PlainOption(_Plain, TyperOption):
@@ -203,13 +205,17 @@ def _chosen(choices: tuple[str, ...], text: str) -> str:
     return text
 
 
-def _whole(least: float | None, text: str) -> int:
+def _number(
+    kind: type[int] | type[float], least: float | None, most: float | None, text: str
+) -> float:
     try:
-        number = int(text)
+        number = kind(text)
     except ValueError:
-        raise ValueError(f"{text!r} is no whole number") from None
-    if least is not None and number < least:
+        raise ValueError(f"{text!r} is no {'whole ' * (kind is int)}number") from None
+    if least is not None and not number >= least:  # NaN is not
         raise ValueError(f"{number} is less than {least}")
+    if most is not None and number > most:
+        raise ValueError(f"{number} is more than {most}")
     return number
 
 
@@ -286,4 +292,4 @@ def usage_line(error: typer.TyperException) -> str:
 
 
 def _visible(names: Iterable[str]) -> Sequence[str]:
-    return sorted(name for name in names if name not in HIDDEN_ALIASES) or sorted(names)
+    return [name for name in names if name not in HIDDEN_ALIASES][:2] or sorted(names)

@@ -56,6 +56,7 @@ for commands in (export, query, demo):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; bugs keep their traceback."""
+    _open_closed_streams()
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -86,6 +87,14 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return ExitCode.COMPLETE
+
+
+def _open_closed_streams() -> None:
+    """Give the program what cron and daemons may close: Python makes None of such a stream."""
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
 
 
 def _check_text(arguments: Sequence[str]) -> None:

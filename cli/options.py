@@ -318,7 +318,7 @@ def read_ids(texts: Iterable[str]) -> tuple[str, ...]:
     found: list[str] = []
     for text in texts:
         if text == "-":
-            found += _ids_in(sys.stdin.read())
+            found += _ids_in(read_stdin())
         elif text.startswith("@"):
             found += _ids_in(read_text(Path(text[1:]), "--task"))
         else:
@@ -326,6 +326,20 @@ def read_ids(texts: Iterable[str]) -> tuple[str, ...]:
     if not found and list(texts):
         raise UsageError("--task: there is no task id in what was given")
     return tuple(dict.fromkeys(found))
+
+
+def read_stdin() -> str:
+    """Read all of stdin.
+
+    Raises:
+        UsageError: it is closed, or no text.
+    """
+    if sys.stdin is None:
+        raise UsageError("stdin is closed; there is nothing to read from it")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UsageError("stdin is no UTF-8 text") from None
 
 
 def _ids_in(text: str) -> list[str]:

@@ -29,7 +29,7 @@ EXTENSIONS: Final = {
     ".feather": "arrow",
     ".txt": "text",
 }
-_DATABASE: Final = frozenset({".duckdb", ".db"})
+_DATABASE: Final = ".duckdb"
 
 
 def write_answer(
@@ -52,7 +52,7 @@ def write_answer(
         SnapshotError: the file cannot be written.
     """
     path = None if options.path in (None, Path("-")) else options.path
-    if path is not None and path.suffix.lower() in _DATABASE:
+    if path is not None and path.suffix.lower() == _DATABASE:
         _write_database(relation, path, options, name)
         return
     if options.table is not None:
@@ -85,7 +85,7 @@ def _default_format(path: Path | None) -> str:
         return "table" if is_terminal(sys.stdout) else "csv"
     found = EXTENSIONS.get(path.suffix.lower())
     if found is None:
-        known = ", ".join((*EXTENSIONS, *sorted(_DATABASE)))
+        known = ", ".join((*EXTENSIONS, _DATABASE))
         raise UsageError(f"-o {path}: its extension names no format; use {known}, or --format")
     return found
 

@@ -20,6 +20,7 @@ from clearml_snapshot.cli.options import (
     MetricOptions,
     Metrics,
     Output,
+    read_stdin,
     read_text,
 )
 from clearml_snapshot.cli.output import write_answer, write_text
@@ -177,9 +178,9 @@ def _statement(statement: str | None, file: Path | None) -> str:
         return read_text(file, "-f")
     if statement not in (None, "-"):
         return statement
-    if sys.stdin.isatty():
+    if sys.stdin is not None and sys.stdin.isatty():
         raise UsageError("there is no statement; give one, or -f FILE, or pipe one in")
-    return sys.stdin.read()
+    return read_stdin()
 
 
 def _opened(

@@ -45,13 +45,18 @@ class Entry:
 
 def reference() -> str:
     """Write the whole page as Markdown."""
-    entries = list(_walk(typer.main.get_command(app), None, PROGRAM))
+    entries = documented()
     uses = Counter(section for entry in entries for section in entry.sections)
     shared = [one for one, count in uses.items() if count > 1 and one[0] not in _OWN]
     parts = [_HEAD, *(_entry(entry, shared) for entry in entries)]
     parts += [_section(section, "## ") for section in shared]
     parts += [_formats(), _exit_codes()]
     return "\n".join(parts)
+
+
+def documented() -> list[Entry]:
+    """List every command, in the order of the help."""
+    return list(_walk(typer.main.get_command(app), None, PROGRAM))
 
 
 def _walk(command: object, parent: typer.Context | None, name: str) -> Iterator[Entry]:
@@ -74,12 +79,13 @@ def _walk(command: object, parent: typer.Context | None, name: str) -> Iterator[
 
 
 def _entry(entry: Entry, shared: list[Section]) -> str:
-    own = [_section(section, "**") for section in entry.sections if section not in shared]
-    elsewhere = [
-        f"[{title}](#{_anchor(title)})"
-        for title, texts in entry.sections
-        if (title, texts) in shared
-    ]
+    own, elsewhere = [], []
+    for title, texts in entry.sections:
+        common = next((one for one in shared if one[0] == title and {*one[1]} <= {*texts}), None)
+        if common is not None:
+            elsewhere.append(f"[{title}](#{_anchor(title)})")
+        if rest := tuple(text for text in texts if common is None or text not in common[1]):
+            own.append(_section((title, rest), "**"))
     also = [f"Shared options: {', '.join(elsewhere)}.\n"] if elsewhere else []
     return "\n".join([f"## `{entry.path}`\n\n    {entry.usage}\n\n{entry.help}\n", *own, *also])
 

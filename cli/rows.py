@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ class Rows:
         return _project(self._relation, ["{}"] * len(names), names)
 
     def __iter__(self) -> Iterator[tuple[Value, ...]]:
-        return map(self._checked, self._plain.iter_rows(_BATCH))
+        rows = iter(self._plain.iter_rows(_BATCH))
+        # Running the question now lets it fail before a writer has written its header.
+        first = list(islice(rows, 1))
+        return map(self._checked, chain(first, rows))
 
     def first(self, limit: int) -> list[tuple[Value, ...]]:
         """Read the first rows."""

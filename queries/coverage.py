@@ -56,11 +56,12 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
 
 
 def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]:
-    """Say it in a few lines: the tasks, the winners to look at twice, the snapshot's age.
+    """Say it in a few lines: the tasks, what to look at twice, the snapshot's age.
 
     Args:
         reach: the counts.
-        rows: the answer; its columns ``status`` and ``archived`` mark winners.
+        rows: the answer; its columns ``status`` and ``archived`` mark winners, ``n_nonfinite``
+            and ``n_null`` count what could not win.
         now: what the age counts to; None is the clock.
     """
     marked = [
@@ -68,6 +69,7 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
         for row in rows.as_dicts()
         if (marks := winner_marks(row))
     ]
+    marked += dict.fromkeys(_not_numbers(row) for row in rows.as_dicts() if _nonfinite(row))
     more = [f"… and {len(marked) - _SHOWN} more"] if len(marked) > _SHOWN else []
     return [_tasks(reach), *marked[:_SHOWN], *more, _age(reach, now or datetime.now(UTC))]
 
@@ -83,6 +85,16 @@ def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row.get("archived"):
         marks.append("archived")
     return tuple(marks)
+
+
+def _nonfinite(row: Mapping[str, Any]) -> int:
+    return (row.get("n_nonfinite") or 0) + (row.get("n_null") or 0)
+
+
+def _not_numbers(row: Mapping[str, Any]) -> str:
+    count, points = _nonfinite(row), row["n_points"]
+    be = "is no finite number" if count == 1 else "are no finite numbers"
+    return f"{row['metric']}/{row['variant']}: {count:,} of {points:,} values {be} and cannot win"
 
 
 def _tasks(reach: Coverage) -> str:

@@ -11,6 +11,8 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageE
 
 _KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
+_INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of Ctrl-C: a bare RuntimeError."""
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = re.compile(
     r'(?:column "|does not have a column named "|column named )"?(title|series)"', re.IGNORECASE
@@ -30,6 +32,10 @@ def speaking() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise translated(error) from error
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED:
+            raise
+        raise KeyboardInterrupt from None
 
 
 def translated(error: duckdb.Error) -> SnapshotError:

@@ -1,0 +1,29 @@
+"""Help and docs: every command and option has words, and docs/cli.md says what the code does."""
+
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.reference import Entry, documented, reference
+from clearml_snapshot.exporter.errors import ExitCode
+
+DOCS = Path(__file__).parents[2] / "docs" / "cli.md"
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert DOCS.read_text(encoding="utf-8") == reference(), "run `make docs`"
+
+
+@pytest.mark.parametrize("entry", documented(), ids=lambda entry: entry.path)
+def test_every_command_and_option_has_help(entry: Entry) -> None:
+    assert entry.help
+    for _, options in entry.sections:
+        for option in options:
+            assert option.help, option.names
+
+
+def test_the_page_holds_every_exit_code_and_shared_filter() -> None:
+    page = reference()
+    assert all(f"| {int(code)} |" in page for code in ExitCode)
+    assert page.count("| `--exclude-tag TAG` |") == 1, "shared sections stand once"
+    assert "`--title" not in page
