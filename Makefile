@@ -45,7 +45,7 @@ types: install ## mypy --strict
 imports: install ## The direction of imports
 	@$(BIN)/lint-imports --no-logo
 
-docs: install ## Write again what is generated from the code (docs/cli.md …)
+docs: install ## Write again what is generated from the code
 	$(BIN)/python docs/generate.py
 
 bench: install ## Against the SDK's loop, and a cold `query max` (minutes)

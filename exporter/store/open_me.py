@@ -1,14 +1,7 @@
-"""What lies beside the tables of a snapshot for those who open it without this tool.
+"""What lies beside the tables of a snapshot for those who open it without this tool."""
 
-``python -m clearml_snapshot.exporter.store.open_me data/README.md`` renews the tables in the
-format's description; a test fails when they differ from the schemas.
-"""
-
-import re
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 
@@ -96,17 +89,3 @@ def columns(schema: pa.Schema) -> str:
         needed = "" if field.nullable else " NOT NULL"
         lines.append(f"| `{field.name}` | {field.type}{needed} | {doc} |")
     return "\n".join(lines) + "\n"
-
-
-_MARKED: Final = re.compile(r"(<!-- tables:.*? -->\n).*(<!-- end of tables -->)", re.DOTALL)
-
-
-def renewed(text: str) -> str:
-    """Return a Markdown text with the tables between its markers written anew."""
-    return _MARKED.sub(lambda found: f"{found[1]}\n{tables()}\n{found[2]}", text)
-
-
-if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        path = Path(argument)
-        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

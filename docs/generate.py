@@ -1,0 +1,116 @@
+"""Renew all that is generated from the code: ``make docs``; a test fails when something differs.
+
+docs/cli.md from the options, the tables of data/README.md from the schemas, and in README.md the
+exit codes and a session that is really run; only what depends on the moment is made steady there.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import shlex
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from pathlib import Path
+
+from clearml_snapshot.cli.reference import reference
+from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
+from clearml_snapshot.exporter.standin.history import demo_history
+from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.open_me import tables
+
+ROOT = Path(__file__).parent.parent
+COMMANDS = (
+    "clearml-snapshot export --all",
+    "clearml-snapshot query max --metric accuracy",
+    "clearml-snapshot query min --metric loss/validation --top 4",
+    'clearml-snapshot sql "SELECT project, max(value) AS best FROM scalars '
+    "WHERE metric = 'accuracy' GROUP BY ALL ORDER BY best DESC\"",
+)
+WIDTH = 96
+STEADY = (
+    (r"http://127\.0\.0\.1:\d+", "https://api.clearml.example"),
+    (r"/tmp/\S+?/data", "/home/ada/data"),
+    (r"\d+\.\d s$", "1.9 s"),
+    (r"snapshot 1 of .*", "snapshot 1 of 2026-11-22 20:46Z, 1 minute old"),
+    (r"\d+\.\d MB", "4.5 MB"),
+    (r"^\d+ of \d+ tasks, .*\n", ""),  # how far it is, where a machine takes its time
+)
+"""What differs from run to run, and what stands for it."""
+
+
+def pages() -> dict[Path, str]:
+    """Give every generated page as it should be."""
+    readme, format_ = ROOT / "README.md", ROOT / "data" / "README.md"
+    blocks = {"session": session(), "exit-codes": exit_codes()}
+    return {
+        ROOT / "docs" / "cli.md": reference(),
+        readme: _with_blocks(readme.read_text(encoding="utf-8"), blocks),
+        format_: _with_blocks(format_.read_text(encoding="utf-8"), {"tables": tables()}),
+    }
+
+
+def session() -> str:
+    """Run the commands against the stand-in, and write down what a person sees."""
+    with tempfile.TemporaryDirectory() as folder, StandIn(demo_history()) as server:
+        environment = {**os.environ, **server.environment(), "NO_COLOR": "1", "TERM": "dumb"}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        environment.pop("CLEARML_SNAPSHOT_DATA", None)
+        lines = [line for command in COMMANDS for line in _run(command, folder, environment)]
+    return "\n".join(f"    {line}".rstrip() for line in lines).rstrip() + "\n"
+
+
+def exit_codes() -> str:
+    """Write the table of exit codes."""
+    rows = [f"| {int(code)} | {meaning} |" for code, meaning in EXIT_CODE_MEANINGS.items()]
+    return "\n".join(["| code | meaning |", "|--:|:--|", *rows, ""])
+
+
+def _with_blocks(text: str, blocks: dict[str, str]) -> str:
+    for name, block in blocks.items():
+        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = mark.sub(lambda found, block=block: f"{found[1]}\n{block}\n{found[2]}", text)
+    return text
+
+
+def _run(command: str, folder: str, environment: dict[str, str]) -> list[str]:
+    """Run a command with its answer on a terminal; its notes come after, as lines."""
+    terminal, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, WIDTH, 0, 0))
+    with subprocess.Popen(
+        shlex.split(command),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        os.close(theirs)
+        _, notes = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"{command} ended with {process.returncode}: {notes}")
+    printed = f"{_everything(terminal)}{notes}"
+    for pattern, steady in STEADY:
+        printed = re.sub(pattern, steady, printed, flags=re.MULTILINE)
+    return [f"$ {command}", *printed.splitlines(), ""]
+
+
+def _everything(terminal: int) -> str:
+    """Read what is left in a terminal whose other side is closed."""
+    parts = []
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        try:
+            while part := screen.read(1 << 16):
+                parts.append(part)
+        except OSError:  # how Linux says that nobody writes any more
+            pass
+    return b"".join(parts).decode().replace("\r\n", "\n")
+
+
+if __name__ == "__main__":
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")
