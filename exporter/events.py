@@ -7,7 +7,7 @@ page as a whole, and then it is read again event by event.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -38,22 +38,35 @@ class EventPage:
     """The points of one page, and what its reader needs to go on."""
 
     points: pa.Table
-    """As SCALARS, texts dictionary-encoded, each key once."""
+    """As SCALARS, texts dictionary-encoded."""
     returned: int
     """Events that came, usable or not."""
     total: int | None
     """Points that the server holds for what was asked, as counted at the first page."""
     scroll_id: str | None
     first: int | None
-    """Iteration of the first event."""
+    """Iteration of the first event, as the server sorts it."""
     last: int | None
-    """Iteration of the last event; None when it has none that could be used."""
+    """Iteration of the last event, as the server sorts it; None when it has none."""
     at_last: int
     """Events at that iteration."""
+    can_follow: bool = True
+    """Whether the scroll goes on behind this page: 0 and fractions lead elsewhere."""
     bad: int = 0
     """Points stored that are not what was sent: no number, a time out of range, rounded."""
     dropped: int = 0
     """Events that cannot be stored: no usable iteration, or no names."""
+
+    def opening(self) -> dict[tuple[str, str], Any]:
+        """Give the wall time of each series at the first iteration: a new run has others."""
+        iterations = self.points["iteration"]
+        is_first = (
+            pc.is_null(iterations)
+            if self.first == SINGLE_VALUE_ITERATION
+            else pc.equal(iterations, pa.scalar(self.first, pa.int64()))
+        )
+        rows = self.points.filter(is_first).select(["metric", "variant", "timestamp"]).to_pylist()
+        return {(row["metric"], row["variant"]): row["timestamp"] for row in rows}
 
 
 class _Event(msgspec.Struct, gc=False):
@@ -121,7 +134,7 @@ def _is_regular(values: list[float], iterations: list[int], times: list[int]) ->
 def _decode_oddly(task_id: str, body: bytes) -> EventPage:
     """Decode what the typed decoder refused, event by event."""
     try:
-        data = json.loads(body)["data"]
+        data = json.loads(body, parse_int=_integer)["data"]
         events = [dict(event) for event in data["events"]]
         total, scroll_id = data.get("total"), data.get("scroll_id")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -137,9 +150,15 @@ def _decode_oddly(task_id: str, body: bytes) -> EventPage:
         for name, cell in point.items():
             columns[name].append(cell)
     page = _page(task_id, columns, total, scroll_id, len(events), bad, dropped)
-    last = _iteration(events[-1].get("iter")) if events else None
-    first = _iteration(events[0].get("iter")) if events else None
-    return EventPage(**{**vars(page), "first": first, "last": last})
+    keys = [_sort_key(event.get("iter")) for event in events] or [None]
+    ends_in = events[-1].get("iter") if events else None
+    return replace(
+        page,
+        first=keys[0],
+        last=keys[-1],
+        at_last=keys.count(keys[-1]) if events else 0,
+        can_follow=keys[-1] != 0 and isinstance(ends_in, int) and not isinstance(ends_in, bool),
+    )
 
 
 def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -160,6 +179,20 @@ def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
         "worker": clean_text(worker) if isinstance(worker, str) else None,
         "bad": int(value_is_bad or moment_is_bad),
     }
+
+
+def _integer(digits: str) -> int | float:
+    """Read an integer; Python refuses thousands of digits, which no double holds either."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
+
+
+def _sort_key(raw: object) -> int | None:
+    """Cut an iteration to the whole number by which the server sorts it."""
+    usable = isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw)
+    return int(raw) if usable and isinstance(raw, int | float) else None
 
 
 def _iteration(raw: object) -> int | None:
@@ -209,6 +242,7 @@ def _page(
         first=iterations[0] if iterations else None,
         last=iterations[-1] if iterations else None,
         at_last=iterations.count(iterations[-1]) if iterations else 0,
+        can_follow=bool(iterations) and iterations[-1] != 0,
         bad=bad,
         dropped=dropped,
     )

@@ -221,7 +221,8 @@ def glob_pattern(glob: str) -> str:
 def names_pattern(texts: Iterable[str]) -> str | None:
     """Make one anchored pattern of names and globs, joined with OR; None for none."""
     parts = [glob_pattern(text) if is_glob(text) else re.escape(text) for text in texts]
-    return f"^(?:{'|'.join(parts)}){_END}" if parts else None
+    # A pattern that holds NUL itself is one that MongoDB cannot be sent.
+    return f"^(?:{'|'.join(parts)}){_END}".replace("\0", "\\x00") if parts else None
 
 
 def no_such(kind: str, text: str, known: Iterable[str]) -> NoSuchNameError:

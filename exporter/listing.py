@@ -4,12 +4,13 @@ import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError, ServerError
 from clearml_snapshot.exporter.events import clean_text
+from clearml_snapshot.exporter.failures import decode_data
 from clearml_snapshot.exporter.filters import Names, ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
@@ -30,6 +31,15 @@ _RESTARTS: Final = 3
 _FILTERS_SINCE: Final = (2, 27)
 """API version from which ``filters`` is understood; older servers ignore it in silence."""
 _SECOND: Final = timedelta(seconds=1)
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC) - _SECOND
+_TASKS_A_CALL: Final = 500
+_EVENTS_PAGE: Final = 10_000
+_LISTED: Final = 8_000
+"""Variants that the server lists in all, shared evenly among the metrics."""
+FEW_TRIES: Final = 4
+"""Of a request that the server answers with an error of its own, where we know another way."""
+SERVER_ERROR: Final = 500
+"""The HTTP status of what the server failed to foresee."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +102,93 @@ def read_all_details(
 
 def count_visible(api: Api) -> tuple[int, int]:
     """Count the projects and the tasks that the user can see, hidden ones aside."""
-    projects = sum(1 for _ in scroll(api, "projects", {}, ("id",), _IDS_PAGE))
-    tasks = sum(1 for _ in scroll(api, "tasks", {}, ("id",), _IDS_PAGE))
-    return projects, tasks
+    projects = {str(one["id"]) for one in scroll(api, "projects", {}, ("id",), _IDS_PAGE)}
+    tasks = {str(one["id"]) for one in scroll(api, "tasks", {}, ("id",), _IDS_PAGE)}
+    return len(projects), len(tasks)
+
+
+def list_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
+    """List the metrics and all their variants that some tasks have.
+
+    The server cuts each list of variants at 8,000 divided by the number of metrics, so a group of
+    tasks whose lists may be cut is halved, and one task's are read out of its points.
+    """
+    series: dict[str, set[str]] = {}
+    groups = [task_ids[at : at + _TASKS_A_CALL] for at in range(0, len(task_ids), _TASKS_A_CALL)]
+    while groups:
+        group = groups.pop()
+        found = listed_series(api, group)
+        cut = [name for name, names in found.items() if len(names) >= _LISTED // len(found)]
+        if cut and len(group) > 1:
+            groups += _halves(group)
+            continue
+        for metric in cut:
+            found[metric] |= list_variants(api, group[0], metric)
+        for metric, variants in found.items():
+            series.setdefault(metric, set()).update(variants)
+    return series
+
+
+def listed_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
+    """List metrics and variants as the server does, long lists of variants cut.
+
+    A task that was deleted meanwhile makes the server refuse its whole group, so the group is
+    halved until only that task is left out.
+    """
+    series: dict[str, set[str]] = {}
+    groups = [task_ids]
+    while groups:
+        group = groups.pop()
+        body = {"tasks": list(group), "event_type": "training_stats_scalar"}
+        try:
+            data = api.call("events.get_multi_task_metrics", body, decode_data, FEW_TRIES)
+        except RefusedError as error:
+            if len(group) > 1:
+                groups += _halves(group)
+            elif error.status == SERVER_ERROR:
+                raise RefusedError(
+                    f"task {group[0]}: the server cannot list its metrics, of which it may have "
+                    f"more than {_LISTED} ({error})",
+                    status=error.status,
+                    subcode=error.subcode,
+                ) from None
+            continue
+        for entry in data["metrics"]:
+            series.setdefault(entry["metric"], set()).update(entry.get("variants") or ())
+    return series
+
+
+def _halves(group: Sequence[str]) -> list[Sequence[str]]:
+    half = len(group) // 2
+    return [group[half:], group[:half]]
+
+
+def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
+    """Name the variants of a metric: by wall time the server pages through any number of them."""
+    names = set(listed_series(api, [task_id]).get(metric) or ())
+    body: dict[str, Any] = {
+        "task": task_id,
+        "metric": {"metric": metric},
+        "key": "timestamp",
+        "batch_size": _EVENTS_PAGE,
+        "count_total": True,
+    }
+    seen, total = 0, None
+    while total is None or seen < total:
+        try:
+            data = api.call("events.scalar_metrics_iter_raw", body, decode_data, FEW_TRIES)
+        except RefusedError as error:
+            if error.status != SERVER_ERROR:
+                raise
+            return names  # an event without a value spoils this call; what is listed must do
+        names.update(data.get("variants") or ())
+        returned = data.get("returned") or 0
+        total = int(data.get("total") or 0)
+        if not returned:
+            return names
+        seen += returned
+        body["scroll_id"] = data["scroll_id"]
+    return names
 
 
 def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, Any]:
@@ -114,13 +208,23 @@ def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, A
         "search_hidden": asked.hidden,
         "order_by": ["-created"] if asked.order == "newest" else ["created"],
     }
-    if version >= _FILTERS_SINCE and (asked.tags or asked.any_tags or asked.exclude_tags):
-        # The older form cannot say a tag that begins with "-".
-        every = {"include": list(asked.tags), "exclude": list(asked.exclude_tags)}
-        body["filters"] = {"tags": {"all": every, "any": {"include": list(asked.any_tags)}}}
-    elif asked.tags:
-        body["tags"] = ["__$all", *asked.tags]
+    body |= _tag_filter(version, asked.tags, asked.any_tags, asked.exclude_tags)
     return {name: wanted for name, wanted in body.items() if wanted not in (None, [])}
+
+
+def _tag_filter(
+    version: tuple[int, ...],
+    every: Sequence[str],
+    any_of: Sequence[str] = (),
+    none_of: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Ask for tags; the older form can say one of the three, and no tag that begins with "-"."""
+    if version >= _FILTERS_SINCE and (every or any_of or none_of):
+        sides = {"include": list(every), "exclude": list(none_of)}
+        return {"filters": {"tags": {"all": sides, "any": {"include": list(any_of)}}}}
+    if every and not any(tag.startswith(("-", "__$")) for tag in every):
+        return {"tags": ["__$all", *every]}
+    return {}
 
 
 def matches(task: Task, asked: ResolvedFilter) -> bool:
@@ -189,10 +293,9 @@ def _user_names(api: Api) -> dict[str, str]:
 
 def _tag_exists(api: Api, tag: str) -> bool:
     """Look for a tag that the server's list of tags lacks, as it may on archived tasks."""
-    filters = {"tags": {"all": {"include": [tag]}}}
     data = api.get(
         "tasks.get_all_ex",
-        filters=filters,
+        **_tag_filter(api.version, (tag,)),
         search_hidden=True,
         only_fields=["id", "tags"],
         page=0,
@@ -227,7 +330,7 @@ def _range(after: datetime | None, before: datetime | None) -> list[str | None] 
     """Write ``created`` as the server takes it: both ends, the open one as null."""
     if after is None and before is None:
         return None
-    return [_whole_second(after), _whole_second(before + _SECOND if before else None)]
+    return [_whole_second(after), _whole_second(_rounded_up(before)) if before else None]
 
 
 def _bounds(after: datetime | None, before: datetime | None) -> list[str]:
@@ -236,13 +339,17 @@ def _bounds(after: datetime | None, before: datetime | None) -> list[str]:
     if after is not None:
         bounds.append(f">={_whole_second(after)}")
     if before is not None:
-        bounds.append(f"<{_whole_second(before + _SECOND)}")
+        bounds.append(f"<{_whole_second(_rounded_up(before))}")
     return bounds
 
 
 def _whole_second(moment: datetime | None) -> str | None:
     """Round down; the exact bound is checked on what comes."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}" if moment else None
+    return moment.replace(tzinfo=None, microsecond=0).isoformat() if moment else None
+
+
+def _rounded_up(moment: datetime) -> datetime:
+    return min(moment, _LAST_MOMENT) + _SECOND
 
 
 def _is_within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:

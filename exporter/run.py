@@ -15,13 +15,13 @@ from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import NoSuchNameError, ServerError, UsageError
 from clearml_snapshot.exporter.fetch import FetchedTask, FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
-from clearml_snapshot.exporter.listing import list_tasks, read_names
+from clearml_snapshot.exporter.listing import list_series, list_tasks, read_names
 from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask, Plan, Wanted, make_plan, merge
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import ExportReport, Problem, Result
-from clearml_snapshot.exporter.scalars import filter_text, list_series
+from clearml_snapshot.exporter.scalars import filter_text
 from clearml_snapshot.exporter.selection import Selection, wanted_metrics, whole_ids
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder
@@ -221,7 +221,7 @@ def _take(run: _Run, stage: Stage, one: FetchedTask) -> None:
     run.points_bad += read.bad
     run.redacted += one.details.redacted
     run.progress.task_done(read.stored, run.api.traffic.requests)
-    if one.state != "complete" and stored is not None and stored.points_stored > read.stored:
+    if one.state != "complete" and stored is not None and _is_worth_more(stored, one):
         one.discard()
         return
     row = {
@@ -240,6 +240,14 @@ def _take(run: _Run, stage: Stage, one: FetchedTask) -> None:
         "fingerprint": planned.fingerprint,
     }
     stage.add(row, one.details.hyperparams, one.points)
+
+
+def _is_worth_more(stored: KnownTask, one: FetchedTask) -> bool:
+    """Whether what is stored of a task should stay in place of what came of it this time."""
+    if stored.points_stored != one.read.stored:
+        return stored.points_stored > one.read.stored
+    lacks_details = one.state == "failed" or one.details.missing is not None
+    return stored.state == "complete" and lacks_details
 
 
 def _is_due(stage: Stage) -> bool:

@@ -6,7 +6,7 @@ proves the result is one number: the distinct points read equal those that the s
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -16,6 +16,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.events import EventPage, decode_page
+from clearml_snapshot.exporter.listing import FEW_TRIES, SERVER_ERROR, list_variants, listed_series
 from clearml_snapshot.exporter.metrics import MetricChoice
 
 PAGE: Final = 10_000
@@ -24,11 +25,12 @@ _READS: Final = 3
 """Times that a task is read before it counts as partial."""
 _SPLITS: Final = 50
 """Parts that may turn out too large for the server before a reading is given up."""
-_TASKS_A_CALL: Final = 500
 _SAFE_SERIES: Final = PAGE - 1_000
 """Series asked for together after a split: no iteration of theirs can fill a page."""
-_USUAL_TRIES: Final = 9
-_TRIES_WHEN_HALVING: Final = 3
+_SEARCH_ENGINE: Final = 100
+"""The subcode of an error that is the search engine's, such as a page that is too large."""
+_PASSING: Final = frozenset({0, 429, 502, 503, 504, 509})
+"""HTTP statuses that say nothing about the request itself; 0 is none at all."""
 
 Selector = dict[str, Any]
 """One entry of the request's ``metrics``: a metric, and the variants unless all are meant."""
@@ -75,7 +77,36 @@ class _Tally:
     stored: int = 0
     bad: int = 0
     odd: int = 0
-    """Events without a usable iteration."""
+    """Events that cannot be stored: no usable iteration, or the key of another one."""
+    pages: int = 0
+    opening: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    """Wall times at the very first iteration."""
+    tail: str | None = None
+    """Scroll id behind the last page, when it can be followed."""
+
+
+@dataclass
+class _Place:
+    """How far a part is read, and how the next page is asked for."""
+
+    scroll_id: str | None = None
+    last: int | None = None
+    seen: int = 0
+    total: int | None = None
+    usual: int = PAGE
+    size: int = PAGE
+    refused: int | None = None
+    """A page that would end here is refused: the last event in it has no iteration."""
+    step: int = 1
+
+    def move(self, page: EventPage) -> None:
+        """Go behind a page."""
+        self.seen += page.returned
+        self.scroll_id, self.last, self.size = page.scroll_id, page.last, self.usual
+        if self.refused is not None and self.seen < self.refused:
+            self.size = max((self.refused - self.seen) // 2, 1)
+        else:
+            self.refused, self.step = None, 1
 
 
 @dataclass
@@ -143,31 +174,9 @@ def fetch_scalars(
             parts = _split(reading, whole)
         parts = _read(reading, parts)
         result = _verdict(reading, was_split=parts != [whole])
-        if result.reason is None or reading.tally.odd:
+        if result.reason is None or result.expected - result.stored == reading.tally.odd > 0:
             break
     return result
-
-
-def list_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
-    """List the metrics and variants of some tasks; with very many the variants are cut.
-
-    A task that was deleted meanwhile makes the server refuse its whole group, so the group is
-    halved until only that task is left out.
-    """
-    series: dict[str, set[str]] = {}
-    groups = [task_ids[at : at + _TASKS_A_CALL] for at in range(0, len(task_ids), _TASKS_A_CALL)]
-    while groups:
-        group = groups.pop()
-        body = {"tasks": list(group), "event_type": "training_stats_scalar"}
-        try:
-            data = api.get("events.get_multi_task_metrics", **body)
-        except RefusedError:
-            if len(group) > 1:
-                groups += [group[: len(group) // 2], group[len(group) // 2 :]]
-            continue
-        for entry in data["metrics"]:
-            series.setdefault(entry["metric"], set()).update(entry.get("variants") or ())
-    return series
 
 
 def _read(reading: _Reading, parts: list[_Part]) -> list[_Part]:
@@ -192,60 +201,88 @@ def _read(reading: _Reading, parts: list[_Part]) -> list[_Part]:
 
 def _read_part(reading: _Reading, part: _Part) -> None:
     tally = reading.tally
-    for page in _pages(reading, part):
-        points = _distinct(page.points)
-        tally.stored += points.num_rows
-        tally.bad += page.bad
-        tally.odd += page.dropped
-        reading.sink.add(points)
+    tally.tail, place = None, _Place()
+    for page in _pages(reading, part, place):
+        tally.pages += 1
+        if tally.pages == 1 and page.returned != place.total:
+            tally.opening = page.opening()
+        _keep(reading, page)
+    tally.total += place.total or 0
 
 
-def _pages(reading: _Reading, part: _Part) -> Iterator[EventPage]:
+def _keep(reading: _Reading, page: EventPage) -> None:
+    """Hand the points of a page on, and count them."""
+    tally = reading.tally
+    points = _distinct(page.points)
+    tally.stored += points.num_rows
+    tally.bad += page.bad
+    tally.odd += page.returned - points.num_rows
+    tally.tail = page.scroll_id if page.can_follow else None
+    reading.sink.add(points)
+
+
+def _pages(reading: _Reading, part: _Part, place: _Place) -> Iterator[EventPage]:
     """Scroll through a part in ascending order until all that the server counts has come.
 
     Raises:
         _TooLargeError: an iteration holds more than a page, or the server would start over.
     """
-    scroll_id, last, seen = None, None, 0
-    usual = size = PAGE
-    total: int | None = None
-    while total is None or seen < total:
-        try:
-            page = _ask(reading, part, scroll_id, size)
-        except RefusedError as error:
-            # Events without an iteration are sorted last, and a page that ends with one is a 500.
-            if error.status != 500 or (total is None and size == 1):
-                raise
-            if size == 1:
-                reading.tally.odd += (total or 0) - seen
-                return
-            usual = size = size // 2
-            continue
-        if total is None:
-            total = page.total
-            reading.tally.total += total or 0
-        if page.returned == 0 or (last is not None and _starts_over(page, last, part)):
+    while place.total is None or place.seen < place.total:
+        page = _next_page(reading, part, place)
+        if page is None:
             return
-        is_end = total is not None and seen + page.returned >= total
-        if (
-            not is_end
-            and page.last == 0
-            and page.returned - page.at_last > 0
-            and page.at_last < PAGE
-        ):
-            # Following a page that ends at iteration 0 starts over: end this one just before it.
-            size = page.returned - page.at_last
-            continue
-        if not is_end and (page.last == 0 or page.at_last >= PAGE) and not part.is_final:
-            raise _TooLargeError(part)
+        if place.total is None:
+            place.total = page.total
+        if page.returned == 0 or _starts_over(page, place.last, part):
+            return
+        is_end = place.total is not None and place.seen + page.returned >= place.total
+        if not is_end and (not page.can_follow or page.at_last >= PAGE):
+            before = page.returned - page.at_last
+            if before > 0 and page.at_last < PAGE:
+                # Following a page that ends at iteration 0 starts over: end it just before that.
+                place.size = before
+                continue
+            if not part.is_final:
+                raise _TooLargeError(part)
         yield page
-        seen += page.returned
-        scroll_id, last, size = page.scroll_id, page.last, usual
+        if not is_end and not page.can_follow:
+            return
+        place.move(page)
 
 
-def _starts_over(page: EventPage, last: int, part: _Part) -> bool:
+def _next_page(reading: _Reading, part: _Part, place: _Place) -> EventPage | None:
+    """Ask for the next page, smaller where the server cannot; None when nothing more comes.
+
+    Events without an iteration are sorted last, and a page that ends with one is an HTTP 500: what
+    is before them is found by halving, and they are counted.
+    """
+    while True:
+        try:
+            return _ask(reading, part, place.scroll_id, place.size)
+        except RefusedError as error:
+            if error.status != SERVER_ERROR:
+                raise
+            if error.subcode == _SEARCH_ENGINE:
+                if place.size == 1:
+                    raise
+                place.usual = place.size = place.size // 2
+                continue
+            if place.total is None:
+                # A page of no events still counts them.
+                place.total = _ask(reading, part, None, 0).total
+            if not place.total:
+                raise
+        if place.size == 1:
+            reading.tally.odd += place.total - place.seen
+            return None
+        place.refused = min(place.seen + place.size, place.refused or place.total, place.total)
+        place.size = max(place.refused - place.seen - place.step, 1)
+        place.step *= 2
+
+
+def _starts_over(page: EventPage, last: int | None, part: _Part) -> bool:
     """Whether a page goes back behind the one before it, as a restarted scroll does."""
-    if page.first is None or page.first > last:
+    if page.first is None or last is None or page.first > last:
         return False
     if not part.is_final:
         raise _TooLargeError(part)
@@ -263,9 +300,13 @@ def _ask(reading: _Reading, part: _Part, scroll_id: str | None, size: int) -> Ev
         body["metrics"] = list(part.selectors)
     if scroll_id is not None:
         body["scroll_id"] = scroll_id
-    tries = _USUAL_TRIES if size == PAGE else _TRIES_WHEN_HALVING
     decode = partial(decode_page, reading.task_id)
-    return reading.api.call("events.get_task_events", body, decode, tries)
+    try:
+        return reading.api.call("events.get_task_events", body, decode, FEW_TRIES)
+    except RefusedError as error:
+        if error.status not in _PASSING:
+            raise
+    return reading.api.call("events.get_task_events", body, decode)
 
 
 def _distinct(points: pa.Table) -> pa.Table:
@@ -279,25 +320,55 @@ def _distinct(points: pa.Table) -> pa.Table:
 def _verdict(reading: _Reading, *, was_split: bool) -> ScalarsRead:
     """Compare what came with what the server counts; asked anew where that may have changed."""
     tally = reading.tally
-    expected = tally.total
-    if was_split or tally.stored != expected:
-        expected = _ask(reading, reading.whole, None, 1).total or 0
-    missing = expected - tally.stored
-    reason = None
-    if tally.odd:
-        reason = f"{tally.odd} of {expected} points have no usable iteration"
-    elif missing > 0:
-        reason = f"{missing} of {expected} points did not come"
-    elif missing < 0:
-        reason = f"{-missing} points more came than the server counts ({expected})"
+    expected, rewritten = tally.total, False
+    if was_split:
+        tally.opening = {}  # other series may begin earlier
+    if was_split or tally.pages > 1 or tally.stored + tally.odd != expected:
+        expected, rewritten = _count_again(reading)
+        if not was_split and expected > tally.stored + tally.odd and _read_late(reading, expected):
+            expected, rewritten = _count_again(reading)
+    reason = _reason(expected, tally, rewritten=rewritten)
     return ScalarsRead(expected, tally.stored, tally.bad, reason)
+
+
+def _reason(expected: int, tally: _Tally, *, rewritten: bool) -> str | None:
+    missing = expected - tally.stored
+    if missing < 0:
+        return f"{-missing} points more came than the server counts ({expected})"
+    if missing and tally.odd:
+        rest = f", {missing - tally.odd} more did not come" if missing > tally.odd else ""
+        return f"{tally.odd} of {expected} points have no usable iteration of their own{rest}"
+    if missing:
+        return f"{missing} of {expected} points did not come"
+    return "its points were replaced while they were read" if rewritten else None
+
+
+def _count_again(reading: _Reading) -> tuple[int, bool]:
+    """Count the points once more, and see whether the first ones are still the same."""
+    page = _ask(reading, reading.whole, None, 0 if reading.tally.stored == 0 else 1)
+    before, now = reading.tally.opening, page.opening()
+    common = before.keys() & now.keys()
+    is_same = all(before[key] == now[key] for key in common)
+    return page.total or 0, not is_same or bool(before and now and not common)
+
+
+def _read_late(reading: _Reading, expected: int) -> bool:
+    """Read what was reported behind the last page meanwhile; False when nothing was."""
+    place = _Place(reading.tally.tail, seen=reading.tally.stored, total=expected)
+    if place.scroll_id is None:
+        return False
+    page = _next_page(reading, reading.whole, place)
+    if page is None or page.returned == 0:
+        return False
+    _keep(reading, page)
+    return True
 
 
 def _split(reading: _Reading, part: _Part) -> list[_Part]:
     """Make smaller parts: groups of metrics, and of one large metric groups of its variants."""
     if len(part.selectors) == 1:
         return _split_metric(reading, part.selectors[0])
-    series = list_series(reading.api, [reading.task_id])
+    series = listed_series(reading.api, [reading.task_id])
     selectors = part.selectors or tuple({"metric": metric} for metric in sorted(series))
     groups: list[list[Selector]] = [[]]
     room = _SAFE_SERIES
@@ -310,29 +381,18 @@ def _split(reading: _Reading, part: _Part) -> list[_Part]:
             room = _SAFE_SERIES
         groups[-1].append(selector)
         room -= needs
+    if tuple(groups[0]) == part.selectors and len(part.selectors) > 1:
+        half = len(part.selectors) // 2
+        groups = [list(part.selectors[:half]), list(part.selectors[half:])]
     return [_Part(tuple(group)) for group in groups if group]
 
 
 def _split_metric(reading: _Reading, selector: Selector) -> list[_Part]:
-    names = sorted(selector.get("variants") or _variants(reading, selector["metric"]))
-    if len(names) <= _SAFE_SERIES:
+    names = sorted(
+        selector.get("variants") or list_variants(reading.api, reading.task_id, selector["metric"])
+    )
+    if len(names) <= 1:
         return [_Part((selector,), is_final=True)]
-    chunks = [names[at : at + _SAFE_SERIES] for at in range(0, len(names), _SAFE_SERIES)]
-    return [_Part(({"metric": selector["metric"], "variants": chunk},)) for chunk in chunks]
-
-
-def _variants(reading: _Reading, metric: str) -> set[str]:
-    """Name all variants of a metric: by wall time the server pages through any number of them."""
-    names: set[str] = set()
-    body: dict[str, Any] = {
-        "task": reading.task_id,
-        "metric": {"metric": metric},
-        "key": "timestamp",
-        "batch_size": PAGE,
-    }
-    while True:
-        data = reading.api.get("events.scalar_metrics_iter_raw", **body)
-        names.update(data.get("variants") or ())
-        if data.get("returned", 0) < PAGE:
-            return names
-        body["scroll_id"] = data["scroll_id"]
+    size = min(_SAFE_SERIES, -(-len(names) // 2))
+    chunks = [names[at : at + size] for at in range(0, len(names), size)]
+    return [_Part(({**selector, "variants": chunk},)) for chunk in chunks]
