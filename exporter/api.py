@@ -13,8 +13,9 @@ from typing import Any, Final, TypeVar
 
 import requests
 import tenacity
+import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, InsecureRequestWarning
 
 from clearml_snapshot.exporter.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
@@ -30,11 +31,13 @@ from clearml_snapshot.exporter.failures import (
     connection_failure,
     decode_data,
     failure,
+    is_of_clearml,
     looks_like,
     message,
     place,
     retry_after_seconds,
 )
+from clearml_snapshot.exporter.wire import Lines
 
 T = TypeVar("T")
 
@@ -60,10 +63,14 @@ _FIRST_TRIES: Final = 3
 """Of the first contact, where the address itself seems wrong."""
 _CONNECT_TIMEOUT: Final = 10.0
 _RENEW_BEFORE: Final = 300.0
-"""Seconds before its end at which a token is renewed."""
+"""Seconds before its end at which a token is renewed; at most a tenth of its life."""
 _PROBE: Final = 5.0
 """Seconds that a seemingly dead server gets for a last question."""
+_PROBES: Final = 3
+_CUT_AFTER: Final = 0.2
+"""Seconds that the socket's own timeout gets before the line is cut."""
 _CHUNK: Final = 1 << 18
+_CHECK_KEYS: Final = "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY, or clearml.conf"
 
 
 @dataclass(frozen=True)
@@ -132,14 +139,17 @@ class Api:
         self._configuration = configuration
         self._limits = limits or Limits()
         self._notice = notice
-        self._sessions = threading.local()
+        self._lines = Lines()
         self._login_lock = threading.Lock()
         self._stopped = threading.Event()
         self._token: str | None = None
-        self._token_ends = float("inf")
+        self._renew_at = float("inf")
         self._version = ""
         self._last_success = time.monotonic()
         self._ever_succeeded = False
+        if configuration.verify is False:
+            notice("certificates are not checked (verify certificate is False)")
+            urllib3.disable_warnings(InsecureRequestWarning)
 
     def login(self) -> Identity:
         """Get a token.
@@ -195,6 +205,7 @@ class Api:
     def stop(self) -> None:
         """Make every call in flight, and every later one, end soon with CeilingError."""
         self._stopped.set()
+        self._lines.cut_all()
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -203,7 +214,7 @@ class Api:
 
     def _one_call(self, endpoint: str, data: bytes, decode: Callable[[bytes], T]) -> T:
         token = self._token
-        if token is None or time.time() > self._token_ends - _RENEW_BEFORE:
+        if token is None or time.monotonic() > self._renew_at:
             self._renew(token)
             token = self._token
         assert token is not None
@@ -236,9 +247,8 @@ class Api:
         status, body = self._post("/auth.login", b"{}", auth)
         if status == 401:
             raise LoginError(
-                f"{self.host} refused the login ({message(body)}); check the keys that "
-                "`clearml-snapshot whoami` would use: CLEARML_API_ACCESS_KEY and "
-                "CLEARML_API_SECRET_KEY, or clearml.conf"
+                f"{self.host} refused the login ({message(body) or looks_like(body)}); check "
+                + ("CLEARML_AUTH_TOKEN, which may have ended" if configured.token else _CHECK_KEYS)
             )
         if status != 200:
             raise failure(self.host, "auth.login", status, body, login=True)
@@ -250,7 +260,9 @@ class Api:
                 f"the login was answered with {looks_like(body)}", wrong_address=True
             ) from None
         self._token = token
-        self._token_ends = float(claims.get("exp") or "inf")
+        # By the length of its life: our clock and the server's need not agree.
+        life = float(claims.get("exp") or "inf") - float(claims.get("iat") or time.time())
+        self._renew_at = time.monotonic() + life - min(_RENEW_BEFORE, life / 10)
         return claims
 
     def _post(
@@ -262,19 +274,26 @@ class Api:
         allowed = max(min(self._limits.timeout, self._dead_at() - time.monotonic()), grace)
         deadline = time.monotonic() + allowed
         self.traffic.add(requests=1)
+        session = self._lines.session()
         try:
-            with self._session().post(
-                self.host + path,
-                data=data,
-                auth=auth,
-                timeout=(min(_CONNECT_TIMEOUT, allowed), allowed),
-                verify=self._configuration.verify,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                self._lines.cut_after(allowed + _CUT_AFTER),
+                session.post(
+                    self.host + path,
+                    data=data,
+                    auth=auth,
+                    timeout=(min(_CONNECT_TIMEOUT, allowed), allowed),
+                    verify=self._configuration.verify,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 return response.status_code, self._read(response, deadline)
         except (requests.RequestException, HTTPError, OSError) as error:
-            raise connection_failure(error, allowed) from None
+            if self._stopped.is_set():
+                raise CeilingError("stopped") from None
+            was_cut = time.monotonic() > deadline + _CUT_AFTER
+            raise connection_failure(TimeoutError() if was_cut else error, allowed) from None
 
     def _read(self, response: requests.Response, deadline: float) -> bytes:
         """Read a body against the clock: a server that drips bytes must not hold us for ever."""
@@ -282,8 +301,8 @@ class Api:
         try:
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 chunks.append(chunk)
-                if time.monotonic() > deadline:
-                    raise requests.ReadTimeout
+                _check_in_time(deadline)
+            _check_in_time(deadline)  # a line that was cut may look like the end of a body
             if response.headers.get("Location") and 300 <= response.status_code < 400:
                 return f"a redirect to {place(response.headers['Location'])}".encode()
         finally:
@@ -295,24 +314,14 @@ class Api:
             )
         return b"".join(chunks)
 
-    def _session(self) -> requests.Session:
-        """Give each thread its own connections; requests does not promise to share them."""
-        session: requests.Session | None = getattr(self._sessions, "session", None)
-        if session is None:
-            session = self._sessions.session = requests.Session()
-            session.headers.update(
-                {
-                    "Content-Type": "application/json",
-                    "Accept-Encoding": "gzip, deflate",
-                    "X-ClearML-Client": "clearml-snapshot",
-                }
-            )
-        return session
-
     def _until_done(self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES) -> T:
         """Repeat with backoff and jitter; turn the last failure into a word for the user."""
         backoff = tenacity.wait_exponential_jitter(initial=0.2, max=10.0, jitter=0.3)
         begun = time.monotonic()
+        # A new request gets a whole timeout, however long the ones before it went unanswered.
+        least = min(self._limits.timeout, self._limits.give_up_after)
+        entitled = begun + least - self._limits.give_up_after
+        self._last_success = max(self._last_success, entitled)
 
         def wait(state: tenacity.RetryCallState) -> float:
             self.traffic.add(retries=1)
@@ -337,10 +346,10 @@ class Api:
         error, tries = _failed_with(state), state.attempt_number
         if tries == _FIRST_TRIES:
             self._notice(f"{self.host}: {error}; trying again")
-        if not self._ever_succeeded and error.wrong_address:
-            return tries >= _FIRST_TRIES
         if time.monotonic() + max(error.after, 0.2) > self._dead_at():
             return True
+        if not self._ever_succeeded and error.wrong_address:
+            return tries >= _FIRST_TRIES
         others_succeed = self._last_success > begun
         return tries >= most and (error.is_about_the_request or others_succeed)
 
@@ -354,7 +363,8 @@ class Api:
     def _given_up(self, error: TryAgainError, begun: float) -> SnapshotError:
         if not self._ever_succeeded and error.wrong_address:
             return ServerError(f"{self.host}: {error}")
-        if error.is_about_the_request or self._last_success > begun or self._is_alive():
+        is_dead = time.monotonic() + max(error.after, 0.2) > self._dead_at()
+        if (self._last_success > begun and not is_dead) or self._is_alive():
             return RefusedError(
                 f"{error}, again and again", status=error.status, subcode=error.subcode or 0
             )
@@ -366,14 +376,28 @@ class Api:
         )
 
     def _is_alive(self) -> bool:
-        """Ask once for something cheap: is it the server, or just the one request?"""
+        """Ask for something cheap: is it the server, or just the one request?"""
         if not self._ever_succeeded or self._token is None:
             return False
-        try:
-            status, _ = self._post("/server.info", b"{}", _Bearer(self._token), grace=_PROBE)
-        except TryAgainError:
-            return False
-        return status == 200
+        grace = min(_PROBE, self._limits.timeout)
+        until = time.monotonic() + grace
+        for _ in range(_PROBES):
+            try:
+                status, body = self._post("/server.info", b"{}", _Bearer(self._token), grace)
+                if status in (200, 401) and is_of_clearml(body):
+                    self._last_success = time.monotonic()
+                    return True
+            except TryAgainError:
+                pass
+            if time.monotonic() > until:
+                break
+            self._sleep(0.1)
+        return False
+
+
+def _check_in_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise requests.ReadTimeout
 
 
 def _failed_with(state: tenacity.RetryCallState) -> TryAgainError:

@@ -7,13 +7,14 @@ configuration names.
 
 import contextlib
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from clearml_snapshot.exporter.errors import LoginError, ServerError
+from clearml_snapshot.exporter.errors import LoginError, ServerError, UsageError
 
 NO_CREDENTIALS = (
     "no ClearML credentials; run clearml-init, or set CLEARML_API_ACCESS_KEY and "
@@ -47,6 +48,7 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
     Raises:
         LoginError: no credentials are configured.
         ServerError: the configuration cannot be read, or its address is none.
+        UsageError: ``web_host`` is no address.
     """
     settings = _load_settings()
     from clearml.backend_api.session import defs
@@ -55,9 +57,9 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
     access, access_source = _setting(defs.ENV_ACCESS_KEY, "api.credentials.access_key", settings)
     secret, secret_source = _setting(defs.ENV_SECRET_KEY, "api.credentials.secret_key", settings)
     if not token and not (access and secret):
-        raise LoginError(NO_CREDENTIALS)
+        raise LoginError(_what_lacks(access, secret))
     host, host_source = _api_host(settings)
-    web, web_source = _web_host(settings, web_host)
+    web, web_source = _web_host(settings, web_host, host)
     verify, verify_source = _setting(defs.ENV_HOST_VERIFY_CERT, "api.verify_certificate", settings)
     keys = (
         (("token", "<set>", token_source),)
@@ -69,7 +71,7 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
     )
     return ServerConfiguration(
         api_host=host,
-        web_host=web.rstrip("/") if web else None,
+        web_host=web,
         access_key=None if token else access,
         secret_key=None if token else secret,
         token=token,
@@ -118,6 +120,14 @@ def _file_source() -> str:
     return "clearml's default"
 
 
+def _what_lacks(access: str | None, secret: str | None) -> str:
+    """Say which half of the credentials is missing, when the other one is there."""
+    if not access and not secret:
+        return NO_CREDENTIALS
+    there, lacks = ("access", "SECRET") if access else ("secret", "ACCESS")
+    return f"there is a ClearML {there} key, but CLEARML_API_{lacks}_KEY is not set; set both"
+
+
 def _api_host(settings: Any) -> tuple[str, str]:
     from clearml.backend_api.session import Session, defs
 
@@ -125,38 +135,66 @@ def _api_host(settings: Any) -> tuple[str, str]:
     source = _file_source() if configured else "clearml's default"
     set_names = [name for name in defs.ENV_HOST.keys if os.environ.get(name, "").strip()]
     source = set_names[0] if set_names else source
-    host = Session.get_api_server_host(settings).strip()
-    parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    host = _address(Session.get_api_server_host(settings))
+    if host is None:
         raise ServerError(
-            f"the API server's address {_without_userinfo(host)!r} (from {source}) is no "
+            "the API server's address "
+            f"{_without_userinfo(Session.get_api_server_host(settings))!r} (from {source}) is no "
             "http(s) address; set CLEARML_API_HOST, e.g. https://api.clear.ml"
         )
-    return _without_userinfo(host).rstrip("/"), source
+    return host, source
 
 
-def _web_host(settings: Any, given: str | None) -> tuple[str | None, str]:
-    """Ask the SDK, but not for what it invents when the API server is at port 8008."""
-    from clearml.backend_api.session import Session, defs
+def _web_host(settings: Any, given: str | None, api_host: str) -> tuple[str | None, str]:
+    """Find the web UI as the SDK does, but without what it invents for an API at port 8008.
+
+    Raises:
+        UsageError, ServerError: what was given, or configured, is no address.
+    """
+    from clearml.backend_api.session import defs
 
     if given:
-        return _without_userinfo(given), "--web-host"
+        if _address(given) is None:
+            raise UsageError(
+                f"--web-host: {_without_userinfo(given)!r} is no http(s) address, such as "
+                "https://app.clear.ml"
+            )
+        return _address(given), "--web-host"
     unknown = (None, "set CLEARML_WEB_HOST or --web-host for links")
     configured, source = _setting(defs.ENV_WEB_HOST, "api.web_server", settings)
     if configured:
-        return _without_userinfo(configured), source
-    if urlsplit(Session.get_api_server_host(settings)).port == 8008:
+        if _address(configured) is None:
+            raise ServerError(
+                f"the web address {_without_userinfo(configured)!r} (from {source}) is no http(s) "
+                "address; set CLEARML_WEB_HOST, e.g. https://app.clear.ml"
+            )
+        return _address(configured), source
+    derived = api_host.replace("://api.", "://app.", 1)
+    if derived == api_host or urlsplit(api_host).port == 8008:
         return unknown
+    return derived, "derived from the api server"
+
+
+def _address(text: str) -> str | None:
+    """Give an http(s) address as it is used and shown: no credentials, no slash at its end."""
+    address = _without_userinfo(text.strip()).rstrip("/")
     try:
-        return Session.get_app_server_host(settings), "derived from the api server"
-    except ValueError:
-        return unknown
+        parts = urlsplit(address)
+        (parts.hostname or "").encode("idna")
+        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # an odd port, half an IPv6 address, a name such as a..b
+        return None
+    return address if is_one and not parts.query and not parts.fragment else None
 
 
 def _without_userinfo(address: str) -> str:
-    """Drop ``user:password@`` so that no message and no dataset can carry it."""
-    parts = urlsplit(address)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """Drop ``user:password@`` so that no message and no dataset can carry it.
+
+    Also out of what is no address: a password may hold slashes, a scheme may lack.
+    """
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*://)?", address)
+    start = scheme[0] if scheme else ""
+    return start + address[len(start) :].rpartition("@")[2]
 
 
 def _shortened(key: str | None) -> str:

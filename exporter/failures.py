@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.errors import LoginError, RefusedError
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
 
@@ -44,8 +44,8 @@ class TryAgainError(Exception):
 
     @property
     def is_about_the_request(self) -> bool:
-        """Whether ClearML itself answered: the server lives, this request is what it dislikes."""
-        return self.subcode is not None
+        """Whether ClearML itself answered, and not to say that it is busy or going down."""
+        return self.subcode is not None and self.status in {401, 500}
 
 
 def decode_data(body: bytes) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def decode_data(body: bytes) -> dict[str, Any]:
 
 def failure(
     host: str, endpoint: str, status: int, body: bytes, *, login: bool = False
-) -> RefusedError | TryAgainError:
+) -> LoginError | RefusedError | TryAgainError:
     """Turn an HTTP error into what the caller can do about it."""
     subcode = _meta(body).get("result_subcode")
     if status in _TRANSIENT_STATUSES:
@@ -71,7 +71,9 @@ def failure(
             status=status,
             subcode=subcode if isinstance(subcode, int) else None,
         )
-    if login or not isinstance(subcode, int):
+    if login and isinstance(subcode, int):
+        return LoginError(f"{host} refused the login: {message(body)}")
+    if not isinstance(subcode, int):
         return TryAgainError(
             f"{endpoint} answered HTTP {status} with {looks_like(body)}; is {host} the API "
             "server (not the web UI)? CLEARML_API_HOST, e.g. https://api.clear.ml or port 8008",
@@ -130,6 +132,11 @@ def _meta(body: bytes) -> dict[str, Any]:
     return meta if isinstance(meta, dict) else {}
 
 
+def is_of_clearml(body: bytes) -> bool:
+    """Tell whether a body has ClearML's envelope, whatever it says."""
+    return bool(_meta(body))
+
+
 def message(body: bytes) -> str:
     """Give the server's own words on one line, or nothing."""
     return " ".join(str(_meta(body).get("result_msg") or "").split())[:300]
@@ -147,8 +154,12 @@ def looks_like(body: bytes) -> str:
 
 def place(location: str) -> str:
     """Give the scheme, host and port of an address, and nothing that could be secret."""
-    parts = urlsplit(location)
-    return f"{parts.scheme}://{parts.hostname}{f':{parts.port}' if parts.port else ''}"
+    try:
+        parts = urlsplit(location)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "an address that is none"
+    return f"{parts.scheme}://{parts.hostname}{port}" if parts.hostname else "another page"
 
 
 def retry_after_seconds(retry_after: str) -> float:
