@@ -1,0 +1,96 @@
+"""Connections under a clock, whatever the other side does.
+
+A socket's own timeout starts anew with each byte, so a server that drips its headers could hold a
+thread for hours, and nothing could end a request that waits. Here another thread cuts the line.
+"""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any, Final
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection
+
+_HEADERS: Final = {
+    "Content-Type": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "X-ClearML-Client": "clearml-snapshot",
+}
+
+
+class Line(HTTPAdapter):
+    """One thread's connection to a server, which any thread can cut."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        super().__init__()
+
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
+        """Give the pool that requests asks for; its connections tell us their sockets."""
+        pool = super().get_connection_with_tls_context(*args, **options)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = self._watched(pool.ConnectionCls)
+        return pool
+
+    def cut(self) -> None:
+        """End what is being sent or received; the request fails at once."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                # Not SSLSocket's own method: it changes what the reading thread is using.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def _watched(self, kind: Any) -> Any:
+        line = self
+
+        class Watched(kind):  # type: ignore[misc]  # http and https have different bases
+            def connect(self: HTTPConnection) -> None:
+                kind.connect(self)
+                line._socket = self.sock
+
+        return Watched
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """Give none: requests would parse a Location, and fail on a bad one, unasked."""
+        return None
+
+
+class Lines:
+    """The connections of all threads: requests does not promise to share a session."""
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._all: list[Line] = []
+
+    def session(self) -> requests.Session:
+        """Give the calling thread's session."""
+        session: requests.Session | None = getattr(self._own, "session", None)
+        if session is None:
+            session, line = _Session(), Line()
+            session.headers.update(_HEADERS)
+            session.mount("http://", line)
+            session.mount("https://", line)
+            self._own.session, self._own.line = session, line
+            self._all.append(line)
+        return session
+
+    @contextlib.contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """Cut the calling thread's line if the block takes longer."""
+        self.session()
+        timer = threading.Timer(seconds, self._own.line.cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def cut_all(self) -> None:
+        """End every request in flight."""
+        for line in list(self._all):
+            line.cut()
