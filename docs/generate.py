@@ -71,8 +71,9 @@ def exit_codes() -> str:
 
 def _with_blocks(text: str, blocks: dict[str, str]) -> str:
     for name, block in blocks.items():
-        mark = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text = mark.sub(lambda found, block=block: f"{found[1]}\n{block}\n{found[2]}", text)
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        head, rest = text.split(begin)
+        text = f"{head}{begin}\n{block}\n{end}{rest.split(end)[1]}"
     return text
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +28,8 @@ _FIRST_MS: Final = -62135596800000
 """0001-01-01, in milliseconds since 1970; what is earlier has no date in most readers."""
 _LAST_MS: Final = 253402300799999
 """The end of the year 9999."""
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _PAGE_SCHEMA: Final = pa.schema(
     [pa.field(f.name, _CODES if f.type == pa.string() else f.type, f.nullable) for f in SCALARS]
@@ -102,13 +106,23 @@ def decode_page(task_id: str, body: bytes) -> EventPage:
         data = _decoder.decode(body).data
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_oddly(task_id, body)
-    events = data.events
-    values = [event.value for event in events]
-    iterations = [event.iter for event in events]
-    times = [event.timestamp for event in events]
-    if not _is_regular(values, iterations, times):
+    columns = _columns(data.events)
+    if columns is None:
         return _decode_oddly(task_id, body)
-    columns: dict[str, list[Any]] = {
+    return _page(task_id, columns, data.total, data.scroll_id, len(data.events))
+
+
+def _columns(events: list[_Event]) -> dict[str, Any] | None:
+    """Turn events into columns; None where one of them needs a second look."""
+    try:
+        iterations = np.array([event.iter for event in events], np.int64)
+        times = np.array([event.timestamp for event in events], np.int64)
+        values = np.array([event.value for event in events], np.float64)
+    except OverflowError:
+        return None
+    if events and not _is_regular(values, times):
+        return None
+    return {
         "metric": [event.metric for event in events],
         "variant": [event.variant for event in events],
         "iteration": iterations,
@@ -116,18 +130,12 @@ def decode_page(task_id: str, body: bytes) -> EventPage:
         "value": values,
         "worker": [event.worker for event in events],
     }
-    return _page(task_id, columns, data.total, data.scroll_id, len(events))
 
 
-def _is_regular(values: list[float], iterations: list[int], times: list[int]) -> bool:
+def _is_regular(values: Floats, times: Ints) -> bool:
     """Whether nothing needs a second look: rounding, infinities, years beyond 9999."""
-    return not values or (
-        max(values) < _EXACT_INTEGER
-        and min(values) > -_EXACT_INTEGER
-        and min(times) >= _FIRST_MS
-        and max(times) <= _LAST_MS
-        and min(iterations) in _INT64
-        and max(iterations) in _INT64
+    return bool(
+        abs(values).max() < _EXACT_INTEGER and times.min() >= _FIRST_MS and times.max() <= _LAST_MS
     )
 
 
@@ -226,44 +234,37 @@ def _moment(raw: object) -> tuple[int | None, bool]:
 
 def _page(
     task_id: str,
-    columns: Mapping[str, list[Any]],
+    columns: Mapping[str, Any],
     total: object,
     scroll_id: object,
     returned: int,
     bad: int = 0,
     dropped: int = 0,
 ) -> EventPage:
-    iterations = columns["iteration"]
+    iterations = np.asarray(columns["iteration"], np.int64)
+    ends = (int(iterations[0]), int(iterations[-1])) if len(iterations) else (None, None)
     return EventPage(
-        points=_table(task_id, columns),
+        points=_table(task_id, columns, iterations),
         returned=returned,
         total=total if isinstance(total, int) else None,
         scroll_id=scroll_id if isinstance(scroll_id, str) else None,
-        first=iterations[0] if iterations else None,
-        last=iterations[-1] if iterations else None,
-        at_last=iterations.count(iterations[-1]) if iterations else 0,
-        can_follow=bool(iterations) and iterations[-1] != 0,
+        first=ends[0],
+        last=ends[1],
+        at_last=int((iterations == ends[1]).sum()) if len(iterations) else 0,
+        can_follow=bool(ends[1]),
         bad=bad,
         dropped=dropped,
     )
 
 
-def _table(task_id: str, columns: Mapping[str, list[Any]]) -> pa.Table:
-    rows = len(columns["iteration"])
-    iteration = pa.array(columns["iteration"], pa.int64())
-    if SINGLE_VALUE_ITERATION in columns["iteration"]:
-        single = pc.equal(iteration, pa.scalar(SINGLE_VALUE_ITERATION, pa.int64()))
-        iteration = pc.if_else(single, pa.scalar(None, pa.int64()), iteration)
+def _table(task_id: str, columns: Mapping[str, Any], iterations: Ints) -> pa.Table:
+    times = pa.array(columns["timestamp"], pa.int64())
     arrays = {
-        "task_id": pa.DictionaryArray.from_arrays(
-            pa.repeat(pa.scalar(0, pa.int32()), rows), [task_id]
-        ),
+        "task_id": pa.DictionaryArray.from_arrays(np.zeros(len(iterations), np.int32), [task_id]),
         "metric": _coded(columns["metric"]),
         "variant": _coded(columns["variant"]),
-        "iteration": iteration,
-        "timestamp": pa.array(columns["timestamp"], pa.int64()).cast(
-            _PAGE_SCHEMA.field("timestamp").type
-        ),
+        "iteration": pa.array(iterations, mask=iterations == SINGLE_VALUE_ITERATION),
+        "timestamp": times.cast(_PAGE_SCHEMA.field("timestamp").type),
         "value": pa.array(columns["value"], pa.float64()),
         "worker": _coded(columns["worker"]),
     }

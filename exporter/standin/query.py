@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from dateutil.parser import parse as parse_date  # type: ignore[import-untyped]  # no stubs
+from dateutil.parser import parse as parse_date
 
 from clearml_snapshot.exporter.standin.errors import ApiError, fail
 
