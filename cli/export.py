@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -21,7 +23,7 @@ from clearml_snapshot.cli.options import (
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.progress import make_progress
 from clearml_snapshot.cli.terminal import note
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 
 if TYPE_CHECKING:
@@ -191,7 +193,8 @@ def export(
         once=store.once or bool(filters.task_ids),
     )
     selection = _selection(filters, metrics, store.everything)
-    report = run_export(data, selection, options=options, progress=make_progress(quiet=quiet))
+    with _told(data):
+        report = run_export(data, selection, options=options, progress=make_progress(quiet=quiet))
     if form == "json":
         write_text(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
     for line in () if quiet else summary(report):
@@ -237,6 +240,20 @@ def summary(report: "ExportReport") -> Iterator[str]:
         f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
     )
     yield f"{report.result}; the folder to copy: {report.snapshot}"
+
+
+@contextmanager
+def _told(data: Path) -> Iterator[None]:
+    """Say in one line what a disk refuses: it is full, or not ours to write to."""
+    try:
+        yield
+    except OSError as error:
+        # Arrow's errors have their reason in the text only.
+        reason = error.strerror or str(error).splitlines()[0]
+        raise SnapshotError(
+            f"cannot write {error.filename or data}: {reason}; what is committed stays, make room "
+            "(or give another folder with --data) and run it again"
+        ) from error
 
 
 def _selection(filters: TaskFilter, metrics: MetricOptions, everything: bool) -> "Selection | None":

@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 import requests
@@ -37,7 +37,7 @@ from clearml_snapshot.exporter.failures import (
     place,
     retry_after_seconds,
 )
-from clearml_snapshot.exporter.wire import Lines
+from clearml_snapshot.exporter.wire import Bearer, Lines, Traffic
 
 T = TypeVar("T")
 
@@ -93,35 +93,6 @@ class Identity:
     company_name: str
     server_version: str
     api_version: str
-
-
-@dataclass
-class Traffic:
-    """What was sent and received so far."""
-
-    requests: int = 0
-    retries: int = 0
-    bytes: int = 0
-    """Of the bodies, as they came over the wire."""
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
-        """Count, from any thread."""
-        with self._lock:
-            self.requests += requests
-            self.retries += retries
-            self.bytes += received
-
-
-class _Bearer(AuthBase):
-    """Set the token ourselves: without an ``auth`` requests would look into ``~/.netrc``."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
 
 
 class Api:
@@ -218,7 +189,7 @@ class Api:
             self._renew(token)
             token = self._token
         assert token is not None
-        status, body = self._post(f"/v{self._version}/{endpoint}", data, _Bearer(token))
+        status, body = self._post(f"/v{self._version}/{endpoint}", data, Bearer(token))
         if status == 401:
             self._renew(token)
             raise failure(self.host, endpoint, status, body)
@@ -243,7 +214,7 @@ class Api:
         if configured.access_key and configured.secret_key:
             auth: AuthBase = HTTPBasicAuth(configured.access_key, configured.secret_key)
         else:
-            auth = _Bearer(self._token or configured.token or "")
+            auth = Bearer(self._token or configured.token or "")
         status, body = self._post("/auth.login", b"{}", auth)
         if status == 401:
             raise LoginError(
@@ -383,7 +354,7 @@ class Api:
         until = time.monotonic() + grace
         for _ in range(_PROBES):
             try:
-                status, body = self._post("/server.info", b"{}", _Bearer(self._token), grace)
+                status, body = self._post("/server.info", b"{}", Bearer(self._token), grace)
                 if status in (200, 401) and is_of_clearml(body):
                     self._last_success = time.monotonic()
                     return True

@@ -7,13 +7,18 @@ thread for hours, and nothing could end a request that waits. Here another threa
 import contextlib
 import socket
 import threading
+import time
+import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 from urllib3.connection import HTTPConnection
 
+_LOOK_EVERY: Final = 0.1
 _HEADERS: Final = {
     "Content-Type": "application/json",
     "Accept-Encoding": "gzip, deflate",
@@ -21,16 +26,48 @@ _HEADERS: Final = {
 }
 
 
+@dataclass
+class Traffic:
+    """What was sent and received so far."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    """Of the bodies, as they came over the wire."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
+        """Count, from any thread."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.bytes += received
+
+
+class Bearer(AuthBase):
+    """Set the token ourselves: without an ``auth`` requests would look into ``~/.netrc``."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header to a request."""
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class Line(HTTPAdapter):
     """One thread's connection to a server, which any thread can cut."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
+        self.deadline = float("inf")
+        """On the monotonic clock: when to cut."""
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
         """Give the pool that requests asks for; its connections tell us their sockets."""
-        pool = super().get_connection_with_tls_context(*args, **options)
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = self._watched(pool.ConnectionCls)
         return pool
@@ -65,6 +102,9 @@ class Lines:
     def __init__(self) -> None:
         self._own = threading.local()
         self._all: list[Line] = []
+        threading.Thread(
+            target=_watch, args=(weakref.ref(self),), name="watch lines", daemon=True
+        ).start()
 
     def session(self) -> requests.Session:
         """Give the calling thread's session."""
@@ -82,15 +122,28 @@ class Lines:
     def cut_after(self, seconds: float) -> Iterator[None]:
         """Cut the calling thread's line if the block takes longer."""
         self.session()
-        timer = threading.Timer(seconds, self._own.line.cut)
-        timer.daemon = True
-        timer.start()
+        line: Line = self._own.line
+        line.deadline = time.monotonic() + seconds
         try:
             yield
         finally:
-            timer.cancel()
+            line.deadline = float("inf")
 
     def cut_all(self) -> None:
         """End every request in flight."""
         for line in list(self._all):
             line.cut()
+
+    def cut_late(self) -> None:
+        """End the requests whose time is over."""
+        for line in list(self._all):
+            if time.monotonic() > line.deadline:
+                line.cut()
+
+
+def _watch(lines: "weakref.ref[Lines]") -> None:
+    """Cut what is late while anybody uses the lines; one thread, not a timer for each request."""
+    while (watched := lines()) is not None:
+        watched.cut_late()
+        del watched
+        time.sleep(_LOOK_EVERY)

@@ -1,0 +1,44 @@
+"""`demo`: everything at once, and a second time."""
+
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+def test_the_demo(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("API_HOST", "WEB_HOST", "FILES_HOST", "API_ACCESS_KEY", "API_SECRET_KEY"):
+        monkeypatch.setenv(f"CLEARML_{name}", "")  # what the demo sets is undone afterwards
+    monkeypatch.setenv("CLEARML_CONFIG_FILE", "")
+    data = tmp_path / "demo"
+    demo = ["demo", "--port", "0", "--data", str(data)]
+    assert main(demo) == 0
+    out, err = capsys.readouterr()
+    typed = [line.removeprefix("$ ") for line in err.splitlines() if line.startswith("$ ")]
+    assert [line.split()[1] for line in typed] == ["whoami", "export", "query", "query", "sql"]
+    assert all(f"--data {data}" in line for line in typed if "whoami" not in line)
+    assert "accuracy" in out
+    assert open_snapshot(data).totals.tasks > 80
+    assert "Traceback" not in err
+
+    assert main(demo) == 2
+    out, err = capsys.readouterr()
+    line = err.splitlines()[-1]
+    assert line.startswith("error: this dataset is of http://127.0.0.1:")
+    assert "--data" in line
+
+
+def test_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with StandIn() as server:
+        port = server.url.rpartition(":")[2]
+        assert main(["demo", "--port", port, "--data", str(tmp_path / "demo")]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith(f"error: port {port} is not free")
+    assert not (tmp_path / "demo").exists()
