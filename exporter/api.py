@@ -37,7 +37,7 @@ from clearml_snapshot.exporter.failures import (
     place,
     retry_after_seconds,
 )
-from clearml_snapshot.exporter.wire import Bearer, Lines, Traffic
+from clearml_snapshot.exporter.wire import Bearer, Lines, Traffic, unpacked
 
 T = TypeVar("T")
 
@@ -270,7 +270,7 @@ class Api:
         """Read a body against the clock: a server that drips bytes must not hold us for ever."""
         chunks = []
         try:
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
                 chunks.append(chunk)
                 _check_in_time(deadline)
             _check_in_time(deadline)  # a line that was cut may look like the end of a body
@@ -283,7 +283,8 @@ class Api:
                 f"HTTP {response.status_code}",
                 after=retry_after_seconds(response.headers["Retry-After"]),
             )
-        return b"".join(chunks)
+        encoding = response.headers.get("Content-Encoding", "")
+        return unpacked(b"".join(chunks), encoding.strip().lower())
 
     def _until_done(self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES) -> T:
         """Repeat with backoff and jitter; turn the last failure into a word for the user."""

@@ -3,6 +3,7 @@
 import itertools
 import threading
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -84,6 +85,8 @@ class Stage:
         self.files: list[StagedFile] = []
         self._points: dict[str | None, list[pa.Table]] = {}
         self._held = 0
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._flushing: Future[list[StagedFile]] | None = None
         self._rows = {table: _Rows(self, table) for table in ("tasks", "hyperparams")}
         self._claims: list[pa.Table] = []
         self._claim_files: list[Path] = []
@@ -131,21 +134,25 @@ class Stage:
             self._points.setdefault(points.project_id, []).append(points.rest)
             self._held += points.rest.num_rows
         if self._held >= FLUSH_ROWS:
-            self.flush()
+            self._flush()
 
-    def flush(self) -> None:
-        """Write the points held in memory, one part file a project."""
+    def _flush(self) -> None:
+        """Write the points held in memory, one part file a project, while the caller goes on."""
+        self._finish_flush()
         held, self._points, self._held = self._points, {}, 0
-        while held:
-            project_id, tables = held.popitem()
-            entry = spill(self.directory, pa.concat_tables(tables))
-            self.files.append(StagedFile(entry, project_id))
-            tables.clear()
-        pa.default_memory_pool().release_unused()
+        self._flushing = self._writer.submit(_spill_each, self.directory, held)
+
+    def _finish_flush(self) -> None:
+        """Wait until nothing is being written; at most one flush holds its rows in memory."""
+        if self._flushing is not None:
+            flushing, self._flushing = self._flushing, None
+            self.files += flushing.result()
 
     def seal(self) -> list[Path]:
         """Write everything still held; returns Parquet files with the server's claims."""
-        self.flush()
+        self._flush()
+        self._finish_flush()
+        self._writer.shutdown()
         for rows in self._rows.values():
             rows.write()
         self._write_claims()
@@ -253,6 +260,17 @@ def discard(points: TaskPoints) -> None:
 def staged_path(directory: Path) -> Path:
     """Return a new path in the staging folder."""
     return directory / f"run-{next(_sequence):06d}.parquet"
+
+
+def _spill_each(directory: Path, held: dict[str | None, list[pa.Table]]) -> list[StagedFile]:
+    """Write one part file a project; what is written leaves the memory."""
+    files = []
+    while held:
+        project_id, tables = held.popitem()
+        files.append(StagedFile(spill(directory, pa.concat_tables(tables)), project_id))
+        tables.clear()
+    pa.default_memory_pool().release_unused()
+    return files
 
 
 def spill(directory: Path, rows: pa.Table) -> FileEntry:
