@@ -88,13 +88,12 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
 def _load_settings() -> Any:
     """Load the SDK's configuration tree; what it prints goes to stderr, stdout is for data."""
     with contextlib.redirect_stdout(sys.stderr):
-        import clearml.config
         from clearml.backend_api import load_config
         from clearml.backend_config import ConfigurationError
         from clearml.utilities.pyhocon import exceptions as hocon
 
         try:
-            return load_config(Path(clearml.config.__file__).parent)
+            return load_config()  # without the defaults of the SDK's own settings: half the time
         except (ConfigurationError, hocon.ConfigException, OSError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ServerError(f"the ClearML configuration cannot be read: {reason}") from None
