@@ -220,7 +220,7 @@ def _value(raw: object) -> tuple[float | None, bool]:
     try:
         return float(raw), int(float(raw)) != raw
     except OverflowError:
-        return math.copysign(math.inf, raw), True
+        return (math.inf if raw > 0 else -math.inf), True
 
 
 def _moment(raw: object) -> tuple[int | None, bool]:

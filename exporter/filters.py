@@ -7,7 +7,7 @@ task that came against it again, because a ClearML server ignores a filter it do
 import difflib
 import fnmatch
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -220,9 +220,17 @@ def glob_pattern(glob: str) -> str:
 
 def names_pattern(texts: Iterable[str]) -> str | None:
     """Make one anchored pattern of names and globs, joined with OR; None for none."""
-    parts = [glob_pattern(text) if is_glob(text) else re.escape(text) for text in texts]
+    parts = [part for text in texts for part in _readings(text)]
     # A pattern that holds NUL itself is one that MongoDB cannot be sent.
     return f"^(?:{'|'.join(parts)}){_END}".replace("\0", "\\x00") if parts else None
+
+
+def _readings(text: str) -> Iterator[str]:
+    """Give a name's pattern, and a glob's: one with a bracket, as ``run [1]``, means itself too."""
+    if is_glob(text):
+        yield glob_pattern(text)
+    if "[" in text or not is_glob(text):
+        yield re.escape(text)
 
 
 def no_such(kind: str, text: str, known: Iterable[str]) -> NoSuchNameError:

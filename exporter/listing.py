@@ -255,10 +255,12 @@ def scroll(
     """Give every entry of a listing; one that the server began anew is read again from its start.
 
     A server that forgot its scroll answers as if nothing had happened, with the first page under
-    another id, so entries can come twice.
+    another id, so entries can come twice. They do as well when new ones push the rest along; a page
+    that brings nothing else is the end, or a busy server's listing would never have one.
     """
     for _ in range(_RESTARTS):
         scroll_id = None
+        known: set[str] = set()
         while True:
             asked = {**body, "only_fields": list(only), "size": size, "scroll_id": scroll_id}
             data = api.get(f"{entity}.get_all_ex", **asked)
@@ -266,8 +268,10 @@ def scroll(
                 break
             scroll_id = data.get("scroll_id")
             yield from data[entity]
-            if not data[entity] or scroll_id is None:
+            ids = {str(entry["id"]) for entry in data[entity]}
+            if ids <= known or scroll_id is None:
                 return
+            known |= ids
     raise ServerError(
         f"{api.host} lost the place in its list of {entity} {_RESTARTS} times; try again later"
     )
