@@ -1,8 +1,10 @@
 """What a metric argument means: one rule for the export and for every query. Pure, no I/O."""
 
+import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.filters import is_glob, names_pattern, no_such
@@ -12,6 +14,9 @@ MONITOR_PREFIX = ":monitor:"
 
 Series = Mapping[str, Collection[str]]
 """The variants that exist, by metric."""
+
+Selector = dict[str, Any]
+"""One entry of the request's ``metrics``: a metric, and the variants unless all are meant."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,24 @@ def resolve_variants(argument: str, series: Series) -> frozenset[str]:
     if not same:
         raise no_such("variant", argument, known)
     return frozenset(same)
+
+
+def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
+    """Make a request's ``metrics``: one entry a metric, since of two the server takes the last."""
+    merged: dict[str, set[str] | None] = {}
+    for choice in wanted:
+        known = merged.get(choice.metric, set())
+        whole = choice.variants is None or known is None
+        merged[choice.metric] = None if whole else {*(known or ()), *(choice.variants or ())}
+    return tuple(
+        {"metric": metric} if names is None else {"metric": metric, "variants": sorted(names)}
+        for metric, names in sorted(merged.items())
+    )
+
+
+def filter_text(wanted: Sequence[MetricChoice] | None) -> str | None:
+    """Write a metric filter as it is stored in ``tasks.metric_filter``."""
+    return None if wanted is None else json.dumps(metric_selectors(wanted), ensure_ascii=False)
 
 
 def _readings(argument: str, series: Series, fold: bool) -> tuple[MetricChoice, ...]:

@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from clearml_snapshot.exporter.metrics import MetricChoice
-from clearml_snapshot.exporter.scalars import filter_text, metric_selectors
+from clearml_snapshot.exporter.metrics import MetricChoice, filter_text, metric_selectors
 from clearml_snapshot.exporter.tasks import Task
 
 Wanted = tuple[MetricChoice, ...] | None

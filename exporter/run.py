@@ -16,12 +16,11 @@ from clearml_snapshot.exporter.errors import NoSuchNameError, ServerError, Usage
 from clearml_snapshot.exporter.fetch import FetchedTask, FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
 from clearml_snapshot.exporter.listing import list_series, list_tasks, read_names
-from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
+from clearml_snapshot.exporter.metrics import MONITOR_PREFIX, filter_text
 from clearml_snapshot.exporter.plan import KnownTask, Plan, Wanted, make_plan, merge
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import ExportReport, Problem, Result
-from clearml_snapshot.exporter.scalars import filter_text
 from clearml_snapshot.exporter.selection import Selection, wanted_metrics, whole_ids
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder

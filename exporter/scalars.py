@@ -5,8 +5,7 @@ The server's traps are handled here and nowhere else: pages that start over at i
 proves the result is one number: the distinct points read equal those that the server counts.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Protocol
@@ -18,7 +17,7 @@ from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.events import EventPage, decode_page
 from clearml_snapshot.exporter.listing import FEW_TRIES, SERVER_ERROR, list_variants, listed_series
-from clearml_snapshot.exporter.metrics import MetricChoice
+from clearml_snapshot.exporter.metrics import MetricChoice, Selector, metric_selectors
 
 PAGE: Final = 10_000
 """Events a page; the server answers more with an error."""
@@ -34,9 +33,6 @@ _SEARCH_ENGINE: Final = 100
 """The subcode of an error that is the search engine's, such as a page that is too large."""
 _PASSING: Final = frozenset({0, 429, 502, 503, 504, 509})
 """HTTP statuses that say nothing about the request itself; 0 is none at all."""
-
-Selector = dict[str, Any]
-"""One entry of the request's ``metrics``: a metric, and the variants unless all are meant."""
 
 
 class PointSink(Protocol):
@@ -130,24 +126,6 @@ class _TooLargeError(Exception):
     def __init__(self, part: _Part) -> None:
         super().__init__(part)
         self.part = part
-
-
-def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
-    """Make a request's ``metrics``: one entry a metric, since of two the server takes the last."""
-    merged: dict[str, set[str] | None] = {}
-    for choice in wanted:
-        known = merged.get(choice.metric, set())
-        whole = choice.variants is None or known is None
-        merged[choice.metric] = None if whole else {*(known or ()), *(choice.variants or ())}
-    return tuple(
-        {"metric": metric} if names is None else {"metric": metric, "variants": sorted(names)}
-        for metric, names in sorted(merged.items())
-    )
-
-
-def filter_text(wanted: Sequence[MetricChoice] | None) -> str | None:
-    """Write a metric filter as it is stored in ``tasks.metric_filter``."""
-    return None if wanted is None else json.dumps(metric_selectors(wanted), ensure_ascii=False)
 
 
 def fetch_scalars(

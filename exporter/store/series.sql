@@ -10,11 +10,15 @@ WITH finite AS (
         *,
         CASE WHEN isfinite(value) THEN value END AS v
     FROM read_parquet($files::VARCHAR[], hive_partitioning = true, hive_types_autocast = false)
-    WHERE hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
+    WHERE
+        $buckets::UBIGINT = 1
+        OR hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
 ),
 claims AS (
     FROM read_parquet($claims::VARCHAR[])
-    WHERE hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
+    WHERE
+        $buckets::UBIGINT = 1
+        OR hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
 ),
 grouped AS (
     SELECT

@@ -19,8 +19,8 @@ from clearml_snapshot.exporter.store.schema import SERIES, TABLES
 SPILL_ROWS: Final = 500_000
 """A task's points go to disk from here on: memory is workers × this, never the task's size."""
 
-FLUSH_ROWS: Final = 1_000_000
-"""Points of small tasks held before they are sorted into part files."""
+FLUSH_ROWS: Final = 600_000
+"""Points of small tasks held before they are sorted; as many again may be on their way to disk."""
 
 DICT_ROWS: Final = 500
 """Rows of the other tables held as Python objects, ten times the size of Arrow's."""

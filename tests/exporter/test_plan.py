@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.metrics import MetricChoice
+from clearml_snapshot.exporter.metrics import MetricChoice, filter_text
 from clearml_snapshot.exporter.plan import KnownTask, Wanted, make_plan, merge, read_filter
-from clearml_snapshot.exporter.scalars import filter_text
 from clearml_snapshot.exporter.tasks import Task, read_task
 
 SAID: dict[str, Any] = {

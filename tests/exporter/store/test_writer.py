@@ -14,7 +14,7 @@ import pytest
 from clearml_snapshot.exporter.store import writer
 from clearml_snapshot.exporter.store.encode import ROW_GROUP, write_sorted
 from clearml_snapshot.exporter.store.schema import SCALARS, TABLES
-from clearml_snapshot.exporter.store.writer import PointBuffer, Stage
+from clearml_snapshot.exporter.store.writer import FLUSH_ROWS, PointBuffer, Stage
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -134,15 +134,14 @@ def test_small_tasks_share_a_file_of_their_project(
     for number in range(6):
         project = ("p", "q", None)[number % 3]
         buffer = PointBuffer(stage, project)
-        buffer.add(_shuffled(200_000, f"t{number}"))
+        buffer.add(_shuffled(FLUSH_ROWS // 5, f"t{number}"))
         stage.add(task_row(f"t{number}", project), (), buffer.finish())
-    assert sorted((str(f.project_id), f.entry.rows) for f in stage.files) == [
-        ("None", 200_000),
-        ("p", 400_000),
-        ("q", 400_000),
-    ], "written at one million points, the sixth task is still held"
     stage.seal()
-    assert sum(f.entry.rows for f in stage.files if f.entry.table == "scalars") == stage.points
+    rows = [(str(f.project_id), f.entry.rows) for f in stage.files if f.entry.table == "scalars"]
+    share = FLUSH_ROWS // 5
+    assert rows[-1] == ("None", share), "five tasks fill a flush, the sixth stands alone"
+    assert sorted(rows[:-1]) == [("None", share), ("p", 2 * share), ("q", 2 * share)]
+    assert sum(count for _, count in rows) == stage.points
 
 
 def test_a_task_cannot_be_staged_twice(
