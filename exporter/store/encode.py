@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Literal, Self, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,6 +28,8 @@ SORT: Final[dict[str, tuple[str, ...]]] = {
 
 _DELTA: Final = {"iteration": "DELTA_BINARY_PACKED", "timestamp": "DELTA_BINARY_PACKED"}
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
+_WIDEST: Final = 2**62
+_SMALLEST: Final = -(2**63)
 
 
 def in_memory(table: str) -> pa.Schema:
@@ -74,13 +78,41 @@ def sorted_slices(rows: pa.Table, table: str, size: int = ROW_GROUP) -> Iterator
 
 def _order(rows: pa.Table, keys: tuple[str, ...]) -> "pa.Array[Any]":
     """Return the sorting permutation; text is compared by rank, four times as fast as by bytes."""
-    columns: dict[str, pa.Array[Any] | pa.ChunkedArray[Any]] = {}
-    for key in keys:
-        column = rows.column(key)
+    columns = {
+        key: _ranked(column) if pa.types.is_dictionary(column.type) else column.combine_chunks()
+        for key, column in ((key, rows.column(key)) for key in keys)
+    }
+    numbers = _one_number(list(columns.values()))
+    if numbers is not None:
+        return pc.array_sort_indices(numbers)
+    with_nulls = {}
+    for key, column in columns.items():
         if column.null_count:  # its own key, because NULL has to come first
-            columns[f"{key} is there"] = pc.cast(column.is_valid(), pa.int8())
-        columns[key] = _ranked(column) if pa.types.is_dictionary(column.type) else column
-    return pc.sort_indices(pa.table(columns), sort_keys=[(name, "ascending") for name in columns])
+            with_nulls[f"{key} is there"] = pc.cast(column.is_valid(), pa.int8())
+        with_nulls[key] = column
+    order: list[tuple[str, Literal["ascending"]]] = [(name, "ascending") for name in with_nulls]
+    return pc.sort_indices(pa.table(with_nulls), sort_keys=order)
+
+
+def _one_number(columns: "list[pa.Array[Any]]") -> "pa.Array[Any] | None":
+    """Join several keys into one number a row, which sorts three times as fast; None if too wide.
+
+    NULL counts as the value before the smallest.
+    """
+    joined: npt.NDArray[np.int64] | None = None
+    room = _WIDEST
+    for column in columns:
+        if not len(column) or not pa.types.is_integer(column.type):
+            return None
+        low, high = (edge(column).as_py() for edge in (pc.min, pc.max))
+        low, high = (0, 0) if low is None else (low, high)
+        room //= high - low + 2
+        if not room or low == _SMALLEST:
+            return None
+        offsets = column.fill_null(low - 1).to_numpy(zero_copy_only=False).astype(np.int64)
+        offsets -= low - 1
+        joined = offsets if joined is None else joined * (high - low + 2) + offsets
+    return None if joined is None else pa.array(joined)
 
 
 def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
