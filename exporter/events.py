@@ -272,6 +272,9 @@ def _table(task_id: str, columns: Mapping[str, Any], iterations: Ints) -> pa.Tab
 
 
 def _coded(texts: list[str | None]) -> "pa.DictionaryArray[Any, Any]":
+    if texts and texts[0] is not None and texts.count(texts[0]) == len(texts):
+        # A task has one worker as a rule, and often one metric.
+        return pa.DictionaryArray.from_arrays(np.zeros(len(texts), np.int32), [texts[0]])
     return pa.array(texts, pa.string()).dictionary_encode()
 
 
