@@ -52,7 +52,7 @@ bench: install ## Against the SDK's loop, and a cold `query max` (minutes)
 	$(BIN)/python tests/bench/compare_sdk.py
 	$(BIN)/python tests/bench/cold_query.py
 
-soak: install ## 1,000 tasks x 20 series x 100 points, memory watched (minutes)
+soak: install ## Kill exports at random moments, compare every point (minutes)
 	$(BIN)/python tests/bench/soak.py
 
 clean: ## Remove .venv, builds and caches; never a dataset

@@ -3,7 +3,7 @@
 Both are whole processes, imports and login included, and read the same history from the same
 replaying server in a process of its own. They alternate, and medians are compared.
 
-    python tests/bench/compare_sdk.py [--tasks 200 --series 20 --points 200 --repeats 3]
+    python tests/bench/compare_sdk.py [--tasks 200 --series 20 --points 400 --repeats 3]
 """
 
 import argparse
@@ -168,7 +168,7 @@ def line(name: str, latency: float, runs: list[Run], total: int) -> str:
 def main() -> int:
     """Print one table; 1 when the export is not as many times faster as promised."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("tasks", 200), ("series", 20), ("points", 200), ("repeats", 3)):
+    for name, default in (("tasks", 200), ("series", 20), ("points", 400), ("repeats", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     asked = parser.parse_args()
     shape = Shape(asked.tasks, asked.series, asked.points)

@@ -14,6 +14,7 @@ import json
 import random
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -114,22 +115,13 @@ def task_events(number: int, series: int, points: int) -> list[dict[str, Any]]:
     ]
 
 
-def pages(events: list[dict[str, Any]], series: int, size: int) -> list[Body]:
+def pages(events: list[dict[str, Any]], series: int, size: int) -> Iterator[Body]:
     """Cut into pages that end with an iteration, as the server's do, and an empty last one."""
     step = -(-size // series) * series
-    cuts = range(0, len(events) + 1, step)
-    return [
-        answer(
-            "events.get_task_events",
-            {
-                "returned": len(part := events[start : start + step]),
-                "total": len(events),
-                "scroll_id": f"page-{page + 1}",
-                "events": part,
-            },
-        )
-        for page, start in enumerate(cuts)
-    ]
+    for page, start in enumerate(range(0, len(events) + 1, step)):
+        part = events[start : start + step]
+        data = {"returned": len(part), "total": len(events), "scroll_id": f"page-{page + 1}"}
+        yield answer("events.get_task_events", {**data, "events": part})
 
 
 @dataclass
@@ -148,7 +140,9 @@ class History:
         for number in range(1, self.tasks + 1):
             events = task_events(number, self.series, self.points)
             for size in PAGE_SIZES:
-                self.events[task_id(number), size] = pages(events, self.series, size)
+                self.events[task_id(number), size] = list(pages(events, self.series, size))
+            # The export counts again at the end of a long task, with a page of one.
+            self.events[task_id(number), 1] = [next(pages(events, self.series, 1))]
             entry = task_entry(number, self.points)
             self.entries[task_id(number)] = entry
             plain = {**entry, "project": PROJECT, "user": USER}

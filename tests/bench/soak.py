@@ -1,0 +1,114 @@
+"""SIGKILL an export at random moments, again and again; then compare every point with the truth.
+
+    python tests/bench/soak.py [--kills 60 --tasks 60 --series 20 --points 200 --seed 1]
+
+Each round asks for a few tasks more, so that there is always something to commit. Right after each
+kill plain globs over the current snapshot must show whole tasks only, and none that was committed
+before may be missing. No step repairs anything. Exits non-zero at the first difference.
+"""
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+TRUTH: Final = """
+SELECT count(*) FILTER (
+    value IS DISTINCT FROM (
+        (split_part(name, ' ', 2)::INT * 31
+            + (split_part(metric, ' ', 2)::INT * 4 + split_part(variant, ' ', 2)::INT) * 17
+            + iteration * 7) % 1009
+    ) / 8
+)
+FROM read_parquet('{root}/scalars/*/*.parquet')
+JOIN read_parquet('{root}/tasks/*.parquet') USING (task_id)
+"""
+"""The points whose value is not what `grid_value` says."""
+
+STORED: Final = """
+SELECT task_id, count(*) AS n, count(DISTINCT (metric, variant, iteration)) AS n_distinct
+FROM read_parquet('{root}/scalars/*/*.parquet') GROUP BY task_id
+"""
+
+
+@contextmanager
+def server(grid: str) -> Iterator[dict[str, str]]:
+    """Start a stand-in with a grid history, and give the environment that leads to it."""
+    command = [sys.executable, "-m", "clearml_snapshot.exporter.standin", "--grid", grid]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield {**os.environ, **json.loads(process.stdout.readline())["environment"]}
+        process.stdin.close()
+
+
+def export(environment: dict[str, str], data: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start an export."""
+    tool = str(Path(sys.executable).with_name("clearml-snapshot"))
+    command = [tool, "export", "--quiet", "--once", "--data", str(data), *options]
+    return subprocess.Popen(command, env=environment)
+
+
+def committed(data: Path, a_task: int) -> set[str]:
+    """Read the current snapshot by plain globs; every task in it must be whole."""
+    root = data / "current"
+    if not root.exists():
+        return set()
+    rows = duckdb.execute(STORED.format(root=root)).fetchall()
+    broken = [row for row in rows if row[1] != a_task or row[2] != a_task]
+    if broken:
+        sys.exit(f"{root.resolve()}: not whole: {broken[:3]}")
+    return {str(row[0]) for row in rows}
+
+
+def soak(asked: argparse.Namespace) -> int:
+    """Kill, look, and in the end compare."""
+    chance, a_task = random.Random(asked.seed), asked.series * asked.points
+    grid = f"{asked.tasks},{asked.series},{asked.points}"
+    with server(grid) as environment, tempfile.TemporaryDirectory() as home:
+        data, before, survived = Path(home) / "data", set[str](), 0
+        for kill in range(asked.kills):
+            limit = str(1 + asked.tasks * kill // asked.kills)
+            running = export(environment, data, "--all", "--limit", limit)
+            time.sleep(chance.uniform(0.2, 3.0))
+            running.kill()
+            survived += running.wait() == 0
+            now = committed(data, a_task)
+            if before - now:
+                sys.exit(f"kill {kill}: {len(before - now)} committed tasks are gone")
+            before = now
+        if export(environment, data, "--all").wait():
+            sys.exit("the last export failed")
+        if len(committed(data, a_task)) != asked.tasks:
+            sys.exit("the last export is not whole")
+        ((wrong,),) = duckdb.execute(TRUTH.format(root=data / "current")).fetchall()
+    print(
+        f"{asked.kills - survived} exports killed, {survived} were faster; then {asked.tasks} "
+        f"tasks, {asked.tasks * a_task:,} points, {wrong} of them wrong"
+    )
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (
+        ("kills", 60),
+        ("tasks", 60),
+        ("series", 20),
+        ("points", 200),
+        ("seed", 1),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default)
+    sys.exit(soak(parser.parse_args()))
