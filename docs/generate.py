@@ -58,7 +58,8 @@ def session() -> str:
     with tempfile.TemporaryDirectory() as folder, StandIn(demo_history()) as server:
         environment = {**os.environ, **server.environment(), "NO_COLOR": "1", "TERM": "dumb"}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-        environment.pop("CLEARML_SNAPSHOT_DATA", None)
+        for name in ("CLEARML_SNAPSHOT_DATA", "COLUMNS", "LINES"):
+            environment.pop(name, None)
         lines = [line for command in COMMANDS for line in _run(command, folder, environment)]
     return "\n".join(f"    {line}".rstrip() for line in lines).rstrip() + "\n"
 

@@ -288,7 +288,9 @@ class Api:
 
     def _until_done(self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES) -> T:
         """Repeat with backoff and jitter; turn the last failure into a word for the user."""
-        backoff = tenacity.wait_exponential_jitter(initial=0.2, max=10.0, jitter=0.3)
+        backoff = tenacity.wait_exponential(multiplier=0.2, max=10.0) + tenacity.wait_random(
+            0.0, 0.3
+        )
         begun = time.monotonic()
         # A new request gets a whole timeout, however long the ones before it went unanswered.
         least = min(self._limits.timeout, self._limits.give_up_after)
