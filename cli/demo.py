@@ -61,7 +61,7 @@ def demo(
         note(f"a stand-in ClearML server with an invented history listens on {server.url}")
         for command in _COMMANDS:
             _run([*command, *(() if command == ("whoami",) else ("--data", str(data)))])
-    note(f"the dataset stays in {data}; go on with: clearml-snapshot query --data {data}")
+    note(f"the dataset stays in {data}; go on with: {sys.argv[0]} query max --data {data}")
 
 
 def _run(arguments: Sequence[str]) -> None:

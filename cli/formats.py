@@ -151,10 +151,14 @@ def _several(rows: Rows) -> str:
 
 def write_parquet(rows: Rows, sink: BinaryIO) -> None:
     """Write Parquet with DuckDB's types, zstd."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with rows.typed.to_arrow_reader() as reader:
-        writer = pq.ParquetWriter(sink, reader.schema, compression="zstd")
+        try:
+            writer = pq.ParquetWriter(sink, reader.schema, compression="zstd")
+        except pa.ArrowNotImplementedError as error:
+            raise UsageError(f"Parquet cannot hold this: {error}; cast it in SQL") from None
         with writer:
             for batch in reader:
                 writer.write_batch(batch)

@@ -240,9 +240,11 @@ _Excluded = Annotated[
 ]
 
 
-def metric_options(metric: _Metric = None, variant: _Variant = None) -> MetricOptions:
+def metric_options(
+    metric: _Metric = None, variant: _Variant = None, exclude_metric: _Excluded = None
+) -> MetricOptions:
     """Gather the metrics of a query."""
-    return MetricOptions(tuple(metric or ()), tuple(variant or ()))
+    return MetricOptions(tuple(metric or ()), tuple(variant or ()), tuple(exclude_metric or ()))
 
 
 def exported_metrics(metric: _Metric = None, exclude_metric: _Excluded = None) -> MetricOptions:

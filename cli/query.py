@@ -131,6 +131,8 @@ def ask(
         **_series(metrics),
         **{name: value for name, value in typed.items() if value is not None},
     }
+    if given.get("by") == "task" and given.get("top", 1) != 1:
+        raise UsageError("--by task has a row for each task; for the best N leave --by out")
     with _opened(dataset, filters) as opened, speaking():
         answer = opened.query(query.name, **given).materialize()
         write_answer(answer, output, name=query.name)
@@ -213,7 +215,11 @@ def _footnotes(
 
 
 def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:
-    given = {"metric": metrics.metrics, "variant": metrics.variants}
+    given = {
+        "metric": metrics.metrics,
+        "variant": metrics.variants,
+        "exclude_metric": metrics.excluded,
+    }
     return {name: texts for name, texts in given.items() if texts}
 
 

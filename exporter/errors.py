@@ -6,7 +6,8 @@ SnapshotError (1)
 ├── ServerError (4)           the server, or the way to it
 │   ├── LoginError (4)        no credentials, wrong ones, a token that cannot be renewed
 │   └── RefusedError (4)      the server understood one request and refused it (400, 404, 500)
-├── DatasetError (5)          a dataset that is damaged, too new, or none of ours
+├── DatasetError (5)          a dataset that is damaged or too new
+│   └── NoDatasetError (2)    a folder that holds none
 ├── LockedError (6)           another run is writing
 └── CeilingError (7)          stopped at --max-time, --max-requests …; go on next time
 
@@ -87,6 +88,12 @@ class DatasetError(SnapshotError):
     """The folder is damaged, written by a newer version, or no dataset of ours."""
 
     exit_code = ExitCode.DATASET
+
+
+class NoDatasetError(DatasetError):
+    """There is nothing there: a mistyped folder is no damage."""
+
+    exit_code = ExitCode.USAGE
 
 
 class LockedError(SnapshotError):

@@ -156,6 +156,8 @@ def resolve(asked: TaskFilter, names: Names, now: datetime) -> ResolvedFilter:
         NoSuchNameError: a project, user, tag, status or type that does not exist.
         UsageError: a time or a regular expression that cannot be read.
     """
+    if "" in asked.task_names or asked.task_name_regex == "":
+        raise UsageError("--task-name is empty; leave it out, or give a name or a glob")
     for tag in (*asked.tags, *asked.any_tags, *asked.exclude_tags):
         if tag not in names.tags:
             raise no_such("tag", tag, names.tags)

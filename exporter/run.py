@@ -1,9 +1,11 @@
 """An export from end to end: list → plan → fetch → stage → commit."""
 
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -116,13 +118,25 @@ def export(
     )
     if api.web_host is None:
         progress.note("the web address is unknown, so tasks have no links; --web-host sets it")
-    with writing(folder, wait=options.wait) as dataset:
+    with _unmade_if_refused(folder), writing(folder, wait=options.wait) as dataset:
         remembered = _remembered(dataset.snapshot, api.host)
         run = _Run(api, identity, options, progress, dataset, remembered)
         try:
             return _export(run, [selection] if selection is not None else remembered)
         finally:
             progress.end()
+
+
+@contextmanager
+def _unmade_if_refused(folder: Path) -> Iterator[None]:
+    """Leave no new folder behind when what was asked cannot be meant."""
+    is_new = not folder.exists()
+    try:
+        yield
+    except UsageError:
+        if is_new and current_snapshot_folder(folder) is None:
+            shutil.rmtree(folder)
+        raise
 
 
 def _export(run: _Run, selections: list[Selection]) -> ExportReport:
@@ -148,10 +162,12 @@ def _asked(
     asked: dict[str, tuple[Task, Wanted]] = {}
     for selection in selections:
         resolved = _resolved(run, selection, known)
-        run.words.append(str(resolved))
-        run.progress.note(f"tasks: {resolved}")
+        words = f"{resolved}{selection.metric_words}"
+        run.words.append(words)
+        run.progress.note(f"tasks: {words}")
         listing = list_tasks(run.api, resolved, run.progress)
-        run.left_out += [text for text in listing.left_out if text not in run.left_out]
+        left_out = (*listing.left_out, *selection.left_out)
+        run.left_out += [text for text in left_out if text not in run.left_out]
         _note_missing(run, resolved, listing.tasks)
         ids = [task.task_id for task in listing.tasks]
         series = list_series(run.api, ids) if selection.narrows_metrics else {}

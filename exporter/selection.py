@@ -53,6 +53,26 @@ class Selection:
         """Whether not every metric is asked for."""
         return bool(self.metrics or self.exclude_metrics)
 
+    @property
+    def metric_words(self) -> str:
+        """What is asked of the tasks, to stand behind their filter; empty for everything."""
+        wanted = f"; metrics {' or '.join(self.metrics)}" if self.metrics else ""
+        unwanted = " or ".join(self.exclude_metrics)
+        return wanted + (f"; without metrics {unwanted}" if unwanted else "")
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What this leaves out beside the tasks that do not match, and what brings it."""
+        facts = (
+            (bool(self.metrics), "other metrics: an export without --metric"),
+            (bool(self.exclude_metrics), "excluded metrics: an export without --exclude-metric"),
+            (
+                bool(self.filter.projects) and not self.filter.subprojects,
+                "sub-projects: an export without --no-subprojects",
+            ),
+        )
+        return tuple(text for is_so, text in facts if is_so)
+
 
 def wanted_metrics(selection: Selection, series: Series) -> Wanted:
     """Resolve the metric arguments against the metrics that the listed tasks have.

@@ -14,6 +14,9 @@ from clearml_snapshot.exporter.metrics import (
 )
 from clearml_snapshot.queries.catalogue import Param, Query
 
+EXCLUDED = "exclude_metric"
+"""A parameter that every query takes beside those of its header."""
+
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
 
@@ -21,8 +24,8 @@ Pairs = tuple[tuple[str, str], ...]
 def bound(query: Query, typed: Mapping[str, Any], series: Series) -> dict[str, Any]:
     """Check what was typed against a query's header and make every parameter's value.
 
-    ``metric`` and ``variant`` are read as metric arguments: where the query takes lists they
-    become two parallel ones, where it takes one text there must be one.
+    ``metric``, ``variant`` and ``exclude_metric`` are read as metric arguments: where the query
+    takes lists they become two parallel ones, where it takes one text there must be one.
 
     Args:
         query: the query.
@@ -34,14 +37,15 @@ def bound(query: Query, typed: Mapping[str, Any], series: Series) -> dict[str, A
         NoSuchNameError: a metric or variant that does not exist.
     """
     given = {name: value for name, value in typed.items() if value is not None}
+    excluded = _texts(given.pop(EXCLUDED, None))
     for name, value in given.items():
         _check_choice(query.param(name), value)
     for param in query.params:
         if param.name not in given and not param.optional:
             raise UsageError(f"query {query.name} needs {param.name}: {param.text}")
     values: dict[str, Any] = {param.name: given.get(param.name) for param in query.params}
-    if given.keys() & {"metric", "variant"}:
-        values.update(_series_values(query, given, series))
+    if excluded or given.keys() & {"metric", "variant"}:
+        values.update(_series_values(query, given, series, excluded))
     return values
 
 
@@ -79,13 +83,19 @@ def chosen_pairs(
     )
 
 
-def _series_values(query: Query, given: Mapping[str, Any], series: Series) -> dict[str, Any]:
+def _series_values(
+    query: Query, given: Mapping[str, Any], series: Series, excluded: Iterable[str]
+) -> dict[str, Any]:
     pairs = chosen_pairs(
         _texts(given.get("metric")),
         _texts(given.get("variant")),
         series,
         all_metrics=bool(given.get("all_metrics")),
     )
+    unwanted = set(chosen_pairs(excluded, (), series)) if excluded else set()
+    pairs = tuple(pair for pair in pairs if pair not in unwanted)
+    if not pairs:
+        raise UsageError("no metric is left; leave out --exclude-metric, or take fewer with it")
     if query.param("metric").many:
         return {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
     values = {"metric": _only({m for m, _ in pairs}, "metric", query)}

@@ -81,8 +81,7 @@ class Dataset:
             UsageError: it is no single SELECT, or DuckDB refuses it.
             DatasetError: a file of the snapshot cannot be read.
         """
-        self._check_select(statement)
-        return self._relation(statement, params)
+        return self._relation(self._one_select(statement), params)
 
     def explain(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
@@ -92,9 +91,9 @@ class Dataset:
         Raises:
             UsageError: it is no single SELECT, or DuckDB refuses it.
         """
-        self._check_select(statement)
+        select = self._one_select(statement)
         with speaking():
-            plan = self._connection.execute(f"EXPLAIN {statement}", _parameters(params)).fetchall()
+            plan = self._connection.execute(f"EXPLAIN {select}", _parameters(params)).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
 
     def query(self, name: str, /, **typed: Any) -> duckdb.DuckDBPyRelation:
@@ -114,7 +113,8 @@ class Dataset:
 
     def bound(self, name: str, /, **typed: Any) -> dict[str, Any]:
         """Return the values that ``query`` binds to the parameters of a query."""
-        needs_series = any(typed.get(key) is not None for key in ("metric", "variant"))
+        about_series = ("metric", "variant", arguments.EXCLUDED)
+        needs_series = any(typed.get(key) is not None for key in about_series)
         return arguments.bound(
             catalogue.find(name), typed, self.series_names if needs_series else {}
         )
@@ -161,7 +161,8 @@ class Dataset:
         """Let go of the snapshot; relations cannot be read any more."""
         self._open.close()
 
-    def _check_select(self, statement: str) -> None:
+    def _one_select(self, statement: str) -> str:
+        """Give the one SELECT without what follows its semicolon: a relation takes no more."""
         with speaking():
             statements = self._connection.extract_statements(statement)
         if not statements:
@@ -173,6 +174,9 @@ class Dataset:
             raise UsageError("a PIVOT that finds its columns by itself is not one SELECT; list IN")
         if kind != "SELECT":
             raise UsageError(f"{kind} is not allowed; give one SELECT, a snapshot never changes")
+        text = statement.encode()  # DuckDB counts bytes
+        ends = [at for at, _ in duckdb.tokenize(statement) if text[at : at + 1] == b";"]
+        return text[: ends[-1]].decode() if ends else statement
 
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None

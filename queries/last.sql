@@ -8,8 +8,6 @@
 -- answer was chosen from. Answered from the series table; only series that end in no finite
 -- value (or in exactly 0, when suspect zeros are excluded) are looked up in the points.
 --
--- The metrics and variants are bound as two lists of the same length, one pair a series.
---
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Take :monitor: metrics too (default: false).

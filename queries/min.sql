@@ -6,8 +6,6 @@
 -- that the answer was chosen from. Answered from the series table; only series whose min is
 -- exactly 0 are looked up in the points, and only when suspect zeros are excluded.
 --
--- The metrics and variants are bound as two lists of the same length, one pair a series.
---
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Take :monitor: metrics too (default: false).

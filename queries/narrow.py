@@ -77,6 +77,7 @@ def _resolved(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Resol
 def _names(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Names:
     """Read the names that exist, but only those that the filter needs."""
     projects = _pairs(connection, "project_id", "project") if asked.projects else {}
+    projects = {**_parents(projects.values()), **projects}
     users = _pairs(connection, "user_id", "user") if asked.users else {}
     tagged = asked.tags or asked.any_tags or asked.exclude_tags
     tags = "SELECT DISTINCT unnest(tags) FROM files.tasks"
@@ -86,6 +87,16 @@ def _names(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Names:
         tags=set(_column(connection, tags)) if tagged else (),
         me=_me(connection, users) if "me" in asked.users else None,
     )
+
+
+def _parents(names: Iterable[str]) -> dict[str, str]:
+    """Name the projects above: one without tasks of its own has no row that tells its id."""
+    return {
+        parent: parent
+        for name in names
+        for depth in range(1, name.count("/") + 1)
+        for parent in ["/".join(name.split("/")[:depth])]
+    }
 
 
 def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str | None:

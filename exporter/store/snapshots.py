@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.files import FileEntry
 
@@ -80,7 +80,7 @@ def open_snapshot(path: Path, which: int | datetime | None = None) -> Snapshot:
 def _current(data: Path) -> Path:
     folder = current_snapshot_folder(data)
     if folder is None:
-        raise DatasetError(f"no dataset at {data}; run clearml-snapshot export first")
+        raise NoDatasetError(f"no dataset at {data}; run clearml-snapshot export first")
     return folder
 
 
