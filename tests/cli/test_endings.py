@@ -27,7 +27,10 @@ Piped = Callable[..., "subprocess.CompletedProcess[str]"]
         (["query", "max", "--by", "day"], "'day' is none of variant, task, project"),
         (["query", "max", "--top", "many"], "'many' is no whole number"),
         (["query", "max", "--limit", "0"], "0 is less than 1"),
-        (["query", "max", "--project", "visoin/resnet"], "did you mean 'vision/resnet'?"),
+        (
+            ["query", "max", "--project", "visoin/resnet"],
+            "did you mean 'vision/resnet' or 'vision'?",
+        ),
         (["query", "max", "--task", "@none.txt"], "cannot read none.txt"),
         (["query", "max", "--snapshot", "soon"], "'soon' is no time"),
         (["query", "max", "--format", "xml"], "'xml' is none of table, csv"),
@@ -48,15 +51,15 @@ def test_a_usage_error_is_one_line_that_helps(
     assert said in done.stderr
 
 
-def test_no_dataset_is_exit_code_5(piped: Piped, tmp_path: Path) -> None:
+def test_no_dataset_is_a_usage_error(piped: Piped, tmp_path: Path) -> None:
     done = piped("query", "max", "--data", str(tmp_path / "none"))
-    assert done.returncode == ExitCode.DATASET
+    assert done.returncode == ExitCode.USAGE
     assert done.stderr.count("\n") == 1
 
 
 def test_the_variable_names_the_dataset_and_the_option_wins(piped: Piped, tmp_path: Path) -> None:
     nowhere = str(tmp_path / "none")
-    assert piped("query", "max", CLEARML_SNAPSHOT_DATA=nowhere).returncode == ExitCode.DATASET
+    assert piped("query", "max", CLEARML_SNAPSHOT_DATA=nowhere).returncode == ExitCode.USAGE
     won = piped("query", "max", "--data", "data", CLEARML_SNAPSHOT_DATA=nowhere)
     assert won.returncode == ExitCode.COMPLETE
 

@@ -107,7 +107,7 @@ def test_a_query_starts_without_pydantic(history: Path) -> None:
     """Typer would validate each option with it: 0.1 s a start."""
     script = (
         "import sys; from clearml_snapshot.cli.main import main; "
-        "code = main(['query', 'max', '--metric', 'loss', '--top', '2', '--by', 'task', '-q']); "
+        "code = main(['query', 'max', '--metric', 'loss', '--by', 'task', '-q']); "
         "sys.exit(code or 'pydantic' in sys.modules)"
     )
     done = subprocess.run(

@@ -49,6 +49,8 @@ NAMES = (
     "",
     "x" * 8_000,
 )
+TYPED = tuple(name for name in NAMES if name)
+"""An empty argument is a slip of the shell, and refused."""
 TAGS = ("gpu", "v2", "-minus", "", " ", "a b", "__$all", "GPU", "é")
 STATUSES = ("created", "queued", "in_progress", "stopped", "completed", "failed", "published")
 TYPES = ("training", "testing", "custom")
@@ -158,7 +160,7 @@ FILTERS = st.builds(
     TaskFilter,
     projects=some((*PROJECTS, "v*", "vision/*", "*i*", "[Vv]ision", "?lp")),
     subprojects=st.booleans(),
-    task_names=some((*NAMES, "training*", "*\n*", "[[]x]", "*\x00*", "?/?", "*" + "x" * 50 + "*")),
+    task_names=some((*TYPED, "training*", "*\n*", "[[]x]", "*\x00*", "?/?", "*" + "x" * 50 + "*")),
     task_name_regex=st.none() | st.sampled_from(["^train", "(?i)TRAIN", r"\d$", r"\n", "b|x"]),
     tags=some(TAGS),
     any_tags=some(TAGS),
@@ -196,7 +198,7 @@ SINGLE_FILTERS = [
     {},
     *({"projects": (name,)} for name in (*PROJECTS, "v*", "vision/*", "*on")),
     *({"projects": (name,), "subprojects": False} for name in ("vision", "v*")),
-    *({"task_names": (name,)} for name in (*NAMES, "training*", "*\n*", "*[")),
+    *({"task_names": (name,)} for name in (*TYPED, "training*", "*\n*", "*[")),
     *({"task_name_regex": text} for text in ("^train", "(?i)train", r"\d$", "break$", "^$")),
     *({"tags": (tag,)} for tag in TAGS),
     *({"any_tags": (tag, "v2")} for tag in TAGS),
