@@ -22,6 +22,8 @@ from clearml_snapshot.exporter.store.schema import SCALARS
 SINGLE_VALUE_ITERATION: Final = -(2**31)
 """The iteration at which the server keeps single-value scalars."""
 
+_KEYS: Final = ("metric", "variant", "iteration")
+_MOST_KEYS: Final = 2**62
 _EXACT_INTEGER: Final = 2**53
 _INT64: Final = range(-(2**63), 2**63)
 _FIRST_MS: Final = -62135596800000
@@ -110,6 +112,35 @@ def decode_page(task_id: str, body: bytes) -> EventPage:
     if columns is None:
         return _decode_oddly(task_id, body)
     return _page(task_id, columns, data.total, data.scroll_id, len(data.events))
+
+
+def distinct(points: pa.Table) -> pa.Table:
+    """Keep each key once, its latest row; on a healthy server they are distinct already."""
+    if _are_distinct(points):
+        return points
+    numbered = points.append_column("row", pa.array(range(points.num_rows), pa.int64()))
+    kept = numbered.group_by(list(_KEYS)).aggregate([("row", "max")])["row_max"]
+    return points if len(kept) == points.num_rows else points.take(kept)
+
+
+def _are_distinct(points: pa.Table) -> bool:
+    """Number the keys of a page and count them: four times as fast as grouping by three columns.
+
+    False can also mean that the iterations lie too far apart to be numbered.
+    """
+    if not points.num_rows:
+        return True
+    columns: dict[str, Any] = {name: points[name].combine_chunks() for name in _KEYS}
+    metric, variant, iteration = columns.values()
+    low, high = (edge(iteration).as_py() or 0 for edge in (pc.min, pc.max))
+    series = len(metric.dictionary) * len(variant.dictionary)
+    if low == _INT64[0] or (high - low + 2) * series >= _MOST_KEYS:
+        return False
+    # A single value has no iteration; it is numbered as the one before the first.
+    numbers = iteration.fill_null(low - 1).to_numpy() - (low - 1)
+    codes = metric.indices.to_numpy() * len(variant.dictionary) + variant.indices.to_numpy()
+    keys = numbers * series + codes
+    return bool(pc.count_distinct(pa.array(keys)).as_py() == points.num_rows)
 
 
 def _columns(events: list[_Event]) -> dict[str, Any] | None:

@@ -1,11 +1,10 @@
 """An export from end to end: list → plan → fetch → stage → commit."""
 
 import json
-import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -135,7 +134,11 @@ def _unmade_if_refused(folder: Path) -> Iterator[None]:
         yield
     except UsageError:
         if is_new and current_snapshot_folder(folder) is None:
-            shutil.rmtree(folder)
+            # By name: another export may have begun here, and its work must not go.
+            for name in (".gitignore", ".lock", "README.md"):
+                (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                folder.rmdir()
         raise
 
 

@@ -12,11 +12,10 @@ from functools import partial
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
-from clearml_snapshot.exporter.events import EventPage, decode_page
+from clearml_snapshot.exporter.events import EventPage, decode_page, distinct
 from clearml_snapshot.exporter.listing import FEW_TRIES, SERVER_ERROR, list_variants, listed_series
 from clearml_snapshot.exporter.metrics import MetricChoice, Selector, metric_selectors
 
@@ -30,8 +29,6 @@ _SAFE_SERIES: Final = PAGE - 1_000
 """Series asked for together after a split: no iteration of theirs can fill a page."""
 _one_at_a_time: Final = threading.Lock()
 """Decoding holds the interpreter: threads that fight over it cost a quarter of the time."""
-_KEYS: Final = ("metric", "variant", "iteration")
-_MOST_KEYS: Final = 2**62
 _SEARCH_ENGINE: Final = 100
 """The subcode of an error that is the search engine's, such as a page that is too large."""
 _PASSING: Final = frozenset({0, 429, 502, 503, 504, 509})
@@ -198,7 +195,7 @@ def _keep(reading: _Reading, page: EventPage) -> None:
     """Hand the points of a page on, and count them."""
     tally = reading.tally
     with _one_at_a_time:
-        points = _distinct(page.points)
+        points = distinct(page.points)
     tally.stored += points.num_rows
     tally.bad += page.bad
     tally.odd += page.returned - points.num_rows
@@ -297,35 +294,6 @@ def _ask(reading: _Reading, part: _Part, scroll_id: str | None, size: int) -> Ev
 def _decode(task_id: str, body: bytes) -> EventPage:
     with _one_at_a_time:
         return decode_page(task_id, body)
-
-
-def _distinct(points: pa.Table) -> pa.Table:
-    """Keep each key once, its latest row; on a healthy server they are distinct already."""
-    if _are_distinct(points):
-        return points
-    numbered = points.append_column("row", pa.array(range(points.num_rows), pa.int64()))
-    kept = numbered.group_by(list(_KEYS)).aggregate([("row", "max")])["row_max"]
-    return points if len(kept) == points.num_rows else points.take(kept)
-
-
-def _are_distinct(points: pa.Table) -> bool:
-    """Number the keys of a page and count them: four times as fast as grouping by three columns.
-
-    False can also mean that the iterations lie too far apart to be numbered.
-    """
-    if not points.num_rows:
-        return True
-    columns: dict[str, Any] = {name: points[name].combine_chunks() for name in _KEYS}
-    metric, variant, iteration = columns.values()
-    low, high = (edge(iteration).as_py() or 0 for edge in (pc.min, pc.max))
-    series = len(metric.dictionary) * len(variant.dictionary)
-    if (high - low + 2) * series >= _MOST_KEYS:
-        return False
-    # A single value has no iteration; it is numbered as the one before the first.
-    numbers = iteration.fill_null(low - 1).to_numpy() - (low - 1)
-    codes = metric.indices.to_numpy() * len(variant.dictionary) + variant.indices.to_numpy()
-    keys = numbers * series + codes
-    return bool(pc.count_distinct(pa.array(keys)).as_py() == points.num_rows)
 
 
 def _verdict(reading: _Reading, *, was_split: bool) -> ScalarsRead:
