@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from clearml_snapshot.cli.frame import OptionGroup, add_command
 from clearml_snapshot.cli.options import (
     DEFAULT_DATA,
-    OUTPUT,
     TASKS,
     Data,
     ExportedMetrics,
@@ -22,84 +21,18 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.progress import make_progress
+from clearml_snapshot.cli.server import SERVER, Json, Server
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.api import Limits
     from clearml_snapshot.exporter.report import ExportReport
     from clearml_snapshot.exporter.selection import Selection
 
 PANEL: Final = "Take home"
-SERVER: Final = "The server"
 STORED: Final = "What is stored"
 _SHOWN_PROBLEMS: Final = 10
-
-Json = Annotated[
-    Literal["json"] | None,
-    typer.Option(
-        "--format",
-        metavar="json",
-        rich_help_panel=OUTPUT,
-        help="One JSON object on stdout.",
-        show_default="words on stderr",
-    ),
-]
-
-
-@dataclass(frozen=True)
-class ServerOptions:
-    """How long to wait for a server, and where its web UI is."""
-
-    timeout: float
-    give_up_after: float
-    web_host: str | None
-
-    def limits(self) -> "Limits":
-        """Give them as the exporter takes them."""
-        from clearml_snapshot.exporter.api import Limits
-
-        return Limits(self.timeout, self.give_up_after)
-
-
-def server_options(
-    timeout: Annotated[
-        float,
-        typer.Option(
-            "--timeout",
-            metavar="SECONDS",
-            min=0.1,
-            rich_help_panel=SERVER,
-            help="How long one request may take.",
-        ),
-    ] = 60.0,
-    give_up_after: Annotated[
-        float,
-        typer.Option(
-            "--give-up-after",
-            metavar="SECONDS",
-            min=0.1,
-            rich_help_panel=SERVER,
-            help="How long without any success until the server counts as dead.",
-        ),
-    ] = 120.0,
-    web_host: Annotated[
-        str | None,
-        typer.Option(
-            "--web-host",
-            metavar="URL",
-            rich_help_panel=SERVER,
-            help="The web UI's address, for links to tasks.",
-            show_default="as configured",
-        ),
-    ] = None,
-) -> ServerOptions:
-    """Gather how to talk to a server; keys are never options."""
-    return ServerOptions(timeout, give_up_after, web_host)
-
-
-Server = Annotated[ServerOptions, OptionGroup(server_options)]
 
 
 @dataclass(frozen=True)
