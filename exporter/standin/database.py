@@ -6,7 +6,6 @@ datetimes in UTC cut to milliseconds (as MongoDB keeps them).
 
 import hashlib
 import json
-import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,18 @@ from typing import Any
 
 import numpy as np
 
+from clearml_snapshot.exporter.standin.documents import (
+    Document,
+    finite,
+    forget_run,
+    is_of_the_run,
+    is_running,
+    milliseconds,
+    new_project,
+    new_task,
+    rename_project,
+    stored,
+)
 from clearml_snapshot.exporter.standin.points import (
     SCALAR,
     SINGLE_VALUE,
@@ -27,8 +38,6 @@ from clearml_snapshot.exporter.standin.summaries import (
     hashed,
     merge,
 )
-
-Document = dict[str, Any]
 
 COMPANY = "d1bd92a3b039400cbafc60a7a5b1e52b"
 DEFAULT_USER = "__tests__"
@@ -82,24 +91,14 @@ class Database:
         for project in self.projects.values():
             if project["name"] == name:
                 return str(project["id"])
-        parent_name, _, basename = name.rpartition("/")
-        parent = self.projects[self.add_project(parent_name)] if parent_name else None
+        parent = self._parent(name)
         project_id = fields.pop("id", None) or self.new_id()
         now = self._time()
         self.projects[project_id] = {
-            "id": project_id,
+            **new_project(project_id, name, parent, now),
             "company": self.company,
             "user": DEFAULT_USER,
-            "name": name,
-            "basename": basename,
-            "description": "",
-            "created": now,
-            "last_update": now,
-            "tags": [],
             "system_tags": sorted(system_tags),
-            "featured": 9999,
-            **({"parent": parent["id"]} if parent else {}),
-            "path": [*parent["path"], parent["id"]] if parent else [],
             **fields,
         }
         return str(project_id)
@@ -115,36 +114,15 @@ class Database:
         task = fields.pop("id", None) or self.new_id()
         created = fields.pop("created", None) or self._time()
         document: Document = {
-            "id": task,
+            **new_task(task, name, created),
             "company": self.company,
             "user": DEFAULT_USER,
-            "name": name,
-            "type": "training",
-            "status": "created",
-            "report_assets": [],
-            "created": created,
-            "output": {},
-            "execution": _execution(),
-            "tags": [],
-            "system_tags": [],
-            "script": {"repository": "", "entry_point": "", "requirements": {}},
-            "last_update": created,
-            "last_change": created,
-            "last_iteration": 0,
-            "last_metrics": {},
-            "unique_metrics": [],
-            "metric_stats": {},
-            "hyperparams": {},
-            "configuration": {},
-            "runtime": {},
-            "models": {"input": [], "output": []},
-            "container": {},
             "last_changed_by": DEFAULT_USER,
         }
         if project is not None:
             known = project in self.projects
             document["project"] = project if known else self.add_project(project)
-        document.update({key: _stored(key, value) for key, value in fields.items()})
+        document.update({key: stored(key, value) for key, value in fields.items()})
         with self.lock:
             self.tasks[task] = document
             self.events[task] = TaskEvents(task)
@@ -172,7 +150,7 @@ class Database:
             }
             for event in events
         ]
-        if not all(_finite(event.get("value")) for event in filled):
+        if not all(finite(event.get("value")) for event in filled):
             raise ValueError("the server refuses NaN and infinity; the SDK sends 0.0 for them")
         with self.lock:
             self.events[task].put(Event(body) for body in filled)
@@ -227,16 +205,38 @@ class Database:
     def put_raw(self, task: str, text: str) -> None:
         """Store an event as exact JSON text: huge numbers, 1e400, lone surrogates, anything.
 
-        Nothing is filled in and no summary is touched; the events' key decides what is replaced.
+        Nothing is filled in and no field of the task is touched (the server, too, writes events
+        first and the task's times and summaries later); the key decides what is replaced.
         """
         with self.lock:
             self.events[task].put([Event(json.loads(text), text)])
 
-    def edit(self, task: str, **fields: Any) -> None:
-        """Edit a task (name, tags, comment, …): its ``last_change`` moves, nothing else."""
+    def lose(self, task: str, keep: Callable[[str, str, Any], bool] | None = None) -> None:
+        """Lose events, as a search engine that was restored from an old copy has.
+
+        The task shows no trace of it: neither its times nor its summaries change.
+
+        Args:
+            task: an id.
+            keep: tells of (metric, variant, iteration) what stays; nothing by default.
+        """
         with self.lock:
-            changes = {key: _stored(key, value) for key, value in fields.items()}
-            self.tasks[task].update({"last_change": self._time(), **changes})
+            self.events[task].keep_only(keep or (lambda *_: False))
+
+    def edit(self, task: str, **fields: Any) -> None:
+        """Edit a task: ``last_change`` moves, and ``last_update`` if it is more than a label."""
+        with self.lock:
+            document, now = self.tasks[task], self._time()
+            times = {"last_change": now}
+            if is_of_the_run(document, fields):
+                times["last_update"] = now
+            changes = {key: stored(key, value) for key, value in fields.items()}
+            document.update({**times, **changes})
+
+    def ping(self, task: str) -> None:
+        """Let a worker say that it lives: the task looks changed and nothing else is."""
+        with self.lock:
+            self._touch(self.tasks[task])
 
     def rename(self, task: str, name: str) -> None:
         """Rename a task."""
@@ -255,27 +255,39 @@ class Database:
         tags = [tag for tag in self.tasks[task]["system_tags"] if tag != "archived"]
         self.edit(task, system_tags=tags)
 
+    def rename_project(self, project_id: str, name: str) -> None:
+        """Rename a project (its full name), or move it below another; the tasks never notice."""
+        with self.lock:
+            inside = self.with_children([project_id]) - {project_id}
+            below = [self.projects[key] for key in sorted(inside)]
+            rename_project(self.projects[project_id], below, name, self._parent(name), self._time())
+
     def set_status(self, task: str, status: str) -> None:
-        """Change the status as the server does: ``started`` and ``completed`` follow."""
-        now = self._time()
-        times: Document = {"status_changed": now, "last_update": now}
-        if status == "in_progress":
-            times["started"] = now
-        elif status in ("completed", "stopped", "failed", "closed"):
-            times["completed"] = now
-        elif status == "published":
-            times["published"] = now
-        self.edit(task, status=status, **times)
+        """Change the status as the server does: ``started`` and ``completed`` follow.
+
+        There is no call to unpublish; a forced change to another status does it, as here.
+        """
+        with self.lock:
+            document, now = self.tasks[task], self._time()
+            if status == "in_progress" and not is_running(document):
+                for name in ("completed", "active_duration"):
+                    document.pop(name, None)
+                document["started"] = now
+            elif status in ("completed", "stopped", "failed"):
+                document["completed"] = now
+            elif status == "published":
+                document["published"] = now
+            document.update(status=status, status_changed=now, last_update=now, last_change=now)
+
+    def continue_task(self, task: str) -> None:
+        """Run a task that had ended again: a new ``started``, and all its events stay."""
+        self.set_status(task, "in_progress")
 
     def reset(self, task: str) -> None:
         """Reset a task: its events and summaries are gone, it is a draft again."""
         with self.lock:
-            document = self.tasks[task]
-            for name in ("started", "completed", "published", "active_duration"):
-                document.pop(name, None)
             self.events[task] = TaskEvents(task)
-            empty: Document = {"last_metrics": {}, "metric_stats": {}, "last_iteration": 0}
-            document.update(empty)
+            forget_run(self.tasks[task])
             self.set_status(task, "created")
 
     def delete_task(self, task: str) -> None:
@@ -303,40 +315,24 @@ class Database:
             entry = stats.setdefault(hashed(event["metric"]), {"metric": event["metric"]})
             types = entry.setdefault("event_stats_by_type", {SCALAR: {"last_update": 0}})
             types[SCALAR]["last_update"] = max(types[SCALAR]["last_update"], event["timestamp"])
+        document["metric_stats"] = stats
+        self._touch(document)
+
+    def _touch(self, document: Document) -> None:
         now = self._time()
-        document.update(metric_stats=stats, last_update=now, last_change=now)
-        if document["status"] == "in_progress" and "started" in document:
+        document.update(last_update=now, last_change=now)
+        if is_running(document):
             running = (now - document["started"]).total_seconds()
             document["active_duration"] = max(0, int(running))
 
+    def _parent(self, name: str) -> Document | None:
+        """Return the project above a name, added where it is new; None at the top."""
+        parent_name = name.rpartition("/")[0]
+        return self.projects[self.add_project(parent_name)] if parent_name else None
+
     def _time(self) -> datetime:
-        now: datetime = _milliseconds(self.now())
+        now: datetime = milliseconds(self.now())
         return now
 
     def _written(self) -> str:
         return self._time().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _execution() -> Document:
-    return {
-        "test_split": 0,
-        "parameters": {},
-        "model_desc": {},
-        "model_labels": {},
-        "artifacts": [],
-    }
-
-
-def _finite(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
-
-
-def _stored(name: str, value: Any) -> Any:
-    return sorted(value) if name in ("tags", "system_tags") else _milliseconds(value)
-
-
-def _milliseconds(value: Any) -> Any:
-    if not isinstance(value, datetime):
-        return value
-    aware = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    return aware.replace(microsecond=aware.microsecond // 1000 * 1000)

@@ -158,6 +158,18 @@ class TaskEvents:
         self.blocks.append(block)
         self._table = None
 
+    def keep_only(self, keep: Callable[[str, str, Any], bool]) -> None:
+        """Drop every event of whose (metric, variant, iteration) ``keep`` says no."""
+        self._thaw()
+        self.events = {
+            key: event
+            for key, event in self.events.items()
+            if keep(
+                event.body.get("metric", ""), event.body.get("variant", ""), event.body.get("iter")
+            )
+        }
+        self._table = None
+
     def table(self) -> Table:
         """Return the columns; they are kept until the next change or ``forget``."""
         if self._table is None:
