@@ -52,8 +52,9 @@ bench: install ## Against the SDK's loop, and a cold `query max` (minutes)
 	$(BIN)/python tests/bench/compare_sdk.py
 	$(BIN)/python tests/bench/cold_query.py
 
-soak: install ## Kill exports at random moments, compare every point (minutes)
+soak: install ## 200 exports killed, a year of nights, every point compared (half an hour)
 	$(BIN)/python tests/bench/soak.py
+	$(BIN)/python tests/bench/year.py
 
 clean: ## Remove .venv, builds and caches; never a dataset
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,9 +1,11 @@
 """`export` and `whoami`: the two commands that talk to a server."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -12,6 +14,7 @@ import typer
 from clearml_snapshot.cli.frame import OptionGroup, add_command
 from clearml_snapshot.cli.options import (
     DEFAULT_DATA,
+    OUTPUT,
     TASKS,
     Data,
     ExportedMetrics,
@@ -21,33 +24,33 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.progress import make_progress
-from clearml_snapshot.cli.server import SERVER, Json, Server
+from clearml_snapshot.cli.server import SERVER, Json, Server, ServerOptions
+from clearml_snapshot.cli.summary import summary
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
-from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.filters import TaskFilter, parse_time
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.report import ExportReport
+    from clearml_snapshot.exporter.agenda import ExportOptions
+    from clearml_snapshot.exporter.report import ExportReport, Forecast
     from clearml_snapshot.exporter.selection import Selection
 
 PANEL: Final = "Take home"
 STORED: Final = "What is stored"
-_SHOWN_PROBLEMS: Final = 10
 
 
 @dataclass(frozen=True)
-class StoreOptions:
-    """What is stored, and how the run goes."""
+class RunOptions:
+    """What a run does of its work, and when it may begin."""
 
     everything: bool
     once: bool
-    with_params: bool
-    keep_secrets: bool
-    workers: int
+    only_failed: bool
+    dry_run: bool
     wait: bool
 
 
-def store_options(
+def run_options(
     everything: Annotated[
         bool, typer.Option("--all", rich_help_panel=TASKS, help="Every task: no filter.")
     ] = False,
@@ -59,6 +62,48 @@ def store_options(
             help="Do not remember this selection for later exports (--task never is).",
         ),
     ] = False,
+    only_failed: Annotated[
+        bool,
+        typer.Option(
+            "--only-failed",
+            rich_help_panel=TASKS,
+            help="Only the tasks that are stored as partial or failed.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            rich_help_panel=OUTPUT,
+            help="Only say what would be read; nothing is written.",
+        ),
+    ] = False,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", rich_help_panel=STORED, help="Wait for another export of this dataset."
+        ),
+    ] = False,
+) -> RunOptions:
+    """Gather what the run does."""
+    return RunOptions(everything, once, only_failed, dry_run, wait)
+
+
+Run = Annotated[RunOptions, OptionGroup(run_options)]
+
+
+@dataclass(frozen=True)
+class StoreOptions:
+    """What is stored, and how much of it at a time."""
+
+    with_params: bool
+    keep_secrets: bool
+    accept_loss: bool
+    keep: int | timedelta
+    workers: int
+
+
+def store_options(
     no_params: Annotated[
         bool,
         typer.Option(
@@ -73,21 +118,49 @@ def store_options(
             help="Store what looks like a credential as it is, not as <redacted>.",
         ),
     ] = False,
+    accept_loss: Annotated[
+        bool,
+        typer.Option(
+            "--accept-loss",
+            rich_help_panel=STORED,
+            help="Where the server has lost points of a task, lose them here too.",
+        ),
+    ] = False,
+    keep: Annotated[
+        str,
+        typer.Option(
+            "--keep",
+            metavar="N|AGE",
+            rich_help_panel=STORED,
+            help="How many finished exports stay, or for how long (30d).",
+        ),
+    ] = "2",
     workers: Annotated[
         int,
         typer.Option(
             "--workers", metavar="N", min=1, max=64, rich_help_panel=SERVER, help="Tasks in flight."
         ),
     ] = 4,
-    wait: Annotated[
-        bool,
-        typer.Option(
-            "--wait", rich_help_panel=STORED, help="Wait for another export of this dataset."
-        ),
-    ] = False,
 ) -> StoreOptions:
     """Gather what is stored."""
-    return StoreOptions(everything, once, not no_params, keep_secrets, workers, wait)
+    return StoreOptions(not no_params, keep_secrets, accept_loss, read_keep(keep), workers)
+
+
+def read_keep(text: str) -> int | timedelta:
+    """Read how many exports stay, or how old they may grow.
+
+    Raises:
+        UsageError: it is neither a number of at least 1 nor an age.
+    """
+    if text.isascii() and text.isdecimal() and int(text) >= 1:
+        return int(text)
+    now = datetime.now(UTC)
+    try:
+        if re.fullmatch(r"\d+[mhdw]", text):
+            return now - parse_time(text, now)
+    except UsageError:
+        pass
+    raise UsageError(f"--keep {text}: give a number of exports (at least 1), or an age such as 30d")
 
 
 Store = Annotated[StoreOptions, OptionGroup(store_options)]
@@ -102,6 +175,7 @@ def register(app: typer.Typer) -> None:
 def export(
     filters: Filters,
     metrics: ExportedMetrics,
+    run: Run,
     store: Store,
     server: Server,
     data: Data = DEFAULT_DATA,
@@ -113,26 +187,39 @@ def export(
     Without a filter it repeats the selections that the dataset remembers, and reads only what
     has changed. The first export needs a filter, or --all.
     """
-    from clearml_snapshot.exporter.run import ExportOptions
+    from clearml_snapshot.exporter.dry_run import forecast
     from clearml_snapshot.exporter.run import export as run_export
 
-    options = ExportOptions(
-        workers=store.workers,
-        limits=server.limits(),
-        web_host=server.web_host,
-        keep_secrets=store.keep_secrets,
-        with_params=store.with_params,
-        wait=store.wait,
-        once=store.once or bool(filters.task_ids),
-    )
-    selection = _selection(filters, metrics, store.everything)
+    options = _options(filters, run, store, server)
+    selection = _selection(filters, metrics, run)
+    act: Callable[..., ExportReport | Forecast] = forecast if run.dry_run else run_export
     with _told(data):
-        report = run_export(data, selection, options=options, progress=make_progress(quiet=quiet))
+        report = act(data, selection, options=options, progress=make_progress(quiet=quiet))
     if form == "json":
         write_text(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
     for line in () if quiet else summary(report):
         note(line)
     raise typer.Exit(report.exit_code)
+
+
+def _options(
+    filters: TaskFilter, run: RunOptions, store: StoreOptions, server: ServerOptions
+) -> "ExportOptions":
+    from clearml_snapshot.exporter.agenda import ExportOptions
+
+    return ExportOptions(
+        workers=store.workers,
+        limits=server.limits(),
+        web_host=server.web_host,
+        keep_secrets=store.keep_secrets,
+        with_params=store.with_params,
+        wait=run.wait,
+        once=run.once,
+        only_failed=run.only_failed,
+        accept_loss=store.accept_loss,
+        order=filters.order,
+        keep=store.keep,
+    )
 
 
 def whoami(server: Server, form: Json = None) -> None:
@@ -145,34 +232,6 @@ def whoami(server: Server, form: Json = None) -> None:
         return
     width = max(map(len, found))
     write_text("".join(f"{name:<{width}}  {value}\n" for name, value in found.items()))
-
-
-def summary(report: "ExportReport") -> Iterator[str]:
-    """Say in a few lines what an export came to; the last one is the folder to copy."""
-    yield (
-        f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} read again, "
-        f"{report.tasks_unchanged:,} unchanged, {report.tasks_partial:,} partial, "
-        f"{report.tasks_failed:,} failed"
-    )
-    if not (report.tasks_new or report.tasks_changed or report.tasks_unchanged):
-        yield "no task matches the filter; the dataset is valid"
-    held = report.totals["points"]
-    share = f", {report.monitor_points / held:.0%} of them :monitor:" if held else ""
-    yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
-    if report.points_bad:
-        yield f"odd values: {report.points_bad:,} points differ from what was sent (points_bad)"
-    if report.redacted:
-        yield f"redacted: {report.redacted:,} values look like credentials (--keep-secrets)"
-    yield from (f"left out: {text}" for text in report.left_out)
-    for problem in report.problems[:_SHOWN_PROBLEMS]:
-        yield f"{problem.state}: {problem.task_id[:8]} {problem.name[:40]}: {problem.reason}"
-    if len(report.problems) > _SHOWN_PROBLEMS:
-        yield f"… and {len(report.problems) - _SHOWN_PROBLEMS:,} more (SELECT * FROM tasks)"
-    yield (
-        f"{report.server}: {report.requests:,} requests ({report.retries:,} repeated), "
-        f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
-    )
-    yield f"{report.result}; the folder to copy: {report.snapshot}"
 
 
 @contextmanager
@@ -189,7 +248,7 @@ def _told(data: Path) -> Iterator[None]:
         ) from error
 
 
-def _selection(filters: TaskFilter, metrics: MetricOptions, everything: bool) -> "Selection | None":
+def _selection(filters: TaskFilter, metrics: MetricOptions, run: RunOptions) -> "Selection | None":
     """Make the selection; None means all that the dataset remembers."""
     from clearml_snapshot.exporter.selection import Selection
 
@@ -198,8 +257,10 @@ def _selection(filters: TaskFilter, metrics: MetricOptions, everything: bool) ->
         for name in vars(filters)
         if name not in {"hidden", "archived", "order", "limit", "subprojects"}
     )
-    if everything and narrows_tasks:
+    if run.everything and narrows_tasks:
         raise UsageError("--all and a filter of tasks exclude each other; give one of them")
-    if everything or not filters.is_empty or metrics.metrics or metrics.excluded:
+    if filters.limit is None:
+        filters = replace(filters, order="newest")  # an order alone selects nothing
+    if run.everything or not filters.is_empty or metrics.metrics or metrics.excluded:
         return Selection(filters, metrics.metrics, metrics.excluded)
     return None

@@ -174,7 +174,10 @@ def task_filter(
         _option("--limit", section=TASKS, metavar="N", min=1, help="At most so many tasks."),
     ] = None,
     order: Annotated[
-        Order, _option("--order", section=TASKS, help="Which tasks --limit takes first.")
+        Order,
+        _option(
+            "--order", section=TASKS, help="Which tasks come first: to be read, and for --limit."
+        ),
     ] = "newest",
 ) -> TaskFilter:
     """Gather the filters of tasks; ids are read from files here, prefixes resolved later.

@@ -1,8 +1,8 @@
 """Several tasks in flight: threads read, and one caller takes what is whole, as it comes."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -11,13 +11,19 @@ from clearml_snapshot.exporter.errors import CeilingError, RefusedError, ServerE
 from clearml_snapshot.exporter.listing import read_all_details
 from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.redact import Redactor
-from clearml_snapshot.exporter.scalars import ScalarsRead, fetch_scalars
+from clearml_snapshot.exporter.scalars import ScalarsRead, count_scalars, fetch_scalars
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, discard
 from clearml_snapshot.exporter.tasks import TaskDetails
 
-_DETAILS_AHEAD: Final = 100
+_FIRST_GROUP: Final = 10
+_MOST_DETAILS: Final = 100
 """Tasks whose heavy fields are read in one request."""
+_MOST_CLAIMS: Final = 5_000
+"""Series that the tasks of one such request should have in all: a summary is 350 bytes."""
 _GONE: Final = TaskDetails({}, (), missing="its metadata: deleted from the server meanwhile")
+
+State = Literal["complete", "partial", "failed", "kept"]
+"""``kept``: the points are those that are stored already; only the metadata was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +34,7 @@ class FetchedTask:
     details: TaskDetails
     read: ScalarsRead
     points: TaskPoints | None
-    state: Literal["complete", "partial", "failed"]
+    state: State
     reason: str | None
     at: datetime
     """When reading its points began, UTC."""
@@ -45,6 +51,8 @@ class FetchOptions:
 
     workers: int
     with_params: bool
+    reports: Mapping[str, int] = field(default_factory=dict)
+    """Reports that the stored series had got when they were read, by task id."""
 
 
 def fetch_tasks(
@@ -65,13 +73,15 @@ def fetch_tasks(
 
     Raises:
         ServerError: the server is gone.
+        CeilingError: a ceiling is reached.
     """
     pending: set[Future[FetchedTask]] = set()
-    queue = _with_details(api, planned, redactor, options.with_params)
+    queue = with_details(api, planned, redactor, options.with_params)
     pool = ThreadPoolExecutor(options.workers, thread_name_prefix="fetch")
     try:
         for one, details in queue:
-            pending.add(pool.submit(_fetch, api, one, details, stage()))
+            reports = options.reports.get(one.task.task_id)
+            pending.add(pool.submit(_fetch, api, one, details, stage(), reports))
             if len(pending) > options.workers:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 yield from (future.result() for future in done)
@@ -84,31 +94,43 @@ def fetch_tasks(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _with_details(
+def with_details(
     api: Api, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
 ) -> Iterator[tuple[PlannedTask, TaskDetails]]:
     """Read the heavy fields in groups; one that is refused is halved down to the culprit."""
-    groups = [planned[at : at + _DETAILS_AHEAD] for at in range(0, len(planned), _DETAILS_AHEAD)]
-    groups.reverse()
-    while groups:
-        group = groups.pop()
+    at, size = 0, _FIRST_GROUP
+    while at < len(planned):
+        group = planned[at : at + size]
         ids = [one.task.task_id for one in group]
         try:
             details = dict(read_all_details(api, ids, redactor, with_params=with_params))
         except RefusedError as error:
             if len(group) > 1:
-                groups += [group[len(group) // 2 :], group[: len(group) // 2]]
+                size = len(group) // 2
                 continue
             details = {ids[0]: TaskDetails({}, (), missing=f"its metadata: {error}")}
+        at += len(group)
+        size = _next_size(details.values())
         for one in group:
             yield one, details.get(one.task.task_id, _GONE)
 
 
-def _fetch(api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage) -> FetchedTask:
+def _next_size(details: Collection[TaskDetails]) -> int:
+    """Choose how many tasks come next: summaries of thousands of series are megabytes."""
+    most = max((len(one.claims.rows) for one in details), default=0)
+    return max(1, min(_MOST_DETAILS, _MOST_CLAIMS // max(most, 1)))
+
+
+def _fetch(
+    api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage, reports: int | None
+) -> FetchedTask:
     """Read one task's points; what the server refuses is this task's failure, not the run's."""
     buffer = PointBuffer(stage, planned.task.project_id)
     at = datetime.now(UTC)
     try:
+        if _can_keep(api, planned, details, reports):
+            none = ScalarsRead(0, 0)
+            return FetchedTask(planned, details, none, None, "kept", details.missing, at)
         read = fetch_scalars(api, planned.task.task_id, planned.wanted, buffer)
     except RefusedError as error:
         buffer.discard()
@@ -117,5 +139,19 @@ def _fetch(api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage) -
         buffer.discard()
         raise
     reason = read.reason or details.missing
-    state: Literal["complete", "partial"] = "complete" if reason is None else "partial"
+    state: State = "complete" if reason is None else "partial"
     return FetchedTask(planned, details, read, buffer.finish(), state, reason, at)
+
+
+def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, reports: int | None) -> bool:
+    """Whether the stored points are still the server's: none was reported, and as many are there.
+
+    The count alone would miss a point that was overwritten, the reports one without a number.
+    """
+    if planned.points != "ask":
+        return planned.points == "keep"
+    if reports is None or details.claims.reports(planned.wanted) != reports:
+        return False
+    assert planned.known is not None
+    counted = count_scalars(api, planned.task.task_id, planned.wanted)
+    return counted == planned.known.points_expected

@@ -15,7 +15,7 @@ from typing import Final, Literal
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 
 Archived = Literal["include", "exclude", "only"]
-Order = Literal["newest", "oldest"]
+Order = Literal["newest", "oldest", "archived-first"]
 
 STATUSES: Final = (
     "created",

@@ -26,7 +26,6 @@ from clearml_snapshot.exporter.tasks import (
 _PAGE: Final = 1_000
 _IDS_PAGE: Final = 10_000
 _USERS_PAGE: Final = 500
-_DETAILS_PAGE: Final = 100
 _RESTARTS: Final = 3
 _FILTERS_SINCE: Final = (2, 27)
 """API version from which ``filters`` is understood; older servers ignore it in silence."""
@@ -69,35 +68,49 @@ def list_tasks(api: Api, asked: ResolvedFilter, progress: Progress) -> Listing:
     """
     body = request_body(asked, api.version)
     found: dict[str, Task] = {}
-    more = False
+    needs_all = asked.limit is None or asked.order == "archived-first"
     for entry in scroll(api, "tasks", body, LIGHT_FIELDS, _page_size(asked)):
         task = read_task(entry)
         if task.task_id in found or not matches(task, asked):
             continue
-        if asked.limit is not None and len(found) == asked.limit:
-            more = True
-            break
         found[task.task_id] = task
         if len(found) % _PAGE == 0:
             progress.listing(len(found))
-    return Listing(tuple(found.values()), tuple(_left_out(api, asked, body, more)))
+        if not needs_all and len(found) > (asked.limit or 0):
+            break
+    tasks = list(found.values())
+    if asked.order == "archived-first":
+        tasks.sort(key=lambda task: not task.archived)
+    more = asked.limit is not None and len(tasks) > asked.limit
+    return Listing(tuple(tasks[: asked.limit]), tuple(_left_out(api, asked, body, more)))
+
+
+def list_by_id(api: Api, task_ids: Sequence[str]) -> Iterator[Task]:
+    """List tasks by their ids, hidden and archived ones too; what is not there does not come."""
+    for at in range(0, len(task_ids), _PAGE):
+        wanted = set(task_ids[at : at + _PAGE])
+        body = {"id": sorted(wanted), "search_hidden": True, "order_by": ["id"]}
+        for entry in scroll(api, "tasks", body, LIGHT_FIELDS, _PAGE):
+            task = read_task(entry)
+            if task.task_id in wanted:
+                wanted.remove(task.task_id)
+                yield task
 
 
 def read_all_details(
     api: Api, task_ids: Sequence[str], redactor: Redactor, *, with_params: bool
 ) -> Iterator[tuple[str, TaskDetails]]:
-    """Read the heavy fields of some tasks, a hundred a request."""
-    for at in range(0, len(task_ids), _DETAILS_PAGE):
-        data = api.get(
-            "tasks.get_all_ex",
-            id=list(task_ids[at : at + _DETAILS_PAGE]),
-            only_fields=list(HEAVY_FIELDS),
-            search_hidden=True,
-            page=0,
-            page_size=_DETAILS_PAGE,
-        )
-        for entry in data["tasks"]:
-            yield str(entry["id"]), read_details(entry, redactor, with_params=with_params)
+    """Read the heavy fields of at most 500 tasks, in one request."""
+    data = api.get(
+        "tasks.get_all_ex",
+        id=list(task_ids),
+        only_fields=list(HEAVY_FIELDS),
+        search_hidden=True,
+        page=0,
+        page_size=len(task_ids),
+    )
+    for entry in data["tasks"]:
+        yield str(entry["id"]), read_details(entry, redactor, with_params=with_params)
 
 
 def count_visible(api: Api) -> tuple[int, int]:
@@ -327,7 +340,9 @@ def _left_out(
 
 
 def _page_size(asked: ResolvedFilter) -> int:
-    return min(asked.limit + 1, _PAGE) if asked.limit else _PAGE
+    if asked.limit is None or asked.order == "archived-first":
+        return _PAGE
+    return min(asked.limit + 1, _PAGE)
 
 
 def _range(after: datetime | None, before: datetime | None) -> list[str | None] | None:

@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.metrics import MetricChoice, filter_text, metric_selectors
 from clearml_snapshot.exporter.tasks import Task
@@ -10,26 +12,54 @@ from clearml_snapshot.exporter.tasks import Task
 Wanted = tuple[MetricChoice, ...] | None
 """The metrics asked of a task; None is every one."""
 
+Points = Literal["read", "keep", "ask"]
+"""What becomes of a task's points: they are read; they cannot have changed; the server is asked."""
+
+_SETTLED: Final = timedelta(minutes=5)
+"""A task must rest for so long before the server's summary of it is trusted: it is written last."""
+
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """What the dataset holds of a task."""
+    """What the dataset holds of a task; field names are those of the table ``tasks``."""
 
     fingerprint: str
     state: str
     metric_filter: str | None
     points_stored: int
+    reason: str | None = None
+    points_expected: int | None = None
+    points_bad: int | None = None
+    fetched_at: datetime | None = None
+    server_id: str | None = None
+    project_id: str | None = None
+    started: datetime | None = None
+    last_update: datetime | None = None
+    last_iteration: int | None = None
+    selected: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedTask:
+    """A task that this run is to bring up to date."""
+
+    task: Task
+    wanted: Wanted
+    selected: bool = True
+    """False: the dataset holds it, and no selection lists it any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """A task to be read."""
+    """A task of which something is to be read."""
 
     task: Task
     fingerprint: str
     wanted: Wanted
     known: KnownTask | None
     """None: it is new."""
+    points: Points = "read"
+    selected: bool = True
 
 
 @dataclass(frozen=True)
@@ -37,41 +67,86 @@ class Plan:
     """The work of one run."""
 
     to_read: tuple[PlannedTask, ...]
-    unchanged: tuple[Task, ...]
+    unchanged: tuple[str, ...]
+    """Task ids."""
 
 
 def make_plan(
-    asked: Iterable[tuple[Task, Wanted]],
+    asked: Iterable[AskedTask],
     known: Mapping[str, KnownTask],
+    now: datetime,
     context: Sequence[object] = (),
+    *,
+    accept_loss: bool = False,
 ) -> Plan:
-    """Decide for each listed task whether it is read.
+    """Decide for each task what of it is read.
 
     A task is left as it is when nothing that the listing says has changed, all of its points are
     stored, and it was asked for at least what is asked now. Otherwise it is read for what is
     stored and what is asked together, so that a narrower question drops nothing.
 
     Args:
-        asked: the listed tasks, and the metrics asked of each.
+        asked: the tasks, and the metrics asked of each.
         known: what the dataset holds, by task id.
+        now: the moment of the listing.
         context: what else decides about the rows, such as whether parameters are taken.
+        accept_loss: read again what is stored of tasks whose copy on the server has shrunk.
     """
     to_read, unchanged = [], []
-    for task, wanted in asked:
-        fingerprint = task.fingerprint(*context)
-        stored = known.get(task.task_id)
-        together = wanted if stored is None else merge(wanted, read_filter(stored.metric_filter))
-        is_same = (
-            stored is not None
-            and stored.fingerprint == fingerprint
-            and stored.state == "complete"
-            and filter_text(together) == stored.metric_filter
-        )
-        if is_same:
-            unchanged.append(task)
-        else:
-            to_read.append(PlannedTask(task, fingerprint, together, stored))
+    for one in asked:
+        planned = _planned(one, known.get(one.task.task_id), one.task.fingerprint(*context))
+        if planned.known is not None and _has_all(planned, accept_loss):
+            if not _differs(planned, planned.known):
+                unchanged.append(one.task.task_id)
+                continue
+            planned = replace(planned, points=_points(one.task, planned.known, now))
+        to_read.append(planned)
     return Plan(tuple(to_read), tuple(unchanged))
+
+
+def _planned(one: AskedTask, stored: KnownTask | None, fingerprint: str) -> PlannedTask:
+    wanted = one.wanted
+    if stored is not None:
+        wanted = merge(wanted, read_filter(stored.metric_filter))
+    return PlannedTask(one.task, fingerprint, wanted, stored, selected=one.selected)
+
+
+def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
+    """Whether all points were stored that are asked for, as far as the server had them then."""
+    stored = planned.known
+    assert stored is not None
+    is_whole = stored.state == "complete" or (stored.state == "shrunk" and not accept_loss)
+    return is_whole and filter_text(planned.wanted) == stored.metric_filter
+
+
+def _differs(planned: PlannedTask, stored: KnownTask) -> bool:
+    was_selected = stored.selected is not False
+    return stored.fingerprint != planned.fingerprint or was_selected != planned.selected
+
+
+def _points(task: Task, stored: KnownTask, now: datetime) -> Points:
+    """Tell whether the points of a stored task can have changed.
+
+    Each report moves ``last_update``, but so do a change of the status and a sign of life.
+    """
+    if (task.started, task.last_iteration) != (stored.started, stored.last_iteration):
+        return "read"
+    if task.last_update == stored.last_update:
+        return "keep"
+    if task.last_update is None or now - task.last_update < _SETTLED:
+        return "read"
+    return "ask"
+
+
+def is_rerun(task: Task, stored: KnownTask) -> bool:
+    """Whether a task was started again since its points were read: those are another run's.
+
+    It may have been seen in between, started and still without a point.
+    """
+    if task.started is None:
+        return False
+    is_later = stored.fetched_at is not None and task.started > stored.fetched_at
+    return is_later or task.started != stored.started
 
 
 def merge(one: Wanted, other: Wanted) -> Wanted:
@@ -86,7 +161,7 @@ def read_filter(text: str | None) -> Wanted:
     return None if text is None else _choices(json.loads(text))
 
 
-def _choices(selectors: Iterable[Mapping[str, object]]) -> tuple[MetricChoice, ...]:
+def _choices(selectors: Iterable[Mapping[str, Any]]) -> tuple[MetricChoice, ...]:
     return tuple(
         MetricChoice(str(one["metric"]), frozenset(variants) if variants else None)
         for one in selectors

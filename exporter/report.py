@@ -1,4 +1,4 @@
-"""What an export came to."""
+"""What an export came to, and what one would come to."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -16,7 +16,7 @@ class Problem:
 
     task_id: str
     name: str
-    state: Literal["partial", "failed"]
+    state: Literal["partial", "failed", "skipped"]
     reason: str
 
 
@@ -31,8 +31,17 @@ class ExportReport:
     """The filters in words."""
     tasks_new: int
     tasks_changed: int
+    """Stored tasks whose points were read again."""
+    tasks_refreshed: int
+    """Stored tasks of which only the metadata was read again."""
     tasks_unchanged: int
+    tasks_gone: int
+    """Stored tasks that the server turned out not to have any more; all of theirs stays."""
+    tasks_shrunk: int
+    """Of those read again, tasks of which the server has less than is stored; that stays too."""
     problems: tuple[Problem, ...]
+    alarms: tuple[str, ...]
+    """What somebody should look at, beside single tasks."""
     points: int
     """Fetched by this run."""
     points_bad: int
@@ -69,9 +78,41 @@ class ExportReport:
             return ExitCode.INTERRUPTED
         if self.result == "ceiling":
             return ExitCode.CEILING
-        return ExitCode.PARTIAL if self.problems else ExitCode.COMPLETE
+        return ExitCode.PARTIAL if self.problems or self.alarms else ExitCode.COMPLETE
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""
         counts = {"tasks_partial": self.tasks_partial, "tasks_failed": self.tasks_failed}
         return {**asdict(self), **counts, "snapshot": str(self.snapshot)}
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an export would do now; nothing was written."""
+
+    server: str
+    user: str
+    selections: tuple[str, ...]
+    tasks_new: int
+    tasks_changed: int
+    tasks_refreshed: int
+    """At most so many need only their metadata; those whose points the server is asked about."""
+    tasks_unchanged: int
+    tasks_gone: int
+    alarms: tuple[str, ...]
+    points: int
+    """Points to read, by the server's own summaries; overwritten ones count more than once."""
+    requests: int
+    """Requests that the export would send, those of its listing among them."""
+    cost: int
+    """Requests that finding this out took."""
+    seconds: float
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """How the command ends."""
+        return ExitCode.PARTIAL if self.alarms else ExitCode.COMPLETE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as what JSON can hold."""
+        return asdict(self)

@@ -160,6 +160,14 @@ def fetch_scalars(
     return result
 
 
+def count_scalars(api: Api, task_id: str, wanted: Sequence[MetricChoice] | None) -> int:
+    """Ask how many points the server holds of a task; raises as ``fetch_scalars`` does."""
+    if wanted is not None and not wanted:
+        return 0
+    whole = _Part(metric_selectors(wanted or ()))
+    return _ask(api, task_id, whole, None, 0).total or 0
+
+
 def _read(reading: _Reading, parts: list[_Part]) -> list[_Part]:
     """Read all parts; when one is too large, start over with smaller ones; give those read."""
     for _ in range(_SPLITS):
@@ -240,7 +248,7 @@ def _next_page(reading: _Reading, part: _Part, place: _Place) -> EventPage | Non
     """
     while True:
         try:
-            return _ask(reading, part, place.scroll_id, place.size)
+            return _ask(reading.api, reading.task_id, part, place.scroll_id, place.size)
         except RefusedError as error:
             if error.status != SERVER_ERROR:
                 raise
@@ -251,7 +259,7 @@ def _next_page(reading: _Reading, part: _Part, place: _Place) -> EventPage | Non
                 continue
             if place.total is None:
                 # A page of no events still counts them.
-                place.total = _ask(reading, part, None, 0).total
+                place.total = _ask(reading.api, reading.task_id, part, None, 0).total
             if not place.total:
                 raise
         if place.size == 1:
@@ -271,9 +279,9 @@ def _starts_over(page: EventPage, last: int | None, part: _Part) -> bool:
     return True
 
 
-def _ask(reading: _Reading, part: _Part, scroll_id: str | None, size: int) -> EventPage:
+def _ask(api: Api, task_id: str, part: _Part, scroll_id: str | None, size: int) -> EventPage:
     body: dict[str, Any] = {
-        "task": reading.task_id,
+        "task": task_id,
         "event_type": "training_stats_scalar",
         "batch_size": size,
         "count_total": True,
@@ -282,13 +290,13 @@ def _ask(reading: _Reading, part: _Part, scroll_id: str | None, size: int) -> Ev
         body["metrics"] = list(part.selectors)
     if scroll_id is not None:
         body["scroll_id"] = scroll_id
-    decode = partial(_decode, reading.task_id)
+    decode = partial(_decode, task_id)
     try:
-        return reading.api.call("events.get_task_events", body, decode, FEW_TRIES)
+        return api.call("events.get_task_events", body, decode, FEW_TRIES)
     except RefusedError as error:
         if error.status not in _PASSING:
             raise
-    return reading.api.call("events.get_task_events", body, decode)
+    return api.call("events.get_task_events", body, decode)
 
 
 def _decode(task_id: str, body: bytes) -> EventPage:
@@ -324,7 +332,8 @@ def _reason(expected: int, tally: _Tally, *, rewritten: bool) -> str | None:
 
 def _count_again(reading: _Reading) -> tuple[int, bool]:
     """Count the points once more, and see whether the first ones are still the same."""
-    page = _ask(reading, reading.whole, None, 0 if reading.tally.stored == 0 else 1)
+    size = min(reading.tally.stored, 1)
+    page = _ask(reading.api, reading.task_id, reading.whole, None, size)
     before, now = reading.tally.opening, page.opening()
     common = before.keys() & now.keys()
     is_same = all(before[key] == now[key] for key in common)

@@ -74,6 +74,24 @@ class Selection:
         return tuple(text for is_so, text in facts if is_so)
 
 
+@dataclass(frozen=True)
+class Remembered:
+    """A selection that a dataset repeats, and how many tasks it matched last."""
+
+    selection: Selection
+    matched: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Write it for ``snapshot.json``."""
+        return {**self.selection.as_json(), "matched": self.matched}
+
+    @classmethod
+    def from_json(cls, written: Mapping[str, Any]) -> "Remembered":
+        """Read back what ``as_json`` wrote."""
+        matched = written.get("matched")
+        return cls(Selection.from_json(written), matched if isinstance(matched, int) else None)
+
+
 def wanted_metrics(selection: Selection, series: Series) -> Wanted:
     """Resolve the metric arguments against the metrics that the listed tasks have.
 

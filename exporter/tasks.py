@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from clearml_snapshot.exporter.claims import Claims, read_claims
 from clearml_snapshot.exporter.events import clean_text
 from clearml_snapshot.exporter.redact import Redactor
 
@@ -41,6 +42,7 @@ HEAVY_FIELDS: Final = (
     "script.branch",
     "script.version_num",
     "script.entry_point",
+    "last_metrics",
 )
 """What is asked for new and changed tasks only."""
 
@@ -86,7 +88,7 @@ class Task:
 
     def row(self) -> dict[str, Any]:
         """Give the columns of ``tasks`` that the listing knows."""
-        known = {field.name: getattr(self, field.name) for field in fields(self)}
+        known = {one.name: getattr(self, one.name) for one in fields(self)}
         return {**known, "archived": self.archived, "hidden": self.hidden}
 
 
@@ -101,6 +103,7 @@ class TaskDetails:
     redacted: int = 0
     missing: str | None = None
     """Why they could not be read."""
+    claims: Claims = field(default_factory=Claims)
 
 
 def read_task(said: Mapping[str, Any]) -> Task:
@@ -149,7 +152,8 @@ def read_details(
         value, hit = redactor.parameter(row["section"] or "", row["name"] or "", row["value"])
         row["value"] = value
         redacted += hit
-    return TaskDetails(columns, tuple(rows), redacted)
+    claims = read_claims(str(said["id"]), said.get("last_metrics"))
+    return TaskDetails(columns, tuple(rows), redacted, claims=claims)
 
 
 def read_time(text: object) -> datetime | None:

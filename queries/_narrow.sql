@@ -20,7 +20,8 @@ WHERE ($project_ids::VARCHAR[] IS NULL OR list_contains($project_ids, project_id
         ELSE true
     END
 ORDER BY
-    CASE WHEN $order::VARCHAR = 'oldest' THEN created END NULLS LAST,
-    CASE WHEN $order::VARCHAR = 'newest' THEN created END DESC NULLS LAST,
+    $order::VARCHAR = 'archived-first' AND NOT coalesce(archived, false),
+    CASE WHEN $order <> 'newest' THEN created END NULLS LAST,
+    CASE WHEN $order = 'newest' THEN created END DESC NULLS LAST,
     task_id
 LIMIT coalesce($limit::BIGINT, 9223372036854775807);

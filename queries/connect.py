@@ -9,7 +9,7 @@ import duckdb
 import platformdirs
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES
+from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.messages import in_one_line
 
@@ -66,17 +66,19 @@ def confine(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
 def _reading(table: str, snapshot: Snapshot) -> str:
     """Write the SELECT over a table's files: an explicit list, never a glob."""
     files = _list(snapshot.paths(table))
+    missing = lacking(table, snapshot.format_version).items()
+    newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
     if table != "scalars":
-        return f"SELECT * FROM read_parquet({files}, hive_partitioning = false)"
+        return f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = false)"
     if not any("=" in part for part in snapshot.root.parts):
         return (
-            f"SELECT * FROM read_parquet({files}, hive_partitioning = true, "
+            f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = true, "
             "hive_types_autocast = false)"
         )
     # A folder above, such as metric=loss/, would be taken for a partition and replace a column.
     folder = "url_decode(parse_path(filename)[-2][length('project_id=') + 1:])"
     return (
-        f"SELECT * EXCLUDE (filename), nullif({folder}, '{NO_PROJECT}') AS project_id "
+        f"SELECT * EXCLUDE (filename){newer}, nullif({folder}, '{NO_PROJECT}') AS project_id "
         f"FROM read_parquet({files}, hive_partitioning = false, filename = true)"
     )
 

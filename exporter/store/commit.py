@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,11 +17,18 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry, link_or_copy, sync_tree, write_text
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
-from clearml_snapshot.exporter.store.replace import holding, known_tasks, rewrite_without
+from clearml_snapshot.exporter.store.replace import (
+    Change,
+    by_project,
+    holding,
+    known_tasks,
+    read_batches,
+    rewrite,
+)
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
 from clearml_snapshot.exporter.store.summary import write_series
-from clearml_snapshot.exporter.store.writer import Stage, moved
+from clearml_snapshot.exporter.store.writer import HeldPoints, Stage, moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +52,28 @@ class Build:
             shutil.rmtree(root)
         root.mkdir(parents=True)
 
-    def carry_over(self, task_ids: set[str]) -> None:
-        """Link the last snapshot's files; those that hold one of the tasks are rewritten."""
+    def carry_over(self, stage: Stage, tables: Iterable[str]) -> None:
+        """Link the last snapshot's files; those that hold a changed task are rewritten.
+
+        So are those of an older format. The points of tasks that move to another project go
+        into new files there.
+        """
         if self._last is None:
             return
-        old = known_tasks(self._last, task_ids)
-        stale = holding(self._last, old)
-        for entry in self._last.files:
-            if entry.table == "exports" or not entry.rows:
-                continue
-            if entry.path in stale:
-                self._rewrite(entry, set(old))
-            else:
-                self._link(entry)
+        known = known_tasks(self._last, stage.task_ids)
+        changes = _changes(stage, known)
+        moving = HeldPoints(stage.directory)
+        for table in tables:
+            change = changes.get(table, Change())
+            stale = holding(self._last, table, change.task_ids, known)
+            is_old = bool(layout.lacking(table, self._last.format_version))
+            for entry in (e for e in self._last.files if e.table == table and e.rows):
+                if is_old or entry.path in stale:
+                    self._rewrite(entry, change, moving)
+                else:
+                    self._link(entry)
+        for staged in moving.finish():
+            self._files.append(moved(staged.entry, self._root, staged.project_id, self._name()))
 
     def _link(self, entry: FileEntry) -> None:
         assert self._last is not None
@@ -66,11 +82,15 @@ class Build:
         link_or_copy(self._last.root / entry.path, target)
         self._files.append(entry)
 
-    def _rewrite(self, entry: FileEntry, task_ids: set[str]) -> None:
+    def _rewrite(self, entry: FileEntry, change: Change, moving: HeldPoints) -> None:
+        def take(batch: pa.RecordBatch) -> None:
+            for project_id, points in by_project(batch, change.move):
+                moving.add(project_id, conform(pa.Table.from_batches([points]), "scalars"))
+
         assert self._last is not None
         path = f"{entry.path.rpartition('/')[0]}/{self._name()}"
         source, target = self._last.root / entry.path, self._root / path
-        rewritten = rewrite_without(source, target, entry.table, task_ids)
+        rewritten = rewrite(source, target, entry.table, change, take)
         if rewritten is not None:
             self._files.append(replace(rewritten, path=path))
 
@@ -92,7 +112,8 @@ class Build:
     def exports(self, row: Mapping[str, Any]) -> None:
         """Write the one file of ``exports`` with this run's row, in place of an older one."""
         new = pa.Table.from_pylist([row], TABLES["exports"])
-        old = [pq.read_table(path, partitioning=None) for path in self._paths_of_exports()]
+        paths = self._paths_of_exports()
+        old = [pa.Table.from_batches([b]) for path in paths for b in read_batches(path, "exports")]
         kept = [t.filter([r != row["export_id"] for r in t["export_id"].to_pylist()]) for t in old]
         rows = pa.concat_tables([conform(t, "exports") for t in [*kept, new]])
         self._write("exports", rows)
@@ -155,13 +176,34 @@ class Build:
         return len(found)
 
 
+def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]:
+    """Tell what the stage does to the rows of the tasks that are there already."""
+    moves = {
+        task_id: project_id
+        for task_id, project_id in stage.refreshed.items()
+        if task_id in known and known[task_id] != project_id
+    }
+    points = Change(known.keys() - stage.refreshed.keys(), moves)
+    return {
+        "tasks": Change(known.keys()),
+        "hyperparams": Change(known.keys() - stage.params_kept),
+        "series": points,
+        "scalars": points,
+    }
+
+
 def build(
-    root: Path, stage: Stage, last: Snapshot | None, about: About, export_row: Mapping[str, Any]
+    root: Path,
+    stage: Stage,
+    last: Snapshot | None,
+    about: About,
+    export_row: Mapping[str, Any] | None,
 ) -> None:
     """Make a whole snapshot folder at ``root``; nothing outside of it changes but the stage."""
     folder = Build(root, about.number, last)
-    folder.carry_over(stage.task_ids)
+    folder.carry_over(stage, [t for t in TABLES if t != "exports" or export_row is None])
     folder.take(stage)
-    folder.exports(export_row)
+    if export_row is not None:
+        folder.exports(export_row)
     folder.fill_empty()
     folder.describe(about)

@@ -159,17 +159,18 @@ class Dataset:
         *,
         server: Mapping[str, Any],
         selections: Any,
-        export_row: Mapping[str, Any],
+        export_row: Mapping[str, Any] | None,
         keep: int | timedelta = 2,
         checkpoint: bool = False,
     ) -> Snapshot:
         """Make the last snapshot plus the stage's tasks the current one, in one atomic step.
 
         Args:
-            stage: whole tasks; each replaces its old rows in every table.
+            stage: tasks; each replaces its old rows, a refreshed one those of its metadata.
             server: about the server, JSON-able; ``host`` stands in the README.
             selections: the filters of the run, JSON-able.
-            export_row: a row of ``exports``; replaces the one of the same ``export_id``.
+            export_row: a row of ``exports``; replaces the one of the same ``export_id``; None
+                leaves ``exports`` as it is.
             keep: how many finished exports stay, or how old they may grow.
             checkpoint: not the last commit of its run; goes when the run ends.
 

@@ -1,11 +1,20 @@
 """Where everything stands in a dataset; pure functions, no I/O and no pyarrow."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 FORMAT: Final = "clearml-snapshot"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+
+ADDED: Final[Mapping[int, Mapping[str, Mapping[str, str]]]] = {
+    2: {
+        "tasks": {"selected": "BOOLEAN"},
+        "exports": {"tasks_refreshed": "BIGINT", "tasks_gone": "BIGINT"},
+    },
+}
+"""Which columns a format version brought, by table, with their types in SQL; all may be NULL."""
 
 TABLE_NAMES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
 """The tables, each also the name of its folder."""
@@ -16,6 +25,15 @@ NO_PROJECT: Final = "__HIVE_DEFAULT_PARTITION__"
 SNAPSHOT_JSON: Final = "snapshot.json"
 README: Final = "README.md"
 OPEN_SQL: Final = "open.sql"
+
+
+def lacking(table: str, version: int) -> dict[str, str]:
+    """Return the columns that a table of an older format lacks, each with its type in SQL.
+
+    Its readers see them as NULL, and the next commit writes them.
+    """
+    newer = [tables for since, tables in ADDED.items() if since > version]
+    return {name: kind for tables in newer for name, kind in tables.get(table, {}).items()}
 
 
 def snapshots(data: Path) -> Path:

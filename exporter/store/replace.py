@@ -1,7 +1,9 @@
-"""Which part files of a snapshot hold a task, and the same files without it."""
+"""Which part files of a snapshot a commit touches, and the same files as they are after it."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -12,9 +14,25 @@ import pyarrow.parquet as pq
 from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
+from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _BATCH: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a commit does to the rows that a table has already."""
+
+    drop: Set[str] = frozenset()
+    """Tasks whose rows go."""
+    move: Mapping[str, str | None] = field(default_factory=dict)
+    """Tasks whose rows stay, in another project: by task its new one."""
+
+    @property
+    def task_ids(self) -> list[str]:
+        """Every task whose rows do not stay as they are, sorted."""
+        return sorted({*self.drop, *self.move})
 
 
 def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
@@ -30,21 +48,23 @@ def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]
     return known
 
 
-def holding(snapshot: Snapshot, tasks: dict[str, str | None]) -> set[str]:
-    """Name the files (``FileEntry.path``) that hold rows of the tasks, whatever the table.
+def holding(
+    snapshot: Snapshot, table: str, task_ids: Iterable[str], known: Mapping[str, str | None]
+) -> set[str]:
+    """Name the files of a table (``FileEntry.path``) that hold rows of the tasks.
 
     Only the partitions of the tasks' projects are looked at, there only the files whose
     ``task_id`` range can hold one, and of these only that column.
     """
-    if not tasks:
+    ids = sorted(task_ids)
+    if not ids:
         return set()
-    folders = {partition(project) for project in tasks.values()}
-    ids = sorted(tasks)
+    folders = {partition(known[task_id]) for task_id in ids}
     return {
         entry.path
         for entry in snapshot.files
-        if entry.table != "exports"
-        and (entry.table != "scalars" or entry.path.split("/")[1] in folders)
+        if entry.table == table
+        and (table != "scalars" or entry.path.split("/")[1] in folders)
         and _holds(snapshot.root / entry.path, ids)
     }
 
@@ -75,18 +95,50 @@ def _belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
     return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
 
 
-def rewrite_without(
-    source: Path, target: Path, table: str, task_ids: Iterable[str]
-) -> FileEntry | None:
-    """Write a part file again without the tasks, in its order; None when no row is left."""
-    wanted = pa.array(sorted(task_ids), pa.string())
+def read_batches(path: Path | str, table: str) -> Iterator[pa.RecordBatch]:
+    """Read a part file of any format version, text as dictionaries; a column it lacks is NULL."""
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
-    with pq.ParquetFile(source, read_dictionary=texts) as file:
-        batches = file.iter_batches(_BATCH)
-        entry = write_part(target, table, row_groups(_others(batches, wanted), table))
+    with pq.ParquetFile(path, read_dictionary=texts) as file:
+        for batch in file.iter_batches(_BATCH):
+            yield _completed(batch, table)
+
+
+def _completed(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
+    for column in TABLES[table]:
+        if column.name not in batch.schema.names:
+            batch = batch.append_column(column.name, pa.nulls(batch.num_rows, column.type))
+    return batch
+
+
+def rewrite(
+    source: Path,
+    target: Path,
+    table: str,
+    change: Change,
+    take: Callable[[pa.RecordBatch], None],
+) -> FileEntry | None:
+    """Write a part file again as it is after a change, in its order; None when no row is left.
+
+    Args:
+        source: the file.
+        target: the new one.
+        table: whose it is.
+        change: rows of ``scalars`` that move leave the file, others get their new project.
+        take: is given the points that move.
+    """
+    drop, move = (pa.array(sorted(ids), pa.string()) for ids in (change.drop, change.move))
+    batches = read_batches(source, table)
+    if table == "scalars" and len(move):
+        batches = _without_moving(batches, move, take)
+    kept = _others(batches, drop) if len(drop) else batches
+    if table == "series" and len(move):
+        kept = (_in_new_projects(batch, change.move) for batch in kept)
+    entry = write_part(target, table, row_groups(kept, table))
     if entry.rows:
         return entry
     target.unlink()
+    with suppress(OSError):  # no folder for a project that everything left; others may be in it
+        target.parent.rmdir()
     return None
 
 
@@ -95,3 +147,42 @@ def _others(batches: Iterable[pa.RecordBatch], wanted: "pa.Array[Any]") -> Itera
         kept = batch.filter(pc.invert(_belongs(batch, wanted)))
         if kept.num_rows:
             yield kept
+
+
+def _without_moving(
+    batches: Iterable[pa.RecordBatch],
+    moving: "pa.Array[Any]",
+    take: Callable[[pa.RecordBatch], None],
+) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        moves = _belongs(batch, moving)
+        leaving = batch.filter(moves)
+        if not leaving.num_rows:
+            yield batch
+            continue
+        take(leaving)
+        if leaving.num_rows < batch.num_rows:
+            yield batch.filter(pc.invert(moves))
+
+
+def _in_new_projects(batch: pa.RecordBatch, move: Mapping[str, str | None]) -> pa.RecordBatch:
+    at = batch.schema.get_field_index("project_id")
+    task_ids = cast("list[str]", batch.column("task_id").to_pylist())
+    pairs = zip(task_ids, batch.column(at).to_pylist(), strict=True)
+    after = [move.get(task_id, before) for task_id, before in pairs]
+    projects = pa.array(after, pa.string())
+    return batch.set_column(at, "project_id", projects.dictionary_encode())
+
+
+def by_project(
+    batch: pa.RecordBatch, move: Mapping[str, str | None]
+) -> Iterator[tuple[str | None, pa.RecordBatch]]:
+    """Split points by the project to which their tasks move."""
+    task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
+    targets = [move.get(task_id) for task_id in task_ids.dictionary.to_pylist()]
+    numbers = {project: number for number, project in enumerate(dict.fromkeys(targets))}
+    codes = pc.take(pa.array([numbers[t] for t in targets], pa.int32()), task_ids.indices)
+    present = set(pc.unique(codes).to_pylist())
+    for project, number in numbers.items():
+        if number in present:
+            yield project, batch.filter(pc.equal(codes, pa.scalar(number, pa.int32())))

@@ -1,7 +1,8 @@
 """The tables of a snapshot as Arrow schemas; ``data/README.md`` says the same in prose.
 
 Every file of a table has exactly its schema (DuckDB silently drops columns from a mixed list), so
-a change here is a new ``FORMAT_VERSION``, and the next commit rewrites what is there.
+a new column is a new ``FORMAT_VERSION`` in ``layout.ADDED``, and the next commit rewrites the files
+of its table.
 """
 
 from typing import Final
@@ -108,6 +109,11 @@ TASKS: Final = _columns(
     ("redacted", pa.int64(), "values of this task stored as `<redacted>`"),
     ("fetched_at", _TIME, "when its points were read, UTC"),
     ("fingerprint", _TEXT, "hash of the listing's light fields; equal means unchanged"),
+    (
+        "selected",
+        pa.bool_(),
+        "false: no selection of the dataset asks for it any more; it is as of fetched_at",
+    ),
     required=frozenset({"task_id", "server_id", "state", "fetched_at", "fingerprint"}),
 )
 """One row a task."""
@@ -137,8 +143,10 @@ EXPORTS: Final = _columns(
     ("points", pa.int64(), "points fetched"),
     ("requests", pa.int64(), "requests sent"),
     ("bytes", pa.int64(), "bytes received, as they came over the wire"),
-    ("result", _TEXT, "running, complete, partial, ceiling, interrupted"),
+    ("result", _TEXT, "running, complete, partial, ceiling, interrupted, server lost"),
     ("tool_version", _TEXT, "of clearml-snapshot"),
+    ("tasks_refreshed", pa.int64(), "tasks of which only the metadata was read again"),
+    ("tasks_gone", pa.int64(), "tasks newly gone from the server"),
     required=frozenset({"export_id", "started", "result"}),
 )
 """One row an export run."""

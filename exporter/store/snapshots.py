@@ -39,6 +39,7 @@ class Snapshot:
 
     root: Path
     number: int
+    format_version: int
     created_at: datetime
     tool_version: str
     checkpoint: bool
@@ -192,6 +193,7 @@ def read_snapshot(folder: Path) -> Snapshot:
         snapshot = Snapshot(
             root=root,
             number=int(header["number"]),
+            format_version=int(header["format_version"]),
             created_at=datetime.fromisoformat(header["created_at"]),
             tool_version=str(header["tool_version"]),
             checkpoint=bool(header["checkpoint"]),

@@ -83,10 +83,11 @@ class Stage:
         self.task_ids: set[str] = set()
         self.points = 0
         self.files: list[StagedFile] = []
-        self._points: dict[str | None, list[pa.Table]] = {}
-        self._held = 0
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
-        self._flushing: Future[list[StagedFile]] | None = None
+        self.refreshed: dict[str, str | None] = {}
+        """Tasks whose points stay, each with the project in which they are from now on."""
+        self.params_kept: set[str] = set()
+        """Of these the ones whose hyperparameters stay too."""
+        self._points = HeldPoints(directory)
         self._rows = {table: _Rows(self, table) for table in ("tasks", "hyperparams")}
         self._claims: list[pa.Table] = []
         self._claim_files: list[Path] = []
@@ -109,6 +110,34 @@ class Stage:
         Raises:
             ValueError: the task is in this stage already.
         """
+        self._take_rows(task_row, hyperparams)
+        if claims is not None and claims.num_rows:
+            self._take_claims(claims)
+        if points is not None:
+            self._take_points(points)
+
+    def refresh(
+        self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]] | None
+    ) -> None:
+        """Take new metadata of a stored task; its points and series stay as they are.
+
+        When its project is another one than before, they move there with the commit.
+
+        Args:
+            task_row: the columns of ``tasks``; a missing one is NULL; times as aware datetimes.
+            hyperparams: rows of ``hyperparams`` in place of the stored ones; None keeps those.
+
+        Raises:
+            ValueError: the task is in this stage already.
+        """
+        task_id = self._take_rows(task_row, hyperparams or ())
+        self.refreshed[task_id] = task_row.get("project_id")
+        if hyperparams is None:
+            self.params_kept.add(task_id)
+
+    def _take_rows(
+        self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]]
+    ) -> str:
         task_id = str(task_row["task_id"])
         if task_id in self.task_ids:
             raise ValueError(f"task {task_id} is staged twice")
@@ -116,10 +145,7 @@ class Stage:
         self._rows["tasks"].add(task_row)
         for row in hyperparams:
             self._rows["hyperparams"].add({**row, "task_id": task_id})
-        if claims is not None and claims.num_rows:
-            self._take_claims(claims)
-        if points is not None:
-            self._take_points(points)
+        return task_id
 
     def _take_claims(self, claims: pa.Table) -> None:
         self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
@@ -130,29 +156,11 @@ class Stage:
     def _take_points(self, points: TaskPoints) -> None:
         self.files += [StagedFile(entry, points.project_id) for entry in points.files]
         self.points += points.rows
-        if points.rest.num_rows:
-            self._points.setdefault(points.project_id, []).append(points.rest)
-            self._held += points.rest.num_rows
-        if self._held >= FLUSH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write the points held in memory, one part file a project, while the caller goes on."""
-        self._finish_flush()
-        held, self._points, self._held = self._points, {}, 0
-        self._flushing = self._writer.submit(_spill_each, self.directory, held)
-
-    def _finish_flush(self) -> None:
-        """Wait until nothing is being written; at most one flush holds its rows in memory."""
-        if self._flushing is not None:
-            flushing, self._flushing = self._flushing, None
-            self.files += flushing.result()
+        self._points.add(points.project_id, points.rest)
 
     def seal(self) -> list[Path]:
         """Write everything still held; returns Parquet files with the server's claims."""
-        self._flush()
-        self._finish_flush()
-        self._writer.shutdown()
+        self.files += self._points.finish()
         for rows in self._rows.values():
             rows.write()
         self._write_claims()
@@ -164,6 +172,45 @@ class Stage:
         pq.write_table(pa.concat_tables([CLAIMS.empty_table(), *self._claims]), path)
         self._claims.clear()
         self._claim_files.append(path)
+
+
+class HeldPoints:
+    """Points of many tasks by project, on their way to sorted part files."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._tables: dict[str | None, list[pa.Table]] = {}
+        self._held = 0
+        self._files: list[StagedFile] = []
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._flushing: Future[list[StagedFile]] | None = None
+
+    def add(self, project_id: str | None, points: pa.Table) -> None:
+        """Take points that are conform already."""
+        if points.num_rows:
+            self._tables.setdefault(project_id, []).append(points)
+            self._held += points.num_rows
+        if self._held >= FLUSH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Write what is held in memory, one part file a project, while the caller goes on."""
+        self._finish_flush()
+        held, self._tables, self._held = self._tables, {}, 0
+        self._flushing = self._writer.submit(_spill_each, self._directory, held)
+
+    def _finish_flush(self) -> None:
+        """Wait until nothing is being written; at most one flush holds its rows in memory."""
+        if self._flushing is not None:
+            flushing, self._flushing = self._flushing, None
+            self._files += flushing.result()
+
+    def finish(self) -> list[StagedFile]:
+        """Write everything still held; returns all files."""
+        self._flush()
+        self._finish_flush()
+        self._writer.shutdown()
+        return self._files
 
 
 class _Rows:

@@ -1,4 +1,4 @@
-"""A small dataset, and two ways to run the real program over it: piped, and on a terminal."""
+"""A small dataset, and ways to run the real program: piped, on a terminal, and as an export."""
 
 import fcntl
 import math
@@ -8,7 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.standin.history import grid_history
+from clearml_snapshot.exporter.standin.server import StandIn
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.schema import SCALARS
 from clearml_snapshot.exporter.store.writer import PointBuffer
 
+Export = Callable[..., int]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PROJECT_ID = "1" * 32
 
@@ -172,3 +176,46 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
             export_row={"export_id": "first", "started": NOW, "result": "complete"},
         )
     return data
+
+
+@pytest.fixture
+def server(start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch) -> StandIn:
+    """Six tasks of two series with twenty points, configured through the environment."""
+    standin = start_standin(grid_history(6, 2, 20))
+    for name, value in standin.environment().items():
+        monkeypatch.setenv(name, value)
+    return standin
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def take(server: StandIn, data: Path) -> Export:
+    """Run ``export`` in this process; gives its exit code."""
+
+    def run(*arguments: str) -> int:
+        limits = ["--timeout", "1", "--give-up-after", "2"]
+        return main(["export", *arguments, "--data", str(data), *limits])
+
+    return run
+
+
+@pytest.fixture
+def start(server: StandIn, program: list[str], data: Path) -> Iterator[Callable[..., Any]]:
+    """Start ``export --all`` as a process of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def run(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        command = [*program, "export", "--all", "--data", str(data), *arguments]
+        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = subprocess.Popen(command, **{**streams, **options}, text=True)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.wait()

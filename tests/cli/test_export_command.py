@@ -6,9 +6,8 @@ import pty
 import resource
 import shutil
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,49 +23,6 @@ from clearml_snapshot.exporter.store.snapshots import open_snapshot
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Export = Callable[..., int]
 EVENTS = "events.get_task_events"
-
-
-@pytest.fixture
-def server(start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch) -> StandIn:
-    """Six tasks of two series with twenty points, configured through the environment."""
-    standin = start_standin(grid_history(6, 2, 20))
-    for name, value in standin.environment().items():
-        monkeypatch.setenv(name, value)
-    return standin
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def take(server: StandIn, data: Path) -> Export:
-    """Run ``export`` in this process; gives its exit code."""
-
-    def run(*arguments: str) -> int:
-        limits = ["--timeout", "1", "--give-up-after", "2"]
-        return main(["export", *arguments, "--data", str(data), *limits])
-
-    return run
-
-
-@pytest.fixture
-def start(server: StandIn, program: list[str], data: Path) -> Iterator[Callable[..., Any]]:
-    """Start ``export --all`` as a process of its own."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
-        command = [*program, "export", "--all", "--data", str(data), *arguments]
-        streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = subprocess.Popen(command, **{**streams, **options}, text=True)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
 
 
 def content(folder: Path) -> dict[str, bytes]:

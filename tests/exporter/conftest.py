@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.exporter import export
+from clearml_snapshot.exporter.agenda import ExportOptions
 from clearml_snapshot.exporter.report import ExportReport
-from clearml_snapshot.exporter.run import ExportOptions
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.server import StandIn

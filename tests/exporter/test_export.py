@@ -72,9 +72,9 @@ def test_changed_tasks_are_replaced(take_home: TakeHome) -> None:
     assert {body["task"] for body in home.sent("events.get_task_events")[2:]} == {first}
     home.check()
     database.reset(second)
-    home.export()
-    home.check()
-    assert home.tasks()[second]["points_stored"] == 0
+    assert home.export().tasks_shrunk == 1
+    row = home.tasks()[second]
+    assert (row["state"], row["points_stored"], row["points_expected"]) == ("shrunk", 600, 0)
 
 
 def test_known_tasks_are_read_again_without_a_selection(take_home: TakeHome) -> None:
@@ -108,6 +108,7 @@ def test_a_task_that_fails_now_keeps_what_was_whole(take_home: TakeHome) -> None
     before = home.points()
     for task in (first, empty):
         database.edit(task, comment="changed")
+        database.continue_task(task)
         home.server.faults.add(refuse_events(task))
     report = home.export()
     assert {(one.task_id, one.state) for one in report.problems} == {
@@ -255,7 +256,7 @@ def test_secrets_can_be_kept_and_parameters_left(take_home: TakeHome) -> None:
         assert secret.encode() in kept
     assert report.redacted == 0
     report = home.export(with_params=False)
-    assert (report.tasks_changed, home.rows("hyperparams")) == (1, [])
+    assert (report.tasks_refreshed, home.rows("hyperparams")) == (1, [])
     assert IN_URL not in str(home.rows("tasks"))
 
 

@@ -1,6 +1,6 @@
 """What is read again, and for what: a later question never drops what is stored."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.metrics import MetricChoice, filter_text
-from clearml_snapshot.exporter.plan import KnownTask, Wanted, make_plan, merge, read_filter
+from clearml_snapshot.exporter.plan import (
+    AskedTask,
+    KnownTask,
+    PlannedTask,
+    Wanted,
+    is_rerun,
+    make_plan,
+    merge,
+    read_filter,
+)
 from clearml_snapshot.exporter.tasks import Task, read_task
 
 SAID: dict[str, Any] = {
@@ -45,9 +54,33 @@ def test_a_stored_filter_is_read_back(wanted: Wanted) -> None:
     assert filter_text(merge(wanted, wanted)) == stored
 
 
+NOW = datetime(2026, 2, 1, tzinfo=UTC)
+FETCHED = datetime(2026, 1, 20, tzinfo=UTC)
+
+
 def known(task: Task, wanted: Wanted = None, **changes: Any) -> dict[str, KnownTask]:
-    fields = {"fingerprint": task.fingerprint("params"), "state": "complete", "points_stored": 5}
-    return {task.task_id: KnownTask(**{**fields, "metric_filter": filter_text(wanted), **changes})}
+    fields = {
+        "fingerprint": task.fingerprint("params"),
+        "state": "complete",
+        "points_stored": 5,
+        "metric_filter": filter_text(wanted),
+        "started": task.started,
+        "last_update": task.last_update,
+        "last_iteration": task.last_iteration,
+        "fetched_at": FETCHED,
+    }
+    return {task.task_id: KnownTask(**{**fields, **changes})}
+
+
+def planned(
+    task: Task, stored: dict[str, KnownTask], wanted: Wanted = None, **how: Any
+) -> PlannedTask | None:
+    """What is planned for one task; None when it is left as it is."""
+    asked = AskedTask(task, wanted, how.pop("selected", True))
+    context = how.pop("context", ("params",))
+    plan = make_plan([asked], stored, NOW, context, **how)
+    assert len(plan.to_read) + len(plan.unchanged) == 1
+    return plan.to_read[0] if plan.to_read else None
 
 
 LOSS = (MetricChoice("loss"),)
@@ -74,35 +107,90 @@ def test_an_unchanged_task_is_read_only_for_more(
     asked: Wanted, stored: Wanted, read_for: Wanted | str
 ) -> None:
     task = read_task(SAID)
-    plan = make_plan([(task, asked)], known(task, stored), ("params",))
+    found = planned(task, known(task, stored), asked)
     if read_for == "unchanged":
-        assert (plan.unchanged, plan.to_read) == ((task,), ())
+        assert found is None
     else:
-        assert [one.wanted for one in plan.to_read] == [read_for]
+        assert found is not None
+        assert (found.wanted, found.points) == (read_for, "read")
 
 
-def test_what_makes_a_task_be_read() -> None:
+def changed(**changes: Any) -> Task:
+    return read_task({**SAID, **changes})
+
+
+def test_what_makes_a_task_be_read_whole() -> None:
     task = read_task(SAID)
-    stored = known(task)
-    assert make_plan([(task, None)], {}, ("params",)).to_read[0].known is None
-    for state in ("partial", "failed", "gone", "shrunk"):
-        assert make_plan([(task, None)], known(task, state=state), ("params",)).to_read
-    assert make_plan([(task, None)], stored, ("other",)).to_read
-    changes: dict[str, Any] = {
-        "name": "renamed",
-        "status": "failed",
-        "tags": ["a", "b"],
-        "system_tags": ["archived"],
-        "project": {"id": "q", "name": "project"},
-        "last_update": "2026-01-02T00:00:00.124+00:00",
-        "last_change": "2026-01-03T00:00:00+00:00",
-        "last_iteration": 7,
-        "parent": {"id": "t0"},
-    }
-    for name, value in changes.items():
-        changed = read_task({**SAID, name: value})
-        [planned] = make_plan([(changed, None)], stored, ("params",)).to_read
-        assert planned.known == stored["t1"]
+    assert planned(task, {}) == PlannedTask(task, task.fingerprint("params"), None, None)
+    for state in ("partial", "failed", "gone"):
+        found = planned(task, known(task, state=state))
+        assert found is not None
+        assert found.points == "read"
+    assert planned(task, known(task, state="shrunk")) is None
+    found = planned(task, known(task, state="shrunk"), accept_loss=True)
+    assert found is not None
+    assert found.points == "read"
+
+
+CHANGES: dict[str, tuple[Any, str]] = {
+    "name": ("renamed", "keep"),
+    "status": ("failed", "keep"),
+    "tags": (["a", "b"], "keep"),
+    "system_tags": (["archived"], "keep"),
+    "project": ({"id": "q", "name": "project"}, "keep"),
+    "last_change": ("2026-01-03T00:00:00+00:00", "keep"),
+    "parent": ({"id": "t0"}, "keep"),
+    "last_update": ("2026-01-02T00:00:00.124+00:00", "ask"),
+    "last_iteration": (7, "read"),
+    "started": ("2026-01-01T12:00:00+00:00", "read"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_a_change_asks_for(name: str) -> None:
+    value, points = CHANGES[name]
+    stored = known(read_task(SAID))
+    found = planned(changed(**{name: value}), stored)
+    assert found is not None
+    assert (found.points, found.known) == (points, stored["t1"])
+
+
+def test_a_task_that_reported_just_now_is_read() -> None:
+    just_now = (NOW - timedelta(minutes=4)).isoformat()
+    found = planned(changed(last_update=just_now), known(read_task(SAID)))
+    assert found is not None
+    assert found.points == "read"
+
+
+def test_other_options_and_selections_refresh_the_metadata() -> None:
+    task = read_task(SAID)
+    for found in (
+        planned(task, known(task), context=("other",)),
+        planned(task, known(task), selected=False),
+        planned(task, known(task, selected=False)),
+    ):
+        assert found is not None
+        assert found.points == "keep"
+    assert planned(task, known(task, selected=False), selected=False) is None
+
+
+@pytest.mark.parametrize(
+    ("started", "before", "is_other"),
+    [
+        (None, None, False),
+        (None, FETCHED, False),
+        (FETCHED - timedelta(days=1), FETCHED - timedelta(days=1), False),
+        (FETCHED - timedelta(days=1), None, True),
+        (FETCHED + timedelta(days=1), FETCHED + timedelta(days=1), True),
+        (FETCHED + timedelta(days=1), FETCHED - timedelta(days=1), True),
+    ],
+)
+def test_which_run_the_points_are_of(
+    started: datetime | None, before: datetime | None, is_other: bool
+) -> None:
+    task = changed(started=None if started is None else started.isoformat())
+    stored = known(task, started=before)["t1"]
+    assert is_rerun(task, stored) == is_other
 
 
 def test_odd_fields_of_a_listing() -> None:

@@ -23,7 +23,7 @@ FILTERS = st.builds(
     created_after=st.none() | st.text(max_size=5),
     archived=st.sampled_from(["include", "exclude", "only"]),
     limit=st.none() | st.integers(1, 9),
-    order=st.sampled_from(["newest", "oldest"]),
+    order=st.sampled_from(["newest", "oldest", "archived-first"]),
 )
 
 

@@ -1,0 +1,76 @@
+"""What an export came to, in a few lines for a person."""
+
+from collections.abc import Iterator
+from functools import singledispatch
+from typing import Final
+
+from clearml_snapshot.exporter.report import ExportReport, Forecast
+
+_SHOWN_PROBLEMS: Final = 10
+
+
+@singledispatch
+def summary(report: object) -> Iterator[str]:
+    """Say in a few lines what an export came to, or would come to."""
+    raise NotImplementedError(f"no summary of {type(report)}")
+
+
+@summary.register
+def _(report: ExportReport) -> Iterator[str]:
+    """Say what an export came to; the last line is the folder to copy."""
+    refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
+    gone = f", {report.tasks_gone:,} newly gone from the server"
+    yield (
+        f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} read again, "
+        f"{refreshed if report.tasks_refreshed else ''}{report.tasks_unchanged:,} unchanged, "
+        f"{report.tasks_partial:,} partial, {report.tasks_failed:,} failed"
+        f"{gone if report.tasks_gone else ''}"
+    )
+    if not (report.totals["tasks"] or report.problems):
+        yield "no task matches the filter; the dataset is valid"
+    held = report.totals["points"]
+    share = f", {report.monitor_points / held:.0%} of them :monitor:" if held else ""
+    yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
+    if report.tasks_shrunk:
+        yield (
+            f"shrunk: of {report.tasks_shrunk:,} tasks the server has less than is stored here; "
+            "that stays (--accept-loss gives it up)"
+        )
+    if report.points_bad:
+        yield f"odd values: {report.points_bad:,} points differ from what was sent (points_bad)"
+    if report.redacted:
+        yield f"redacted: {report.redacted:,} values look like credentials (--keep-secrets)"
+    yield from (f"left out: {text}" for text in report.left_out)
+    yield from _problems(report)
+    yield from (f"look: {text}" for text in report.alarms)
+    yield (
+        f"{report.server}: {report.requests:,} requests ({report.retries:,} repeated), "
+        f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
+    )
+    yield f"{_RESULTS.get(report.result, report.result)}; the folder to copy: {report.snapshot}"
+
+
+_RESULTS: Final = {"ceiling": "stopped at a ceiling, run it again to go on"}
+
+
+@summary.register
+def _(report: Forecast) -> Iterator[str]:
+    """Say what an export would do, and what finding that out took."""
+    yield (
+        f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} to read again, "
+        f"{report.tasks_refreshed:,} with new metadata only, {report.tasks_unchanged:,} unchanged, "
+        f"{report.tasks_gone:,} gone from the server"
+    )
+    yield f"points: about {report.points:,} to read (by the server's own summary)"
+    yield from (f"look: {text}" for text in report.alarms)
+    yield (
+        f"an export would send about {report.requests:,} requests; this dry run took "
+        f"{report.cost:,}, {report.seconds:,.1f} s, and wrote nothing"
+    )
+
+
+def _problems(report: ExportReport) -> Iterator[str]:
+    for problem in report.problems[:_SHOWN_PROBLEMS]:
+        yield f"{problem.state}: {problem.task_id[:8]} {problem.name[:40]}: {problem.reason}"
+    if len(report.problems) > _SHOWN_PROBLEMS:
+        yield f"… and {len(report.problems) - _SHOWN_PROBLEMS:,} more (clearml-snapshot status)"

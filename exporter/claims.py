@@ -1,0 +1,91 @@
+"""``last_metrics``: what the server says of a task's series; a summary, and not the data."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.events import clean_text
+from clearml_snapshot.exporter.metrics import MetricChoice
+from clearml_snapshot.exporter.store.writer import CLAIMS
+
+MOST_SERIES: Final = 2_000
+"""Series of a task that the server sums up; of the others it says nothing."""
+
+_COLUMNS: Final = {
+    "server_last": "value",
+    "server_min": "min_value",
+    "server_max": "max_value",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the server says of one task's series."""
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """Columns of ``store.writer.CLAIMS``; a number that is none is None."""
+
+    def table(self) -> pa.Table:
+        """Give them as the stage takes them."""
+        return pa.Table.from_pylist([dict(row) for row in self.rows], CLAIMS)
+
+    def reports(self, wanted: Sequence[MetricChoice] | None) -> int | None:
+        """Count the reports that the asked series ever got; None where the server cannot say.
+
+        The number grows with every report, one that overwrites a point too, and with nothing else:
+        as long as it stands still, no point has been reported.
+        """
+        if len(self.rows) >= MOST_SERIES:
+            return None
+        counts = [row["server_count"] for row in self.rows if _is_wanted(row, wanted)]
+        return None if None in counts else sum(counts)
+
+    def points(self, wanted: Sequence[MetricChoice] | None) -> int:
+        """Estimate the points of the asked series: overwritten ones count more than once."""
+        return sum(row["server_count"] or 0 for row in self.rows if _is_wanted(row, wanted))
+
+
+def read_claims(task_id: str, last_metrics: object) -> Claims:
+    """Make them of a task's ``last_metrics``; whatever is not in its form is passed over."""
+    return Claims(
+        tuple(
+            {
+                "task_id": task_id,
+                "metric": clean_text(str(said["metric"])),
+                "variant": clean_text(str(said["variant"])),
+                "server_count": _count(said.get("count")),
+                **{column: _number(said.get(name)) for column, name in _COLUMNS.items()},
+            }
+            for variants in _mappings(last_metrics)
+            for said in _mappings(variants)
+            if isinstance(said, dict) and {"metric", "variant"} <= said.keys()
+        )
+    )
+
+
+def _mappings(said: object) -> Iterable[Any]:
+    return said.values() if isinstance(said, dict) else ()
+
+
+def _is_wanted(row: Mapping[str, Any], wanted: Sequence[MetricChoice] | None) -> bool:
+    return wanted is None or any(
+        choice.metric == row["metric"]
+        and (choice.variants is None or row["variant"] in choice.variants)
+        for choice in wanted
+    )
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond every double
+        return None
+
+
+def _count(value: object) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return value if is_count and isinstance(value, int) else None

@@ -1,0 +1,83 @@
+"""What a dataset holds, as an export needs to know it before it asks the server."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import fields
+from typing import Any, Final
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
+from clearml_snapshot.exporter.plan import KnownTask
+from clearml_snapshot.exporter.selection import Remembered
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+
+_MEMORY: Final = "96MB"
+
+
+def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
+    """Read what the dataset holds of each task."""
+    if snapshot is None:
+        return {}
+    columns = ["task_id", *(field.name for field in fields(KnownTask))]
+    return {row.pop("task_id"): KnownTask(**row) for row in _rows(snapshot, "tasks", columns)}
+
+
+def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, int]:
+    """Sum the reports that the server had counted of each task's stored series.
+
+    A task with a series of which the server said nothing is left out.
+    """
+    if snapshot is None or not task_ids:
+        return {}
+    rows = _ask(
+        "SELECT task_id, sum(server_count) FROM read_parquet($files) "
+        "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) "
+        "GROUP BY task_id HAVING count(*) = count(server_count)",
+        files=snapshot.paths("series"),
+        ids=sorted(task_ids),
+    )
+    return {task_id: int(reports) for task_id, reports in rows}
+
+
+def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remembered]:
+    """Read what the dataset remembers, and see that it is of this server.
+
+    Raises:
+        UsageError: it is of another server.
+    """
+    if snapshot is None:
+        return []
+    stored = snapshot.server.get("host")
+    if stored is not None and stored != host:
+        raise UsageError(
+            f"this dataset is of {stored}, and this is {host}; give another folder with --data"
+        )
+    return [Remembered.from_json(written) for written in snapshot.selections or ()]
+
+
+def monitor_points(snapshot: Snapshot) -> int:
+    """Count the points of ``:monitor:*`` metrics."""
+    ((points,),) = _ask(
+        "SELECT coalesce(sum(n), 0) FROM read_parquet($files) WHERE starts_with(metric, $prefix)",
+        files=snapshot.paths("series"),
+        prefix=MONITOR_PREFIX,
+    )
+    return int(points)
+
+
+def _ask(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    import duckdb
+
+    with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
+        return connection.execute(sql, parameters).fetchall()
+
+
+def _rows(snapshot: Snapshot, table: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Read some columns; one that a file of an older format lacks is NULL."""
+    import pyarrow.parquet as pq
+
+    for path in snapshot.paths(table):
+        file = pq.ParquetFile(path)
+        there = [name for name in columns if name in file.schema_arrow.names]
+        empty = dict.fromkeys(columns)
+        for batch in file.iter_batches(columns=there):
+            yield from ({**empty, **row} for row in batch.to_pylist())

@@ -1,0 +1,198 @@
+"""What the server has of what is asked: each selection listed, and who is absent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from clearml_snapshot.exporter.api import Api, Identity
+from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
+from clearml_snapshot.exporter.listing import (
+    Listing,
+    list_by_id,
+    list_series,
+    list_tasks,
+    read_names,
+)
+from clearml_snapshot.exporter.plan import AskedTask, KnownTask, merge, read_filter
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.report import Problem
+from clearml_snapshot.exporter.selection import Remembered, Selection, wanted_metrics, whole_ids
+from clearml_snapshot.exporter.tasks import Task
+
+_MOST_VANISHED: Final = 20
+_MOST_VANISHED_SHARE: Final = 0.1
+"""More tasks than both at once are no clean-up, but another server or a lost permission."""
+_UNFINISHED: Final = ("partial", "failed")
+"""States of stored tasks that every run tries again."""
+
+
+@dataclass
+class Survey:
+    """The tasks that a run is to bring up to date, and what is to be said of the rest."""
+
+    asked: dict[str, AskedTask] = field(default_factory=dict)
+    """By task id."""
+    words: list[str] = field(default_factory=list)
+    """The filters in words, one a selection."""
+    left_out: list[str] = field(default_factory=list)
+    """What the filters leave out, and the option that brings it."""
+    problems: list[Problem] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
+    """What somebody should look at, beside single tasks."""
+    matched: dict[Selection, int] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    """Ids of stored tasks that the server does not have any more."""
+
+
+@dataclass(frozen=True)
+class Surveyor:
+    """Asks a server what it has of what a dataset wants."""
+
+    api: Api
+    identity: Identity
+    progress: Progress
+    known: Mapping[str, KnownTask]
+    now: datetime
+    """What ages such as ``7d`` count back from."""
+
+    def selections(
+        self,
+        selections: Sequence[Selection],
+        remembered: Sequence[Remembered] = (),
+        *,
+        once: bool = False,
+    ) -> Survey:
+        """List what every selection finds, and look after the stored tasks that none finds.
+
+        Absent tasks can be told only from a listing of everything that the dataset remembers.
+
+        Args:
+            selections: those of this run.
+            remembered: those that the dataset remembers.
+            once: it will not remember those of this run.
+
+        Raises:
+            NoSuchNameError: a selection that is new to the dataset names what does not exist.
+        """
+        survey = Survey()
+        matched = {one.selection: one.matched or 0 for one in remembered}
+        for selection in selections:
+            self._list(survey, selection, matched.get(selection))
+        standing = {*matched, *(() if once else selections)}
+        if standing and all(_is_covered(one, selections) for one in standing):
+            self._look_after_absent(survey)
+        return survey
+
+    def unfinished(self) -> Survey:
+        """List the tasks that are stored as partial or failed, and nothing else."""
+        ids = [key for key, one in self.known.items() if one.state in _UNFINISHED]
+        survey = Survey(words=[f"{len(ids)} partial or failed tasks"])
+        found = self._stored(survey, ids)
+        for task_id in sorted(set(ids) - found):
+            survey.problems.append(Problem(task_id, "", "failed", "not on the server any more"))
+        return survey
+
+    def _list(self, survey: Survey, selection: Selection, matched: int | None) -> None:
+        """List one selection; ``matched`` is what it came to last, None for a new one."""
+        try:
+            listing = self._listing(survey, selection)
+            series = self._series(selection, listing.tasks)
+            wanted = wanted_metrics(selection, series)
+        except NoSuchNameError as error:
+            if matched is None:
+                raise
+            survey.alarms.append(f"a remembered selection matches nothing any more: {error}")
+            return
+        survey.matched[selection] = len(listing.tasks)
+        if matched and not listing.tasks:
+            survey.alarms.append(
+                f"a remembered selection matches nothing any more: {survey.words[-1]}"
+            )
+        for task in listing.tasks:
+            before = survey.asked.get(task.task_id)
+            together = wanted if before is None else merge(before.wanted, wanted)
+            self._ask(survey, AskedTask(task, together))
+
+    def _listing(self, survey: Survey, selection: Selection) -> Listing:
+        resolved = self._resolved(selection)
+        words = f"{resolved}{selection.metric_words}"
+        survey.words.append(words)
+        self.progress.note(f"tasks: {words}")
+        listing = list_tasks(self.api, resolved, self.progress)
+        left_out = (*listing.left_out, *selection.left_out)
+        survey.left_out += [text for text in left_out if text not in survey.left_out]
+        self._note_missing(survey, resolved, listing.tasks)
+        return listing
+
+    def _series(self, selection: Selection, tasks: Sequence[Task]) -> dict[str, set[str]]:
+        if not selection.narrows_metrics:
+            return {}
+        return list_series(self.api, [task.task_id for task in tasks])
+
+    def _resolved(self, selection: Selection) -> ResolvedFilter:
+        asked = selection.filter
+        asked = replace(asked, task_ids=whole_ids(asked.task_ids, self.known))
+        names = read_names(self.api, asked, self.identity.user_id)
+        return resolve(asked, names, self.now)
+
+    def _note_missing(
+        self, survey: Survey, resolved: ResolvedFilter, tasks: Sequence[Task]
+    ) -> None:
+        """Say which of the ids that were asked for the server does not have."""
+        missing = sorted((resolved.task_ids or frozenset()) - {task.task_id for task in tasks})
+        if missing and not tasks:
+            raise NoSuchNameError(f"the server has no task {missing[0]} that fits the filter")
+        for task_id in missing:
+            reason = "not on the server, or filtered out"
+            survey.problems.append(Problem(task_id, "", "failed", reason))
+
+    def _ask(self, survey: Survey, asked: AskedTask) -> None:
+        """Take a task in, unless the dataset has its id from another server."""
+        task = asked.task
+        stored = self.known.get(task.task_id)
+        if stored is None or stored.server_id in (None, self.api.host):
+            survey.asked[task.task_id] = asked
+            return
+        reason = f"stored from {stored.server_id}; it stays as it is"
+        survey.problems.append(Problem(task.task_id, task.name, "skipped", reason))
+
+    def _look_after_absent(self, survey: Survey) -> None:
+        """Ask by id for stored tasks that no selection lists: they may be archived, or moved."""
+        absent = [
+            task_id
+            for task_id, one in self.known.items()
+            if task_id not in survey.asked
+            and one.state != "gone"
+            and (one.selected is not False or one.state in _UNFINISHED)
+            and one.server_id in (None, self.api.host)
+        ]
+        found = self._stored(survey, absent, selected=False)
+        vanished = [task_id for task_id in absent if task_id not in found]
+        there = sum(one.state != "gone" for one in self.known.values())
+        if len(vanished) > max(_MOST_VANISHED, _MOST_VANISHED_SHARE * there):
+            survey.alarms.append(
+                f"{len(vanished):,} of {there:,} stored tasks vanished from {self.api.host} at "
+                "once: is it the right server, has this user lost a permission? None is marked "
+                "as gone"
+            )
+        else:
+            survey.gone = tuple(vanished)
+
+    def _stored(
+        self, survey: Survey, task_ids: Sequence[str], *, selected: bool | None = None
+    ) -> set[str]:
+        """Ask for stored tasks by id, each for what is stored of it; give those that are there."""
+        found = set()
+        for task in list_by_id(self.api, task_ids):
+            found.add(task.task_id)
+            stored = self.known[task.task_id]
+            is_selected = stored.selected is not False if selected is None else selected
+            self._ask(survey, AskedTask(task, read_filter(stored.metric_filter), is_selected))
+        return found
+
+
+def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:
+    """Whether a listing of these selections lists all tasks of one; ``--all`` lists no hidden."""
+    return one in selections or (Selection() in selections and not one.filter.hidden)

@@ -1,0 +1,134 @@
+"""What came of a task becomes its rows, and is counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from clearml_snapshot.exporter.fetch import FetchedTask
+from clearml_snapshot.exporter.metrics import filter_text
+from clearml_snapshot.exporter.outcome import outcome
+from clearml_snapshot.exporter.plan import KnownTask
+from clearml_snapshot.exporter.report import Problem
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.stored import task_rows, with_stored
+from clearml_snapshot.exporter.store.writer import Stage
+from clearml_snapshot.exporter.tasks import web_url
+
+
+@dataclass
+class Counts:
+    """What a run has come to so far, in tasks and points."""
+
+    new: int = 0
+    changed: int = 0
+    refreshed: int = 0
+    gone: int = 0
+    shrunk: int = 0
+    points: int = 0
+    points_bad: int = 0
+    redacted: int = 0
+
+
+@dataclass
+class Taker:
+    """Puts what was read into a stage, unless what is stored is worth more."""
+
+    host: str
+    web_host: str | None
+    snapshot: Snapshot | None
+    """What was stored when the run began."""
+    accept_loss: bool = False
+    counts: Counts = field(default_factory=Counts)
+    problems: list[Problem] = field(default_factory=list)
+
+    def take(self, stage: Stage, one: FetchedTask) -> None:
+        """Take one task that was read."""
+        self._count(one)
+        match outcome(one, accept_loss=self.accept_loss):
+            case "replace":
+                stage.add(
+                    self._row(one), one.details.hyperparams, one.points, one.details.claims.table()
+                )
+            case "merge":
+                self._merge(stage, one)
+            case "refresh":
+                stage.refresh(self._row(one), one.details.hyperparams)
+            case "leave":
+                one.discard()
+
+    def mark_gone(self, stage: Stage, task_ids: Sequence[str], now: datetime) -> None:
+        """Mark stored tasks that the server does not have any more; all of theirs stays."""
+        if self.snapshot is None or not task_ids:
+            return
+        for row in task_rows(self.snapshot, task_ids):
+            reason = f"gone from the server, noticed {now:%Y-%m-%d}"
+            before = "" if row["state"] == "complete" else f"; was {row['state']}: {row['reason']}"
+            stage.refresh({**row, "state": "gone", "reason": reason + before}, None)
+            self.counts.gone += 1
+
+    def _count(self, one: FetchedTask) -> None:
+        counts, task = self.counts, one.planned.task
+        if one.reason is not None:
+            state: Literal["failed", "partial"] = "failed" if one.state == "failed" else "partial"
+            self.problems.append(Problem(task.task_id, task.name, state, one.reason))
+        counts.new += one.planned.known is None
+        counts.changed += one.planned.known is not None and one.state != "kept"
+        counts.refreshed += one.state == "kept"
+        counts.points += one.read.stored
+        counts.points_bad += one.read.bad
+        counts.redacted += one.details.redacted
+
+    def _merge(self, stage: Stage, one: FetchedTask) -> None:
+        """Keep what the server has lost; what it has takes the place of equal keys."""
+        stored, task = one.planned.known, one.planned.task
+        assert stored is not None
+        assert self.snapshot is not None
+        points = with_stored(
+            stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
+        )
+        self.counts.shrunk += 1
+        reason = f"the server holds {one.read.stored:,} of its {points.rows:,} points"
+        row = {
+            **self._row(one),
+            "points_stored": points.rows,
+            "points_bad": max(one.read.bad, stored.points_bad or 0),
+            "state": "shrunk",
+            "reason": reason,
+        }
+        if not one.read.stored:
+            row["fetched_at"] = stored.fetched_at  # of the points that are here
+        stage.add(row, one.details.hyperparams, points, one.details.claims.table())
+
+    def _row(self, one: FetchedTask) -> dict[str, Any]:
+        """Make the row of ``tasks``."""
+        planned = one.planned
+        about_points = _kept(planned.known) if one.state == "kept" else _read(one)
+        return {
+            **planned.task.row(),
+            **one.details.columns,
+            "web_url": web_url(self.web_host, planned.task),
+            "server_id": self.host,
+            "metric_filter": filter_text(planned.wanted),
+            **about_points,
+            "redacted": one.details.redacted,
+            "fingerprint": planned.fingerprint,
+            "selected": planned.selected,
+        }
+
+
+def _read(one: FetchedTask) -> Mapping[str, Any]:
+    return {
+        "points_expected": one.read.expected if one.state != "failed" else None,
+        "points_stored": one.read.stored,
+        "points_bad": one.read.bad,
+        "state": one.state,
+        "reason": one.reason,
+        "fetched_at": one.at,
+    }
+
+
+def _kept(stored: KnownTask | None) -> Mapping[str, Any]:
+    assert stored is not None, "only stored points can be kept"
+    names = ("points_expected", "points_stored", "points_bad", "state", "reason", "fetched_at")
+    return {name: getattr(stored, name) for name in names}

@@ -1,0 +1,91 @@
+"""Options of `export` that steer a later run, as a user meets them."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.export import read_keep
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.standin.faults import Fault
+from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.snapshots import numbers, open_snapshot
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+Export = Callable[..., int]
+EVENTS = "events.get_task_events"
+
+
+def test_a_dry_run(take: Export, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert take("--all", "--dry-run") == 0
+    said = capsys.readouterr().err
+    assert "tasks: 6 new, 0 to read again, 0 with new metadata only, 0 unchanged, 0 gone" in said
+    assert "points: about 240 to read" in said
+    assert "an export would send about 11 requests; this dry run took 5" in said
+    assert "and wrote nothing" in said
+    assert not data.exists()
+    assert take("--all", "--quiet") == 0
+    capsys.readouterr()
+    assert take("--dry-run", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["tasks_unchanged"] == 6
+
+
+def test_only_failed(
+    take: Export, server: StandIn, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = next(iter(server.database.tasks))
+    server.faults.add(Fault("status", EVENTS, lambda body: body["task"] == first, status=400))
+    assert take("--all") == 3
+    server.faults.clear()
+    sent = len(server.requests)
+    assert take("--only-failed") == 0
+    assert len(server.requests) - sent == 5
+    assert "tasks: 0 new, 1 read again" in capsys.readouterr().err
+    assert open_snapshot(data).totals.points == 240
+    assert take("--only-failed") == 0
+    assert take("--only-failed", "--tag", "x") == 2
+    assert "takes what failed, and no filter" in capsys.readouterr().err
+
+
+def test_lost_points_and_lost_tasks_are_told(
+    take: Export, server: StandIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert take("--all") == 0
+    first, second, *_ = server.database.tasks
+    server.database.lose(first)
+    server.database.set_status(first, "in_progress")
+    server.database.delete_task(second)
+    capsys.readouterr()
+    assert take() == 0
+    said = capsys.readouterr().err
+    assert "tasks: 0 new, 1 read again, 4 unchanged, 0 partial, 0 failed, 1 newly gone" in said
+    assert "shrunk: of 1 tasks the server has less than is stored here" in said
+    assert take("--accept-loss") == 0
+    assert "shrunk" not in capsys.readouterr().err
+
+
+def test_an_order_alone_selects_nothing(take: Export, data: Path) -> None:
+    assert take("--order", "archived-first") == 2
+    assert take("--all", "--order", "archived-first") == 0
+    assert take("--order", "oldest") == 0
+    assert len(open_snapshot(data).selections) == 1
+
+
+def test_how_many_exports_stay(take: Export, data: Path) -> None:
+    for _ in range(4):
+        assert take("--all", "--keep", "3", "--quiet") == 0
+    assert numbers(data) == [2, 3, 4]
+    assert take("--keep", "30d", "--quiet") == 0
+    assert numbers(data) == [2, 3, 4, 5]
+
+
+def test_what_keep_takes(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_keep("3") == 3
+    assert read_keep("30d") == timedelta(days=30)
+    for text in ("0", "-1", "", "two", "2026-01-01", "²"):
+        with pytest.raises(UsageError, match="--keep"):
+            read_keep(text)
+    assert take("--all", "--keep", "none") == 2
+    assert capsys.readouterr().err.count("\n") == 1
