@@ -102,7 +102,8 @@ def make_agenda(
     begun = datetime.now(UTC)
     remembered = remembered_selections(snapshot, server.api.host)
     known = known_tasks(snapshot)
-    surveyor = Surveyor(server.api, server.identity, progress, known, begun)
+    context = (options.with_params, options.keep_secrets)
+    surveyor = Surveyor(server.api, server.identity, progress, snapshot, known, begun, context)
     if options.only_failed:
         survey = surveyor.unfinished()
     else:
@@ -115,7 +116,7 @@ def make_agenda(
         survey.asked.values(),
         known,
         begun,
-        (options.with_params, options.keep_secrets),
+        context,
         accept_loss=options.accept_loss,
     )
     plan = replace(plan, to_read=_ordered(plan.to_read, options))

@@ -85,8 +85,8 @@ def _points(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) 
     if one.points == "keep":
         return None
     stored = reports.get(one.task.task_id)
-    is_same = stored is not None and details.claims.reports(one.wanted) == stored
-    return None if one.points == "ask" and is_same else details.claims.points(one.wanted)
+    is_same = stored is not None and details.claims.reports(one.metrics.wanted) == stored
+    return None if one.points == "ask" and is_same else details.claims.points(one.metrics.wanted)
 
 
 def _requests(one: PlannedTask, points: int | None) -> int:

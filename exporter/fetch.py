@@ -131,7 +131,7 @@ def _fetch(
         if _can_keep(api, planned, details, reports):
             none = ScalarsRead(0, 0)
             return FetchedTask(planned, details, none, None, "kept", details.missing, at)
-        read = fetch_scalars(api, planned.task.task_id, planned.wanted, buffer)
+        read = fetch_scalars(api, planned.task.task_id, planned.metrics.wanted, buffer)
     except RefusedError as error:
         buffer.discard()
         return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", str(error), at)
@@ -150,8 +150,8 @@ def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, reports: int
     """
     if planned.points != "ask":
         return planned.points == "keep"
-    if reports is None or details.claims.reports(planned.wanted) != reports:
+    if reports is None or details.claims.reports(planned.metrics.wanted) != reports:
         return False
     assert planned.known is not None
-    counted = count_scalars(api, planned.task.task_id, planned.wanted)
+    counted = count_scalars(api, planned.task.task_id, planned.metrics.wanted)
     return counted == planned.known.points_expected

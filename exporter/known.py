@@ -38,6 +38,21 @@ def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict
     return {task_id: int(reports) for task_id, reports in rows}
 
 
+def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, set[str]]:
+    """List the metrics and variants that are stored of some tasks."""
+    if snapshot is None or not task_ids:
+        return {}
+    series: dict[str, set[str]] = {}
+    for metric, variant in _ask(
+        "SELECT DISTINCT metric, variant FROM read_parquet($files) "
+        "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
+        files=snapshot.paths("series"),
+        ids=sorted(task_ids),
+    ):
+        series.setdefault(metric, set()).add(variant)
+    return series
+
+
 def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remembered]:
     """Read what the dataset remembers, and see that it is of this server.
 

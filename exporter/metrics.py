@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,44 @@ class MetricChoice:
 
     metric: str
     variants: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class MetricFilter:
+    """The metrics that are asked of a task."""
+
+    wanted: tuple[MetricChoice, ...] | None = None
+    """None is every metric, an empty one none."""
+    asked: frozenset[str] = frozenset()
+    """The questions that led there, in words: which metrics they mean depends on the task."""
+
+    def merged(self, other: "MetricFilter") -> "MetricFilter":
+        """Ask for what either asks for."""
+        if self.wanted is None or other.wanted is None:
+            return EVERY_METRIC
+        choices = _choices(metric_selectors([*self.wanted, *other.wanted]))
+        return MetricFilter(choices, self.asked | other.asked)
+
+    @property
+    def text(self) -> str | None:
+        """Give it as it is stored in ``tasks.metric_filter``."""
+        if self.wanted is None:
+            return None
+        written = {"asked": sorted(self.asked), "metrics": metric_selectors(self.wanted)}
+        return json.dumps(written, ensure_ascii=False)
+
+    @classmethod
+    def read(cls, text: str | None) -> "MetricFilter":
+        """Read ``tasks.metric_filter`` back; format version 1 wrote the metrics alone."""
+        if text is None:
+            return EVERY_METRIC
+        written = json.loads(text)
+        if isinstance(written, list):
+            written = {"asked": [], "metrics": written}
+        return cls(_choices(written["metrics"]), frozenset(written["asked"]))
+
+
+EVERY_METRIC = MetricFilter()
 
 
 def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
@@ -91,9 +129,11 @@ def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
     )
 
 
-def filter_text(wanted: Sequence[MetricChoice] | None) -> str | None:
-    """Write a metric filter as it is stored in ``tasks.metric_filter``."""
-    return None if wanted is None else json.dumps(metric_selectors(wanted), ensure_ascii=False)
+def _choices(selectors: Iterable[Selector]) -> tuple[MetricChoice, ...]:
+    return tuple(
+        MetricChoice(one["metric"], frozenset(one["variants"]) if one.get("variants") else None)
+        for one in selectors
+    )
 
 
 def _readings(argument: str, series: Series, fold: bool) -> tuple[MetricChoice, ...]:

@@ -1,16 +1,12 @@
 """What to read: listed tasks against stored ones. Pure, no I/O."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from clearml_snapshot.exporter.metrics import MetricChoice, filter_text, metric_selectors
+from clearml_snapshot.exporter.metrics import EVERY_METRIC, MetricFilter
 from clearml_snapshot.exporter.tasks import Task
-
-Wanted = tuple[MetricChoice, ...] | None
-"""The metrics asked of a task; None is every one."""
 
 Points = Literal["read", "keep", "ask"]
 """What becomes of a task's points: they are read; they cannot have changed; the server is asked."""
@@ -44,7 +40,7 @@ class AskedTask:
     """A task that this run is to bring up to date."""
 
     task: Task
-    wanted: Wanted
+    metrics: MetricFilter = EVERY_METRIC
     selected: bool = True
     """False: the dataset holds it, and no selection lists it any more."""
 
@@ -55,7 +51,7 @@ class PlannedTask:
 
     task: Task
     fingerprint: str
-    wanted: Wanted
+    metrics: MetricFilter
     known: KnownTask | None
     """None: it is new."""
     points: Points = "read"
@@ -105,10 +101,10 @@ def make_plan(
 
 
 def _planned(one: AskedTask, stored: KnownTask | None, fingerprint: str) -> PlannedTask:
-    wanted = one.wanted
+    metrics = one.metrics
     if stored is not None:
-        wanted = merge(wanted, read_filter(stored.metric_filter))
-    return PlannedTask(one.task, fingerprint, wanted, stored, selected=one.selected)
+        metrics = metrics.merged(MetricFilter.read(stored.metric_filter))
+    return PlannedTask(one.task, fingerprint, metrics, stored, selected=one.selected)
 
 
 def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
@@ -116,12 +112,16 @@ def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
     stored = planned.known
     assert stored is not None
     is_whole = stored.state == "complete" or (stored.state == "shrunk" and not accept_loss)
-    return is_whole and filter_text(planned.wanted) == stored.metric_filter
+    return is_whole and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
 
 
 def _differs(planned: PlannedTask, stored: KnownTask) -> bool:
     was_selected = stored.selected is not False
-    return stored.fingerprint != planned.fingerprint or was_selected != planned.selected
+    return (
+        stored.fingerprint != planned.fingerprint
+        or stored.metric_filter != planned.metrics.text
+        or was_selected != planned.selected
+    )
 
 
 def _points(task: Task, stored: KnownTask, now: datetime) -> Points:
@@ -147,27 +147,3 @@ def is_rerun(task: Task, stored: KnownTask) -> bool:
         return False
     is_later = stored.fetched_at is not None and task.started > stored.fetched_at
     return is_later or task.started != stored.started
-
-
-def merge(one: Wanted, other: Wanted) -> Wanted:
-    """Ask for what either asks for."""
-    if one is None or other is None:
-        return None
-    return _choices(metric_selectors([*one, *other]))
-
-
-def read_filter(text: str | None) -> Wanted:
-    """Read ``tasks.metric_filter`` back."""
-    return None if text is None else _choices(json.loads(text))
-
-
-def _choices(selectors: Iterable[Mapping[str, Any]]) -> tuple[MetricChoice, ...]:
-    return tuple(
-        MetricChoice(str(one["metric"]), frozenset(variants) if variants else None)
-        for one in selectors
-        for variants in [_names(one.get("variants"))]
-    )
-
-
-def _names(variants: object) -> list[str]:
-    return [str(name) for name in variants] if isinstance(variants, list) else []

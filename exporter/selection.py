@@ -7,7 +7,6 @@ from typing import Any, Final
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.metrics import MetricChoice, Series, resolve_metric
-from clearml_snapshot.exporter.plan import Wanted
 
 _WHOLE_ID: Final = 32
 _CUT_LISTS: Final = 7_000
@@ -55,10 +54,10 @@ class Selection:
 
     @property
     def metric_words(self) -> str:
-        """What is asked of the tasks, to stand behind their filter; empty for everything."""
-        wanted = f"; metrics {' or '.join(self.metrics)}" if self.metrics else ""
-        unwanted = " or ".join(self.exclude_metrics)
-        return wanted + (f"; without metrics {unwanted}" if unwanted else "")
+        """What is asked of the tasks; empty for everything."""
+        wanted, unwanted = " or ".join(self.metrics), " or ".join(self.exclude_metrics)
+        words = (f"metrics {wanted}" * bool(wanted), f"without metrics {unwanted}" * bool(unwanted))
+        return "; ".join(word for word in words if word)
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -92,15 +91,15 @@ class Remembered:
         return cls(Selection.from_json(written), matched if isinstance(matched, int) else None)
 
 
-def wanted_metrics(selection: Selection, series: Series) -> Wanted:
+def wanted_metrics(selection: Selection, series: Series) -> tuple[MetricChoice, ...]:
     """Resolve the metric arguments against the metrics that the listed tasks have.
 
     Raises:
         NoSuchNameError: a metric that none of the tasks has.
         UsageError: an argument that can be read in several ways.
     """
-    if not selection.narrows_metrics or not series:
-        return None if not selection.narrows_metrics else ()
+    if not series:
+        return ()
     chosen = [found for text in selection.metrics for found in resolve_metric(text, series)]
     chosen = chosen or [MetricChoice(metric) for metric in sorted(series)]
     excluded = [

@@ -8,6 +8,7 @@ from typing import Final
 from clearml_snapshot.exporter.api import Api, Identity
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
+from clearml_snapshot.exporter.known import stored_series
 from clearml_snapshot.exporter.listing import (
     Listing,
     list_by_id,
@@ -15,10 +16,12 @@ from clearml_snapshot.exporter.listing import (
     list_tasks,
     read_names,
 )
-from clearml_snapshot.exporter.plan import AskedTask, KnownTask, merge, read_filter
+from clearml_snapshot.exporter.metrics import EVERY_METRIC, MetricFilter
+from clearml_snapshot.exporter.plan import AskedTask, KnownTask
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.report import Problem
 from clearml_snapshot.exporter.selection import Remembered, Selection, wanted_metrics, whole_ids
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.tasks import Task
 
 _MOST_VANISHED: Final = 20
@@ -53,9 +56,14 @@ class Surveyor:
     api: Api
     identity: Identity
     progress: Progress
+    snapshot: Snapshot | None
+    """What is stored; None is nothing."""
     known: Mapping[str, KnownTask]
+    """Its tasks."""
     now: datetime
     """What ages such as ``7d`` count back from."""
+    context: Sequence[object] = ()
+    """What else decides about the rows, see ``make_plan``."""
 
     def selections(
         self,
@@ -98,8 +106,7 @@ class Surveyor:
         """List one selection; ``matched`` is what it came to last, None for a new one."""
         try:
             listing = self._listing(survey, selection)
-            series = self._series(selection, listing.tasks)
-            wanted = wanted_metrics(selection, series)
+            asked = self._metrics(selection, listing.tasks)
         except NoSuchNameError as error:
             if matched is None:
                 raise
@@ -110,14 +117,14 @@ class Surveyor:
             survey.alarms.append(
                 f"a remembered selection matches nothing any more: {survey.words[-1]}"
             )
-        for task in listing.tasks:
+        for task, metrics in zip(listing.tasks, asked, strict=True):
             before = survey.asked.get(task.task_id)
-            together = wanted if before is None else merge(before.wanted, wanted)
+            together = metrics if before is None else metrics.merged(before.metrics)
             self._ask(survey, AskedTask(task, together))
 
     def _listing(self, survey: Survey, selection: Selection) -> Listing:
         resolved = self._resolved(selection)
-        words = f"{resolved}{selection.metric_words}"
+        words = "; ".join(filter(None, (str(resolved), selection.metric_words)))
         survey.words.append(words)
         self.progress.note(f"tasks: {words}")
         listing = list_tasks(self.api, resolved, self.progress)
@@ -126,10 +133,32 @@ class Surveyor:
         self._note_missing(survey, resolved, listing.tasks)
         return listing
 
-    def _series(self, selection: Selection, tasks: Sequence[Task]) -> dict[str, set[str]]:
+    def _metrics(self, selection: Selection, tasks: Sequence[Task]) -> list[MetricFilter]:
+        """Find out what a selection asks of each of its tasks.
+
+        Which metrics an argument means is seen from those that the tasks have. A task that has not
+        changed since it was asked the same question has nothing new to say to it.
+        """
         if not selection.narrows_metrics:
-            return {}
-        return list_series(self.api, [task.task_id for task in tasks])
+            return [EVERY_METRIC] * len(tasks)
+        question = frozenset({selection.metric_words})
+        answered = {task.task_id for task in tasks if self._has_answered(task, question)}
+        others = [task.task_id for task in tasks if task.task_id not in answered]
+        series = list_series(self.api, others)
+        if others:
+            for metric, variants in stored_series(self.snapshot, answered).items():
+                series.setdefault(metric, set()).update(variants)
+        wanted = MetricFilter(wanted_metrics(selection, series), question)
+        nothing = MetricFilter((), question)
+        return [nothing if task.task_id in answered else wanted for task in tasks]
+
+    def _has_answered(self, task: Task, question: frozenset[str]) -> bool:
+        stored = self.known.get(task.task_id)
+        if stored is None or stored.state not in ("complete", "shrunk"):
+            return False
+        metrics = MetricFilter.read(stored.metric_filter)
+        is_asked = metrics.wanted is None or question <= metrics.asked
+        return is_asked and stored.fingerprint == task.fingerprint(*self.context)
 
     def _resolved(self, selection: Selection) -> ResolvedFilter:
         asked = selection.filter
@@ -189,7 +218,8 @@ class Surveyor:
             found.add(task.task_id)
             stored = self.known[task.task_id]
             is_selected = stored.selected is not False if selected is None else selected
-            self._ask(survey, AskedTask(task, read_filter(stored.metric_filter), is_selected))
+            metrics = MetricFilter.read(stored.metric_filter)
+            self._ask(survey, AskedTask(task, metrics, is_selected))
         return found
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any, Literal
 
 from clearml_snapshot.exporter.fetch import FetchedTask
-from clearml_snapshot.exporter.metrics import filter_text
 from clearml_snapshot.exporter.outcome import outcome
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.report import Problem
@@ -109,7 +108,7 @@ class Taker:
             **one.details.columns,
             "web_url": web_url(self.web_host, planned.task),
             "server_id": self.host,
-            "metric_filter": filter_text(planned.wanted),
+            "metric_filter": planned.metrics.text,
             **about_points,
             "redacted": one.details.redacted,
             "fingerprint": planned.fingerprint,

@@ -7,16 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.metrics import MetricChoice, filter_text
+from clearml_snapshot.exporter.metrics import MetricChoice, MetricFilter
 from clearml_snapshot.exporter.plan import (
     AskedTask,
     KnownTask,
     PlannedTask,
-    Wanted,
     is_rerun,
     make_plan,
-    merge,
-    read_filter,
 )
 from clearml_snapshot.exporter.tasks import Task, read_task
 
@@ -35,6 +32,9 @@ CHOICES = st.builds(MetricChoice, NAMES, st.none() | st.frozensets(NAMES, min_si
 WANTED = st.none() | st.lists(CHOICES, max_size=4).map(tuple)
 
 
+Wanted = tuple[MetricChoice, ...] | None
+
+
 def asks_for(wanted: Wanted, metric: str, variant: str) -> bool:
     return wanted is None or any(
         one.metric == metric and (one.variants is None or variant in one.variants) for one in wanted
@@ -44,14 +44,21 @@ def asks_for(wanted: Wanted, metric: str, variant: str) -> bool:
 @given(WANTED, WANTED, NAMES, NAMES)
 def test_merged_is_what_either_asks_for(one: Wanted, other: Wanted, metric: str, name: str) -> None:
     either = asks_for(one, metric, name) or asks_for(other, metric, name)
-    assert asks_for(merge(one, other), metric, name) == either
+    together = MetricFilter(one).merged(MetricFilter(other))
+    assert asks_for(together.wanted, metric, name) == either
 
 
-@given(WANTED)
-def test_a_stored_filter_is_read_back(wanted: Wanted) -> None:
-    stored = filter_text(wanted)
-    assert filter_text(read_filter(stored)) == stored
-    assert filter_text(merge(wanted, wanted)) == stored
+@given(WANTED, st.frozensets(NAMES))
+def test_a_stored_filter_is_read_back(wanted: Wanted, asked: frozenset[str]) -> None:
+    metrics = MetricFilter(wanted, asked)
+    assert MetricFilter.read(metrics.text).text == metrics.text
+    assert metrics.merged(metrics).text == metrics.text
+
+
+def test_a_filter_of_the_first_format_is_read() -> None:
+    stored = '[{"metric": "loss"}, {"metric": "acc", "variants": ["a"]}]'
+    wanted = (MetricChoice("loss"), MetricChoice("acc", frozenset({"a"})))
+    assert MetricFilter.read(stored) == MetricFilter(wanted)
 
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
@@ -63,7 +70,7 @@ def known(task: Task, wanted: Wanted = None, **changes: Any) -> dict[str, KnownT
         "fingerprint": task.fingerprint("params"),
         "state": "complete",
         "points_stored": 5,
-        "metric_filter": filter_text(wanted),
+        "metric_filter": MetricFilter(wanted).text,
         "started": task.started,
         "last_update": task.last_update,
         "last_iteration": task.last_iteration,
@@ -76,7 +83,7 @@ def planned(
     task: Task, stored: dict[str, KnownTask], wanted: Wanted = None, **how: Any
 ) -> PlannedTask | None:
     """What is planned for one task; None when it is left as it is."""
-    asked = AskedTask(task, wanted, how.pop("selected", True))
+    asked = AskedTask(task, MetricFilter(wanted), how.pop("selected", True))
     context = how.pop("context", ("params",))
     plan = make_plan([asked], stored, NOW, context, **how)
     assert len(plan.to_read) + len(plan.unchanged) == 1
@@ -112,7 +119,7 @@ def test_an_unchanged_task_is_read_only_for_more(
         assert found is None
     else:
         assert found is not None
-        assert (found.wanted, found.points) == (read_for, "read")
+        assert (found.metrics.wanted, found.points) == (read_for, "read")
 
 
 def changed(**changes: Any) -> Task:
@@ -121,7 +128,7 @@ def changed(**changes: Any) -> Task:
 
 def test_what_makes_a_task_be_read_whole() -> None:
     task = read_task(SAID)
-    assert planned(task, {}) == PlannedTask(task, task.fingerprint("params"), None, None)
+    assert planned(task, {}) == PlannedTask(task, task.fingerprint("params"), MetricFilter(), None)
     for state in ("partial", "failed", "gone"):
         found = planned(task, known(task, state=state))
         assert found is not None

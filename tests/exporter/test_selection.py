@@ -49,7 +49,6 @@ def wanted(metrics: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> dict
 
 
 def test_metrics() -> None:
-    assert wanted() is None
     assert wanted(("loss",)) == {"loss": None}
     assert wanted(("loss/test", "acc")) == {"loss": {"test"}, "acc": None}
     assert wanted(exclude=(":monitor:*",)) == {"loss": None, "acc": None}

@@ -538,13 +538,34 @@ def test_ten_thousand_unchanged_tasks(take_home: TakeHome) -> None:
     database = Database(now=Clock())
     many(database, 10_000)
     home = take_home(database)
-    home.export(workers=8)
+    home.export(Selection(exclude_metrics=("*",)))  # which spares 10,000 event requests
     sent = len(home.server.requests)
     report = home.export(all_tasks=False)
     assert report.tasks_unchanged == 10_000
     requests = [name for name, _ in home.server.requests[sent:]]
-    assert EVENTS not in requests
+    assert not any(name.startswith("events.") for name in requests)
     assert len(requests) <= 25
+
+
+def test_a_metric_selection_asks_only_of_what_changed(
+    take_home: TakeHome, database: Database, task: str
+) -> None:
+    home = take_home(database)
+    selection = Selection(metrics=("l*",))
+    home.export(selection)
+    sent = len(home.server.requests)
+    assert home.export(selection).tasks_unchanged == 3
+    assert not any(name.startswith("events.") for name, _ in home.server.requests[sent:])
+    curve(database, task, "lr", 0, 5, 0.0)
+    curve(database, task, "other", 0, 5, 0.0)
+    report = home.export(selection)
+    assert (report.tasks_changed, report.tasks_unchanged) == (1, 2)
+    home.check(only=lambda metric, _: metric in ("loss", "lr"))
+    database.rename(list(database.tasks)[1], "renamed")
+    report = home.export(selection)
+    assert (report.tasks_changed, report.tasks_refreshed) == (1, 0), "it is asked for lr, too"
+    report = home.export(selection)
+    assert report.tasks_unchanged == 3
 
 
 def test_archived_first(take_home: TakeHome, database: Database) -> None:
