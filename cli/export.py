@@ -24,7 +24,14 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.progress import make_progress
-from clearml_snapshot.cli.server import SERVER, Json, Server, ServerOptions
+from clearml_snapshot.cli.server import (
+    SERVER,
+    CeilingOptions,
+    Ceilings,
+    Json,
+    Server,
+    ServerOptions,
+)
 from clearml_snapshot.cli.summary import summary
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
@@ -178,6 +185,7 @@ def export(
     run: Run,
     store: Store,
     server: Server,
+    ceilings: Ceilings,
     data: Data = DEFAULT_DATA,
     form: Json = None,
     quiet: Quiet = False,
@@ -190,7 +198,7 @@ def export(
     from clearml_snapshot.exporter.dry_run import forecast
     from clearml_snapshot.exporter.run import export as run_export
 
-    options = _options(filters, run, store, server)
+    options = _options(filters, run, store, server, ceilings)
     selection = _selection(filters, metrics, run)
     act: Callable[..., ExportReport | Forecast] = forecast if run.dry_run else run_export
     with _told(data):
@@ -203,13 +211,17 @@ def export(
 
 
 def _options(
-    filters: TaskFilter, run: RunOptions, store: StoreOptions, server: ServerOptions
+    filters: TaskFilter,
+    run: RunOptions,
+    store: StoreOptions,
+    server: ServerOptions,
+    ceilings: CeilingOptions,
 ) -> "ExportOptions":
     from clearml_snapshot.exporter.agenda import ExportOptions
 
     return ExportOptions(
         workers=store.workers,
-        limits=server.limits(),
+        limits=server.limits(ceilings),
         web_host=server.web_host,
         keep_secrets=store.keep_secrets,
         with_params=store.with_params,

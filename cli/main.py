@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from clearml_snapshot.cli import demo, export, query
+from clearml_snapshot.cli import dataset, demo, export, query, saved
 from clearml_snapshot.cli.frame import Group, usage_line
 from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
@@ -50,7 +50,7 @@ def _start(
         typer.echo(ctx.get_help())
 
 
-for commands in (export, query, demo):
+for commands in (export, query, dataset, saved, demo):
     commands.register(app)
 
 

@@ -1,5 +1,6 @@
 """Options of the commands that talk to a server."""
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -7,11 +8,16 @@ import typer
 
 from clearml_snapshot.cli.frame import OptionGroup
 from clearml_snapshot.cli.options import OUTPUT
+from clearml_snapshot.exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.api import Limits
 
 SERVER: Final = "The server"
+CEILINGS: Final = "Ceilings (exit code 7; run it again to go on)"
+
+_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Json = Annotated[
     Literal["json"] | None,
@@ -33,11 +39,29 @@ class ServerOptions:
     give_up_after: float
     web_host: str | None
 
-    def limits(self) -> "Limits":
-        """Give them as the exporter takes them."""
+    def limits(self, ceilings: "CeilingOptions | None" = None) -> "Limits":
+        """Give them, and the ceilings of the run, as the exporter takes them."""
         from clearml_snapshot.exporter.api import Limits
 
-        return Limits(self.timeout, self.give_up_after)
+        if ceilings is None:
+            return Limits(self.timeout, self.give_up_after)
+        return Limits(
+            self.timeout,
+            self.give_up_after,
+            max_requests=ceilings.max_requests,
+            max_rate=ceilings.max_rate,
+            max_seconds=ceilings.max_seconds,
+        )
+
+
+@dataclass(frozen=True)
+class CeilingOptions:
+    """What a run may cost; None is no ceiling."""
+
+    max_requests: int | None
+    max_rate: float | None
+    """Requests a second."""
+    max_seconds: float | None
 
 
 def server_options(
@@ -77,3 +101,59 @@ def server_options(
 
 
 Server = Annotated[ServerOptions, OptionGroup(server_options)]
+
+
+def ceiling_options(
+    max_requests: Annotated[
+        int | None,
+        typer.Option(
+            "--max-requests",
+            metavar="N",
+            min=1,
+            rich_help_panel=CEILINGS,
+            help="Requests in all; hosted ClearML counts them.",
+        ),
+    ] = None,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--max-rate",
+            metavar="PER_SECOND",
+            min=0.001,
+            rich_help_panel=CEILINGS,
+            help="Requests a second, evenly spread; it slows down and never ends the run.",
+        ),
+    ] = None,
+    max_time: Annotated[
+        str | None,
+        typer.Option(
+            "--max-time",
+            metavar="TIME",
+            rich_help_panel=CEILINGS,
+            help="How long the run may take: 30s, 90m, 6h, 2d.",
+        ),
+    ] = None,
+) -> CeilingOptions:
+    """Gather what a run may cost.
+
+    Raises:
+        UsageError: a time that is none.
+    """
+    max_seconds = None if max_time is None else read_span(max_time, "--max-time")
+    return CeilingOptions(max_requests, max_rate, max_seconds)
+
+
+Ceilings = Annotated[CeilingOptions, OptionGroup(ceiling_options)]
+
+
+def read_span(text: str, option: str) -> float:
+    """Read a span of time into seconds: ``30s``, ``90m``, ``6h``, ``2d``, or seconds alone.
+
+    Raises:
+        UsageError: it is none, or nothing.
+    """
+    found = _SPAN.fullmatch(text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if not seconds:
+        raise UsageError(f"{option}: {text!r} is no span of time; give 30s, 90m, 6h or 2d")
+    return seconds

@@ -11,15 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import requests
 import tenacity
 import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth
-from urllib3.exceptions import HTTPError, InsecureRequestWarning
+from urllib3.exceptions import InsecureRequestWarning
 
 from clearml_snapshot.exporter.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
-    CeilingError,
     LoginError,
     RefusedError,
     ServerError,
@@ -28,16 +26,15 @@ from clearml_snapshot.exporter.errors import (
 from clearml_snapshot.exporter.failures import (
     DamagedBodyError,
     TryAgainError,
-    connection_failure,
     decode_data,
     failure,
     is_of_clearml,
     looks_like,
     message,
-    place,
-    retry_after_seconds,
 )
-from clearml_snapshot.exporter.wire import Bearer, Lines, Traffic, unpacked
+from clearml_snapshot.exporter.pace import Pace
+from clearml_snapshot.exporter.streaks import Streaks
+from clearml_snapshot.exporter.wire import Bearer, Wire
 
 T = TypeVar("T")
 
@@ -59,28 +56,32 @@ READING_ENDPOINTS: Final = frozenset(
 
 _MOST_TRIES: Final = 9
 """Of one request while others succeed: with 20 % of all requests failing, one in two million."""
+_TRIES_WHEN_DOWN: Final = 2
+"""Of a request to an endpoint that has failed several tasks in a row."""
 _FIRST_TRIES: Final = 3
 """Of the first contact, where the address itself seems wrong."""
-_CONNECT_TIMEOUT: Final = 10.0
 _RENEW_BEFORE: Final = 300.0
 """Seconds before its end at which a token is renewed; at most a tenth of its life."""
 _PROBE: Final = 5.0
 """Seconds that a seemingly dead server gets for a last question."""
 _PROBES: Final = 3
-_CUT_AFTER: Final = 0.2
-"""Seconds that the socket's own timeout gets before the line is cut."""
-_CHUNK: Final = 1 << 18
 _CHECK_KEYS: Final = "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY, or clearml.conf"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait."""
+    """How long to wait, and what is too much."""
 
     timeout: float = 60.0
     """Seconds for one request, from its first byte to its last."""
     give_up_after: float = 120.0
     """Seconds without any success after which the server counts as dead."""
+    max_requests: int | None = None
+    """Of the whole run, repetitions and logins too."""
+    max_rate: float | None = None
+    """Requests a second, of all threads together."""
+    max_seconds: float | None = None
+    """From the making of the Api to its last request's end."""
 
 
 @dataclass(frozen=True)
@@ -106,13 +107,16 @@ class Api:
     ) -> None:
         self.host = configuration.api_host
         self.web_host = configuration.web_host
-        self.traffic = Traffic()
+        self._wire = Wire(configuration.api_host, configuration.verify)
+        self.traffic = self._wire.traffic
         self._configuration = configuration
         self._limits = limits or Limits()
+        self._pace = Pace(
+            self._limits.max_requests, self._limits.max_rate, self._limits.max_seconds
+        )
+        self._streaks = Streaks()
         self._notice = notice
-        self._lines = Lines()
         self._login_lock = threading.Lock()
-        self._stopped = threading.Event()
         self._token: str | None = None
         self._renew_at = float("inf")
         self._version = ""
@@ -162,21 +166,31 @@ class Api:
             RefusedError: the server will not answer this request.
             LoginError: the token ended and no other is given.
             ServerError: nothing has succeeded for ``give_up_after`` seconds.
-            CeilingError: ``stop`` was called.
+            CeilingError: a ceiling is reached; a StoppedError once ``stop`` was called.
         """
         if endpoint not in READING_ENDPOINTS:
             raise AssertionError(f"{endpoint} is not in the allow-list of reading endpoints")
         data = json.dumps(body).encode()
-        return self._until_done(lambda: self._one_call(endpoint, data, decode), most_tries)
+        self._streaks.begin(endpoint, str(body.get("task") or ""))
+        done = self._until_done(
+            lambda: self._one_call(endpoint, data, decode), most_tries, endpoint
+        )
+        self._streaks.succeed(endpoint)
+        return done
 
     def get(self, endpoint: str, **body: Any) -> dict[str, Any]:
         """POST to a reading endpoint and give its ``data``; raises as ``call`` does."""
         return self.call(endpoint, body, decode_data)
 
     def stop(self) -> None:
-        """Make every call in flight, and every later one, end soon with CeilingError."""
-        self._stopped.set()
-        self._lines.cut_all()
+        """Make every call in flight, and every later one, end soon with StoppedError."""
+        self._pace.stop()
+        self._wire.cut_all()
+
+    @property
+    def ceiling(self) -> str | None:
+        """The ceiling that has kept a request from being sent (``--max-requests 500 is …``)."""
+        return self._pace.reached
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -239,54 +253,18 @@ class Api:
     def _post(
         self, path: str, data: bytes, auth: AuthBase, grace: float = 0.1
     ) -> tuple[int, bytes]:
-        """Send one request, read its whole body in time, and count both."""
-        if self._stopped.is_set():
-            raise CeilingError("stopped")
+        """Send one request when its turn has come, and read its answer in time."""
+        self._pace.take_turn()
         allowed = max(min(self._limits.timeout, self._dead_at() - time.monotonic()), grace)
-        deadline = time.monotonic() + allowed
-        self.traffic.add(requests=1)
-        session = self._lines.session()
         try:
-            with (
-                self._lines.cut_after(allowed + _CUT_AFTER),
-                session.post(
-                    self.host + path,
-                    data=data,
-                    auth=auth,
-                    timeout=(min(_CONNECT_TIMEOUT, allowed), allowed),
-                    verify=self._configuration.verify,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                return response.status_code, self._read(response, deadline)
-        except (requests.RequestException, HTTPError, OSError) as error:
-            if self._stopped.is_set():
-                raise CeilingError("stopped") from None
-            was_cut = time.monotonic() > deadline + _CUT_AFTER
-            raise connection_failure(TimeoutError() if was_cut else error, allowed) from None
+            return self._wire.post(path, data, auth, max(min(allowed, self._pace.left), 0.001))
+        except TryAgainError:
+            self._pace.check()
+            raise
 
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
-        """Read a body against the clock: a server that drips bytes must not hold us for ever."""
-        chunks = []
-        try:
-            while chunk := response.raw.read1(_CHUNK, decode_content=False):
-                chunks.append(chunk)
-                _check_in_time(deadline)
-            _check_in_time(deadline)  # a line that was cut may look like the end of a body
-            if response.headers.get("Location") and 300 <= response.status_code < 400:
-                return f"a redirect to {place(response.headers['Location'])}".encode()
-        finally:
-            self.traffic.add(received=response.raw.tell())
-        if response.status_code in {429, 503} and "Retry-After" in response.headers:
-            raise TryAgainError(
-                f"HTTP {response.status_code}",
-                after=retry_after_seconds(response.headers["Retry-After"]),
-            )
-        encoding = response.headers.get("Content-Encoding", "")
-        return unpacked(b"".join(chunks), encoding.strip().lower())
-
-    def _until_done(self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES) -> T:
+    def _until_done(
+        self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES, endpoint: str = ""
+    ) -> T:
         """Repeat with backoff and jitter; turn the last failure into a word for the user."""
         backoff = tenacity.wait_exponential(multiplier=0.2, max=10.0) + tenacity.wait_random(
             0.0, 0.3
@@ -303,20 +281,22 @@ class Api:
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgainError),
-            stop=lambda state: self._should_stop(state, begun, most_tries),
+            stop=lambda state: self._should_stop(state, begun, most_tries, endpoint),
             wait=wait,
-            sleep=self._sleep,
+            sleep=self._pace.sleep,
             reraise=True,
         )
         try:
             done = retrying(one_try)
         except TryAgainError as error:
-            raise self._given_up(error, begun) from None
+            raise self._given_up(error, begun, endpoint) from None
         self._last_success = time.monotonic()
         self._ever_succeeded = True
         return done
 
-    def _should_stop(self, state: tenacity.RetryCallState, begun: float, most: int) -> bool:
+    def _should_stop(
+        self, state: tenacity.RetryCallState, begun: float, most: int, endpoint: str
+    ) -> bool:
         error, tries = _failed_with(state), state.attempt_number
         if tries == _FIRST_TRIES:
             self._notice(f"{self.host}: {error}; trying again")
@@ -324,24 +304,26 @@ class Api:
             return True
         if not self._ever_succeeded and error.wrong_address:
             return tries >= _FIRST_TRIES
+        is_down = self._streaks.is_down(endpoint)
+        if tries < (min(most, _TRIES_WHEN_DOWN) if is_down else most):
+            return False
         others_succeed = self._last_success > begun
-        return tries >= most and (error.is_about_the_request or others_succeed)
+        return error.is_about_the_request or others_succeed or (is_down and self._is_alive())
 
     def _dead_at(self) -> float:
-        return self._last_success + self._limits.give_up_after
+        # The pauses that we make ourselves are no silence of the server's.
+        return self._last_success + self._limits.give_up_after + _MOST_TRIES * self._pace.interval
 
-    def _sleep(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise CeilingError("stopped")
-
-    def _given_up(self, error: TryAgainError, begun: float) -> SnapshotError:
+    def _given_up(self, error: TryAgainError, begun: float, endpoint: str) -> SnapshotError:
         if not self._ever_succeeded and error.wrong_address:
             return ServerError(f"{self.host}: {error}")
         is_dead = time.monotonic() + max(error.after, 0.2) > self._dead_at()
         if (self._last_success > begun and not is_dead) or self._is_alive():
-            return RefusedError(
-                f"{error}, again and again", status=error.status, subcode=error.subcode or 0
-            )
+            self._streaks.give_up(endpoint)
+            # Of an endpoint that is down the subcode says nothing about this request: taken for
+            # "too large a page" it would bring on ever smaller ones.
+            subcode = 0 if self._streaks.is_down(endpoint) else error.subcode or 0
+            return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
         silent = time.monotonic() - self._last_success
         waits = f", and asks to wait {error.after:.0f} s" if error.after else ""
         return ServerError(
@@ -365,13 +347,8 @@ class Api:
                 pass
             if time.monotonic() > until:
                 break
-            self._sleep(0.1)
+            self._pace.sleep(0.1)
         return False
-
-
-def _check_in_time(deadline: float) -> None:
-    if time.monotonic() > deadline:
-        raise requests.ReadTimeout
 
 
 def _failed_with(state: tenacity.RetryCallState) -> TryAgainError:

@@ -1,4 +1,4 @@
-"""Connections under a clock, whatever the other side does.
+"""Requests under a clock, whatever the other side does.
 
 A socket's own timeout starts anew with each byte, so a server that drips its headers could hold a
 thread for hours, and nothing could end a request that waits. Here another thread cuts the line.
@@ -19,7 +19,19 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 from requests.exceptions import ContentDecodingError
 from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 
+from clearml_snapshot.exporter.failures import (
+    TryAgainError,
+    connection_failure,
+    place,
+    retry_after_seconds,
+)
+
+_CONNECT_TIMEOUT: Final = 10.0
+_CUT_AFTER: Final = 0.2
+"""Seconds that the socket's own timeout gets before the line is cut."""
+_CHUNK: Final = 1 << 18
 _LOOK_EVERY: Final = 0.1
 _DAMAGED: Any = isal_zlib.error
 _MOST_AT_ONCE: Final = 1 << 26
@@ -163,6 +175,72 @@ class Lines:
         for line in list(self._all):
             if time.monotonic() > line.deadline:
                 line.cut()
+
+
+class Wire:
+    """Sends requests to one server and reads whole answers, each within its time."""
+
+    def __init__(self, host: str, verify: bool | str | None) -> None:
+        self.traffic = Traffic()
+        self._host = host
+        self._verify = verify
+        self._lines = Lines()
+
+    def post(self, path: str, data: bytes, auth: AuthBase, allowed: float) -> tuple[int, bytes]:
+        """Send one request, read its whole body in ``allowed`` seconds, and count both.
+
+        Raises:
+            TryAgainError: no whole answer came.
+        """
+        deadline = time.monotonic() + allowed
+        self.traffic.add(requests=1)
+        session = self._lines.session()
+        try:
+            with (
+                self._lines.cut_after(allowed + _CUT_AFTER),
+                session.post(
+                    self._host + path,
+                    data=data,
+                    auth=auth,
+                    timeout=(min(_CONNECT_TIMEOUT, allowed), allowed),
+                    verify=self._verify,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                return response.status_code, self._read(response, deadline)
+        except (requests.RequestException, HTTPError, OSError) as error:
+            was_cut = time.monotonic() > deadline + _CUT_AFTER
+            raise connection_failure(TimeoutError() if was_cut else error, allowed) from None
+
+    def cut_all(self) -> None:
+        """End every request in flight."""
+        self._lines.cut_all()
+
+    def _read(self, response: requests.Response, deadline: float) -> bytes:
+        """Read a body against the clock: a server that drips bytes must not hold us for ever."""
+        chunks = []
+        try:
+            while chunk := response.raw.read1(_CHUNK, decode_content=False):
+                chunks.append(chunk)
+                _check_in_time(deadline)
+            _check_in_time(deadline)  # a line that was cut may look like the end of a body
+            if response.headers.get("Location") and 300 <= response.status_code < 400:
+                return f"a redirect to {place(response.headers['Location'])}".encode()
+        finally:
+            self.traffic.add(received=response.raw.tell())
+        if response.status_code in {429, 503} and "Retry-After" in response.headers:
+            raise TryAgainError(
+                f"HTTP {response.status_code}",
+                after=retry_after_seconds(response.headers["Retry-After"]),
+            )
+        encoding = response.headers.get("Content-Encoding", "")
+        return unpacked(b"".join(chunks), encoding.strip().lower())
+
+
+def _check_in_time(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise requests.ReadTimeout
 
 
 def _watch(lines: "weakref.ref[Lines]") -> None:

@@ -33,6 +33,7 @@ class Fault:
         count: how many times at most; None is for ever.
         skip: how many matching calls pass unharmed first.
         status: for ``status`` (503 unless given) and ``html`` (200 unless given).
+        subcode: of a ``status`` in the API's envelope; 100 is the search engine's.
         headers: sent along, ``{"Retry-After": "1"}`` say.
         seconds: for ``slow``.
     """
@@ -44,6 +45,7 @@ class Fault:
     count: int | None = None
     skip: int = 0
     status: int | None = None
+    subcode: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.5
     fired: int = 0

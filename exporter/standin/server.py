@@ -180,7 +180,7 @@ def _refuse(fault: Fault | None) -> None:
     if fault is not None and fault.kind == "expired":
         raise ApiError(401, 30, "Invalid token (invalid jwt token): reason=Signature has expired")
     if fault is not None and fault.kind == "status":
-        raise ApiError(fault.status or 503, 0, "General server error")
+        raise ApiError(fault.status or 503, fault.subcode, "General server error")
 
 
 class _Meta:

@@ -14,12 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.compact import compact
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry, link_or_copy, sync_tree, write_text
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
 from clearml_snapshot.exporter.store.replace import (
     Change,
-    by_project,
+    by_place,
     holding,
     known_tasks,
     read_batches,
@@ -28,7 +29,7 @@ from clearml_snapshot.exporter.store.replace import (
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
 from clearml_snapshot.exporter.store.summary import write_series
-from clearml_snapshot.exporter.store.writer import HeldPoints, Stage, moved
+from clearml_snapshot.exporter.store.writer import HeldPoints, Stage, StagedFile, moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Build:
                 else:
                     self._link(entry)
         for staged in moving.finish():
-            self._files.append(moved(staged.entry, self._root, staged.project_id, self._name()))
+            self._files.append(self._moved_in(staged))
 
     def _link(self, entry: FileEntry) -> None:
         assert self._last is not None
@@ -84,8 +85,8 @@ class Build:
 
     def _rewrite(self, entry: FileEntry, change: Change, moving: HeldPoints) -> None:
         def take(batch: pa.RecordBatch) -> None:
-            for project_id, points in by_project(batch, change.move):
-                moving.add(project_id, conform(pa.Table.from_batches([points]), "scalars"))
+            for place, points in by_place(batch, change.move):
+                moving.add(place, conform(pa.Table.from_batches([points]), "scalars"))
 
         assert self._last is not None
         path = f"{entry.path.rpartition('/')[0]}/{self._name()}"
@@ -97,12 +98,19 @@ class Build:
     def take(self, stage: Stage) -> None:
         """Move the staged files in and compute the series of their points."""
         claims = stage.seal()
-        fresh = [moved(f.entry, self._root, f.project_id, self._name()) for f in stage.files]
-        self._files += fresh
+        for settled in (True, False):
+            fresh = [self._moved_in(file) for file in stage.files if file.place.settled == settled]
+            self._files += fresh
+            self._add_series(fresh, claims, stage.directory)
+
+    def _moved_in(self, staged: StagedFile) -> FileEntry:
+        return moved(staged.entry, self._root, staged.place.project_id, self._name())
+
+    def _add_series(self, fresh: list[FileEntry], claims: list[Path], spill: Path) -> None:
         points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
         if points:
             (self._root / "series").mkdir(exist_ok=True)
-            for entry in write_series(points, claims, self._next_series, spill=stage.directory):
+            for entry in write_series(points, claims, self._next_series, spill=spill):
                 path = Path(entry.path).relative_to(self._root).as_posix()
                 self._files.append(replace(entry, path=path))
 
@@ -120,6 +128,10 @@ class Build:
 
     def _paths_of_exports(self) -> list[str]:
         return [] if self._last is None else self._last.paths("exports")
+
+    def compact(self) -> None:
+        """Merge small files where there are too many of them; the contents stay the same."""
+        self._files = compact(self._root, self._files, self._name)
 
     def fill_empty(self) -> None:
         """Give each table without rows one empty file, so that its glob finds something."""
@@ -179,9 +191,9 @@ class Build:
 def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]:
     """Tell what the stage does to the rows of the tasks that are there already."""
     moves = {
-        task_id: project_id
-        for task_id, project_id in stage.refreshed.items()
-        if task_id in known and known[task_id] != project_id
+        task_id: place
+        for task_id, place in stage.refreshed.items()
+        if task_id in known and known[task_id] != place.project_id
     }
     points = Change(known.keys() - stage.refreshed.keys(), moves)
     return {
@@ -207,3 +219,12 @@ def build(
         folder.exports(export_row)
     folder.fill_empty()
     folder.describe(about)
+
+
+def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> None:
+    """Make a snapshot folder of the same contents in fewer files."""
+    folder = Build(root, number, last)
+    folder.carry_over(Stage(spill), TABLES)
+    folder.compact()
+    folder.fill_empty()
+    folder.describe(About(number, last.server, last.selections, checkpoint=False))

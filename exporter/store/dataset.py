@@ -1,5 +1,6 @@
 """Writing side of a dataset: make it, lock it, commit to it, prune it."""
 
+import errno
 import json
 import os
 import shutil
@@ -14,7 +15,8 @@ from filelock import FileLock, Timeout
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.commit import About, build
+from clearml_snapshot.exporter.store.commit import About, build, rebuild
+from clearml_snapshot.exporter.store.compact import crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
@@ -26,6 +28,8 @@ from clearml_snapshot.exporter.store.snapshots import (
     unread,
 )
 from clearml_snapshot.exporter.store.writer import Stage
+
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _README: Final = """\
 # A ClearML dataset
@@ -162,6 +166,7 @@ class Dataset:
         export_row: Mapping[str, Any] | None,
         keep: int | timedelta = 2,
         checkpoint: bool = False,
+        compact: bool = True,
     ) -> Snapshot:
         """Make the last snapshot plus the stage's tasks the current one, in one atomic step.
 
@@ -173,6 +178,7 @@ class Dataset:
                 leaves ``exports`` as it is.
             keep: how many finished exports stay, or how old they may grow.
             checkpoint: not the last commit of its run; goes when the run ends.
+            compact: merge small files afterwards where there are too many; never at a checkpoint.
 
         Raises:
             DatasetError: the last snapshot cannot be read.
@@ -182,18 +188,37 @@ class Dataset:
         about = About(number, server, selections, checkpoint)
         folder = layout.staging(self._data) / f"{number:06d}"
         build(folder, stage, self._snapshot, about, export_row)
-        self._publish(folder, number)
-        self._snapshot = open_snapshot(layout.snapshot(self._data, number))
-        if not checkpoint:
-            self._prune(keep)
-        return self._snapshot
+        snapshot = self._publish(folder, number)
+        if checkpoint:
+            return snapshot
+        self._prune(keep)
+        return self._compact(snapshot) if compact and crowded(snapshot.files) else snapshot
 
-    def _publish(self, folder: Path, number: int) -> None:
+    def _compact(self, snapshot: Snapshot) -> Snapshot:
+        """Put the same contents in fewer files in a snapshot's place.
+
+        In a commit of its own, so that an export is safe before what may take a minute begins.
+        """
+        number = snapshot.number + 1
+        folder = layout.staging(self._data) / f"{number:06d}"
+        try:
+            rebuild(folder, snapshot, number, layout.staging(self._data) / "compact")
+        except OSError as error:
+            if error.errno not in _FULL_DISK:
+                raise
+            return snapshot  # it is whole; the next export finds more room, or has an error to tell
+        compacted = self._publish(folder, number)
+        self._remove(snapshot.number)
+        return compacted
+
+    def _publish(self, folder: Path, number: int) -> Snapshot:
         snapshots = layout.snapshots(self._data)
         snapshots.mkdir(exist_ok=True)
         folder.rename(layout.snapshot(self._data, number))
         sync_folder(snapshots)
         self._point_to(number)
+        self._snapshot = open_snapshot(layout.snapshot(self._data, number))
+        return self._snapshot
 
     def _point_to(self, number: int) -> None:
         point_to(

@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.writer import Place
 
 _BATCH: Final = 65_536
 
@@ -26,8 +27,8 @@ class Change:
 
     drop: Set[str] = frozenset()
     """Tasks whose rows go."""
-    move: Mapping[str, str | None] = field(default_factory=dict)
-    """Tasks whose rows stay, in another project: by task its new one."""
+    move: Mapping[str, Place] = field(default_factory=dict)
+    """Tasks whose rows stay, in another project: by task its new place."""
 
     @property
     def task_ids(self) -> list[str]:
@@ -65,11 +66,12 @@ def holding(
         for entry in snapshot.files
         if entry.table == table
         and (table != "scalars" or entry.path.split("/")[1] in folders)
-        and _holds(snapshot.root / entry.path, ids)
+        and holds_any(snapshot.root / entry.path, ids)
     }
 
 
-def _holds(path: Path, ids: Sequence[str]) -> bool:
+def holds_any(path: Path, ids: Sequence[str]) -> bool:
+    """Tell whether a part file holds a row of one of the tasks, whose ids are sorted."""
     wanted = pa.array(ids, pa.string())
     with pq.ParquetFile(path, read_dictionary=["task_id"]) as file:
         groups = [
@@ -78,7 +80,7 @@ def _holds(path: Path, ids: Sequence[str]) -> bool:
             if _may_hold(file.metadata.row_group(number), ids)
         ]
         batches = file.iter_batches(_BATCH, row_groups=groups, columns=["task_id"])
-        return any(pc.any(_belongs(batch, wanted)).as_py() for batch in batches)
+        return any(pc.any(belongs(batch, wanted)).as_py() for batch in batches)
 
 
 def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
@@ -89,17 +91,17 @@ def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
     return nearest < len(ids) and ids[nearest] <= str(statistics.max)
 
 
-def _belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
+def belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
     """Tell for each row whether its task is wanted; each text is compared once."""
     task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
     return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
 
 
-def read_batches(path: Path | str, table: str) -> Iterator[pa.RecordBatch]:
+def read_batches(path: Path | str, table: str, size: int = _BATCH) -> Iterator[pa.RecordBatch]:
     """Read a part file of any format version, text as dictionaries; a column it lacks is NULL."""
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        for batch in file.iter_batches(_BATCH):
+        for batch in file.iter_batches(size):
             yield _completed(batch, table)
 
 
@@ -144,7 +146,7 @@ def rewrite(
 
 def _others(batches: Iterable[pa.RecordBatch], wanted: "pa.Array[Any]") -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        kept = batch.filter(pc.invert(_belongs(batch, wanted)))
+        kept = batch.filter(pc.invert(belongs(batch, wanted)))
         if kept.num_rows:
             yield kept
 
@@ -155,7 +157,7 @@ def _without_moving(
     take: Callable[[pa.RecordBatch], None],
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        moves = _belongs(batch, moving)
+        moves = belongs(batch, moving)
         leaving = batch.filter(moves)
         if not leaving.num_rows:
             yield batch
@@ -165,24 +167,27 @@ def _without_moving(
             yield batch.filter(pc.invert(moves))
 
 
-def _in_new_projects(batch: pa.RecordBatch, move: Mapping[str, str | None]) -> pa.RecordBatch:
+def _in_new_projects(batch: pa.RecordBatch, move: Mapping[str, Place]) -> pa.RecordBatch:
     at = batch.schema.get_field_index("project_id")
     task_ids = cast("list[str]", batch.column("task_id").to_pylist())
-    pairs = zip(task_ids, batch.column(at).to_pylist(), strict=True)
-    after = [move.get(task_id, before) for task_id, before in pairs]
+    after = [
+        move[task_id].project_id if task_id in move else before
+        for task_id, before in zip(task_ids, batch.column(at).to_pylist(), strict=True)
+    ]
     projects = pa.array(after, pa.string())
     return batch.set_column(at, "project_id", projects.dictionary_encode())
 
 
-def by_project(
-    batch: pa.RecordBatch, move: Mapping[str, str | None]
-) -> Iterator[tuple[str | None, pa.RecordBatch]]:
-    """Split points by the project to which their tasks move."""
+def by_place(
+    batch: pa.RecordBatch, move: Mapping[str, Place]
+) -> Iterator[tuple[Place, pa.RecordBatch]]:
+    """Split points by the place to which their tasks move; all of them do."""
     task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
-    targets = [move.get(task_id) for task_id in task_ids.dictionary.to_pylist()]
-    numbers = {project: number for number, project in enumerate(dict.fromkeys(targets))}
-    codes = pc.take(pa.array([numbers[t] for t in targets], pa.int32()), task_ids.indices)
-    present = set(pc.unique(codes).to_pylist())
-    for project, number in numbers.items():
+    known = cast("list[str]", task_ids.dictionary.to_pylist())
+    numbers = {place: number for number, place in enumerate(dict.fromkeys(move.values()))}
+    codes = pa.array([numbers[move[t]] if t in move else None for t in known], pa.int32())
+    each = pc.take(codes, task_ids.indices)
+    present = set(pc.unique(each).to_pylist())
+    for place, number in numbers.items():
         if number in present:
-            yield project, batch.filter(pc.equal(codes, pa.scalar(number, pa.int32())))
+            yield place, batch.filter(pc.equal(each, pa.scalar(number, pa.int32())))

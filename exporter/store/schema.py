@@ -151,6 +151,18 @@ EXPORTS: Final = _columns(
 )
 """One row an export run."""
 
+_ENDED: Final = frozenset({"completed", "stopped", "failed", "published", "closed"})
+
+
+def is_settled(status: object, state: object) -> bool:
+    """Tell from a task's row whether its points will probably stay as they are.
+
+    Settled and other tasks never share a part file, so that the ones that change with every export
+    keep to small files and the large ones live on.
+    """
+    return state == "gone" or (status in _ENDED and state in ("complete", "shrunk"))
+
+
 TABLES: Final[dict[str, pa.Schema]] = {
     "tasks": TASKS,
     "hyperparams": HYPERPARAMS,

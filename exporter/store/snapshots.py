@@ -187,27 +187,38 @@ def read_snapshot(folder: Path) -> Snapshot:
     Raises:
         DatasetError: damaged, newer, or a file is missing.
     """
-    header = read_header(folder)
-    root = folder.resolve()
+    snapshot = described(folder.resolve(), read_header(folder))
+    _check_files(snapshot)
+    return snapshot
+
+
+def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
+    """Give the snapshot that a header describes, without a look at its files.
+
+    Raises:
+        DatasetError: something is missing from it, or of the wrong kind.
+    """
     try:
-        snapshot = Snapshot(
+        return Snapshot(
             root=root,
             number=int(header["number"]),
             format_version=int(header["format_version"]),
             created_at=datetime.fromisoformat(header["created_at"]),
             tool_version=str(header["tool_version"]),
             checkpoint=bool(header["checkpoint"]),
-            server=header["server"],
+            server=dict(header["server"]),
             selections=header["selections"],
             totals=Totals(**{f.name: int(header["totals"][f.name]) for f in fields(Totals)}),
             files=tuple(FileEntry(**entry) for entry in header["files"]),
         )
-        _check_files(snapshot)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(
-            f"{folder / layout.SNAPSHOT_JSON} is damaged ({error}); copy the snapshot again"
-        ) from error
-    return snapshot
+        raise _damaged(root, error) from error
+
+
+def _damaged(root: Path, why: object) -> DatasetError:
+    return DatasetError(
+        f"{root / layout.SNAPSHOT_JSON} is damaged ({why}); copy the snapshot again"
+    )
 
 
 def _check_files(snapshot: Snapshot) -> None:
@@ -215,7 +226,7 @@ def _check_files(snapshot: Snapshot) -> None:
     root = str(snapshot.root)
     for entry in snapshot.files:
         if not _stays_inside(entry.path):
-            raise ValueError(f"the path {entry.path!r} leads out of the folder")
+            raise _damaged(snapshot.root, f"the path {entry.path!r} leads out of the folder")
         try:
             size = os.stat(f"{root}/{entry.path}").st_size  # noqa: PTH116  # 10,000 of them
         except OSError as error:
@@ -227,7 +238,7 @@ def _check_files(snapshot: Snapshot) -> None:
             )
     missing = set(layout.TABLE_NAMES) - {entry.table for entry in snapshot.files}
     if missing:
-        raise ValueError(f"no file of {', '.join(sorted(missing))}")
+        raise _damaged(snapshot.root, f"no file of {', '.join(sorted(missing))}")
 
 
 def _stays_inside(path: str) -> bool:

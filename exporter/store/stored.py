@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.store.replace import holding, read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, staged_path
 
-_MEMORY: Final = "96MB"
+_MEMORY: Final = "48MB"
 """DuckDB spills to disk beyond this; the whole export has 400 MB."""
 
 _BATCH: Final = 16_384
@@ -96,9 +96,10 @@ def _not_fetched(
     pq.write_table(_keys(fetched), rest)
     sql = files(__package__).joinpath("stored.sql").read_text(encoding="utf-8")
     parameters = {"stored": list(stored), "fetched": keys, "task_id": task_id}
-    with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
+    with duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET temp_directory = $spill", {"spill": str(directory)})
+        connection.execute("SET preserve_insertion_order = false")  # the points are sorted anyway
         yield from connection.sql(sql, params=parameters).to_arrow_reader(_BATCH)
     rest.unlink()
 

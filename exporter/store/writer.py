@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from clearml_snapshot.exporter.store.encode import conform, in_memory, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import part
-from clearml_snapshot.exporter.store.schema import SERIES, TABLES
+from clearml_snapshot.exporter.store.schema import SERIES, TABLES, is_settled
 
 SPILL_ROWS: Final = 500_000
 """A task's points go to disk from here on: memory is workers × this, never the task's size."""
@@ -54,6 +54,14 @@ _one_sort: Final = threading.Lock()
 _sequence: Final = itertools.count()
 
 
+class Place(NamedTuple):
+    """Where a task's rows belong: tasks of two places share no part file of points."""
+
+    project_id: str | None
+    settled: bool
+    """See ``schema.is_settled``."""
+
+
 @dataclass(frozen=True, slots=True)
 class TaskPoints:
     """The points of one task: part files already written, and the rest in memory."""
@@ -69,7 +77,7 @@ class StagedFile:
     """A part file on its way: ``entry.path`` is absolute until the commit moves it."""
 
     entry: FileEntry
-    project_id: str | None
+    place: Place
 
 
 class Stage:
@@ -83,12 +91,16 @@ class Stage:
         self.task_ids: set[str] = set()
         self.points = 0
         self.files: list[StagedFile] = []
-        self.refreshed: dict[str, str | None] = {}
-        """Tasks whose points stay, each with the project in which they are from now on."""
+        self.refreshed: dict[str, Place] = {}
+        """Tasks whose points stay, each with the place where they are from now on."""
         self.params_kept: set[str] = set()
         """Of these the ones whose hyperparameters stay too."""
         self._points = HeldPoints(directory)
-        self._rows = {table: _Rows(self, table) for table in ("tasks", "hyperparams")}
+        self._rows = {
+            (table, settled): _Rows(self, table, settled)
+            for table in ("tasks", "hyperparams")
+            for settled in (True, False)
+        }
         self._claims: list[pa.Table] = []
         self._claim_files: list[Path] = []
 
@@ -110,11 +122,11 @@ class Stage:
         Raises:
             ValueError: the task is in this stage already.
         """
-        self._take_rows(task_row, hyperparams)
+        settled = self._take_rows(task_row, hyperparams)
         if claims is not None and claims.num_rows:
             self._take_claims(claims)
         if points is not None:
-            self._take_points(points)
+            self._take_points(points, settled)
 
     def refresh(
         self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]] | None
@@ -130,22 +142,25 @@ class Stage:
         Raises:
             ValueError: the task is in this stage already.
         """
-        task_id = self._take_rows(task_row, hyperparams or ())
-        self.refreshed[task_id] = task_row.get("project_id")
+        settled = self._take_rows(task_row, hyperparams or ())
+        task_id = str(task_row["task_id"])
+        self.refreshed[task_id] = Place(task_row.get("project_id"), settled)
         if hyperparams is None:
             self.params_kept.add(task_id)
 
     def _take_rows(
         self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]]
-    ) -> str:
+    ) -> bool:
+        """Stage a task's own rows; tells whether it is settled."""
         task_id = str(task_row["task_id"])
         if task_id in self.task_ids:
             raise ValueError(f"task {task_id} is staged twice")
         self.task_ids.add(task_id)
-        self._rows["tasks"].add(task_row)
+        settled = is_settled(task_row.get("status"), task_row["state"])
+        self._rows["tasks", settled].add(task_row)
         for row in hyperparams:
-            self._rows["hyperparams"].add({**row, "task_id": task_id})
-        return task_id
+            self._rows["hyperparams", settled].add({**row, "task_id": task_id})
+        return settled
 
     def _take_claims(self, claims: pa.Table) -> None:
         self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
@@ -153,10 +168,11 @@ class Stage:
         if rows >= CLAIM_ROWS or len(self._claims) >= CLAIM_TABLES:
             self._write_claims()
 
-    def _take_points(self, points: TaskPoints) -> None:
-        self.files += [StagedFile(entry, points.project_id) for entry in points.files]
+    def _take_points(self, points: TaskPoints, settled: bool) -> None:
+        place = Place(points.project_id, settled)
+        self.files += [StagedFile(entry, place) for entry in points.files]
         self.points += points.rows
-        self._points.add(points.project_id, points.rest)
+        self._points.add(place, points.rest)
 
     def seal(self) -> list[Path]:
         """Write everything still held; returns Parquet files with the server's claims."""
@@ -175,26 +191,26 @@ class Stage:
 
 
 class HeldPoints:
-    """Points of many tasks by project, on their way to sorted part files."""
+    """Points of many tasks by place, on their way to sorted part files."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._tables: dict[str | None, list[pa.Table]] = {}
+        self._tables: dict[Place, list[pa.Table]] = {}
         self._held = 0
         self._files: list[StagedFile] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
         self._flushing: Future[list[StagedFile]] | None = None
 
-    def add(self, project_id: str | None, points: pa.Table) -> None:
+    def add(self, place: Place, points: pa.Table) -> None:
         """Take points that are conform already."""
         if points.num_rows:
-            self._tables.setdefault(project_id, []).append(points)
+            self._tables.setdefault(place, []).append(points)
             self._held += points.num_rows
         if self._held >= FLUSH_ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what is held in memory, one part file a project, while the caller goes on."""
+        """Write what is held in memory, one part file a place, while the caller goes on."""
         self._finish_flush()
         held, self._tables, self._held = self._tables, {}, 0
         self._flushing = self._writer.submit(_spill_each, self._directory, held)
@@ -216,8 +232,9 @@ class HeldPoints:
 class _Rows:
     """Rows of a small table: as dicts only for a moment, as Arrow until there are megabytes."""
 
-    def __init__(self, stage: Stage, table: str) -> None:
+    def __init__(self, stage: Stage, table: str, settled: bool) -> None:
         self._stage, self._table = stage, table
+        self._place = Place(None, settled)
         self._dicts: list[Mapping[str, Any]] = []
         self._tables: list[pa.Table] = []
         self._bytes = 0
@@ -243,7 +260,7 @@ class _Rows:
             self._tables.clear()
             self._bytes = 0
             entry = write_sorted(staged_path(self._stage.directory), self._table, rows)
-            self._stage.files.append(StagedFile(entry, None))
+            self._stage.files.append(StagedFile(entry, self._place))
 
 
 class PointBuffer:
@@ -309,12 +326,12 @@ def staged_path(directory: Path) -> Path:
     return directory / f"run-{next(_sequence):06d}.parquet"
 
 
-def _spill_each(directory: Path, held: dict[str | None, list[pa.Table]]) -> list[StagedFile]:
-    """Write one part file a project; what is written leaves the memory."""
+def _spill_each(directory: Path, held: dict[Place, list[pa.Table]]) -> list[StagedFile]:
+    """Write one part file a place; what is written leaves the memory."""
     files = []
     while held:
-        project_id, tables = held.popitem()
-        files.append(StagedFile(spill(directory, pa.concat_tables(tables)), project_id))
+        place, tables = held.popitem()
+        files.append(StagedFile(spill(directory, pa.concat_tables(tables)), place))
         tables.clear()
     pa.default_memory_pool().release_unused()
     return files

@@ -280,7 +280,7 @@ def test_sql_sees_the_snapshot_and_nothing_else(
     local_variable = [1]
     assert local_variable
     with open_dataset(folder) as dataset:
-        (file,) = dataset.snapshot.paths("tasks")
+        file, *_ = dataset.snapshot.paths("tasks")
         before = Path(file).read_bytes()
         with pytest.raises(UsageError) as caught:
             dataset.rows(dataset.sql(statement.format(other=other, folder=folder, file=file)))

@@ -137,7 +137,8 @@ def test_small_tasks_share_a_file_of_their_project(
         buffer.add(_shuffled(FLUSH_ROWS // 5, f"t{number}"))
         stage.add(task_row(f"t{number}", project), (), buffer.finish())
     stage.seal()
-    rows = [(str(f.project_id), f.entry.rows) for f in stage.files if f.entry.table == "scalars"]
+    files = [file for file in stage.files if file.entry.table == "scalars"]
+    rows = [(str(file.place.project_id), file.entry.rows) for file in files]
     share = FLUSH_ROWS // 5
     assert rows[-1] == ("None", share), "five tasks fill a flush, the sixth stands alone"
     assert sorted(rows[:-1]) == [("None", share), ("p", 2 * share), ("q", 2 * share)]

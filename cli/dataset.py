@@ -1,0 +1,304 @@
+"""`status`, `verify` and `selections`: what is here, whether it is whole, what is repeated."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.options import (
+    DATASET,
+    DEFAULT_DATA,
+    Data,
+    Dataset,
+    DatasetChoice,
+    Output,
+    OutputOptions,
+)
+from clearml_snapshot.cli.output import write_answer, write_text
+from clearml_snapshot.cli.terminal import note, printable
+from clearml_snapshot.exporter.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from clearml_snapshot.exporter.selections import ListedSelection
+    from clearml_snapshot.exporter.store.verify import Verification
+    from clearml_snapshot.queries import Dataset as OpenDataset
+    from clearml_snapshot.queries.status import ProblemTask, Status
+
+PANEL: Final = "Look after it"
+
+_NAME_WIDTH: Final = 24
+_REASON_WIDTH: Final = 32
+"""A line of a problem task fits 80 columns."""
+
+_SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    add_command(app, "status", status, panel=PANEL)
+    add_command(app, "verify", verify, panel=PANEL)
+    add_command(app, "selections", selections, panel=PANEL)
+
+
+def status(
+    by: Annotated[
+        Literal["project", "user", "task"] | None,
+        typer.Option("--by", metavar="WHAT", help="Rank each project, user or task by points."),
+    ] = None,
+    top: Annotated[
+        int | None,
+        typer.Option("--top", metavar="N", min=1, help="With --by: only the first N."),
+    ] = None,
+    *,
+    dataset: Dataset,
+    output: Output,
+) -> None:
+    """Show what is here and as of when, and which tasks are not whole.
+
+    The last line is the folder to copy. --format json gives one object.
+    """
+    from clearml_snapshot.queries.messages import speaking
+    from clearml_snapshot.queries.status import ranking
+
+    if top is not None and by is None:
+        raise UsageError("--top belongs to --by project, user or task")
+    with _opened(dataset) as opened, speaking():
+        if by is not None:
+            write_answer(ranking(opened, by, top), output, name=f"status_by_{by}")
+        else:
+            _write_status(opened, dataset.data, output)
+
+
+def verify(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A dataset or one snapshot folder.", show_default="that of --data"),
+    ] = None,
+    summary: Annotated[
+        bool,
+        typer.Option("--summary", help="List where the server's summary of a series disagrees."),
+    ] = False,
+    *,
+    data: Data = DEFAULT_DATA,
+    output: Output,
+) -> None:
+    """Prove that a snapshot is whole, without the server.
+
+    Compares every file with its hash, and the rows with each other: keys, counts, series against
+    points. One line a problem on stdout; the exit code is 5 when there is one. With --summary it
+    compares with what the server said of each series instead.
+    """
+    folder = path or data
+    if summary:
+        _write_claims(folder, output)
+        return
+    if output.format is not None or output.table is not None:
+        raise UsageError("verify writes lines; --format and --table belong to --summary")
+    found = _verified(folder, output.quiet)
+    write_text("".join(f"{printable(line)}\n" for line in _findings(found)), output.path)
+    for text in () if output.quiet else found.notes:
+        note(f"not checked: {text}")
+    raise typer.Exit(ExitCode.COMPLETE if found.is_whole else ExitCode.DATASET)
+
+
+def selections(
+    action: Annotated[
+        Literal["remove"] | None,
+        typer.Argument(help="'remove' forgets the selection of that number."),
+    ] = None,
+    number: Annotated[
+        int | None, typer.Argument(help="Which one, as listed.", show_default=False)
+    ] = None,
+    wait: Annotated[
+        bool,
+        typer.Option(
+            "--wait", rich_help_panel=DATASET, help="With remove: wait for a running export."
+        ),
+    ] = False,
+    *,
+    dataset: Dataset,
+    output: Output,
+) -> None:
+    """List the selections that a bare export repeats, or remove one.
+
+    A selection is shown as the options of `export` that ask the same again. The tasks of a removed
+    selection stay; the next export marks them as no longer selected.
+    """
+    if action is None:
+        _write_selections(dataset, output)
+        return
+    if number is None:
+        raise UsageError("remove needs the number of a selection; see clearml-snapshot selections")
+    if dataset.snapshot is not None:
+        raise UsageError("remove changes the current snapshot; leave --snapshot out")
+    from clearml_snapshot.exporter.selections import remove
+
+    removed = remove(dataset.data, number, wait=wait)
+    if not output.quiet:
+        note(f"removed: {removed.words}")
+        note("its tasks stay; the next export marks those that no other selection finds")
+
+
+def _opened(choice: DatasetChoice) -> "OpenDataset":
+    from clearml_snapshot.queries import open_dataset
+
+    return open_dataset(choice.data, snapshot=_which(choice.snapshot))
+
+
+def _which(snapshot: str | None) -> int | datetime | None:
+    if snapshot is None or re.fullmatch(r"-?\d+", snapshot):
+        return None if snapshot is None else int(snapshot)
+    from clearml_snapshot.exporter.filters import parse_time
+
+    return parse_time(snapshot, datetime.now(UTC))
+
+
+def _write_status(opened: "OpenDataset", data: Path, output: OutputOptions) -> None:
+    """Write the page, or the object where JSON is asked for or the file is named so."""
+    from clearml_snapshot.exporter.selections import remembered
+    from clearml_snapshot.queries.status import status as look
+
+    suffix = output.path.suffix.lower() if output.path is not None else ""
+    form = output.format or ("json" if suffix == ".json" else "text")
+    if form not in ("json", "text") or output.table is not None:
+        raise UsageError("status is one page; add --by for a table, or --format json")
+    found, asked = look(opened), remembered(opened.snapshot)
+    if form == "json":
+        page: dict[str, Any] = {"dataset": str(data), **found.as_dict()}
+        page["selections"] = [asdict(one) for one in asked]
+        write_text(json.dumps(page, ensure_ascii=False) + "\n", output.path)
+        return
+    lines = page_lines(found, asked, data)
+    write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
+
+
+def page_lines(
+    found: "Status", asked: "tuple[ListedSelection, ...]", data: Path | str
+) -> Iterator[str]:
+    """Tell a status in lines of 80 columns or so; the last is the folder to copy."""
+    yield f"dataset     {data}"
+    yield f"snapshot    {found.number}, {_moment(found.created_at)} ({_age(found.age)} old)"
+    of = f" (ClearML {found.server_version})" if found.server_version else ""
+    yield f"server      {found.server or 'unknown'}{of}"
+    yield f"tasks       {found.tasks:,} in {_count(found.projects, 'project')}{_states(found)}"
+    yield f"            {_among(found)}"
+    share = f", {found.monitor_points / found.points:.0%} of them :monitor:" if found.points else ""
+    yield f"points      {found.points:,} in {found.series:,} series{share}"
+    yield f"on disk     {_size(found.bytes)}"
+    yield f"exports     {_exports(found)}"
+    for place, one in enumerate(asked):
+        matched = "" if one.matched is None else f"  ({_count(one.matched, 'task')})"
+        yield f"{'' if place else 'selections':<12}{one.number}  {one.words}{matched}"
+    if not asked:
+        yield "selections  none remembered"
+    yield from map(_problem, found.problem_tasks)
+    more = found.problems - len(found.problem_tasks)
+    if more:
+        yield f"… and {more:,} more (SELECT * FROM tasks WHERE state <> 'complete')"
+    yield f"the folder to copy: {found.root}"
+
+
+def _states(found: "Status") -> str:
+    return (
+        ": " + ", ".join(f"{n:,} {state}" for state, n in found.states.items())
+        if found.tasks
+        else ""
+    )
+
+
+def _among(found: "Status") -> str:
+    gone = found.no_longer_selected
+    return (
+        f"among them {found.running:,} running, {found.archived:,} archived, "
+        f"{gone:,} no longer selected"
+    )
+
+
+def _exports(found: "Status") -> str:
+    last = found.last_export
+    if last is None:
+        return f"{found.exports:,}"
+    ended = last.result if last.finished is not None else f"{last.result} (not ended)"
+    who = f", by {last.user}" if last.user else ""
+    return f"{found.exports:,}; the last one began {_moment(last.started)}{who}: {ended}"
+
+
+def _problem(task: "ProblemTask") -> str:
+    name, reason = _cut(task.name or "", _NAME_WIDTH), _cut(task.reason or "", _REASON_WIDTH)
+    return f"{task.state:<8}  {task.task_id[:8]}  {name}: {reason}"
+
+
+def _cut(text: str, width: int) -> str:
+    text = printable(text)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _age(seconds: float) -> str:
+    for size, unit in _UNITS:
+        if seconds >= size:
+            return _count(int(seconds // size), unit)
+    return "less than a minute"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _size(number: int) -> str:
+    size, unit = next(((size, unit) for size, unit in _SIZES if number >= size), _SIZES[-1])
+    return f"{number / size:,.1f} {unit}"
+
+
+def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
+    from clearml_snapshot.exporter.selections import remembered
+    from clearml_snapshot.queries.catalogue import read
+
+    with _opened(choice) as opened:
+        asked = remembered(opened.snapshot)
+        columns = {
+            name: [getattr(one, name) for one in asked]
+            for name in ("number", "words", "matched", "metrics")
+        }
+        write_answer(opened.sql(read("_selections.sql"), columns), output, name="selections")
+    if not asked and not output.quiet:
+        note("no selection is remembered; an export with a filter, or --all, adds one")
+
+
+def _verified(folder: Path, quiet: bool) -> "Verification":
+    from clearml_snapshot.cli.progress import make_progress
+    from clearml_snapshot.exporter.store.verify import verify as prove
+
+    return prove(folder, progress=make_progress(quiet=quiet))
+
+
+def _findings(found: "Verification") -> Iterator[str]:
+    yield from (f"damaged: {problem}" for problem in found.problems)
+    if found.is_whole:
+        yield (
+            f"whole: {_count(found.files, 'file')}, {_size(found.bytes)}, "
+            f"{_count(found.points, 'point')}, {found.series:,} series, "
+            f"{_count(found.tasks, 'task')} in {found.root}"
+        )
+
+
+def _write_claims(folder: Path, output: OutputOptions) -> None:
+    from clearml_snapshot.queries import open_dataset
+    from clearml_snapshot.queries.claims import count_claims, disagreements
+    from clearml_snapshot.queries.messages import speaking
+
+    with open_dataset(folder) as opened, speaking():
+        differing = disagreements(opened).materialize()
+        write_answer(differing, output, name="summary")
+        if not output.quiet:
+            note(str(count_claims(opened, differing)))

@@ -1,0 +1,107 @@
+"""How many requests, how fast and how long: ceilings that the user set, and the end of it all.
+
+One object for all threads of a server; whatever waits for its turn or for another try waits here,
+so that nothing sleeps beyond a ceiling.
+"""
+
+import threading
+import time
+from typing import Final, NoReturn
+
+from clearml_snapshot.exporter.errors import CeilingError
+
+_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
+_GO_ON: Final = "run it again to go on"
+
+
+class StoppedError(CeilingError):
+    """We ended our own requests (``stop``); no ceiling is reached, and no user reads this."""
+
+
+class Pace:
+    """Gives each request its turn until a ceiling is reached; from then on nothing is sent.
+
+    Args:
+        max_requests: of all threads together, repetitions and logins too.
+        max_rate: requests a second, evenly spread.
+        max_seconds: from now.
+    """
+
+    def __init__(
+        self,
+        max_requests: int | None = None,
+        max_rate: float | None = None,
+        max_seconds: float | None = None,
+    ) -> None:
+        self._max_requests = max_requests
+        self._max_seconds = max_seconds
+        self._until = time.monotonic() + (float("inf") if max_seconds is None else max_seconds)
+        self.interval: Final = 1 / max_rate if max_rate else 0.0
+        """Seconds between two requests."""
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._given = 0
+        self._spent = threading.Event()
+        self._stopped = threading.Event()
+        self.reached: str | None = None
+        """The ceiling that has kept a request from being sent, in words."""
+
+    @property
+    def left(self) -> float:
+        """Seconds until the ceiling of time."""
+        return self._until - time.monotonic()
+
+    def take_turn(self) -> None:
+        """Wait until a request may be sent, and count it.
+
+        Raises:
+            StoppedError: ``stop`` was called.
+            CeilingError: a ceiling is reached; its text says which.
+        """
+        with self._lock:
+            self.check()
+            if self._given == self._max_requests:
+                self._end()
+            self._given += 1
+            if self._given == self._max_requests:
+                self._spent.set()  # what sleeps until another try will never get one
+            now = time.monotonic()
+            turn = max(self._next, now)
+            self._next = turn + self.interval
+        if turn > now:
+            self._stopped.wait(min(turn - now, self.left))
+            self.check()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait before another try; raises as ``take_turn`` does, without waiting for nothing."""
+        self._spent.wait(min(seconds, max(self.left, 0.0)))
+        self.check()
+        if self._spent.is_set():
+            self._end()
+
+    def check(self) -> None:
+        """Raise as ``take_turn`` does if requests in flight have to end, too."""
+        if self._stopped.is_set():
+            raise StoppedError("stopped")
+        if self.left <= 0:
+            self._end()
+
+    def stop(self) -> None:
+        """Let nothing be sent any more."""
+        self._stopped.set()
+        self._spent.set()
+
+    def _end(self) -> NoReturn:
+        if self.reached is None and self.left <= 0:
+            self.reached = f"--max-time {_words(self._max_seconds or 0.0)} is reached"
+        elif self.reached is None:
+            self.reached = f"--max-requests {self._max_requests} is reached"
+        raise CeilingError(f"{self.reached}; {_GO_ON}")
+
+
+def _words(seconds: float) -> str:
+    """Write a span as it is typed: 6h, 90m, 30s."""
+    for unit, size in _UNITS:
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds / size:.0f}{unit}"
+    return f"{seconds:g}s"

@@ -1,0 +1,263 @@
+"""Prove a snapshot whole, offline: its files against snapshot.json, its rows against each other.
+
+Files come first: rows are read only when every file is as it was written, so that damage is named
+by file and never met as a reader's error.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.files import FileEntry, sha256
+from clearml_snapshot.exporter.store.open_me import open_sql, readme
+from clearml_snapshot.exporter.store.schema import TABLES
+from clearml_snapshot.exporter.store.snapshots import (
+    Snapshot,
+    current_snapshot_folder,
+    described,
+    hold,
+    read_header,
+)
+from clearml_snapshot.exporter.store.verify_rows import row_problems
+
+_HASHING: Final = 4
+"""Files hashed at once: more would only make a spinning disk seek."""
+
+_SHORT_HASH: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found in one snapshot; without problems it is whole."""
+
+    root: Path
+    problems: tuple[str, ...]
+    """One line each: what, which; names stand as they are, control characters included."""
+    notes: tuple[str, ...]
+    """What could not be checked."""
+    files: int
+    bytes: int
+    tasks: int
+    series: int
+    points: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.problems
+
+
+def verify(
+    folder: Path, snapshot: int | None = None, progress: Progress | None = None
+) -> Verification:
+    """Check everything that can be checked of a snapshot without its server.
+
+    Args:
+        folder: a dataset, or a snapshot wherever it was copied to.
+        snapshot: which one of a dataset, by its number; None is the current one.
+        progress: is told what is being read; silent by default.
+
+    Raises:
+        NoDatasetError: there is nothing to verify.
+        DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
+    """
+    root = _root(folder, snapshot)
+    progress = progress or Progress()
+    try:
+        header = read_header(root)
+        found = described(root, header)
+    except DatasetError as error:
+        if _is_newer(root):
+            raise
+        return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
+    with hold(found):
+        return _verified(found, header, progress)
+
+
+def _root(folder: Path, number: int | None) -> Path:
+    if number is None and (folder / layout.SNAPSHOT_JSON).is_file():
+        return folder.resolve()
+    root = current_snapshot_folder(folder) if number is None else layout.snapshot(folder, number)
+    if root is None or not root.is_dir():
+        raise NoDatasetError(f"there is no snapshot at {root or folder}; give another folder")
+    return root.resolve()
+
+
+def _is_newer(root: Path) -> bool:
+    try:
+        header = json.loads((root / layout.SNAPSHOT_JSON).read_bytes())
+        return bool(header["format_version"] > layout.FORMAT_VERSION)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _verified(snapshot: Snapshot, header: Mapping[str, Any], progress: Progress) -> Verification:
+    problems = [*_header_problems(snapshot), *_stranger_problems(snapshot)]
+    texts, notes = _text_problems(snapshot, header)
+    problems += texts
+    listed = sum(entry.bytes for entry in snapshot.files)
+    progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
+    damaged = [*_file_problems(snapshot)]
+    if not damaged:
+        damaged = [*_schema_problems(snapshot, int(header["format_version"]))]
+    problems += damaged
+    rows = _rows(snapshot)
+    if damaged:
+        notes.append("the rows are not checked: that needs whole files")
+    else:
+        progress.note(f"checking {rows['tasks']:,} tasks and {rows['scalars']:,} points")
+        problems += row_problems(snapshot)
+    return Verification(
+        snapshot.root,
+        tuple(problems),
+        tuple(notes),
+        files=len(snapshot.files),
+        bytes=listed,
+        tasks=rows["tasks"],
+        series=rows["series"],
+        points=rows["scalars"],
+    )
+
+
+def _rows(snapshot: Snapshot) -> Counter[str]:
+    rows: Counter[str] = Counter()
+    for entry in snapshot.files:
+        rows[entry.table] += entry.rows
+    return rows
+
+
+def _header_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Compare what snapshot.json says of itself with its own list of files."""
+    named = layout.snapshot_number(snapshot.root.name)
+    if named is not None and named != snapshot.number:
+        yield f"snapshot.json says number {snapshot.number}, its folder is {snapshot.root.name}"
+    if snapshot.created_at.tzinfo is None:
+        yield f"snapshot.json: created_at {snapshot.created_at} has no zone"
+    if not isinstance(snapshot.selections, list | dict | None):
+        yield f"snapshot.json: selections are {type(snapshot.selections).__name__}"
+    rows = _rows(snapshot)
+    totals = snapshot.totals
+    listed = sum(entry.bytes for entry in snapshot.files)
+    for name, total, counted in (
+        ("tasks", totals.tasks, rows["tasks"]),
+        ("series", totals.series, rows["series"]),
+        ("points", totals.points, rows["scalars"]),
+        ("bytes", totals.bytes, listed),
+    ):
+        if total != counted:
+            yield f"snapshot.json: total of {name} is {total:,}, its files have {counted:,}"
+    for table in layout.TABLE_NAMES:
+        if not any(entry.table == table for entry in snapshot.files):
+            yield f"snapshot.json lists no file of {table}"
+    repeated = Counter(entry.path for entry in snapshot.files)
+    yield from (f"snapshot.json lists {path} twice" for path, n in repeated.items() if n > 1)
+
+
+def _stranger_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Find files that a plain glob would read and snapshot.json does not list."""
+    listed = {entry.path for entry in snapshot.files}
+    for table in layout.TABLE_NAMES:
+        for folder, _, names in os.walk(snapshot.root / table):
+            for name in sorted(names):
+                path = (Path(folder) / name).relative_to(snapshot.root).as_posix()
+                if path not in listed and not name.startswith("."):
+                    yield f"not listed in snapshot.json: {path}"
+
+
+def _text_problems(snapshot: Snapshot, header: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Compare README.md and open.sql, which have no hash, with what would be written now."""
+    same_tool = snapshot.tool_version == version("clearml-snapshot")
+    if not same_tool or header["format_version"] != layout.FORMAT_VERSION:
+        told = f"README.md and open.sql are of version {snapshot.tool_version}, and not compared"
+        return [], [told]
+    texts = {layout.OPEN_SQL: open_sql()}
+    try:
+        texts[layout.README] = readme(header)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return [f"snapshot.json lacks what README.md tells ({error!r})"], []
+    problems = []
+    for name, text in texts.items():
+        try:
+            if (snapshot.root / name).read_bytes() != text.encode():
+                problems.append(f"not as it was written, or does not fit snapshot.json: {name}")
+        except OSError as error:
+            problems.append(f"cannot be read ({error.strerror}): {name}")
+    return problems, []
+
+
+def _file_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Check each listed file's place, size and hash; the hashes in threads."""
+    with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
+        found = pool.map(lambda entry: _file_problem(snapshot.root, entry), snapshot.files)
+        yield from (problem for problem in found if problem is not None)
+
+
+def _file_problem(root: Path, entry: FileEntry) -> str | None:
+    if not _is_in_place(entry):
+        return f"no place for a file of {entry.table}: {entry.path}"
+    path = root / entry.path
+    try:
+        size = path.stat().st_size
+        if size != entry.bytes:
+            return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
+        found = sha256(path)
+    except FileNotFoundError:
+        return f"missing: {entry.path}"
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): {entry.path}"
+    if found == entry.sha256:
+        return None
+    short = f"{found[:_SHORT_HASH]}… instead of {str(entry.sha256)[:_SHORT_HASH]}…"
+    return f"content changed (sha256 {short}): {entry.path}"
+
+
+def _is_in_place(entry: FileEntry) -> bool:
+    """Tell whether a listed path is where its table stands, and so inside the snapshot."""
+    steps = str(entry.path).split("/")
+    folder = [] if entry.table != "scalars" else [steps[1] if len(steps) > 1 else ""]
+    return (
+        entry.table in layout.TABLE_NAMES
+        and steps[:-1] == [entry.table, *folder]
+        and all(step.startswith("project_id=") for step in folder)
+        and steps[-1].endswith(".parquet")
+        and "\\" not in entry.path
+    )
+
+
+def _schema_problems(snapshot: Snapshot, format_version: int) -> Iterator[str]:
+    """Check rows and schema in the footers; a table's files have all one schema."""
+    usual: dict[str, pa.Schema] = dict(TABLES) if format_version == layout.FORMAT_VERSION else {}
+    for entry in snapshot.files:
+        try:
+            with pq.ParquetFile(snapshot.root / entry.path) as file:
+                rows, schema = file.metadata.num_rows, file.schema_arrow
+        except (OSError, pa.ArrowException) as error:
+            yield f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
+            continue
+        if rows != entry.rows:
+            yield f"{rows:,} rows instead of {entry.rows:,}: {entry.path}"
+        if not schema.equals(usual.setdefault(entry.table, schema), check_metadata=False):
+            yield f"another schema than {_difference(schema, usual[entry.table])}: {entry.path}"
+
+
+def _difference(schema: pa.Schema, usual: pa.Schema) -> str:
+    """Name the first column in which two schemas differ, as it should be."""
+    for column in chain(usual, schema):
+        at = schema.get_field_index(column.name)
+        if at < 0 or usual.get_field_index(column.name) != at or schema.field(at) != column:
+            kind = f"{column.type}{'' if column.nullable else ' NOT NULL'}"
+            return f"the table's ({column.name} {kind})"
+    return "the table's"

@@ -1,0 +1,163 @@
+"""The rows of a snapshot against each other, in bounded memory.
+
+Points are read twice: once in slabs of metrics, to prove them distinct, and once to compute the
+series anew. What concerns a task's points is then asked of the computed series, which are few.
+"""
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.summary import write_series
+from clearml_snapshot.exporter.store.writer import CLAIMS
+
+_MEMORY: Final = "512MB"
+"""DuckDB spills to disk beyond this."""
+
+_SLAB_POINTS: Final = 5_000_000
+"""Points whose keys are compared at once: a hash of each takes 32 bytes or so."""
+
+_BATCH: Final = 1_000
+
+_SHOWN: Final = 10
+"""Problems of one kind that are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slab:
+    """A range of metrics, or one share of a metric that is too large for one slab."""
+
+    low: str
+    high: str
+    shares: int = 1
+    share: int = 0
+
+
+def row_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Find what does not fit together in the rows of a snapshot whose files are whole.
+
+    Yields:
+        One line a problem: what, which; of one kind the first ten, and how many more.
+    """
+    try:
+        with ExitStack() as stack:
+            scratch = Path(stack.enter_context(_scratch()))
+            root = _plain_root(snapshot, scratch)
+            connection = stack.enter_context(_connect(scratch))
+            _make_views(connection, snapshot, root)
+            yield from _told(connection, "verify_keys")
+            yield from _totals(connection, snapshot)
+            for slab in slabs(connection.execute(_sql("verify_metrics")).fetchall()):
+                yield from _told(connection, "verify_unique", asdict(slab))
+            _compute(connection, snapshot, root, scratch)
+            yield from _told(connection, "verify_points")
+            yield from _told(connection, "verify_series")
+    except (duckdb.Error, pa.ArrowException) as error:
+        # Whole by its hash and yet unreadable: it was written so.
+        yield f"the rows cannot be read: {' '.join(str(error).split())}"
+
+
+@contextmanager
+def _scratch() -> Iterator[str]:
+    """Make a folder for what does not fit into memory, in the system's place for such."""
+    folder = tempfile.mkdtemp(prefix="clearml-snapshot-verify-")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _plain_root(snapshot: Snapshot, scratch: Path) -> Path:
+    """Reach the snapshot by a path without ``=``: DuckDB takes such folders for partitions."""
+    if not any("=" in part for part in snapshot.root.parts):
+        return snapshot.root
+    link = scratch / "snapshot"
+    link.symlink_to(snapshot.root, target_is_directory=True)
+    return link
+
+
+def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
+    spill = {"temp_directory": str(scratch / "spill")}
+    connection = duckdb.connect(config={"memory_limit": _MEMORY, **spill})
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET preserve_insertion_order = false")
+    return connection
+
+
+def _paths(snapshot: Snapshot, root: Path, table: str) -> list[str]:
+    return [str(root / entry.path) for entry in snapshot.files if entry.table == table]
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: Path) -> None:
+    for table in ("tasks", "hyperparams", "series", "scalars"):
+        paths = _paths(snapshot, root, table)
+        connection.read_parquet(paths, hive_partitioning=False).create_view(table)
+
+
+def _told(
+    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Run a check; its rows are (kind, problem), and of a kind the first ten are told."""
+    problems = connection.sql(_sql(name), params=dict(values or {})).order("kind, problem")
+    numbers: Counter[str] = Counter()
+    for kind, problem in problems.iter_rows(_BATCH):
+        numbers[kind] += 1
+        if numbers[kind] <= _SHOWN:
+            yield f"{kind}: {problem}"
+    yield from (f"{kind}: {n - _SHOWN:,} more" for kind, n in numbers.items() if n > _SHOWN)
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterator[str]:
+    ((projects,),) = connection.execute("SELECT count(DISTINCT project_id) FROM tasks").fetchall()
+    if projects != snapshot.totals.projects:
+        stated = snapshot.totals.projects
+        yield f"snapshot.json: total of projects is {stated:,}, its tasks have {projects:,}"
+
+
+def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[Slab]:
+    """Cut metrics, given with their points in order, into ranges of ``size`` points or so.
+
+    Equal keys have equal metrics, so no two of them come into different slabs; and files are
+    sorted by metric, so that a slab reads little more than its own points.
+    """
+    low, held = None, 0
+    for at, (metric, rows) in enumerate(points):
+        low, held = (metric if low is None else low), held + rows
+        is_last = at + 1 == len(points)
+        if is_last or held + points[at + 1][1] > size:
+            shares = 1 + held // (size + 1)
+            yield from (Slab(low, metric, shares, share) for share in range(shares))
+            low, held = None, 0
+
+
+def _compute(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: Path, scratch: Path
+) -> None:
+    """Compute the series anew, as an export does, and make them the view ``computed``."""
+    claims = scratch / "claims.parquet"
+    pq.write_table(CLAIMS.empty_table(), claims)
+    points = [Path(path) for path in _paths(snapshot, root, "scalars")]
+    numbers = count(1)
+
+    def target() -> Path:
+        return scratch / f"series-{next(numbers)}.parquet"
+
+    written = list(write_series(points, [claims], target, spill=scratch / "spill-series"))
+    paths = [entry.path for entry in written]
+    connection.read_parquet(paths, hive_partitioning=False).create_view("computed")
+
+
+def _sql(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,60 @@
+"""Tasks lost in a row: when an endpoint fails them all, each further one is not worth nine tries.
+
+A dead search engine behind a healthy API answers every ``events.*`` call with an error; without
+this each of ten thousand tasks would be given all of its tries, smaller and smaller pages too.
+"""
+
+import threading
+from typing import Final
+
+_MANY: Final = 3
+"""Tasks lost in a row at which an endpoint counts as down. One odd task is only one."""
+
+
+class Streaks:
+    """What was given up since each endpoint's last success; for any number of threads.
+
+    A task takes several calls, and one that is given up may be followed by a smaller one that
+    works. So a task counts as lost only when its thread has turned to another one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lost: dict[str, int] = {}
+        self._own = threading.local()
+
+    def begin(self, endpoint: str, task: str) -> None:
+        """Note that the calling thread now asks an endpoint for a task."""
+        last = self._last()
+        before, was_given_up = last.get(endpoint, (task, False))
+        if before == task:
+            last[endpoint] = (task, was_given_up)
+            return
+        last[endpoint] = (task, False)
+        if was_given_up:
+            with self._lock:
+                self._lost[endpoint] = self._lost.get(endpoint, 0) + 1
+
+    def succeed(self, endpoint: str) -> None:
+        """Note that the calling thread got an answer."""
+        self._last().pop(endpoint, None)
+        with self._lock:
+            self._lost.pop(endpoint, None)
+
+    def give_up(self, endpoint: str) -> None:
+        """Note that the calling thread's call failed in all of its tries."""
+        last = self._last()
+        if endpoint in last:
+            last[endpoint] = (last[endpoint][0], True)
+
+    def is_down(self, endpoint: str) -> bool:
+        """Tell whether nothing but failures has come of an endpoint for several tasks."""
+        with self._lock:
+            return self._lost.get(endpoint, 0) >= _MANY
+
+    def _last(self) -> dict[str, tuple[str, bool]]:
+        """Give, by endpoint, the calling thread's last task, and whether a call was given up."""
+        last: dict[str, tuple[str, bool]] | None = getattr(self._own, "last", None)
+        if last is None:
+            last = self._own.last = {}
+        return last

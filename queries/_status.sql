@@ -1,0 +1,12 @@
+-- What a snapshot holds, in one row.
+--
+-- A snapshot of format version 1 has no column `selected`: its name then means the outer one.
+SELECT
+    (SELECT count(*) FROM tasks WHERE status = 'in_progress') AS running,
+    (SELECT count(*) FROM tasks WHERE archived) AS archived,
+    (SELECT count(*) FROM tasks WHERE NOT selected) AS no_longer_selected,
+    (SELECT count(*) FROM tasks WHERE state <> 'complete') AS problems,
+    (SELECT coalesce(sum(n), 0)::BIGINT FROM series WHERE starts_with(metric, ':monitor:'))
+        AS monitor_points,
+    (SELECT count(*) FROM exports) AS exports
+FROM (SELECT true AS selected);

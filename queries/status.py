@@ -1,0 +1,134 @@
+"""What a dataset holds and as of when, and which of its tasks are not whole."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import duckdb
+
+from clearml_snapshot.queries import catalogue
+from clearml_snapshot.queries.dataset import Dataset
+
+By = Literal["project", "user", "task"]
+
+PROBLEMS: Final = 10
+"""Tasks that are not whole, told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemTask:
+    """A task that is not complete here, and why."""
+
+    task_id: str
+    name: str | None
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastExport:
+    """How the export that began last went."""
+
+    started: datetime
+    finished: datetime | None
+    """None: it did not end, and this is one of its checkpoints."""
+    result: str
+    points: int | None
+    requests: int | None
+    user: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One snapshot at a glance."""
+
+    number: int
+    created_at: datetime
+    age: float
+    """Seconds."""
+    server: str | None
+    server_version: str | None
+    tool_version: str
+    tasks: int
+    projects: int
+    series: int
+    points: int
+    monitor_points: int
+    """Of the points, those of ``:monitor:*`` metrics."""
+    bytes: int
+    states: Mapping[str, int]
+    """Tasks by state."""
+    running: int
+    archived: int
+    no_longer_selected: int
+    exports: int
+    last_export: LastExport | None
+    problems: int
+    """Tasks that are not complete."""
+    problem_tasks: tuple[ProblemTask, ...]
+    """The first of them."""
+    root: Path
+    """The folder to copy."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as what JSON can hold."""
+        found = asdict(self)
+        found["created_at"] = _iso(self.created_at)
+        found["root"] = str(self.root)
+        if self.last_export is not None:
+            for name in ("started", "finished"):
+                found["last_export"][name] = _iso(getattr(self.last_export, name))
+        return found
+
+
+def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PROBLEMS) -> Status:
+    """Look at one snapshot, without reading a point.
+
+    Args:
+        dataset: an open dataset.
+        now: the moment to which its age is counted; None is this one.
+        problems: how many of the tasks that are not whole to name.
+    """
+    snapshot = dataset.snapshot
+    (held,) = _ask(dataset, "_status")
+    last = _ask(dataset, "_status_export")
+    totals = asdict(snapshot.totals)
+    return Status(
+        number=snapshot.number,
+        created_at=snapshot.created_at,
+        age=((now or datetime.now(UTC)) - snapshot.created_at).total_seconds(),
+        server=snapshot.server.get("host"),
+        server_version=snapshot.server.get("version"),
+        tool_version=snapshot.tool_version,
+        **totals,
+        **held,
+        states={row["state"]: row["tasks"] for row in _ask(dataset, "_status_states")},
+        last_export=LastExport(**last[0]) if last else None,
+        problem_tasks=tuple(
+            ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})
+        ),
+        root=snapshot.root,
+    )
+
+
+def ranking(dataset: Dataset, by: By, top: int | None = None) -> duckdb.DuckDBPyRelation:
+    """Rank projects, users or tasks by their points: which of them fill the dataset.
+
+    Args:
+        dataset: an open dataset.
+        by: what a row is.
+        top: only so many rows; None is all.
+    """
+    return dataset.sql(catalogue.read("_status_by.sql"), {"by": by, "top": top})
+
+
+def _ask(
+    dataset: Dataset, name: str, params: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    return dataset.rows(dataset.sql(catalogue.read(f"{name}.sql"), params)).as_dicts()
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

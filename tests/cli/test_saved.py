@@ -1,0 +1,125 @@
+"""`scalars-saved` as a user meets it: ids on stdout, and what they do not mean on stderr."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.exporter.standin.database import Database
+from clearml_snapshot.exporter.standin.faults import Fault
+from clearml_snapshot.exporter.standin.server import StandIn
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+NOT_HERE = "scalars only: console, plots, debug samples, artifacts and models are not here"
+OLD = datetime.now(UTC) - timedelta(days=40)
+
+
+@pytest.fixture
+def server(
+    start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> StandIn:
+    """Three tasks of two projects, the first of them old; exported whole."""
+    database = Database()
+    for number, project in enumerate(("vision", "vision", "speech")):
+        task = database.add_task(f"task {number}", project, created=OLD + timedelta(days=number))
+        database.set_status(task, "in_progress")
+        database.report_series(task, "loss", "train", [0, 1], [2.0, 1.0], [1, 2])
+        database.set_status(task, "completed")
+    database.edit(next(iter(database.tasks)), last_update=OLD)
+    standin = start_standin(database)
+    for name, value in standin.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CLEARML_SNAPSHOT_DATA", str(tmp_path / "data"))
+    assert main(["export", "--all", "--quiet"]) == ExitCode.COMPLETE
+    return standin
+
+
+def ids(server: StandIn) -> list[str]:
+    return list(server.database.tasks)
+
+
+def test_ids_go_to_stdout_and_what_they_do_not_mean_to_stderr(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert f"{NOT_HERE}, and go with a task that is deleted" in said.splitlines()
+    assert "tasks listed: 3" in said.splitlines()
+
+
+def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    first, second, third = ids(server)
+    for arguments, expected in (
+        (["--project", "vision"], [first, second]),
+        (["--task", third[:8]], [third]),
+        (["--older-than", "30d"], [first]),
+        (["--older-than", "30d", "--project", "speech"], []),
+        (["--task-name", "task*", "--limit", "1"], [third]),
+    ):
+        assert main(["scalars-saved", *arguments]) == ExitCode.COMPLETE
+        printed, said = capfd.readouterr()
+        assert printed.splitlines() == expected
+        assert NOT_HERE in said
+
+
+def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lost, running, gone = ids(server)
+    server.database.continue_task(running)
+    server.database.delete_task(gone)
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == [lost]
+    assert "tasks listed: 1; not listed: 1 gone from the server; 1 not ended" in said
+
+    server.database.lose(lost, keep=lambda metric, variant, iteration: iteration == 0)
+    assert main(["scalars-saved"]) == ExitCode.PARTIAL
+    printed, said = capfd.readouterr()
+    assert printed == ""
+    assert "1 the count differs: points are missing here or there" in said
+    assert NOT_HERE in said
+
+
+def test_changed_tasks_are_to_be_exported_first(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.database.ping(ids(server)[0])
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert "1 changed since they were read: export first" in capfd.readouterr().err
+    assert main(["export", "--quiet"]) == ExitCode.COMPLETE
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert capfd.readouterr().out.splitlines() == ids(server)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--older-than", "soon"], ExitCode.USAGE, "'soon' is no time"),
+        (["--project", "visoin"], ExitCode.USAGE, "vision"),
+        (["--data", "nowhere"], ExitCode.USAGE, "nowhere"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_what_cannot_be_meant(
+    server: StandIn,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: ExitCode,
+    words: str,
+) -> None:
+    assert main(["scalars-saved", *arguments]) == code
+    printed, said = capfd.readouterr()
+    assert printed == ""
+    assert words in said
+
+
+def test_a_dead_server_lists_nothing(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    server.faults.add(Fault("drop", "*", skip=2))
+    limits = ["--timeout", "0.5", "--give-up-after", "0.5"]
+    assert main(["scalars-saved", *limits]) == ExitCode.SERVER
+    assert capfd.readouterr().out == ""

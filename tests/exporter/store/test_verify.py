@@ -1,0 +1,404 @@
+"""Verify: a whole snapshot is whole, and every damage is found and named."""
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.store import verify_rows
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.verify import Verification, verify
+from clearml_snapshot.exporter.store.verify_rows import Slab, slabs
+from clearml_snapshot.exporter.store.writer import PointBuffer
+
+Call = Callable[..., Any]
+Change = Callable[[pa.Table], pa.Table]
+
+VALUES = [1.0, math.nan, -3.5, None, 0.1, 1e300, -1e300]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, points: Call, task_row: Call) -> Path:
+    """Two commits: tasks a and b in a project, c in none, d without points."""
+    data = tmp_path_factory.mktemp("made") / "data"
+    with writing(data) as dataset:
+        for number, ids in enumerate(("ab", "cd")):
+            stage = dataset.new_stage()
+            for task_id in ids:
+                rows = [] if task_id == "d" else _rows(task_id)
+                project = None if task_id == "c" else "1" * 32
+                buffer = PointBuffer(stage, project)
+                buffer.add(points(rows))
+                row = task_row(task_id, project, points_stored=len(rows), points_expected=len(rows))
+                parameter = {"section": "Args", "name": "lr", "value": "0.1"}
+                stage.add(row, [parameter], buffer.finish())
+            started = row["fetched_at"] + timedelta(number)
+            dataset.commit(
+                stage,
+                server={"host": "http://localhost:8008"},
+                selections=[],
+                export_row={"export_id": str(number), "started": started, "result": "complete"},
+            )
+    return data
+
+
+def _rows(task_id: str) -> list[tuple[Any, ...]]:
+    at = None
+    rows: list[tuple[Any, ...]] = [
+        (task_id, "loss", "train", i, at, value, "w") for i, value in enumerate(VALUES)
+    ]
+    rows += [(task_id, "accuracy", "val", None, at, 0.5, "w")]
+    return [*rows, (task_id, "loss", "val\n\x1b[2J", -(2**63), at, 2.0, "w")]
+
+
+@pytest.fixture
+def snapshot(made: Path, tmp_path: Path) -> Path:
+    """A copy of the snapshot, to be damaged."""
+    return Path(shutil.copytree(made / "current", tmp_path / "copy"))
+
+
+def _header(snapshot: Path) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((snapshot / "snapshot.json").read_text())
+    return header
+
+
+def _write_header(snapshot: Path, header: dict[str, Any]) -> None:
+    (snapshot / "snapshot.json").write_text(json.dumps(header, indent=1))
+
+
+def _rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
+    """Change the rows of one file as a faulty writer would: its entry in snapshot.json fits."""
+    header = _header(snapshot)
+    entry = [one for one in header["files"] if one["table"] == table and one["rows"]][at]
+    path = snapshot / entry["path"]
+    before = pq.ParquetFile(path).read()
+    rows = change(before)
+    pq.write_table(rows, path, store_schema=False)
+    totals = header["totals"]
+    total = {"scalars": "points"}.get(table, table)
+    totals[total] = totals.get(total, 0) + rows.num_rows - before.num_rows
+    totals["bytes"] += path.stat().st_size - entry["bytes"]
+    entry |= {
+        "rows": rows.num_rows,
+        "bytes": path.stat().st_size,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
+    _write_header(snapshot, header)
+    (snapshot / "README.md").unlink()
+
+
+def _with(name: str, change: Callable[[list[Any]], list[Any]]) -> Change:
+    def changed(rows: pa.Table) -> pa.Table:
+        at = rows.schema.get_field_index(name)
+        field = rows.schema.field(at)
+        return rows.set_column(at, field, pa.array(change(rows[name].to_pylist()), field.type))
+
+    return changed
+
+
+def _first(value: Any) -> Callable[[list[Any]], list[Any]]:
+    return lambda old: [value, *old[1:]]
+
+
+def _problems(snapshot: Path) -> list[str]:
+    """All but that README.md, which ``_rewritten`` removes, is missing."""
+    return [one for one in verify(snapshot).problems if not one.endswith("README.md")]
+
+
+def test_a_whole_dataset(made: Path) -> None:
+    found = verify(made)
+    assert found == Verification(
+        root=(made / "snapshots" / "000002").resolve(),
+        problems=(),
+        notes=(),
+        files=len(_header(made / "current")["files"]),
+        bytes=_header(made / "current")["totals"]["bytes"],
+        tasks=4,
+        series=9,
+        points=27,
+    )
+    assert found.is_whole
+    assert verify(made, 1).tasks == 2
+
+
+def test_a_copy_below_a_folder_that_looks_like_a_partition(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "project_id=9" / "metric=x"
+    shutil.copytree(made / "current", folder)
+    assert verify(folder).problems == ()
+
+
+def test_an_empty_dataset(tmp_path: Path, commit: Call) -> None:
+    with writing(tmp_path / "data") as dataset:
+        commit(dataset, {})
+    assert verify(tmp_path / "data").problems == ()
+
+
+def test_nothing_there(tmp_path: Path, made: Path) -> None:
+    with pytest.raises(NoDatasetError):
+        verify(tmp_path)
+    with pytest.raises(NoDatasetError):
+        verify(made, 7)
+
+
+def test_a_newer_format_is_no_damage(snapshot: Path) -> None:
+    _write_header(snapshot, _header(snapshot) | {"format_version": 99})
+    with pytest.raises(DatasetError, match="upgrade"):
+        verify(snapshot)
+
+
+def _every_file(snapshot: Path) -> Iterator[Path]:
+    """List the Parquet files, README.md and open.sql, but not snapshot.json."""
+    yield from sorted(p for p in snapshot.rglob("*") if p.is_file() and p.suffix != ".json")
+
+
+def test_a_flipped_bit_in_any_file_names_it(snapshot: Path) -> None:
+    for path in _every_file(snapshot):
+        whole = path.read_bytes()
+        for at in {0, len(whole) // 3, len(whole) - 6, len(whole) - 1}:
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+            (problem,) = verify(snapshot).problems
+            assert path.relative_to(snapshot).as_posix() in problem
+        path.write_bytes(whole)
+    assert verify(snapshot).problems == ()
+
+
+def test_a_flipped_bit_in_snapshot_json_is_found(snapshot: Path) -> None:
+    """It has no hash, but what it says of files, server and time stands elsewhere too."""
+    path = snapshot / "snapshot.json"
+    whole = path.read_bytes()
+    told = _header(snapshot)
+    for at in range(0, len(whole), 41):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        try:
+            changed = json.loads(path.read_bytes())
+        except ValueError:
+            changed = None
+        if changed != told:
+            assert not verify(snapshot).is_whole, whole[at - 20 : at + 20]
+
+
+@pytest.mark.parametrize("table", ["tasks", "hyperparams", "series", "scalars", "exports"])
+def test_a_missing_a_short_and_a_strange_file(snapshot: Path, table: str) -> None:
+    first = next(one for one in _header(snapshot)["files"] if one["table"] == table)["path"]
+    path = snapshot / first
+    shutil.copy(path, path.with_name("copy.parquet"))
+    strange = path.relative_to(snapshot).with_name("copy.parquet").as_posix()
+    assert verify(snapshot).problems == (f"not listed in snapshot.json: {strange}",)
+    path.with_name("copy.parquet").unlink()
+    (path.with_name(".DS_Store")).write_text("")
+    size = path.stat().st_size
+    with path.open("rb+") as stream:
+        stream.truncate(size - 1)
+    found = verify(snapshot)
+    assert found.problems == (f"{size - 1:,} bytes instead of {size:,}: {first}",)
+    assert found.notes == ("the rows are not checked: that needs whole files",)
+    path.unlink()
+    assert verify(snapshot).problems == (f"missing: {first}",)
+
+
+def test_a_file_that_never_was_parquet(snapshot: Path) -> None:
+    header = _header(snapshot)
+    entry = next(one for one in header["files"] if one["table"] == "series")
+    text = b"x" * entry["bytes"]
+    (snapshot / entry["path"]).write_bytes(text)
+    entry["sha256"] = hashlib.sha256(text).hexdigest()
+    _write_header(snapshot, header)
+    (problem,) = verify(snapshot).problems
+    assert problem.startswith("no readable Parquet")
+    assert problem.endswith(entry["path"])
+
+
+def test_pages_that_never_could_be_read(snapshot: Path) -> None:
+    """The footer is whole and the hash fits, but a page in between is rubbish."""
+    header = _header(snapshot)
+    entry = max((f for f in header["files"] if f["table"] == "scalars"), key=lambda f: f["rows"])
+    path = snapshot / entry["path"]
+    written = path.read_bytes()
+    text = written[:4] + b"\xff" * 200 + written[204:]
+    path.write_bytes(text)
+    entry["sha256"] = hashlib.sha256(text).hexdigest()
+    _write_header(snapshot, header)
+    (problem,) = verify(snapshot).problems
+    assert problem.startswith("the rows cannot be read: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [
+        ("../tasks/part.parquet", "no place for a file of tasks"),
+        ("series/part.parquet", "no place for a file of tasks"),
+        ("/etc/passwd", "no place for a file of tasks"),
+        ("tasks/none.parquet", "missing: tasks/none.parquet"),
+    ],
+)
+def test_a_listed_path_leads_nowhere_else(snapshot: Path, path: str, problem: str) -> None:
+    header = _header(snapshot)
+    next(one for one in header["files"] if one["table"] == "tasks")["path"] = path
+    _write_header(snapshot, header)
+    assert any(one.startswith(problem) for one in verify(snapshot).problems)
+
+
+@pytest.mark.parametrize("total", ["tasks", "series", "points", "projects", "bytes"])
+def test_totals(snapshot: Path, total: str) -> None:
+    header = _header(snapshot)
+    header["totals"][total] += 1
+    _write_header(snapshot, header)
+    assert any(f"total of {total} is" in problem for problem in verify(snapshot).problems)
+
+
+def test_a_text_that_was_edited(snapshot: Path) -> None:
+    (snapshot / "open.sql").write_text("DROP TABLE students;")
+    assert verify(snapshot).problems == (
+        "not as it was written, or does not fit snapshot.json: open.sql",
+    )
+
+
+def test_texts_of_another_version_are_not_compared(snapshot: Path) -> None:
+    _write_header(snapshot, _header(snapshot) | {"tool_version": "0.0.1"})
+    found = verify(snapshot)
+    assert found.is_whole
+    assert found.notes == ("README.md and open.sql are of version 0.0.1, and not compared",)
+
+
+def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
+    header = _header(snapshot)
+    entry = next(one for one in header["files"] if one["table"] == "hyperparams")
+    entry["rows"] += 1
+    _write_header(snapshot, header)
+    assert f"2 rows instead of 3: {entry['path']}" in verify(snapshot).problems
+    entry["rows"] -= 1
+    _write_header(snapshot, header)
+    _rewritten(snapshot, "tasks", lambda rows: rows.append_column("x", pa.array([1] * len(rows))))
+    (problem,) = _problems(snapshot)
+    assert problem.startswith("another schema than the table's (x int64): tasks/")
+
+
+DAMAGED: list[tuple[str, Change, str]] = [
+    ("scalars", lambda t: pa.concat_tables([t, t.slice(0, 1)]), "stored more than once: 2 times"),
+    ("scalars", lambda t: t.slice(1), "points_stored is wrong: task "),
+    ("scalars", lambda t: t.slice(1), "complete without all of its points: task "),
+    ("scalars", _with("value", _first(9.0)), "series is not what its points give: task "),
+    ("scalars", _with("variant", _first("new")), "points without a row in series: task "),
+    ("scalars", _with("task_id", _first("e")), "task of scalars is not in tasks: e, 1 points"),
+    ("series", lambda t: t.slice(1), "points without a row in series: task "),
+    ("series", lambda t: pa.concat_tables([t, t.slice(0, 1)]), "series in series more than once"),
+    ("series", _with("variant", _first("new")), "series without points: task "),
+    ("series", _with("task_id", _first("e")), "task of series is not in tasks: e, 1 series"),
+    ("hyperparams", _with("task_id", _first("e")), "task of hyperparams is not in tasks: e"),
+    ("tasks", lambda t: pa.concat_tables([t, t.slice(0, 1)]), "task in tasks more than once: "),
+    ("tasks", _with("points_stored", _first(3)), "points_stored is wrong: task "),
+    ("tasks", _with("points_expected", _first(30)), "complete without all of its points: task "),
+    ("tasks", _with("project_id", _first("2" * 32)), "points in the folder of another project: "),
+    ("tasks", _with("project_id", _first("2" * 32)), "snapshot.json: total of projects is 1"),
+]
+
+
+@pytest.mark.parametrize(("table", "change", "problem"), DAMAGED)
+def test_rows_that_do_not_fit_together(
+    snapshot: Path, table: str, change: Change, problem: str
+) -> None:
+    _rewritten(snapshot, table, change)
+    assert any(one.startswith(problem) for one in _problems(snapshot)), _problems(snapshot)
+
+
+def _computed_columns() -> list[str]:
+    from clearml_snapshot.exporter.store.schema import SERIES
+
+    keys = ("task_id", "metric", "variant")
+    return [n for n in SERIES.names if n not in keys and not n.startswith("server_")]
+
+
+def _altered(value: Any) -> Any:
+    if isinstance(value, str):
+        return "2" * 32
+    if isinstance(value, float):
+        return value * (1 + 1e-8) if math.isfinite(value) and value else 7.0
+    if isinstance(value, int):
+        return value + 1
+    return value + timedelta(milliseconds=1) if value is not None else None
+
+
+@pytest.mark.parametrize("column", _computed_columns())
+def test_every_column_of_series_is_proved(
+    tmp_path: Path, commit: Call, line: Call, column: str
+) -> None:
+    with writing(tmp_path / "data") as dataset:
+        commit(dataset, {("a", "p"): line("a", [1.5, 2.25, 4.0]), ("b", "p"): line("b", [3.0])})
+    snapshot = tmp_path / "data" / "current"
+    assert verify(snapshot).problems == ()
+    _rewritten(snapshot, "series", _with(column, lambda old: [_altered(old[0]), *old[1:]]))
+    assert _problems(snapshot) == [
+        f"series is not what its points give: task a, loss/train ({column})"
+    ]
+
+
+def test_the_last_digits_of_a_mean_may_differ(snapshot: Path) -> None:
+    """Values of 1e300 cancel out: what is left of their sum depends on the order."""
+    _rewritten(
+        snapshot,
+        "series",
+        _with("mean", lambda old: [None if v is None else v * (1 + 1e-12) + 1e-20 for v in old]),
+    )
+    assert _problems(snapshot) == []
+
+
+def test_a_partial_task_may_lack_points_but_not_miscount(snapshot: Path) -> None:
+    def partial(rows: pa.Table) -> pa.Table:
+        rows = _with("state", lambda old: ["partial", *old[1:]])(rows)
+        return _with("points_expected", lambda old: [99, *old[1:]])(rows)
+
+    _rewritten(snapshot, "tasks", partial)
+    assert _problems(snapshot) == []
+
+
+def test_points_twice_in_different_files_and_slabs(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_rows.slabs, "__defaults__", (3,))
+    rows = pq.ParquetFile(
+        snapshot / next(f["path"] for f in _header(snapshot)["files"] if f["table"] == "scalars")
+    ).read()
+
+    def both(other: pa.Table) -> pa.Table:
+        return pa.concat_tables([other, rows.filter(pc.field("metric") == "loss").slice(0, 9)])
+
+    assert _problems(snapshot) == []
+    _rewritten(snapshot, "scalars", both, at=1)
+    doubled = [one for one in _problems(snapshot) if one.startswith("stored more than once")]
+    told = sum(one.startswith("stored more than once: 2 times task") for one in doubled)
+    assert told == 9, doubled
+
+
+def test_many_problems_of_one_kind_are_counted(snapshot: Path) -> None:
+    _rewritten(
+        snapshot,
+        "hyperparams",
+        lambda t: _with("task_id", lambda old: [f"x{n:02}" for n in range(len(old))])(
+            pa.concat_tables([t] * 20)
+        ),
+    )
+    problems = _problems(snapshot)
+    assert "task of hyperparams is not in tasks: x09, 1 rows" in problems
+    assert "task of hyperparams is not in tasks: x10, 1 rows" not in problems
+    assert any(one.endswith(": 30 more") for one in problems), problems
+
+
+def test_slabs_cover_each_metric_once() -> None:
+    found = list(slabs([("a", 2), ("b", 3), ("c", 9), ("d", 1)], size=5))
+    assert found == [
+        Slab("a", "b"),
+        Slab("c", "c", 2, 0),
+        Slab("c", "c", 2, 1),
+        Slab("d", "d"),
+    ]
+    assert list(slabs([])) == []

@@ -1,0 +1,163 @@
+"""ListedSelection selections: told as they are typed, and removed one by one."""
+
+import shlex
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from clearml_snapshot.cli.export import Run, _selection
+from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.options import ExportedMetrics, Filters
+from clearml_snapshot.exporter.errors import LockedError, NoDatasetError, UsageError
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.selection import Selection
+from clearml_snapshot.exporter.selections import remembered, remove, words
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.snapshots import numbers, open_snapshot
+from clearml_snapshot.exporter.store.verify import verify
+
+EVERYTHING = Selection()
+MUCH = Selection(
+    TaskFilter(
+        projects=("vision/*", "it's"),
+        subprojects=False,
+        task_names=("training*",),
+        task_name_regex="^a b$",
+        task_ids=("a" * 32,),
+        tags=("model_v2", "-odd"),
+        any_tags=("x",),
+        exclude_tags=("y",),
+        statuses=("running",),
+        types=("training",),
+        users=("me",),
+        created_after="7d",
+        created_before="2026-01-01",
+        updated_after="30d",
+        updated_before="1d",
+        archived="only",
+        hidden=True,
+        limit=5,
+        order="oldest",
+    ),
+    ("loss/train", "acc*"),
+    (":monitor:*",),
+)
+
+
+def _parsed(text: str) -> Selection | None:
+    """Read options as ``export`` does."""
+    found: list[Selection | None] = []
+
+    def export(filters: Filters, metrics: ExportedMetrics, run: Run) -> None:
+        found.append(_selection(filters, metrics, run))
+
+    app = typer.Typer()
+    add_command(app, "export", export)
+    app(shlex.split(text), standalone_mode=False)
+    return found[0]
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        EVERYTHING,
+        MUCH,
+        Selection(metrics=("loss",)),
+        Selection(exclude_metrics=("-x",)),
+        Selection(TaskFilter(order="oldest")),
+        Selection(TaskFilter(subprojects=False)),
+        Selection(TaskFilter(archived="exclude")),
+        Selection(TaskFilter(hidden=True)),
+        Selection(TaskFilter(tags=("two words", "😀", "-minus"))),
+    ],
+)
+def test_words_typed_again_are_the_same_selection(selection: Selection) -> None:
+    assert _parsed(words(selection.as_json())) == selection
+
+
+def test_words() -> None:
+    selection = Selection(TaskFilter(projects=("vision",), tags=("model_v2",)), ("loss",))
+    assert words(selection.as_json()) == "--project vision --tag model_v2 --metric loss"
+    assert words(EVERYTHING.as_json()) == "--all"
+
+
+def _made(data: Path, selections: Any) -> None:
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    with writing(data) as dataset:
+        for number in (1, 2):
+            stage = dataset.new_stage()
+            row = {"task_id": f"t{number}", "server_id": "x", "state": "complete"}
+            stage.add({**row, "fetched_at": now, "fingerprint": "0"})
+            export = {"export_id": str(number), "started": now, "result": "complete"}
+            server = {"host": "http://x"}
+            dataset.commit(stage, server=server, selections=selections, export_row=export)
+
+
+def _asked(data: Path) -> Sequence[str]:
+    return [one.words for one in remembered(open_snapshot(data))]
+
+
+def test_what_is_remembered(tmp_path: Path) -> None:
+    one = Selection(metrics=("loss",), exclude_metrics=("loss/val",)).as_json() | {"matched": 12}
+    _made(tmp_path / "data", [EVERYTHING.as_json(), one])
+    first, second = remembered(open_snapshot(tmp_path / "data"))
+    assert (first.number, first.words, first.matched, first.metrics) == (1, "--all", None, "all")
+    assert (second.number, second.matched, second.metrics) == (2, 12, "loss, not loss/val")
+
+
+@pytest.mark.parametrize("written", [None, {}, []])
+def test_nothing_is_remembered(tmp_path: Path, written: Any) -> None:
+    _made(tmp_path / "data", written)
+    assert _asked(tmp_path / "data") == []
+    with pytest.raises(UsageError, match="remembers none"):
+        remove(tmp_path / "data", 1)
+
+
+def test_removing_changes_nothing_else(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    three = [Selection(metrics=(name,)).as_json() for name in "abc"]
+    _made(data, three)
+    before = open_snapshot(data)
+    assert remove(data, 2).words == "--metric b"
+    after = open_snapshot(data)
+    assert _asked(data) == ["--metric a", "--metric c"]
+    assert after.number == before.number + 1
+    assert after.server == before.server
+    assert after.totals.tasks == before.totals.tasks
+    assert numbers(data) == [1, 2, 3], "no export goes for it"
+    assert _rows(after, "exports") == _rows(before, "exports")
+    assert verify(data).is_whole
+
+
+def _rows(snapshot: Any, table: str) -> list[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    paths = snapshot.paths(table)
+    rows = [row for path in paths for row in pq.read_table(path, partitioning=None).to_pylist()]
+    return sorted(rows, key=lambda row: str(row["export_id"]))
+
+
+@pytest.mark.parametrize("number", [0, 3, -1])
+def test_a_number_that_is_not_there(tmp_path: Path, number: int) -> None:
+    data = tmp_path / "data"
+    _made(data, [Selection(metrics=(name,)).as_json() for name in "ab"])
+    with pytest.raises(UsageError, match="give a number from 1 to 2"):
+        remove(data, number)
+    assert len(_asked(data)) == 2
+    assert open_snapshot(data).number == 2
+
+
+def test_no_dataset_is_made(tmp_path: Path) -> None:
+    with pytest.raises(NoDatasetError):
+        remove(tmp_path / "data", 1)
+    assert not (tmp_path / "data").exists()
+
+
+def test_not_beside_an_export(tmp_path: Path) -> None:
+    _made(tmp_path / "data", [EVERYTHING.as_json()])
+    with writing(tmp_path / "data"), pytest.raises(LockedError):
+        remove(tmp_path / "data", 1)
