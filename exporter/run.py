@@ -86,6 +86,7 @@ def export(
             taker = Taker(api.host, api.web_host, dataset.snapshot, options.accept_loss)
             return _export(_Run(server, options, progress, dataset, agenda, taker, clock))
         finally:
+            server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
             progress.end()
 
 

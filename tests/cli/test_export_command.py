@@ -271,6 +271,28 @@ def test_ctrl_c_commits_what_is_whole(
     assert open_snapshot(data).totals.points == 240
 
 
+def test_a_second_ctrl_c_stops_at_once(
+    start: Callable[..., Any], server: StandIn, data: Path
+) -> None:
+    stuck = list(server.database.tasks)[4:]
+    server.faults.add(Fault("stall", EVENTS, lambda body: body["task"] in stuck))
+    process = start("--timeout", "60")
+    _wait_for(lambda: _reads(server) >= 6)
+    process.send_signal(signal.SIGINT)
+    for line in process.stderr:
+        if "committing what is whole" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    if (data / "current").exists():  # the commit was faster than the second Ctrl-C
+        assert open_snapshot(data).totals.tasks == 4
+    server.faults.clear()
+    assert main(["export", "--all", "--data", str(data), "--quiet"]) == 0
+    assert open_snapshot(data).totals.points == 240
+
+
 def test_ctrl_c_before_there_is_anything(
     start: Callable[..., Any], server: StandIn, data: Path
 ) -> None:

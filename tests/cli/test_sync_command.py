@@ -89,3 +89,36 @@ def test_what_keep_takes(take: Export, capsys: pytest.CaptureFixture[str]) -> No
             read_keep(text)
     assert take("--all", "--keep", "none") == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_ceiling_ends_the_run_and_the_next_one_goes_on(
+    take: Export, server: StandIn, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = []
+    while not codes or codes[-1] == 7:
+        sent = len(server.requests)
+        codes.append(take("--all", "--max-requests", "7", "--workers", "1"))
+        assert len(server.requests) - sent <= 7
+        assert len(codes) < 10
+    assert codes[-1] == 0
+    assert len(codes) > 2
+    assert open_snapshot(data).totals.points == 240
+    reads = [body["task"] for name, body in server.requests if name == EVENTS]
+    assert len(set(reads)) == 6
+    assert len(reads) <= 6 + len(codes), "at most the task in flight is read again"
+    said = capsys.readouterr().err
+    assert "--max-requests 7 is reached; run it again to go on; committing what is whole" in said
+    assert "stopped at a ceiling, run it again to go on; the folder to copy" in said
+
+
+def test_a_ceiling_below_the_listing(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
+    assert take("--all", "--max-requests", "1") == 7
+    assert capsys.readouterr().err.splitlines()[-1].startswith("error: --max-requests 1 is reached")
+
+
+def test_a_ceiling_of_time(take: Export, server: StandIn, data: Path) -> None:
+    tasks = list(server.database.tasks)
+    server.faults.add(Fault("stall", EVENTS, lambda body: body["task"] == tasks[0]))
+    assert take("--all", "--max-time", "2s", "--timeout", "30", "--give-up-after", "60") == 7
+    assert open_snapshot(data).totals.tasks == 5
+    assert take("--all", "--max-time", "soon") == 2
