@@ -18,7 +18,7 @@ from clearml_snapshot.exporter.filters import TaskFilter, parse_time
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.saved import CountedAgain, Reason, StoredTask
 
-PANEL: Final = "Keep"
+PANEL: Final = "Look after it"
 _COLUMNS: Final = (
     "task_id, server_id, state, metric_filter, points_stored, started, last_update, last_iteration"
 )

@@ -29,6 +29,8 @@ COMMANDS = (
     "clearml-snapshot query min --metric loss/validation --top 4",
     'clearml-snapshot sql "SELECT project, max(value) AS best FROM scalars '
     "WHERE metric = 'accuracy' GROUP BY ALL ORDER BY best DESC\"",
+    "clearml-snapshot status",
+    "clearml-snapshot verify",
 )
 WIDTH = 96
 STEADY = (
@@ -36,6 +38,9 @@ STEADY = (
     (r"/tmp/\S+?/data", "/home/ada/data"),
     (r"\d+\.\d s$", "1.9 s"),
     (r"snapshot 1 of .*", "snapshot 1 of 2026-11-22 20:46Z, 1 minute old"),
+    (r"^snapshot    1, .*", "snapshot    1, 2026-11-22 20:46 UTC (1 minute old)"),
+    (r"began \S+ \S+ UTC", "began 2026-11-22 20:45 UTC"),
+    (r"^(hashing|checking) .*\n", ""),
     (r"\d+\.\d MB", "4.5 MB"),
     (r"^\d+ of \d+ tasks, .*\n", ""),  # how far it is, where a machine takes its time
 )

@@ -35,7 +35,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.COMPLETE: "complete",
     ExitCode.FAILED: "failed",
     ExitCode.USAGE: "usage error, or no such name",
-    ExitCode.PARTIAL: "committed, but some tasks are partial or failed",
+    ExitCode.PARTIAL: "committed, but a task is partial or failed, or a selection finds nothing",
     ExitCode.SERVER: "the server, or the login",
     ExitCode.DATASET: "the dataset is damaged, or newer than this tool",
     ExitCode.LOCKED: "locked by another run (`--wait` waits)",

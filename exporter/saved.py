@@ -31,8 +31,6 @@ Reason = Literal[
 _ENDED: Final = frozenset({"completed", "stopped", "failed", "published", "closed"})
 _TELLING: Final = ("id", "status", "started", "last_update", "last_iteration")
 """What moves when points do; ``last_change`` moves with names and tags as well."""
-_UNKNOWN_TASK: Final = 101
-"""The subcode of a task that is not there."""
 _GROUP: Final = 500
 """Tasks in one request; the server cuts longer pages."""
 
@@ -177,8 +175,8 @@ def _count_one(api: Api, task_id: str) -> int | Reason:
         data = api.get(
             "events.get_task_events", task=task_id, event_type="training_stats_scalar", **body
         )
-    except RefusedError as error:
-        return "gone" if error.subcode == _UNKNOWN_TASK else "not counted"
+    except RefusedError:
+        return "not counted"  # if it is gone, asking for it again will tell
     total = data.get("total")
     return total if isinstance(total, int) else "not counted"
 

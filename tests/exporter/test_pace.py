@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +16,10 @@ from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.history import grid_history
 from clearml_snapshot.exporter.standin.server import StandIn
 
+if TYPE_CHECKING:
+    from tests.exporter.conftest import Home
+
+TakeHome = Callable[..., "Home"]
 Start = Callable[..., StandIn]
 EVENTS = "events.get_task_events"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -198,6 +203,26 @@ def test_an_endpoint_that_fails_each_task_is_asked_less(start_standin: Start) ->
     assert read_tasks(api, list(database.tasks)) == list(database.tasks)
     assert list(tries(server).values()) == [9, 9, 9, 2, 2, 2, 2, 2]
     assert count(server, "auth.login") == 1
+
+
+@pytest.mark.usefixtures("hurried")
+def test_an_export_ends_soon_when_the_search_engine_is_down(take_home: TakeHome) -> None:
+    """Nor does it try smaller pages task by task; what comes after the repair is read."""
+    home = take_home(grid_history(8, 1, 3), faults=[broken()])
+
+    def repair(_: dict[str, Any]) -> bool:
+        if len(tries(home.server)) == 8:
+            del home.server.faults.faults[1:]
+        return False
+
+    home.server.faults.faults.insert(0, Fault("drop", EVENTS, repair))
+    report = home.export(workers=1)
+    asked = tries(home.server)
+    *lost, last = asked
+    assert min(asked[task] for task in lost[:3]) > 40, "ever smaller pages, several times each"
+    assert [asked[task] for task in lost[3:]] == [4] * 4
+    assert {problem.task_id for problem in report.problems} == set(lost)
+    home.check(last)
 
 
 @pytest.mark.usefixtures("hurried")
