@@ -209,10 +209,25 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
             server=dict(header["server"]),
             selections=header["selections"],
             totals=Totals(**{f.name: int(header["totals"][f.name]) for f in fields(Totals)}),
-            files=tuple(FileEntry(**entry) for entry in header["files"]),
+            files=tuple(map(_entry, header["files"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(root, error) from error
+
+
+def _entry(written: Mapping[str, Any]) -> FileEntry:
+    """Read what snapshot.json says of one file; its later readers trust the types."""
+    entry = FileEntry(**written)
+    for name, kind in (
+        ("table", str),
+        ("path", str),
+        ("rows", int),
+        ("bytes", int),
+        ("sha256", str),
+    ):
+        if not isinstance(getattr(entry, name), kind):
+            raise TypeError(f"{name} of a file is {getattr(entry, name)!r}")
+    return entry
 
 
 def _damaged(root: Path, why: object) -> DatasetError:

@@ -112,7 +112,7 @@ def _verified(snapshot: Snapshot, header: Mapping[str, Any], progress: Progress)
     progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
     damaged = [*_file_problems(snapshot)]
     if not damaged:
-        damaged = [*_schema_problems(snapshot, int(header["format_version"]))]
+        damaged = [*_schema_problems(snapshot)]
     problems += damaged
     rows = _rows(snapshot)
     if damaged:
@@ -159,9 +159,6 @@ def _header_problems(snapshot: Snapshot) -> Iterator[str]:
     ):
         if total != counted:
             yield f"snapshot.json: total of {name} is {total:,}, its files have {counted:,}"
-    for table in layout.TABLE_NAMES:
-        if not any(entry.table == table for entry in snapshot.files):
-            yield f"snapshot.json lists no file of {table}"
     repeated = Counter(entry.path for entry in snapshot.files)
     yield from (f"snapshot.json lists {path} twice" for path, n in repeated.items() if n > 1)
 
@@ -179,10 +176,9 @@ def _stranger_problems(snapshot: Snapshot) -> Iterator[str]:
 
 def _text_problems(snapshot: Snapshot, header: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Compare README.md and open.sql, which have no hash, with what would be written now."""
-    same_tool = snapshot.tool_version == version("clearml-snapshot")
-    if not same_tool or header["format_version"] != layout.FORMAT_VERSION:
-        told = f"README.md and open.sql are of version {snapshot.tool_version}, and not compared"
-        return [], [told]
+    other = _other_writer(snapshot)
+    if other is not None:
+        return [], [f"README.md and open.sql are of {other}, and not compared"]
     texts = {layout.OPEN_SQL: open_sql()}
     try:
         texts[layout.README] = readme(header)
@@ -198,8 +194,18 @@ def _text_problems(snapshot: Snapshot, header: Mapping[str, Any]) -> tuple[list[
     return problems, []
 
 
+def _other_writer(snapshot: Snapshot) -> str | None:
+    if snapshot.format_version != layout.FORMAT_VERSION:
+        return "an older format"
+    is_ours = snapshot.tool_version == version("clearml-snapshot")
+    return None if is_ours else f"clearml-snapshot {snapshot.tool_version}"
+
+
 def _file_problems(snapshot: Snapshot) -> Iterator[str]:
     """Check each listed file's place, size and hash; the hashes in threads."""
+    for table in layout.TABLE_NAMES:
+        if not any(entry.table == table for entry in snapshot.files):
+            yield f"snapshot.json lists no file of {table}"
     with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
         found = pool.map(lambda entry: _file_problem(snapshot.root, entry), snapshot.files)
         yield from (problem for problem in found if problem is not None)
@@ -220,13 +226,13 @@ def _file_problem(root: Path, entry: FileEntry) -> str | None:
         return f"cannot be read ({error.strerror}): {entry.path}"
     if found == entry.sha256:
         return None
-    short = f"{found[:_SHORT_HASH]}… instead of {str(entry.sha256)[:_SHORT_HASH]}…"
+    short = f"{found[:_SHORT_HASH]}… instead of {entry.sha256[:_SHORT_HASH]}…"
     return f"content changed (sha256 {short}): {entry.path}"
 
 
 def _is_in_place(entry: FileEntry) -> bool:
     """Tell whether a listed path is where its table stands, and so inside the snapshot."""
-    steps = str(entry.path).split("/")
+    steps = entry.path.split("/")
     folder = [] if entry.table != "scalars" else [steps[1] if len(steps) > 1 else ""]
     return (
         entry.table in layout.TABLE_NAMES
@@ -237,9 +243,11 @@ def _is_in_place(entry: FileEntry) -> bool:
     )
 
 
-def _schema_problems(snapshot: Snapshot, format_version: int) -> Iterator[str]:
+def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
     """Check rows and schema in the footers; a table's files have all one schema."""
-    usual: dict[str, pa.Schema] = dict(TABLES) if format_version == layout.FORMAT_VERSION else {}
+    usual: dict[str, pa.Schema] = (
+        dict(TABLES) if snapshot.format_version == layout.FORMAT_VERSION else {}
+    )
     for entry in snapshot.files:
         try:
             with pq.ParquetFile(snapshot.root / entry.path) as file:

@@ -1,18 +1,21 @@
-"""ListedSelection selections: told as they are typed, and removed one by one."""
+"""Remembered selections: told as they are typed, and removed one by one."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
-from clearml_snapshot.cli.export import Run, _selection
-from clearml_snapshot.cli.frame import add_command
-from clearml_snapshot.cli.options import ExportedMetrics, Filters
-from clearml_snapshot.exporter.errors import LockedError, NoDatasetError, UsageError
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter import run
+from clearml_snapshot.exporter.errors import (
+    LockedError,
+    NoDatasetError,
+    SnapshotError,
+    UsageError,
+)
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.selections import remembered, remove, words
@@ -48,17 +51,26 @@ MUCH = Selection(
 )
 
 
-def _parsed(text: str) -> Selection | None:
-    """Read options as ``export`` does."""
+class _ReadError(SnapshotError):
+    """Ends a command when its options are read."""
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Selection | None]:
+    """Type options of ``export`` into the real command, which ends when it has read them."""
     found: list[Selection | None] = []
 
-    def export(filters: Filters, metrics: ExportedMetrics, run: Run) -> None:
-        found.append(_selection(filters, metrics, run))
+    def export(data: Path, selection: Selection | None, **_: object) -> None:
+        found.append(selection)
+        raise _ReadError
 
-    app = typer.Typer()
-    add_command(app, "export", export)
-    app(shlex.split(text), standalone_mode=False)
-    return found[0]
+    monkeypatch.setattr(run, "export", export)
+
+    def parse(text: str) -> Selection | None:
+        assert main(["export", *shlex.split(text)]) == _ReadError.exit_code
+        return found.pop()
+
+    return parse
 
 
 @pytest.mark.parametrize(
@@ -68,15 +80,17 @@ def _parsed(text: str) -> Selection | None:
         MUCH,
         Selection(metrics=("loss",)),
         Selection(exclude_metrics=("-x",)),
-        Selection(TaskFilter(order="oldest")),
+        Selection(TaskFilter(order="oldest", limit=3)),
         Selection(TaskFilter(subprojects=False)),
         Selection(TaskFilter(archived="exclude")),
         Selection(TaskFilter(hidden=True)),
         Selection(TaskFilter(tags=("two words", "😀", "-minus"))),
     ],
 )
-def test_words_typed_again_are_the_same_selection(selection: Selection) -> None:
-    assert _parsed(words(selection.as_json())) == selection
+def test_words_typed_again_are_the_same_selection(
+    selection: Selection, parsed: Callable[[str], Selection | None]
+) -> None:
+    assert parsed(words(selection.as_json())) == selection
 
 
 def test_words() -> None:

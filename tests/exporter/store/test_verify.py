@@ -17,6 +17,7 @@ import pytest
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import verify_rows
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.layout import FORMAT_VERSION
 from clearml_snapshot.exporter.store.verify import Verification, verify
 from clearml_snapshot.exporter.store.verify_rows import Slab, slabs
 from clearml_snapshot.exporter.store.writer import PointBuffer
@@ -94,7 +95,7 @@ def _rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     _write_header(snapshot, header)
-    (snapshot / "README.md").unlink()
+    (snapshot / "README.md").unlink(missing_ok=True)
 
 
 def _with(name: str, change: Callable[[list[Any]], list[Any]]) -> Change:
@@ -248,6 +249,51 @@ def test_a_listed_path_leads_nowhere_else(snapshot: Path, path: str, problem: st
     assert any(one.startswith(problem) for one in verify(snapshot).problems)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("files", None),
+        ("files", [{"table": "tasks"}]),
+        ("files", [{"table": 1, "path": "a", "rows": 1, "bytes": 1, "sha256": ""}]),
+        ("files", [{"table": "tasks", "path": "a", "rows": "1", "bytes": 1, "sha256": ""}]),
+        ("totals", {}),
+        ("created_at", "yesterday"),
+        ("number", None),
+        ("format", "parquet"),
+        ("format_version", "1"),
+    ],
+)
+def test_a_header_that_makes_no_sense(snapshot: Path, key: str, value: Any) -> None:
+    _write_header(snapshot, _header(snapshot) | {key: value})
+    (problem,) = verify(snapshot).problems
+    assert "snapshot.json" in problem or "format version" in problem
+
+
+@pytest.mark.parametrize("table", ["tasks", "scalars", "exports"])
+def test_a_table_without_files(snapshot: Path, table: str) -> None:
+    header = _header(snapshot)
+    gone = [one["path"] for one in header["files"] if one["table"] == table]
+    header["files"] = [one for one in header["files"] if one["table"] != table]
+    _write_header(snapshot, header)
+    problems = verify(snapshot).problems
+    assert f"snapshot.json lists no file of {table}" in problems
+    assert {f"not listed in snapshot.json: {path}" for path in gone} <= set(problems)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("server", {"host": "http://other"}), ("server", None), ("selections", "x")]
+)
+def test_what_snapshot_json_says_of_itself(snapshot: Path, key: str, value: Any) -> None:
+    _write_header(snapshot, _header(snapshot) | {key: value})
+    assert len(verify(snapshot).problems) == 1
+
+
+def test_the_number_is_that_of_the_folder(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "000003"
+    shutil.copytree(made / "current", folder)
+    assert verify(folder).problems == ("snapshot.json says number 2, its folder is 000003",)
+
+
 @pytest.mark.parametrize("total", ["tasks", "series", "points", "projects", "bytes"])
 def test_totals(snapshot: Path, total: str) -> None:
     header = _header(snapshot)
@@ -267,7 +313,9 @@ def test_texts_of_another_version_are_not_compared(snapshot: Path) -> None:
     _write_header(snapshot, _header(snapshot) | {"tool_version": "0.0.1"})
     found = verify(snapshot)
     assert found.is_whole
-    assert found.notes == ("README.md and open.sql are of version 0.0.1, and not compared",)
+    assert found.notes == (
+        "README.md and open.sql are of clearml-snapshot 0.0.1, and not compared",
+    )
 
 
 def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
@@ -281,6 +329,19 @@ def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
     _rewritten(snapshot, "tasks", lambda rows: rows.append_column("x", pa.array([1] * len(rows))))
     (problem,) = _problems(snapshot)
     assert problem.startswith("another schema than the table's (x int64): tasks/")
+
+
+def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
+    for at in (0, 1):
+        _rewritten(snapshot, "tasks", lambda rows: rows.drop_columns(["redacted"]), at)
+    assert any(
+        one.startswith("another schema than the table's (redacted") for one in _problems(snapshot)
+    )
+    older = FORMAT_VERSION - 1
+    _write_header(snapshot, _header(snapshot) | {"format_version": older})
+    found = verify(snapshot)
+    assert found.problems == ()
+    assert found.notes == ("README.md and open.sql are of an older format, and not compared",)
 
 
 DAMAGED: list[tuple[str, Change, str]] = [
