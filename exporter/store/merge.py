@@ -10,8 +10,8 @@ import pyarrow as pa
 from clearml_snapshot.exporter.store.encode import SORT, conform, sorted_slices
 from clearml_snapshot.exporter.store.replace import read_batches
 
-BLOCK: Final = {"scalars": 32_768, "series": 4_096, "hyperparams": 8_192, "tasks": 1_024}
-"""Rows of each file that are in memory at once; those of ``tasks`` are a hundred times larger."""
+HELD: Final = {"scalars": 131_072, "series": 32_768, "hyperparams": 65_536, "tasks": 8_192}
+"""Rows of all files that are in memory at once; those of ``tasks`` are a hundred times larger."""
 
 Key = tuple[tuple[bool, Any], ...]
 """A row's place in its table's order; NULL comes first."""
@@ -23,20 +23,22 @@ def merged(paths: Sequence[Path], table: str) -> Iterator[pa.Table]:
     In each step the smallest of the blocks' last keys is the bound: no unread row is before it,
     so all that is read up to it can be sorted and handed out.
     """
-    blocks = [block for path in paths if (block := _Block(path, table)).has_rows]
+    share = HELD[table] // len(paths)
+    blocks = [block for path in paths if (block := _Block(path, table, share)).has_rows]
     while blocks:
         bound = min(block.last for block in blocks)
         due = pa.concat_tables([block.take_until(bound) for block in blocks])
         yield from sorted_slices(due, table)
+        pa.default_memory_pool().release_unused()  # or it keeps twice of what is needed
         blocks = [block for block in blocks if block.has_rows]
 
 
 class _Block:
     """The rows of one file that were read and not yet handed out."""
 
-    def __init__(self, path: Path, table: str) -> None:
+    def __init__(self, path: Path, table: str, size: int) -> None:
         self._table = table
-        self._batches = read_batches(path, table, BLOCK[table])
+        self._batches = read_batches(path, table, size)
         self._rows = self._read()
 
     def _read(self) -> pa.Table:

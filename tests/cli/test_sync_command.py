@@ -94,7 +94,7 @@ def test_what_keep_takes(take: Export, capsys: pytest.CaptureFixture[str]) -> No
 def test_a_ceiling_ends_the_run_and_the_next_one_goes_on(
     take: Export, server: StandIn, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    codes = []
+    codes: list[int] = []
     while not codes or codes[-1] == 7:
         sent = len(server.requests)
         codes.append(take("--all", "--max-requests", "7", "--workers", "1"))

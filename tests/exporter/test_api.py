@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from clearml_snapshot.exporter.agenda import ExportOptions
 from clearml_snapshot.exporter.api import READING_ENDPOINTS, Api, Limits
 from clearml_snapshot.exporter.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
@@ -20,7 +21,7 @@ from clearml_snapshot.exporter.errors import (
     ServerError,
 )
 from clearml_snapshot.exporter.report import ExportReport
-from clearml_snapshot.exporter.run import ExportOptions, export
+from clearml_snapshot.exporter.run import export
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.faults import Fault, FaultPlan, Kind
 from clearml_snapshot.exporter.standin.history import grid_history, grid_value

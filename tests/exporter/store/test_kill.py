@@ -16,13 +16,14 @@ import pytest
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
-WRITER = """
+START = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 
+from clearml_snapshot.exporter.store import compact
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.schema import SCALARS
 from clearml_snapshot.exporter.store.writer import PointBuffer
@@ -37,9 +38,12 @@ def points(task_id, value):
 
 def task_row(task_id):
     return {"task_id": task_id, "project_id": task_id[-1], "server_id": "s", "state": "complete",
-            "fetched_at": NOW, "fingerprint": "f"}
+            "status": "completed", "fetched_at": NOW, "fingerprint": "f"}
+"""
 
-
+WRITER = (
+    START
+    + """
 with writing(Path(sys.argv[1])) as dataset:
     while True:
         number = 1 if dataset.snapshot is None else dataset.snapshot.number + 1
@@ -52,7 +56,26 @@ with writing(Path(sys.argv[1])) as dataset:
         dataset.commit(stage, server={}, selections=number, export_row=row)
         print(number, flush=True)
 """
+)
 """Each snapshot N holds 6 tasks of 300 points, all of value N, and N rows of exports."""
+
+COMPACTER = (
+    START
+    + """
+compact.MOST = 1
+with writing(Path(sys.argv[1])) as dataset:
+    while True:
+        number = 1 if dataset.snapshot is None else dataset.snapshot.totals.tasks + 1
+        stage = dataset.new_stage()
+        buffer = PointBuffer(stage, "p")
+        buffer.add(points(f"{number}p", float(number)))
+        stage.add(task_row(f"{number}p"), [], buffer.finish())
+        row = {"export_id": str(number), "started": NOW, "result": "complete"}
+        dataset.commit(stage, server={}, selections=number, export_row=row)
+        print(number, flush=True)
+"""
+)
+"""Each commit adds a task of 300 points, and merges two files of nearly every table."""
 
 
 def _glob(data: Path) -> tuple[Any, ...]:
@@ -96,3 +119,31 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int, commit: Callable[..
         f"{last.number - 1:06d}",
         f"{last.number:06d}",
     }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_while_files_are_merged(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    data = tmp_path / "data"
+    before = 0
+    for _ in range(4):
+        command = [sys.executable, "-c", COMPACTER, str(data)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            first = int(process.stdout.readline())
+            time.sleep(chance.random() * 0.25)
+            process.send_signal(signal.SIGKILL)
+            told = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
+        assert first == before + 1
+        before = open_snapshot(data).totals.tasks
+        assert before in (told[-1], told[-1] + 1)
+        triangle = before * (before + 1) / 2
+        with duckdb.connect() as connection:
+            sql = f"SELECT count(*), sum(value) / 300 FROM '{data}/current/scalars/*/*.parquet'"
+            assert connection.execute(sql).fetchone() == (300 * before, triangle)
+            sql = f"SELECT count(*), sum(max) FROM '{data}/current/series/*.parquet'"
+            assert connection.execute(sql).fetchone() == (before, triangle)
+    with writing(data) as dataset:
+        assert dataset.snapshot is not None
+        assert dataset.snapshot.totals.points == 300 * before
+        assert len(dataset.snapshot.paths("scalars")) <= 2
