@@ -120,6 +120,7 @@ def make_agenda(
         accept_loss=options.accept_loss,
     )
     plan = replace(plan, to_read=_ordered(plan.to_read, options))
+    survey.asked.clear()  # a hundred thousand tasks are a hundred megabytes
     matched = survey.matched
     # What a selection matched once is what it is expected to match, until it is removed.
     remembered = [

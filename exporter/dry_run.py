@@ -54,20 +54,20 @@ def forecast(
             held.enter_context(hold(snapshot))
         agenda = make_agenda(server, snapshot, selection, options, progress)
         expected = _expected(server, agenda, snapshot)
-    traffic, plan, known = server.api.traffic, agenda.plan, agenda.plan.to_read
+    traffic, plan, planned = server.api.traffic, agenda.plan, agenda.plan.to_read
     read = {task_id for task_id, points in expected.items() if points is not None}
     return Forecast(
         server=server.api.host,
         user=server.identity.user_name,
         selections=tuple(agenda.survey.words),
-        tasks_new=sum(one.known is None for one in known),
-        tasks_changed=sum(one.known is not None and one.task.task_id in read for one in known),
-        tasks_refreshed=sum(one.task.task_id not in read for one in known),
+        tasks_new=sum(one.known is None for one in planned),
+        tasks_changed=sum(one.known is not None and one.task.task_id in read for one in planned),
+        tasks_refreshed=sum(one.task.task_id not in read for one in planned),
         tasks_unchanged=len(plan.unchanged),
         tasks_gone=len(agenda.survey.gone),
         alarms=tuple(agenda.survey.alarms),
         points=sum(points or 0 for points in expected.values()),
-        requests=traffic.requests + sum(map(_requests, known, map(expected.get, _ids(agenda)))),
+        requests=traffic.requests + sum(map(_requests, planned, map(expected.get, _ids(agenda)))),
         cost=traffic.requests,
         seconds=time.monotonic() - clock,
     )

@@ -1,5 +1,6 @@
 """What a dataset holds, as an export needs to know it before it asks the server."""
 
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import fields
 from typing import Any, Final
@@ -11,6 +12,8 @@ from clearml_snapshot.exporter.selection import Remembered
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _MEMORY: Final = "96MB"
+_SHARED: Final = ("state", "metric_filter", "server_id", "project_id")
+"""Columns whose texts many tasks have in common: one copy of each is kept."""
 
 
 def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
@@ -18,7 +21,12 @@ def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
     if snapshot is None:
         return {}
     columns = ["task_id", *(field.name for field in fields(KnownTask))]
-    return {row.pop("task_id"): KnownTask(**row) for row in _rows(snapshot, "tasks", columns)}
+    known = {}
+    for row in _rows(snapshot, "tasks", columns):
+        for name in _SHARED:
+            row[name] = sys.intern(row[name]) if row[name] is not None else None
+        known[row.pop("task_id")] = KnownTask(**row)
+    return known
 
 
 def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, int]:

@@ -1,11 +1,13 @@
 """What the server says of a task → the rows of ``tasks`` and ``hyperparams``."""
 
 import hashlib
-import json
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Final
+
+import msgspec
 
 from clearml_snapshot.exporter.claims import Claims, read_claims
 from clearml_snapshot.exporter.events import clean_text
@@ -83,8 +85,7 @@ class Task:
 
     def fingerprint(self, *context: object) -> str:
         """Hash all that the listing says, and what it is read for; equal means unchanged."""
-        said = [asdict(self), *context]
-        return hashlib.sha256(json.dumps(said, default=str, sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(msgspec.json.encode((self, *context))).hexdigest()
 
     def row(self) -> dict[str, Any]:
         """Give the columns of ``tasks`` that the listing knows."""
@@ -111,12 +112,12 @@ def read_task(said: Mapping[str, Any]) -> Task:
     return Task(
         task_id=str(said["id"]),
         name=_text(said.get("name")) or "",
-        project_id=_joined(said, "project", "id"),
-        project=_joined(said, "project", "name"),
-        type=_text(said.get("type")),
-        status=_text(said.get("status")) or "unknown",
-        user_id=_joined(said, "user", "id"),
-        user=_joined(said, "user", "name"),
+        project_id=_shared(_joined(said, "project", "id")),
+        project=_shared(_joined(said, "project", "name")),
+        type=_shared(_text(said.get("type"))),
+        status=_shared(_text(said.get("status"))) or "unknown",
+        user_id=_shared(_joined(said, "user", "id")),
+        user=_shared(_joined(said, "user", "name")),
         tags=_texts(said.get("tags")),
         system_tags=_texts(said.get("system_tags")),
         created=read_time(said.get("created")),
@@ -196,6 +197,11 @@ def _joined(said: Mapping[str, Any], field: str, part: str) -> str | None:
     if isinstance(entry, dict):
         return _text(entry.get(part))
     return _text(entry) if part == "id" else None
+
+
+def _shared(text: str | None) -> str | None:
+    """Keep one copy of a text that many tasks have in common."""
+    return None if text is None else sys.intern(text)
 
 
 def _text(value: object) -> str | None:
