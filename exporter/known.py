@@ -25,7 +25,8 @@ def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
     for row in _rows(snapshot, "tasks", columns):
         for name in _SHARED:
             row[name] = sys.intern(row[name]) if row[name] is not None else None
-        known[row.pop("task_id")] = KnownTask(**row)
+        task_id = row.pop("task_id")
+        known[task_id] = KnownTask(**row)
     return known
 
 

@@ -35,8 +35,16 @@ _TIER: Final = 2
 """A file joins smaller ones when it is at most so many times as large as they are together."""
 
 
-def crowded(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
-    """Group the small files of a snapshot by folder; only folders with too many of them."""
+def is_crowded(root: Path, files: Sequence[FileEntry]) -> bool:
+    """Tell whether ``compact`` would merge anything in a snapshot."""
+    groups = _crowded(files)
+    unsettled = _unsettled(root, files) if groups else []
+    pools = (pool for group in groups for pool in _pools(root, group, unsettled))
+    return any(len(pool) > MOST for pool in pools)
+
+
+def _crowded(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
+    """Group the small files of a snapshot by folder; only folders that may have too many."""
 
     def folder(entry: FileEntry) -> str:
         return entry.path.rpartition("/")[0]
@@ -74,7 +82,7 @@ def compact(root: Path, files: Sequence[FileEntry], new_name: Callable[[], str])
     """
     left = {entry.path: entry for entry in files}
     unsettled = _unsettled(root, files)
-    for group in crowded(files):
+    for group in _crowded(files):
         for entry in group:
             del left[entry.path]
         for entry in _merge_group(root, group, unsettled, new_name):
@@ -93,13 +101,19 @@ def _unsettled(root: Path, files: Iterable[FileEntry]) -> list[str]:
     )
 
 
+def _pools(
+    root: Path, group: Sequence[FileEntry], unsettled: Sequence[str]
+) -> tuple[list[FileEntry], list[FileEntry]]:
+    """Tell the files with a task that may still change from those without."""
+    others = [entry for entry in group if holds_any(root / entry.path, unsettled)]
+    return others, [entry for entry in group if entry not in others]
+
+
 def _merge_group(
     root: Path, group: Sequence[FileEntry], unsettled: Sequence[str], new_name: Callable[[], str]
 ) -> list[FileEntry]:
     """Merge the small files of one folder until there are few enough."""
-    mixed = {e.path for e in group if holds_any(root / e.path, unsettled)}
-    others = [entry for entry in group if entry.path in mixed]
-    settled = [entry for entry in group if entry.path not in mixed]
+    others, settled = _pools(root, group, unsettled)
     wanted = pa.array(unsettled, pa.string())
     while some := _chosen(others):
         others.append(_merge(root, some, new_name(), lambda batch: belongs(batch, wanted)))

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
-from clearml_snapshot.exporter.store.compact import crowded
+from clearml_snapshot.exporter.store.compact import is_crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
@@ -192,7 +192,9 @@ class Dataset:
         if checkpoint:
             return snapshot
         self._prune(keep)
-        return self._compact(snapshot) if compact and crowded(snapshot.files) else snapshot
+        if compact and is_crowded(snapshot.root, snapshot.files):
+            return self._compact(snapshot)
+        return snapshot
 
     def _compact(self, snapshot: Snapshot) -> Snapshot:
         """Put the same contents in fewer files in a snapshot's place.

@@ -95,7 +95,7 @@ class Stage:
         """Tasks whose points stay, each with the place where they are from now on."""
         self.params_kept: set[str] = set()
         """Of these the ones whose hyperparameters stay too."""
-        self._points = HeldPoints(directory)
+        self._points = HeldPoints(directory, FLUSH_ROWS)
         self._rows = {
             (table, settled): _Rows(self, table, settled)
             for table in ("tasks", "hyperparams")
@@ -193,8 +193,8 @@ class Stage:
 class HeldPoints:
     """Points of many tasks by place, on their way to sorted part files."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, flush_rows: int) -> None:
+        self._directory, self._flush_rows = directory, flush_rows
         self._tables: dict[Place, list[pa.Table]] = {}
         self._held = 0
         self._files: list[StagedFile] = []
@@ -206,7 +206,7 @@ class HeldPoints:
         if points.num_rows:
             self._tables.setdefault(place, []).append(points)
             self._held += points.num_rows
-        if self._held >= FLUSH_ROWS:
+        if self._held >= self._flush_rows:
             self._flush()
 
     def _flush(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.store import compact, dataset, merge
+from clearml_snapshot.exporter.store import compact, dataset, merge, writer
 from clearml_snapshot.exporter.store.compact import FAN_IN, MOST, pick
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.schema import TABLES
@@ -76,10 +76,11 @@ def _small(snapshot: Snapshot, table: str) -> int:
     return len(snapshot.paths(table))
 
 
+@pytest.mark.parametrize("block", [3, 14])  # half a series, two of them and more
 def test_many_small_files_become_one_with_the_same_rows(
-    tmp_path: Path, helpers: tuple[Call, Call, Call], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, helpers: tuple[Call, Call, Call], monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(merge, "HELD", dict.fromkeys(TABLES, 3 * (MOST + 1)))  # blocks of 3 rows
+    monkeypatch.setattr(merge, "HELD", dict.fromkeys(TABLES, block * (MOST + 1)))
     with writing(tmp_path / "data") as target:
         for number in range(MOST + 1):
             tasks = {f"t{number}": _odd_points(f"t{number}", number)}
@@ -110,15 +111,26 @@ def test_running_tasks_keep_files_of_their_own(
     tmp_path: Path, line: Call, helpers: tuple[Call, Call, Call]
 ) -> None:
     with writing(tmp_path / "data") as target:
-        for number in range(2 * MOST):
+        for number in range(MOST + 3):
             done, running = f"t{number}", f"run{number}"
             tasks = {task_id: line(task_id, [1.0, 2.0]) for task_id in (done, running)}
             last = _export(target, tasks, helpers, str(number))
     for table in ("scalars", "series", "tasks", "hyperparams"):
-        assert _small(last, table) <= 2 * MOST
+        assert _small(last, table) <= MOST
         for path in last.paths(table):
             assert len({task_id.startswith("run") for task_id in _task_ids(path)}) == 1
-    assert last.totals.points == 2 * 2 * 2 * MOST
+    assert last.totals.points == 2 * 2 * (MOST + 3)
+
+
+def test_nothing_is_committed_again_when_neither_kind_has_too_many_files(
+    tmp_path: Path, line: Call, helpers: tuple[Call, Call, Call]
+) -> None:
+    with writing(tmp_path / "data") as target:
+        for number in range(1, MOST):
+            tasks = {task_id: line(task_id, [1.0]) for task_id in (f"t{number}", f"run{number}")}
+            last = _export(target, tasks, helpers, str(number))
+            assert last.number == number
+    assert _small(last, "scalars") == 2 * (MOST - 1)
 
 
 def test_tasks_that_ended_leave_the_files_of_running_ones(
@@ -146,17 +158,17 @@ def test_full_files_are_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(compact, "FULL", {**compact.FULL, "scalars": 100})
+    monkeypatch.setattr(writer, "FLUSH_ROWS", 30)  # a file a task
+    tasks = {f"t{number}": line(f"t{number}", [1.0] * 30) for number in range(90)}
     with writing(tmp_path / "data") as target:
         first = _export(target, {"full": line("full", [0.0] * 100)}, helpers, "full")
-        for number in range(3 * MOST):
-            tasks = {f"t{number}": line(f"t{number}", [1.0] * 30)}
-            last = _export(target, tasks, helpers, str(number))
+        last = _export(target, tasks, helpers, "many")
     (full,) = first.paths("scalars")
     assert Path(full).name in {Path(path).name for path in last.paths("scalars")}
     sizes = [entry.rows for entry in last.files if entry.table == "scalars"]
     assert len([rows for rows in sizes if rows < 100]) <= MOST
     assert max(sizes) < 300
-    assert sum(sizes) == 100 + 3 * MOST * 30
+    assert sum(sizes) == 100 + 90 * 30
 
 
 def test_a_compacted_snapshot_takes_the_place_of_the_one_before_it(
@@ -170,6 +182,7 @@ def test_a_compacted_snapshot_takes_the_place_of_the_one_before_it(
         assert _small(last, "scalars") == MOST + 1, "a checkpoint merges nothing"
         last = _export(target, {}, helpers, "last")
         assert _small(last, "scalars") == 1
+        assert [folder.name for folder in (data / "snapshots").iterdir()] == [f"{MOST + 3:06d}"]
         following = _export(target, {}, helpers, "following")
     assert open_snapshot(data).number == following.number == MOST + 4
     assert open_snapshot(data, -1).number == last.number

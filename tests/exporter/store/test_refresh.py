@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from clearml_snapshot.exporter.store import writer
+from clearml_snapshot.exporter.store import commit
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer, Stage
@@ -92,7 +92,7 @@ def test_points_move_with_their_task(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """To another project, to none, beside a task that stays and one that is replaced."""
-    monkeypatch.setattr(writer, "FLUSH_ROWS", 3)  # the moved points take more than one file
+    monkeypatch.setattr(commit, "MOVE_ROWS", 3)  # the moved points take more than one file
     tasks = {task_id: line(task_id, [1, 2, 3]) for task_id in "abcd"}
     with writing(tmp_path / "data") as dataset:
         one = _commit_with_claims(dataset, tasks, task_row, points, export_row)
