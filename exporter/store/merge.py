@@ -3,12 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.encode import SORT, conform, sorted_slices
-from clearml_snapshot.exporter.store.replace import read_batches
+from clearml_snapshot.exporter.store.encode import SORT, conform, in_memory, sorted_slices
+from clearml_snapshot.exporter.store.replace import belongs, read_batches
 
 HELD: Final = {"scalars": 131_072, "series": 32_768, "hyperparams": 65_536, "tasks": 8_192}
 """Rows of all files that are in memory at once; those of ``tasks`` are a hundred times larger."""
@@ -24,21 +25,56 @@ def merged(paths: Sequence[Path], table: str) -> Iterator[pa.Table]:
     so all that is read up to it can be sorted and handed out.
     """
     share = HELD[table] // len(paths)
-    blocks = [block for path in paths if (block := _Block(path, table, share)).has_rows]
-    while blocks:
-        bound = min(block.last for block in blocks)
-        due = pa.concat_tables([block.take_until(bound) for block in blocks])
-        yield from sorted_slices(due, table)
+    blocks = [_Block(read_batches(path, table, share), table) for path in paths]
+    while waiting := [block for block in blocks if block.has_rows]:
+        bound = min(block.last for block in waiting)
+        yield from sorted_slices(_taken(waiting, bound, table), table)
         pa.default_memory_pool().release_unused()  # or it keeps twice of what is needed
-        blocks = [block for block in blocks if block.has_rows]
+
+
+def not_fetched(
+    stored: Sequence[Path], fetched: Sequence[Path], task_id: str
+) -> Iterator[pa.Table]:
+    """Yield the points of a task in some sorted files whose keys are not in others of the task.
+
+    Keys are compared as IS NOT DISTINCT FROM does: NULL is an iteration like any other.
+    """
+    table, keys = "scalars", SORT["scalars"]
+    share = HELD[table] // (len(stored) + len(fetched))
+    wanted = pa.array([task_id])
+    its = ((b.filter(belongs(b, wanted)) for b in read_batches(p, table, share)) for p in stored)
+    old = [_Block(batches, table) for batches in its]
+    new = [_Block(read_batches(path, table, share, keys), table) for path in fetched]
+    while any(block.has_rows for block in old):
+        bound = min(block.last for block in (*old, *new) if block.has_rows)
+        yield _others(_taken(old, bound, table), _taken(new, bound, table))
+
+
+def _taken(blocks: Sequence["_Block"], bound: Key, table: str) -> pa.Table:
+    """Take the rows up to a bound out of all blocks."""
+    taken = [block.take_until(bound) for block in blocks if block.has_rows]
+    return pa.concat_tables([in_memory(table).empty_table(), *taken])
+
+
+def _others(old: pa.Table, new: pa.Table) -> pa.Table:
+    """Return the points of one task whose keys are not among some new ones."""
+    both = pa.concat_tables([new, old]).unify_dictionaries().combine_chunks()
+    texts = [both.column(name).combine_chunks() for name in ("metric", "variant")]
+    iteration = both.column("iteration").combine_chunks()
+    keys = [cast("pa.DictionaryArray[Any, Any]", text).indices.to_numpy() for text in texts]
+    keys += [iteration.fill_null(0).to_numpy(), iteration.is_null().to_numpy(zero_copy_only=False)]
+    order = np.lexsort(keys)  # stable: the new one of two equal keys stands first
+    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    kept = np.ones(both.num_rows, bool)
+    kept[order[1:][same]] = False
+    return old.filter(pa.array(kept[new.num_rows :]))
 
 
 class _Block:
-    """The rows of one file that were read and not yet handed out."""
+    """The rows of one sorted file that were read and not yet handed out."""
 
-    def __init__(self, path: Path, table: str, size: int) -> None:
-        self._table = table
-        self._batches = read_batches(path, table, size)
+    def __init__(self, batches: Iterator[pa.RecordBatch], table: str) -> None:
+        self._table, self._batches = table, batches
         self._rows = self._read()
 
     def _read(self) -> pa.Table:

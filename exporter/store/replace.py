@@ -97,11 +97,16 @@ def belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
     return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
 
 
-def read_batches(path: Path | str, table: str, size: int = _BATCH) -> Iterator[pa.RecordBatch]:
-    """Read a part file of any format version, text as dictionaries; a column it lacks is NULL."""
+def read_batches(
+    path: Path | str, table: str, size: int = _BATCH, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Read a part file of any format version, text as dictionaries; a column it lacks is NULL.
+
+    So is one that ``columns``, if given, does not name.
+    """
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        for batch in file.iter_batches(size):
+        for batch in file.iter_batches(size, columns=None if columns is None else list(columns)):
             yield _completed(batch, table)
 
 

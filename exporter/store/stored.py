@@ -2,23 +2,17 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.store.encode import in_memory, write_sorted
+from clearml_snapshot.exporter.store.merge import not_fetched
 from clearml_snapshot.exporter.store.replace import holding, read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, staged_path
-
-_MEMORY: Final = "48MB"
-"""DuckDB spills to disk beyond this; the whole export has 400 MB."""
-
-_BATCH: Final = 16_384
 
 
 def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -69,9 +63,11 @@ def with_stored(
     buffer = PointBuffer(stage, project_id)
     stored = holding(snapshot, "scalars", [task_id], {task_id: stored_project_id})
     if stored:
-        paths = [str(snapshot.root / path) for path in sorted(stored)]
-        for batch in _not_fetched(stage.directory, fetched, paths, task_id):
-            buffer.add(pa.Table.from_batches([batch]))
+        rest = _rest_sorted(stage.directory, fetched)
+        files = [] if fetched is None else [Path(entry.path) for entry in fetched.files]
+        for rows_kept in not_fetched([snapshot.root / p for p in stored], [*files, rest], task_id):
+            buffer.add(rows_kept)
+        rest.unlink()
     if fetched is None:
         return buffer.finish()
     buffer.add(fetched.rest)
@@ -84,29 +80,9 @@ def with_stored(
     )
 
 
-def _not_fetched(
-    directory: Path, fetched: TaskPoints | None, stored: Sequence[str], task_id: str
-) -> Iterator[pa.RecordBatch]:
-    """Stream the stored points of a task whose keys are not among the fetched ones."""
-    rest = staged_path(directory)
-    keys = [str(rest)]
-    if fetched is not None:
-        keys += [entry.path for entry in fetched.files]
-    rest.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(_keys(fetched), rest)
-    sql = files(__package__).joinpath("stored.sql").read_text(encoding="utf-8")
-    parameters = {"stored": list(stored), "fetched": keys, "task_id": task_id}
-    with duckdb.connect(config={"threads": 1, "memory_limit": _MEMORY}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET temp_directory = $spill", {"spill": str(directory)})
-        connection.execute("SET preserve_insertion_order = false")  # the points are sorted anyway
-        yield from connection.sql(sql, params=parameters).to_arrow_reader(_BATCH)
-    rest.unlink()
-
-
-def _keys(fetched: TaskPoints | None) -> pa.Table:
-    kinds = (("metric", pa.string()), ("variant", pa.string()), ("iteration", pa.int64()))
-    schema = pa.schema([pa.field(name, kind) for name, kind in kinds])
-    if fetched is None:
-        return schema.empty_table()
-    return fetched.rest.select(schema.names).cast(schema)
+def _rest_sorted(directory: Path, fetched: TaskPoints | None) -> Path:
+    """Write what is in memory of fetched points as a file for the time of a comparison."""
+    path = staged_path(directory)
+    rest = in_memory("scalars").empty_table() if fetched is None else fetched.rest
+    write_sorted(path, "scalars", rest)
+    return path

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from clearml_snapshot.exporter.store.encode import row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
@@ -30,6 +31,7 @@ def write_series(
         target: names the next part file.
         spill: a folder for what does not fit into memory.
     """
+    pa.default_memory_pool().release_unused()  # DuckDB has its own
     points = [str(path) for path in scalars]
     with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")

@@ -16,10 +16,10 @@ from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import part
 from clearml_snapshot.exporter.store.schema import SERIES, TABLES, is_settled
 
-SPILL_ROWS: Final = 500_000
+SPILL_ROWS: Final = 400_000
 """A task's points go to disk from here on: memory is workers × this, never the task's size."""
 
-FLUSH_ROWS: Final = 600_000
+FLUSH_ROWS: Final = 400_000
 """Points of small tasks held before they are sorted; as many again may be on their way to disk."""
 
 DICT_ROWS: Final = 500
@@ -340,7 +340,10 @@ def _spill_each(directory: Path, held: dict[Place, list[pa.Table]]) -> list[Stag
 def spill(directory: Path, rows: pa.Table) -> FileEntry:
     """Write points of any order as one sorted part file; one thread sorts at a time."""
     with _one_sort:
-        return write_sorted(staged_path(directory), "scalars", rows)
+        entry = write_sorted(staged_path(directory), "scalars", rows)
+        del rows
+        pa.default_memory_pool().release_unused()  # or it keeps twice of what is needed
+    return entry
 
 
 def moved(entry: FileEntry, snapshot: Path, project_id: str | None, name: str) -> FileEntry:

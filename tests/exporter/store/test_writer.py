@@ -108,7 +108,7 @@ def test_a_huge_task_spills_sorted_runs(tmp_path: Path) -> None:
     for _ in range(7):
         buffer.add(page)
     points = buffer.finish()
-    assert [entry.rows for entry in points.files] == [600_000, 600_000]
+    assert [entry.rows for entry in points.files] == [400_000, 400_000, 400_000]
     assert points.rest.num_rows == 200_000
     assert points.rows == 1_400_000
     buffer.add(page)
