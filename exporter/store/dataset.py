@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
@@ -108,11 +109,25 @@ def writing(data: Path, *, wait: bool = False) -> Iterator["Dataset"]:
     except Timeout as error:
         raise LockedError(_who_has_it(data)) from error
     try:
-        dataset = Dataset(data)
-        yield dataset
+        with _given_back():
+            yield Dataset(data)
     finally:
         shutil.rmtree(layout.staging(data), ignore_errors=True)
         lock.release()
+
+
+@contextmanager
+def _given_back() -> Iterator[None]:
+    """Let Arrow take memory from the system itself, which gets it back at once.
+
+    Its own pool keeps what was freed: 6 million points peaked at 343 MB with it, at 289 without.
+    """
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
 
 
 def _who_has_it(data: Path) -> str:
