@@ -130,7 +130,8 @@ def store_options(
         typer.Option(
             "--accept-loss",
             rich_help_panel=STORED,
-            help="Where the server has lost points of a task, lose them here too.",
+            help="Where the server has lost points of a task, lose them here too, and believe that "
+            "tasks are gone, however many.",
         ),
     ] = False,
     keep: Annotated[

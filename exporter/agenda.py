@@ -103,7 +103,16 @@ def make_agenda(
     remembered = remembered_selections(snapshot, server.api.host)
     known = known_tasks(snapshot)
     context = (options.with_params, options.keep_secrets)
-    surveyor = Surveyor(server.api, server.identity, progress, snapshot, known, begun, context)
+    surveyor = Surveyor(
+        server.api,
+        server.identity,
+        progress,
+        snapshot,
+        known,
+        begun,
+        context,
+        accept_loss=options.accept_loss,
+    )
     if options.only_failed:
         survey = surveyor.unfinished()
     else:

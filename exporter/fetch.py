@@ -84,14 +84,20 @@ def fetch_tasks(
             pending.add(pool.submit(_fetch, api, one, details, stage(), reports))
             if len(pending) > options.workers:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                yield from _whole_first(done)
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from (future.result() for future in done)
+            yield from _whole_first(done)
     finally:
         if pending:
             api.stop()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _whole_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
+    """Give what came before what failed is raised: it ends the run, and they are read already."""
+    for future in sorted(done, key=lambda future: future.exception() is not None):
+        yield future.result()
 
 
 def with_details(

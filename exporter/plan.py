@@ -57,6 +57,11 @@ class PlannedTask:
     points: Points = "read"
     selected: bool = True
 
+    @property
+    def may_replace(self) -> bool:
+        """Whether points may come in place of stored ones."""
+        return self.known is not None and self.points != "keep"
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -116,11 +121,10 @@ def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
 
 
 def _differs(planned: PlannedTask, stored: KnownTask) -> bool:
-    was_selected = stored.selected is not False
     return (
         stored.fingerprint != planned.fingerprint
         or stored.metric_filter != planned.metrics.text
-        or was_selected != planned.selected
+        or stored.selected != planned.selected
     )
 
 
@@ -133,17 +137,7 @@ def _points(task: Task, stored: KnownTask, now: datetime) -> Points:
         return "read"
     if task.last_update == stored.last_update:
         return "keep"
-    if task.last_update is None or now - task.last_update < _SETTLED:
+    # Without a start nobody sees that a task was reset; a minute ago its summary may be unwritten.
+    if task.started is None or task.last_update is None or now - task.last_update < _SETTLED:
         return "read"
     return "ask"
-
-
-def is_rerun(task: Task, stored: KnownTask) -> bool:
-    """Whether a task was started again since its points were read: those are another run's.
-
-    It may have been seen in between, started and still without a point.
-    """
-    if task.started is None:
-        return False
-    is_later = stored.fetched_at is not None and task.started > stored.fetched_at
-    return is_later or task.started != stored.started

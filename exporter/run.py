@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,12 +14,15 @@ from typing import Any, Final
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
 from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
 from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
+from clearml_snapshot.exporter.interrupt import first_interrupt
 from clearml_snapshot.exporter.known import monitor_points, stored_reports
+from clearml_snapshot.exporter.pace import StoppedError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import ExportReport, Problem, Result
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 from clearml_snapshot.exporter.store.writer import Stage
 from clearml_snapshot.exporter.taking import Taker
@@ -40,6 +43,8 @@ class _Run:
     dataset: Dataset
     agenda: Agenda
     taker: Taker
+    stage: Stage
+    """Collects what comes until the next commit."""
     clock: float
     export_id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -81,13 +86,32 @@ def export(
     server = log_in(options, progress)
     with _unmade_if_refused(folder), writing(folder, wait=options.wait) as dataset:
         try:
-            agenda = make_agenda(server, dataset.snapshot, selection, options, progress)
-            api = server.api
-            taker = Taker(api.host, api.web_host, dataset.snapshot, options.accept_loss)
-            return _export(_Run(server, options, progress, dataset, agenda, taker, clock))
+            agenda = _agenda(server, dataset, selection, options, progress)
+            api, snapshot = server.api, dataset.snapshot
+            again = [one.task.task_id for one in agenda.plan.to_read if one.may_replace]
+            stored = StoredShapes(snapshot, again)
+            taker = Taker(api.host, api.web_host, snapshot, stored, options.accept_loss)
+            stage = dataset.new_stage()
+            return _export(_Run(server, options, progress, dataset, agenda, taker, stage, clock))
         finally:
             server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
             progress.end()
+
+
+def _agenda(
+    server: Server,
+    dataset: Dataset,
+    selection: Selection | None,
+    options: ExportOptions,
+    progress: Progress,
+) -> Agenda:
+    try:
+        return make_agenda(server, dataset.snapshot, selection, options, progress)
+    except CeilingError:
+        ceiling = server.api.ceiling
+        if ceiling is None:
+            raise
+        raise CeilingError(f"{ceiling} before a task was read; allow more") from None
 
 
 def check_asked(folder: Path, selection: Selection | None, options: ExportOptions) -> None:
@@ -137,38 +161,44 @@ def _export(run: _Run) -> ExportReport:
 
 def _fetch_and_commit(run: _Run) -> tuple[Result, ServerError | None]:
     """Read the plan's tasks and commit them; whatever ends this early, what is whole is kept."""
-    stage = run.dataset.new_stage()
-    committed_at, commit_took = time.monotonic(), 0.0
     result: Result = "complete"
     lost = None
-    run.taker.mark_gone(stage, run.agenda.survey.gone, run.agenda.begun)
-    redactor = Redactor(run.options.keep_secrets)
-    to_read = run.agenda.plan.to_read
-    fetched = fetch_tasks(run.server.api, to_read, lambda: stage, redactor, _how(run))
-    try:
-        for one in fetched:
-            run.taker.take(stage, one)
-            run.progress.task_done(one.read.stored, run.server.api.traffic.requests)
-            waited = time.monotonic() - committed_at
-            if _is_due(stage) and waited > _COMMIT_SHARE * commit_took:
-                committed_at, stage = time.monotonic(), _checkpoint(run, stage)
-                commit_took = time.monotonic() - committed_at
-    except KeyboardInterrupt:
-        result = "interrupted"
-        run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
-    except CeilingError as ceiling:
-        result = "ceiling"
-        run.progress.note(f"{ceiling}; committing what is whole")
-    except ServerError as error:
-        result, lost = "server lost", error
-    finally:
-        fetched.close()
-    if lost is not None and not stage.task_ids:
-        return result, lost
-    if result == "complete" and (run.problems or run.agenda.survey.alarms):
-        result = "partial"
-    _commit(run, stage, result)
+    run.taker.mark_gone(run.stage, run.agenda.survey.gone, run.agenda.begun)
+    with first_interrupt(run.server.api.stop) as interrupt:
+        try:
+            _fetch(run)
+        except StoppedError:
+            if not interrupt.came:
+                raise
+            result = "interrupted"
+            run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
+        except CeilingError as ceiling:
+            result = "ceiling"
+            run.progress.note(f"{ceiling}; committing what is whole")
+        except ServerError as error:
+            result, lost = "server lost", error
+        if lost is not None and not run.stage.task_ids:
+            return result, lost
+        if result == "complete" and (run.problems or run.agenda.survey.alarms):
+            result = "partial"
+        _commit(run, result)
     return result, lost
+
+
+def _fetch(run: _Run) -> None:
+    """Read and take every task of the plan, with checkpoints on the way."""
+    committed_at, commit_took = time.monotonic(), 0.0
+    redactor = Redactor(run.options.keep_secrets)
+    to_read, api = run.agenda.plan.to_read, run.server.api
+    with closing(fetch_tasks(api, to_read, lambda: run.stage, redactor, _how(run))) as fetched:
+        for one in fetched:
+            run.taker.take(run.stage, one)
+            run.progress.task_done(one.read.stored, api.traffic.requests)
+            waited = time.monotonic() - committed_at
+            if _is_due(run.stage) and waited > _COMMIT_SHARE * commit_took:
+                committed_at = time.monotonic()
+                _checkpoint(run)
+                commit_took = time.monotonic() - committed_at
 
 
 def _how(run: _Run) -> FetchOptions:
@@ -181,18 +211,17 @@ def _is_due(stage: Stage) -> bool:
     return stage.points >= _CHECKPOINT_POINTS or len(stage.task_ids) >= _CHECKPOINT_TASKS
 
 
-def _checkpoint(run: _Run, stage: Stage) -> Stage:
-    following = run.dataset.new_stage()
-    _commit(run, stage, "running")
+def _checkpoint(run: _Run) -> None:
+    stage, run.stage = run.stage, run.dataset.new_stage()
+    _commit(run, "running", stage)
     run.progress.committed(len(stage.task_ids))
-    return following
 
 
-def _commit(run: _Run, stage: Stage, result: str) -> None:
+def _commit(run: _Run, result: str, stage: Stage | None = None) -> None:
     is_checkpoint = result == "running"
     api, identity = run.server.api, run.server.identity
     run.dataset.commit(
-        stage,
+        stage or run.stage,
         server={
             "host": api.host,
             "web": api.web_host,
@@ -204,6 +233,7 @@ def _commit(run: _Run, stage: Stage, result: str) -> None:
         export_row=_export_row(run, result, None if is_checkpoint else datetime.now(UTC)),
         keep=run.options.keep,
         checkpoint=is_checkpoint,
+        compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
     )
 
 

@@ -64,6 +64,8 @@ class Surveyor:
     """What ages such as ``7d`` count back from."""
     context: Sequence[object] = ()
     """What else decides about the rows, see ``make_plan``."""
+    accept_loss: bool = False
+    """However many tasks vanish at once, they are gone."""
 
     def selections(
         self,
@@ -200,11 +202,12 @@ class Surveyor:
         found = self._stored(survey, absent, selected=False)
         vanished = [task_id for task_id in absent if task_id not in found]
         there = sum(one.state != "gone" for one in self.known.values())
-        if len(vanished) > max(_MOST_VANISHED, _MOST_VANISHED_SHARE * there):
+        is_odd = len(vanished) > max(_MOST_VANISHED, _MOST_VANISHED_SHARE * there)
+        if is_odd and not self.accept_loss:
             survey.alarms.append(
                 f"{len(vanished):,} of {there:,} stored tasks vanished from {self.api.host} at "
                 "once: is it the right server, has this user lost a permission? None is marked "
-                "as gone"
+                "as gone (--accept-loss does it)"
             )
         else:
             survey.gone = tuple(vanished)

@@ -9,9 +9,10 @@ from clearml_snapshot.exporter.fetch import FetchedTask
 from clearml_snapshot.exporter.outcome import outcome
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.report import Problem
+from clearml_snapshot.exporter.store.shapes import StoredShapes, shapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import task_rows, with_stored
-from clearml_snapshot.exporter.store.writer import Stage
+from clearml_snapshot.exporter.store.writer import Stage, TaskPoints
 from clearml_snapshot.exporter.tasks import web_url
 
 
@@ -37,6 +38,8 @@ class Taker:
     web_host: str | None
     snapshot: Snapshot | None
     """What was stored when the run began."""
+    series: StoredShapes
+    """Of the stored tasks that are read again."""
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
@@ -44,15 +47,21 @@ class Taker:
     def take(self, stage: Stage, one: FetchedTask) -> None:
         """Take one task that was read."""
         self._count(one)
-        match outcome(one, accept_loss=self.accept_loss):
+        task_id, stored = one.planned.task.task_id, one.planned.known
+        match outcome(
+            one,
+            lambda: self.series.of(task_id),
+            lambda: shapes(one.points),
+            accept_loss=self.accept_loss,
+        ):
             case "replace":
-                stage.add(
-                    self._row(one), one.details.hyperparams, one.points, one.details.claims.table()
-                )
+                self._replace(stage, one, one.points)
             case "merge":
                 self._merge(stage, one)
             case "refresh":
-                stage.refresh(self._row(one), one.details.hyperparams)
+                stage.refresh(self._row(one, _kept(stored)), one.details.hyperparams)
+            case "hold":
+                self._hold(stage, one)
             case "leave":
                 one.discard()
 
@@ -78,6 +87,12 @@ class Taker:
         counts.points_bad += one.read.bad
         counts.redacted += one.details.redacted
 
+    def _replace(
+        self, stage: Stage, one: FetchedTask, points: TaskPoints | None, **columns: Any
+    ) -> None:
+        row = {**self._row(one, _read(one)), **columns}
+        stage.add(row, one.details.hyperparams, points, one.details.claims.table())
+
     def _merge(self, stage: Stage, one: FetchedTask) -> None:
         """Keep what the server has lost; what it has takes the place of equal keys."""
         stored, task = one.planned.known, one.planned.task
@@ -86,37 +101,59 @@ class Taker:
         points = with_stored(
             stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
         )
+        if points.rows == one.read.stored:  # it has all of it, after all
+            self._replace(stage, one, points)
+            return
         self.counts.shrunk += 1
-        reason = f"the server holds {one.read.stored:,} of its {points.rows:,} points"
-        row = {
-            **self._row(one),
-            "points_stored": points.rows,
-            "points_bad": max(one.read.bad, stored.points_bad or 0),
-            "state": "shrunk",
-            "reason": reason,
-        }
-        if not one.read.stored:
-            row["fetched_at"] = stored.fetched_at  # of the points that are here
-        stage.add(row, one.details.hyperparams, points, one.details.claims.table())
+        self._replace(
+            stage,
+            one,
+            points,
+            points_stored=points.rows,
+            points_bad=max(one.read.bad, stored.points_bad or 0),
+            state="shrunk",
+            reason=_shrunk(one.read.stored, points.rows),
+        )
 
-    def _row(self, one: FetchedTask) -> dict[str, Any]:
+    def _hold(self, stage: Stage, one: FetchedTask) -> None:
+        """Keep the stored points beside new metadata: the server's did not come, or are none.
+
+        The start stays that of the run whose points they are.
+        """
+        one.discard()
+        stored = one.planned.known
+        assert stored is not None
+        columns = {**_kept(stored), "started": stored.started}
+        if one.state == "complete":
+            self.counts.shrunk += 1
+            reason = _shrunk(0, stored.points_stored)
+            columns |= {"state": "shrunk", "reason": reason, "points_expected": 0}
+        else:
+            reason = f"{one.reason}; what was stored before stays"
+            columns |= {"state": one.state, "reason": reason, "metric_filter": stored.metric_filter}
+        stage.refresh(self._row(one, columns), one.details.hyperparams)
+
+    def _row(self, one: FetchedTask, about_points: Mapping[str, Any]) -> dict[str, Any]:
         """Make the row of ``tasks``."""
         planned = one.planned
-        about_points = _kept(planned.known) if one.state == "kept" else _read(one)
         return {
             **planned.task.row(),
             **one.details.columns,
             "web_url": web_url(self.web_host, planned.task),
             "server_id": self.host,
             "metric_filter": planned.metrics.text,
-            **about_points,
             "redacted": one.details.redacted,
             "fingerprint": planned.fingerprint,
             "selected": planned.selected,
+            **about_points,
         }
 
 
-def _read(one: FetchedTask) -> Mapping[str, Any]:
+def _shrunk(there: int, here: int) -> str:
+    return f"the server holds {there:,} of its {here:,} points"
+
+
+def _read(one: FetchedTask) -> dict[str, Any]:
     return {
         "points_expected": one.read.expected if one.state != "failed" else None,
         "points_stored": one.read.stored,
@@ -127,7 +164,7 @@ def _read(one: FetchedTask) -> Mapping[str, Any]:
     }
 
 
-def _kept(stored: KnownTask | None) -> Mapping[str, Any]:
+def _kept(stored: KnownTask | None) -> dict[str, Any]:
     assert stored is not None, "only stored points can be kept"
     names = ("points_expected", "points_stored", "points_bad", "state", "reason", "fetched_at")
     return {name: getattr(stored, name) for name in names}

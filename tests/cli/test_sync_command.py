@@ -113,7 +113,11 @@ def test_a_ceiling_ends_the_run_and_the_next_one_goes_on(
 
 def test_a_ceiling_below_the_listing(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
     assert take("--all", "--max-requests", "1") == 7
-    assert capsys.readouterr().err.splitlines()[-1].startswith("error: --max-requests 1 is reached")
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("error: --max-requests 1 is reached before a task was read; allow more")
+    )
 
 
 def test_a_ceiling_of_time(take: Export, server: StandIn, data: Path) -> None:

@@ -12,7 +12,6 @@ from clearml_snapshot.exporter.plan import (
     AskedTask,
     KnownTask,
     PlannedTask,
-    is_rerun,
     make_plan,
 )
 from clearml_snapshot.exporter.tasks import Task, read_task
@@ -24,6 +23,7 @@ SAID: dict[str, Any] = {
     "project": {"id": "p", "name": "project"},
     "tags": ["a"],
     "created": "2026-01-01T00:00:00+00:00",
+    "started": "2026-01-01T00:00:01+00:00",
     "last_update": "2026-01-02T00:00:00.123+00:00",
 }
 
@@ -62,7 +62,6 @@ def test_a_filter_of_the_first_format_is_read() -> None:
 
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
-FETCHED = datetime(2026, 1, 20, tzinfo=UTC)
 
 
 def known(task: Task, wanted: Wanted = None, **changes: Any) -> dict[str, KnownTask]:
@@ -74,7 +73,7 @@ def known(task: Task, wanted: Wanted = None, **changes: Any) -> dict[str, KnownT
         "started": task.started,
         "last_update": task.last_update,
         "last_iteration": task.last_iteration,
-        "fetched_at": FETCHED,
+        "selected": True,
     }
     return {task.task_id: KnownTask(**{**fields, **changes})}
 
@@ -179,25 +178,6 @@ def test_other_options_and_selections_refresh_the_metadata() -> None:
         assert found is not None
         assert found.points == "keep"
     assert planned(task, known(task, selected=False), selected=False) is None
-
-
-@pytest.mark.parametrize(
-    ("started", "before", "is_other"),
-    [
-        (None, None, False),
-        (None, FETCHED, False),
-        (FETCHED - timedelta(days=1), FETCHED - timedelta(days=1), False),
-        (FETCHED - timedelta(days=1), None, True),
-        (FETCHED + timedelta(days=1), FETCHED + timedelta(days=1), True),
-        (FETCHED + timedelta(days=1), FETCHED - timedelta(days=1), True),
-    ],
-)
-def test_which_run_the_points_are_of(
-    started: datetime | None, before: datetime | None, is_other: bool
-) -> None:
-    task = changed(started=None if started is None else started.isoformat())
-    stored = known(task, started=before)["t1"]
-    assert is_rerun(task, stored) == is_other
 
 
 def test_odd_fields_of_a_listing() -> None:

@@ -28,8 +28,8 @@ START = datetime.now(UTC) - timedelta(days=3)
 class Clock:
     """Days ago, so that no task is too fresh to be trusted; an hour later at each look."""
 
-    def __init__(self) -> None:
-        self.moment = START
+    def __init__(self, moment: datetime = START) -> None:
+        self.moment = moment
 
     def __call__(self) -> datetime:
         self.moment += timedelta(seconds=1)

@@ -1,0 +1,47 @@
+"""Ctrl-C: the first one ends the work in an orderly way, the second one at once."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+
+@dataclass
+class Interrupt:
+    """Whether somebody pressed Ctrl-C."""
+
+    came: bool = False
+
+
+@contextmanager
+def first_interrupt(stop: Callable[[], None]) -> Iterator[Interrupt]:
+    """Let the first Ctrl-C call ``stop`` instead of raising wherever it happens to hit.
+
+    A KeyboardInterrupt between two statements would leave a stage or a commit half done. The next
+    one raises as ever. Outside the main thread, and where somebody has a handler of their own, all
+    stays as it is.
+
+    Args:
+        stop: makes the work end soon; called in a thread of its own, as it may wait for a lock that
+            the interrupted statement holds.
+    """
+    interrupt = Interrupt()
+    is_ours = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
+
+    def press(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        interrupt.came = True
+        threading.Thread(target=stop, name="stop", daemon=True).start()
+
+    if is_ours:
+        signal.signal(signal.SIGINT, press)
+    try:
+        yield interrupt
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
