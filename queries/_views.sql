@@ -109,3 +109,51 @@ WHERE before IS NOT NULL
     AND least(abs(before), abs(after)) >= greatest(usual_before / 2, usual / 100)
     AND coalesce(sign(before) = sign(after), true)
     AND runs <= greatest(2, values / 20);
+
+-- A curve smoothed as TensorBoard draws it: ema(list(value ORDER BY iteration), 0.6). Non-finite
+-- values and NULL are NULL in the answer, and do not touch the others. The query curve does the
+-- same for points without making lists of them.
+CREATE MACRO ema(curve, weight) AS CASE
+    WHEN curve IS NOT NULL THEN list_reduce(
+        list_prepend(
+            {'sum': 0.0::DOUBLE, 'rest': 1.0::DOUBLE, 'value': NULL::DOUBLE, 'out': []::DOUBLE[]},
+            list_transform(
+                curve,
+                lambda one: {
+                    'sum': 0.0::DOUBLE,
+                    'rest': 1.0::DOUBLE,
+                    'value': one::DOUBLE,
+                    'out': []::DOUBLE[]
+                }
+            )
+        ),
+        lambda so_far, next: CASE
+            WHEN isfinite(next.value) THEN {
+                'sum': so_far.sum * weight + (1 - weight) * next.value,
+                'rest': so_far.rest * weight,
+                'value': next.value,
+                'out': list_append(
+                    so_far.out,
+                    (so_far.sum * weight + (1 - weight) * next.value)
+                    / (1 - so_far.rest * weight)
+                )
+            }
+            ELSE {
+                'sum': so_far.sum,
+                'rest': so_far.rest,
+                'value': next.value,
+                'out': list_append(so_far.out, NULL)
+            }
+        END
+    ).out
+END;
+
+-- The finite value of a group at an iteration, or at the latest before it that has one.
+CREATE MACRO at_or_before(value, iteration, wanted) AS
+    arg_max(value, iteration) FILTER (isfinite(value) AND iteration <= wanted);
+
+-- The finite value of a group at the iteration nearest to one; of two as near, the earlier.
+CREATE MACRO nearest(value, iteration, wanted) AS
+    arg_min(
+        value, {'distance': abs(iteration::HUGEINT - wanted::HUGEINT), 'iteration': iteration}
+    ) FILTER (isfinite(value) AND iteration IS NOT NULL);

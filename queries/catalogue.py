@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from keyword import iskeyword
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.exporter.errors import UsageError
@@ -21,6 +23,17 @@ if TYPE_CHECKING:
 
 _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
+_LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
+
+
+class BrokenQueryError(UsageError):
+    """A query file that cannot be used: which line, and what is wrong with it."""
+
+    def __init__(self, query: str, line: int, problem: str) -> None:
+        self.line: Final = line
+        """From 1."""
+        self.problem: Final = problem
+        super().__init__(f"query {query}, line {line}: {problem}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,11 @@ class Param:
         """Whether it takes a list."""
         return self.type.endswith("[]")
 
+    @property
+    def option(self) -> str:
+        """Give its option; ``for_`` is ``--for``, as a word of Python is no parameter's name."""
+        return "--" + self.name.rstrip("_").replace("_", "-")
+
 
 @dataclass(frozen=True)
 class Query:
@@ -57,6 +75,8 @@ class Query:
     params: tuple[Param, ...]
     sql: str
     """The whole file, header included."""
+    file: Path | None = None
+    """Where it stands; None: it comes with the package."""
 
     def param(self, name: str) -> Param:
         """Find a parameter.
@@ -99,39 +119,63 @@ def read(file_name: str) -> str:
     return files("clearml_snapshot.queries").joinpath(file_name).read_text(encoding="utf-8")
 
 
-def parse(name: str, sql: str) -> Query:
+def parse(name: str, sql: str, file: Path | None = None) -> Query:
     """Read a query file's header.
 
     Raises:
-        UsageError: it has no title, or a parameter has no type in the SQL.
+        BrokenQueryError: it has no title, or a parameter no type in the SQL or a wrong name.
     """
     header = list(_header(sql))
     if not header or not header[0]:
-        raise UsageError(f"query {name}: line 1 is no title; start with `-- What it answers.`")
+        raise BrokenQueryError(name, 1, "no title; start with `-- What it answers.`")
     params = tuple(
-        _param(name, found[1], found[2], sql) for line in header if (found := _PARAM.match(line))
+        _param(name, number, found, sql)
+        for number, line in enumerate(header, 1)
+        if (found := _PARAM.match(line))
     )
     text = "\n".join(line for line in header[1:] if not _PARAM.match(line)).strip()
-    return Query(name, header[0], text, params, sql)
+    return Query(name, header[0], text, params, sql, file)
 
 
 def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
     """Check that a query is one SELECT whose parameters are its header's.
 
     Raises:
-        UsageError: it is not.
+        BrokenQueryError: it is not.
     """
-    from clearml_snapshot.queries.messages import speaking
-
-    with speaking():
-        statements = connection.extract_statements(query.sql)
-    if len(statements) != 1 or statements[0].type.name != "SELECT":
-        raise UsageError(f"query {query.name}: a query file holds exactly one SELECT")
+    statements = _statements(query, connection)
+    begin = 1 + sum(1 for _ in _header(query.sql))
+    if not statements or statements[0].type.name != "SELECT":
+        raise BrokenQueryError(query.name, begin, "a query file holds exactly one SELECT")
+    if len(statements) > 1:
+        second = query.sql.count("\n", 0, query.sql.rfind(statements[1].query.strip())) + 1
+        raise BrokenQueryError(query.name, second, "a query file holds exactly one SELECT")
     in_sql = set(statements[0].named_parameters)
     in_header = {param.name for param in query.params}
-    if in_sql != in_header:
-        differing = ", ".join(sorted(in_sql ^ in_header))
-        raise UsageError(f"query {query.name}: header and SQL differ in the parameters {differing}")
+    for param in sorted(in_sql ^ in_header):
+        mark = rf"\${param}\b" if param in in_sql else rf"--\s*:param {param}\b"
+        line = _line_of(mark, query.sql)
+        lacks = "header has no `:param" if param in in_sql else "SQL does not use the"
+        tail = f"{param}  …`" if param in in_sql else f"parameter {param}"
+        raise BrokenQueryError(query.name, line, f"the {lacks} {tail}")
+
+
+def _statements(query: Query, connection: "duckdb.DuckDBPyConnection") -> "list[duckdb.Statement]":
+    import duckdb
+
+    from clearml_snapshot.queries.messages import in_one_line
+
+    try:
+        return connection.extract_statements(query.sql)
+    except duckdb.Error as error:
+        text = in_one_line(error)
+        at = _LINE.search(text)
+        raise BrokenQueryError(query.name, int(at[1]) if at else 1, text) from error
+
+
+def _line_of(pattern: str, sql: str) -> int:
+    found = re.search(pattern, sql)
+    return sql.count("\n", 0, found.start()) + 1 if found else 1
 
 
 def _header(sql: str) -> Iterator[str]:
@@ -141,9 +185,14 @@ def _header(sql: str) -> Iterator[str]:
         yield line.removeprefix("--").strip()
 
 
-def _param(query: str, name: str, text: str, sql: str) -> Param:
+def _param(query: str, line: int, found: re.Match[str], sql: str) -> Param:
+    name, text = found[1], found[2]
+    if iskeyword(name):
+        raise BrokenQueryError(query, line, f"{name} is a word of Python; name it {name}_")
     typed = re.search(rf"\${name}::(\w+(?:\[\])?)", sql)
     if typed is None:
-        raise UsageError(f"query {query}: write ${name}::TYPE once, so that {name} has a type")
+        raise BrokenQueryError(
+            query, line, f"write ${name}::TYPE once in the SQL, so that {name} has a type"
+        )
     choices = _CHOICES.match(text)
     return Param(name, typed[1].upper(), text, tuple(choices[1].split("|")) if choices else ())

@@ -3,8 +3,15 @@
 import duckdb
 import pytest
 
-from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.queries.catalogue import check, find, parse, queries, read
+from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.queries.catalogue import (
+    BrokenQueryError,
+    check,
+    find,
+    parse,
+    queries,
+    read,
+)
 
 GOOD = """-- Points of a metric.
 --
@@ -45,16 +52,20 @@ def test_a_header_is_read() -> None:
 @pytest.mark.parametrize(
     ("sql", "complaint"),
     [
-        ("SELECT 1;", "line 1 is no title"),
-        ("-- Title.\n-- :param x  Text.\nSELECT 1;", r"write \$x::TYPE once"),
-        ("-- Title.\nSELECT $x::INT;", "differ in the parameters x"),
-        ("-- Title.\nSELECT 1; SELECT 2;", "exactly one SELECT"),
-        ("-- Title.\nCOPY (SELECT 1) TO 'x';", "exactly one SELECT"),
-        ("-- Title.\nSELEC 1;", "syntax error"),
+        ("SELECT 1;", "line 1: no title"),
+        ("--\n-- Title.\nSELECT 1;", "line 1: no title"),
+        ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
+        ("-- Title.\n-- :param for  K.\nSELECT $for::INT;", "line 2: for is a word of Python"),
+        ("-- Title.\nSELECT\n$x::INT;", "line 3: the header has no `:param x"),
+        ("-- T.\n-- :param x  Text.\nSELECT 1; -- $x::INT", "line 2: the SQL does not use the p"),
+        ("-- Title.\nSELECT 1;\n\nSELECT 2;", "line 4: a query file holds exactly one SELECT"),
+        ("-- Title.\nCOPY (SELECT 1) TO 'x';", "line 2: a query file holds exactly one SELECT"),
+        ("-- Title.\n", "line 2: a query file holds exactly one SELECT"),
+        ("-- Title.\nSELECT 1,\n\nSELEC 1 1;", "line 4: syntax error"),
     ],
 )
 def test_a_broken_file_is_refused_with_a_reason(sql: str, complaint: str) -> None:
-    with pytest.raises(UsageError, match=complaint):
+    with pytest.raises(BrokenQueryError, match=complaint):
         check(parse("broken", sql), duckdb.connect())
 
 
@@ -63,3 +74,8 @@ def test_inner_files_are_no_queries() -> None:
     assert read("_views.sql")
     with pytest.raises(NoSuchNameError, match="no query '_views'"):
         find("_views")
+
+
+def test_options_are_named_after_parameters() -> None:
+    assert find("first").param("for_").option == "--for"
+    assert find("max").param("suspect_zeros").option == "--suspect-zeros"

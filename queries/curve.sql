@@ -1,0 +1,180 @@
+-- A metric's curve, one row a point, as it is or smoothed or resampled.
+--
+-- x is what a plot has below: the iteration, the wall time in seconds since 1970, or the seconds
+-- since the first point of the series (--x). Curves are smoothed in the order of x over their
+-- finite values, one of two ways: --smooth W is the exponential moving average as TensorBoard
+-- draws it, debiased at the start (0 is none, near 1 is much); --window N is the mean of the last
+-- N finite values. NaN, infinities and values beyond 1e200 have no smoothed value and do not
+-- touch that of others. --points N cuts x into N equal parts: each that has points gives one row
+-- with the mean of its finite values and of smoothed, at its first point; or, with --keep
+-- extremes, its lowest and its highest point as they are. n is how many points a row stands for.
+-- Single values have no iteration and are left out; so are points without a time, unless x is the
+-- iteration.
+--
+-- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant      A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics  Take :monitor: metrics too (default: false).
+-- :param smooth       Weight of the exponential moving average, from 0 to less than 1 (default: none).
+-- :param window       How many finite values the moving mean takes (default: none).
+-- :param points       How many parts to cut each series into (default: every point is a row).
+-- :param keep         mean|extremes: what stands for the points of a part (default: mean).
+-- :param x            iteration|time|relative: what the curve runs along (default: iteration).
+WITH asked AS (
+    SELECT
+        CASE
+            WHEN $smooth::DOUBLE IS NOT NULL AND $window::BIGINT IS NOT NULL
+                THEN error('a curve is smoothed one way: give smooth or window')
+            WHEN NOT ($smooth >= 0 AND $smooth < 1)
+                THEN error('smooth ' || $smooth || ': give a weight from 0 to less than 1')
+            WHEN $window < 1 THEN error('window ' || $window || ': give a number of at least 1')
+            WHEN $points::BIGINT < 1
+                THEN error('points ' || $points || ': give a number of at least 1')
+            -- So many points are summed up at once: their weights stay within 1e-100.
+            WHEN $smooth > 0 THEN greatest(1, floor(-100 / log10($smooth)))::BIGINT
+            ELSE 1
+        END AS stretch
+),
+points AS (
+    SELECT
+        scalars.task_id,
+        scalars.metric,
+        scalars.variant,
+        iteration,
+        timestamp,
+        value,
+        epoch_ms(timestamp - first_timestamp) / 1000 AS seconds,
+        CASE $x::VARCHAR
+            WHEN 'time' THEN epoch_ms(timestamp) / 1000
+            WHEN 'relative' THEN seconds
+            ELSE iteration::DOUBLE
+        END AS x,
+        CASE WHEN isfinite(value) THEN value END AS finite,
+        CASE WHEN abs(finite) < 1e200 THEN finite END AS usual,
+        stretch
+    FROM scalars
+    JOIN series USING (task_id, metric, variant)
+    CROSS JOIN asked
+    WHERE stretch > 0
+        AND iteration IS NOT NULL
+        AND x IS NOT NULL
+        -- What this range leaves out DuckDB need not read: files are sorted by metric.
+        AND ($metric IS NULL OR scalars.metric BETWEEN list_min($metric) AND list_max($metric))
+        AND CASE
+            WHEN $metric::VARCHAR[] IS NULL
+                THEN coalesce($all_metrics::BOOLEAN, false)
+                OR NOT starts_with(scalars.metric, ':monitor:')
+            ELSE (scalars.metric, scalars.variant) IN (
+                SELECT (unnest($metric), unnest($variant::VARCHAR[]))
+            )
+        END
+),
+parts AS (
+    SELECT
+        *,
+        CASE
+            WHEN min(x) OVER curve = max(x) OVER curve THEN 0
+            ELSE least(
+                $points - 1,
+                floor((x - min(x) OVER curve) / (max(x) OVER curve - min(x) OVER curve) * $points)
+            )
+        END AS part
+    FROM points
+    WHERE $points IS NOT NULL
+    WINDOW curve AS (PARTITION BY task_id, metric, variant)
+    UNION ALL
+    SELECT *, NULL AS part
+    FROM points
+    WHERE $points IS NULL
+),
+-- Usual values are numbered apart from the others, from 0.
+numbered AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY x, iteration
+        ) - 1 AS place,
+        place // stretch AS stretch_number,
+        place % stretch AS step
+    FROM parts
+    WHERE $smooth IS NOT NULL OR $window IS NOT NULL
+),
+-- The weighted sum of a stretch up to each value, the latest with weight 1.
+summed AS (
+    SELECT
+        *,
+        sum(usual * pow($smooth, -step)) OVER (
+            PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number ORDER BY step
+        ) * pow($smooth, step) AS weighted,
+        avg(usual) OVER (
+            PARTITION BY task_id, metric, variant, usual IS NULL
+            ORDER BY place
+            ROWS BETWEEN coalesce($window, 1) - 1 PRECEDING AND CURRENT ROW
+        ) AS moving_mean
+    FROM numbered
+),
+-- The stretch before counts too, those before that one with weights below 1e-100.
+with_before AS (
+    SELECT
+        *,
+        CASE WHEN step = 0 THEN lag(weighted, 1, 0.0) OVER in_order END AS before_stretch
+    FROM summed
+    WINDOW in_order AS (PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY place)
+),
+smoothed AS (
+    SELECT
+        * EXCLUDE (place, stretch_number, step, weighted, moving_mean, before_stretch),
+        CASE
+            WHEN usual IS NULL THEN NULL
+            WHEN $window IS NOT NULL THEN moving_mean
+            ELSE (
+                weighted + pow($smooth, step + 1) * max(before_stretch) OVER (
+                    PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number
+                )
+            ) * (1 - $smooth) / (1 - pow($smooth, place + 1))
+        END AS smooth_value
+    FROM with_before
+    UNION ALL
+    SELECT *, NULL AS smooth_value
+    FROM parts
+    WHERE $smooth IS NULL AND $window IS NULL
+),
+resampled AS (
+    SELECT
+        * REPLACE (
+            CASE
+                WHEN $points IS NULL OR $keep::VARCHAR = 'extremes' THEN value
+                ELSE avg(finite) OVER together
+            END AS value,
+            CASE
+                WHEN $points IS NULL OR $keep = 'extremes' THEN smooth_value
+                ELSE avg(smooth_value) OVER together
+            END AS smooth_value
+        ),
+        CASE WHEN $points IS NULL THEN 1 ELSE count(*) OVER together END AS n
+    FROM smoothed
+    WINDOW together AS (PARTITION BY task_id, metric, variant, part)
+    QUALIFY CASE
+        WHEN $points IS NULL THEN true
+        WHEN $keep = 'extremes'
+            THEN 1 IN (
+                row_number() OVER (together ORDER BY finite NULLS LAST, x, iteration),
+                row_number() OVER (together ORDER BY finite DESC NULLS LAST, x, iteration)
+            )
+        ELSE row_number() OVER (together ORDER BY x, iteration) = 1
+    END
+)
+SELECT
+    metric,
+    variant,
+    tasks.name AS task,
+    task_id,
+    iteration,
+    timestamp,
+    seconds,
+    x,
+    value,
+    smooth_value AS smoothed,
+    n
+FROM resampled
+LEFT JOIN tasks USING (task_id)
+ORDER BY metric, variant, tasks.name NULLS LAST, task_id, x, iteration;

@@ -1,0 +1,95 @@
+-- First iteration at which a metric is above or below a threshold, one row a task and series.
+--
+-- Above is greater than, below is less than. With --for K, K points in a row must be, and the
+-- first of them is shown. Tasks that never get there are listed last, with reached false. NaN,
+-- infinities and values that are no number are never above or below, and end a row of points;
+-- single values have no iteration and take no part. seconds is the time since the first point of
+-- the series. Only series whose max or min is beyond the threshold are looked up in the points.
+--
+-- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant      A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics  Take :monitor: metrics too (default: false).
+-- :param above        A threshold; give this or below (default: none).
+-- :param below        A threshold; give this or above (default: none).
+-- :param for_         How many points in a row (default: 1).
+WITH asked AS (
+    SELECT
+        CASE
+            WHEN ($above::DOUBLE IS NULL) = ($below::DOUBLE IS NULL)
+                THEN error('first needs a threshold: give either above or below')
+            WHEN $for_::BIGINT < 1
+                THEN error('for ' || $for_ || ': give a number of at least 1')
+            ELSE coalesce($for_, 1)
+        END AS length
+),
+chosen AS (
+    SELECT series.*
+    FROM series
+    CROSS JOIN asked
+    WHERE length > 0 AND first_iteration IS NOT NULL AND CASE
+        WHEN $metric::VARCHAR[] IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+),
+points AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        iteration,
+        timestamp,
+        value,
+        coalesce(isfinite(value) AND (value > $above OR value < $below), false) AS beyond
+    FROM scalars
+    SEMI JOIN (FROM chosen WHERE max > $above OR min < $below) AS candidates
+        USING (task_id, metric, variant)
+    -- What this range leaves out DuckDB need not read: files are sorted by metric.
+    WHERE iteration IS NOT NULL
+        AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+),
+-- Where the next K points are beyond it; near the end there are fewer than K.
+starts AS (
+    SELECT
+        *,
+        sum(beyond::BIGINT) OVER (
+            PARTITION BY task_id, metric, variant
+            ORDER BY iteration
+            ROWS BETWEEN CURRENT ROW AND coalesce($for_, 1) - 1 FOLLOWING
+        ) = coalesce($for_, 1) AS holds
+    FROM points
+),
+reached AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        min(iteration) AS iteration,
+        arg_min_null(value, iteration) AS value,
+        arg_min_null(timestamp, iteration) AS timestamp
+    FROM starts
+    WHERE holds
+    GROUP BY task_id, metric, variant
+)
+SELECT
+    chosen.metric,
+    chosen.variant,
+    tasks.name AS task,
+    chosen.task_id,
+    tasks.project,
+    reached.task_id IS NOT NULL AS reached,
+    reached.iteration,
+    reached.value,
+    reached.timestamp,
+    epoch_ms(reached.timestamp - chosen.first_timestamp) / 1000 AS seconds,
+    n AS n_points,
+    tasks.web_url
+FROM chosen
+LEFT JOIN reached USING (task_id, metric, variant)
+LEFT JOIN tasks ON tasks.task_id = chosen.task_id
+ORDER BY
+    chosen.metric,
+    chosen.variant,
+    reached DESC,
+    reached.iteration,
+    chosen.task_id;

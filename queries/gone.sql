@@ -1,0 +1,30 @@
+-- Tasks that the server has lost, or lost points of; what was stored of them stays here.
+--
+-- state is gone for a task that the server does not have any more, and shrunk for one of which it
+-- has fewer points than are stored here. reason says when or how many. last_value is the wall
+-- time of the newest last point of a series; :monitor: metrics count too.
+SELECT
+    state,
+    name AS task,
+    task_id,
+    project,
+    status,
+    archived,
+    reason,
+    coalesce(n_series, 0) AS n_series,
+    coalesce(n_points, 0) AS n_points,
+    last_value,
+    fetched_at,
+    web_url
+FROM tasks
+LEFT JOIN (
+    SELECT
+        task_id,
+        count(*) AS n_series,
+        sum(n)::BIGINT AS n_points,
+        max(last_timestamp) AS last_value
+    FROM series
+    GROUP BY task_id
+) AS counted USING (task_id)
+WHERE state IN ('gone', 'shrunk')
+ORDER BY state, last_value DESC NULLS LAST, task_id;

@@ -1,0 +1,30 @@
+-- What was logged: one row a metric and variant, over all tasks.
+--
+-- min and max are over finite values; NaN and infinities are counted in n_nonfinite, values that
+-- are no number in n_null. first_iteration and last_iteration are NULL where there are only single
+-- values. newest is the wall time of the last point of the task that logged last. Answered from
+-- the series table.
+--
+-- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant      A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics  Take :monitor: metrics too (default: false).
+SELECT
+    metric,
+    variant,
+    count(*) AS n_tasks,
+    sum(n)::BIGINT AS n_points,
+    sum(n_nonfinite)::BIGINT AS n_nonfinite,
+    sum(n_null)::BIGINT AS n_null,
+    min(min) AS min,
+    max(max) AS max,
+    min(first_iteration) AS first_iteration,
+    max(last_iteration) AS last_iteration,
+    max(last_timestamp) AS newest
+FROM series
+WHERE CASE
+    WHEN $metric::VARCHAR[] IS NULL
+        THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+    ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+END
+GROUP BY metric, variant
+ORDER BY metric, variant;

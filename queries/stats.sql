@@ -1,0 +1,117 @@
+-- Count, spread and percentiles of each series, one row a task; or over all tasks.
+--
+-- Everything but the counts is over finite values; n_nonfinite counts NaN and infinities, n_null
+-- values that are no number. std is the sample's, NULL for fewer than two values; percentiles are
+-- interpolated. first and last are the values at the first and last iteration, finite or not, and
+-- are NULL over all tasks. A single value has no iteration: it counts, but is never first, and
+-- last only where it is all there is. Read from the points: name a metric on a large history.
+--
+-- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant      A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics  Take :monitor: metrics too (default: false).
+-- :param by           task|variant: one row for each task, or one over all tasks (default: task).
+-- :param tail         Only the last N points of each task's series, by iteration (default: all).
+-- :param iterations   Only iterations A:B, both ends included; either may be left out (default: all).
+WITH checked AS (
+    SELECT
+        CASE
+            WHEN $iterations::VARCHAR IS NULL THEN ''
+            WHEN regexp_full_match($iterations, '(-?[0-9]+)?:(-?[0-9]+)?') THEN $iterations
+            ELSE error('iterations ' || $iterations || ': write A:B, such as 100:200 or 100:')
+        END AS span,
+        CASE
+            WHEN $tail::BIGINT < 1 THEN error('tail ' || $tail || ': give a number of at least 1')
+            ELSE coalesce($tail, 9223372036854775807)
+        END AS most
+),
+asked AS (
+    SELECT
+        span,
+        most,
+        nullif(split_part(span, ':', 1), '')::BIGINT AS from_iteration,
+        nullif(split_part(span, ':', 2), '')::BIGINT AS to_iteration
+    FROM checked
+),
+points AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        iteration,
+        value,
+        CASE WHEN isfinite(value) THEN value END AS v
+    FROM scalars
+    CROSS JOIN asked
+    WHERE CASE
+        WHEN $metric::VARCHAR[] IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+    -- What this range leaves out DuckDB need not read: files are sorted by metric.
+    AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+    AND (span = '' OR iteration IS NOT NULL)
+    AND (from_iteration IS NULL OR iteration >= from_iteration)
+    AND (to_iteration IS NULL OR iteration <= to_iteration)
+    QUALIFY $tail IS NULL OR row_number() OVER (
+        PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
+    ) <= most
+),
+-- Sums and squares of values beyond 1e150 overflow: they are taken 2^600 times smaller.
+-- Percentiles of a quarter of the values, as the difference of two large ones overflows too.
+grouped AS (
+    SELECT
+        metric,
+        variant,
+        CASE WHEN $by::VARCHAR = 'variant' THEN NULL ELSE task_id END AS task_id,
+        count(DISTINCT points.task_id) AS n_tasks,
+        count(*) AS n_points,
+        count(*) FILTER (NOT isfinite(value)) AS n_nonfinite,
+        count(*) FILTER (value IS NULL) AS n_null,
+        min(iteration) AS first_iteration,
+        max(iteration) AS last_iteration,
+        arg_min_null(value, iteration) AS first_value,
+        CASE
+            WHEN last_iteration IS NULL THEN any_value(value) ELSE arg_max_null(value, iteration)
+        END AS last_value,
+        min(v) AS min,
+        max(v) AS max,
+        max(abs(v)) AS magnitude,
+        CASE
+            WHEN magnitude < 1e150 THEN favg(v) ELSE favg(v * pow(2.0, -600)) * pow(2.0, 600)
+        END AS mean,
+        CASE
+            WHEN count(v) < 2 THEN NULL
+            WHEN magnitude < 1e150 THEN stddev_samp(v)
+            ELSE stddev_samp(v * pow(2.0, -600)) * pow(2.0, 600)
+        END AS std,
+        quantile_cont(v / 4, [0.05, 0.25, 0.5, 0.75, 0.95]) AS quarters
+    FROM points
+    GROUP BY ALL
+)
+SELECT
+    metric,
+    variant,
+    tasks.name AS task,
+    task_id,
+    tasks.project,
+    n_tasks,
+    n_points,
+    n_nonfinite,
+    n_null,
+    first_iteration,
+    grouped.last_iteration,
+    CASE WHEN task_id IS NOT NULL THEN first_value END AS first,
+    CASE WHEN task_id IS NOT NULL THEN last_value END AS last,
+    min,
+    max,
+    mean,
+    CASE WHEN isfinite(std) THEN std END AS std,
+    quarters[3] * 4 AS median,
+    quarters[1] * 4 AS p05,
+    quarters[2] * 4 AS p25,
+    quarters[4] * 4 AS p75,
+    quarters[5] * 4 AS p95,
+    tasks.web_url
+FROM grouped
+LEFT JOIN tasks USING (task_id)
+ORDER BY metric, variant, tasks.name NULLS LAST, task_id;

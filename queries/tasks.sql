@@ -1,0 +1,30 @@
+-- The tasks: one row each, the newest first.
+--
+-- seconds is how long a task ran: the server's active time where it says one, else from its start
+-- to its end, or to its last update while it runs. last_iteration is the server's word. n_series
+-- and n_points count everything that is stored, :monitor: metrics and single values too. state
+-- says whether that is all: complete, partial, failed, or gone or shrunk on the server since.
+SELECT
+    name AS task,
+    task_id,
+    project,
+    type,
+    status,
+    "user",
+    tags,
+    created,
+    coalesce(active_duration, date_sub('second', started, coalesce(completed, last_update)))
+        AS seconds,
+    last_iteration,
+    coalesce(n_series, 0) AS n_series,
+    coalesce(n_points, 0) AS n_points,
+    state,
+    archived,
+    web_url
+FROM tasks
+LEFT JOIN (
+    SELECT task_id, count(*) AS n_series, sum(n)::BIGINT AS n_points
+    FROM series
+    GROUP BY task_id
+) AS counted USING (task_id)
+ORDER BY created DESC NULLS LAST, task_id;
