@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # Typer carries click inside and does not export these types
     from typer._click.core import Command as ClickCommand
     from typer._click.core import Context, Parameter
     from typer._click.formatting import HelpFormatter
+    from typer._click.shell_completion import CompletionItem
 
 HIDDEN_ALIASES: Final = frozenset({"--title", "--series"})
 """The SDK's words for ``--metric`` and ``--variant``: understood, not shown."""
@@ -155,6 +156,17 @@ class _Plain(_TyperParameter):
             return super().process_value(ctx, value)
         converted = value if value is None or value == self.default else self._converted(ctx, value)
         return self.callback(ctx, self, converted) if self.callback else converted
+
+    def shell_complete(self, ctx: "Context", incomplete: str) -> "list[CompletionItem]":
+        """Offer what the dataset holds, else what the option's type knows."""
+        from typer._click.shell_completion import CompletionItem
+
+        from clearml_snapshot.cli.completion import candidates
+
+        found = candidates(self.name or "", ctx.params, incomplete)
+        if found is None:
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name) for name in found]
 
     def _converted(self, ctx: "Context", value: Any) -> Any:
         convert = self._converter()

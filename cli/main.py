@@ -9,13 +9,12 @@ from typing import Annotated
 import typer
 
 from clearml_snapshot.cli import dataset, demo, export, query, saved
+from clearml_snapshot.cli.completion import SHELL_VARIABLE
 from clearml_snapshot.cli.frame import Group, usage_line
 from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 
 PROGRAM = "clearml-snapshot"
-_COMPLETION = "_CLEARML_SNAPSHOT_COMPLETE"
-"""The variable through which a shell asks for completions; its name is Typer's."""
 
 app = typer.Typer(
     name=PROGRAM,
@@ -79,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
     command = typer.main.get_command(app)
-    if _COMPLETION in os.environ:
+    if SHELL_VARIABLE in os.environ:
         command.main(prog_name=PROGRAM)
     _check_text(arguments)
     try:

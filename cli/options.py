@@ -25,13 +25,15 @@ def _option(*names: str, section: str, metavar: str | None = None, **more: Any) 
     return typer.Option(*names, metavar=metavar, rich_help_panel=section, **more)
 
 
+DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
+
 Data = Annotated[
     Path,
     _option(
         "--data",
         section=DATASET,
         metavar="DIR",
-        envvar="CLEARML_SNAPSHOT_DATA",
+        envvar=DATA_VARIABLE,
         help="The dataset's folder.",
     ),
 ]

@@ -1,32 +1,38 @@
 """`query NAME` and `sql`: questions to a dataset."""
 
 import inspect
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from clearml_snapshot.cli.frame import Command, Group, add_command
+from clearml_snapshot.cli.frame import Command, Group, add_command, expanded
+from clearml_snapshot.cli.opening import LimitOptions, Limits, opened
 from clearml_snapshot.cli.options import (
+    DATA_VARIABLE,
+    DEFAULT_DATA,
     Dataset,
     DatasetChoice,
     Filters,
     MetricOptions,
     Metrics,
     Output,
+    OutputOptions,
     read_stdin,
     read_text,
 )
 from clearml_snapshot.cli.output import write_answer, write_text
+from clearml_snapshot.cli.shell import start_shell
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.filters import TaskFilter, no_such, parse_time
+from clearml_snapshot.exporter.filters import TaskFilter, no_such
+from clearml_snapshot.queries.arguments import is_partner, names_tasks
 from clearml_snapshot.queries.catalogue import Param, Query, queries
 
 if TYPE_CHECKING:
@@ -34,6 +40,7 @@ if TYPE_CHECKING:
     from typer._click.core import Context
 
     from clearml_snapshot.queries import Dataset as OpenDataset
+    from clearml_snapshot.queries.own import OwnQueries
 
 PANEL: Final = "Ask"
 QUESTION: Final = "The question"
@@ -43,6 +50,8 @@ SCREENFUL: Final = 40
 _CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
 _DEFAULT: Final = re.compile(r"\s*\(default: ([^)]*)\)")
 _SERIES_PARAMS: Final = frozenset({"metric", "variant"})
+_TYPED_DATA: Final = "clearml_snapshot.typed_data"
+_OWN: Final = "clearml_snapshot.own_queries"
 _TYPES: Final[dict[str, type]] = {
     "BIGINT": int,
     "INTEGER": int,
@@ -60,36 +69,91 @@ def register(app: typer.Typer) -> None:
 
 
 class Catalogue(Group):
-    """The queries as commands, each made when it is asked for."""
+    """The queries as commands, each made when it is asked for; yours beside ours."""
+
+    def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
+        """Keep where the dataset is, as far as it is typed: a folder beside it holds queries."""
+        ctx.meta[_TYPED_DATA] = _typed_data(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: "Context") -> list[str]:
         """Name every query."""
-        return list(queries())
+        return [*queries(), *_own(ctx).queries]
 
     def get_command(self, ctx: "Context", cmd_name: str) -> Command | None:
         """Make the command of a query."""
-        return _query_command(cmd_name) if cmd_name in queries() else None
+        query = queries().get(cmd_name) or _own(ctx).queries.get(cmd_name)
+        return None if query is None else _query_command(query)
 
     def resolve_command(self, ctx: "Context", args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the query, or suggest near ones."""
         if not args[0].startswith("-") and args[0] not in queries():
-            raise no_such("query", args[0], queries())
+            own = _own(ctx)
+            _tell_problems(own)
+            if args[0] not in own.queries:
+                raise no_such("query", args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
 
-def _list_queries(ctx: typer.Context) -> None:
+def _list_queries(
+    ctx: typer.Context,
+    queries_: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--queries",
+            metavar="DIR",
+            help="A folder with queries of yours; CLEARML_SNAPSHOT_QUERIES names more, and "
+            "queries/ in the dataset's folder counts too.",
+        ),
+    ] = None,
+) -> None:
     """Ask a question of the catalogue, such as max; without a name list them."""
     if ctx.invoked_subcommand is None:
-        widest = max(map(len, queries()))
-        lines = (f"{name.ljust(widest)}  {query.title}\n" for name, query in queries().items())
+        own = _own(ctx)
+        listed = {**queries(), **own.queries}
+        widest = max(map(len, listed))
+        lines = (f"{name.ljust(widest)}  {query.title}\n" for name, query in listed.items())
         write_text("".join(lines))
+        _tell_problems(own)
+
+
+def _own(ctx: "Context") -> "OwnQueries":
+    """Read the queries of the folders named, once a command."""
+    from clearml_snapshot.queries.own import folders, load
+
+    if _OWN not in ctx.meta:
+        data = ctx.meta.get(_TYPED_DATA) or Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
+        found = folders(ctx.params.get("queries_") or (), data)
+        ctx.meta[_OWN] = load(found, reserved=_reserved())
+    own: OwnQueries = ctx.meta[_OWN]
+    return own
+
+
+def _tell_problems(own: "OwnQueries") -> None:
+    for problem in own.problems:
+        note(f"left out: {problem}")
+
+
+def _typed_data(args: Sequence[str]) -> Path | None:
+    """Find ``--data`` before the command that takes it is known."""
+    for place, text in enumerate(args):
+        if text == "--data" and place + 1 < len(args):
+            return Path(args[place + 1])
+        if text.startswith("--data="):
+            return Path(text.removeprefix("--data="))
+    return None
+
+
+def _reserved() -> frozenset[str]:
+    """Name the options that every query has; ``metric`` and ``variant`` are for queries."""
+    shared = inspect.signature(expanded(ask)).parameters
+    return frozenset(name.rstrip("_") for name in shared) - _SERIES_PARAMS
 
 
 @cache
-def _query_command(name: str) -> Command:
-    query = queries()[name]
+def _query_command(query: Query) -> Command:
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
-    add_command(app, name, _asking(query))
+    add_command(app, query.name, _asking(query))
     command = typer.main.get_command(app)
     assert isinstance(command, Command)
     return command
@@ -101,7 +165,11 @@ def _asking(query: Query) -> Callable[..., None]:
     def ask_this(**typed: Any) -> None:
         ask(query, **typed)
 
-    own = [_option(param) for param in query.params if param.name not in _SERIES_PARAMS]
+    own = [
+        _argument(param) if names_tasks(param) else _option(param)
+        for param in query.params
+        if param.name not in _SERIES_PARAMS and not is_partner(query, param)
+    ]
     shared = inspect.signature(ask, eval_str=True).parameters.values()
     groups = [one for one in shared if one.kind is one.KEYWORD_ONLY]
     ask_this.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]  # PEP 362
@@ -116,29 +184,43 @@ def ask(
     filters: Filters,
     output: Output,
     dataset: Dataset,
+    limits: Limits,
     show: Annotated[
-        bool, typer.Option("--show", help="Print the query's SQL instead of its answer.")
+        bool, typer.Option("--show", help="Print SQL to paste into DuckDB instead of the answer.")
     ] = False,
     **typed: Any,
 ) -> None:
     """Answer one query of the catalogue."""
     from clearml_snapshot.queries.messages import speaking
 
-    if show:
-        write_text(query.sql)
-        return
     given = {
         **_series(metrics),
-        **{name: value for name, value in typed.items() if value is not None},
+        **{name: value for name, value in typed.items() if value not in (None, [])},
     }
+    if show:
+        write_text(_shown(query, given, filters, dataset))
+        return
     if given.get("by") == "task" and given.get("top", 1) != 1:
         raise UsageError("--by task has a row for each task; for the best N leave --by out")
-    with _opened(dataset, filters) as opened, speaking():
-        answer = opened.query(query.name, **given).materialize()
+    with opened(dataset, filters, limits) as asked, speaking():
+        answer = asked.query(query, **given).materialize()
         write_answer(answer, output, name=query.name)
         if not output.quiet:
-            for line in _footnotes(opened, query, given, answer):
+            for line in _footnotes(asked, query, given, answer):
                 note(line)
+
+
+def _shown(
+    query: Query, given: Mapping[str, Any], filters: TaskFilter, choice: DatasetChoice
+) -> str:
+    """Write the query for DuckDB; what was typed is looked up in the dataset, if anything was."""
+    from clearml_snapshot.queries.paste import pasteable
+
+    if not given and replace(filters, hidden=False).is_empty:
+        return pasteable(query, {})
+    with opened(choice, filters, LimitOptions()) as asked:
+        ids = [row[0] for row in asked.rows(asked.tasks()).rows] if asked.filter else None
+        return pasteable(query, asked.bound(query, **given), ids)
 
 
 def sql(
@@ -154,23 +236,41 @@ def sql(
     explain: Annotated[
         bool, typer.Option("--explain", help="Show DuckDB's plan instead of the answer.")
     ] = False,
+    allow_files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--allow-files",
+            metavar="DIR",
+            help="Let SQL read the files below this folder too, each by its name.",
+        ),
+    ] = None,
     output: Output,
     dataset: Dataset,
+    limits: Limits,
 ) -> None:
     """Ask in SQL, over the snapshot's views.
 
     One SELECT over scalars, tasks, series, hyperparams, params and exports. It sees the snapshot's
     files and nothing else, and cannot change them. ClearML's title is the column metric, its
-    series is variant.
+    series is variant. On a terminal without a statement DuckDB's own shell starts on the snapshot.
     """
     from clearml_snapshot.queries.messages import speaking
 
+    if statement is None and file is None and _asks_nothing(output, explain, allow_files):
+        start_shell(dataset)
+        return
     text = _statement(statement, file)
-    with _opened(dataset, None) as opened, speaking():
+    with opened(dataset, None, limits, allow_files or ()) as asked, speaking():
         if explain:
-            write_text(opened.explain(text) + "\n")
+            write_text(asked.explain(text) + "\n")
         else:
-            write_answer(opened.sql(text), output, name="sql", screenful=SCREENFUL)
+            write_answer(asked.sql(text), output, name="sql", screenful=SCREENFUL)
+
+
+def _asks_nothing(output: OutputOptions, explain: bool, allow_files: list[Path] | None) -> bool:
+    """Whether a person at a terminal typed neither a statement nor what to do with one."""
+    typed = explain or allow_files or output != OutputOptions()
+    return not typed and sys.stdin is not None and sys.stdin.isatty()
 
 
 def _statement(statement: str | None, file: Path | None) -> str:
@@ -185,33 +285,17 @@ def _statement(statement: str | None, file: Path | None) -> str:
     return read_stdin()
 
 
-def _opened(
-    choice: DatasetChoice, filters: TaskFilter | None
-) -> "AbstractContextManager[OpenDataset]":
-    from clearml_snapshot.queries import open_dataset
-
-    return open_dataset(choice.data, snapshot=_which(choice.snapshot), filter=filters)
-
-
-def _which(snapshot: str | None) -> int | datetime | None:
-    if snapshot is None:
-        return None
-    if re.fullmatch(r"-?\d+", snapshot):
-        return int(snapshot)
-    return parse_time(snapshot, datetime.now(UTC))
-
-
 def _footnotes(
-    opened: "OpenDataset", query: Query, given: Mapping[str, Any], answer: "DuckDBPyRelation"
+    asked: "OpenDataset", query: Query, given: Mapping[str, Any], answer: "DuckDBPyRelation"
 ) -> Iterator[str]:
     """Say how far the answer reaches, and which of it is suspect."""
     from clearml_snapshot.queries.coverage import coverage, lines
     from clearml_snapshot.queries.zeros import suspect_zeros
 
-    rows = opened.rows(answer)
+    rows = asked.rows(answer)
     if any(param.name == "suspect_zeros" for param in query.params):
-        yield from map(str, suspect_zeros(opened, query.name, given, rows))
-    yield from lines(coverage(opened, opened.bound(query.name, **given)), rows)
+        yield from map(str, suspect_zeros(asked, query.name, given, rows))
+    yield from lines(coverage(asked, asked.bound(query, **given)), rows)
 
 
 def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:
@@ -223,25 +307,45 @@ def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:
     return {name: texts for name, texts in given.items() if texts}
 
 
+def _argument(param: Param) -> inspect.Parameter:
+    """Make what stands without an option's name: the tasks."""
+    argument = typer.Argument(help=param.text, show_default=False, metavar="TASK...")
+    return inspect.Parameter(
+        param.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=None,
+        annotation=Annotated[list[str] | None, argument],
+    )
+
+
+def _metavar(param: Param, kind: object) -> str | None:
+    """Say what stands behind the option's name; None is the choices themselves."""
+    if param.choices and not param.many:
+        return None
+    return "N" if kind in (int, float) else param.name.rstrip("_").upper()
+
+
 def _option(param: Param) -> inspect.Parameter:
     """Make an option of a parameter of a query's header."""
     default = _DEFAULT.search(param.text)
     kind: Any = _TYPES.get(param.type.removesuffix("[]"), str)
-    if param.choices:
+    text = _DEFAULT.sub("", _CHOICES.sub("", param.text))
+    if param.choices and not param.many:
         kind = Literal[param.choices]
+    elif param.choices:  # Typer knows no list of choices
+        text += f" Any of {', '.join(param.choices)}."
     if param.many:
         kind = list[kind]
-    text = _DEFAULT.sub("", _CHOICES.sub("", param.text))
     option = typer.Option(
-        "--" + param.name.replace("_", "-"),
+        param.option,
         help=text[:1].upper() + text[1:],
         show_default=default[1] if default and kind is not bool else False,
-        metavar=None if param.choices else "N" if kind is int else param.name.upper(),
+        metavar=_metavar(param, kind),
         rich_help_panel=QUESTION,
     )
     return inspect.Parameter(
         param.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=None if param.optional else inspect.Parameter.empty,
-        annotation=Annotated[kind | None if param.optional else kind, option],
+        default=None,  # what is needed is asked for when all that was typed is looked at
+        annotation=Annotated[kind | None, option],
     )

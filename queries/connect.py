@@ -1,7 +1,7 @@
 """A DuckDB that sees the files of one snapshot and nothing else."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -52,15 +52,39 @@ def connect(
     return connection
 
 
-def confine(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+def confine(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, folders: Iterable[Path] = ()
+) -> None:
     """Shut DuckDB off from all but the snapshot's files, and lock that.
 
     Not ``allowed_directories``: ``EXPLAIN ANALYZE COPY … TO`` could write into them.
+
+    Args:
+        connection: what ``connect`` gave.
+        snapshot: whose files stay visible.
+        folders: of these too each file that is there now; links are not followed.
+
+    Raises:
+        UsageError: one of them is no folder, or cannot be read.
     """
-    allowed = (path for table in TABLE_NAMES for path in snapshot.paths(table))
+    allowed = [path for table in TABLE_NAMES for path in snapshot.paths(table)]
+    allowed += [path for folder in folders for path in _files_below(folder)]
     connection.execute(f"SET allowed_paths = {_list(allowed)}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    """List the files of a folder, other than links: those may lead out of it."""
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"cannot read the folder {error.filename}: {error.strerror}")
+
+    for parent, _, names in os.walk(folder.resolve(), onerror=refuse):
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink():
+                yield str(path)
 
 
 def _reading(table: str, snapshot: Snapshot) -> str:

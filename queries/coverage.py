@@ -35,6 +35,8 @@ class Coverage:
     """The snapshot's."""
     created_at: datetime
     """The snapshot's."""
+    about_metrics: bool = True
+    """Whether the question is one about metrics; else having counts tasks with any at all."""
 
 
 def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
@@ -52,6 +54,7 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         stored=snapshot.totals.tasks,
         number=snapshot.number,
         created_at=snapshot.created_at,
+        about_metrics="metric" in values,
     )
 
 
@@ -64,17 +67,22 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
             and ``n_null`` count what could not win.
         now: what the age counts to; None is the clock.
     """
-    marked = [
-        f"{row['metric']}/{row['variant']}: task {row['task_id'][:8]} is {' and '.join(marks)}"
-        for row in rows.as_dicts()
-        if (marks := winner_marks(row))
-    ]
-    marked += dict.fromkeys(_not_numbers(row) for row in rows.as_dicts() if _nonfinite(row))
+    winners = rows.as_dicts() if {*rows.columns} >= _OF_A_WINNER else []
+    marked = list(
+        dict.fromkeys(
+            f"{row['metric']}/{row['variant']}: task {row['task_id'][:8]} is {' and '.join(marks)}"
+            for row in winners
+            if (marks := winner_marks(row))
+        )
+    )
+    marked += dict.fromkeys(_not_numbers(row) for row in winners if _nonfinite(row))
     more = [f"… and {len(marked) - _SHOWN} more"] if len(marked) > _SHOWN else []
     return [_tasks(reach), *marked[:_SHOWN], *more, _age(reach, now or datetime.now(UTC))]
 
 
 _SHOWN: Final = 5
+_OF_A_WINNER: Final = frozenset({"metric", "variant", "task_id", "value", "status"})
+"""Columns of an answer that chooses tasks by their values; others mark nobody."""
 
 
 def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -88,6 +96,8 @@ def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _nonfinite(row: Mapping[str, Any]) -> int:
+    if "n_points" not in row:
+        return 0  # the counts are those of one task, and stand in its row
     return (row.get("n_nonfinite") or 0) + (row.get("n_null") or 0)
 
 
@@ -105,8 +115,12 @@ def _tasks(reach: Coverage) -> str:
         (reach.gone, "gone from the server"),
     )
     unread = _counted((reach.partial, "partial"), (reach.failed, "failed to export"))
-    noun = "task has" if reach.selected == 1 else "tasks have"
-    text = f"{reach.having:,} of {reach.selected:,} {noun} it{among}"
+    noun = "task" if reach.selected == 1 else "tasks"
+    if not reach.about_metrics:
+        text = f"{reach.selected:,} {noun}{among}"
+        return text + (f": {unread}" if unread else "")
+    verb = "has" if reach.selected == 1 else "have"
+    text = f"{reach.having:,} of {reach.selected:,} {noun} {verb} it{among}"
     if having:
         text += f": {having}"
     return text + (f"; of all selected {unread}" if unread else "")

@@ -1,8 +1,9 @@
 """Open a dataset and ask it: the public Python interface, and what every command stands on."""
 
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,7 +17,8 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageE
 from clearml_snapshot.exporter.filters import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.metrics import Series
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
-from clearml_snapshot.queries import arguments, catalogue, connect, narrow
+from clearml_snapshot.queries import arguments, catalogue, connect, narrow, pivot
+from clearml_snapshot.queries.catalogue import Query
 from clearml_snapshot.queries.messages import speaking, translated
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
@@ -48,6 +50,7 @@ class Dataset:
         *,
         threads: int | None = None,
         memory_limit: str | None = None,
+        allow_files: Sequence[Path] = (),
     ) -> None:
         self.snapshot: Final = snapshot
         """The snapshot that answers."""
@@ -61,7 +64,7 @@ class Dataset:
                 self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
                 """What narrows the tasks; None is nothing."""
                 self._connection.execute(catalogue.read("_views.sql"))
-                connect.confine(self._connection, snapshot)
+                connect.confine(self._connection, snapshot, allow_files)
             self._open = opening.pop_all()
 
     def sql(
@@ -96,11 +99,11 @@ class Dataset:
             plan = self._connection.execute(f"EXPLAIN {select}", _parameters(params)).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
 
-    def query(self, name: str, /, **typed: Any) -> duckdb.DuckDBPyRelation:
+    def query(self, name: str | Query, /, **typed: Any) -> duckdb.DuckDBPyRelation:
         """Ask a query of the catalogue, such as ``max``; see ``catalogue.queries``.
 
         Args:
-            name: the query's name, the same as its file's.
+            name: the query's name, the same as its file's; or one of yours, from ``own.load``.
             typed: its parameters; ``metric`` is read as on the command line (exact, else
                 ``metric/variant``, else ignoring case, else a glob).
 
@@ -108,16 +111,16 @@ class Dataset:
             NoSuchNameError: no such query, metric or variant.
             UsageError: a parameter is unknown, missing or wrong.
         """
-        query = catalogue.find(name)
-        return self._relation(query.sql, self.bound(name, **typed))
+        query = name if isinstance(name, Query) else catalogue.find(name)
+        values = self.bound(query, **typed)
+        with speaking():
+            answer = self._relation(query.sql, values)
+            return pivot.with_columns(query, values, answer, self._task_names)
 
-    def bound(self, name: str, /, **typed: Any) -> dict[str, Any]:
+    def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
         """Return the values that ``query`` binds to the parameters of a query."""
-        about_series = ("metric", "variant", arguments.EXCLUDED)
-        needs_series = any(typed.get(key) is not None for key in about_series)
-        return arguments.bound(
-            catalogue.find(name), typed, self.series_names if needs_series else {}
-        )
+        query = name if isinstance(name, Query) else catalogue.find(name)
+        return arguments.bound(query, typed, self)
 
     def rows(self, relation: duckdb.DuckDBPyRelation) -> Rows:
         """Read a relation into memory, times as aware datetimes.
@@ -138,6 +141,22 @@ class Dataset:
         moments = [at for at, kind in enumerate(types) if kind == _ZONED]
         return Rows(tuple(columns), tuple(types), tuple(_in_utc(row, moments) for row in rows))
 
+    def curve(
+        self, metric: str | Sequence[str], variant: str | Sequence[str] | None = None, **typed: Any
+    ) -> duckdb.DuckDBPyRelation:
+        """Return the curve of a metric, one row a point; the query ``curve``.
+
+        Args:
+            metric: the metric, as in ``query``.
+            variant: its variants; None is all of them.
+            typed: ``smooth``, ``window``, ``points`` and what else the query takes.
+
+        Raises:
+            NoSuchNameError: no such metric or variant.
+            UsageError: a parameter is unknown or wrong.
+        """
+        return self.query("curve", metric=metric, variant=variant, **typed)
+
     def tasks(self) -> duckdb.DuckDBPyRelation:
         """Return the selected tasks, the oldest first; the columns of the view ``tasks``."""
         return self.sql("SELECT * FROM tasks ORDER BY created NULLS LAST, task_id")
@@ -156,6 +175,63 @@ class Dataset:
         for metric, variant in pairs:
             names.setdefault(metric, []).append(variant)
         return names
+
+    @cached_property
+    def param_names(self) -> tuple[str, ...]:
+        """The hyperparameters of the snapshot as ``section/name``, in alphabetical order."""
+        with speaking():
+            names = self._connection.execute(
+                "SELECT DISTINCT section || '/' || name FROM files.hyperparams ORDER BY ALL"
+            ).fetchall()
+        return tuple(name for (name,) in names)
+
+    def task_id(self, text: str) -> str:
+        """Find one task by its id, the beginning of it, or its exact name.
+
+        Raises:
+            NoSuchNameError: there is none.
+            UsageError: several have this beginning or name; they are listed.
+        """
+        with speaking():
+            return narrow.task_id(self._connection, text)
+
+    def _task_names(self, ids: Sequence[str]) -> dict[str, str | None]:
+        """Read the names of tasks by id."""
+        rows = self._connection.execute(
+            "SELECT task_id, name FROM picked.tasks WHERE list_contains($1, task_id)", [list(ids)]
+        )
+        return dict(rows.fetchall())
+
+    @contextmanager
+    def ending_after(self, seconds: float | None) -> Iterator[None]:
+        """Interrupt what is asked in this block when it takes longer; None is without end.
+
+        Raises:
+            SnapshotError: the time is up.
+        """
+        over, done = threading.Event(), threading.Event()
+
+        def watch() -> None:
+            if not done.wait(seconds):
+                over.set()
+                while not done.wait(_INTERRUPT_EVERY):
+                    self._connection.interrupt()
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        if seconds is not None:
+            watcher.start()
+        try:
+            yield
+        except (SnapshotError, duckdb.Error, KeyboardInterrupt):
+            if not over.is_set():
+                raise
+            raise SnapshotError(
+                f"the query took longer than {seconds:g} s; ask for less, or give it more time"
+            ) from None
+        finally:
+            done.set()
+            if seconds is not None:
+                watcher.join()
 
     def close(self) -> None:
         """Let go of the snapshot; relations cannot be read any more."""
@@ -226,6 +302,7 @@ def open_dataset(
     filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
     threads: int | None = None,
     memory_limit: str | None = None,
+    allow_files: Sequence[str | os.PathLike[str]] = (),
 ) -> Dataset:
     """Open a dataset, or a snapshot folder copied out of one, for questions.
 
@@ -238,6 +315,7 @@ def open_dataset(
         filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
         threads: how many DuckDB uses; None is one a core.
         memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+        allow_files: folders whose files ``sql`` may read too, each by its name.
 
     Raises:
         DatasetError: there is none, it is damaged, or newer than this tool.
@@ -245,15 +323,25 @@ def open_dataset(
         UsageError: the filter, ``threads`` or ``memory_limit`` cannot be meant.
     """
     folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
+    opened_on_purpose = tuple(map(Path, allow_files))
     for tries_left in reversed(range(_TRIES)):
         found = open_snapshot(folder, snapshot)
         try:
-            return Dataset(found, filter, threads=threads, memory_limit=memory_limit)
+            return Dataset(
+                found,
+                filter,
+                threads=threads,
+                memory_limit=memory_limit,
+                allow_files=opened_on_purpose,
+            )
         except DatasetError:
             if found.root.exists() or not tries_left:
                 raise
     raise AssertionError("unreachable: the last try returns or raises")
 
+
+_INTERRUPT_EVERY: Final = 0.02
+"""Seconds; again and again, as an interrupt between two statements stops neither."""
 
 _TRIES: Final = 3
 """A snapshot that is pruned between finding and holding it has a successor by then."""

@@ -13,6 +13,8 @@
 -- :param all_metrics    Take :monitor: metrics too (default: false).
 -- :param by             variant|task|project: one answer for each metric and variant, and in them for each task or project (default: variant).
 -- :param top            How many tasks for each answer, latest first (default: 1).
+-- :param at             Other metrics at the winner's iteration: a row for each that its task has; the nearest earlier iteration where that one has none, NULL when there is none (default: none).
+-- :param at_variant     The variants that belong to at; filled in, never typed (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
 WITH chosen AS (
     SELECT
@@ -70,6 +72,35 @@ winners AS (
     FROM candidates
     WINDOW everything AS (PARTITION BY metric, variant, part)
     QUALIFY place = 1 OR (place <= $top::BIGINT AND value IS NOT NULL)
+),
+at_series AS (
+    SELECT task_id, metric AS at_metric, variant AS at_variant
+    FROM series
+    WHERE $at::VARCHAR[] IS NOT NULL
+        AND (metric, variant) IN (SELECT (unnest($at), unnest($at_variant::VARCHAR[])))
+),
+at_points AS (
+    SELECT
+        winners.metric,
+        winners.variant,
+        winners.task_id,
+        points.metric AS at_metric,
+        points.variant AS at_variant,
+        coalesce(arg_max(points.value, points.iteration), any_value(points.value)) AS at_value,
+        max(points.iteration) AS at_iteration
+    FROM winners
+    JOIN scalars AS points
+        ON points.task_id = winners.task_id
+        AND coalesce(
+            points.iteration <= winners.iteration,
+            points.iteration IS NULL AND winners.iteration IS NULL
+        )
+    WHERE $at IS NOT NULL
+        AND list_contains($at, points.metric)
+        AND (points.metric, points.variant) IN (SELECT (unnest($at), unnest($at_variant)))
+        AND points.value IS NOT NULL
+        AND winners.value IS NOT NULL
+    GROUP BY ALL
 )
 SELECT
     metric,
@@ -77,6 +108,10 @@ SELECT
     winners.value,
     winners.iteration,
     winners.timestamp,
+    at_metric,
+    at_variant,
+    at_value,
+    at_iteration,
     tasks.name AS task,
     task_id,
     tasks.project,
@@ -89,6 +124,8 @@ SELECT
     all_null AS n_null
 FROM winners
 LEFT JOIN tasks USING (task_id)
+LEFT JOIN at_series USING (task_id)
+LEFT JOIN at_points USING (metric, variant, task_id, at_metric, at_variant)
 ORDER BY
     metric,
     variant,
@@ -96,4 +133,6 @@ ORDER BY
     value IS NULL,
     timestamp DESC NULLS LAST,
     iteration DESC NULLS LAST,
-    task_id;
+    task_id,
+    at_metric,
+    at_variant;

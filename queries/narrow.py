@@ -53,6 +53,30 @@ def whole_ids(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) ->
     return tuple(_whole_id(connection, prefix) for prefix in prefixes)
 
 
+def task_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """Find one of the tasks picked by its id, the beginning of it, or its exact name.
+
+    Raises:
+        NoSuchNameError: there is none.
+        UsageError: several have this beginning or name; they are listed.
+    """
+    rows = connection.execute(
+        "SELECT task_id, name FROM picked.tasks "
+        "WHERE name = $1 OR ($2 <> '' AND starts_with(task_id, $2)) ORDER BY task_id",
+        [text, text.strip().lower()],
+    ).fetchall()
+    found: list[str] = [one for one, _ in rows]
+    if text.lower() in found:
+        return text.lower()
+    if len(found) > 1:
+        listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        raise UsageError(f"task {text!r} can be any of {listed}; give more of its id")
+    if not found:
+        known = "SELECT name FROM picked.tasks WHERE name IS NOT NULL ORDER BY ALL LIMIT 1000"
+        raise no_such("task", text, _column(connection, known))
+    return found[0]
+
+
 def _whole_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
     typed = prefix.strip().lower()
     found = _column(

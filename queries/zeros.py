@@ -39,7 +39,8 @@ def suspect_zeros(
         typed: the parameters that it was asked with.
         rows: what it answered.
     """
-    zeros = [row for row in rows.as_dicts() if row["value"] == 0 and row["iteration"] is not None]
+    found = [row for row in rows.as_dicts() if row["value"] == 0 and row["iteration"] is not None]
+    zeros = list({_point(row): row for row in found}.values())  # at repeats a winner
     if not zeros or typed.get("suspect_zeros") == "exclude":
         return ()
     suspect = _suspect(dataset, zeros)

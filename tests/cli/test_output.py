@@ -205,7 +205,7 @@ def test_what_cannot_win_is_counted_once(piped: Piped) -> None:
 
 def test_show_prints_the_query_ready_to_paste(piped: Piped) -> None:
     shown = piped("query", "max", "--show").stdout
-    assert duckdb.extract_statements(shown)[0].type.name == "SELECT"
+    assert duckdb.extract_statements(shown)[-1].type.name == "SELECT"
 
 
 def test_one_row_prints_as_lines_on_a_terminal(on_terminal: OnTerminal) -> None:

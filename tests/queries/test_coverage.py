@@ -75,6 +75,20 @@ def test_nothing(make_dataset: MakeDataset) -> None:
     assert under(make_dataset([]))[0] == "0 of 0 tasks have it"
 
 
+def test_a_question_about_no_metric_counts_tasks(make_dataset: MakeDataset) -> None:
+    with open_dataset(mixed(make_dataset), filter=TaskFilter(archived="exclude")) as dataset:
+        rows = dataset.rows(dataset.query("tasks"))
+        told = lines(coverage(dataset, dataset.bound("tasks")), rows)
+    assert told[0] == "4 tasks (of 6 in the snapshot): 1 failed to export"
+    assert len(told) == 2
+
+
+def test_a_winner_is_marked_once_however_many_rows_it_has(make_dataset: MakeDataset) -> None:
+    points = [("m", "v", 1, 1.0), ("acc", "a", 1, 1.0), ("acc", "b", 1, 1.0)]
+    folder = make_dataset([{"task_id": "a" * 32, "points": points, "archived": True}])
+    assert under(folder, metric="m", at="acc")[1:-1] == ["m/v: task aaaaaaaa is archived"]
+
+
 def test_marks() -> None:
     assert winner_marks({"status": "completed", "archived": None}) == ()
 

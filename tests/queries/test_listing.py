@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.queries import open_dataset
 from tests.queries.nasty import QUOTED, ROCKET, finite, nasty, seconds, series
@@ -100,13 +101,17 @@ def test_one_row_a_parameter(folder: Path) -> None:
         (["args/SEED"], [("Args/seed", "1", 1), ("Args/seed", "2", 1)]),
         (["LR"], [("General/LR", "1e-3", 1)]),
         (["Gen*", "a/b*"], [("General/LR", "1e-3", 1), ("a/b/lr", "x", 1), ("a/b/lr", "y", 1)]),
-        (["nothing"], []),
     ],
 )
 def test_one_row_a_value(folder: Path, typed: list[str], expected: list[Any]) -> None:
     rows = ask(folder, "params", param=typed)
     assert [(r["param"], r["value"], r["n_tasks"]) for r in rows] == expected
     assert all(r["examples"] is None for r in rows)
+
+
+def test_a_mistyped_parameter_has_near_matches(folder: Path) -> None:
+    with pytest.raises(NoSuchNameError, match="no hyperparameter 'Args/lrr'; did you mean"):
+        ask(folder, "params", param=["Args/lrr"])
 
 
 def test_only_five_examples_the_most_frequent_first(make_dataset: MakeDataset) -> None:

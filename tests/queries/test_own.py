@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.queries import arguments, open_dataset
+from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.own import QUERIES_VARIABLE, folders, load
 from tests.queries.nasty import curve
 
@@ -38,8 +38,7 @@ def test_a_good_file_is_asked_as_ours_are(make_dataset: MakeDataset, tmp_path: P
     assert (query.title, query.file) == ("Points of a metric.", tmp_path / "q" / "points.sql")
     data = make_dataset([{"task_id": "a" * 32, "points": curve([1.0, 2.0, 3.0])}])
     with open_dataset(data) as dataset:
-        values = arguments.bound(query, {"metric": "LOSS", "least": 2.0}, dataset.series_names)
-        assert dataset.sql(query.sql, values).fetchall() == [(2,)]
+        assert dataset.query(query, metric="LOSS", least=2.0).fetchall() == [(2,)]
 
 
 @pytest.mark.parametrize(

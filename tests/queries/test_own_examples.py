@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.queries import arguments, open_dataset
+from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.own import load
 from tests.queries.nasty import INF, NAN, START, Point, curve, nasty, series
 
@@ -33,8 +33,7 @@ def ask(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
     def answer(data: Path, name: str, **typed: Any) -> list[dict[str, Any]]:
         query = own.queries[name]
         with open_dataset(data) as dataset:
-            values = arguments.bound(query, typed, dataset.series_names)
-            return dataset.rows(dataset.sql(query.sql, values)).as_dicts()
+            return dataset.rows(dataset.query(query, **typed)).as_dicts()
 
     return answer
 

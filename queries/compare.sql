@@ -1,0 +1,75 @@
+-- Tasks side by side: their values at common iterations, or the hyperparameters that differ.
+--
+-- Only iterations at which each of the tasks has a point are shown, values as they are; single
+-- values stand side by side without an iteration. With params the answer is the hyperparameters
+-- in which the tasks differ, and what a task lacks is empty. The SQL gives a row for each task;
+-- the command makes a column of each.
+--
+-- :param tasks          Two or more tasks: ids, beginnings of ids, or names.
+-- :param params         Compare hyperparameters instead of values (default: false).
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+WITH points AS (
+    SELECT
+        metric,
+        variant,
+        iteration,
+        task_id,
+        value,
+        count(*) OVER (PARTITION BY metric, variant, iteration) AS n_tasks
+    FROM scalars
+    WHERE NOT coalesce($params::BOOLEAN, false)
+        AND list_contains($tasks::VARCHAR[], task_id)
+        AND CASE
+            WHEN $metric::VARCHAR[] IS NULL
+                THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+            ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+        END
+    QUALIFY n_tasks = len($tasks)
+),
+settings AS (
+    SELECT task_id, section || '/' || name AS parameter, arg_min(value, section) AS setting
+    FROM hyperparams
+    WHERE coalesce($params, false) AND list_contains($tasks, task_id)
+    GROUP BY ALL
+),
+differing AS (
+    SELECT parameter
+    FROM settings
+    GROUP BY parameter
+    HAVING count(*) < len($tasks)
+        OR count(DISTINCT setting) + (count(setting) < count(*))::INTEGER > 1
+),
+rows_of_both AS (
+    SELECT
+        metric,
+        variant,
+        iteration,
+        NULL AS parameter,
+        task_id,
+        value,
+        NULL::VARCHAR AS setting
+    FROM points
+    UNION ALL
+    SELECT NULL, NULL, NULL, parameter, task_id, NULL, setting
+    FROM settings
+    SEMI JOIN differing USING (parameter)
+)
+SELECT
+    metric,
+    variant,
+    iteration,
+    parameter,
+    tasks.name AS task,
+    task_id,
+    value,
+    setting
+FROM rows_of_both
+LEFT JOIN tasks USING (task_id)
+ORDER BY
+    metric,
+    variant,
+    parameter,
+    iteration NULLS LAST,
+    list_position($tasks, task_id);

@@ -1,0 +1,139 @@
+-- Groups of tasks: n, mean ± std, median and best of a metric, by hyperparameter, tag, week ….
+--
+-- Each task counts with one number, its highest or lowest finite value as best says, or with what
+-- value says. A task with several tags is in the group of each; what a task lacks is a group of
+-- its own, without a name. A week begins on Monday, UTC, and is that of the task's creation.
+-- by_all_except makes replicates: in a group all hyperparameters are equal but those named, and
+-- the column parameters shows those that differ between groups. n counts the tasks with a finite
+-- value (std is NULL for one), n_tasks all that have the metric, n_nonfinite and n_null points.
+-- task is the one that has the best, ties go to the smallest id. Values beyond 1e150 are averaged
+-- 2^600 times smaller, or their squares overflow. Answered from the series table.
+--
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param best           highest|lowest: which end is good; it has to be said.
+-- :param by             By what: project, user, tag, week, status, type, or param:SECTION/NAME; several are combined (default: one group of all).
+-- :param by_all_except  A hyperparameter as section/name, or a glob: by all others (default: none).
+-- :param value          max|min|last|mean: what of a series counts; last is the value at its last iteration (default: max for highest, min for lowest).
+WITH having_it AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        n,
+        n_nonfinite,
+        n_null,
+        CASE coalesce(
+                $value::VARCHAR, CASE $best::VARCHAR WHEN 'highest' THEN 'max' ELSE 'min' END
+            )
+            WHEN 'max' THEN max
+            WHEN 'min' THEN min
+            WHEN 'mean' THEN mean
+            WHEN 'last' THEN CASE WHEN isfinite(last) THEN last END
+        END AS value
+    FROM series
+    WHERE (metric, variant) IN (SELECT (unnest($metric::VARCHAR[]), unnest($variant::VARCHAR[])))
+),
+named AS (
+    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
+    FROM (
+        SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS setting
+        FROM hyperparams
+        WHERE list_contains($by::VARCHAR[], 'param:' || section || '/' || name)
+        GROUP BY ALL
+    )
+    GROUP BY task_id
+),
+settings AS (
+    SELECT task_id, section, name, value AS setting
+    FROM hyperparams
+    SEMI JOIN having_it USING (task_id)
+    WHERE NOT list_contains($by_all_except::VARCHAR[], section || '/' || name)
+),
+varying AS (
+    SELECT section, name
+    FROM settings
+    GROUP BY section, name
+    HAVING min(setting) < max(setting)
+        OR count(setting) BETWEEN 1 AND count(*) - 1
+        OR count(*) < (SELECT count(DISTINCT task_id) FROM having_it)
+),
+others AS (
+    SELECT
+        task_id,
+        list({'key': section || '/' || name, 'setting': setting} ORDER BY section, name) AS others
+    FROM settings
+    SEMI JOIN varying USING (section, name)
+    GROUP BY task_id
+),
+about AS (
+    SELECT
+        tasks.*,
+        unnest(
+            CASE
+                WHEN list_contains($by, 'tag') AND len(tags) > 0 THEN list_distinct(tags)
+                ELSE [NULL]
+            END
+        ) AS tag,
+        settings,
+        coalesce(others, []) AS others
+    FROM tasks
+    LEFT JOIN named USING (task_id)
+    LEFT JOIN others USING (task_id)
+),
+placed AS (
+    SELECT
+        having_it.*,
+        about.name AS task,
+        about.web_url,
+        CASE $best WHEN 'highest' THEN value ELSE -value END AS worth,
+        list_transform(
+            $by,
+            lambda one: CASE one
+                WHEN 'project' THEN coalesce(project, project_id)
+                WHEN 'user' THEN coalesce("user", user_id)
+                WHEN 'tag' THEN tag
+                WHEN 'week' THEN strftime(date_trunc('week', created::TIMESTAMP), '%Y-%m-%d')
+                WHEN 'status' THEN status
+                WHEN 'type' THEN type
+                ELSE settings[one[7:]]
+            END
+        ) AS "group",
+        others
+    FROM having_it
+    JOIN about USING (task_id)
+)
+SELECT
+    metric,
+    variant,
+    "group",
+    CASE
+        WHEN $by_all_except IS NOT NULL THEN array_to_string(
+            list_transform(others, lambda one: one.key || '=' || coalesce(one.setting, 'NULL')),
+            ', '
+        )
+    END AS parameters,
+    count(value) AS n,
+    CASE
+        WHEN max(abs(value)) > 1e150 THEN favg(value * pow(2.0, -600)) * pow(2.0, 600)
+        ELSE favg(value)
+    END AS mean,
+    CASE
+        WHEN max(abs(value)) > 1e150 THEN stddev_samp(value * pow(2.0, -600)) * pow(2.0, 600)
+        ELSE stddev_samp(value)
+    END AS std,
+    CASE
+        WHEN max(abs(value)) > 1e150 THEN median(value * pow(2.0, -600)) * pow(2.0, 600)
+        ELSE median(value)
+    END AS median,
+    CASE $best WHEN 'highest' THEN max(value) ELSE min(value) END AS best,
+    first(task ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS task,
+    first(task_id ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS task_id,
+    first(web_url ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS web_url,
+    count(*) AS n_tasks,
+    sum(n)::BIGINT AS n_points,
+    sum(n_nonfinite)::BIGINT AS n_nonfinite,
+    sum(n_null)::BIGINT AS n_null
+FROM placed
+GROUP BY metric, variant, "group", others
+ORDER BY metric, variant, "group", others;

@@ -1,0 +1,303 @@
+-- What looks wrong: failed and stale tasks, suspect zeros, spikes, plateaus, gaps, odd clocks.
+--
+-- One row a finding, the severe ones first; of each kind at most one for each task or series: the
+-- first iteration, and in n how many there are. A finding is a hint and no verdict.
+--
+-- Tasks. failed: its status is failed. unread: it could not be read whole. stale: in_progress, but
+-- without an update for long before the snapshot. short: it ended with far fewer iterations than
+-- the median of its project's ended tasks, of at least four; :monitor: does not count.
+--
+-- Values. nonfinite: NaN, infinities, or no number. zero: exactly 0 among values far from 0,
+-- probably a NaN (the view suspect_zeros). diverged: the last value is not finite, or ten times
+-- the width of the middle half of all values away from it. spike: up and down again (or down and
+-- up), both further than many usual steps. plateau: most of the iterations came after its highest
+-- and its lowest value; the hours that took are told, and a constant is none.
+--
+-- Iterations. gap: a step much larger than the usual one. offset: they begin further from 0 than
+-- they reach, as after a resume. backwards: the wall time runs against them, as when two runs
+-- write to one task.
+--
+-- :param kind           failed|unread|stale|short|nonfinite|zero|spike|diverged|plateau|gap|offset|backwards: what to look for; several are joined with OR (default: everything).
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param stale_hours    Hours without an update (default: 24).
+-- :param short_share    Share of the usual number of iterations (default: 0.1).
+-- :param spike_factor   How many usual steps are a spike (default: 20).
+-- :param plateau_share  Share of the points after the best one (default: 0.5).
+-- :param gap_factor     How many usual steps of iterations are a gap (default: 5).
+WITH chosen AS (
+    SELECT *
+    FROM series
+    WHERE CASE
+        WHEN $metric::VARCHAR[] IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+),
+now AS (
+    SELECT greatest(
+        (SELECT max(fetched_at) FROM tasks), (SELECT max(last_update) FROM tasks)
+    ) AS now
+),
+lengths AS (
+    SELECT
+        *,
+        median(length) OVER siblings AS usual,
+        count(*) OVER siblings AS n_siblings
+    FROM (
+        SELECT
+            tasks.task_id,
+            any_value(tasks.project_id) AS project_id,
+            any_value(status) AS status,
+            max(series.last_iteration) AS length
+        FROM tasks
+        LEFT JOIN series
+            ON series.task_id = tasks.task_id AND NOT starts_with(metric, ':monitor:')
+        WHERE status IN ('completed', 'stopped', 'published', 'closed', 'failed')
+        GROUP BY tasks.task_id
+    )
+    WINDOW siblings AS (PARTITION BY project_id)
+),
+-- One window over the points serves every kind that looks at neighbours.
+steps AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        iteration,
+        value,
+        iteration::HUGEINT - lag(iteration) OVER in_order AS step,
+        abs(value - lag(value) OVER in_order) AS jump,
+        least(abs(value - lag(value) OVER in_order), abs(value - lead(value) OVER in_order))
+            AS peak,
+        sign(value - lag(value) OVER in_order) = sign(value - lead(value) OVER in_order)
+        AND isfinite(lag(value) OVER in_order)
+        AND isfinite(lead(value) OVER in_order) AS is_peak,
+        timestamp < lag(timestamp) OVER in_order AS backwards,
+        isfinite(value) AS is_finite
+    FROM scalars
+    SEMI JOIN chosen USING (task_id, metric, variant)
+    WHERE iteration IS NOT NULL
+        AND ($metric IS NULL OR list_contains($metric, metric))
+        AND (
+            $kind::VARCHAR[] IS NULL
+            OR list_has_any($kind, ['spike', 'diverged', 'gap', 'backwards'])
+        )
+    WINDOW in_order AS (PARTITION BY task_id, metric, variant ORDER BY iteration)
+),
+usual AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        median(step) AS usual_step,
+        median(jump) FILTER (isfinite(jump)) AS usual_jump,
+        quantile_cont(value, 0.25) FILTER (is_finite) AS lower,
+        quantile_cont(value, 0.75) FILTER (is_finite) AS upper,
+        count(*) AS n_steps
+    FROM steps
+    GROUP BY task_id, metric, variant
+),
+about_points AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        unnest(
+            [
+                {
+                    'kind': 'gap',
+                    'n': count(*) FILTER (is_gap),
+                    'iteration': min(iteration) FILTER (is_gap),
+                    'detail': 'largest step ' || max(step) || ', usual ' || any_value(usual_step)
+                },
+                {
+                    'kind': 'spike',
+                    'n': count(*) FILTER (is_spike),
+                    'iteration': min(iteration) FILTER (is_spike),
+                    'detail': 'largest jump ' || max(peak) FILTER (is_spike)
+                    || ', usual ' || any_value(usual_jump)
+                },
+                {
+                    'kind': 'backwards',
+                    'n': count(*) FILTER (backwards),
+                    'iteration': min(iteration) FILTER (backwards),
+                    'detail': 'an earlier time than the iteration before'
+                }
+            ],
+            recursive := true
+        )
+    FROM (
+        SELECT
+            *,
+            step > usual_step * coalesce($gap_factor::DOUBLE, 5) AS is_gap,
+            is_peak
+            AND isfinite(peak)
+            AND usual_jump > 0
+            AND n_steps >= 10
+            AND peak > usual_jump * coalesce($spike_factor::DOUBLE, 20) AS is_spike
+        FROM steps
+        JOIN usual USING (task_id, metric, variant)
+    )
+    GROUP BY task_id, metric, variant
+),
+about_series AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        unnest(
+            [
+                {
+                    'kind': 'nonfinite',
+                    'n': n_nonfinite + n_null,
+                    'iteration': NULL::BIGINT,
+                    'detail': 'of ' || n || ' values'
+                },
+                {
+                    'kind': 'diverged',
+                    'n': CASE
+                        WHEN NOT isfinite(last) OR greatest(lower - last, last - upper)
+                            > 10 * (upper - lower) AND upper > lower AND n_steps >= 10 THEN 1
+                    END,
+                    'iteration': last_iteration,
+                    'detail': 'ends at ' || last || coalesce(
+                        ', half of the values are in ' || lower || ' … ' || upper, ''
+                    )
+                },
+                {
+                    'kind': 'plateau',
+                    'n': CASE WHEN best_share > coalesce($plateau_share::DOUBLE, 0.5) THEN 1 END,
+                    'iteration': best_iteration,
+                    'detail': round(100 * best_share) || ' % of the iterations came after the best'
+                    || coalesce(
+                        ', ' || round(epoch(last_timestamp - best_timestamp) / 3600, 2)
+                        || ' hours',
+                        ''
+                    )
+                },
+                {
+                    'kind': 'offset',
+                    'n': CASE
+                        WHEN first_iteration > 0
+                            AND first_iteration > last_iteration::HUGEINT - first_iteration
+                            AND n >= 3 THEN 1
+                    END,
+                    'iteration': first_iteration,
+                    'detail': 'begins at iteration ' || first_iteration || ', ends at '
+                    || last_iteration
+                }
+            ],
+            recursive := true
+        )
+    FROM (
+        SELECT
+            *,
+            greatest(min_iteration, max_iteration) AS best_iteration,
+            greatest(min_timestamp, max_timestamp) AS best_timestamp,
+            CASE
+                WHEN n - n_nonfinite - n_null >= 10
+                    AND last_iteration > first_iteration
+                    AND max > min THEN
+                    (last_iteration::HUGEINT - best_iteration)
+                    / (last_iteration::HUGEINT - first_iteration)
+            END AS best_share
+        FROM chosen
+        LEFT JOIN usual USING (task_id, metric, variant)
+    )
+),
+about_tasks AS (
+    SELECT
+        task_id,
+        unnest(
+            [
+                {
+                    'kind': 'failed',
+                    'found': status = 'failed',
+                    'detail': coalesce(
+                        nullif(status_message, ''), nullif(status_reason, ''), 'no reason told'
+                    )
+                },
+                {
+                    'kind': 'unread',
+                    'found': state IN ('partial', 'failed'),
+                    'detail': state || coalesce(': ' || reason, '')
+                },
+                {
+                    'kind': 'stale',
+                    'found': status = 'in_progress' AND now - last_update > to_hours(1)
+                        * coalesce($stale_hours::DOUBLE, 24),
+                    'detail': round(epoch(now - last_update) / 3600, 1)
+                    || ' hours without an update'
+                },
+                {
+                    'kind': 'short',
+                    'found': n_siblings >= 4
+                        AND coalesce(length, 0) < usual * coalesce($short_share::DOUBLE, 0.1),
+                    'detail': coalesce(length || ' iterations', 'no iterations')
+                    || ', usual in its project ' || usual
+                }
+            ],
+            recursive := true
+        )
+    FROM tasks
+    CROSS JOIN now
+    LEFT JOIN (SELECT task_id, length, usual, n_siblings FROM lengths) AS lengths USING (task_id)
+),
+zeros AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        'zero' AS kind,
+        count(*) AS n,
+        min(iteration) AS iteration,
+        'between ' || arg_min(before, iteration) || coalesce(
+            ' and ' || arg_min(after, iteration), ' and the end'
+        ) AS detail
+    FROM suspect_zeros
+    SEMI JOIN chosen USING (task_id, metric, variant)
+    WHERE ($metric IS NULL OR list_contains($metric, metric))
+        AND ($kind IS NULL OR list_contains($kind, 'zero'))
+    GROUP BY task_id, metric, variant
+),
+findings AS (
+    FROM zeros
+    UNION ALL BY NAME
+    FROM about_points
+    WHERE n > 0
+    UNION ALL BY NAME
+    FROM about_series
+    WHERE n > 0
+    UNION ALL BY NAME
+    SELECT task_id, kind, detail
+    FROM about_tasks
+    WHERE found
+)
+SELECT
+    CASE
+        WHEN kind IN ('failed', 'unread', 'stale', 'diverged', 'nonfinite', 'zero') THEN 'high'
+        WHEN kind IN ('spike', 'backwards', 'short') THEN 'medium'
+        ELSE 'low'
+    END AS severity,
+    kind,
+    tasks.name AS task,
+    task_id,
+    metric,
+    variant,
+    iteration,
+    n,
+    detail,
+    tasks.project,
+    tasks.web_url
+FROM findings
+LEFT JOIN tasks USING (task_id)
+WHERE $kind IS NULL OR list_contains($kind, kind)
+ORDER BY
+    list_position(['high', 'medium', 'low'], severity),
+    kind,
+    task,
+    task_id,
+    metric,
+    variant;

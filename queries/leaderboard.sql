@@ -1,0 +1,140 @@
+-- The best tasks of a metric, one row a task, with hyperparameters and other metrics beside.
+--
+-- A task competes with its highest or lowest finite value as best says, or with what by says. A
+-- task without any finite value stands at the end, without a value. Ties go to the earliest
+-- iteration, then to the smallest task id. n, n_nonfinite and n_null count the points of the
+-- task's series, n_tasks the tasks that compete. Where several metrics are chosen, each has its
+-- own places. Other metrics (also) show the value at their last iteration, as it is. Answered
+-- from the series table; points are only read for last.
+--
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param best           highest|lowest: which end is good; it has to be said.
+-- :param by             max|min|last|mean: what of a series counts; last is its last finite value (default: max for highest, min for lowest).
+-- :param last           Look only at so many last finite points of a series (default: all of them).
+-- :param top            How many tasks (default: 10).
+-- :param param          A hyperparameter as section/name, or a glob, that becomes a column (default: none).
+-- :param also           Another metric, or a glob, that becomes a column (default: none).
+-- :param also_variant   The variants that belong to also; filled in, never typed (default: none).
+WITH chosen AS (
+    SELECT
+        *,
+        coalesce(
+            $by::VARCHAR, CASE $best::VARCHAR WHEN 'highest' THEN 'max' ELSE 'min' END
+        ) AS what,
+        n > n_nonfinite + n_null
+        AND (
+            $last::BIGINT IS NOT NULL
+            OR (what = 'last' AND coalesce(NOT isfinite(last), true))
+        ) AS look_again
+    FROM series
+    WHERE (metric, variant) IN (SELECT (unnest($metric::VARCHAR[]), unnest($variant::VARCHAR[])))
+),
+tail AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        max(value) AS max,
+        first(iteration ORDER BY value DESC, iteration NULLS LAST) AS max_iteration,
+        min(value) AS min,
+        first(iteration ORDER BY value, iteration NULLS LAST) AS min_iteration,
+        first(value ORDER BY iteration DESC NULLS LAST) AS last,
+        max(iteration) AS last_iteration,
+        avg(value) AS mean
+    FROM (
+        SELECT task_id, metric, variant, iteration, value
+        FROM scalars
+        SEMI JOIN (FROM chosen WHERE look_again) AS unanswered USING (task_id, metric, variant)
+        WHERE ($last IS NOT NULL OR coalesce($by = 'last', false))
+            AND isfinite(value)
+            AND list_contains($metric, metric)
+        QUALIFY coalesce($last, 1) >= row_number() OVER (
+            PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
+        )
+    )
+    GROUP BY task_id, metric, variant
+),
+candidates AS (
+    SELECT
+        chosen.* EXCLUDE (max, min, last, mean),
+        CASE
+            WHEN look_again THEN CASE what
+                WHEN 'max' THEN {'value': tail.max, 'iteration': tail.max_iteration}
+                WHEN 'min' THEN {'value': tail.min, 'iteration': tail.min_iteration}
+                WHEN 'last' THEN {'value': tail.last, 'iteration': tail.last_iteration}
+                ELSE {'value': tail.mean, 'iteration': NULL}
+            END
+            ELSE CASE what
+                WHEN 'max' THEN {'value': chosen.max, 'iteration': chosen.max_iteration}
+                WHEN 'min' THEN {'value': chosen.min, 'iteration': chosen.min_iteration}
+                WHEN 'last' THEN {
+                    'value': CASE WHEN isfinite(chosen.last) THEN chosen.last END,
+                    'iteration': CASE WHEN isfinite(chosen.last) THEN chosen.last_iteration END
+                }
+                ELSE {'value': chosen.mean, 'iteration': NULL}
+            END
+        END AS found
+    FROM chosen
+    LEFT JOIN tail USING (task_id, metric, variant)
+),
+placed AS (
+    SELECT
+        *,
+        found.value AS value,
+        found.iteration AS iteration,
+        count(*) OVER (PARTITION BY metric, variant) AS n_tasks,
+        row_number() OVER (
+            PARTITION BY metric, variant
+            ORDER BY
+                CASE WHEN $best = 'highest' THEN value END DESC NULLS LAST,
+                CASE WHEN $best = 'lowest' THEN value END NULLS LAST,
+                iteration NULLS LAST,
+                task_id
+        ) AS place
+    FROM candidates
+    QUALIFY place <= coalesce($top::BIGINT, 10)
+),
+beside AS (
+    SELECT
+        task_id,
+        'param' AS beside,
+        [section || '/' || name] AS beside_name,
+        arg_min(value, section) AS text,
+        NULL::DOUBLE AS number
+    FROM hyperparams
+    SEMI JOIN (SELECT task_id FROM placed) AS shown USING (task_id)
+    WHERE list_contains($param::VARCHAR[], section || '/' || name)
+    GROUP BY ALL
+    UNION ALL
+    SELECT task_id, 'metric', [metric, variant], NULL, last
+    FROM series
+    SEMI JOIN (SELECT task_id FROM placed) AS shown USING (task_id)
+    WHERE (metric, variant) IN (
+        SELECT (unnest($also::VARCHAR[]), unnest($also_variant::VARCHAR[]))
+    )
+)
+SELECT
+    metric,
+    variant,
+    place,
+    value,
+    iteration,
+    beside,
+    beside_name,
+    text,
+    number,
+    tasks.name AS task,
+    task_id,
+    tasks.project,
+    tasks.status,
+    tasks.web_url,
+    tasks.archived,
+    n,
+    n_nonfinite,
+    n_null,
+    n_tasks
+FROM placed
+LEFT JOIN tasks USING (task_id)
+LEFT JOIN beside USING (task_id)
+ORDER BY metric, variant, place, beside DESC, beside_name;

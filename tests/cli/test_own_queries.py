@@ -1,0 +1,57 @@
+"""Queries of your own on the command line."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Piped = Callable[..., "subprocess.CompletedProcess[str]"]
+
+MINE = """-- Points of a metric above a value.
+--
+-- :param metric  A metric.
+-- :param least   The value (default: 0).
+SELECT count(*) AS points FROM scalars
+WHERE metric = $metric::VARCHAR AND value > coalesce($least::DOUBLE, 0) AND isfinite(value)
+ORDER BY ALL
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "above.sql").write_text(MINE)
+    (folder / "broken.sql").write_text("-- Title.\nSELEC 1\n")
+    (folder / "thief.sql").write_text("-- Reads on.\nFROM read_text('/etc/passwd') ORDER BY ALL")
+    return folder
+
+
+def test_they_are_listed_and_asked_as_ours(piped: Piped, mine: Path) -> None:
+    listed = piped("query", "--queries", str(mine))
+    assert "above        Points of a metric above a value.\n" in listed.stdout
+    assert "max " in listed.stdout
+    assert f"left out: {mine}/broken.sql, line 2: " in listed.stderr
+    asked = piped("query", "--queries", str(mine), "above", "-m", "LOSS", "--least", "0.5", "-q")
+    assert (asked.returncode, asked.stdout) == (0, "points\n5\n")
+    told = piped("query", "above", "--help", CLEARML_SNAPSHOT_QUERIES=str(mine)).stdout
+    assert "--least" in told
+
+
+def test_they_see_what_sql_sees(piped: Piped, mine: Path) -> None:
+    asked = piped("query", "--queries", str(mine), "thief")
+    assert (asked.returncode, asked.stdout) == (2, "")
+    assert "nothing else" in asked.stderr
+
+
+def test_ours_never_depend_on_yours(piped: Piped, mine: Path) -> None:
+    asked = piped("query", "max", "-m", "accuracy", "-q", CLEARML_SNAPSHOT_QUERIES=str(mine))
+    assert (asked.returncode, asked.stderr) == (0, "")
+
+
+def test_a_mistyped_name_has_near_matches_among_both(piped: Piped, mine: Path) -> None:
+    asked = piped("query", "--queries", str(mine), "abov")
+    assert asked.returncode == 2
+    assert "did you mean 'above'" in asked.stderr
+    assert "no folder of queries" in piped("query", "--queries", "nowhere", "above").stderr
