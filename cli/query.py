@@ -173,7 +173,8 @@ def _asking(query: Query) -> Callable[..., None]:
     shared = inspect.signature(ask, eval_str=True).parameters.values()
     groups = [one for one in shared if one.kind is one.KEYWORD_ONLY]
     ask_this.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]  # PEP 362
-    ask_this.__doc__ = f"{query.title}\n\n{query.text}"
+    example = "" if query.example is None else f"\n\nExample: query {query.name} {query.example}"
+    ask_this.__doc__ = f"{query.title}\n\n{query.text}{example}"
     return ask_this
 
 

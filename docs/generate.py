@@ -1,7 +1,8 @@
 """Renew all that is generated from the code: ``make docs``; a test fails when something differs.
 
-docs/cli.md from the options, the tables of data/README.md from the schemas, and in README.md the
-exit codes and a session that is really run; only what depends on the moment is made steady there.
+docs/cli.md from the options, docs/catalogue.md from the queries, the tables of data/README.md from
+the schemas, and in README.md the exit codes and a session. Commands are really run, on the demo
+history; only what depends on the moment is made steady.
 """
 
 import fcntl
@@ -14,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import termios
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from clearml_snapshot.cli.reference import reference
@@ -21,6 +24,7 @@ from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
 from clearml_snapshot.exporter.standin.history import demo_history
 from clearml_snapshot.exporter.standin.server import StandIn
 from clearml_snapshot.exporter.store.open_me import tables
+from clearml_snapshot.queries.catalogue import Query, queries
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
@@ -41,31 +45,68 @@ STEADY = (
     (r"^snapshot    1, .*", "snapshot    1, 2026-11-22 20:46 UTC (1 minute old)"),
     (r"began \S+ \S+ UTC", "began 2026-11-22 20:45 UTC"),
     (r"^(hashing|checking) .*\n", ""),
+    (r"20(2[6-9]|[3-9]\d)-\d\d-\d\d \d\d:\d\dZ", "2026-11-22 20:46Z"),
     (r"\d+\.\d MB", "4.5 MB"),
     (r"^\d+ of \d+ tasks, .*\n", ""),  # how far it is, where a machine takes its time
 )
 """What differs from run to run, and what stands for it."""
 
 
+SHOWN: int = 12
+"""Lines of a query's answer that the catalogue shows."""
+
+CATALOGUE = """\
+# The catalogue
+
+<!-- Written by `make docs` out of the queries; edit those. -->
+
+Each question of `clearml-snapshot query`, with an example and what it answers on the dataset of
+`clearml-snapshot demo`. `query NAME --help` has every option, `--show` the SQL. The filters of
+`export` narrow each of them. [queries.md](queries.md) says how to add your own.
+"""
+
+
 def pages() -> dict[Path, str]:
     """Give every generated page as it should be."""
     readme, format_ = ROOT / "README.md", ROOT / "data" / "README.md"
-    blocks = {"session": session(), "exit-codes": exit_codes()}
+    with demo() as (folder, environment):
+        blocks = {"session": session(folder, environment), "exit-codes": exit_codes()}
+        answers = [catalogued(query, folder, environment) for query in queries().values()]
     return {
         ROOT / "docs" / "cli.md": reference(),
+        ROOT / "docs" / "catalogue.md": "\n".join([CATALOGUE, *answers]),
         readme: _with_blocks(readme.read_text(encoding="utf-8"), blocks),
         format_: _with_blocks(format_.read_text(encoding="utf-8"), {"tables": tables()}),
     }
 
 
-def session() -> str:
-    """Run the commands against the stand-in, and write down what a person sees."""
+@contextmanager
+def demo() -> Iterator[tuple[str, dict[str, str]]]:
+    """Give a folder to work in, and an environment that leads to the demo history."""
     with tempfile.TemporaryDirectory() as folder, StandIn(demo_history()) as server:
         environment = {**os.environ, **server.environment(), "NO_COLOR": "1", "TERM": "dumb"}
         environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         for name in ("CLEARML_SNAPSHOT_DATA", "COLUMNS", "LINES"):
             environment.pop(name, None)
-        lines = [line for command in COMMANDS for line in _run(command, folder, environment)]
+        yield folder, environment
+
+
+def session(folder: str, environment: dict[str, str]) -> str:
+    """Run the commands against the stand-in, and write down what a person sees."""
+    lines = [line for command in COMMANDS for line in _run(command, folder, environment)]
+    return _indented(lines)
+
+
+def catalogued(query: Query, folder: str, environment: dict[str, str]) -> str:
+    """Write a query's section: what it answers, and the answer to its example."""
+    command = f"clearml-snapshot query {query.name} {query.example or ''}".strip()
+    lines = _run(command, folder, environment)
+    if len(lines) > SHOWN + 1:
+        lines = [*lines[:SHOWN], "…"]
+    return f"## {query.name}\n\n{query.title}\n\n{query.text}\n\n{_indented(lines)}"
+
+
+def _indented(lines: list[str]) -> str:
     return "\n".join(f"    {line}".rstrip() for line in lines).rstrip() + "\n"
 
 

@@ -1,9 +1,9 @@
 """The queries: one SELECT a file, and what its header says of it.
 
 A header is the block of comments that a file starts with: a title line, an empty comment, any
-text, and a line ``:param name  text`` a parameter. The SQL says a parameter's type
-(``$name::TYPE``); its text says the choices (``a|b: …``) and, with ``(default: …)``, that it may
-be left out. Reading this needs no DuckDB; ``check`` does.
+text, a line ``:param name  text`` a parameter, and a line ``:example`` with options to try. The
+SQL says a parameter's type (``$name::TYPE``); its text says the choices (``a|b: …``) and, with
+``(default: …)``, that it may be left out. Reading this needs no DuckDB; ``check`` does.
 """
 
 import re
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
+_EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
 _LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
 
@@ -75,6 +76,8 @@ class Query:
     params: tuple[Param, ...]
     sql: str
     """The whole file, header included."""
+    example: str | None = None
+    """Options of a question worth asking; None where the file gives none."""
     file: Path | None = None
     """Where it stands; None: it comes with the package."""
 
@@ -133,8 +136,10 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
         for number, line in enumerate(header, 1)
         if (found := _PARAM.match(line))
     )
-    text = "\n".join(line for line in header[1:] if not _PARAM.match(line)).strip()
-    return Query(name, header[0], text, params, sql, file)
+    examples = [found[1] for line in header if (found := _EXAMPLE.match(line))]
+    told = (line for line in header[1:] if not (_PARAM.match(line) or _EXAMPLE.match(line)))
+    text = "\n".join(told).strip()
+    return Query(name, header[0], text, params, sql, examples[0] if examples else None, file)
 
 
 def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:

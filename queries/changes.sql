@@ -8,6 +8,8 @@
 -- so that an earlier export of the same day may have noticed it; a refreshed task is seen only if
 -- the server updated it since the export before. n_points is all that is stored of a task, not
 -- what was added. exports has the counts of each export.
+--
+-- :example --limit 3
 WITH runs AS (
     SELECT
         started,

@@ -10,6 +10,8 @@
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Take :monitor: metrics too (default: false).
+--
+-- :example vit-small 'vit-small retry' --metric accuracy
 WITH points AS (
     SELECT
         metric,

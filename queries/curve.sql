@@ -19,6 +19,8 @@
 -- :param points       How many parts to cut each series into (default: every point is a row).
 -- :param keep         mean|extremes: what stands for the points of a part (default: mean).
 -- :param x            iteration|time|relative: what the curve runs along (default: iteration).
+--
+-- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (
     SELECT
         CASE

@@ -12,6 +12,8 @@
 -- :param above        A threshold; give this or below (default: none).
 -- :param below        A threshold; give this or above (default: none).
 -- :param for_         How many points in a row (default: 1).
+--
+-- :example --metric accuracy --above 0.92
 WITH asked AS (
     SELECT
         CASE

@@ -3,6 +3,8 @@
 -- state is gone for a task that the server does not have any more, and shrunk for one of which it
 -- has fewer points than are stored here. reason says when or how many. last_value is the wall
 -- time of the newest last point of a series; :monitor: metrics count too.
+--
+-- :example
 SELECT
     state,
     name AS task,

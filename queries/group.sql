@@ -15,6 +15,8 @@
 -- :param by             By what: project, user, tag, week, status, type, or param:SECTION/NAME; several are combined (default: one group of all).
 -- :param by_all_except  A hyperparameter as section/name, or a glob: by all others (default: none).
 -- :param value          max|min|last|mean: what of a series counts; last is the value at its last iteration (default: max for highest, min for lowest).
+--
+-- :example --metric accuracy --by param:Args/lr --best highest
 WITH having_it AS (
     SELECT
         task_id,

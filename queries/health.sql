@@ -26,6 +26,8 @@
 -- :param spike_factor   How many usual steps are a spike (default: 20).
 -- :param plateau_share  Share of the points after the best one (default: 0.5).
 -- :param gap_factor     How many usual steps of iterations are a gap (default: 5).
+--
+-- :example --kind failed --kind zero --metric accuracy
 WITH chosen AS (
     SELECT *
     FROM series

@@ -16,6 +16,8 @@
 -- :param param          A hyperparameter as section/name, or a glob, that becomes a column (default: none).
 -- :param also           Another metric, or a glob, that becomes a column (default: none).
 -- :param also_variant   The variants that belong to also; filled in, never typed (default: none).
+--
+-- :example --metric accuracy --best highest --param Args/lr --also loss/validation --top 5
 WITH chosen AS (
     SELECT
         *,

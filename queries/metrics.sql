@@ -8,6 +8,8 @@
 -- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant      A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics  Take :monitor: metrics too (default: false).
+--
+-- :example --metric accuracy --metric loss
 SELECT
     metric,
     variant,

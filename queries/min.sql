@@ -14,6 +14,8 @@
 -- :param at             Other metrics at the winner's iteration: a row for each that its task has; the nearest earlier iteration where that one has none, NULL when there is none (default: none).
 -- :param at_variant     The variants that belong to at; filled in, never typed (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
+--
+-- :example --metric loss/validation --top 3 --suspect-zeros exclude
 WITH chosen AS (
     SELECT
         *,

@@ -7,6 +7,8 @@
 -- as a glob, else ignoring case. Values are text, as ClearML keeps them; NULL is one of them.
 --
 -- :param param  A parameter, section/name or name, or a glob of either; several are joined with OR (default: one row a parameter).
+--
+-- :example --param 'Args/*' --project nlp
 WITH named AS (
     SELECT task_id, section || '/' || name AS param, name, value
     FROM hyperparams

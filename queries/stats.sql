@@ -12,6 +12,8 @@
 -- :param by           task|variant: one row for each task, or one over all tasks (default: task).
 -- :param tail         Only the last N points of each task's series, by iteration (default: all).
 -- :param iterations   Only iterations A:B, both ends included; either may be left out (default: all).
+--
+-- :example --metric accuracy --project speech
 WITH checked AS (
     SELECT
         CASE

@@ -4,6 +4,8 @@
 -- to its end, or to its last update while it runs. last_iteration is the server's word. n_series
 -- and n_points count everything that is stored, :monitor: metrics and single values too. state
 -- says whether that is all: complete, partial, failed, or gone or shrunk on the server since.
+--
+-- :example --project speech --limit 3
 SELECT
     name AS task,
     task_id,

@@ -79,3 +79,10 @@ def test_inner_files_are_no_queries() -> None:
 def test_options_are_named_after_parameters() -> None:
     assert find("first").param("for_").option == "--for"
     assert find("max").param("suspect_zeros").option == "--suspect-zeros"
+
+
+def test_each_query_has_an_example_to_try() -> None:
+    assert all(query.example is not None for query in queries().values())
+    assert find("max").example == "--metric accuracy --at loss"
+    assert ":example" not in find("max").text
+    assert parse("bare", "-- Title.\nSELECT 1").example is None
