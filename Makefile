@@ -48,9 +48,11 @@ imports: install ## The direction of imports
 docs: install ## Write again what is generated from the code
 	$(BIN)/python docs/generate.py
 
-bench: install ## Against the SDK's loop, and a cold `query max` (minutes)
+bench: install ## Against the SDK, memory, 100 million points asked (half an hour)
 	$(BIN)/python tests/bench/compare_sdk.py
 	$(BIN)/python tests/bench/cold_query.py
+	$(BIN)/python tests/bench/memory.py
+	$(BIN)/python tests/bench/catalogue.py
 
 soak: install ## 200 exports killed, a year of nights, every point compared (half an hour)
 	$(BIN)/python tests/bench/soak.py

@@ -120,17 +120,28 @@ def count_visible(api: Api) -> tuple[int, int]:
     return len(projects), len(tasks)
 
 
-def list_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
+def list_series(
+    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+) -> dict[str, set[str]]:
     """List the metrics and all their variants that some tasks have.
 
     The server cuts each list of variants at 8,000 divided by the number of metrics, so a group of
     tasks whose lists may be cut is halved, and one task's are read out of its points.
+
+    Args:
+        api: a server, logged in.
+        task_ids: the tasks.
+        refused: takes the tasks whose metrics the server cannot list; without it the first one of
+            them is raised.
+
+    Raises:
+        RefusedError: the server cannot list the metrics of a task.
     """
     series: dict[str, set[str]] = {}
     groups = [task_ids[at : at + _TASKS_A_CALL] for at in range(0, len(task_ids), _TASKS_A_CALL)]
     while groups:
         group = groups.pop()
-        found = listed_series(api, group)
+        found = listed_series(api, group, refused)
         cut = [name for name, names in found.items() if len(names) >= _LISTED // len(found)]
         if cut and len(group) > 1:
             groups += _halves(group)
@@ -142,7 +153,9 @@ def list_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
     return series
 
 
-def listed_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
+def listed_series(
+    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+) -> dict[str, set[str]]:
     """List metrics and variants as the server does, long lists of variants cut.
 
     A task that was deleted meanwhile makes the server refuse its whole group, so the group is
@@ -159,16 +172,23 @@ def listed_series(api: Api, task_ids: Sequence[str]) -> dict[str, set[str]]:
             if len(group) > 1:
                 groups += _halves(group)
             elif error.status == SERVER_ERROR:
-                raise RefusedError(
-                    f"task {group[0]}: the server cannot list its metrics, of which it may have "
-                    f"more than {_LISTED} ({error})",
-                    status=error.status,
-                    subcode=error.subcode,
-                ) from None
+                _refuse(group[0], error, refused)
             continue
         for entry in data["metrics"]:
             series.setdefault(entry["metric"], set()).update(entry.get("variants") or ())
     return series
+
+
+def _refuse(task_id: str, error: RefusedError, refused: dict[str, RefusedError] | None) -> None:
+    said = RefusedError(
+        f"task {task_id}: the server cannot list its metrics, of which it may have more than "
+        f"{_LISTED} ({error})",
+        status=error.status,
+        subcode=error.subcode,
+    )
+    if refused is None:
+        raise said from None
+    refused[task_id] = said
 
 
 def _halves(group: Sequence[str]) -> list[Sequence[str]]:

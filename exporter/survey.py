@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from clearml_snapshot.exporter.api import Api, Identity
-from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
 from clearml_snapshot.exporter.known import stored_series
 from clearml_snapshot.exporter.listing import (
@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.listing import (
     list_tasks,
     read_names,
 )
+from clearml_snapshot.exporter.living import living_filter, living_metrics
 from clearml_snapshot.exporter.metrics import EVERY_METRIC, MetricFilter
 from clearml_snapshot.exporter.plan import AskedTask, KnownTask
 from clearml_snapshot.exporter.progress import Progress
@@ -47,6 +48,8 @@ class Survey:
     matched: dict[Selection, int] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     """Ids of stored tasks that the server does not have any more."""
+    is_incomplete: bool = False
+    """A selection could not be listed: who is absent is not known."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class Surveyor:
         for selection in selections:
             self._list(survey, selection, matched.get(selection))
         standing = {*matched, *(() if once else selections)}
-        if standing and all(_is_covered(one, selections) for one in standing):
+        is_all = all(_is_covered(one, selections) for one in standing)
+        if standing and is_all and not survey.is_incomplete:
             self._look_after_absent(survey)
         return survey
 
@@ -105,14 +109,25 @@ class Surveyor:
         return survey
 
     def _list(self, survey: Survey, selection: Selection, matched: int | None) -> None:
-        """List one selection; ``matched`` is what it came to last, None for a new one."""
+        """List one selection; ``matched`` is what it came to last, None for a new one.
+
+        What can be wrong with a new one is a usage error. One that was good once is the others'
+        neighbour: they go on without it.
+        """
+        is_new = matched is None
         try:
-            listing = self._listing(survey, selection)
-            asked = self._metrics(selection, listing.tasks)
+            listing = self._listing(survey, selection, is_new=is_new)
+            asked = self._metrics(survey, selection, listing.tasks, is_new=is_new)
         except NoSuchNameError as error:
-            if matched is None:
+            if is_new:
                 raise
             survey.alarms.append(f"a remembered selection matches nothing any more: {error}")
+            return
+        except UsageError as error:
+            if is_new:
+                raise
+            survey.alarms.append(f"a remembered selection cannot be meant any more: {error}")
+            survey.is_incomplete = True
             return
         survey.matched[selection] = len(listing.tasks)
         if matched and not listing.tasks:
@@ -124,8 +139,8 @@ class Surveyor:
             together = metrics if before is None else metrics.merged(before.metrics)
             self._ask(survey, AskedTask(task, together))
 
-    def _listing(self, survey: Survey, selection: Selection) -> Listing:
-        resolved = self._resolved(selection)
+    def _listing(self, survey: Survey, selection: Selection, *, is_new: bool) -> Listing:
+        resolved = self._resolved(survey, selection, is_new=is_new)
         words = "; ".join(filter(None, (str(resolved), selection.metric_words)))
         survey.words.append(words)
         self.progress.note(f"tasks: {words}")
@@ -135,7 +150,9 @@ class Surveyor:
         self._note_missing(survey, resolved, listing.tasks)
         return listing
 
-    def _metrics(self, selection: Selection, tasks: Sequence[Task]) -> list[MetricFilter]:
+    def _metrics(
+        self, survey: Survey, selection: Selection, tasks: Sequence[Task], *, is_new: bool
+    ) -> list[MetricFilter]:
         """Find out what a selection asks of each of its tasks.
 
         Which metrics an argument means is seen from those that the tasks have. A task that has not
@@ -145,14 +162,23 @@ class Surveyor:
             return [EVERY_METRIC] * len(tasks)
         question = frozenset({selection.metric_words})
         answered = {task.task_id for task in tasks if self._has_answered(task, question)}
-        others = [task.task_id for task in tasks if task.task_id not in answered]
-        series = list_series(self.api, others)
+        others = {task.task_id: task for task in tasks if task.task_id not in answered}
+        refused: dict[str, RefusedError] = {}
+        series = list_series(self.api, list(others), refused)
+        for task_id, error in refused.items():
+            reason = f"asked only for the metrics of the other tasks: {error}"
+            survey.problems.append(Problem(task_id, others[task_id].name, "partial", reason))
         if others:
             for metric, variants in stored_series(self.snapshot, answered).items():
                 series.setdefault(metric, set()).update(variants)
-        wanted = MetricFilter(wanted_metrics(selection, series), question)
-        nothing = MetricFilter((), question)
-        return [nothing if task.task_id in answered else wanted for task in tasks]
+        alive = selection if is_new else living_metrics(selection, series)
+        wanted = () if alive is None else wanted_metrics(alive, series)
+        asked = {
+            **dict.fromkeys(answered, MetricFilter((), question)),
+            **dict.fromkeys(others, MetricFilter(wanted, question)),
+            **dict.fromkeys(refused, MetricFilter(wanted)),
+        }
+        return [asked[task.task_id] for task in tasks]
 
     def _has_answered(self, task: Task, question: frozenset[str]) -> bool:
         stored = self.known.get(task.task_id)
@@ -162,10 +188,13 @@ class Surveyor:
         is_asked = metrics.wanted is None or question <= metrics.asked
         return is_asked and stored.fingerprint == task.fingerprint(*self.context)
 
-    def _resolved(self, selection: Selection) -> ResolvedFilter:
+    def _resolved(self, survey: Survey, selection: Selection, *, is_new: bool) -> ResolvedFilter:
         asked = selection.filter
         asked = replace(asked, task_ids=whole_ids(asked.task_ids, self.known))
         names = read_names(self.api, asked, self.identity.user_id)
+        if not is_new:
+            asked, dead = living_filter(asked, names, self.now)
+            survey.alarms += [f"a remembered selection names what is gone: {text}" for text in dead]
         return resolve(asked, names, self.now)
 
     def _note_missing(
