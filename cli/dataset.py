@@ -22,6 +22,7 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
+from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def selections(
 
     removed = remove(dataset.data, number, wait=wait)
     if not output.quiet:
-        note(f"removed: {removed.words}")
+        note(f"removed: {removed.selection}")
         note("its tasks stay; the next export marks those that no other selection finds")
 
 
@@ -187,15 +188,17 @@ def page_lines(
     yield f"snapshot    {found.number}, {_moment(found.created_at)} ({_age(found.age)} old)"
     of = f" (ClearML {found.server_version})" if found.server_version else ""
     yield f"server      {found.server or 'unknown'}{of}"
-    yield f"tasks       {found.tasks:,} in {_count(found.projects, 'project')}{_states(found)}"
+    yield f"tasks       {found.tasks:,} in {counted(found.projects, 'project')}{_states(found)}"
     yield f"            {_among(found)}"
+    if found.no_longer_selected:
+        yield "            what is no longer selected is as of its fetched_at, not of today"
     share = f", {found.monitor_points / found.points:.0%} of them :monitor:" if found.points else ""
     yield f"points      {found.points:,} in {found.series:,} series{share}"
     yield f"on disk     {_size(found.bytes)}"
     yield f"exports     {_exports(found)}"
     for place, one in enumerate(asked):
-        matched = "" if one.matched is None else f"  ({_count(one.matched, 'task')})"
-        yield f"{'' if place else 'selections':<12}{one.number}  {one.words}{matched}"
+        matched = "" if one.matched is None else f"  ({counted(one.matched, 'task')})"
+        yield f"{'' if place else 'selections':<12}{one.number}  {one.selection}{matched}"
     if not asked:
         yield "selections  none remembered"
     yield from map(_problem, found.problem_tasks)
@@ -247,12 +250,8 @@ def _moment(moment: datetime) -> str:
 def _age(seconds: float) -> str:
     for size, unit in _UNITS:
         if seconds >= size:
-            return _count(int(seconds // size), unit)
+            return counted(int(seconds // size), unit)
     return "less than a minute"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def _size(number: int) -> str:
@@ -268,7 +267,7 @@ def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
         asked = remembered(opened.snapshot)
         columns = {
             name: [getattr(one, name) for one in asked]
-            for name in ("number", "words", "matched", "metrics")
+            for name in ("number", "selection", "matched", "metrics")
         }
         write_answer(opened.sql(read("_selections.sql"), columns), output, name="selections")
     if not asked and not output.quiet:
@@ -286,9 +285,9 @@ def _findings(found: "Verification") -> Iterator[str]:
     yield from (f"damaged: {problem}" for problem in found.problems)
     if found.is_whole:
         yield (
-            f"whole: {_count(found.files, 'file')}, {_size(found.bytes)}, "
-            f"{_count(found.points, 'point')}, {found.series:,} series, "
-            f"{_count(found.tasks, 'task')} in {found.root}"
+            f"whole: {counted(found.files, 'file')}, {_size(found.bytes)}, "
+            f"{counted(found.points, 'point')}, {found.series:,} series, "
+            f"{counted(found.tasks, 'task')} in {found.root}"
         )
 
 

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.terminal import is_terminal, note, printable
+from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.progress import Progress
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class PlainProgress(Progress):
         """Say how much there is to do."""
         self._tasks, self._begun = tasks, time.monotonic()
         kept = f", {unchanged:,} unchanged" if unchanged else ""
-        note(f"{tasks:,} tasks to read{kept}")
+        note(f"{counted(tasks, 'task')} to read{kept}")
 
     def task_done(self, points: int, requests: int) -> None:
         """Say how far it is, when the last line is old."""
@@ -41,13 +42,13 @@ class PlainProgress(Progress):
             self._told = now
             rate = self._points / max(now - self._begun, 1e-9)
             note(
-                f"{self._done:,} of {self._tasks:,} tasks, {self._points:,} points "
-                f"({rate:,.0f}/s), {requests:,} requests"
+                f"{self._done:,} of {counted(self._tasks, 'task')}, "
+                f"{counted(self._points, 'point')} ({rate:,.0f}/s), {counted(requests, 'request')}"
             )
 
     def committed(self, tasks: int) -> None:
         """Say what is safe."""
-        note(f"checkpoint: {tasks:,} more tasks are committed")
+        note(f"checkpoint: {counted(tasks, 'more task')} committed")
 
 
 class BarProgress(Progress):
@@ -67,14 +68,14 @@ class BarProgress(Progress):
 
     def listing(self, tasks: int) -> None:
         """Overwrite one line until the bar begins."""
-        sys.stderr.write(f"\rlisting: {tasks:,} tasks")
+        sys.stderr.write(f"\rlisting: {counted(tasks, 'task')}")
         sys.stderr.flush()
 
     def begin(self, tasks: int, unchanged: int) -> None:
         """Draw the bar."""
         sys.stderr.write("\r\x1b[K")
         kept = f", {unchanged:,} unchanged" if unchanged else ""
-        note(f"{tasks:,} tasks to read{kept}")
+        note(f"{counted(tasks, 'task')} to read{kept}")
         if not tasks:
             return
         self._bar = _make_bar()
@@ -96,7 +97,7 @@ class BarProgress(Progress):
 
     def committed(self, tasks: int) -> None:
         """Say what is safe."""
-        self.note(f"checkpoint: {tasks:,} more tasks are committed")
+        self.note(f"checkpoint: {counted(tasks, 'more task')} committed")
 
     def end(self) -> None:
         """Leave the terminal as it was."""

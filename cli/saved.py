@@ -1,14 +1,14 @@
 """`scalars-saved`: which tasks a person may delete, as far as scalars go."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from clearml_snapshot.cli.frame import add_command
-from clearml_snapshot.cli.options import DEFAULT_DATA, TASKS, Data, Filters
+from clearml_snapshot.cli.options import DEFAULT_DATA, TASKS, Data, Filters, Quiet
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.server import SERVER, Server
 from clearml_snapshot.cli.terminal import note
@@ -16,16 +16,18 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.filters import TaskFilter, parse_time
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.saved import CountedAgain, Reason, StoredTask
+    from clearml_snapshot.exporter.saved import CountedAgain, Reason
 
 PANEL: Final = "Look after it"
 _COLUMNS: Final = (
-    "task_id, server_id, state, metric_filter, points_stored, started, last_update, last_iteration"
+    "task_id, project_id, server_id, state, metric_filter, points_stored, points_bad, started, "
+    "last_update, last_iteration"
 )
 _IN_WORDS: Final[dict["Reason", str]] = {
     "another server's": "of another server",
     "metric filter": "exported with a metric filter",
     "not whole": "not whole here (partial, failed, gone, shrunk)",
+    "values differ": "with values that differ from what was sent (points_bad)",
     "gone": "gone from the server",
     "running": "not ended",
     "too young": "updated within --older-than",
@@ -59,23 +61,23 @@ def scalars_saved(
         ),
     ] = 4,
     data: Data = DEFAULT_DATA,
+    quiet: Quiet = False,
 ) -> None:
     """Print ids of tasks whose every scalar is here, just counted again.
 
     For servers that are full. A task is listed when it has ended, is stored whole and without a
-    metric filter, has not changed since, and the server counts as many points as are stored.
+    metric filter, has not changed since, the server counts as many points as are stored, and the
+    files that hold them are as they were written.
     It says nothing about console, plots, debug samples, artifacts and models: they are not here.
     """
-    from clearml_snapshot.exporter.saved import count_again
-
     limit = None if older_than is None else parse_time(older_than, datetime.now(UTC))
-    stored = _stored(data, filters)
-    found = count_again(
-        stored, limits=server.limits(), older_than=limit, workers=workers, notice=note
+    say: Callable[[str], None] = (lambda _: None) if quiet else note
+    found = _ask_again(
+        data, filters, limits=server.limits(), older_than=limit, workers=workers, notice=say
     )
     write_text("".join(f"{task_id}\n" for task_id in found.task_ids))
     for line in summary(found):
-        note(line)
+        say(line)
     if found.count("count differs") or found.count("not counted"):
         raise typer.Exit(ExitCode.PARTIAL)
 
@@ -91,10 +93,20 @@ def summary(found: "CountedAgain") -> Iterator[str]:
     )
 
 
-def _stored(data: Path, filters: TaskFilter) -> list["StoredTask"]:
-    from clearml_snapshot.exporter.saved import StoredTask
+def _ask_again(
+    data: Path, filters: TaskFilter, *, notice: Callable[[str], None], **options: Any
+) -> "CountedAgain":
+    """Read the candidates, have them counted, and prove the files of those that would be listed.
+
+    The snapshot is held until then: what is proved is what was read.
+    """
+    from clearml_snapshot.exporter.saved import StoredTask, count_again, prove
     from clearml_snapshot.queries import open_dataset
 
     with open_dataset(data, filter=filters) as dataset:
         rows = dataset.rows(dataset.tasks().project(_COLUMNS))
-    return [StoredTask(*row) for row in rows.rows]
+        stored = [StoredTask(*row) for row in rows.rows]
+        found = count_again(stored, notice=notice, **options)
+        listed = set(found.task_ids)
+        prove(dataset.snapshot, [one for one in stored if one.task_id in listed], notice)
+    return found

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import singledispatch
 from typing import Final
 
+from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.report import ExportReport, Forecast
 
 _SHOWN_PROBLEMS: Final = 10
@@ -33,18 +34,20 @@ def _(report: ExportReport) -> Iterator[str]:
     yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
     if report.tasks_shrunk:
         yield (
-            f"shrunk: of {report.tasks_shrunk:,} tasks the server has less than is stored here; "
-            "that stays (--accept-loss gives it up)"
+            f"shrunk: of {counted(report.tasks_shrunk, 'task')} the server has less than is stored "
+            "here; that stays (--accept-loss gives it up)"
         )
     if report.points_bad:
-        yield f"odd values: {report.points_bad:,} points differ from what was sent (points_bad)"
+        odd = counted(report.points_bad, "point")
+        yield f"odd values: {odd} stored other than sent (points_bad)"
     if report.redacted:
-        yield f"redacted: {report.redacted:,} values look like credentials (--keep-secrets)"
+        values = counted(report.redacted, "value")
+        yield f"redacted: {values} taken for credentials (--keep-secrets)"
     yield from (f"left out: {text}" for text in report.left_out)
     yield from _problems(report)
     yield from (f"look: {text}" for text in report.alarms)
     yield (
-        f"{report.server}: {report.requests:,} requests ({report.retries:,} repeated), "
+        f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} repeated), "
         f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
     )
     yield f"{_RESULTS.get(report.result, report.result)}; the folder to copy: {report.snapshot}"
@@ -61,12 +64,22 @@ def _(report: Forecast) -> Iterator[str]:
         f"{report.tasks_refreshed:,} with new metadata only, {report.tasks_unchanged:,} unchanged, "
         f"{report.tasks_gone:,} gone from the server"
     )
-    yield f"points: about {report.points:,} to read (by the server's own summary)"
+    yield f"points: {_points_to_read(report)}"
     yield from (f"look: {text}" for text in report.alarms)
+    about = "at least" if report.tasks_uncounted else "about"
     yield (
-        f"an export would send about {report.requests:,} requests; this dry run took "
+        f"an export would send {about} {counted(report.requests, 'request')}; this dry run took "
         f"{report.cost:,}, {report.seconds:,.1f} s, and wrote nothing"
     )
+
+
+def _points_to_read(report: Forecast) -> str:
+    if report.points is None:
+        return "unknown: the server does not count them"
+    counts = f"about {report.points:,} to read (by the server's own summary)"
+    if not report.tasks_uncounted:
+        return counts
+    return f"{counts}; unknown of {counted(report.tasks_uncounted, 'task')} that it does not count"
 
 
 def _problems(report: ExportReport) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """``last_metrics``: what the server says of a task's series; a summary, and not the data."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,9 @@ class Claims:
     """What the server says of one task's series."""
 
     rows: tuple[Mapping[str, Any], ...] = ()
-    """Columns of ``store.writer.CLAIMS``; a number that is none is None."""
+    """Columns of ``store.writer.CLAIMS``, one row a series; a number that is none is None."""
+    is_ambiguous: bool = False
+    """Whether the server named a series of ours twice: then its counts prove nothing."""
 
     def table(self) -> pa.Table:
         """Give them as the stage takes them."""
@@ -37,32 +39,46 @@ class Claims:
         The number grows with every report, one that overwrites a point too, and with nothing else:
         as long as it stands still, no point has been reported.
         """
-        if len(self.rows) >= MOST_SERIES:
+        if self.is_ambiguous or len(self.rows) >= MOST_SERIES:
             return None
         counts = [row["server_count"] for row in self.rows if _is_wanted(row, wanted)]
         return None if None in counts else sum(counts)
 
-    def points(self, wanted: Sequence[MetricChoice] | None) -> int:
-        """Estimate the points of the asked series: overwritten ones count more than once."""
-        return sum(row["server_count"] or 0 for row in self.rows if _is_wanted(row, wanted))
+    def points(self, wanted: Sequence[MetricChoice] | None) -> int | None:
+        """Estimate the points of the asked series: overwritten ones count more than once.
+
+        None where the server does not count them, as older ones do not.
+        """
+        counts = [row["server_count"] for row in self.rows if _is_wanted(row, wanted)]
+        return None if None in counts else sum(counts)
 
 
 def read_claims(task_id: str, last_metrics: object) -> Claims:
-    """Make them of a task's ``last_metrics``; whatever is not in its form is passed over."""
-    return Claims(
-        tuple(
-            {
-                "task_id": task_id,
-                "metric": clean_text(str(said["metric"])),
-                "variant": clean_text(str(said["variant"])),
-                "server_count": _count(said.get("count")),
-                **{column: _number(said.get(name)) for column, name in _COLUMNS.items()},
-            }
-            for variants in _mappings(last_metrics)
-            for said in _mappings(variants)
-            if isinstance(said, dict) and {"metric", "variant"} <= said.keys()
-        )
-    )
+    """Make them of a task's ``last_metrics``; whatever is not in its form is passed over.
+
+    Two names can be one here, once they are text that can be stored, and their points are one
+    series then. Of two claims the one with the higher count stays: it has seen more of the points.
+    """
+    told = [*_rows(task_id, last_metrics)]
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in told:
+        held = rows.setdefault((row["metric"], row["variant"]), row)
+        if (row["server_count"] or 0) > (held["server_count"] or 0):
+            rows[row["metric"], row["variant"]] = row
+    return Claims(tuple(rows.values()), len(rows) < len(told))
+
+
+def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:
+    for variants in _mappings(last_metrics):
+        for said in _mappings(variants):
+            if isinstance(said, dict) and {"metric", "variant"} <= said.keys():
+                yield {
+                    "task_id": task_id,
+                    "metric": clean_text(str(said["metric"])),
+                    "variant": clean_text(str(said["variant"])),
+                    "server_count": _count(said.get("count")),
+                    **{column: _number(said.get(name)) for column, name in _COLUMNS.items()},
+                }
 
 
 def _mappings(said: object) -> Iterable[Any]:

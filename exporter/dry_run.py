@@ -55,47 +55,53 @@ def forecast(
         agenda = make_agenda(server, snapshot, selection, options, progress)
         expected = _expected(server, agenda, snapshot)
     traffic, plan, planned = server.api.traffic, agenda.plan, agenda.plan.to_read
-    read = {task_id for task_id, points in expected.items() if points is not None}
+    counts = [points for points in expected.values() if points is not None]
     return Forecast(
         server=server.api.host,
         user=server.identity.user_name,
         selections=tuple(agenda.survey.words),
         tasks_new=sum(one.known is None for one in planned),
-        tasks_changed=sum(one.known is not None and one.task.task_id in read for one in planned),
-        tasks_refreshed=sum(one.task.task_id not in read for one in planned),
+        tasks_changed=sum(
+            one.known is not None and one.task.task_id in expected for one in planned
+        ),
+        tasks_refreshed=sum(one.task.task_id not in expected for one in planned),
         tasks_unchanged=len(plan.unchanged),
         tasks_gone=len(agenda.survey.gone),
         alarms=tuple(agenda.survey.alarms),
-        points=sum(points or 0 for points in expected.values()),
-        requests=traffic.requests + sum(map(_requests, planned, map(expected.get, _ids(agenda)))),
+        points=sum(counts) if counts or not expected else None,
+        tasks_uncounted=len(expected) - len(counts),
+        requests=traffic.requests + sum(_requests(one, expected) for one in planned),
         cost=traffic.requests,
         seconds=time.monotonic() - clock,
     )
 
 
 def _expected(server: Server, agenda: Agenda, snapshot: Snapshot | None) -> dict[str, int | None]:
-    """Estimate the points to read of each planned task; None where those stored can stay."""
+    """Estimate the points of each task whose points would be read; None where nobody counts them.
+
+    A planned task that is not among them needs its metadata only.
+    """
     in_doubt = [one.task.task_id for one in agenda.plan.to_read if one.points == "ask"]
     reports = stored_reports(snapshot, in_doubt)
     heavy = with_details(server.api, agenda.plan.to_read, Redactor(False), False)
-    return {one.task.task_id: _points(one, details, reports) for one, details in heavy}
+    return {
+        one.task.task_id: details.claims.points(one.metrics.wanted)
+        for one, details in heavy
+        if not _stays(one, details, reports)
+    }
 
 
-def _points(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> int | None:
-    if one.points == "keep":
-        return None
+def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
+    """Tell whether the stored points would be kept, as far as the server's summary says."""
+    if one.points != "ask":
+        return one.points == "keep"
     stored = reports.get(one.task.task_id)
-    is_same = stored is not None and details.claims.reports(one.metrics.wanted) == stored
-    return None if one.points == "ask" and is_same else details.claims.points(one.metrics.wanted)
+    return stored is not None and details.claims.reports(one.metrics.wanted) == stored
 
 
-def _requests(one: PlannedTask, points: int | None) -> int:
+def _requests(one: PlannedTask, expected: Mapping[str, int | None]) -> int:
     """Count the requests for a task's points: its pages, and a last count when they are several."""
-    if points is None:
+    if one.task.task_id not in expected:
         return int(one.points == "ask")
-    pages = max(1, -(-points // PAGE))
+    pages = max(1, -(-(expected[one.task.task_id] or 0) // PAGE))
     return pages + (_AGAIN if pages > 1 else 0)
-
-
-def _ids(agenda: Agenda) -> list[str]:
-    return [one.task.task_id for one in agenda.plan.to_read]

@@ -100,8 +100,11 @@ class Forecast:
     tasks_unchanged: int
     tasks_gone: int
     alarms: tuple[str, ...]
-    points: int
-    """Points to read, by the server's own summaries; overwritten ones count more than once."""
+    points: int | None
+    """Points to read, by the server's own summaries; overwritten ones count more than once. None:
+    it counts those of none of the tasks."""
+    tasks_uncounted: int
+    """Tasks to read whose points the server does not count; they are not in ``points``."""
     requests: int
     """Requests that the export would send, those of its listing among them."""
     cost: int

@@ -12,13 +12,17 @@ from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
-from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.errors import DatasetError, RefusedError
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.verify import damage
 from clearml_snapshot.exporter.tasks import Task, read_task
 
 Reason = Literal[
     "another server's",
     "metric filter",
     "not whole",
+    "values differ",
     "gone",
     "running",
     "too young",
@@ -40,10 +44,12 @@ class StoredTask:
     """What the dataset holds of a task: columns of ``tasks``."""
 
     task_id: str
+    project_id: str | None
     server_id: str
     state: str
     metric_filter: str | None
     points_stored: int | None
+    points_bad: int | None
     started: datetime | None
     last_update: datetime | None
     last_iteration: int | None
@@ -94,12 +100,41 @@ def count_again(
     return CountedAgain(sure, doubts)
 
 
+def prove(
+    snapshot: Snapshot,
+    stored: Sequence[StoredTask],
+    notice: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Hash the files in which tasks and their points stand: a row of ``tasks`` proves no point.
+
+    Args:
+        snapshot: the one that the tasks were read from, held.
+        stored: the tasks; the points of one stand in its project's folder.
+        notice: is told what takes its time.
+
+    Raises:
+        DatasetError: a file is not as it was written.
+    """
+    if not stored:
+        return
+    folders = {layout.part("scalars", one.project_id, "") for one in stored} | {"tasks/"}
+    entries = [one for one in snapshot.files if one.path.startswith(tuple(folders))]
+    notice(f"hashing {len(entries):,} files, {sum(one.bytes for one in entries) / 1e6:,.1f} MB")
+    problem = next(damage(snapshot.root, entries), None)
+    if problem is not None:
+        raise DatasetError(
+            f"{snapshot.root} is damaged: {problem}; no task is listed; run clearml-snapshot verify"
+        )
+
+
 def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
     if one.server_id != host:
         return "another server's"
     if one.metric_filter is not None:
         return "metric filter"
-    return None if one.state == "complete" else "not whole"
+    if one.state != "complete":
+        return "not whole"
+    return None if one.points_bad == 0 else "values differ"
 
 
 def _server_doubts(

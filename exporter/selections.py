@@ -50,10 +50,10 @@ class ListedSelection:
 
     number: int
     """Counts from 1, in the order in which they were asked; changes when an earlier one goes."""
-    words: str
+    selection: str
     """The options of ``export`` that ask the same again."""
     matched: int | None
-    """The tasks that it found last; None where that is not known."""
+    """The tasks that it found when it last found any; None where that is not known."""
     metrics: str
     """What is asked of the tasks: ``all``, or the metric arguments."""
 
@@ -138,7 +138,8 @@ def _written(snapshot: Snapshot) -> Sequence[Mapping[str, Any]]:
 def _told(number: int, written: Mapping[str, Any]) -> ListedSelection:
     wanted = list(written.get("metrics", ())) or ["all"]
     unwanted = [f"not {metric}" for metric in written.get("exclude_metrics", ())]
-    matched = written.get("matched")
+    # An export writes null for one that has never found a task; other writers, nothing at all.
+    matched = (written["matched"] or 0) if "matched" in written else None
     return ListedSelection(number, words(written), matched, ", ".join([*wanted, *unwanted]))
 
 

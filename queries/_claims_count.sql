@@ -1,7 +1,33 @@
--- How many series the server's summary covers, and how many it leaves out of tasks that have one.
+-- How many series the server's summary covers, and why it does not cover the others.
+--
+-- A series has at most one reason. The server sums up 2,000 series a task: in a task of that many
+-- that have a summary, those without came later.
+WITH claimed AS (
+    SELECT
+        *,
+        coalesce(server_count, server_last, server_min, server_max) IS NOT NULL AS has_claim,
+        count(*) FILTER (has_claim) OVER (PARTITION BY task_id) AS claims
+    FROM series
+),
+explained AS (
+    SELECT
+        has_claim,
+        has_claim AND server_count IS NULL AS is_uncounted,
+        CASE
+            WHEN has_claim THEN NULL
+            WHEN n = n_nonfinite + n_null THEN 'no numbers'
+            WHEN claims >= 2000 THEN 'beyond the cap'
+            WHEN tasks.state IN ('shrunk', 'gone') THEN 'lost'
+            ELSE 'not told'
+        END AS why
+    FROM claimed
+    LEFT JOIN tasks USING (task_id)
+)
 SELECT
-    count(*) FILTER (server_count IS NOT NULL) AS compared,
-    count(*) FILTER (server_count IS NULL AND task_id IN (
-        SELECT task_id FROM series WHERE server_count IS NOT NULL
-    )) AS unclaimed
-FROM series;
+    count(*) FILTER (has_claim) AS compared,
+    count(*) FILTER (is_uncounted) AS uncounted,
+    count(*) FILTER (why = 'no numbers') AS without_numbers,
+    count(*) FILTER (why = 'beyond the cap') AS beyond_cap,
+    count(*) FILTER (why = 'lost') AS lost,
+    count(*) FILTER (why = 'not told') AS not_told
+FROM explained;

@@ -13,9 +13,17 @@ class Claims:
     """How far the server's summary and the points agree."""
 
     compared: int
-    """Series with a claim."""
-    unclaimed: int
-    """Series without one in tasks that have some: the server keeps at most 2,000 a task."""
+    """Series with a claim, of whatever is in it."""
+    uncounted: int
+    """Of those compared, series whose reports are not counted, as on older servers."""
+    without_numbers: int
+    """Series without a claim whose points have no finite number to sum up."""
+    beyond_cap: int
+    """Other series without a claim, of tasks of which 2,000 have one: the server keeps no more."""
+    lost: int
+    """Other series without a claim, of tasks that the server has lost, or lost points of."""
+    not_told: int
+    """The rest of the series without a claim."""
     disagreeing: int
     """Of those compared."""
     unexplained: int
@@ -25,9 +33,21 @@ class Claims:
         """Tell it in one line."""
         line = f"{self.compared:,} series compared with the server's summary: "
         line += f"{self.disagreeing:,} disagree, {self.unexplained:,} of them for no known reason"
-        if self.unclaimed:
-            line += f"; of {self.unclaimed:,} more it says nothing (it keeps 2,000 series a task)"
-        return line
+        if self.uncounted:
+            line += f"; {self.uncounted:,} have no count in it (an older server)"
+        reasons = (
+            (self.beyond_cap, "beyond the 2,000 series a task that it keeps"),
+            (self.without_numbers, "without a finite number"),
+            (self.lost, "lost by the server"),
+            (self.not_told, "left out by it (older servers do)"),
+        )
+        told = [f"{number:,} {why}" for number, why in reasons if number]
+        return line + (f"; {self.unclaimed:,} have none: {', '.join(told)}" if told else "")
+
+    @property
+    def unclaimed(self) -> int:
+        """Count the series that the server's summary leaves out, for whatever reason."""
+        return self.without_numbers + self.beyond_cap + self.lost + self.not_told
 
 
 def disagreements(dataset: Dataset) -> duckdb.DuckDBPyRelation:
@@ -38,8 +58,8 @@ def disagreements(dataset: Dataset) -> duckdb.DuckDBPyRelation:
 def count_claims(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> Claims:
     """Count what ``disagreements`` gave, and what could be compared at all."""
     counts = dataset.sql(catalogue.read("_claims_count.sql"))
-    ((compared, unclaimed),) = dataset.rows(counts).rows
+    (covered,) = dataset.rows(counts).as_dicts()
     series = "count(DISTINCT (task_id, metric, variant))"
     numbers = differing.aggregate(f"{series}, {series} FILTER (NOT legitimate)")
     ((disagreeing, unexplained),) = dataset.rows(numbers).rows
-    return Claims(compared, unclaimed, disagreeing, unexplained)
+    return Claims(**covered, disagreeing=disagreeing, unexplained=unexplained)

@@ -7,7 +7,7 @@ by file and never met as a reader's error.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -206,8 +206,13 @@ def _file_problems(snapshot: Snapshot) -> Iterator[str]:
     for table in layout.TABLE_NAMES:
         if not any(entry.table == table for entry in snapshot.files):
             yield f"snapshot.json lists no file of {table}"
+    yield from damage(snapshot.root, snapshot.files)
+
+
+def damage(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
+    """Check the place, size and hash of files of a snapshot; one line a damaged one."""
     with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
-        found = pool.map(lambda entry: _file_problem(snapshot.root, entry), snapshot.files)
+        found = pool.map(lambda entry: _file_problem(root, entry), entries)
         yield from (problem for problem in found if problem is not None)
 
 

@@ -83,9 +83,38 @@ def test_status_as_json(data: Path, capsys: Capture, tmp_path: Path) -> None:
     assert told["states"] == {"complete": 1, "partial": 1}
     assert told["problem_tasks"][0]["name"] == ODD
     assert [one["matched"] for one in told["selections"]] == [1, None]
+    assert told["selections"][1]["selection"] == "--metric loss"
     file = tmp_path / "status.json"
     assert main(["status", "--data", str(data), "-o", str(file)]) == 0
     assert json.loads(file.read_text()).keys() == told.keys()
+
+
+def test_status_of_a_selection_that_found_nothing(data: Path, capsys: Capture) -> None:
+    _commit(data, selections=[{"filter": {"tags": ["x"]}, "matched": None}])
+    assert main(["status", "--data", str(data)]) == 0
+    assert _page(capsys)["selections"] == "1  --tag x  (0 tasks)"
+
+
+def test_status_of_tasks_that_are_not_selected(data: Path, capsys: Capture) -> None:
+    told = "what is no longer selected is as of its fetched_at, not of today"
+    assert main(["status", "--data", str(data)]) == 0
+    assert told not in capsys.readouterr().out
+    task = {"server_id": "http://x", "fetched_at": NOW, "fingerprint": "f", "state": "complete"}
+    _commit(data, {**task, "task_id": "c" * 32, "selected": False})
+    assert main(["status", "--data", str(data)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = lines.index(f"            {told}")
+    assert lines[at - 1].endswith(", 1 no longer selected")
+    assert len(lines[at]) <= 80
+
+
+def _commit(data: Path, *rows: dict[str, Any], selections: Any = ()) -> None:
+    with writing(data) as dataset:
+        stage = dataset.new_stage()
+        for row in rows:
+            stage.add(row)
+        export = {"export_id": "later", "started": NOW, "result": "complete"}
+        dataset.commit(stage, server={}, selections=list(selections), export_row=export)
 
 
 def test_status_of_nothing(tmp_path: Path, capsys: Capture) -> None:

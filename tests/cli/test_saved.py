@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOT_HERE = "scalars only: console, plots, debug samples, artifacts and models are not here"
@@ -123,3 +124,37 @@ def test_a_dead_server_lists_nothing(server: StandIn, capfd: pytest.CaptureFixtu
     limits = ["--timeout", "0.5", "--give-up-after", "0.5"]
     assert main(["scalars-saved", *limits]) == ExitCode.SERVER
     assert capfd.readouterr().out == ""
+
+
+def test_a_changed_file_lists_nothing(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its size is as it was, so that a count of rows would find nothing."""
+    root = open_snapshot(tmp_path / "data").root
+    project = server.database.tasks[ids(server)[0]]["project"]
+    changed = next((root / "scalars" / f"project_id={project}").glob("*.parquet"))
+    content = changed.read_bytes()
+    changed.write_bytes(content[:50] + bytes(100) + content[150:])
+    assert main(["scalars-saved", "--quiet"]) == ExitCode.DATASET
+    printed, said = capfd.readouterr()
+    assert printed == ""
+    assert changed.name in said
+    assert "no task is listed; run clearml-snapshot verify" in said
+    assert main(["scalars-saved", "--project", "speech"]) == ExitCode.COMPLETE
+    assert capfd.readouterr().out.splitlines() == ids(server)[2:]
+
+
+def test_quiet_leaves_the_ids(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["scalars-saved", "--quiet"]) == ExitCode.COMPLETE
+    assert capfd.readouterr() == ("".join(f"{task}\n" for task in ids(server)), "")
+
+
+def test_odd_values_are_told(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    task = ids(server)[0]
+    big = {"metric": "big", "variant": "v", "iter": 0, "value": 2**60 + 1}
+    server.database.report(task, [big])
+    assert main(["export", "--quiet"]) == ExitCode.COMPLETE
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)[1:]
+    assert "not listed: 1 with values that differ from what was sent (points_bad)" in said

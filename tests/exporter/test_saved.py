@@ -2,19 +2,21 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from clearml_snapshot.exporter import saved
 from clearml_snapshot.exporter.api import READING_ENDPOINTS, Limits
-from clearml_snapshot.exporter.errors import LoginError, ServerError
+from clearml_snapshot.exporter.errors import DatasetError, LoginError, ServerError
 from clearml_snapshot.exporter.pace import Pace
-from clearml_snapshot.exporter.saved import CountedAgain, StoredTask, count_again
+from clearml_snapshot.exporter.saved import CountedAgain, StoredTask, count_again, prove
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
@@ -246,3 +248,51 @@ def test_wrong_keys_are_said(home: "Home", monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", "wrong")
     with pytest.raises(LoginError):
         again(home)
+
+
+@pytest.mark.parametrize("value", [2**60 + 1, None, "text"])
+def test_values_that_are_not_the_servers_leave_a_task_out(take_home: TakeHome, value: Any) -> None:
+    """The count is right, and yet a deleted task takes something with it."""
+    home = take_home(history())
+    task = ids(home)[2]
+    home.database.report(task, [{"metric": "odd", "variant": "v", "iter": 0, "value": value}])
+    assert home.export().result == "complete"
+    assert home.tasks()[task]["points_bad"] == 1
+    assert again(home).left_out == {task: "values differ"}
+
+
+def damage(path: Path) -> None:
+    """Change a byte and not the size: opening a snapshot looks at sizes."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("table", ["tasks", "scalars"])
+def test_a_changed_file_of_a_listed_task_is_found(home: "Home", table: str) -> None:
+    told: list[str] = []
+    listed, snapshot = stored(home), open_snapshot(home.folder)
+    prove(snapshot, listed, told.append)
+    assert told[0].startswith("hashing 2 files, ")
+    changed = next((snapshot.root / table).rglob("*.parquet"))
+    damage(changed)
+    with pytest.raises(
+        DatasetError, match=r"content changed .*; run clearml-snapshot verify$"
+    ) as e:
+        prove(snapshot, listed)
+    assert changed.relative_to(snapshot.root).as_posix() in str(e.value)
+    prove(snapshot, [])
+
+
+def test_only_the_folders_of_listed_tasks_are_hashed(take_home: TakeHome) -> None:
+    home = take_home(history(1))
+    elsewhere = home.database.add_task("elsewhere", "other/project")
+    home.database.report_series(elsewhere, "loss", "train", [0], [1.0], [1])
+    home.export()
+    snapshot, tasks = open_snapshot(home.folder), stored(home)
+    of = {one.task_id: one for one in tasks}
+    folder = f"project_id={of[elsewhere].project_id}"
+    damage(next((snapshot.root / "scalars" / folder).glob("*.parquet")))
+    prove(snapshot, [of[ids(home)[0]]])
+    with pytest.raises(DatasetError, match="content changed"):
+        prove(snapshot, tasks)

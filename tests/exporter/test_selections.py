@@ -112,15 +112,30 @@ def _made(data: Path, selections: Any) -> None:
 
 
 def _asked(data: Path) -> Sequence[str]:
-    return [one.words for one in remembered(open_snapshot(data))]
+    return [one.selection for one in remembered(open_snapshot(data))]
 
 
 def test_what_is_remembered(tmp_path: Path) -> None:
     one = Selection(metrics=("loss",), exclude_metrics=("loss/val",)).as_json() | {"matched": 12}
     _made(tmp_path / "data", [EVERYTHING.as_json(), one])
     first, second = remembered(open_snapshot(tmp_path / "data"))
-    assert (first.number, first.words, first.matched, first.metrics) == (1, "--all", None, "all")
+    assert (first.number, first.selection, first.matched, first.metrics) == (
+        1,
+        "--all",
+        None,
+        "all",
+    )
     assert (second.number, second.matched, second.metrics) == (2, 12, "loss, not loss/val")
+
+
+@pytest.mark.parametrize(("written", "matched"), [({}, None), ({"matched": None}, 0)])
+def test_one_that_never_found_a_task(
+    tmp_path: Path, written: dict[str, Any], matched: int | None
+) -> None:
+    """An export writes null for it; what wrote nothing at all did not count."""
+    _made(tmp_path / "data", [EVERYTHING.as_json() | written])
+    (one,) = remembered(open_snapshot(tmp_path / "data"))
+    assert one.matched == matched
 
 
 @pytest.mark.parametrize("written", [None, {}, []])
@@ -136,7 +151,7 @@ def test_removing_changes_nothing_else(tmp_path: Path) -> None:
     three = [Selection(metrics=(name,)).as_json() for name in "abc"]
     _made(data, three)
     before = open_snapshot(data)
-    assert remove(data, 2).words == "--metric b"
+    assert remove(data, 2).selection == "--metric b"
     after = open_snapshot(data)
     assert _asked(data) == ["--metric a", "--metric c"]
     assert after.number == before.number + 1

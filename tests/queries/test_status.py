@@ -1,7 +1,8 @@
 """What a status counts and names, and what the server's claims are compared with."""
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,16 @@ def test_a_renamed_project_is_one_row_with_its_newest_name(
 Claim = tuple[float | None, float | None, float | None, int | None]
 """last, min, max, count"""
 
+_USUAL = (1.0, 3.0, 2.0)
 
-def _claimed(data: Path, claims: Mapping[str, Claim | None], **columns: Any) -> None:
+
+def _claimed(
+    data: Path,
+    claims: Mapping[str, Claim | None],
+    values: Mapping[str, Sequence[float | None]] | None = None,
+    **columns: Any,
+) -> None:
     """Write a task with three points a series, and what the server says of them."""
-    values = [1.0, 3.0, 2.0]
     with writing(data) as dataset:
         stage = dataset.new_stage()
         buffer = PointBuffer(stage, None)
@@ -146,7 +153,7 @@ def _claimed(data: Path, claims: Mapping[str, Claim | None], **columns: Any) -> 
                         "variant": [variant] * 3,
                         "iteration": pa.array([0, 1, 2], pa.int64()),
                         "timestamp": pa.array([START] * 3, pa.timestamp("ms", "UTC")),
-                        "value": values,
+                        "value": pa.array((values or {}).get(variant, _USUAL), pa.float64()),
                         "worker": ["w"] * 3,
                     }
                 )
@@ -179,7 +186,40 @@ def test_claims_that_agree_are_not_listed(tmp_path: Path) -> None:
     assert rows == []
     assert line == (
         "2 series compared with the server's summary: 0 disagree, 0 of them for no known reason; "
-        "of 1 more it says nothing (it keeps 2,000 series a task)"
+        "1 have none: 1 left out by it (older servers do)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "values", "others", "why"),
+    [
+        ({}, [1.0, 3.0, 2.0], 2000, "1 have none: 1 beyond the 2,000 series a task that it keeps"),
+        ({}, [1.0, 3.0, 2.0], 1999, "1 have none: 1 left out by it (older servers do)"),
+        ({}, [None, math.nan, math.inf], 2000, "1 have none: 1 without a finite number"),
+        ({"state": "gone"}, [1.0, 3.0, 2.0], 1, "1 have none: 1 lost by the server"),
+    ],
+)
+def test_why_a_series_has_no_claim(
+    tmp_path: Path, columns: Any, values: list[float | None], others: int, why: str
+) -> None:
+    claims: dict[str, Claim | None] = {
+        f"v{number}": (None, 1.0, 3.0, 3) for number in range(others)
+    }
+    _claimed(tmp_path / "data", {**claims, "none": None}, {"none": values}, **columns)
+    rows, line = _found(tmp_path / "data")
+    assert rows == []
+    assert line.startswith(f"{others:,} series compared with the server's summary: 0 disagree")
+    assert line.endswith(f"; {why}")
+
+
+def test_a_claim_without_a_count_is_compared(tmp_path: Path) -> None:
+    """Older servers do not count reports."""
+    _claimed(tmp_path / "data", {"x": (2.0, 1.5, 3.0, None)})
+    rows, line = _found(tmp_path / "data")
+    assert [row[:2] for row in rows] == [("x", "min")]
+    assert line == (
+        "1 series compared with the server's summary: 1 disagree, 1 of them for no known reason; "
+        "1 have no count in it (an older server)"
     )
 
 
@@ -219,7 +259,7 @@ def test_why_claims_disagree(
         ({"state": "shrunk"}, "points stay here that the server lost"),
     ],
 )
-def test_a_state_explains_it(tmp_path: Path, columns: Mapping[str, str], why: str) -> None:
+def test_a_state_explains_it(tmp_path: Path, columns: Mapping[str, Any], why: str) -> None:
     _claimed(tmp_path / "data", {"x": (2.0, 1.0, 3.0, 2)}, **columns)
     (row,), _ = _found(tmp_path / "data")
     assert row[-2:] == (True, why)
