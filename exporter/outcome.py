@@ -59,7 +59,7 @@ def is_other_run(one: FetchedTask, stored: KnownTask, stored_series: Mapping[Nam
         return False
     claims = _series_claims(one.details.claims)
     known = {name: shape for name, shape in stored_series.items() if shape.server_count is not None}
-    if not known or len(claims) >= MOST_SERIES:
+    if not known or one.details.claims.is_ambiguous or len(claims) >= MOST_SERIES:
         return started != stored.started
     return any(not _goes_on(claims.get(name), shape) for name, shape in known.items())
 
