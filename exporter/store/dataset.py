@@ -118,12 +118,17 @@ def writing(data: Path, *, wait: bool = False) -> Iterator["Dataset"]:
 
 @contextmanager
 def _given_back() -> Iterator[None]:
-    """Let Arrow take memory from the system itself, which gets it back at once.
+    """Let Arrow give back what it frees, which its usual pool (mimalloc) mostly keeps.
 
-    Its own pool keeps what was freed: 6 million points peaked at 343 MB with it, at 289 without.
+    6 million points peaked at 343 MB with that one, at 303 with jemalloc and at 289 with the
+    system's own, which costs a tenth of the time.
     """
     before = pa.default_memory_pool()
-    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        pool = pa.jemalloc_memory_pool()
+    except NotImplementedError:  # not built for this platform
+        pool = pa.system_memory_pool()
+    pa.set_memory_pool(pool)
     try:
         yield
     finally:
