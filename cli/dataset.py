@@ -1,16 +1,17 @@
 """`status`, `verify` and `selections`: what is here, whether it is whole, what is repeated."""
 
 import json
-import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.opening import LimitOptions, opened
 from clearml_snapshot.cli.options import (
     DATASET,
     DEFAULT_DATA,
@@ -38,7 +39,6 @@ _REASON_WIDTH: Final = 32
 """A line of a problem task fits 80 columns."""
 
 _SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
-_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
 def register(app: typer.Typer) -> None:
@@ -70,11 +70,11 @@ def status(
 
     if top is not None and by is None:
         raise UsageError("--top belongs to --by project, user or task")
-    with _opened(dataset) as opened, speaking():
+    with _opened(dataset) as snapshot, speaking():
         if by is not None:
-            write_answer(ranking(opened, by, top), output, name=f"status_by_{by}")
+            write_answer(ranking(snapshot, by, top), output, name=f"status_by_{by}")
         else:
-            _write_status(opened, dataset.data, output)
+            _write_status(snapshot, dataset.data, output)
 
 
 def verify(
@@ -147,18 +147,8 @@ def selections(
         note("its tasks stay; the next export marks those that no other selection finds")
 
 
-def _opened(choice: DatasetChoice) -> "OpenDataset":
-    from clearml_snapshot.queries import open_dataset
-
-    return open_dataset(choice.data, snapshot=_which(choice.snapshot))
-
-
-def _which(snapshot: str | None) -> int | datetime | None:
-    if snapshot is None or re.fullmatch(r"-?\d+", snapshot):
-        return None if snapshot is None else int(snapshot)
-    from clearml_snapshot.exporter.filters import parse_time
-
-    return parse_time(snapshot, datetime.now(UTC))
+def _opened(choice: DatasetChoice) -> "AbstractContextManager[OpenDataset]":
+    return opened(choice, None, LimitOptions())
 
 
 def _write_status(opened: "OpenDataset", data: Path, output: OutputOptions) -> None:
@@ -184,8 +174,11 @@ def page_lines(
     found: "Status", asked: "tuple[ListedSelection, ...]", data: Path | str
 ) -> Iterator[str]:
     """Tell a status in lines of 80 columns or so; the last is the folder to copy."""
+    from clearml_snapshot.queries.coverage import age_in_words
+
+    age = age_in_words(timedelta(seconds=found.age))
     yield f"dataset     {data}"
-    yield f"snapshot    {found.number}, {_moment(found.created_at)} ({_age(found.age)} old)"
+    yield f"snapshot    {found.number}, {_moment(found.created_at)} ({age} old)"
     of = f" (ClearML {found.server_version})" if found.server_version else ""
     yield f"server      {found.server or 'unknown'}{of}"
     yield f"tasks       {found.tasks:,} in {counted(found.projects, 'project')}{_states(found)}"
@@ -247,13 +240,6 @@ def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _age(seconds: float) -> str:
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return counted(int(seconds // size), unit)
-    return "less than a minute"
-
-
 def _size(number: int) -> str:
     size, unit = next(((size, unit) for size, unit in _SIZES if number >= size), _SIZES[-1])
     return f"{number / size:,.1f} {unit}"
@@ -263,13 +249,13 @@ def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
     from clearml_snapshot.exporter.selections import remembered
     from clearml_snapshot.queries.catalogue import read
 
-    with _opened(choice) as opened:
-        asked = remembered(opened.snapshot)
+    with _opened(choice) as snapshot:
+        asked = remembered(snapshot.snapshot)
         columns = {
             name: [getattr(one, name) for one in asked]
             for name in ("number", "selection", "matched", "metrics")
         }
-        write_answer(opened.sql(read("_selections.sql"), columns), output, name="selections")
+        write_answer(snapshot.sql(read("_selections.sql"), columns), output, name="selections")
     if not asked and not output.quiet:
         note("no selection is remembered; an export with a filter, or --all, adds one")
 
