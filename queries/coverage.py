@@ -47,7 +47,10 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         values: what ``Dataset.bound`` gave for the query; ``metric``, ``variant`` and
             ``all_metrics`` count, and may be missing.
     """
-    counts = dataset.sql(read("_coverage.sql"), {name: values.get(name) for name in _PARAMETERS})
+    asked = {name: values.get(name) for name in _PARAMETERS}
+    if isinstance(asked["metric"], str):
+        asked |= _of_one_metric(dataset, asked["metric"], asked["variant"])
+    counts = dataset.sql(read("_coverage.sql"), asked)
     snapshot = dataset.snapshot
     return Coverage(
         **dataset.rows(counts).as_dicts()[0],
@@ -56,6 +59,12 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         created_at=snapshot.created_at,
         about_metrics="metric" in values,
     )
+
+
+def _of_one_metric(dataset: Dataset, metric: str, variant: object) -> dict[str, list[str]]:
+    """Make the parallel lists of a query that takes one metric, and one variant or all of it."""
+    variants = [name for name in dataset.series_names.get(metric, ()) if variant in (None, name)]
+    return {"metric": [metric] * len(variants), "variant": variants}
 
 
 def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]:

@@ -145,5 +145,7 @@ def test_tasks_stand_without_an_option(piped: Piped) -> None:
     assert failed.returncode == 2
     assert "query compare needs tasks: Two or more tasks" in failed.stderr
     board = piped("query", "leaderboard", "-m", "loss", "--best", "lowest", "--also", "acc*")
-    assert board.stdout.splitlines()[1].startswith("loss,train,1,0.123456789012345,training lr=0.1,200,")
+    assert board.stdout.splitlines()[1].startswith(
+        "loss,train,1,0.123456789012345,training lr=0.1,200,"
+    )
     assert "2 of 3 tasks have it" in board.stderr

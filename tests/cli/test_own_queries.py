@@ -55,3 +55,9 @@ def test_a_mistyped_name_has_near_matches_among_both(piped: Piped, mine: Path) -
     assert asked.returncode == 2
     assert "did you mean 'above'" in asked.stderr
     assert "no folder of queries" in piped("query", "--queries", "nowhere", "above").stderr
+
+
+def test_one_metric_has_a_coverage_line_too(piped: Piped, mine: Path) -> None:
+    asked = piped("query", "--queries", str(mine), "above", "-m", "loss")
+    assert (asked.returncode, asked.stdout) == (0, "points\n8\n")
+    assert "2 of 3 tasks have it" in asked.stderr
