@@ -1,7 +1,6 @@
 """What an export came to, in a few lines for a person."""
 
 from collections.abc import Iterator
-from functools import singledispatch
 from typing import Final
 
 from clearml_snapshot.cli.words import counted
@@ -10,14 +9,12 @@ from clearml_snapshot.exporter.report import ExportReport, Forecast
 _SHOWN_PROBLEMS: Final = 10
 
 
-@singledispatch
-def summary(report: object) -> Iterator[str]:
+def summary(report: ExportReport | Forecast) -> Iterator[str]:
     """Say in a few lines what an export came to, or would come to."""
-    raise NotImplementedError(f"no summary of {type(report)}")
+    return _done(report) if isinstance(report, ExportReport) else _expected(report)
 
 
-@summary.register
-def _(report: ExportReport) -> Iterator[str]:
+def _done(report: ExportReport) -> Iterator[str]:
     """Say what an export came to; the last line is the folder to copy."""
     refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
     gone = f", {report.tasks_gone:,} newly gone from the server"
@@ -56,8 +53,7 @@ def _(report: ExportReport) -> Iterator[str]:
 _RESULTS: Final = {"ceiling": "stopped at a ceiling, run it again to go on"}
 
 
-@summary.register
-def _(report: Forecast) -> Iterator[str]:
+def _expected(report: Forecast) -> Iterator[str]:
     """Say what an export would do, and what finding that out took."""
     yield (
         f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} to read again, "

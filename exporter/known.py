@@ -1,7 +1,7 @@
 """What a dataset holds, as an export needs to know it before it asks the server."""
 
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.selection import Remembered
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.stored import rows
 
 _MEMORY: Final = "96MB"
 _SHARED: Final = ("state", "metric_filter", "server_id", "project_id")
@@ -22,7 +23,7 @@ def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
         return {}
     columns = ["task_id", *(field.name for field in fields(KnownTask))]
     known = {}
-    for row in _rows(snapshot, "tasks", columns):
+    for row in rows(snapshot, "tasks", columns):
         for name in _SHARED:
             row[name] = sys.intern(row[name]) if row[name] is not None else None
         task_id = row.pop("task_id")
@@ -37,14 +38,14 @@ def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict
     """
     if snapshot is None or not task_ids:
         return {}
-    rows = _ask(
+    sums = _ask(
         "SELECT task_id, sum(server_count) FROM read_parquet($files) "
         "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) "
         "GROUP BY task_id HAVING count(*) = count(server_count)",
         files=snapshot.paths("series"),
         ids=sorted(task_ids),
     )
-    return {task_id: int(reports) for task_id, reports in rows}
+    return {task_id: int(reports) for task_id, reports in sums}
 
 
 def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, set[str]]:
@@ -93,15 +94,3 @@ def _ask(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
 
     with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
         return connection.execute(sql, parameters).fetchall()
-
-
-def _rows(snapshot: Snapshot, table: str, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Read some columns; one that a file of an older format lacks is NULL."""
-    import pyarrow.parquet as pq
-
-    for path in snapshot.paths(table):
-        file = pq.ParquetFile(path)
-        there = [name for name in columns if name in file.schema_arrow.names]
-        empty = dict.fromkeys(columns)
-        for batch in file.iter_batches(columns=there):
-            yield from ({**empty, **row} for row in batch.to_pylist())
