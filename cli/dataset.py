@@ -275,6 +275,8 @@ def _findings(found: "Verification") -> Iterator[str]:
             f"{counted(found.points, 'point')}, {found.series:,} series, "
             f"{counted(found.tasks, 'task')} in {found.root}"
         )
+        if found.content_id is not None:
+            yield f"content id: {found.content_id}"
 
 
 def _write_claims(folder: Path, output: OutputOptions) -> None:

@@ -47,6 +47,7 @@ STEADY = (
     (r"^(hashing|checking) .*\n", ""),
     (r"20(2[6-9]|[3-9]\d)-\d\d-\d\d \d\d:\d\dZ", "2026-11-22 20:46Z"),
     (r"\d+\.\d MB", "4.5 MB"),
+    (r"(content id:? )[0-9a-f]{64}", r"\g<1>3f7a…51c2 (64 digits)"),
     (r"^\d+ of \d+ tasks, .*\n", ""),  # how far it is, where a machine takes its time
 )
 """What differs from run to run, and what stands for it."""

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import count
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.compact import compact
+from clearml_snapshot.exporter.store.datapackage import descriptor
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry, link_or_copy, sync_tree, write_text
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
@@ -29,6 +30,7 @@ from clearml_snapshot.exporter.store.replace import (
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
 from clearml_snapshot.exporter.store.summary import write_series
+from clearml_snapshot.exporter.store.sums import write_sums
 from clearml_snapshot.exporter.store.writer import HeldPoints, Stage, StagedFile, moved
 
 MOVE_ROWS: Final = 300_000
@@ -43,6 +45,10 @@ class About:
     server: Mapping[str, Any]
     selections: Any
     checkpoint: bool
+    created_at: datetime | None = None
+    """When its contents were so; None is now."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys, JSON-able."""
 
 
 class Build:
@@ -151,23 +157,27 @@ class Build:
         return layout.part_name(self._number, next(self._sequence))
 
     def describe(self, about: About) -> None:
-        """Write ``snapshot.json``, README.md and open.sql, and sync the folder."""
+        """Write ``snapshot.json`` and the texts beside it, and sync the folder."""
         files = sorted(self._files, key=lambda entry: entry.path)
+        created_at = about.created_at or datetime.now(UTC)
         header = {
             "format": layout.FORMAT,
             "format_version": layout.FORMAT_VERSION,
             "tool_version": version("clearml-snapshot"),
             "number": about.number,
-            "created_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "created_at": created_at.isoformat(timespec="milliseconds"),
             "checkpoint": about.checkpoint,
             "server": dict(about.server),
             "selections": about.selections,
             "totals": asdict(self._totals()),
+            **about.more,
         }
         text = json.dumps({**header, "files": [asdict(entry) for entry in files]}, indent=1)
         write_text(self._root / layout.SNAPSHOT_JSON, text + "\n")
         write_text(self._root / layout.README, readme(header))
         write_text(self._root / layout.OPEN_SQL, open_sql())
+        write_text(self._root / layout.DATAPACKAGE, descriptor(header, files))
+        write_sums(self._root, files)
         sync_tree(self._root)
 
     def _totals(self) -> Totals:

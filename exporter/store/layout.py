@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 FORMAT: Final = "clearml-snapshot"
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 ADDED: Final[Mapping[int, Mapping[str, Mapping[str, str]]]] = {
     2: {
@@ -14,7 +14,10 @@ ADDED: Final[Mapping[int, Mapping[str, Mapping[str, str]]]] = {
         "exports": {"tasks_refreshed": "BIGINT", "tasks_gone": "BIGINT"},
     },
 }
-"""Which columns a format version brought, by table, with their types in SQL; all may be NULL."""
+"""Which columns a format version brought, by table, with their types in SQL; all may be NULL.
+
+Version 3 brought ``SHA256SUMS`` and ``datapackage.json``, and no column.
+"""
 
 TABLE_NAMES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
 """The tables, each also the name of its folder."""
@@ -25,6 +28,16 @@ NO_PROJECT: Final = "__HIVE_DEFAULT_PARTITION__"
 SNAPSHOT_JSON: Final = "snapshot.json"
 README: Final = "README.md"
 OPEN_SQL: Final = "open.sql"
+DATAPACKAGE: Final = "datapackage.json"
+SHA256SUMS: Final = "SHA256SUMS"
+INDEX_HTML: Final = "index.html"
+SUMMARY_CSV: Final = "summary.csv"
+
+TEXTS: Final = (SNAPSHOT_JSON, README, OPEN_SQL, DATAPACKAGE, INDEX_HTML, SUMMARY_CSV)
+"""What may lie beside the tables, each with its hash in ``SHA256SUMS``; the last two in packs."""
+
+SUMS_SINCE: Final = 3
+"""The format version from which on a snapshot has ``SHA256SUMS`` and ``datapackage.json``."""
 
 
 def lacking(table: str, version: int) -> dict[str, str]:

@@ -7,13 +7,12 @@ by file and never met as a reader's error.
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,8 +20,7 @@ import pyarrow.parquet as pq
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.files import FileEntry, sha256
-from clearml_snapshot.exporter.store.open_me import open_sql, readme
+from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
@@ -32,11 +30,15 @@ from clearml_snapshot.exporter.store.snapshots import (
     read_header,
 )
 from clearml_snapshot.exporter.store.verify_rows import row_problems
+from clearml_snapshot.exporter.store.verify_sums import (
+    has_sums,
+    hash_problem,
+    stored_content_id,
+    sums_problems,
+)
 
 _HASHING: Final = 4
 """Files hashed at once: more would only make a spinning disk seek."""
-
-_SHORT_HASH: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Verification:
     tasks: int
     series: int
     points: int
+    content_id: str | None = None
+    """The hash of ``SHA256SUMS``; None for an older format."""
 
     @property
     def is_whole(self) -> bool:
@@ -77,14 +81,13 @@ def verify(
     root = _root(folder, snapshot)
     progress = progress or Progress()
     try:
-        header = read_header(root)
-        found = described(root, header)
+        found = described(root, read_header(root))
     except DatasetError as error:
         if _is_newer(root):
             raise
         return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
     with hold(found):
-        return _verified(found, header, progress)
+        return _verified(found, progress)
 
 
 def _root(folder: Path, number: int | None) -> Path:
@@ -104,10 +107,13 @@ def _is_newer(root: Path) -> bool:
         return False
 
 
-def _verified(snapshot: Snapshot, header: Mapping[str, Any], progress: Progress) -> Verification:
+def _verified(snapshot: Snapshot, progress: Progress) -> Verification:
     problems = [*_header_problems(snapshot), *_stranger_problems(snapshot)]
-    texts, notes = _text_problems(snapshot, header)
-    problems += texts
+    notes = []
+    if has_sums(snapshot):
+        problems += sums_problems(snapshot)
+    else:
+        notes.append("snapshot.json, README.md and open.sql have no hash in this older format")
     listed = sum(entry.bytes for entry in snapshot.files)
     progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
     damaged = [*_file_problems(snapshot)]
@@ -129,6 +135,7 @@ def _verified(snapshot: Snapshot, header: Mapping[str, Any], progress: Progress)
         tasks=rows["tasks"],
         series=rows["series"],
         points=rows["scalars"],
+        content_id=stored_content_id(snapshot.root),
     )
 
 
@@ -174,33 +181,6 @@ def _stranger_problems(snapshot: Snapshot) -> Iterator[str]:
                     yield f"not listed in snapshot.json: {path}"
 
 
-def _text_problems(snapshot: Snapshot, header: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Compare README.md and open.sql, which have no hash, with what would be written now."""
-    other = _other_writer(snapshot)
-    if other is not None:
-        return [], [f"README.md and open.sql are of {other}, and not compared"]
-    texts = {layout.OPEN_SQL: open_sql()}
-    try:
-        texts[layout.README] = readme(header)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        return [f"snapshot.json lacks what README.md tells ({error!r})"], []
-    problems = []
-    for name, text in texts.items():
-        try:
-            if (snapshot.root / name).read_bytes() != text.encode():
-                problems.append(f"not as it was written, or does not fit snapshot.json: {name}")
-        except OSError as error:
-            problems.append(f"cannot be read ({error.strerror}): {name}")
-    return problems, []
-
-
-def _other_writer(snapshot: Snapshot) -> str | None:
-    if snapshot.format_version != layout.FORMAT_VERSION:
-        return "an older format"
-    is_ours = snapshot.tool_version == version("clearml-snapshot")
-    return None if is_ours else f"clearml-snapshot {snapshot.tool_version}"
-
-
 def _file_problems(snapshot: Snapshot) -> Iterator[str]:
     """Check each listed file's place, size and hash; the hashes in threads."""
     for table in layout.TABLE_NAMES:
@@ -224,15 +204,9 @@ def _file_problem(root: Path, entry: FileEntry) -> str | None:
         size = path.stat().st_size
         if size != entry.bytes:
             return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
-        found = sha256(path)
-    except FileNotFoundError:
-        return f"missing: {entry.path}"
-    except OSError as error:
-        return f"cannot be read ({error.strerror}): {entry.path}"
-    if found == entry.sha256:
-        return None
-    short = f"{found[:_SHORT_HASH]}… instead of {entry.sha256[:_SHORT_HASH]}…"
-    return f"content changed (sha256 {short}): {entry.path}"
+    except OSError:  # it is told below, with what the system said
+        pass
+    return hash_problem(path, entry.path, entry.sha256)
 
 
 def _is_in_place(entry: FileEntry) -> bool:
@@ -249,10 +223,8 @@ def _is_in_place(entry: FileEntry) -> bool:
 
 
 def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Check rows and schema in the footers; a table's files have all one schema."""
-    usual: dict[str, pa.Schema] = (
-        dict(TABLES) if snapshot.format_version == layout.FORMAT_VERSION else {}
-    )
+    """Check rows and schema in the footers; a table's files have all that of their format."""
+    usual = {table: _schema(table, snapshot.format_version) for table in TABLES}
     for entry in snapshot.files:
         try:
             with pq.ParquetFile(snapshot.root / entry.path) as file:
@@ -262,8 +234,13 @@ def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
             continue
         if rows != entry.rows:
             yield f"{rows:,} rows instead of {entry.rows:,}: {entry.path}"
-        if not schema.equals(usual.setdefault(entry.table, schema), check_metadata=False):
+        if not schema.equals(usual[entry.table], check_metadata=False):
             yield f"another schema than {_difference(schema, usual[entry.table])}: {entry.path}"
+
+
+def _schema(table: str, version: int) -> pa.Schema:
+    newer = layout.lacking(table, version)
+    return pa.schema([column for column in TABLES[table] if column.name not in newer])
 
 
 def _difference(schema: pa.Schema, usual: pa.Schema) -> str:

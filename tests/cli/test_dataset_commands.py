@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -199,7 +200,8 @@ def test_status_loads_nothing_heavy(data: Path) -> None:
 def test_verify_a_whole_one(data: Path, capsys: Capture) -> None:
     assert main(["verify", str(data)]) == 0
     out, err = capsys.readouterr()
-    (line,) = out.splitlines()
+    line, content_id = out.splitlines()
+    assert re.fullmatch(r"content id: [0-9a-f]{64}", content_id)
     assert line.startswith(f"whole: 5 files, {_kilobytes(data)}, 0 points, 0 series, 2 tasks in /")
     assert "hashing 5 files" in err
     assert main(["verify", "--data", str(data), "-q"]) == 0

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ import pytest
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import verify_rows
 from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.layout import FORMAT_VERSION
+from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.sums import write_sums
 from clearml_snapshot.exporter.store.verify import Verification, verify
 from clearml_snapshot.exporter.store.verify_rows import Slab, slabs
 from clearml_snapshot.exporter.store.writer import PointBuffer
@@ -74,7 +76,10 @@ def _header(snapshot: Path) -> dict[str, Any]:
 
 
 def _write_header(snapshot: Path, header: dict[str, Any]) -> None:
+    """Change it as a faulty writer would: SHA256SUMS fits."""
     (snapshot / "snapshot.json").write_text(json.dumps(header, indent=1))
+    with suppress(TypeError, KeyError, AttributeError):  # it makes no sense on purpose
+        write_sums(snapshot, [FileEntry(**entry) for entry in header["files"]])
 
 
 def _rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
@@ -95,7 +100,6 @@ def _rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
     _write_header(snapshot, header)
-    (snapshot / "README.md").unlink(missing_ok=True)
 
 
 def _with(name: str, change: Callable[[list[Any]], list[Any]]) -> Change:
@@ -112,8 +116,7 @@ def _first(value: Any) -> Callable[[list[Any]], list[Any]]:
 
 
 def _problems(snapshot: Path) -> list[str]:
-    """All but that README.md, which ``_rewritten`` removes, is missing."""
-    return [one for one in verify(snapshot).problems if not one.endswith("README.md")]
+    return list(verify(snapshot).problems)
 
 
 def test_a_whole_dataset(made: Path) -> None:
@@ -127,6 +130,7 @@ def test_a_whole_dataset(made: Path) -> None:
         tasks=4,
         series=9,
         points=27,
+        content_id=hashlib.sha256((made / "current" / "SHA256SUMS").read_bytes()).hexdigest(),
     )
     assert found.is_whole
     assert verify(made, 1).tasks == 2
@@ -158,8 +162,9 @@ def test_a_newer_format_is_no_damage(snapshot: Path) -> None:
 
 
 def _every_file(snapshot: Path) -> Iterator[Path]:
-    """List the Parquet files, README.md and open.sql, but not snapshot.json."""
-    yield from sorted(p for p in snapshot.rglob("*") if p.is_file() and p.suffix != ".json")
+    """List all but the two that speak of the others."""
+    lists = ("snapshot.json", "SHA256SUMS")
+    yield from sorted(p for p in snapshot.rglob("*") if p.is_file() and p.name not in lists)
 
 
 def test_a_flipped_bit_in_any_file_names_it(snapshot: Path) -> None:
@@ -173,19 +178,13 @@ def test_a_flipped_bit_in_any_file_names_it(snapshot: Path) -> None:
     assert verify(snapshot).problems == ()
 
 
-def test_a_flipped_bit_in_snapshot_json_is_found(snapshot: Path) -> None:
-    """It has no hash, but what it says of files, server and time stands elsewhere too."""
-    path = snapshot / "snapshot.json"
+@pytest.mark.parametrize("name", ["snapshot.json", "SHA256SUMS"])
+def test_a_flipped_bit_in_a_list_of_files_is_found(snapshot: Path, name: str) -> None:
+    path = snapshot / name
     whole = path.read_bytes()
-    told = _header(snapshot)
     for at in range(0, len(whole), 41):
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        try:
-            changed = json.loads(path.read_bytes())
-        except ValueError:
-            changed = None
-        if changed != told:
-            assert not verify(snapshot).is_whole, whole[at - 20 : at + 20]
+        assert not verify(snapshot).is_whole, whole[at - 20 : at + 20]
 
 
 @pytest.mark.parametrize("table", ["tasks", "hyperparams", "series", "scalars", "exports"])
@@ -280,9 +279,7 @@ def test_a_table_without_files(snapshot: Path, table: str) -> None:
     assert {f"not listed in snapshot.json: {path}" for path in gone} <= set(problems)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("server", {"host": "http://other"}), ("server", None), ("selections", "x")]
-)
+@pytest.mark.parametrize(("key", "value"), [("server", None), ("selections", "x")])
 def test_what_snapshot_json_says_of_itself(snapshot: Path, key: str, value: Any) -> None:
     _write_header(snapshot, _header(snapshot) | {key: value})
     assert len(verify(snapshot).problems) == 1
@@ -304,18 +301,32 @@ def test_totals(snapshot: Path, total: str) -> None:
 
 def test_a_text_that_was_edited(snapshot: Path) -> None:
     (snapshot / "open.sql").write_text("DROP TABLE students;")
+    (problem,) = verify(snapshot).problems
+    assert problem.startswith("content changed")
+    assert problem.endswith(": open.sql")
+
+
+@pytest.mark.parametrize("name", ["README.md", "open.sql", "datapackage.json", "SHA256SUMS"])
+def test_a_text_that_is_gone(snapshot: Path, name: str) -> None:
+    (snapshot / name).unlink()
+    assert verify(snapshot).problems == (f"missing: {name}",)
+
+
+def test_a_text_that_was_added(snapshot: Path) -> None:
+    (snapshot / "index.html").write_text("<h1>Trust me</h1>")
+    assert verify(snapshot).problems == ("not listed in SHA256SUMS: index.html",)
+
+
+def test_a_file_that_only_one_of_the_lists_has(snapshot: Path) -> None:
+    header = _header(snapshot)
+    entries = [FileEntry(**entry) for entry in header["files"]]
+    write_sums(snapshot, entries[1:])
     assert verify(snapshot).problems == (
-        "not as it was written, or does not fit snapshot.json: open.sql",
+        f"SHA256SUMS and snapshot.json disagree: {entries[0].path}",
     )
-
-
-def test_texts_of_another_version_are_not_compared(snapshot: Path) -> None:
-    _write_header(snapshot, _header(snapshot) | {"tool_version": "0.0.1"})
-    found = verify(snapshot)
-    assert found.is_whole
-    assert found.notes == (
-        "README.md and open.sql are of clearml-snapshot 0.0.1, and not compared",
-    )
+    (snapshot / "README.md").unlink()
+    write_sums(snapshot, entries)
+    assert verify(snapshot).problems == ("not listed in SHA256SUMS: README.md",)
 
 
 def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
@@ -333,15 +344,21 @@ def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
 
 def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
     for at in (0, 1):
-        _rewritten(snapshot, "tasks", lambda rows: rows.drop_columns(["redacted"]), at)
+        _rewritten(snapshot, "tasks", lambda rows: rows.drop_columns(["selected"]), at)
+    drop = ["tasks_refreshed", "tasks_gone"]
+    _rewritten(snapshot, "exports", lambda rows: rows.drop_columns(drop))
     assert any(
-        one.startswith("another schema than the table's (redacted") for one in _problems(snapshot)
+        one.startswith("another schema than the table's (selected") for one in _problems(snapshot)
     )
-    older = FORMAT_VERSION - 1
-    _write_header(snapshot, _header(snapshot) | {"format_version": older})
+    (snapshot / "SHA256SUMS").unlink()
+    header = _header(snapshot) | {"format_version": 1}
+    (snapshot / "snapshot.json").write_text(json.dumps(header))
     found = verify(snapshot)
     assert found.problems == ()
-    assert found.notes == ("README.md and open.sql are of an older format, and not compared",)
+    assert found.content_id is None
+    assert found.notes == (
+        "snapshot.json, README.md and open.sql have no hash in this older format",
+    )
 
 
 DAMAGED: list[tuple[str, Change, str]] = [

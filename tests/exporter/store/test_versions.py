@@ -46,7 +46,7 @@ def data(tmp_path: Path, commit: Call, line: Call) -> Path:
 
 
 def test_every_column_that_was_added_is_in_its_table() -> None:
-    assert max(ADDED) == FORMAT_VERSION
+    assert max(ADDED) <= FORMAT_VERSION
     kinds = {"BOOLEAN": "bool", "BIGINT": "int64"}
     for tables in ADDED.values():
         for table, columns in tables.items():

@@ -1,0 +1,71 @@
+"""``SHA256SUMS`` against the folder: the texts by their hashes, the rest against snapshot.json."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.files import sha256
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.sums import content_id, read_sums
+
+_ALWAYS: Final = (layout.SNAPSHOT_JSON, layout.README, layout.OPEN_SQL, layout.DATAPACKAGE)
+_SHORT_HASH: Final = 12
+
+
+def has_sums(snapshot: Snapshot) -> bool:
+    """Tell whether a snapshot's format has ``SHA256SUMS``."""
+    return snapshot.format_version >= layout.SUMS_SINCE
+
+
+def stored_content_id(root: Path) -> str | None:
+    """Give the content id of a snapshot folder; None for a format that has none."""
+    path = root / layout.SHA256SUMS
+    return content_id(path.read_bytes()) if path.is_file() else None
+
+
+def sums_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Check the texts of a snapshot, and that its two lists of files agree; one line a problem."""
+    try:
+        sums = read_sums((snapshot.root / layout.SHA256SUMS).read_bytes())
+    except FileNotFoundError:
+        yield f"missing: {layout.SHA256SUMS}"
+        return
+    except OSError as error:
+        yield f"cannot be read ({error.strerror}): {layout.SHA256SUMS}"
+        return
+    except DatasetError:
+        yield f"not as it was written: {layout.SHA256SUMS}"
+        return
+    for name in layout.TEXTS:
+        yield from _text_problem(snapshot.root, name, sums.get(name))
+    listed = {entry.path: entry.sha256 for entry in snapshot.files}
+    for path in sorted({*listed, *sums} - {*layout.TEXTS}):
+        if listed.get(path) != sums.get(path):
+            yield f"SHA256SUMS and snapshot.json disagree: {path}"
+
+
+def _text_problem(root: Path, name: str, expected: str | None) -> Iterator[str]:
+    path = root / name
+    if expected is None:
+        if path.exists() or name in _ALWAYS:
+            yield f"not listed in SHA256SUMS: {name}"
+        return
+    problem = hash_problem(path, name, expected)
+    if problem is not None:
+        yield problem
+
+
+def hash_problem(path: Path, name: str, expected: str) -> str | None:
+    """Compare a file with its hash; one line when it differs or cannot be read."""
+    try:
+        found = sha256(path)
+    except FileNotFoundError:
+        return f"missing: {name}"
+    except OSError as error:
+        return f"cannot be read ({error.strerror}): {name}"
+    if found == expected:
+        return None
+    short = f"{found[:_SHORT_HASH]}… instead of {expected[:_SHORT_HASH]}…"
+    return f"content changed (sha256 {short}): {name}"
