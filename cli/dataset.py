@@ -23,7 +23,7 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
-from clearml_snapshot.cli.words import counted
+from clearml_snapshot.cli.words import counted, size
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ PANEL: Final = "Look after it"
 _NAME_WIDTH: Final = 24
 _REASON_WIDTH: Final = 32
 """A line of a problem task fits 80 columns."""
-
-_SIZES: Final = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 
 
 def register(app: typer.Typer) -> None:
@@ -187,7 +185,7 @@ def page_lines(
         yield "            what is no longer selected is as of its fetched_at, not of today"
     share = f", {found.monitor_points / found.points:.0%} of them :monitor:" if found.points else ""
     yield f"points      {found.points:,} in {found.series:,} series{share}"
-    yield f"on disk     {_size(found.bytes)}"
+    yield f"on disk     {size(found.bytes)}"
     yield f"exports     {_exports(found)}"
     for place, one in enumerate(asked):
         matched = "" if one.matched is None else f"  ({counted(one.matched, 'task')})"
@@ -240,11 +238,6 @@ def _moment(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _size(number: int) -> str:
-    size, unit = next(((size, unit) for size, unit in _SIZES if number >= size), _SIZES[-1])
-    return f"{number / size:,.1f} {unit}"
-
-
 def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
     from clearml_snapshot.exporter.selections import remembered
     from clearml_snapshot.queries.catalogue import read
@@ -271,7 +264,7 @@ def _findings(found: "Verification") -> Iterator[str]:
     yield from (f"damaged: {problem}" for problem in found.problems)
     if found.is_whole:
         yield (
-            f"whole: {counted(found.files, 'file')}, {_size(found.bytes)}, "
+            f"whole: {counted(found.files, 'file')}, {size(found.bytes)}, "
             f"{counted(found.points, 'point')}, {found.series:,} series, "
             f"{counted(found.tasks, 'task')} in {found.root}"
         )

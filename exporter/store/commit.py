@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -17,7 +17,13 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.compact import compact
 from clearml_snapshot.exporter.store.datapackage import descriptor
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
-from clearml_snapshot.exporter.store.files import FileEntry, link_or_copy, sync_tree, write_text
+from clearml_snapshot.exporter.store.files import (
+    FileEntry,
+    copy_synced,
+    link_or_copy,
+    sync_tree,
+    write_text,
+)
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
 from clearml_snapshot.exporter.store.replace import (
     Change,
@@ -26,6 +32,7 @@ from clearml_snapshot.exporter.store.replace import (
     known_tasks,
     read_batches,
     rewrite,
+    write_rows,
 )
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
@@ -35,6 +42,10 @@ from clearml_snapshot.exporter.store.writer import HeldPoints, Stage, StagedFile
 
 MOVE_ROWS: Final = 300_000
 """Points held while tasks move to another project: 310 MB in all, with twice as many 420."""
+
+
+Edit = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""What becomes of some rows of a table on their way into another snapshot; none may be left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,11 @@ class About:
 class Build:
     """One folder in the making, ``.staging/<number>``."""
 
-    def __init__(self, root: Path, number: int, last: Snapshot | None) -> None:
+    def __init__(
+        self, root: Path, number: int, last: Snapshot | None, *, copies: bool = False
+    ) -> None:
         self._root, self._number, self._last = root, number, last
+        self._take_file = copy_synced if copies else link_or_copy
         self._files: list[FileEntry] = []
         self._sequence = count(1)
         if root.exists():  # an earlier try of this commit that raised
@@ -89,8 +103,22 @@ class Build:
         assert self._last is not None
         target = self._root / entry.path
         target.parent.mkdir(parents=True, exist_ok=True)
-        link_or_copy(self._last.root / entry.path, target)
+        self._take_file(self._last.root / entry.path, target)
         self._files.append(entry)
+
+    def carry_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
+        """Take over a file of the last snapshot as it is, or with its rows edited."""
+        assert self._last is not None
+        if not edits and not layout.lacking(entry.table, self._last.format_version):
+            self._link(entry)
+            return
+        batches = read_batches(self._last.root / entry.path, entry.table)
+        for edit in edits:
+            batches = map(edit, batches)
+        rows = (batch for batch in batches if batch.num_rows)
+        edited = write_rows(self._root / entry.path, entry.table, rows)
+        if edited is not None:
+            self._files.append(replace(edited, path=entry.path))
 
     def _rewrite(self, entry: FileEntry, change: Change, moving: HeldPoints) -> None:
         def take(batch: pa.RecordBatch) -> None:
@@ -156,8 +184,8 @@ class Build:
     def _name(self) -> str:
         return layout.part_name(self._number, next(self._sequence))
 
-    def describe(self, about: About) -> None:
-        """Write ``snapshot.json`` and the texts beside it, and sync the folder."""
+    def describe(self, about: About) -> list[FileEntry]:
+        """Write ``snapshot.json`` and the texts beside it, sync the folder, and give its files."""
         files = sorted(self._files, key=lambda entry: entry.path)
         created_at = about.created_at or datetime.now(UTC)
         header = {
@@ -179,6 +207,7 @@ class Build:
         write_text(self._root / layout.DATAPACKAGE, descriptor(header, files))
         write_sums(self._root, files)
         sync_tree(self._root)
+        return files
 
     def _totals(self) -> Totals:
         rows = dict.fromkeys(TABLES, 0)

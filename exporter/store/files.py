@@ -55,8 +55,13 @@ def link_or_copy(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except (OSError, NotImplementedError):
-        shutil.copyfile(source, target)
-        sync_file(target)
+        copy_synced(source, target)
+
+
+def copy_synced(source: Path, target: Path) -> None:
+    """Copy a file's content and force it to the disk."""
+    shutil.copyfile(source, target)
+    sync_file(target)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -140,11 +140,16 @@ def rewrite(
     kept = _others(batches, drop) if len(drop) else batches
     if table == "series" and len(move):
         kept = (_in_new_projects(batch, change.move) for batch in kept)
-    entry = write_part(target, table, row_groups(kept, table))
+    return write_rows(target, table, kept)
+
+
+def write_rows(target: Path, table: str, batches: Iterable[pa.RecordBatch]) -> FileEntry | None:
+    """Write batches that are in the table's order as a part file; None, and no file, for no row."""
+    entry = write_part(target, table, row_groups(batches, table))
     if entry.rows:
         return entry
     target.unlink()
-    with suppress(OSError):  # no folder for a project that everything left; others may be in it
+    with suppress(OSError):  # no folder for a project without points; others may be in it
         target.parent.rmdir()
     return None
 

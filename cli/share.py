@@ -1,0 +1,111 @@
+"""`pack` and `unpack`: a snapshot leaves as one file, and comes out of it again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.opening import LimitOptions, opened
+from clearml_snapshot.cli.options import (
+    OUTPUT,
+    Dataset,
+    Filters,
+    MetricOptions,
+    Metrics,
+    Quiet,
+)
+from clearml_snapshot.cli.output import write_text
+from clearml_snapshot.cli.terminal import note, printable
+from clearml_snapshot.cli.words import counted, size
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.filters import no_such
+
+if TYPE_CHECKING:
+    from clearml_snapshot.queries.pack import Packed
+    from clearml_snapshot.queries.pack_part import PackOptions
+
+PANEL: Final = "Hand over"
+TAKEN_OUT: Final = "What does not travel"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    add_command(app, "pack", pack, panel=PANEL)
+
+
+def pack(
+    target: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            rich_help_panel=OUTPUT,
+            help="NAME.zip, which is replaced, or a folder that is new or empty.",
+        ),
+    ],
+    *,
+    dataset: Dataset,
+    filters: Filters,
+    metrics: Metrics,
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--redact",
+            metavar="WHAT",
+            rich_help_panel=TAKEN_OUT,
+            help="Take out secrets, users, hosts, params, repos or comments; several with commas.",
+        ),
+    ] = None,
+    keep_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--keep-secrets",
+            rich_help_panel=TAKEN_OUT,
+            help="Let through what looks like a credential.",
+        ),
+    ] = False,
+    quiet: Quiet = False,
+) -> None:
+    """Pack a snapshot, or a part of it, for a colleague: one .zip or a folder.
+
+    It opens in a browser (index.html), a spreadsheet (summary.csv), with anything that reads
+    Parquet, and with this tool. The same contents give the same bytes, named by the content id.
+    Names and values are searched for credentials once more.
+    """
+    from clearml_snapshot.cli.progress import make_progress
+    from clearml_snapshot.queries.pack import pack as pack_it
+
+    options = _options(metrics, redact or (), keep_secrets)
+    with opened(dataset, filters, LimitOptions()) as asked:
+        packed = pack_it(asked, target, options, filters, make_progress(quiet=quiet))
+    write_text(_told(packed))
+    for line in () if quiet else packed.taken_out:
+        note(f"taken out: {line}")
+
+
+def _options(
+    metrics: MetricOptions, redact: "list[str] | tuple[str, ...]", keep_secrets: bool
+) -> "PackOptions":
+    from clearml_snapshot.queries.pack_part import PackOptions
+    from clearml_snapshot.queries.taken_out import CATEGORIES, SECRETS
+
+    wanted = [word.strip() for text in redact for word in text.split(",") if word.strip()]
+    for word in wanted:
+        if word not in CATEGORIES:
+            raise no_such("--redact", word, CATEGORIES)
+    if keep_secrets and SECRETS in wanted:
+        raise UsageError("--redact secrets and --keep-secrets say opposite things; give one")
+    return PackOptions(
+        metrics.metrics, metrics.variants, metrics.excluded, frozenset(wanted), keep_secrets
+    )
+
+
+def _told(packed: "Packed") -> str:
+    """Tell what was packed, and its content id in a form that `verify` repeats."""
+    return (
+        f"{printable(str(packed.path))}: {size(packed.bytes)}, {counted(packed.tasks, 'task')}, "
+        f"{packed.series:,} series, {counted(packed.points, 'point')}\n"
+        f"content id: {packed.content_id}\n"
+    )

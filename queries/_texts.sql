@@ -1,0 +1,49 @@
+-- Every text of the snapshot in which a credential could stand, once, with one task that has it.
+SELECT 'tasks' AS table_name, column_name, text, min(task_id) AS task_id, count(*) AS n
+FROM (
+    UNPIVOT (
+        SELECT
+            task_id,
+            name,
+            project,
+            status_reason,
+            status_message,
+            "user",
+            comment,
+            repository,
+            branch,
+            "commit",
+            entry_point,
+            web_url,
+            server_id,
+            metric_filter,
+            reason
+        FROM tasks
+    ) ON COLUMNS(* EXCLUDE (task_id)) INTO NAME column_name VALUE text
+)
+GROUP BY ALL
+UNION ALL
+SELECT 'tasks', 'tags', tag, min(task_id), count(*)
+FROM (SELECT task_id, unnest(tags) AS tag FROM tasks)
+GROUP BY tag
+UNION ALL
+SELECT 'series', 'metric', metric, min(task_id), count(*)
+FROM series
+GROUP BY metric
+UNION ALL
+SELECT 'series', 'variant', variant, min(task_id), count(*)
+FROM series
+GROUP BY variant
+UNION ALL
+SELECT 'scalars', 'worker', worker, min(task_id), count(*)
+FROM scalars
+WHERE worker IS NOT NULL
+GROUP BY worker
+UNION ALL
+SELECT 'exports', column_name, text, NULL, count(*)
+FROM (
+    UNPIVOT (SELECT server, "user", selections FROM exports)
+    ON COLUMNS(*) INTO NAME column_name VALUE text
+)
+GROUP BY column_name, text
+ORDER BY ALL;

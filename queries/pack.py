@@ -1,0 +1,142 @@
+"""Pack a snapshot, or a part of one, for somebody else: one archive, or a folder."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.archive import members, write_archive
+from clearml_snapshot.exporter.store.files import sync_folder
+from clearml_snapshot.exporter.store.snapshots import read_snapshot
+from clearml_snapshot.exporter.store.subset import write_subset
+from clearml_snapshot.exporter.store.sums import write_sums
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.pack_part import PackOptions, pack_part
+
+ARCHIVE: Final = ".zip"
+_OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    path: Path
+    content_id: str
+    """The hash of its ``SHA256SUMS``."""
+    bytes: int
+    """Of the archive, or of all files of the folder."""
+    tasks: int
+    series: int
+    points: int
+    taken_out: tuple[str, ...]
+    """In words, a line each."""
+
+
+def pack(
+    dataset: Dataset,
+    target: Path,
+    options: PackOptions | None = None,
+    asked: TaskFilter | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Pack the tasks that a dataset is open for; the same contents give the same bytes.
+
+    Args:
+        dataset: what ``open_dataset`` gave, narrowed by its filter.
+        target: ``NAME.zip``, which is replaced, or a folder that is new or empty.
+        options: what of these tasks; everything by default.
+        asked: the filter that the dataset was opened with, to be told in the pack.
+        progress: is told what is being done; silent by default.
+
+    Raises:
+        UsageError: nothing is selected, the target cannot be meant, or something looks like a
+            credential and neither ``secrets`` is taken out nor ``keep_secrets`` set.
+        NoSuchNameError: a metric or variant that the snapshot does not hold.
+        SnapshotError: the target cannot be written.
+    """
+    options, progress = options or PackOptions(), progress or Progress()
+    _check_target(target)
+    part, more = pack_part(dataset, options, asked, progress)
+    try:
+        with _staging(target) as folder:
+            is_archive = target.suffix.lower() == ARCHIVE
+            progress.note(f"packing into {target}")
+            entries = write_subset(folder, dataset.snapshot, part, more, copies=not is_archive)
+            _write_pages(folder)
+            content_id = write_sums(folder, entries)
+            totals = read_snapshot(folder).totals
+            size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
+    except OSError as error:
+        raise SnapshotError(f"cannot write {target}: {error.strerror or error}") from error
+    told = tuple(more["packed"]["taken_out"])
+    return Packed(target, content_id, size, totals.tasks, totals.series, totals.points, told)
+
+
+def _check_target(target: Path) -> None:
+    if target.suffix.lower() in _OTHER_ARCHIVES:
+        raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; name one of these")
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    if target.suffix.lower() == ARCHIVE:
+        if target.is_dir():
+            raise UsageError(f"-o {target}: this is a folder; give another name")
+    elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+
+
+def _write_pages(folder: Path) -> None:
+    """Write the files for those who have a browser or a spreadsheet only."""
+
+
+@contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """Give a hidden folder beside the target, which goes whatever happens; so do left ones."""
+    beside = target.resolve()
+    for left in beside.parent.glob(f".{beside.name}.packing-*"):
+        if not _is_running(left.name.rpartition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = beside.with_name(f".{beside.name}.packing-{os.getpid()}")
+    try:
+        yield folder / "pack"
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _publish_archive(folder: Path, target: Path) -> int:
+    """Write the archive beside its place and rename it there in one step."""
+    beside = folder.with_name("archive.zip")
+    with beside.open("wb") as stream:
+        write_archive(stream, members(folder))
+        stream.flush()
+        os.fsync(stream.fileno())
+    size = beside.stat().st_size
+    beside.replace(target.resolve())
+    sync_folder(target.resolve().parent)
+    return size
+
+
+def _publish(folder: Path, target: Path) -> int:
+    size = sum(member.size for member in members(folder))
+    place = target.resolve()
+    if place.is_dir():
+        place.rmdir()
+    folder.rename(place)
+    sync_folder(place.parent)
+    return size

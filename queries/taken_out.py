@@ -1,0 +1,155 @@
+"""What does not travel in a pack: columns, hyperparameters and credentials, on request."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from clearml_snapshot.exporter.redact import REDACTED
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.subset import Row, RowEdit
+from clearml_snapshot.queries.secrets import Column, Secrets, safe_json
+
+SECRETS: Final = "secrets"
+CATEGORIES: Final[Mapping[str, str]] = {
+    SECRETS: "what looks like a credential",
+    "users": "who made a task, who exported",
+    "hosts": "machines, the server's address, links to it",
+    "params": "hyperparameters",
+    "repos": "repository, branch, commit, script",
+    "comments": "comments, and messages of a status",
+}
+"""What can be taken out, and what that is."""
+
+_EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "users": {"tasks": ("user_id", "user"), "exports": ("user",)},
+    "hosts": {"tasks": ("web_url",), "scalars": ("worker",), "exports": ("server",)},
+    "repos": {"tasks": ("repository", "branch", "commit", "entry_point")},
+    "comments": {"tasks": ("comment", "status_reason", "status_message")},
+}
+_OF_HOSTS: Final = ("host", "web")
+"""Keys of ``server`` in ``snapshot.json``."""
+
+
+def emptied(categories: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Give the columns that become NULL, by table."""
+    columns: dict[str, tuple[str, ...]] = {}
+    for category in categories:
+        for table, names in _EMPTIED.get(category, {}).items():
+            columns[table] = columns.get(table, ()) + names
+    return columns
+
+
+def passed_over(categories: Collection[str]) -> frozenset[Column]:
+    """Give the columns in which no credential has to be looked for, because they do not travel."""
+    found = {(table, name) for table, names in emptied(categories).items() for name in names}
+    if "params" in categories:
+        found.add(("hyperparams", "value"))
+    return frozenset(found)
+
+
+@dataclass
+class Rows:
+    """The edits of the rows that travel; those of ``hyperparams`` come before those of ``tasks``.
+
+    Args:
+        snapshot: where the rows come from.
+        categories: what is taken out.
+        secrets: the credentials to take out; empty to keep them.
+        counts: new values for columns of ``tasks``, by task.
+    """
+
+    snapshot: Snapshot
+    categories: frozenset[str]
+    secrets: Secrets
+    counts: Mapping[str, Row] = field(default_factory=dict)
+    _params_of: Counter[str] = field(default_factory=Counter)
+
+    def edits(self) -> dict[str, RowEdit]:
+        """Give the edit of each table that needs one."""
+        needed: dict[str, RowEdit] = {}
+        texts = {table for table, _ in self.secrets.texts}
+        if self.secrets.params:
+            needed["hyperparams"] = self._param
+        if self.counts or self.secrets.params or "tasks" in texts or "hosts" in self.categories:
+            needed["tasks"] = self._task
+        if "scalars" in texts:
+            needed["scalars"] = self._point
+        if "exports" in texts or "users" in self.categories:
+            needed["exports"] = self._export
+        return needed
+
+    def _param(self, row: Row) -> Row | None:
+        key = (row["section"], row["name"], row["value"])
+        if key not in self.secrets.params:
+            return row
+        self._params_of[row["task_id"]] += 1
+        safe = self.secrets.params[key]
+        return None if safe is None else {**row, "value": safe}
+
+    def _task(self, row: Row) -> Row:
+        changed, found = self._without_texts("tasks", row)
+        tags = self.secrets.texts.get(("tasks", "tags"), {})
+        if tags and row["tags"]:
+            changed["tags"] = [tags.get(tag, tag) for tag in row["tags"]]
+            found += sum(tag in tags for tag in row["tags"])
+        found += self._params_of[row["task_id"]]
+        if found:
+            changed["redacted"] = (row["redacted"] or 0) + found
+        if "hosts" in self.categories:
+            changed["server_id"] = REDACTED
+            changed["reason"] = _without_host(changed["reason"], row["server_id"])
+        return {**changed, **self.counts.get(row["task_id"], {})}
+
+    def _point(self, row: Row) -> Row:
+        return self._without_texts("scalars", row)[0]
+
+    def _export(self, row: Row) -> Row:
+        changed, _ = self._without_texts("exports", row)
+        if "users" in self.categories:
+            changed["selections"] = None  # they may name users
+        return changed
+
+    def _without_texts(self, table: str, row: Row) -> tuple[dict[str, Any], int]:
+        changed, found = dict(row), 0
+        for (its_table, column), texts in self.secrets.texts.items():
+            if its_table == table and column != "tags" and row[column] in texts:
+                changed[column] = texts[row[column]]
+                found += 1
+        return changed, found
+
+
+def header_changes(snapshot: Snapshot, categories: Collection[str]) -> dict[str, Any]:
+    """Give the keys of ``snapshot.json`` that change with what is taken out."""
+    server, selections = dict(snapshot.server), snapshot.selections
+    if SECRETS in categories:
+        server, selections = safe_json(server), safe_json(selections)
+    if "hosts" in categories:
+        server = {key: value for key, value in server.items() if key not in _OF_HOSTS}
+    if "users" in categories:
+        selections = []
+    return {"server": server, "selections": selections}
+
+
+def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> list[str]:
+    """Tell what was taken out, a line each, for the README.
+
+    Args:
+        categories: what this pack takes out.
+        secrets: what was found.
+        earlier: values that the export had taken out already.
+    """
+    columns = (name for name in CATEGORIES if name in categories and name != SECRETS)
+    told = [f"{name}: {CATEGORIES[name]}" for name in columns]
+    if secrets.count and SECRETS in categories:
+        told.append(f"{SECRETS}: {secrets.count:,} values that look like credentials")
+    if earlier:
+        told.append(f"{SECRETS}: {earlier:,} values already at the export")
+    return told
+
+
+def _without_host(reason: str | None, server: str) -> str | None:
+    """Take the server's address, with or without its scheme, out of what went wrong."""
+    if reason is None:
+        return None
+    return reason.replace(server, REDACTED).replace(server.partition("://")[2] or server, REDACTED)
