@@ -1,0 +1,351 @@
+"""Pack: what is asked for travels whole, what is not stays at home, twice gives the same bytes."""
+
+import errno
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from clearml_snapshot.exporter.errors import NoSuchNameError, SnapshotError, UsageError
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.store.layout import TABLE_NAMES
+from clearml_snapshot.exporter.store.verify import verify
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.pack import Packed, pack
+from clearml_snapshot.queries.pack_part import PackOptions
+from tests.queries.conftest import write
+from tests.queries.nasty import nasty
+
+Row = tuple[Any, ...]
+
+LEAKS = {
+    "users": ("u-ada", "Ada"),
+    "hosts": ("https://app.secret-host.example", "http://server"),
+    "params": ("0.125", "warmup"),
+    "repos": ("git.inside.example", "feature/x", "abc123def", "train_it.py"),
+    "comments": ("my comment", "stopped by", "no gain"),
+}
+"""What each category takes out, as it stands in ``_telling``."""
+
+
+def _telling() -> list[dict[str, Any]]:
+    """Tasks in which every column that can be taken out says something."""
+    common: dict[str, Any] = {
+        "user_id": "u-ada",
+        "user": "Ada",
+        "web_url": "https://app.secret-host.example/t/1",
+        "repository": "git@git.inside.example:team/repo.git",
+        "branch": "feature/x",
+        "commit": "abc123def",
+        "entry_point": "train_it.py",
+        "comment": "my comment",
+        "status_reason": "stopped by somebody",
+        "status_message": "no gain",
+        "state": "partial",
+        "reason": "http://server said: 500",
+    }
+    parameter = {"section": "Args", "name": "warmup", "value": "0.125", "type": "float"}
+    return [
+        {
+            "task_id": digit * 32,
+            "project_id": "a" * 32,
+            "params": [parameter],
+            "points": [("loss", "train", n, 1.0 / (n + 1)) for n in range(3)],
+            **common,
+        }
+        for digit in "12"
+    ]
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with everything odd in it."""
+    folder = tmp_path_factory.mktemp("odd") / "data"
+    write(folder, nasty())
+    return folder
+
+
+def _pack(data: Path, target: Path, asked: TaskFilter | None = None, **options: Any) -> Packed:
+    with open_dataset(data, filter=asked) as dataset:
+        return pack(dataset, target, PackOptions(**options), asked)
+
+
+def _rows(folder: Path, table: str) -> list[Row]:
+    """Read a table with pyarrow, NaN as text, so that it can be compared."""
+    files = sorted((folder / table).rglob("*.parquet"))
+    rows = [
+        (file.parent.name if table == "scalars" else "", *row.values())
+        for file in files
+        for row in pq.ParquetFile(file).read().to_pylist()
+    ]
+    return sorted((tuple(map(_comparable, row)) for row in rows), key=repr)
+
+
+def _comparable(value: Any) -> Any:
+    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+
+
+def _everything(folder: Path) -> str:
+    """Read every text that a pack holds, those of Parquet files included."""
+    texts = [path.read_text("utf-8") for path in folder.iterdir() if path.is_file()]
+    rows = [repr(row) for table in TABLE_NAMES for row in _rows(folder, table)]
+    return "\n".join(texts + rows)
+
+
+def _unzipped(archive: Path) -> Path:
+    folder = archive.with_suffix("")
+    with zipfile.ZipFile(archive) as opened:
+        opened.extractall(folder)
+    return folder
+
+
+def _listing(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+def test_a_whole_dataset_travels_whole(odd: Path, tmp_path: Path) -> None:
+    packed = _pack(odd, tmp_path / "a.zip")
+    folder = _unzipped(packed.path)
+    for table in TABLE_NAMES:
+        assert _rows(folder, table) == _rows(odd / "current", table)
+    found = verify(folder)
+    assert found.problems == ()
+    assert (found.tasks, found.series, found.points) == (packed.tasks, packed.series, packed.points)
+    assert found.content_id == packed.content_id
+    assert packed.bytes == packed.path.stat().st_size
+
+
+def test_the_same_contents_give_the_same_bytes(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = TaskFilter(projects=("team",))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    for name in ("a.zip", "b.zip"):
+        _pack(odd, tmp_path / name, asked, metrics=("loss",), redact=frozenset({"hosts"}))
+        monkeypatch.setenv("TZ", "America/Lima")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    assert _listing(tmp_path) == ["a.zip", "b.zip"]
+
+
+def test_the_archive_is_plain(odd: Path, tmp_path: Path) -> None:
+    _pack(odd, tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        entries = archive.infolist()
+    assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.external_attr >> 16 for entry in entries} == {0o100644}
+    assert entries[0].filename == "README.md"
+
+
+def test_some_tasks(odd: Path, tmp_path: Path) -> None:
+    _pack(odd, tmp_path / "some", TaskFilter(task_ids=("1", "4")))
+    wanted = {"1" * 32, "4" * 32}
+    for table in ("tasks", "hyperparams", "series", "scalars"):
+        kept = [row for row in _rows(odd / "current", table) if row[1] in wanted]
+        assert kept
+        assert _rows(tmp_path / "some", table) == kept
+    assert verify(tmp_path / "some").problems == ()
+    assert "--task" in (tmp_path / "some" / "snapshot.json").read_text()
+
+
+def test_some_series(odd: Path, tmp_path: Path) -> None:
+    """What tasks says of points and questions fits the series that travel."""
+    _pack(odd, tmp_path / "some", metrics=("loss", "acc"), exclude_metrics=("acc/val",))
+    pairs = {("loss", "train")}
+    for table in ("series", "scalars"):
+        kept = [row for row in _rows(odd / "current", table) if row[2:4] in pairs]
+        assert kept
+        assert _rows(tmp_path / "some", table) == kept
+    assert verify(tmp_path / "some").problems == ()
+    points = _points(tmp_path / "some")
+    tasks = {row["task_id"]: row for row in pq.read_table(tmp_path / "some/tasks").to_pylist()}
+    assert len(tasks) == len(nasty())
+    for task_id, row in tasks.items():
+        assert row["points_stored"] == points.get(task_id, 0)
+        is_complete = row["state"] == "complete"
+        assert row["points_expected"] == (points.get(task_id, 0) if is_complete else None)
+        assert row["metric_filter"] == (
+            '{"asked": ["--metric loss --metric acc --exclude-metric acc/val"], '
+            '"metrics": [{"metric": "loss"}]}'
+        )
+
+
+def _points(folder: Path) -> Mapping[str, int]:
+    found: dict[str, int] = {}
+    for row in _rows(folder, "scalars"):
+        found[row[1]] = found.get(row[1], 0) + 1
+    return found
+
+
+def test_answers_of_a_pack_are_those_of_its_dataset(odd: Path, tmp_path: Path) -> None:
+    asked = TaskFilter(projects=("team",))
+    _pack(odd, tmp_path / "some", asked)
+    with open_dataset(odd, filter=asked) as home, open_dataset(tmp_path / "some") as away:
+        for name in ("max", "min", "last", "metrics", "tasks", "params", "stats"):
+            typed = {} if name in ("metrics", "tasks", "params") else {"metric": ["loss"]}
+            answers = [one.rows(one.query(name, **typed)).rows for one in (home, away)]
+            assert repr(answers[0]) == repr(answers[1])
+            assert answers[0]
+
+
+@pytest.mark.parametrize("category", sorted(LEAKS))
+def test_what_is_taken_out_is_nowhere(tmp_path: Path, category: str) -> None:
+    write(tmp_path / "data", _telling())
+    _pack(tmp_path / "data", tmp_path / "whole")
+    packed = _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({category}))
+    before, after = _everything(tmp_path / "whole"), _everything(tmp_path / "pack")
+    for text in LEAKS[category]:
+        assert text in before
+        assert text not in after
+    for other in set(LEAKS) - {category}:
+        assert any(text in after for text in LEAKS[other])
+    assert [line.partition(":")[0] for line in packed.taken_out] == [category]
+    assert packed.taken_out[0] in (tmp_path / "pack" / "snapshot.json").read_text()
+    assert verify(tmp_path / "pack").problems == ()
+
+
+def test_machines_are_taken_out_with_hosts(tmp_path: Path) -> None:
+    write(tmp_path / "data", _telling())
+    _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({"hosts"}))
+    files = [*(tmp_path / "pack" / "scalars").rglob("*.parquet")]
+    workers = [pq.ParquetFile(file).read()["worker"].to_pylist() for file in files]
+    assert workers == [[None] * 6]
+
+
+def _with_secret(**columns: Any) -> list[dict[str, Any]]:
+    return [{"task_id": "1" * 32, "points": [("loss", "train", 0, 1.0)], **columns}]
+
+
+TOKEN = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3hJ5"
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"name": f"run with {TOKEN}"},
+        {"comment": f"use {TOKEN}"},
+        {"tags": ["fine", TOKEN]},
+        {"branch": TOKEN},
+        {"repository": "https://ada:s3cret-Pa55@git.example/x.git"},
+        {"reason": f"header {TOKEN} refused", "state": "partial"},
+        {"params": [{"section": "Args", "name": "github", "value": TOKEN}]},
+        {"params": [{"section": "Args", "name": "api_key", "value": "Xk29fjw0Qpa"}]},
+        {"params": [{"section": "Args", "name": TOKEN, "value": "1"}]},
+        {"points": [(f"loss {TOKEN}", "train", 0, 1.0), ("acc", "val", 0, 0.5)]},
+        {"points": [("loss", TOKEN, 0, 1.0), ("acc", "val", 0, 0.5)]},
+    ],
+    ids=lambda task: next(iter(task)),
+)
+def test_a_credential_anywhere_stops_a_pack(tmp_path: Path, task: dict[str, Any]) -> None:
+    data, secrets = tmp_path / "data", (TOKEN, "s3cret-Pa55", "Xk29fjw0Qpa")
+    write(data, _with_secret(**task))
+    with pytest.raises(UsageError, match="look like credentials") as refused:
+        _pack(data, tmp_path / "pack.zip")
+    assert not any(secret in str(refused.value) for secret in secrets)
+    assert _listing(tmp_path / "data" / "..") == _listing(tmp_path)
+    assert not (tmp_path / "pack.zip").exists()
+    packed = _pack(data, tmp_path / "safe", redact=frozenset({"secrets"}))
+    assert not any(secret in _everything(tmp_path / "safe") for secret in secrets)
+    assert packed.taken_out == ("secrets: 1 values that look like credentials",)
+    assert verify(tmp_path / "safe").problems == ()
+    _pack(data, tmp_path / "kept", keep_secrets=True)
+    assert any(secret in _everything(tmp_path / "kept") for secret in secrets)
+
+
+def test_what_does_not_travel_needs_no_word(tmp_path: Path) -> None:
+    write(tmp_path / "data", _with_secret(comment=TOKEN))
+    _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({"comments"}))
+    assert TOKEN not in _everything(tmp_path / "pack")
+
+
+def test_redacted_values_are_counted_at_their_task(tmp_path: Path) -> None:
+    params = [{"section": "Args", "name": name, "value": TOKEN} for name in ("a", "b")]
+    write(tmp_path / "data", _with_secret(params=params, comment=TOKEN, tags=[TOKEN], redacted=3))
+    packed = _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({"secrets"}))
+    (row,) = pq.read_table(tmp_path / "pack" / "tasks").to_pylist()
+    assert row["redacted"] == 7
+    assert packed.taken_out == (
+        "secrets: 4 values that look like credentials",
+        "secrets: 3 values already at the export",
+    )
+
+
+def test_a_pack_can_be_packed_again(odd: Path, tmp_path: Path) -> None:
+    _pack(odd, tmp_path / "one", TaskFilter(projects=("team",)), redact=frozenset({"users"}))
+    _pack(tmp_path / "one", tmp_path / "two", metrics=("loss",), redact=frozenset({"params"}))
+    text = (tmp_path / "two" / "snapshot.json").read_text()
+    assert '"users: ' in text
+    assert '"params: ' in text
+    assert '"selection": "--project team"' in text
+    assert verify(tmp_path / "two").problems == ()
+
+
+def test_a_folder_has_files_of_its_own(odd: Path, tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    _pack(odd, tmp_path / "pack")
+    assert {path.stat().st_nlink for path in (tmp_path / "pack").rglob("*.parquet")} == {1}
+    assert _listing(tmp_path)[0] == "pack"
+
+
+def test_targets_that_cannot_be_meant(odd: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "folder.zip").mkdir()
+    (tmp_path / "file").write_text("mine")
+    before = _listing(tmp_path)
+    for name in ("full", "folder.zip", "file", "a.tar.gz", "a.7z", "no/such/a.zip"):
+        with pytest.raises(UsageError, match="-o"):
+            _pack(odd, tmp_path / name)
+    assert _listing(tmp_path) == before
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_archive_is_replaced_in_one_step(odd: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_text("the one of yesterday")
+    _pack(odd, tmp_path / "a.zip")
+    assert zipfile.is_zipfile(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.ENOSPC, "No space left"), KeyboardInterrupt()])
+def test_nothing_half_written_is_left(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: BaseException
+) -> None:
+    (tmp_path / "a.zip").write_text("the one of yesterday")
+
+    def fail(*_: object) -> None:
+        raise fault
+
+    monkeypatch.setattr("clearml_snapshot.queries.pack.write_archive", fail)
+    with pytest.raises((SnapshotError, KeyboardInterrupt)):
+        _pack(odd, tmp_path / "a.zip")
+    assert _listing(tmp_path) == ["a.zip"]
+    assert (tmp_path / "a.zip").read_text() == "the one of yesterday"
+
+
+def test_what_a_killed_pack_left_goes_with_the_next(odd: Path, tmp_path: Path) -> None:
+    left = tmp_path / ".a.zip.packing-999999999"
+    (left / "pack").mkdir(parents=True)
+    _pack(odd, tmp_path / "a.zip")
+    assert _listing(tmp_path) == ["a.zip"]
+
+
+def test_nothing_to_pack(odd: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to pack"):
+        _pack(odd, tmp_path / "a.zip", TaskFilter(created_after="2099-01-01"))
+    with pytest.raises(NoSuchNameError):
+        _pack(odd, tmp_path / "a.zip", metrics=("no such",))
+    with pytest.raises(UsageError, match="no metric is left"):
+        _pack(odd, tmp_path / "a.zip", metrics=("loss",), exclude_metrics=("loss",))
+
+
+def test_many_ids_are_counted(odd: Path, tmp_path: Path) -> None:
+    ids = tuple(digit * 32 for digit in "123456")
+    with open_dataset(odd, filter=TaskFilter(task_ids=ids)) as dataset:
+        asked = TaskFilter(task_ids=ids * 2)
+        pack(dataset, tmp_path / "pack", asked=asked)
+    assert '"selection": "--task (12 ids)"' in (tmp_path / "pack" / "snapshot.json").read_text()
