@@ -84,8 +84,8 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
         places = ", ".join(found.places[:_PLACES])
         more = f", … {len(found.places) - _PLACES:,} more" if len(found.places) > _PLACES else ""
         raise UsageError(
-            f"{found.count:,} values look like credentials ({places}{more}); take them out with "
-            "--redact secrets, or let them through with --keep-secrets"
+            f"{taken_out.values(found.count)} like a credential ({places}{more}): take out with "
+            "--redact secrets, or let through with --keep-secrets"
         )
     return found
 
@@ -170,6 +170,8 @@ def _header(
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
     snapshot = dataset.snapshot
     before: Mapping[str, Any] = read_header(snapshot.root).get("packed", {})
+    if asked is not None and asked.users and "users" in options.redact:
+        asked = replace(asked, users=("(taken out)",))
     selection, metrics = _selection_words(dataset, asked), "; ".join(sorted(_asked_words(options)))
     packed = {
         "selection": _both(before.get("selection"), selection),

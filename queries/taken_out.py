@@ -27,6 +27,13 @@ _EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "repos": {"tasks": ("repository", "branch", "commit", "entry_point")},
     "comments": {"tasks": ("comment", "status_reason", "status_message")},
 }
+_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
+    "users": ("exports.selections", "the selections in snapshot.json"),
+    "hosts": ("tasks.server_id", "server in snapshot.json, and in tasks.reason"),
+    "params": ("hyperparams",),
+}
+"""What else a category takes out."""
+
 _OF_HOSTS: Final = ("host", "web")
 """Keys of ``server`` in ``snapshot.json``."""
 
@@ -139,13 +146,28 @@ def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> lis
         secrets: what was found.
         earlier: values that the export had taken out already.
     """
-    columns = (name for name in CATEGORIES if name in categories and name != SECRETS)
-    told = [f"{name}: {CATEGORIES[name]}" for name in columns]
+    asked = (name for name in CATEGORIES if name in categories and name != SECRETS)
+    told = [f"{name}: {CATEGORIES[name]} ({_where(name)})" for name in asked]
     if secrets.count and SECRETS in categories:
-        told.append(f"{SECRETS}: {secrets.count:,} values that look like credentials")
+        told.append(f"{SECRETS}: {values(secrets.count)} like a credential")
     if earlier:
-        told.append(f"{SECRETS}: {earlier:,} values already at the export")
+        told.append(f"{SECRETS}: {values(earlier)} like a credential, already at the export")
     return told
+
+
+def values(number: int) -> str:
+    """Write a number of values as the subject of "like a credential"."""
+    return f"{number:,} value that looks" if number == 1 else f"{number:,} values that look"
+
+
+def _where(category: str) -> str:
+    """Name the columns that a category empties: the same words elsewhere stay as they are."""
+    named = [
+        f"{table}.{column}"
+        for table, columns in _EMPTIED.get(category, {}).items()
+        for column in columns
+    ]
+    return ", ".join([*named, *_ALSO.get(category, ())])
 
 
 def _without_host(reason: str | None, server: str) -> str | None:

@@ -54,6 +54,8 @@ def points(task_id: str, number: int, asked: argparse.Namespace) -> pa.Table:
     iterations = np.tile(np.arange(asked.points, dtype=np.int64), asked.series)
     series = np.repeat(np.arange(asked.series), asked.points)
     values = np.round(np.sin(number + series + iterations / 50) + 10 / (iterations + 1), 5)
+    if asked.noise:
+        values += np.random.default_rng(number).random(n)
     stamps = int(START.timestamp() * 1000) + number * 60_000 + iterations * 1_000
     names = [f"metric {at // 2}" for at in range(asked.series)]
     variants = [f"v{at % 2}" for at in range(asked.series)]
@@ -149,4 +151,5 @@ if __name__ == "__main__":
     for name, default in (("tasks", 10_000), ("series", 20), ("points", 500), ("repeat", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--noise", action="store_true", help="values that do not compress")
     main(parser.parse_args())

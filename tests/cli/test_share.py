@@ -76,7 +76,9 @@ def test_planted_credentials(planted: StandIn, tmp_path: Path, capsys: Capture) 
     assert main(["pack", "--data", kept, "-o", str(tmp_path / "p.zip"), "-q"]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert re.search(r"7 values look like credentials \(comment of task \w{8}, hyperparam", err)
+    assert re.search(
+        r"7 values that look like a credential \(comment of task \w{8}, hyperparam", err
+    )
     assert "--redact secrets" in err
     assert not any(value in err for value in PLANTED.values())
     assert not (tmp_path / "p.zip").exists()

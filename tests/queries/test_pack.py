@@ -209,6 +209,14 @@ def test_what_is_taken_out_is_nowhere(tmp_path: Path, category: str) -> None:
     assert verify(tmp_path / "pack").problems == ()
 
 
+def test_a_selection_by_user_does_not_name_them(tmp_path: Path) -> None:
+    write(tmp_path / "data", _telling())
+    asked = TaskFilter(users=("Ada",))
+    _pack(tmp_path / "data", tmp_path / "pack", asked, redact=frozenset({"users"}))
+    assert "Ada" not in _everything(tmp_path / "pack")
+    assert "--user '(taken out)'" in (tmp_path / "pack" / "snapshot.json").read_text()
+
+
 def test_machines_are_taken_out_with_hosts(tmp_path: Path) -> None:
     write(tmp_path / "data", _telling())
     _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({"hosts"}))
@@ -244,14 +252,14 @@ TOKEN = "ghp_" + "aB3dE5gH7jK9mN1pQ3sT5vW7yZ9bC1dF3hJ5"
 def test_a_credential_anywhere_stops_a_pack(tmp_path: Path, task: dict[str, Any]) -> None:
     data, secrets = tmp_path / "data", (TOKEN, "s3cret-Pa55", "Xk29fjw0Qpa")
     write(data, _with_secret(**task))
-    with pytest.raises(UsageError, match="look like credentials") as refused:
+    with pytest.raises(UsageError, match="1 value that looks like a credential") as refused:
         _pack(data, tmp_path / "pack.zip")
     assert not any(secret in str(refused.value) for secret in secrets)
     assert _listing(tmp_path / "data" / "..") == _listing(tmp_path)
     assert not (tmp_path / "pack.zip").exists()
     packed = _pack(data, tmp_path / "safe", redact=frozenset({"secrets"}))
     assert not any(secret in _everything(tmp_path / "safe") for secret in secrets)
-    assert packed.taken_out == ("secrets: 1 values that look like credentials",)
+    assert packed.taken_out == ("secrets: 1 value that looks like a credential",)
     assert verify(tmp_path / "safe").problems == ()
     _pack(data, tmp_path / "kept", keep_secrets=True)
     assert any(secret in _everything(tmp_path / "kept") for secret in secrets)
@@ -270,8 +278,8 @@ def test_redacted_values_are_counted_at_their_task(tmp_path: Path) -> None:
     (row,) = pq.read_table(tmp_path / "pack" / "tasks").to_pylist()
     assert row["redacted"] == 7
     assert packed.taken_out == (
-        "secrets: 4 values that look like credentials",
-        "secrets: 3 values already at the export",
+        "secrets: 4 values that look like a credential",
+        "secrets: 3 values that look like a credential, already at the export",
     )
 
 
