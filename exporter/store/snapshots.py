@@ -3,23 +3,26 @@
 Imports neither pyarrow nor DuckDB, because every query starts here.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
-from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
 
 try:
     import fcntl
 except ImportError:  # Windows: there an open file cannot be deleted anyway
     fcntl = None  # type: ignore[assignment]  # its absence is checked before each use
+
+
+_LONGEST_POINTER: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +115,15 @@ def current_snapshot_folder(data: Path) -> Path | None:
         return _existing(data, link.readlink().name)
     for text in (link, layout.current_text(data)):  # unpacked archives hold links as text
         if text.is_file():
-            target = text.read_text(encoding="utf-8", errors="replace").strip()
+            target = _beginning(text)
             return _existing(data, PurePosixPath(target).name)
     found = numbers(data)
     return layout.snapshot(data, found[-1]) if found else None
+
+
+def _beginning(text: Path) -> str:
+    with text.open(encoding="utf-8", errors="replace") as stream:
+        return stream.read(_LONGEST_POINTER).strip()
 
 
 def _existing(data: Path, name: str) -> Path:
@@ -165,17 +173,34 @@ def read_header(folder: Path) -> dict[str, Any]:
     """
     path = folder / layout.SNAPSHOT_JSON
     try:
-        header = json.loads(path.read_bytes())
+        return parse_header(read_plain(path, snapshot_json.MOST_BYTES), folder)
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}; copy it again") from error
+
+
+def parse_header(content: bytes, root: Path) -> dict[str, Any]:
+    """Check what the text of a ``snapshot.json`` says of itself.
+
+    Args:
+        content: the text.
+        root: the folder, or the archive, that it was found in.
+
+    Raises:
+        DatasetError: it is damaged, or of a newer format.
+    """
+    path = root / layout.SNAPSHOT_JSON
+    try:
+        header = snapshot_json.loaded(content)
     except ValueError as error:
         raise DatasetError(f"{path} is damaged; copy the snapshot again") from error
     if not isinstance(header, dict) or header.get("format") != layout.FORMAT:
         raise DatasetError(f"{path} is not of clearml-snapshot; give another folder")
     version = header.get("format_version")
-    if not isinstance(version, int) or version > layout.FORMAT_VERSION:
+    if type(version) is not int or version < 1:
+        raise _damaged(root, "it has no format version")
+    if version > layout.FORMAT_VERSION:
         raise DatasetError(
-            f"{folder} has format version {version}, this tool reads up to "
+            f"{root} has format version {version}, this tool reads up to "
             f"{layout.FORMAT_VERSION}; upgrade clearml-snapshot"
         )
     return header
@@ -201,33 +226,20 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
     try:
         return Snapshot(
             root=root,
-            number=int(header["number"]),
-            format_version=int(header["format_version"]),
-            created_at=datetime.fromisoformat(header["created_at"]),
+            number=snapshot_json.count(header["number"]),
+            format_version=snapshot_json.count(header["format_version"]),
+            created_at=snapshot_json.moment(header["created_at"]),
             tool_version=str(header["tool_version"]),
             checkpoint=bool(header["checkpoint"]),
             server=dict(header["server"]),
             selections=header["selections"],
-            totals=Totals(**{f.name: int(header["totals"][f.name]) for f in fields(Totals)}),
-            files=tuple(map(_entry, header["files"])),
+            totals=Totals(
+                **{f.name: snapshot_json.count(header["totals"][f.name]) for f in fields(Totals)}
+            ),
+            files=tuple(map(snapshot_json.entry, header["files"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(root, error) from error
-
-
-def _entry(written: Mapping[str, Any]) -> FileEntry:
-    """Read what snapshot.json says of one file; its later readers trust the types."""
-    entry = FileEntry(**written)
-    for name, kind in (
-        ("table", str),
-        ("path", str),
-        ("rows", int),
-        ("bytes", int),
-        ("sha256", str),
-    ):
-        if not isinstance(getattr(entry, name), kind):
-            raise TypeError(f"{name} of a file is {getattr(entry, name)!r}")
-    return entry
 
 
 def _damaged(root: Path, why: object) -> DatasetError:
@@ -238,19 +250,27 @@ def _damaged(root: Path, why: object) -> DatasetError:
 
 def _check_files(snapshot: Snapshot) -> None:
     """Check that each listed file is inside the folder and as long as it was written."""
-    root = str(snapshot.root)
+    folder = PlainFolder(snapshot.root)
     for entry in snapshot.files:
         if not _stays_inside(entry.path):
             raise _damaged(snapshot.root, f"the path {entry.path!r} leads out of the folder")
         try:
-            size = os.stat(f"{root}/{entry.path}").st_size  # noqa: PTH116  # 10,000 of them
-        except OSError as error:
-            raise DatasetError(f"{root} lacks {entry.path}; copy the snapshot again") from error
+            size = folder.status(entry.path).st_size
+        except NotPlainError as error:
+            raise DatasetError(
+                f"{snapshot.root}/{entry.path} is {error.strerror}; copy the snapshot again"
+            ) from error
+        except (OSError, ValueError) as error:  # the latter: it has a NUL
+            raise DatasetError(
+                f"{snapshot.root} lacks {entry.path}; copy the snapshot again"
+            ) from error
         if size != entry.bytes:
             raise DatasetError(
-                f"{root}/{entry.path} has {size} bytes instead of {entry.bytes}; "
+                f"{snapshot.root}/{entry.path} has {size} bytes instead of {entry.bytes}; "
                 "copy the snapshot again"
             )
+    if len({entry.path for entry in snapshot.files}) != len(snapshot.files):
+        raise _damaged(snapshot.root, "a file is listed twice")
     missing = set(layout.TABLE_NAMES) - {entry.table for entry in snapshot.files}
     if missing:
         raise _damaged(snapshot.root, f"no file of {', '.join(sorted(missing))}")

@@ -1,0 +1,65 @@
+"""Files of a folder that came from anywhere: links may lead out of it, a pipe would never end."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+
+class NotPlainError(OSError):
+    """A file that a snapshot never has: a pipe, a device, a folder, a link to somewhere else."""
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """Read a small file.
+
+    Raises:
+        NotPlainError: it is no file, or larger than ``most`` bytes.
+        OSError: it cannot be read.
+    """
+    status = _plain(os.stat(path), path)  # noqa: PTH116  # beside the others of this module
+    if status.st_size > most:
+        raise NotPlainError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+    with path.open("rb") as stream:
+        return stream.read(most)
+
+
+class PlainFolder:
+    """A folder whose files are looked at without leaving it."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.path.realpath(root)
+        self._inside = {""}
+
+    def status(self, path: str) -> os.stat_result:
+        """Look at a file; ``path`` is relative, with ``/``.
+
+        Raises:
+            NotPlainError: it is no file of this folder.
+            OSError: it is missing, or the system refuses.
+        """
+        self._enter(path.rpartition("/")[0])
+        return _plain(self._followed(path), path)
+
+    def _enter(self, folder: str) -> None:
+        """Look at each folder on the way once: there are 10,000 files to look at."""
+        if folder not in self._inside:
+            self._enter(folder.rpartition("/")[0])
+            self._followed(folder)
+            self._inside.add(folder)
+
+    def _followed(self, path: str) -> os.stat_result:
+        full = f"{self._root}/{path}"
+        status = os.lstat(full)
+        if not stat.S_ISLNK(status.st_mode):
+            return status
+        target = os.path.realpath(full)
+        if os.path.commonpath([self._root, target]) != self._root:
+            raise NotPlainError(errno.ELOOP, "a link that leads out of the folder", path)
+        return os.stat(full)  # noqa: PTH116  # beside lstat
+
+
+def _plain(status: os.stat_result, path: object) -> os.stat_result:
+    if not stat.S_ISREG(status.st_mode):
+        raise NotPlainError(errno.EINVAL, "no plain file", str(path))
+    return status

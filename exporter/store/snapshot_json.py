@@ -1,0 +1,83 @@
+"""What ``snapshot.json`` says, read with distrust: it may have come from anywhere."""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from clearml_snapshot.exporter.store.files import FileEntry
+
+MOST_BYTES: Final = 64 * 2**20
+
+_MOST_VALUES: Final = 2_000_000
+"""Two for each value of a hundred thousand files; they take 400 MB at the worst."""
+
+_MOST: Final = 2**63 - 1
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+
+
+def loaded(content: bytes) -> Any:
+    """Decode JSON that is strict and of a sane size.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise ValueError("it holds too much")
+    try:
+        return json.loads(content, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def count(value: object) -> int:
+    """Read a number of things; a bool is none.
+
+    Raises:
+        ValueError: it is no count that 64 bits hold.
+    """
+    if type(value) is not int or not 0 <= value <= _MOST:
+        raise ValueError(f"{_short(value)} is no count")
+    return value
+
+
+def moment(value: object) -> datetime:
+    """Read a time with its zone.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    if found is None or found.tzinfo is None:
+        raise ValueError(f"{_short(value)} is no time with a zone")
+    return found
+
+
+def entry(written: Mapping[str, Any]) -> FileEntry:
+    """Read what is said of one file; its later readers trust the types.
+
+    Raises:
+        ValueError: a value is of the wrong kind.
+        TypeError: one is missing, or one too many.
+    """
+    found = FileEntry(**written)
+    if not isinstance(found.table, str) or not isinstance(found.path, str):
+        raise ValueError(f"a file has the path {_short(found.path)}")  # noqa: TRY004
+    if not isinstance(found.sha256, str) or not _HASH.fullmatch(found.sha256):
+        raise ValueError(f"{_short(found.path)} has the sha256 {_short(found.sha256)}")
+    count(found.rows)
+    count(found.bytes)
+    return found
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+_SHOWN: Final = 80
