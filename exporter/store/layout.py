@@ -1,5 +1,6 @@
 """Where everything stands in a dataset; pure functions, no I/O and no pyarrow."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,22 @@ def lacking(table: str, version: int) -> dict[str, str]:
     """
     newer = [tables for since, tables in ADDED.items() if since > version]
     return {name: kind for tables in newer for name, kind in tables.get(table, {}).items()}
+
+
+_FILE_OF_A_TABLE: Final = re.compile(
+    r"(?:(?P<table>tasks|hyperparams|series|exports)|(?P<points>scalars)/project_id=[\w.~%-]{1,240})"
+    r"/[\w-]{1,200}\.parquet",
+    re.ASCII,
+)
+
+
+def table_at(path: str) -> str | None:
+    """Tell of which table a path inside a snapshot is a file, by the names that are given here.
+
+    None: no file stands there. What matches is harmless on every system: no ``..``, no drive.
+    """
+    match = _FILE_OF_A_TABLE.fullmatch(path)
+    return None if match is None else match["table"] or match["points"]
 
 
 def snapshots(data: Path) -> Path:

@@ -4,7 +4,7 @@ Imports neither pyarrow nor DuckDB, because every query starts here.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -50,6 +50,13 @@ class Snapshot:
     selections: Any
     totals: Totals
     files: tuple[FileEntry, ...]
+    pack: Path | None = None
+    """The archive that it was unpacked from, into a cache; None for a folder."""
+
+    @property
+    def place(self) -> Path:
+        """What a user knows it by and hands on: the folder, or the archive."""
+        return self.pack or self.root
 
     def paths(self, table: str) -> list[str]:
         """Return the absolute paths of a table's files; never empty."""
@@ -57,19 +64,26 @@ class Snapshot:
         return [os.path.join(root, f.path) for f in self.files if f.table == table]  # noqa: PTH118  # 10,000 files: a tenth of the time
 
 
-def open_snapshot(path: Path, which: int | datetime | None = None) -> Snapshot:
-    """Open a snapshot of a dataset folder, or a snapshot folder itself.
+def open_snapshot(
+    path: Path, which: int | datetime | None = None, *, points: bool = True
+) -> Snapshot:
+    """Open a snapshot of a dataset folder, a snapshot folder itself, or a pack.
+
+    A pack is unpacked into a cache, once.
 
     Args:
-        path: a dataset, or one of its snapshots wherever it was copied to.
+        path: a dataset, or one of its snapshots wherever it was copied to, packed or not.
         which: a snapshot's number; negative counts back from the current one (-1 is the one
             before it); an aware datetime takes the last one made until then; None is the current.
+        points: whether the files of ``scalars`` are needed; those of a pack may be missing else,
+            until ``pack_cache.with_points``.
 
     Raises:
         DatasetError: there is none, it is damaged, or it was written by a newer version.
+        SnapshotError: a pack cannot be unpacked.
     """
-    if (path / layout.SNAPSHOT_JSON).is_file():
-        snapshot = read_snapshot(path)
+    if path.is_file() or (path / layout.SNAPSHOT_JSON).is_file():
+        snapshot = _open_pack(path, points) if path.is_file() else read_snapshot(path)
         if which is not None and which != snapshot.number:
             raise DatasetError(
                 f"{path} is one snapshot (number {snapshot.number}); give the dataset folder "
@@ -79,6 +93,12 @@ def open_snapshot(path: Path, which: int | datetime | None = None) -> Snapshot:
     if which is None:
         return _open_current(path)
     return read_snapshot(_chosen(path, _current(path), which))
+
+
+def _open_pack(path: Path, points: bool) -> Snapshot:
+    from clearml_snapshot.exporter.store import pack_cache  # it stands on this module
+
+    return pack_cache.open_pack(path, points=points)
 
 
 def _current(data: Path) -> Path:
@@ -206,14 +226,19 @@ def parse_header(content: bytes, root: Path) -> dict[str, Any]:
     return header
 
 
-def read_snapshot(folder: Path) -> Snapshot:
+def read_snapshot(folder: Path, *, points: bool = True) -> Snapshot:
     """Read one snapshot folder and check that its files are there, with their sizes.
+
+    Args:
+        folder: the folder.
+        points: whether the files of ``scalars`` must be there.
 
     Raises:
         DatasetError: damaged, newer, or a file is missing.
     """
     snapshot = described(folder.resolve(), read_header(folder))
-    _check_files(snapshot)
+    _check_list(snapshot)
+    _check_files(snapshot.root, [f for f in snapshot.files if points or f.table != "scalars"])
     return snapshot
 
 
@@ -248,27 +273,11 @@ def _damaged(root: Path, why: object) -> DatasetError:
     )
 
 
-def _check_files(snapshot: Snapshot) -> None:
-    """Check that each listed file is inside the folder and as long as it was written."""
-    folder = PlainFolder(snapshot.root)
+def _check_list(snapshot: Snapshot) -> None:
+    """Check that each table has files, each of them listed once and inside the folder."""
     for entry in snapshot.files:
         if not _stays_inside(entry.path):
             raise _damaged(snapshot.root, f"the path {entry.path!r} leads out of the folder")
-        try:
-            size = folder.status(entry.path).st_size
-        except NotPlainError as error:
-            raise DatasetError(
-                f"{snapshot.root}/{entry.path} is {error.strerror}; copy the snapshot again"
-            ) from error
-        except (OSError, ValueError) as error:  # the latter: it has a NUL
-            raise DatasetError(
-                f"{snapshot.root} lacks {entry.path}; copy the snapshot again"
-            ) from error
-        if size != entry.bytes:
-            raise DatasetError(
-                f"{snapshot.root}/{entry.path} has {size} bytes instead of {entry.bytes}; "
-                "copy the snapshot again"
-            )
     if len({entry.path for entry in snapshot.files}) != len(snapshot.files):
         raise _damaged(snapshot.root, "a file is listed twice")
     missing = set(layout.TABLE_NAMES) - {entry.table for entry in snapshot.files}
@@ -276,10 +285,29 @@ def _check_files(snapshot: Snapshot) -> None:
         raise _damaged(snapshot.root, f"no file of {', '.join(sorted(missing))}")
 
 
+def _check_files(root: Path, files: Iterable[FileEntry]) -> None:
+    """Check that each file is there, a plain one, and as long as it was written."""
+    folder = PlainFolder(root)
+    for entry in files:
+        try:
+            size = folder.status(entry.path).st_size
+        except NotPlainError as error:
+            raise DatasetError(
+                f"{root}/{entry.path} is {error.strerror}; copy the snapshot again"
+            ) from error
+        except OSError as error:
+            raise DatasetError(f"{root} lacks {entry.path}; copy the snapshot again") from error
+        if size != entry.bytes:
+            raise DatasetError(
+                f"{root}/{entry.path} has {size} bytes instead of {entry.bytes}; "
+                "copy the snapshot again"
+            )
+
+
 def _stays_inside(path: str) -> bool:
     """Tell whether a listed path is plain: relative, no ``..``, no drive, no backslash."""
     steps = path.split("/")
-    return not ("\\" in path or ":" in steps[0] or {"", ".", ".."}.intersection(steps))
+    return not ({"\\", "\0"} & {*path} or ":" in steps[0] or {"", ".", ".."}.intersection(steps))
 
 
 @contextmanager

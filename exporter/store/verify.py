@@ -4,24 +4,20 @@ Files come first: rows are read only when every file is as it was written, so th
 by file and never met as a reader's error.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.progress import Progress
-from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.files import FileEntry
-from clearml_snapshot.exporter.store.schema import TABLES
+from clearml_snapshot.exporter.store.footers import footer_problem
+from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
     current_snapshot_folder,
@@ -101,7 +97,8 @@ def _root(folder: Path, number: int | None) -> Path:
 
 def _is_newer(root: Path) -> bool:
     try:
-        header = json.loads((root / layout.SNAPSHOT_JSON).read_bytes())
+        path = root / layout.SNAPSHOT_JSON
+        header = snapshot_json.loaded(read_plain(path, snapshot_json.MOST_BYTES))
         return bool(header["format_version"] > layout.FORMAT_VERSION)
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -151,8 +148,6 @@ def _header_problems(snapshot: Snapshot) -> Iterator[str]:
     named = layout.snapshot_number(snapshot.root.name)
     if named is not None and named != snapshot.number:
         yield f"snapshot.json says number {snapshot.number}, its folder is {snapshot.root.name}"
-    if snapshot.created_at.tzinfo is None:
-        yield f"snapshot.json: created_at {snapshot.created_at} has no zone"
     if not isinstance(snapshot.selections, list | dict | None):
         yield f"snapshot.json: selections are {type(snapshot.selections).__name__}"
     rows = _rows(snapshot)
@@ -201,9 +196,11 @@ def _file_problem(root: Path, entry: FileEntry) -> str | None:
         return f"no place for a file of {entry.table}: {entry.path}"
     path = root / entry.path
     try:
-        size = path.stat().st_size
+        size = PlainFolder(root).status(entry.path).st_size
         if size != entry.bytes:
             return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
+    except NotPlainError as error:
+        return f"{error.strerror}: {entry.path}"
     except OSError:  # it is told below, with what the system said
         pass
     return hash_problem(path, entry.path, entry.sha256)
@@ -224,30 +221,7 @@ def _is_in_place(entry: FileEntry) -> bool:
 
 def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
     """Check rows and schema in the footers; a table's files have all that of their format."""
-    usual = {table: _schema(table, snapshot.format_version) for table in TABLES}
     for entry in snapshot.files:
-        try:
-            with pq.ParquetFile(snapshot.root / entry.path) as file:
-                rows, schema = file.metadata.num_rows, file.schema_arrow
-        except (OSError, pa.ArrowException) as error:
-            yield f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
-            continue
-        if rows != entry.rows:
-            yield f"{rows:,} rows instead of {entry.rows:,}: {entry.path}"
-        if not schema.equals(usual[entry.table], check_metadata=False):
-            yield f"another schema than {_difference(schema, usual[entry.table])}: {entry.path}"
-
-
-def _schema(table: str, version: int) -> pa.Schema:
-    newer = layout.lacking(table, version)
-    return pa.schema([column for column in TABLES[table] if column.name not in newer])
-
-
-def _difference(schema: pa.Schema, usual: pa.Schema) -> str:
-    """Name the first column in which two schemas differ, as it should be."""
-    for column in chain(usual, schema):
-        at = schema.get_field_index(column.name)
-        if at < 0 or usual.get_field_index(column.name) != at or schema.field(at) != column:
-            kind = f"{column.type}{'' if column.nullable else ' NOT NULL'}"
-            return f"the table's ({column.name} {kind})"
-    return "the table's"
+        problem = footer_problem(snapshot.root / entry.path, entry, snapshot.format_version)
+        if problem is not None:
+            yield problem

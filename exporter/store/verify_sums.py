@@ -1,5 +1,6 @@
 """``SHA256SUMS`` against the folder: the texts by their hashes, the rest against snapshot.json."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,8 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.files import sha256
+from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
+from clearml_snapshot.exporter.store.snapshot_json import MOST_BYTES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.sums import content_id, read_sums
 
@@ -22,13 +25,16 @@ def has_sums(snapshot: Snapshot) -> bool:
 def stored_content_id(root: Path) -> str | None:
     """Give the content id of a snapshot folder; None for a format that has none."""
     path = root / layout.SHA256SUMS
-    return content_id(path.read_bytes()) if path.is_file() else None
+    try:
+        return content_id(read_plain(path, MOST_BYTES))
+    except OSError:
+        return None
 
 
 def sums_problems(snapshot: Snapshot) -> Iterator[str]:
     """Check the texts of a snapshot, and that its two lists of files agree; one line a problem."""
     try:
-        sums = read_sums((snapshot.root / layout.SHA256SUMS).read_bytes())
+        sums = read_sums(read_plain(snapshot.root / layout.SHA256SUMS, MOST_BYTES))
     except FileNotFoundError:
         yield f"missing: {layout.SHA256SUMS}"
         return
@@ -49,9 +55,16 @@ def sums_problems(snapshot: Snapshot) -> Iterator[str]:
 def _text_problem(root: Path, name: str, expected: str | None) -> Iterator[str]:
     path = root / name
     if expected is None:
-        if path.exists() or name in _ALWAYS:
+        if os.path.lexists(path) or name in _ALWAYS:
             yield f"not listed in SHA256SUMS: {name}"
         return
+    try:
+        PlainFolder(root).status(name)
+    except NotPlainError as error:
+        yield f"{error.strerror}: {name}"
+        return
+    except OSError:  # it is told below, with what the system said
+        pass
     problem = hash_problem(path, name, expected)
     if problem is not None:
         yield problem

@@ -132,7 +132,7 @@ def _unpacked(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
 def _packed(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
     stream.seek(entry.content)
     left = entry.packed
-    while left and (packed := stream.read(min(_BLOCK, left))):
+    while left and (packed := _read(stream, min(_BLOCK, left))):
         left -= len(packed)
         yield packed
 
@@ -150,10 +150,17 @@ def _changed(entry: Entry) -> DatasetError:
 
 def _read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
     stream.seek(offset)
-    found = stream.read(length)
+    found = _read(stream, length)
     if len(found) != length:
         raise DatasetError("the archive is cut short")
     return found
+
+
+def _read(stream: BinaryIO, length: int) -> bytes:
+    try:
+        return stream.read(length)
+    except OSError as error:
+        raise DatasetError(f"it cannot be read: {error.strerror}") from error
 
 
 def _read_end(stream: BinaryIO, size: int) -> tuple[int, int, int, int]:
@@ -281,8 +288,8 @@ def _located(stream: BinaryIO, entry: Entry, following: int) -> Entry:
     """Read a file's own header; it must say what the directory says."""
     fields = _HEADER.unpack(_read_at(stream, entry.header, _HEADER.size))
     signature, _, flags, method, time, date, crc, packed, size, name_length, extra_length = fields
-    name = stream.read(name_length)
-    size, packed = _wide((size, packed), stream.read(extra_length), entry.name)
+    name = _read(stream, name_length)
+    size, packed = _wide((size, packed), _read(stream, extra_length), entry.name)
     same = (signature, flags, method, (time, date), name) == (
         b"PK\3\4",
         entry.flags,

@@ -1,0 +1,94 @@
+"""What a Parquet file says of itself, compared with what its table is like.
+
+A file may have been made to lie or to eat memory: a column that is no text but a list of lists, a
+row group of a billion zeros in a kilobyte, groups that share their bytes.
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.encode import ROW_GROUP
+from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.schema import TABLES
+
+_MOST_FOOTER: Final = 16 * 2**20
+"""Bytes; twenty row groups of thirty columns take a hundredth of it."""
+
+_MOST_AT_ONCE: Final = 2**30
+_HARMLESS: Final = 64 * 2**20
+_RATIO: Final = 200
+"""Bytes of a row group: the most, those up to which nobody asks how far they were pressed, and
+how far more may be. Zeros by the million are honest values; gigabytes of them are not."""
+
+_TAIL: Final = 8
+
+
+def footer_problem(path: Path, entry: FileEntry, version: int) -> str | None:
+    """Compare a file's footer with its table and with what is listed; one line when it differs.
+
+    Args:
+        path: the file.
+        entry: what snapshot.json says of it.
+        version: the snapshot's format version, which decides the columns.
+    """
+    if _MOST_FOOTER < _footer_bytes(path) < path.stat().st_size:  # more is no footer at all
+        return f"a footer larger than {_MOST_FOOTER:,} bytes: {entry.path}"
+    try:
+        with pq.ParquetFile(path, memory_map=False) as file:
+            return next(_differences(file, entry, path.stat().st_size, version), None)
+    except (OSError, pa.ArrowException) as error:
+        return f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
+
+
+def _footer_bytes(path: Path) -> int:
+    """Read the footer's length where the format has it, before anybody makes room for it."""
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        return int.from_bytes(stream.read(4), "little")
+
+
+def _differences(file: pq.ParquetFile, entry: FileEntry, size: int, version: int) -> Iterator[str]:
+    rows = file.metadata.num_rows
+    if rows != entry.rows:
+        yield f"{rows:,} rows instead of {entry.rows:,}: {entry.path}"
+    usual = _schema(entry.table, version)
+    if not file.schema_arrow.equals(usual, check_metadata=False):
+        yield f"another schema than {_difference(file.schema_arrow, usual)}: {entry.path}"
+    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    if sum(group.num_rows for group in groups) != rows:
+        yield f"other rows in its row groups than in all: {entry.path}"
+    if any(group.num_rows > ROW_GROUP or _is_bomb(group) for group in groups):
+        yield f"row groups larger than any of ours: {entry.path}"
+    if sum(_packed(group) for group in groups) > size:
+        yield f"row groups that share their bytes: {entry.path}"
+
+
+def _packed(group: pq.RowGroupMetaData) -> int:
+    return sum(group.column(at).total_compressed_size for at in range(group.num_columns))
+
+
+def _is_bomb(group: pq.RowGroupMetaData) -> bool:
+    most = min(_MOST_AT_ONCE, max(_HARMLESS, _RATIO * _packed(group)))
+    return not 0 <= group.total_byte_size <= most
+
+
+def _schema(table: str, version: int) -> pa.Schema:
+    newer = layout.lacking(table, version)
+    return pa.schema([column for column in TABLES[table] if column.name not in newer])
+
+
+def _difference(schema: pa.Schema, usual: pa.Schema) -> str:
+    """Name the first column in which two schemas differ, as it should be."""
+    for column in chain(usual, schema):
+        at = schema.get_field_index(column.name)
+        if at < 0 or usual.get_field_index(column.name) != at or schema.field(at) != column:
+            kind = f"{column.type}{'' if column.nullable else ' NOT NULL'}"
+            return f"the table's ({column.name} {kind})"
+    return "the table's"

@@ -1,0 +1,121 @@
+"""Files out of an archive: hashed while they are written, and whole or not there at all."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.files import sync_folder, sync_tree
+from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
+from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
+from clearml_snapshot.exporter.store.zip_entries import blocks
+
+
+def unpack(pack: Path, target: Path, progress: Progress | None = None) -> Snapshot:
+    """Turn a pack into a snapshot folder.
+
+    Nothing is written before its lists of files agree, and nothing stays when one of them is not
+    what they say; the folder appears when all of it is on the disk.
+
+    Args:
+        pack: the archive.
+        target: a new folder, or an empty one; its parent must be there.
+        progress: is told what is being written; silent by default.
+
+    Raises:
+        UsageError: the target is in use, or cannot be.
+        DatasetError: the pack is damaged, hostile, or newer than this tool.
+        SnapshotError: it does not fit on the disk.
+    """
+    target = target.resolve()
+    _refuse_used(target)
+    found = read_pack(pack)
+    names = sorted(found.archive.files)
+    (progress or Progress()).note(f"unpacking {len(names):,} files into {target}")
+    scratch = target.with_name(f".{target.name}.unpacking-{os.getpid()}")
+    try:
+        scratch.mkdir(mode=0o700)
+        extract(found, scratch, names)
+        sync_tree(scratch)
+        _move(scratch, target)
+    except OSError as error:
+        raise SnapshotError(f"cannot write {target}: {error.strerror}; make room there") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return read_snapshot(target)
+
+
+def _refuse_used(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}; make it first")
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"{target} is in use; give a new or an empty folder")
+
+
+def _move(scratch: Path, target: Path) -> None:
+    if target.is_dir():
+        target.rmdir()  # Windows renames onto nothing
+    scratch.rename(target)
+    sync_folder(target.parent)
+
+
+def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True) -> None:
+    """Write files of a pack into a folder, and prove each.
+
+    Args:
+        pack: what ``read_pack`` gave.
+        folder: where to write; its files are new.
+        names: which, by their path in the snapshot.
+        sync: force each to the disk.
+
+    Raises:
+        DatasetError: a file is not what the lists say; it may be there.
+        SnapshotError: there is no room for them.
+        OSError: the disk refuses.
+    """
+    from clearml_snapshot.exporter.store.footers import footer_problem
+
+    wanted = [*names]
+    _check_room(pack, folder, wanted)
+    tables = {entry.path: entry for entry in pack.snapshot.files}
+    for name in wanted:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(pack, name, target, sync=sync)
+        entry = tables.get(name)
+        problem = entry and footer_problem(target, entry, pack.snapshot.format_version)
+        if problem:
+            raise DatasetError(f"{pack.path}: {problem}")
+
+
+def _check_room(pack: Pack, folder: Path, names: Iterable[str]) -> None:
+    needed = sum(pack.archive.files[name].size for name in names)
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE > free:
+        raise SnapshotError(
+            f"{pack.path} unpacks to {needed:,} bytes, and {folder.parent} has {free:,} left"
+        )
+
+
+_SPARE: Final = 2**20
+"""Bytes for folders and names."""
+
+
+def _write(pack: Pack, name: str, target: Path, *, sync: bool) -> None:
+    """Write one file and compare it with its hash; texts of older formats have none."""
+    digest = hashlib.sha256()
+    with opened(pack.path) as source, target.open("xb") as stream:
+        for block in blocks(source, pack.archive.files[name]):
+            digest.update(block)
+            stream.write(block)
+        stream.flush()
+        if sync:
+            os.fsync(stream.fileno())
+    expected = pack.key if name == layout.SHA256SUMS else pack.hashes.get(name)
+    if expected is not None and digest.hexdigest() != expected:
+        raise DatasetError(f"{pack.path}: {name} is not as it was written; copy it again")
