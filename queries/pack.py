@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.archive import members, write_archive
+from clearml_snapshot.exporter.store.dataset import memory_given_back
 from clearml_snapshot.exporter.store.files import sync_folder
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
@@ -65,7 +66,7 @@ def pack(
     _check_target(target)
     part, more = pack_part(dataset, options, asked, progress)
     try:
-        with _staging(target) as folder:
+        with _staging(target) as folder, memory_given_back():
             is_archive = target.suffix.lower() == ARCHIVE
             progress.note(f"packing into {target}")
             entries = write_subset(folder, dataset.snapshot, part, more, copies=not is_archive)
