@@ -1,0 +1,10 @@
+-- Tasks that are not whole here, those that can be mended first.
+SELECT task_id, name AS task, project, state, reason, web_url
+FROM tasks
+WHERE state <> 'complete'
+ORDER BY
+    list_position(['failed', 'partial', 'shrunk', 'gone'], state) NULLS LAST,
+    project NULLS LAST,
+    name NULLS LAST,
+    task_id
+LIMIT $top::BIGINT;

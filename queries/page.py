@@ -1,0 +1,207 @@
+"""index.html: what a pack is, for somebody with a browser and nothing else.
+
+One file without script, pictures or links that load: it may come from anybody, and names in it are
+other people's text. Each of its tables is cut, so that a history of any size gives a small page.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from clearml_snapshot.exporter.selections import remembered
+from clearml_snapshot.exporter.store.layout import TABLE_NAMES
+from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
+from clearml_snapshot.queries.catalogue import read
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.page_best import best
+from clearml_snapshot.queries.summary_csv import EXCEL_ROWS
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+BEST: Final = 200
+"""Metrics and variants with their best values; those that most tasks have."""
+
+LISTED: Final = 50
+"""Rows of every other table."""
+
+_LONGEST: Final = 120
+"""Characters of a name, so that hostile ones cannot make the page large."""
+
+_LONGEST_LINK: Final = 500
+
+_UNSEEN: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Characters that show nothing, turn the text around them, or are no character at all."""
+
+_LINK: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What ``pack`` chose and took out, in the words of its options."""
+
+    selection: str
+    metrics: str
+    taken_out: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of the folder."""
+
+    name: str
+    rows: int
+    files: int
+    bytes: int
+
+
+def write_page(dataset: Dataset, path: Path) -> None:
+    """Write a page about the snapshot; the same snapshot gives the same bytes.
+
+    Args:
+        dataset: the snapshot; what ``pack`` says of itself is read from its ``snapshot.json``.
+        path: the file; an existing one is replaced.
+
+    Raises:
+        DatasetError: ``snapshot.json`` cannot be read.
+    """
+    page = _environment().from_string(read("page.html"))
+    path.write_bytes(page.render(_about(dataset)).encode())
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    """Gather what the template names."""
+    snapshot = dataset.snapshot
+    return {
+        "snapshot": snapshot,
+        "server": _server(snapshot),
+        "packed": _packed(snapshot),
+        "asked": remembered(snapshot)[:LISTED],
+        "held": _rows(dataset, "_page_totals")[0],
+        "states": _rows(dataset, "_status_states"),
+        "statuses": _rows(dataset, "_page_statuses", LISTED),
+        "running": _rows(dataset, "_page_running", LISTED),
+        "problems": _rows(dataset, "_page_problems", LISTED),
+        "odd": _rows(dataset, "_page_odd", LISTED),
+        "projects": _rows(dataset, "_page_projects", LISTED),
+        "best": best(dataset, BEST),
+        "tables": _tables(snapshot),
+        "excel_rows": EXCEL_ROWS,
+    }
+
+
+def _rows(dataset: Dataset, name: str, top: int | None = None) -> list[dict[str, Any]]:
+    cut = None if top is None else {"top": top}
+    return dataset.rows(dataset.sql(read(f"{name}.sql"), cut)).as_dicts()
+
+
+def _server(snapshot: Snapshot) -> dict[str, Any]:
+    """Say what is known of the server; ``name`` is its host without what a browser needs."""
+    known = {name: snapshot.server.get(name) for name in ("host", "web", "version")}
+    known["host"] = known["host"] or snapshot.server.get("id") or "a ClearML server"
+    return {**known, "name": str(known["host"]).removeprefix("https://").removeprefix("http://")}
+
+
+def _packed(snapshot: Snapshot) -> Packed | None:
+    """Read what was chosen and taken out; None: this is no pack."""
+    packed = read_header(snapshot.root).get("packed")
+    if not isinstance(packed, dict):
+        return None
+    taken_out = packed.get("taken_out")
+    return Packed(
+        selection=packed.get("selection") or "all tasks",
+        metrics=packed.get("metrics") or "all",
+        taken_out=tuple(taken_out) if isinstance(taken_out, list) else (),
+    )
+
+
+def _tables(snapshot: Snapshot) -> list[Table]:
+    rows: Counter[str] = Counter()
+    files: Counter[str] = Counter()
+    size: Counter[str] = Counter()
+    for file in snapshot.files:
+        rows[file.table] += file.rows
+        files[file.table] += 1
+        size[file.table] += file.bytes
+    return [Table(name, rows[name], files[name], size[name]) for name in TABLE_NAMES]
+
+
+def _environment() -> "Environment":
+    """Set up Jinja: everything is escaped, and a name that is not given is an error."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        text=_text, number=_number, count=_count, moment=_moment, size=_size, link=_link
+    )
+    return environment
+
+
+def _text(text: str | None, instead: str = "–") -> "Markup":
+    """Show other people's text: what is unseen is spelt out, and nothing turns what follows."""
+    from markupsafe import Markup
+
+    if text is None:
+        return Markup('<span class="none">{}</span>').format(instead)
+    seen = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
+    cut = seen if len(seen) <= _LONGEST else seen[: _LONGEST - 1] + "…"
+    return Markup("<bdi>{}</bdi>").format(cut)
+
+
+def _number(value: float) -> "Markup":
+    """Write a double in 6 digits, with all of them in reach of the pointer."""
+    from markupsafe import Markup
+
+    short, exact = f"{value:,.6g}", repr(value)
+    return Markup('<data value="{0}" title="{0}">{1}</data>').format(exact, short)
+
+
+def _count(number: int, one: str = "", many: str = "") -> str:
+    """Write a whole number, and what it counts."""
+    noun = one if number == 1 else many or f"{one}s" if one else ""
+    return f"{number:,} {noun}".rstrip()
+
+
+def _moment(moment: datetime | None) -> "Markup":
+    from markupsafe import Markup
+
+    if moment is None:
+        return _text(None, "unknown")
+    moment = moment.astimezone(UTC)
+    return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%Y-%m-%d %H:%M} UTC</time>').format(
+        moment, moment
+    )
+
+
+def _size(size: int) -> str:
+    """Write a size in the unit in which it has one to three digits before the point."""
+    scaled, units = float(size), ["bytes", "kB", "MB", "GB", "TB"]
+    while scaled >= 1000 and len(units) > 1:
+        scaled /= 1000
+        del units[0]
+    return f"{size:,} bytes" if units[0] == "bytes" else f"{scaled:.3g} {units[0]}"
+
+
+def _link(url: str | None) -> str | None:
+    """Give an address that a click may open: only the web, and no name and password in it."""
+    if not url or len(url) > _LONGEST_LINK or not _LINK.fullmatch(url):
+        return None
+    try:
+        host = urlsplit(url)
+    except ValueError:
+        return None
+    return url if host.netloc and "@" not in host.netloc else None
