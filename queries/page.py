@@ -146,20 +146,24 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        text=_text, number=_number, count=_count, moment=_moment, size=_size, link=_link
+        seen=_seen, text=_text, number=_number, count=_count, moment=_moment, size=_size, link=_link
     )
     return environment
 
 
-def _text(text: str | None, instead: str = "–") -> "Markup":
-    """Show other people's text: what is unseen is spelt out, and nothing turns what follows."""
+def _seen(text: str, longest: int = _LONGEST) -> str:
+    """Spell out what is unseen, and cut what is too long."""
+    seen = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
+    return seen if len(seen) <= longest else seen[: longest - 1] + "…"
+
+
+def _text(text: str | None, instead: str = "–", longest: int = _LONGEST) -> "Markup":
+    """Show other people's text, so that its direction does not turn what stands around it."""
     from markupsafe import Markup
 
     if text is None:
         return Markup('<span class="none">{}</span>').format(instead)
-    seen = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
-    cut = seen if len(seen) <= _LONGEST else seen[: _LONGEST - 1] + "…"
-    return Markup("<bdi>{}</bdi>").format(cut)
+    return Markup("<bdi>{}</bdi>").format(_seen(text, longest))
 
 
 def _number(value: float) -> "Markup":

@@ -83,7 +83,7 @@ def hostile(address: str) -> list[str]:
 def hostile_tasks(address: str) -> list[dict[str, Any]]:
     return [
         {
-            "task_id": f"{at:032x}",
+            "task_id": name,
             "name": name,
             "project_id": f"{at:032x}",
             "project": name,
