@@ -106,7 +106,7 @@ def _rows(dataset: Dataset, name: str, top: int | None = None) -> list[dict[str,
 def _server(snapshot: Snapshot) -> dict[str, Any]:
     """Say what is known of the server; ``name`` is its host without what a browser needs."""
     known = {name: snapshot.server.get(name) for name in ("host", "web", "version")}
-    known["host"] = known["host"] or snapshot.server.get("id") or "a ClearML server"
+    known["host"] = known["host"] or "a ClearML server"
     return {**known, "name": str(known["host"]).removeprefix("https://").removeprefix("http://")}
 
 
@@ -119,7 +119,7 @@ def _packed(snapshot: Snapshot) -> Packed | None:
     return Packed(
         selection=packed.get("selection") or "all tasks",
         metrics=packed.get("metrics") or "all",
-        taken_out=tuple(taken_out) if isinstance(taken_out, list) else (),
+        taken_out=tuple(taken_out[:LISTED]) if isinstance(taken_out, list) else (),
     )
 
 

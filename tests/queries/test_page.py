@@ -311,7 +311,7 @@ def test_a_zero_that_is_probably_a_nan_says_so(make_dataset: MakeDataset) -> Non
 def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
     words = Reader(page_of(make_dataset(nasty()))).words
     assert "2 of 6 tasks are not whole here" in words
-    assert "complete 4 every point that the server counted is here" in words
+    assert "complete 4 every point that the server counted for what was asked is here" in words
     assert "failed 1 its points could not be read" in words
     assert "the server holds 1 of its 4 points" in words
     assert "1 task had not ended" in words
@@ -330,6 +330,12 @@ def test_a_whole_snapshot_says_so(make_dataset: MakeDataset) -> None:
     assert '<data value="1234567.891" title="1234567.891">1.23457e+06</data>' in text
     assert "1 experiment from" in text
     assert "Chosen for this pack" not in text
+
+
+def test_a_part_is_not_called_whole(make_dataset: MakeDataset) -> None:
+    data = make_dataset([{"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}])
+    packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
+    assert "is here, of those metrics that were chosen." in Reader(page_of(data)).words
 
 
 def test_an_empty_snapshot_has_a_page(make_dataset: MakeDataset) -> None:
@@ -362,7 +368,7 @@ def test_what_was_chosen_and_taken_out(make_dataset: MakeDataset) -> None:
     packed(data, chosen)
     words = Reader(page_of(data)).words
     assert "Chosen for this pack --project '<b>'; metrics: loss Taken out users <i>2 " in words
-    packed(data, {"selection": "", "metrics": "all", "taken_out": []})
+    packed(data, {"selection": "", "metrics": "", "taken_out": []})
     words = Reader(page_of(data)).words
     assert "Chosen for this pack all tasks; metrics: all Taken out nothing" in words
 
