@@ -98,7 +98,7 @@ def _schema(table: str) -> dict[str, Any]:
     }
 
 
-def _field(field: pa.Field) -> dict[str, Any]:
+def _field(field: "pa.Field[Any]") -> dict[str, Any]:
     described = {"name": field.name, "type": _type(field.type), "description": doc(field)}
     if unit(field):
         described["unit"] = unit(field)

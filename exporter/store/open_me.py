@@ -175,15 +175,15 @@ def columns(schema: pa.Schema) -> str:
     return "\n".join(lines) + "\n"
 
 
-def doc(field: pa.Field) -> str:
+def doc(field: "pa.Field[Any]") -> str:
     """Say what a column holds."""
     return _said(field, b"doc")
 
 
-def unit(field: pa.Field) -> str:
+def unit(field: "pa.Field[Any]") -> str:
     """Name the unit of a column's numbers or times; empty when it has none."""
     return _said(field, b"unit")
 
 
-def _said(field: pa.Field, key: bytes) -> str:
+def _said(field: "pa.Field[Any]", key: bytes) -> str:
     return (field.metadata or {}).get(key, b"").decode()
