@@ -32,6 +32,7 @@ TAKEN_OUT: Final = "What does not travel"
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     add_command(app, "pack", pack, panel=PANEL)
+    add_command(app, "unpack", unpack, panel=PANEL)
 
 
 def pack(
@@ -83,6 +84,35 @@ def pack(
     write_text(_told(packed))
     for line in () if quiet else packed.taken_out:
         note(f"taken out: {line}")
+
+
+def unpack(
+    pack: Annotated[Path, typer.Argument(help="What `pack` wrote, or any .zip of a snapshot.")],
+    target: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            rich_help_panel=OUTPUT,
+            help="A folder that is new or empty.",
+        ),
+    ],
+    quiet: Quiet = False,
+) -> None:
+    """Turn a pack into a snapshot folder, and prove every file of it on the way.
+
+    What is not exactly a snapshot is refused, and nothing is written but the folder.
+    """
+    from clearml_snapshot.cli.progress import make_progress
+    from clearml_snapshot.exporter.store.unpack import unpack as unpack_it
+
+    snapshot = unpack_it(pack, target, make_progress(quiet=quiet))
+    totals = snapshot.totals
+    write_text(
+        f"{printable(str(target))}: {counted(totals.tasks, 'task')}, {totals.series:,} series, "
+        f"{counted(totals.points, 'point')}\n"
+    )
 
 
 def _options(

@@ -14,11 +14,14 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
 from clearml_snapshot.exporter.store.files import sync_folder
+from clearml_snapshot.exporter.store.layout import INDEX_HTML, SUMMARY_CSV
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
 from clearml_snapshot.exporter.store.sums import write_sums
-from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.dataset import Dataset, open_dataset
 from clearml_snapshot.queries.pack_part import PackOptions, pack_part
+from clearml_snapshot.queries.page import write_page
+from clearml_snapshot.queries.summary_csv import write_summary
 
 ARCHIVE: Final = ".zip"
 _OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
@@ -94,6 +97,9 @@ def _check_target(target: Path) -> None:
 
 def _write_pages(folder: Path) -> None:
     """Write the files for those who have a browser or a spreadsheet only."""
+    with open_dataset(folder) as packed:
+        write_page(packed, folder / INDEX_HTML)
+        write_summary(packed, folder / SUMMARY_CSV)
 
 
 @contextmanager

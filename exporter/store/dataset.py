@@ -37,6 +37,7 @@ _README: Final = """\
 
 `current` is the newest complete snapshot. To hand it on, copy the folder that it points to
 (`cp -rL current somewhere`): it is whole, it never changes, and its README says how to open it.
+`clearml-snapshot pack -o it.zip` makes one file of it, or of a part.
 
 Everything here was written by clearml-snapshot; `snapshots/` may hold older states too.
 """

@@ -128,3 +128,43 @@ def test_what_cannot_be_meant(
 def test_a_target_is_needed(history: Path, capsys: Capture) -> None:
     assert main(["pack", "--data", str(history)]) == 2
     assert "--output" in capsys.readouterr().err
+
+
+def test_there_and_back(history: Path, tmp_path: Path, capsys: Capture) -> None:
+    """Pack, another path, verify, query, unpack: the same answers."""
+    there = tmp_path / "another path = 1 ñ"
+    there.mkdir()
+    archive, folder = there / "q3.zip", there / "q3"
+    main(["pack", "--data", str(history), "-o", str(archive)])
+    content_id = capsys.readouterr().out.splitlines()[-1]
+    assert main(["unpack", str(archive), "-o", str(folder)]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{folder}: 3 tasks, 6 series, 16 points\n"
+    assert "unpacking" in err
+    for place in (archive, folder):
+        assert main(["verify", str(place)]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == content_id
+    answers = []
+    for place in (history, archive, folder):
+        assert main(["query", "max", "--data", str(place), "--metric", "loss", "-q"]) == 0
+        answers.append(capsys.readouterr().out)
+    assert len(set(answers)) == 1
+    assert answers[0].count("\n") == 3
+
+
+def test_unpack_refuses_in_one_line(history: Path, tmp_path: Path, capsys: Capture) -> None:
+    main(["pack", "--data", str(history), "-o", str(tmp_path / "q3.zip"), "-q"])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("mine")
+    (tmp_path / "text.zip").write_text("no archive")
+    capsys.readouterr()
+    for pack, target, code in (
+        ("q3.zip", "mine", 2),
+        ("text.zip", "new", 5),
+        ("none.zip", "new", 2),
+        (".", "new", 2),
+    ):
+        assert main(["unpack", str(tmp_path / pack), "-o", str(tmp_path / target)]) == code
+        out, err = capsys.readouterr()
+        assert (out, err.count("\n")) == ("", 1), err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "q3.zip", "text.zip"]
