@@ -196,7 +196,7 @@ def page_lines(
     more = found.problems - len(found.problem_tasks)
     if more:
         yield f"… and {more:,} more (SELECT * FROM tasks WHERE state <> 'complete')"
-    yield f"the folder to copy: {found.root}"
+    yield f"the {'file' if found.root.is_file() else 'folder'} to copy: {found.root}"
 
 
 def _states(found: "Status") -> str:

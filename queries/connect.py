@@ -11,6 +11,7 @@ import platformdirs
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.messages import in_one_line
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -48,8 +49,19 @@ def connect(
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE SCHEMA files; CREATE SCHEMA picked;")
     for table in TABLE_NAMES:
-        connection.execute(f"CREATE VIEW files.{table} AS {_reading(table, snapshot)}")
+        if table != "scalars" or snapshot.has_points:
+            connection.execute(f"CREATE VIEW files.{table} AS {_reading(table, snapshot)}")
+        else:
+            connection.execute(f"CREATE VIEW files.scalars AS {read('_no_points.sql')}")
     return connection
+
+
+def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Let a connection see points that were not there when it was made."""
+    from clearml_snapshot.exporter.store.pack_cache import with_points  # only packs need it
+
+    with_points(snapshot)
+    connection.execute(f"CREATE OR REPLACE VIEW files.scalars AS {_reading('scalars', snapshot)}")
 
 
 def confine(

@@ -1,6 +1,7 @@
 """Open a dataset and ask it: the public Python interface, and what every command stands on."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -66,6 +67,7 @@ class Dataset:
                 self._connection.execute(catalogue.read("_views.sql"))
                 connect.confine(self._connection, snapshot, allow_files)
             self._open = opening.pop_all()
+        self._lacks_points = not snapshot.has_points
 
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
@@ -95,6 +97,7 @@ class Dataset:
             UsageError: it is no single SELECT, or DuckDB refuses it.
         """
         select = self._one_select(statement)
+        self._bring_points(select)
         with speaking():
             plan = self._connection.execute(f"EXPLAIN {select}", _parameters(params)).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
@@ -257,10 +260,18 @@ class Dataset:
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
     ) -> duckdb.DuckDBPyRelation:
+        self._bring_points(statement)
         try:
             return self._connection.sql(statement, params=_parameters(params))
         except duckdb.Error as error:
             raise self._located(statement, params, error) from error
+
+    def _bring_points(self, statement: str) -> None:
+        """Unpack the points of a pack before the first statement that can be about them."""
+        if self._lacks_points and _ABOUT_POINTS.search(statement):
+            with speaking():
+                connect.add_points(self._connection, self.snapshot)
+            self._lacks_points = False
 
     def _located(
         self,
@@ -290,7 +301,7 @@ class Dataset:
         totals = self.snapshot.totals
         narrowed = f", only {self.filter}" if self.filter else ""
         return (
-            f"<Dataset {self.snapshot.root}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
+            f"<Dataset {self.snapshot.place}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
             f"{totals.tasks:,} tasks, {totals.series:,} series, {totals.points:,} points{narrowed}>"
         )
 
@@ -304,13 +315,13 @@ def open_dataset(
     memory_limit: str | None = None,
     allow_files: Sequence[str | os.PathLike[str]] = (),
 ) -> Dataset:
-    """Open a dataset, or a snapshot folder copied out of one, for questions.
+    """Open a dataset, a snapshot folder copied out of one, or a pack, for questions.
 
     The snapshot is kept from being pruned until ``close``, so use it as a context manager:
     ``with open_dataset("data") as dataset: dataset.query("max", metric="loss").df()``.
 
     Args:
-        path: the folder; None is ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
+        path: the folder or the pack; None is ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
         snapshot: which one: its number, -1 for the one before the current, or a moment.
         filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
         threads: how many DuckDB uses; None is one a core.
@@ -325,7 +336,7 @@ def open_dataset(
     folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
     opened_on_purpose = tuple(map(Path, allow_files))
     for tries_left in reversed(range(_TRIES)):
-        found = open_snapshot(folder, snapshot)
+        found = open_snapshot(folder, snapshot, points=False)
         try:
             return Dataset(
                 found,
@@ -342,6 +353,9 @@ def open_dataset(
 
 _INTERRUPT_EVERY: Final = 0.02
 """Seconds; again and again, as an interrupt between two statements stops neither."""
+
+_ABOUT_POINTS: Final = re.compile(r"scalars|suspect_zeros|query", re.IGNORECASE)
+"""The views that read points, and the functions that read a view whose name is computed."""
 
 _TRIES: Final = 3
 """A snapshot that is pruned between finding and holding it has a successor by then."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.store.layout import SNAPSHOT_JSON
 from clearml_snapshot.queries.catalogue import BrokenQueryError, Query, check, parse, queries
 
 QUERIES_VARIABLE: Final = "CLEARML_SNAPSHOT_QUERIES"
@@ -51,11 +52,16 @@ def folders(
         if not folder.is_dir():
             raise UsageError(f"no folder of queries {folder}; make it, or name another")
     beside = data / BESIDE
-    found = [*named, beside] if (data / "snapshots").is_dir() and beside.is_dir() else named
+    found = [*named, beside] if _is_dataset(data) and beside.is_dir() else named
     once: dict[Path, Path] = {}
     for folder in found:
         once.setdefault(folder.resolve(), folder)
     return tuple(once.values())
+
+
+def _is_dataset(data: Path) -> bool:
+    """Tell a dataset from a snapshot that somebody handed over: with that come no queries."""
+    return (data / "snapshots").is_dir() and not (data / SNAPSHOT_JSON).exists()
 
 
 def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> OwnQueries:

@@ -70,7 +70,7 @@ class Status:
     problem_tasks: tuple[ProblemTask, ...]
     """The first of them."""
     root: Path
-    """The folder to copy."""
+    """The folder to copy, or the pack."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""
@@ -109,7 +109,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         problem_tasks=tuple(
             ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})
         ),
-        root=snapshot.root,
+        root=snapshot.place,
     )
 
 

@@ -44,15 +44,10 @@ def open_pack(path: Path, *, points: bool = True) -> Snapshot:
         SnapshotError: there is no room to unpack it.
     """
     pack = read_pack(path)
-    folder = _packs() / pack.key
+    folder = cache_folder() / pack.key
     snapshot = _cached(pack, folder) or _unpacked(pack, folder)
     os.utime(folder)  # its last use
     return with_points(snapshot, pack) if points else snapshot
-
-
-def has_points(snapshot: Snapshot) -> bool:
-    """Tell whether the files of ``scalars`` are there: those of a cached pack may not be yet."""
-    return snapshot.pack is None or (snapshot.root / _POINTS).is_dir()
 
 
 def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
@@ -66,12 +61,12 @@ def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
         DatasetError: the pack is damaged, or another one since it was opened.
         SnapshotError: there is no room for them.
     """
-    if snapshot.pack is None or has_points(snapshot):
+    if snapshot.pack is None or snapshot.has_points:
         return snapshot
     pack = pack or read_pack(snapshot.pack)
     if pack.key != snapshot.root.name:
         raise DatasetError(f"{pack.path} is another pack than before; open it again")
-    with _Scratch(snapshot.root.parent) as scratch:
+    with Scratch(snapshot.root.parent) as scratch:
         names = [entry.path for entry in snapshot.files if entry.table == _POINTS]
         _extract(pack, scratch, names)
         _rename(scratch / _POINTS, snapshot.root / _POINTS)
@@ -100,7 +95,7 @@ def _unpacked(pack: Pack, folder: Path) -> Snapshot:
         for name in pack.archive.files
         if name in wanted or layout.table_at(name) not in (None, _POINTS)
     ]
-    with _Scratch(folder.parent) as scratch:
+    with Scratch(folder.parent) as scratch:
         _extract(pack, scratch, names)
         _rename(scratch, folder)
     return replace(read_snapshot(folder, points=False), pack=pack.path)
@@ -124,7 +119,7 @@ def _rename(scratch: Path, target: Path) -> None:
             raise
 
 
-class _Scratch:
+class Scratch:
     """A folder beside those of the cache, gone at the end of the block."""
 
     def __init__(self, parent: Path) -> None:
@@ -138,7 +133,7 @@ class _Scratch:
         shutil.rmtree(self._path, ignore_errors=True)
 
 
-def _packs() -> Path:
+def cache_folder() -> Path:
     """Give the folder of the cache; where none can be written, one for this process."""
     folder = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False)) / "packs"
     try:
@@ -179,6 +174,6 @@ def _remove(folder: Path) -> None:
     if not (folder / layout.SNAPSHOT_JSON).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with unread(folder) as free, _Scratch(folder.parent) as grave:
+    with unread(folder) as free, Scratch(folder.parent) as grave:
         if free:
             folder.rename(grave / folder.name)  # gone at once for others

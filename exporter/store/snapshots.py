@@ -58,6 +58,11 @@ class Snapshot:
         """What a user knows it by and hands on: the folder, or the archive."""
         return self.pack or self.root
 
+    @property
+    def has_points(self) -> bool:
+        """Whether the files of ``scalars`` are there; see ``pack_cache.with_points``."""
+        return self.pack is None or (self.root / "scalars").is_dir()
+
     def paths(self, table: str) -> list[str]:
         """Return the absolute paths of a table's files; never empty."""
         root = str(self.root)
@@ -98,7 +103,8 @@ def open_snapshot(
 def _open_pack(path: Path, points: bool) -> Snapshot:
     from clearml_snapshot.exporter.store import pack_cache  # it stands on this module
 
-    return pack_cache.open_pack(path, points=points)
+    snapshot: Any = pack_cache.open_pack(path, points=points)  # mypy sees two of this module
+    return snapshot  # type: ignore[no-any-return]
 
 
 def _current(data: Path) -> Path:

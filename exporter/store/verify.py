@@ -8,7 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +24,13 @@ from clearml_snapshot.exporter.store.snapshots import (
     described,
     hold,
     read_header,
+)
+from clearml_snapshot.exporter.store.verify_pack import (
+    REMADE,
+    Arrived,
+    BrokenArchiveError,
+    archive_problems,
+    arrived,
 )
 from clearml_snapshot.exporter.store.verify_rows import row_problems
 from clearml_snapshot.exporter.store.verify_sums import (
@@ -66,24 +73,64 @@ def verify(
     """Check everything that can be checked of a snapshot without its server.
 
     Args:
-        folder: a dataset, or a snapshot wherever it was copied to.
+        folder: a dataset, or a snapshot wherever it was copied to, packed or not.
         snapshot: which one of a dataset, by its number; None is the current one.
         progress: is told what is being read; silent by default.
 
     Raises:
         NoDatasetError: there is nothing to verify.
         DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
+        SnapshotError: there is no room to unpack a pack.
     """
-    root = _root(folder, snapshot)
-    progress = progress or Progress()
+    if snapshot is None and folder.is_file():
+        return _verified_pack(folder, progress or Progress())
+    return _verified_folder(_root(folder, snapshot), progress or Progress())
+
+
+def _verified_folder(root: Path, progress: Progress, *, rows: bool = True) -> Verification:
     try:
         found = described(root, read_header(root))
     except DatasetError as error:
         if _is_newer(root):
             raise
-        return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
+        return _unreadable(root, error)
     with hold(found):
-        return _verified(found, progress)
+        return _verified(found, progress, rows=rows)
+
+
+def _unreadable(root: Path, error: DatasetError) -> Verification:
+    return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
+
+
+def _verified_pack(path: Path, progress: Progress) -> Verification:
+    """Check the archive, its contents like a folder, and the rows when all of that is whole."""
+    try:
+        with arrived(path) as pack:
+            if layout.SNAPSHOT_JSON in pack.damaged:  # what else is damaged, it cannot say
+                return Verification(path, _changed(pack.damaged), (), 0, 0, 0, 0, 0)
+            around = [] if pack.damaged else archive_problems(path, pack)
+            found = _contents(path, pack, progress, rows=not (pack.damaged or around))
+    except BrokenArchiveError as error:
+        return _unreadable(path, error)
+    if around is None:
+        return replace(found, notes=(*found.notes, REMADE))
+    told = "\n".join(found.problems)
+    damaged = _changed(name for name in pack.damaged if name not in told)
+    return replace(found, problems=(*found.problems, *damaged, *around))
+
+
+def _changed(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"content changed: {name}" for name in names)
+
+
+def _contents(path: Path, pack: Arrived, progress: Progress, *, rows: bool) -> Verification:
+    """Verify what was unpacked, and speak of the pack."""
+    try:
+        found = _verified_folder(pack.folder, progress, rows=rows)
+    except DatasetError as error:
+        raise DatasetError(str(error).replace(str(pack.folder), str(path))) from error
+    problems = tuple(problem.replace(str(pack.folder), str(path)) for problem in found.problems)
+    return replace(found, root=path, problems=problems)
 
 
 def _root(folder: Path, number: int | None) -> Path:
@@ -104,7 +151,7 @@ def _is_newer(root: Path) -> bool:
         return False
 
 
-def _verified(snapshot: Snapshot, progress: Progress) -> Verification:
+def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verification:
     problems = [*_header_problems(snapshot), *_stranger_problems(snapshot)]
     notes = []
     if has_sums(snapshot):
@@ -117,11 +164,11 @@ def _verified(snapshot: Snapshot, progress: Progress) -> Verification:
     if not damaged:
         damaged = [*_schema_problems(snapshot)]
     problems += damaged
-    rows = _rows(snapshot)
-    if damaged:
+    count = _rows(snapshot)
+    if damaged or not rows:
         notes.append("the rows are not checked: that needs whole files")
     else:
-        progress.note(f"checking {rows['tasks']:,} tasks and {rows['scalars']:,} points")
+        progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
         problems += row_problems(snapshot)
     return Verification(
         snapshot.root,
@@ -129,9 +176,9 @@ def _verified(snapshot: Snapshot, progress: Progress) -> Verification:
         tuple(notes),
         files=len(snapshot.files),
         bytes=listed,
-        tasks=rows["tasks"],
-        series=rows["series"],
-        points=rows["scalars"],
+        tasks=count["tasks"],
+        series=count["series"],
+        points=count["scalars"],
         content_id=stored_content_id(snapshot.root),
     )
 
