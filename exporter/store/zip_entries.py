@@ -279,7 +279,7 @@ def _placed(stream: BinaryIO, listed: Sequence[Entry], directory: int) -> Iterat
         raise DatasetError("two files stand in the same place of the archive")
     if ordered and ordered[0] != 0:
         raise DatasetError("something stands before the first file of the archive")
-    following = dict(zip(ordered, [*ordered[1:], directory], strict=True))
+    following = dict(zip(ordered, [*ordered, directory][1:], strict=True))
     for entry in listed:
         yield _located(stream, entry, following[entry.header])
 
