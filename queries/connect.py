@@ -24,12 +24,17 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 
 
 def connect(
-    snapshot: Snapshot, *, threads: int | None = None, memory_limit: str | None = None
+    snapshot: Snapshot,
+    *,
+    points: bool = True,
+    threads: int | None = None,
+    memory_limit: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Open DuckDB in memory with the tables of a snapshot as views in the schema ``files``.
 
     Args:
         snapshot: whose files to read.
+        points: whether those of ``scalars`` are there; else ``add_points`` makes their view.
         threads: how many DuckDB uses; None is one a core.
         memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
 
@@ -49,7 +54,7 @@ def connect(
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE SCHEMA files; CREATE SCHEMA picked;")
     for table in TABLE_NAMES:
-        if table != "scalars" or snapshot.has_points:
+        if points or table != "scalars":
             connection.execute(f"CREATE VIEW files.{table} AS {_reading(table, snapshot)}")
         else:
             connection.execute(f"CREATE VIEW files.scalars AS {read('_no_points.sql')}")

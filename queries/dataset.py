@@ -58,16 +58,21 @@ class Dataset:
         self._open = ExitStack()
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
+            self._lacks_points = not snapshot.has_points
             with speaking():
                 self._connection = opening.enter_context(
-                    connect.connect(snapshot, threads=threads, memory_limit=memory_limit)
+                    connect.connect(
+                        snapshot,
+                        points=not self._lacks_points,
+                        threads=threads,
+                        memory_limit=memory_limit,
+                    )
                 )
                 self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
                 """What narrows the tasks; None is nothing."""
                 self._connection.execute(catalogue.read("_views.sql"))
                 connect.confine(self._connection, snapshot, allow_files)
             self._open = opening.pop_all()
-        self._lacks_points = not snapshot.has_points
 
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None

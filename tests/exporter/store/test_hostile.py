@@ -102,7 +102,8 @@ def _parquet(table: str, change: Callable[[pa.Table], pa.Table], **options: Any)
         (name,) = (name for name in files if name.startswith(f"{table}/"))
         rows = change(pq.ParquetFile(io.BytesIO(files[name])).read())
         stream = io.BytesIO()
-        pq.write_table(rows, stream, **{"store_schema": False, "compression": "zstd"} | options)
+        written: dict[str, Any] = {"store_schema": False, "compression": "zstd", **options}
+        pq.write_table(rows, stream, **written)
         return _replaced(files, name, stream.getvalue(), rows.num_rows)
 
     return build
