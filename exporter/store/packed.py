@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
@@ -72,10 +72,13 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """Open an archive for reading.
 
     Raises:
+        NoDatasetError: there is no such file.
         DatasetError: it cannot be read.
     """
     try:
         stream = path.open("rb")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise NoDatasetError(f"there is no pack {path}; give the .zip itself") from error
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}") from error
     with stream, naming(path):

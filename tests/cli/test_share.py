@@ -139,7 +139,7 @@ def test_there_and_back(history: Path, tmp_path: Path, capsys: Capture) -> None:
     content_id = capsys.readouterr().out.splitlines()[-1]
     assert main(["unpack", str(archive), "-o", str(folder)]) == 0
     out, err = capsys.readouterr()
-    assert out == f"{folder}: 3 tasks, 6 series, 16 points\n"
+    assert out == f"{folder}: 3 tasks, 6 series, 14 points\n"
     assert "unpacking" in err
     for place in (archive, folder):
         assert main(["verify", str(place)]) == 0
