@@ -1,14 +1,16 @@
 """A DuckDB that sees the files of one snapshot and nothing else."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import duckdb
 import platformdirs
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
@@ -21,6 +23,9 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "python_enable_replacements": False,
     "preserve_insertion_order": True,
 }
+
+_INTERRUPT_EVERY: Final = 0.02
+"""Seconds; again and again, as an interrupt between two statements stops neither."""
 
 
 def connect(
@@ -41,6 +46,20 @@ def connect(
     Raises:
         UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
     """
+    connection = start(threads=threads, memory_limit=memory_limit)
+    connection.execute("CREATE SCHEMA picked")
+    show(connection, snapshot, "files", points=points)
+    return connection
+
+
+def start(
+    *, threads: int | None = None, memory_limit: str | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open an empty DuckDB in memory; ``connect`` says the arguments.
+
+    Raises:
+        UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
+    """
     settings = dict(_SETTINGS, temp_directory=_spill_folder())
     if threads is not None:
         settings["threads"] = threads
@@ -52,13 +71,19 @@ def connect(
         wrong = f"threads {threads}, memory limit {memory_limit}"
         raise UsageError(f"DuckDB cannot start with {wrong}: {in_one_line(error)}") from error
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("CREATE SCHEMA files; CREATE SCHEMA picked;")
+    return connection
+
+
+def show(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, schema: str, *, points: bool = True
+) -> None:
+    """Make a schema with the tables of a snapshot as views; ``scalars`` is empty without points."""
+    connection.execute(f"CREATE SCHEMA {schema}")
     for table in TABLE_NAMES:
         if points or table != "scalars":
-            connection.execute(f"CREATE VIEW files.{table} AS {_reading(table, snapshot)}")
+            connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
         else:
-            connection.execute(f"CREATE VIEW files.scalars AS {read('_no_points.sql')}")
-    return connection
+            connection.execute(f"CREATE VIEW {schema}.scalars AS {read('_no_points.sql')}")
 
 
 def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
@@ -70,25 +95,59 @@ def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Non
 
 
 def confine(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, folders: Iterable[Path] = ()
+    connection: duckdb.DuckDBPyConnection,
+    snapshots: Iterable[Snapshot],
+    folders: Iterable[Path] = (),
 ) -> None:
-    """Shut DuckDB off from all but the snapshot's files, and lock that.
+    """Shut DuckDB off from all but the snapshots' files, and lock that.
 
     Not ``allowed_directories``: ``EXPLAIN ANALYZE COPY … TO`` could write into them.
 
     Args:
-        connection: what ``connect`` gave.
-        snapshot: whose files stay visible.
+        connection: what ``connect`` or ``start`` gave.
+        snapshots: whose files stay visible.
         folders: of these too each file that is there now; links are not followed.
 
     Raises:
         UsageError: one of them is no folder, or cannot be read.
     """
-    allowed = [path for table in TABLE_NAMES for path in snapshot.paths(table)]
+    allowed = [path for one in snapshots for table in TABLE_NAMES for path in one.paths(table)]
     allowed += [path for folder in folders for path in _files_below(folder)]
     connection.execute(f"SET allowed_paths = {_list(allowed)}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def ending_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt what is asked in this block when it takes longer; None is without end.
+
+    Raises:
+        SnapshotError: the time is up.
+    """
+    over, done = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if not done.wait(seconds):
+            over.set()
+            while not done.wait(_INTERRUPT_EVERY):
+                connection.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    if seconds is not None:
+        watcher.start()
+    try:
+        yield
+    except (SnapshotError, duckdb.Error, KeyboardInterrupt):
+        if not over.is_set():
+            raise
+        raise SnapshotError(
+            f"the query took longer than {seconds:g} s; ask for less, or give it more time"
+        ) from None
+    finally:
+        done.set()
+        if seconds is not None:
+            watcher.join()
 
 
 def _files_below(folder: Path) -> Iterator[str]:

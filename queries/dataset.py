@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ class Dataset:
                 self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
                 """What narrows the tasks; None is nothing."""
                 self._connection.execute(catalogue.read("_views.sql"))
-                connect.confine(self._connection, snapshot, allow_files)
+                connect.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
 
     def sql(
@@ -217,29 +216,8 @@ class Dataset:
         Raises:
             SnapshotError: the time is up.
         """
-        over, done = threading.Event(), threading.Event()
-
-        def watch() -> None:
-            if not done.wait(seconds):
-                over.set()
-                while not done.wait(_INTERRUPT_EVERY):
-                    self._connection.interrupt()
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        if seconds is not None:
-            watcher.start()
-        try:
+        with connect.ending_after(self._connection, seconds):
             yield
-        except (SnapshotError, duckdb.Error, KeyboardInterrupt):
-            if not over.is_set():
-                raise
-            raise SnapshotError(
-                f"the query took longer than {seconds:g} s; ask for less, or give it more time"
-            ) from None
-        finally:
-            done.set()
-            if seconds is not None:
-                watcher.join()
 
     def close(self) -> None:
         """Let go of the snapshot; relations cannot be read any more."""
@@ -355,9 +333,6 @@ def open_dataset(
                 raise
     raise AssertionError("unreachable: the last try returns or raises")
 
-
-_INTERRUPT_EVERY: Final = 0.02
-"""Seconds; again and again, as an interrupt between two statements stops neither."""
 
 _ABOUT_POINTS: Final = re.compile(r"scalars|suspect_zeros|query", re.IGNORECASE)
 """The views that read points, and the functions that read a view whose name is computed."""
