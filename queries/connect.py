@@ -77,9 +77,9 @@ def start(
 def show(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, schema: str, *, points: bool = True
 ) -> None:
-    """Make a schema with the tables of a snapshot as views; ``scalars`` is empty without points."""
+    """Make a schema with a view a table that has files; ``scalars`` is empty without points."""
     connection.execute(f"CREATE SCHEMA {schema}")
-    for table in TABLE_NAMES:
+    for table in {entry.table for entry in snapshot.files}:
         if points or table != "scalars":
             connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
         else:
