@@ -128,6 +128,8 @@ class Comparison:
             for side in (before, after):
                 opening.enter_context(hold(side))
             ids = _ids((before, after), filter)
+            self.selected: Final = None if ids is None else len(ids)
+            """How many tasks the filter finds in either; None: there is none."""
             self._connection = opening.enter_context(
                 connect.start(threads=threads, memory_limit=memory_limit)
             )
@@ -138,12 +140,13 @@ class Comparison:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know before the differences are believed."""
+        found = []
         servers = [side.server.get("host") for side in (self.before, self.after)]
-        if None in servers or servers[0] == servers[1]:
-            return ()
-        return (
-            f"before is of {servers[0]}, after of {servers[1]}; a task is known by its id alone",
-        )
+        if None not in servers and servers[0] != servers[1]:
+            found.append(f"before is of the server {servers[0]}, after of {servers[1]}")
+        if self.selected is not None:
+            found.append(f"only tasks that the filter finds in either: {self.selected:,}")
+        return tuple(found)
 
     def differences(self, by: By) -> duckdb.DuckDBPyRelation:
         """Give all that differs as a table; nothing is read more than once.

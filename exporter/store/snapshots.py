@@ -183,7 +183,9 @@ def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
         number = which if which in kept else None
     if number is None:
         have = ", ".join(str(n) for n in kept)
-        raise DatasetError(f"{data} has no snapshot {which}; it has {have}")
+        raise DatasetError(
+            f"{data} has no snapshot {which}; it has {have} (export --keep N keeps more)"
+        )
     return layout.snapshot(data, number)
 
 
