@@ -40,7 +40,7 @@ _LEAST_WIDTH: Final = 12
 
 _STATES: Final = {
     "gone": "gone from the server",
-    "shrunk": "the server lost points",
+    "shrunk": "server lost points",
     "partial": "now partial",
     "failed": "now failed",
     "complete": "now complete",

@@ -99,7 +99,7 @@ def test_diff_is_one_page(data: Path, capsys: Capture) -> None:
         "tasks       1 new, 4 changed, 0 gone, 1 the same",
         "            1 of the changed was asked for other metrics",
         "points      2 new, 3 changed, 2 gone, 2 the same",
-        r"changed   bbbbbbbb  bad \x1b[2J\n😀 \u202e n…: the server lost points, points -1,…",
+        r"changed   bbbbbbbb  bad \x1b[2J\n😀 \u202e n…: server lost points, points -1, 1 …",
         "changed   cccccccc  lost: gone from the server",
         "changed   aaaaaaaa  fine: points +1, 2 changed, status",
         "changed   dddddddd  other question: asked for other metrics, points -1",
