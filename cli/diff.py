@@ -131,7 +131,7 @@ def diff(
         if by is not None:
             write_answer(found.differences(by), output, name=f"diff_by_{by}")
         else:
-            _write_page(found, output)
+            _write_page(found, (sides[0].path, sides[1].path), output)
 
 
 def _choice(text: str | None, data: Path) -> "Choice":
@@ -155,7 +155,7 @@ def _choice(text: str | None, data: Path) -> "Choice":
         ) from None
 
 
-def _write_page(found: "Comparison", output: OutputOptions) -> None:
+def _write_page(found: "Comparison", paths: tuple[Path, Path], output: OutputOptions) -> None:
     """Write the page, or the object where JSON is asked for or the file is named so."""
     suffix = output.path.suffix.lower() if output.path is not None else ""
     form = output.format or ("json" if suffix == ".json" else "text")
@@ -164,17 +164,18 @@ def _write_page(found: "Comparison", output: OutputOptions) -> None:
     if form == "json":
         write_text(json.dumps(found.summary.as_dict(), ensure_ascii=False) + "\n", output.path)
         return
-    lines = page_lines(found.summary)
+    lines = page_lines(found.summary, *paths)
     write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
 
 
-def page_lines(found: "Summary") -> Iterator[str]:
-    """Tell a comparison in lines of 80 columns or so."""
-    apart = found.before.root.parent != found.after.root.parent
-    if not apart:
-        yield f"{'dataset':<{_LABEL}}{found.after.root.parent.parent}"
-    yield from _side("before", found.before, with_path=apart)
-    yield from _side("after", found.after, with_path=apart)
+def page_lines(found: "Summary", before: Path, after: Path) -> Iterator[str]:
+    """Tell a comparison in lines of 80 columns or so; the paths are those that were typed."""
+    if before == after:
+        yield f"{'dataset':<{_LABEL}}{after}"
+    for label, side, path in (("before", found.before, before), ("after", found.after, after)):
+        yield f"{label:<{_LABEL}}{_snapshot(side)}"
+        if before != after:
+            yield f"{'':<{_LABEL}}{path}"
     yield (
         f"{'tasks':<{_LABEL}}{found.tasks_new:,} new, {found.tasks_changed:,} changed, "
         f"{found.tasks_gone:,} gone, {found.tasks_same:,} the same"
@@ -195,11 +196,8 @@ def page_lines(found: "Summary") -> Iterator[str]:
         yield f"{'' if place else 'maxima':<{_LABEL}}{line}"
 
 
-def _side(label: str, side: "Side", *, with_path: bool) -> Iterator[str]:
-    made = f"{side.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    yield f"{label:<{_LABEL}}snapshot {side.number}, {made}"
-    if with_path:
-        yield f"{'':<{_LABEL}}{side.root}"
+def _snapshot(side: "Side") -> str:
+    return f"snapshot {side.number}, {side.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _maxima(found: "Summary") -> Iterator[str]:

@@ -1,4 +1,4 @@
--- How many points of each series are new, changed and gone; only series with any of these.
+-- How many points of each differing series are new, changed and gone.
 SELECT
     task_id,
     metric,
@@ -7,5 +7,4 @@ SELECT
     coalesce(n_changed, 0) AS n_changed,
     CASE WHEN own_after IS NULL THEN own_before ELSE coalesce(n_gone, 0) END AS n_gone
 FROM diff.differing
-LEFT JOIN diff.points USING (number)
-WHERE own_before IS NULL OR own_after IS NULL OR n_new + n_changed + n_gone > 0;
+LEFT JOIN diff.points USING (number);

@@ -143,7 +143,7 @@ def test_paths(data: Path, tmp_path: Path, capsys: Capture) -> None:
         f"before      {_made(data, 1)}",
         f"            {copied}",
         f"after       {_made(data, 2)}",
-        f"            {open_snapshot(data).root}",
+        f"            {data}",
     ]
     assert _typed(data, copied, data=tmp_path / "nothing") == 0
     assert capsys.readouterr().out.splitlines()[0] == f"before      {_made(data, 2)}"
@@ -164,6 +164,8 @@ def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> No
         printed = capsys.readouterr()
         assert text in printed.err
         assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert main(["diff", "--data", "-1"]) == 2
+    assert "no dataset at -1;" in capsys.readouterr().err
     one = tmp_path / "one"
     _export(one, [], "http://x")
     assert _typed(data=one) == 5

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import random
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,32 @@ def _both(tmp_path: Path, *exports: Sequence[Mapping[str, Any]]) -> tuple[Choice
     for tasks in exports:
         write(tmp_path / "data", tasks)
     return Choice(tmp_path / "data", -1), Choice(tmp_path / "data")
+
+
+def _of_values(*values: float | None) -> dict[Key, float | None]:
+    return {("loss", "x", at): value for at, value in enumerate(values)}
+
+
+ODD_NAN: float = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0007))[0]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "changed"),
+    [
+        ([NAN, None, -0.0, INF], [ODD_NAN, None, 0.0, INF], 0),
+        ([None, 1.0, None, INF], [1.0, None, NAN, -INF], 4),
+        ([1.0, 2.0], [2.0, 1.0], 2),
+    ],
+)
+def test_values_that_are_the_same(
+    tmp_path: Path, one: list[float | None], other: list[float | None], changed: int
+) -> None:
+    old, young = _tasks({"a": _of_values(*one)}), _tasks({"a": _of_values(*other)})
+    with compare(*_both(tmp_path, old, young)) as found:
+        assert [row["n_changed"] for row in _rows(found.differences("series"))] == (
+            [changed] if changed else []
+        )
+        assert found.summary.points_same == len(one) - changed
 
 
 def test_a_snapshot_and_itself(tmp_path: Path) -> None:
