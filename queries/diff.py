@@ -33,7 +33,8 @@ class Side:
 
     number: int
     created_at: datetime
-    root: Path
+    place: Path
+    """Its folder, or the pack that holds it."""
     server: str | None
 
 
@@ -105,7 +106,7 @@ class Summary:
         for name in ("before", "after"):
             side = found[name]
             side["created_at"] = side["created_at"].isoformat(timespec="seconds")
-            side["root"] = str(side["root"])
+            side["place"] = str(side["place"])
         return found
 
 
@@ -363,6 +364,6 @@ def _side(snapshot: Snapshot) -> Side:
     return Side(
         number=snapshot.number,
         created_at=snapshot.created_at.astimezone(UTC),
-        root=snapshot.root,
+        place=snapshot.place,
         server=snapshot.server.get("host"),
     )

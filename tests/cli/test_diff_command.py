@@ -24,6 +24,7 @@ Points = Mapping[tuple[str, str], Sequence[float]]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ODD = "bad \x1b[2J\n😀 \u202e name that goes on and on and on"
 LONG = "a metric with a name that leaves no room for anything else"
+_LOSS = '{"asked": ["loss"], "metrics": [{"metric": "loss"}]}'
 A, B, C, D, E, F = (letter * 32 for letter in "abcdef")
 
 _BEFORE: list[tuple[dict[str, Any], Points]] = [
@@ -43,7 +44,7 @@ _READ_AGAIN: list[tuple[dict[str, Any], Points]] = [
         {(LONG, LONG): [1 / 3 + 1e-9]},
     ),
     ({"task_id": C, "name": "lost", "state": "gone", "reason": "r"}, {("acc", "val"): [0.5]}),
-    ({"task_id": D, "name": "other question", "metric_filter": "{}"}, {}),
+    ({"task_id": D, "name": "other question", "metric_filter": _LOSS}, {}),
     ({"task_id": F, "name": "young", "state": "partial"}, {("f1", "x"): [0.5]}),
 ]
 
@@ -147,6 +148,25 @@ def test_paths(data: Path, tmp_path: Path, capsys: Capture) -> None:
     ]
     assert _typed(data, copied, data=tmp_path / "nothing") == 0
     assert capsys.readouterr().out.splitlines()[0] == f"before      {_made(data, 2)}"
+
+
+def test_a_pack(data: Path, tmp_path: Path, capsys: Capture) -> None:
+    pack = tmp_path / "all.zip"
+    assert main(["pack", "-o", str(pack), "--data", str(data), "--quiet"]) == 0
+    part = tmp_path / "part"
+    assert main(["pack", "-o", str(part), "--metric", "acc", "--data", str(data), "--quiet"]) == 0
+    capsys.readouterr()
+    assert _typed(pack, "--format", "json", data=data) == 0
+    page = json.loads(capsys.readouterr().out)
+    assert (page["before"]["place"], page["tasks_same"], page["tasks"]) == (str(pack), 6, [])
+    assert _typed(pack, part, data=data) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == f"            {pack}"
+    assert lines[4:7] == [
+        "tasks       0 new, 6 changed, 0 gone, 0 the same",
+        "            6 of the changed were asked for other metrics",
+        "points      0 new, 0 changed, 6 gone, 1 the same",
+    ]
 
 
 def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> None:

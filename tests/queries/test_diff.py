@@ -346,7 +346,7 @@ def test_a_summary_names_the_first_and_what_json_can_hold(tmp_path: Path) -> Non
         assert _rows(found.differences("metric"))[-1]["metric"] == ":monitor:m"
         page = json.loads(json.dumps(told.as_dict()))
     assert page["before"]["number"] == 1
-    assert page["after"]["root"] == str(open_snapshot(tmp_path / "data").root)
+    assert page["after"]["place"] == str(open_snapshot(tmp_path / "data").root)
     assert page["tasks"][0]["n_changed"] == 2
 
 
