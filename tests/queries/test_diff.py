@@ -1,5 +1,6 @@
 """Two snapshots compared, with plain Python dicts as what must come out."""
 
+import contextlib
 import hashlib
 import json
 import math
@@ -363,6 +364,25 @@ def test_both_snapshots_are_held_and_nothing_else_is_seen(tmp_path: Path) -> Non
     for side in sides:
         with unread(side.open().root) as free:
             assert free
+
+
+def test_a_table_named_as_sql_is_not_run(tmp_path: Path) -> None:
+    """A snapshot folder may come from anywhere, and its snapshot.json may say anything."""
+    data, written = tmp_path / "data", tmp_path / "written"
+    write(data, _tasks({"a": LINE}))
+    root = open_snapshot(data).root
+    header = json.loads((root / "snapshot.json").read_bytes())
+    sql = f"x AS SELECT 1; COPY (SELECT 1) TO '{written}'; CREATE VIEW y"
+    (root / "more.parquet").write_bytes(b"PAR1")
+    more = {"table": sql, "path": "more.parquet", "rows": 1, "bytes": 4, "sha256": "0" * 64}
+    header["files"].append(more)
+    (root / "snapshot.json").write_text(json.dumps(header))
+    with contextlib.suppress(SnapshotError), open_dataset(data):
+        pass
+    assert not written.exists()
+    with compare(Choice(data), Choice(root)) as found:
+        assert found.summary.points_same == 3
+    assert not written.exists()
 
 
 def test_an_export_that_ends_in_between_does_not_compare_a_snapshot_with_itself(
