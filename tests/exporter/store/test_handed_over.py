@@ -206,6 +206,18 @@ def test_the_examples_of_the_readme_are_right(copy: Path, tool: str) -> None:
     assert _listing(copy) == before
 
 
+@pytest.mark.parametrize("tool", TOOLS)
+def test_ids_that_look_like_numbers_stay_text(tool: str, snapshot: Path, tmp_path: Path) -> None:
+    """Readers guess a type from all folders together, so the others are taken away."""
+    copy = shutil.copytree(snapshot, tmp_path / "copy")
+    for folder in (copy / "scalars").iterdir():
+        if folder.name != "project_id=2024":
+            shutil.rmtree(folder)
+    with contextlib.chdir(copy):
+        _, curve = TOOLS[tool](copy)
+    assert curve["project_id"].to_pylist() == ["2024"] * 5
+
+
 def _texts(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Rows as text, in which NaN equals NaN and differs from NULL."""
     texts = (
