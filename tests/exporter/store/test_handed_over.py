@@ -52,7 +52,10 @@ def snapshot(
         for task_id, (project_id, name, _) in TASKS.items():
             buffer = PointBuffer(stage, project_id)
             buffer.add(points([row for row in _rows() if row[0] == task_id]))
-            stage.add(task_row(task_id, project_id, name=name), [], buffer.finish())
+            n = sum(row[0] == task_id for row in _rows())
+            stage.add(
+                task_row(task_id, project_id, name=name, points_stored=n), [], buffer.finish()
+            )
         server = {"host": "http://localhost:8008"}
         snapshot = dataset.commit(
             stage, server=server, selections=[], export_row=export_row("export")
@@ -204,6 +207,16 @@ def test_the_examples_of_the_readme_are_right(copy: Path, tool: str) -> None:
     points = curve.select(["iteration", "timestamp", "value", "project_id"])
     assert _texts(points.to_pylist()) == _texts(_curve())
     assert _listing(copy) == before
+
+
+def test_the_other_sql_of_the_readme_is_right(
+    snapshot: Path, ask: Callable[[Path, str], list[tuple[Any, ...]]]
+) -> None:
+    text = (snapshot / "README.md").read_text(encoding="utf-8")
+    states, _, highest = re.findall(r"^ *```sql\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    assert ask(snapshot, states) == [("complete", len(TASKS), len(_rows()))]
+    finite = [(row["metric"], row["variant"], row["value"]) for row in _best()]
+    assert ask(snapshot, highest) == sorted([*finite, (OTHER, "val", None)], key=str)
 
 
 @pytest.mark.parametrize("tool", TOOLS)
