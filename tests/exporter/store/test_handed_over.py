@@ -19,23 +19,26 @@ import pytest
 
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.writer import PointBuffer
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.pack import pack
 
 NAN, INF = math.nan, math.inf
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AWKWARD: Final = "metric=loss/ñ 2024 [a]*"
 """Where copies land; ``=`` looks like a partition, and the rest like a pattern."""
 
-FIRST, OTHER = "it's; first", "loss"
+LAST, OTHER = "zoë's; metric", "loss"
+MONITOR: Final = (":monitor:gpu", "gpu_0_utilization")
 TASKS: Final[Mapping[str, tuple[str | None, str | None, dict[tuple[str, str], list[Any]]]]] = {
-    "a" * 32: ("2024", 'résumé "a"', {(FIRST, "val"): [0.5, NAN, 0.9, INF, None]}),
-    "b" * 32: ("2024", "b", {(FIRST, "val"): [0.9], (OTHER, "train"): [2.0, -INF, 1.0]}),
+    "a" * 32: ("2024", 'résumé "a"', {(LAST, "val"): [0.5, NAN, 0.9, INF, None]}),
+    "b" * 32: ("2024", "b", {(LAST, "val"): [0.9], (OTHER, "train"): [2.0, -INF, 1.0]}),
     "c" * 32: ("a b/ü%", None, {(OTHER, "train"): [4.0, NAN], (OTHER, "val"): [NAN, None]}),
-    "d" * 32: (None, "b", {(FIRST, "val"): [0.25], (OTHER, "test"): [-1e300]}),
+    "d" * 32: (None, "b", {(LAST, "val"): [0.25], (OTHER, "test"): [-1e300], MONITOR: [99.0]}),
     "e" * 32: ("0" * 32, "no points", {}),
 }
 """Task id: project id, name, and the values of each series from iteration 0 on."""
 
-SINGLE: Final = ("b" * 32, "summary", "f1", None, 0.75)
+SINGLE: Final = ("b" * 32, "Summary", "f1", None, 0.75)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +84,7 @@ def _best() -> list[dict[str, Any]]:
     found: dict[tuple[str, str], tuple[float, str]] = {}
     for task_id, metric, variant, _, _, value, _ in sorted(_rows(), key=lambda row: str(row[0])):
         highest, _ = found.get((metric, variant), (-INF, ""))
-        if value is not None and math.isfinite(value) and value > highest:
+        if value is not None and math.isfinite(value) and value > highest and metric[0] != ":":
             found[metric, variant] = (value, task_id)
     return [
         {"metric": m, "variant": v, "value": value, "task": TASKS[t][1], "task_id": t}
@@ -90,8 +93,8 @@ def _best() -> list[dict[str, Any]]:
 
 
 def _curve() -> list[dict[str, Any]]:
-    """All points of the first of these."""
-    best = _best()[0]
+    """All points of the last of these."""
+    best = _best()[-1]
     series = (best["task_id"], best["metric"], best["variant"])
     columns = ("iteration", "timestamp", "value")
     rows = [dict(zip(columns, row[3:6], strict=True)) for row in _rows() if row[:3] == series]
@@ -130,6 +133,14 @@ def _by_move(source: Path, target: Path) -> None:
     between.rename(target)
 
 
+def _by_pack(source: Path, target: Path) -> None:
+    archive = target.parent / "q3.zip"
+    with open_dataset(source) as dataset:
+        pack(dataset, archive)
+    target.mkdir()
+    shutil.unpack_archive(archive, target)
+
+
 def _read_only(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
     _run("chmod", "-R", "a-w", str(target))
@@ -143,7 +154,7 @@ def _run(*command: str, cwd: Path | None = None) -> None:
 
 @pytest.fixture(
     scope="module",
-    params=[_by_cp, _by_cp_of_current, _by_tar, _by_zip, _by_rsync, _by_move, _read_only],
+    params=[_by_cp, _by_cp_of_current, _by_tar, _by_zip, _by_rsync, _by_move, _by_pack, _read_only],
     ids=lambda way: way.__name__.removeprefix("_by").strip("_"),
 )
 def copy(
@@ -216,7 +227,8 @@ def test_the_other_sql_of_the_readme_is_right(
     states, _, highest = re.findall(r"^ *```sql\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
     assert ask(snapshot, states) == [("complete", len(TASKS), len(_rows()))]
     finite = [(row["metric"], row["variant"], row["value"]) for row in _best()]
-    assert ask(snapshot, highest) == sorted([*finite, (OTHER, "val", None)], key=str)
+    others = [(*MONITOR, 99.0), (OTHER, "val", None)]
+    assert ask(snapshot, highest) == sorted([*finite, *others], key=lambda row: row[:2])
 
 
 @pytest.mark.parametrize("tool", TOOLS)
