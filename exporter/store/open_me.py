@@ -170,8 +170,9 @@ def columns(schema: pa.Schema) -> str:
     """Return a Markdown table of a schema's columns."""
     lines = ["| column | type | unit | |", "|---|---|---|---|"]
     for field in schema:
+        kind = "list of string" if pa.types.is_list(field.type) else str(field.type)
         needed = "" if field.nullable else " NOT NULL"
-        lines.append(f"| `{field.name}` | {field.type}{needed} | {unit(field)} | {doc(field)} |")
+        lines.append(f"| `{field.name}` | {kind}{needed} | {unit(field)} | {doc(field)} |")
     return "\n".join(lines) + "\n"
 
 
