@@ -58,7 +58,7 @@ class Dataset:
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
             self._lacks_points = not snapshot.has_points
-            with speaking():
+            with speaking(opening=True):
                 self._connection = opening.enter_context(
                     connect.connect(
                         snapshot,

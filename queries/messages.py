@@ -20,8 +20,11 @@ _UNKNOWN_COLUMN: Final = re.compile(
 
 
 @contextmanager
-def speaking() -> Iterator[None]:
+def speaking(*, opening: bool = False) -> Iterator[None]:
     """Turn DuckDB's errors inside the block into ours.
+
+    Args:
+        opening: the statements are ours, so that a column that they do not find is damage.
 
     Raises:
         UsageError: the statement is wrong, or reaches for what it must not see.
@@ -31,19 +34,19 @@ def speaking() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise translated(error) from error
+        raise translated(error, opening=opening) from error
     except RuntimeError as error:
         if str(error) != _INTERRUPTED:
             raise
         raise KeyboardInterrupt from None
 
 
-def translated(error: duckdb.Error) -> SnapshotError:
-    """Make our error of one of DuckDB's."""
+def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
+    """Make our error of one of DuckDB's; see ``speaking``."""
     text = in_one_line(error)
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
-    if _is_damage(error):
+    if _is_damage(error) or (opening and isinstance(error, duckdb.BinderException)):
         return DatasetError(f"the snapshot cannot be read: {text}; copy or export it again")
     if isinstance(error, duckdb.OutOfMemoryException):
         short = text.partition(" Possible solutions:")[0]
@@ -56,10 +59,10 @@ def translated(error: duckdb.Error) -> SnapshotError:
 
 
 def _is_damage(error: duckdb.Error) -> bool:
-    """Tell whether a file is missing or no Parquet; the latter is an InvalidInputException."""
-    return isinstance(error, duckdb.IOException) or (
-        isinstance(error, duckdb.InvalidInputException) and ".parquet" in str(error)
-    )
+    """Tell whether a file is missing or no Parquet; its readers raise three kinds of errors."""
+    if isinstance(error, duckdb.IOException) or type(error) is duckdb.Error:
+        return True
+    return isinstance(error, duckdb.InvalidInputException) and "parquet" in str(error).lower()
 
 
 def in_one_line(error: duckdb.Error) -> str:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from clearml_snapshot.exporter.errors import (
@@ -16,9 +17,10 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.filters import TaskFilter
-from clearml_snapshot.exporter.store.snapshots import unread
+from clearml_snapshot.exporter.store.snapshots import open_snapshot, unread
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.catalogue import find
+from clearml_snapshot.queries.messages import translated
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -327,6 +329,29 @@ def test_no_dataset_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("CLEARML_SNAPSHOT_DATA", str(tmp_path / "elsewhere"))
     with pytest.raises(DatasetError, match="elsewhere"):
         open_dataset()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.Error("TProtocolException: Invalid data"),
+        duckdb.Error("Out of buffer"),
+        duckdb.InvalidInputException("Parquet file has invalid block sizes"),
+        duckdb.IOException("Cannot open file"),
+    ],
+    ids=str,
+)
+def test_what_flipped_bits_make_of_parquet_is_damage(error: duckdb.Error) -> None:
+    """All of them were met when bits of a part file were flipped one by one."""
+    assert isinstance(translated(error), DatasetError)
+
+
+def test_a_column_with_another_name_is_damage(make_dataset: MakeDataset) -> None:
+    folder = team(make_dataset)
+    path = Path(open_snapshot(folder).paths("tasks")[0])
+    path.write_bytes(path.read_bytes().replace(b"task_id", b"tasc_id"))
+    with pytest.raises(DatasetError, match="cannot be read"):
+        open_dataset(folder)
 
 
 def test_a_damaged_file_is_a_dataset_error(make_dataset: MakeDataset) -> None:
