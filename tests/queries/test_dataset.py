@@ -348,7 +348,7 @@ def test_what_flipped_bits_make_of_parquet_is_damage(error: duckdb.Error) -> Non
 
 def test_a_column_with_another_name_is_damage(make_dataset: MakeDataset) -> None:
     folder = team(make_dataset)
-    path = Path(open_snapshot(folder).paths("tasks")[0])
+    path = Path(open_snapshot(folder).paths("scalars")[0])
     path.write_bytes(path.read_bytes().replace(b"task_id", b"tasc_id"))
     with pytest.raises(DatasetError, match="cannot be read"):
         open_dataset(folder)
