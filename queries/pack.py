@@ -2,22 +2,23 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
-from clearml_snapshot.exporter.store.files import sync_folder
+from clearml_snapshot.exporter.store.files import FileEntry, sync_folder
 from clearml_snapshot.exporter.store.layout import INDEX_HTML, SUMMARY_CSV
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
 from clearml_snapshot.exporter.store.sums import write_sums
+from clearml_snapshot.exporter.store.verify import damage
 from clearml_snapshot.queries.dataset import Dataset, open_dataset
 from clearml_snapshot.queries.pack_part import PackOptions, pack_part
 from clearml_snapshot.queries.page import write_page
@@ -63,6 +64,7 @@ def pack(
         UsageError: nothing is selected, the target cannot be meant, or something looks like a
             credential and neither ``secrets`` is taken out nor ``keep_secrets`` set.
         NoSuchNameError: a metric or variant that the snapshot does not hold.
+        DatasetError: a file of the snapshot is damaged.
         SnapshotError: the target cannot be written.
     """
     options, progress = options or PackOptions(), progress or Progress()
@@ -73,6 +75,7 @@ def pack(
             is_archive = target.suffix.lower() == ARCHIVE
             progress.note(f"packing into {target}")
             entries = write_subset(folder, dataset.snapshot, part, more, copies=not is_archive)
+            _refuse_damage(folder, entries)
             _write_pages(folder)
             content_id = write_sums(folder, entries)
             totals = read_snapshot(folder).totals
@@ -93,6 +96,12 @@ def _check_target(target: Path) -> None:
             raise UsageError(f"-o {target}: this is a folder; give another name")
     elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+
+
+def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
+    """Check that what was taken over is still what was exported."""
+    for problem in damage(folder, entries):
+        raise DatasetError(f"the snapshot is damaged: {problem}; see clearml-snapshot verify")
 
 
 def _write_pages(folder: Path) -> None:

@@ -142,7 +142,13 @@ class PartWriter:
             "column_encoding": encodings or None,
         }
         self._writer = pq.ParquetWriter(
-            path, schema, compression="zstd", compression_level=3, store_schema=False, **options
+            path,
+            schema,
+            compression="zstd",
+            compression_level=3,
+            store_schema=False,
+            write_page_checksum=True,
+            **options,
         )
 
     def write(self, rows: pa.Table) -> None:

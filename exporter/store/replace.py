@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
@@ -102,12 +103,23 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Read a part file of any format version, text as dictionaries; a column it lacks is NULL.
 
-    So is one that ``columns``, if given, does not name.
+    So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
+    the checksums of its pages: written again it would get a hash of its own, and look whole.
+
+    Raises:
+        DatasetError: the file is damaged.
     """
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
-    with pq.ParquetFile(path, read_dictionary=texts) as file:
-        for batch in file.iter_batches(size, columns=None if columns is None else list(columns)):
-            yield _completed(batch, table)
+    names = None if columns is None else list(columns)
+    try:
+        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(size, columns=names):
+                yield _completed(batch, table)
+    except (OSError, pa.ArrowException) as error:
+        raise DatasetError(
+            f"{path} is damaged ({str(error).splitlines()[0]}); put back a copy of it, "
+            "or export into a new folder"
+        ) from error
 
 
 def _completed(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:

@@ -10,7 +10,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.errors import NoSuchNameError, SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import (
+    DatasetError,
+    NoSuchNameError,
+    SnapshotError,
+    UsageError,
+)
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.verify import verify
@@ -340,6 +345,23 @@ def test_what_a_killed_pack_left_goes_with_the_next(odd: Path, tmp_path: Path) -
     (left / "pack").mkdir(parents=True)
     _pack(odd, tmp_path / "a.zip")
     assert _listing(tmp_path) == ["a.zip"]
+
+
+def _rot(folder: Path, table: str) -> None:
+    """Flip a bit in the first page of a table's file; its length stays."""
+    path = sorted((folder / "current" / table).rglob("*.parquet"))[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + bytes([content[60] ^ 1]) + content[61:])
+
+
+@pytest.mark.parametrize("redact", [frozenset(), frozenset({"hosts"})], ids=["taken", "edited"])
+def test_a_damaged_snapshot_is_not_packed(tmp_path: Path, redact: frozenset[str]) -> None:
+    """An edited file gets a new hash, with which damage would look whole."""
+    write(tmp_path / "data", _telling())
+    _rot(tmp_path / "data", "scalars")
+    with pytest.raises(DatasetError, match="damaged"):
+        _pack(tmp_path / "data", tmp_path / "a.zip", redact=redact)
+    assert _listing(tmp_path) == [n for n in _listing(tmp_path) if n.startswith("data")]
 
 
 def test_nothing_to_pack(odd: Path, tmp_path: Path) -> None:

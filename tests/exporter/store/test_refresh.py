@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store import commit
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -155,3 +156,15 @@ def test_a_commit_without_an_export_leaves_exports_as_they_are(
     assert _inodes(one, "exports") == _inodes(two, "exports")
     assert ask(two.root, "SELECT export_id FROM exports") == [("first",)]
     assert two.selections == []
+
+
+def test_damage_is_never_written_again(tmp_path: Path, commit: Call, line: Call) -> None:
+    """A file that is written again gets a new hash: what the disk has changed would look whole."""
+    with writing(tmp_path / "data") as dataset:
+        first = commit(dataset, {("a", "p"): line("a", [1] * 50), ("b", "p"): line("b", [2] * 50)})
+        path = Path(first.paths("scalars")[0])
+        content = path.read_bytes()
+        path.write_bytes(content[:60] + bytes([content[60] ^ 1]) + content[61:])
+        with pytest.raises(DatasetError, match=r"part-\S+ is damaged"):
+            commit(dataset, {("a", "p"): line("a", [3])}, "second")
+    assert (tmp_path / "data" / "current").resolve() == first.root
