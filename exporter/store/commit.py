@@ -82,35 +82,58 @@ class Build:
         So are those of an older format. The points of tasks that move to another project go
         into new files there.
         """
-        if self._last is None:
-            return
-        known = known_tasks(self._last, stage.task_ids)
-        changes = _changes(stage, known)
-        moving = HeldPoints(stage.directory, MOVE_ROWS)
+        if self._last is not None:
+            known = known_tasks(self._last, stage.task_ids)
+            changes = _changes(stage, known)
+            self.carry_from(self._last, known, changes, stage.directory, tables)
+
+    def carry_from(
+        self,
+        source: Snapshot,
+        known: Mapping[str, str | None],
+        changes: Mapping[str, Change],
+        spill: Path,
+        tables: Iterable[str],
+    ) -> None:
+        """Link the files of a snapshot, and rewrite those that a change touches or that are old.
+
+        Files of another snapshot than the last one get names of their own.
+
+        Args:
+            source: the snapshot.
+            known: the tasks of the changes, each with its project there.
+            changes: by table; none for one that stays as it is.
+            spill: a folder for points that move.
+            tables: which.
+        """
+        moving = HeldPoints(spill, MOVE_ROWS)
         for table in tables:
             change = changes.get(table, Change())
-            stale = holding(self._last, table, change.task_ids, known)
-            is_old = bool(layout.lacking(table, self._last.format_version))
-            for entry in (e for e in self._last.files if e.table == table and e.rows):
+            stale = holding(source, table, change.task_ids, known)
+            is_old = bool(layout.lacking(table, source.format_version))
+            for entry in (e for e in source.files if e.table == table and e.rows):
                 if is_old or entry.path in stale:
-                    self._rewrite(entry, change, moving)
+                    self._rewrite(source, entry, change, moving)
                 else:
-                    self._link(entry)
+                    self._link(source, entry)
         for staged in moving.finish():
             self._files.append(self._moved_in(staged))
 
-    def _link(self, entry: FileEntry) -> None:
-        assert self._last is not None
-        target = self._root / entry.path
+    def _link(self, source: Snapshot, entry: FileEntry) -> None:
+        path = entry.path if source is self._last else self._renamed(entry)
+        target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._take_file(self._last.root / entry.path, target)
-        self._files.append(entry)
+        self._take_file(source.root / entry.path, target)
+        self._files.append(replace(entry, path=path))
+
+    def _renamed(self, entry: FileEntry) -> str:
+        return f"{entry.path.rpartition('/')[0]}/{self._name()}"
 
     def carry_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
         """Take over a file of the last snapshot as it is, or with its rows edited."""
         assert self._last is not None
         if not edits and not layout.lacking(entry.table, self._last.format_version):
-            self._link(entry)
+            self._link(self._last, entry)
             return
         batches = read_batches(self._last.root / entry.path, entry.table)
         for edit in edits:
@@ -120,15 +143,16 @@ class Build:
         if edited is not None:
             self._files.append(replace(edited, path=entry.path))
 
-    def _rewrite(self, entry: FileEntry, change: Change, moving: HeldPoints) -> None:
+    def _rewrite(
+        self, source: Snapshot, entry: FileEntry, change: Change, moving: HeldPoints
+    ) -> None:
         def take(batch: pa.RecordBatch) -> None:
             for place, points in by_place(batch, change.move):
                 moving.add(place, conform(pa.Table.from_batches([points]), "scalars"))
 
-        assert self._last is not None
-        path = f"{entry.path.rpartition('/')[0]}/{self._name()}"
-        source, target = self._last.root / entry.path, self._root / path
-        rewritten = rewrite(source, target, entry.table, change, take)
+        path = self._renamed(entry)
+        read, target = source.root / entry.path, self._root / path
+        rewritten = rewrite(read, target, entry.table, change, take)
         if rewritten is not None:
             self._files.append(replace(rewritten, path=path))
 
@@ -160,7 +184,10 @@ class Build:
         paths = self._paths_of_exports()
         old = [pa.Table.from_batches([b]) for path in paths for b in read_batches(path, "exports")]
         kept = [t.filter([r != row["export_id"] for r in t["export_id"].to_pylist()]) for t in old]
-        rows = pa.concat_tables([conform(t, "exports") for t in [*kept, new]])
+        self.write_exports(pa.concat_tables([conform(t, "exports") for t in [*kept, new]]))
+
+    def write_exports(self, rows: pa.Table) -> None:
+        """Write the one file of ``exports``; no run may be in the rows twice."""
         self._write("exports", rows)
 
     def _paths_of_exports(self) -> list[str]:

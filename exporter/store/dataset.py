@@ -4,7 +4,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -216,6 +216,17 @@ class Dataset:
         if compact and is_crowded(snapshot.root, snapshot.files):
             return self._compact(snapshot)
         return snapshot
+
+    def adopt(self, make: Callable[[Path, int], object]) -> Snapshot:
+        """Make a folder the current snapshot that was filled otherwise than by a stage.
+
+        Args:
+            make: is given the folder to make, which is not there yet, and its number.
+        """
+        number = 1 if self._snapshot is None else self._snapshot.number + 1
+        folder = layout.staging(self._data) / f"{number:06d}"
+        make(folder, number)
+        return self._publish(folder, number)
 
     def _compact(self, snapshot: Snapshot) -> Snapshot:
         """Put the same contents in fewer files in a snapshot's place.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -30,11 +31,13 @@ class Change:
     """Tasks whose rows go."""
     move: Mapping[str, Place] = field(default_factory=dict)
     """Tasks whose rows stay, in another project: by task its new place."""
+    only: Mapping[str, Set[tuple[str, str]]] = field(default_factory=dict)
+    """Tasks of which only some series stay: by task their metrics and variants."""
 
     @property
     def task_ids(self) -> list[str]:
         """Every task whose rows do not stay as they are, sorted."""
-        return sorted({*self.drop, *self.move})
+        return sorted({*self.drop, *self.move, *self.only})
 
 
 def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
@@ -147,6 +150,8 @@ def rewrite(
     """
     drop, move = (pa.array(sorted(ids), pa.string()) for ids in (change.drop, change.move))
     batches = read_batches(source, table)
+    if change.only:
+        batches = _with_series(batches, change.only)
     if table == "scalars" and len(move):
         batches = _without_moving(batches, move, take)
     kept = _others(batches, drop) if len(drop) else batches
@@ -171,6 +176,38 @@ def _others(batches: Iterable[pa.RecordBatch], wanted: "pa.Array[Any]") -> Itera
         kept = batch.filter(pc.invert(belongs(batch, wanted)))
         if kept.num_rows:
             yield kept
+
+
+def _with_series(
+    batches: Iterable[pa.RecordBatch], only: Mapping[str, Set[tuple[str, str]]]
+) -> Iterator[pa.RecordBatch]:
+    wanted = pa.array(sorted(only), pa.string())
+    for batch in batches:
+        narrowed = belongs(batch, wanted)
+        kept = batch.filter(_stays(batch, only)) if pc.any(narrowed).as_py() else batch
+        if kept.num_rows:
+            yield kept
+
+
+def _stays(
+    batch: pa.RecordBatch, only: Mapping[str, Set[tuple[str, str]]]
+) -> "pa.Array[Any]":
+    """Tell for each row whether its task is whole or its series stays; each is looked up once."""
+    columns = [
+        cast("pa.DictionaryArray[Any, Any]", batch.column(name))
+        for name in ("task_id", "metric", "variant")
+    ]
+    codes = np.zeros(batch.num_rows, np.int64)
+    for column in columns:
+        codes = codes * len(column.dictionary) + column.indices.to_numpy()
+    _, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
+    found = batch.select(["task_id", "metric", "variant"]).take(pa.array(firsts)).to_pylist()
+    stays = [
+        row["task_id"] not in only or (row["metric"], row["variant"]) in only[row["task_id"]]
+        for row in found
+    ]
+    mask: pa.Array[Any] = pa.array(np.array(stays, bool)[places])
+    return mask
 
 
 def _without_moving(
