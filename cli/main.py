@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from clearml_snapshot.cli import dataset, demo, diff, export, query, saved, share
+from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share
 from clearml_snapshot.cli.completion import SHELL_VARIABLE
 from clearml_snapshot.cli.frame import Group, usage_line
 from clearml_snapshot.cli.terminal import complain, silence
@@ -50,7 +50,7 @@ def _start(
         typer.echo(ctx.get_help())
 
 
-for commands in (export, query, dataset, diff, saved, share, demo):
+for commands in (export, query, dataset, diff, saved, share, merge, demo):
     commands.register(app)
 
 

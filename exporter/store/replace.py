@@ -189,19 +189,19 @@ def _with_series(
             yield kept
 
 
-def _stays(
-    batch: pa.RecordBatch, only: Mapping[str, Set[tuple[str, str]]]
-) -> "pa.Array[Any]":
+def _stays(batch: pa.RecordBatch, only: Mapping[str, Set[tuple[str, str]]]) -> "pa.Array[Any]":
     """Tell for each row whether its task is whole or its series stays; each is looked up once."""
-    columns = [
-        cast("pa.DictionaryArray[Any, Any]", batch.column(name))
-        for name in ("task_id", "metric", "variant")
-    ]
+    keys = batch.select(["task_id", "metric", "variant"])
+    columns = [cast("pa.DictionaryArray[Any, Any]", column) for column in keys.columns]
     codes = np.zeros(batch.num_rows, np.int64)
     for column in columns:
         codes = codes * len(column.dictionary) + column.indices.to_numpy()
     _, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
-    found = batch.select(["task_id", "metric", "variant"]).take(pa.array(firsts)).to_pylist()
+    found = (
+        batch.select(["task_id", "metric", "variant"])
+        .take(pa.array(firsts, pa.int64()))
+        .to_pylist()
+    )
     stays = [
         row["task_id"] not in only or (row["metric"], row["variant"]) in only[row["task_id"]]
         for row in found

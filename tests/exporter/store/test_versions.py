@@ -20,7 +20,7 @@ Ask = Callable[[Path, str], list[tuple[Any, ...]]]
 Call = Callable[..., Any]
 
 
-def _make_older(folder: Path, version: int) -> None:
+def make_older(folder: Path, version: int) -> None:
     """Take out of a snapshot what later versions brought."""
     path = folder / "snapshot.json"
     header = json.loads(path.read_bytes())
@@ -41,7 +41,7 @@ def data(tmp_path: Path, commit: Call, line: Call) -> Path:
     with writing(tmp_path / "data") as dataset:
         commit(dataset, {("a", "p"): line("a", [1])}, "1")
         last = commit(dataset, {("b", "p"): line("b", [2])}, "2")
-    _make_older(last.root, 1)
+    make_older(last.root, 1)
     return tmp_path / "data"
 
 
@@ -95,7 +95,7 @@ def test_the_next_commit_rewrites_the_tables_that_changed(
 
 def test_an_old_snapshot_without_rows_is_written_anew(tmp_path: Path, commit: Call) -> None:
     with writing(tmp_path / "data") as dataset:
-        _make_older(commit(dataset, {}, "1").root, 1)
+        make_older(commit(dataset, {}, "1").root, 1)
     with writing(tmp_path / "data") as dataset:
         two = commit(dataset, {}, "2")
     (path,) = two.paths("tasks")

@@ -1,0 +1,155 @@
+"""`merge`: several datasets of one server become one."""
+
+import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.options import OUTPUT, Quiet
+from clearml_snapshot.cli.terminal import note
+from clearml_snapshot.cli.words import counted
+from clearml_snapshot.exporter.errors import SnapshotError
+
+if TYPE_CHECKING:
+    from clearml_snapshot.exporter.join_choice import Choice
+    from clearml_snapshot.exporter.join_report import Joined, SourceReport
+
+PANEL: Final = "Hand over"
+
+_TOLD_IDS: Final = 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    add_command(app, "merge", merge, panel=PANEL)
+
+
+def merge(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="OURS THEIRS [MORE]...",
+            help="Datasets, snapshot folders or packs; two or more.",
+            show_default=False,
+        ),
+    ],
+    target: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FOLDER",
+            rich_help_panel=OUTPUT,
+            help="The new dataset; a folder that is new or empty.",
+        ),
+    ],
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            rich_help_panel=OUTPUT,
+            help="Write as csv, for each task, whose copy was taken and what the others had.",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> None:
+    """Join datasets of one server into a new one, and say what it took from where.
+
+    Of a task in several, the copy that was read last is taken; one that could not be read whole
+    never takes the place of more points. Series that the taken copy was not asked for come from
+    the others. `export --data FOLDER` goes on with the result.
+    """
+    from clearml_snapshot.cli.progress import make_progress
+    from clearml_snapshot.exporter.join import join
+
+    joined = join(sources, target, make_progress(quiet=quiet))
+    if report is not None:
+        _write_report(joined, report)
+    for line in () if quiet else _summary(joined):
+        note(line)
+
+
+def _summary(joined: "Joined") -> Iterator[str]:
+    """Say what was taken from where; the last line is the folder to copy."""
+    for source in joined.sources:
+        yield from _of_source(source)
+    added, left = joined.added, joined.other_run
+    yield f"{counted(joined.shared, 'task')} in more than one of them"
+    if added.tasks:
+        yield (
+            f"{counted(added.tasks, 'task')} put together: {added.series:,} series "
+            f"({counted(added.points, 'point')}) come from copies that were not taken, because the "
+            "taken one was not asked for them"
+        )
+    if left.tasks:
+        yield (
+            f"look: {counted(left.tasks, 'task')} run again since an older copy, of which "
+            f"{left.series:,} series ({counted(left.points, 'point')}) are left out"
+        )
+    if joined.fewer:
+        ids = ", ".join(joined.fewer[:_TOLD_IDS]) + ", …" * (len(joined.fewer) > _TOLD_IDS)
+        yield (
+            f"look: of {counted(len(joined.fewer), 'task')} a copy that was not taken has more "
+            f"points ({joined.fewer_points:,}): {ids}"
+        )
+    held = joined.totals
+    yield f"merged: {counted(held['tasks'], 'task')}, {counted(held['points'], 'point')}"
+    yield f"the folder to copy: {joined.snapshot}"
+
+
+def _of_source(source: "SourceReport") -> Iterator[str]:
+    yield (
+        f"{source.name} (snapshot {source.number}, {_moment(source.created_at)}): "
+        f"{source.taken:,} of {counted(source.tasks, 'task')} taken, "
+        f"{counted(source.points, 'point')}"
+    )
+    for lost in source.lost:
+        yield f"  {counted(lost.tasks, 'task')} of {lost.to} instead; here {lost.why}"
+    if source.taken:
+        yield from (f"  not in this pack, {text}" for text in source.taken_out)
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _write_report(joined: "Joined", path: Path) -> None:
+    """Write one row a task.
+
+    Raises:
+        SnapshotError: the file cannot be written; the merged dataset is there.
+    """
+    names = [source.name for source in joined.sources]
+    header = ["task_id", "task", "taken_from", "fetched_at", "points", "series_from"]
+    try:
+        with path.open("w", encoding="utf-8", newline="") as stream:
+            rows = csv.writer(stream, lineterminator="\n")
+            rows.writerow([*header, *(f"fetched_at in {name}" for name in names)])
+            rows.writerows(_row(choice, names) for choice in joined.choices)
+    except OSError as error:
+        raise SnapshotError(
+            f"cannot write {path}: {error.strerror}; the merge itself is done: {joined.snapshot}"
+        ) from error
+
+
+def _row(choice: "Choice", names: list[str]) -> list[object]:
+    best = choice.best
+    fetched = {copy.source: _iso(copy.fetched_at) for copy in choice.ranked}
+    return [
+        best.task_id,
+        best.name,
+        names[best.source],
+        _iso(best.fetched_at),
+        choice.points,
+        " ".join(names[part.copy.source] for part in choice.parts),
+        *(fetched.get(place) for place in range(len(names))),
+    ]
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")

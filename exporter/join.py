@@ -1,0 +1,143 @@
+"""Several datasets of one server become one: the newer export of a task wins, and it is told."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.join_choice import Choice, Copy, changed_columns, choose
+from clearml_snapshot.exporter.join_report import Joined, report
+from clearml_snapshot.exporter.join_sources import (
+    Source,
+    check_files,
+    check_server,
+    joined_selections,
+    newest_server,
+    open_source,
+    read_copies,
+)
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.commit import About
+from clearml_snapshot.exporter.store.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.join import Share, build_joined
+from clearml_snapshot.exporter.store.schema import is_settled
+from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
+from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder, hold
+from clearml_snapshot.exporter.store.writer import Place
+
+
+def join(sources: Sequence[Path], target: Path, progress: Progress | None = None) -> Joined:
+    """Join snapshots of one server into a new dataset; the sources stay as they are.
+
+    Of a task that several have, the newest reading is taken (see ``join_choice``), and from the
+    others the series for which that one had not asked.
+
+    Args:
+        sources: datasets, snapshot folders or packs; two or more.
+        target: a folder that is new or empty.
+        progress: is told what is being done; silent by default.
+
+    Raises:
+        UsageError: the sources are of several servers, or the target cannot be meant.
+        DatasetError: a source cannot be read, or a file of it is not as it was written.
+        SnapshotError: the target cannot be written.
+    """
+    progress = progress or Progress()
+    _check_target(target, sources)
+    with ExitStack() as held:
+        opened = [open_source(path) for path in sources]
+        for source in opened:
+            held.enter_context(hold(source.snapshot))
+        check_server(opened)
+        check_files(opened, progress)
+        choices = _choices(opened)
+        progress.note(f"merging {len(choices):,} tasks into {target}")
+        try:
+            snapshot = _write(target, opened, choices)
+        except OSError as error:
+            reason = error.strerror or str(error).splitlines()[0]  # Arrow's have a text only
+            raise SnapshotError(f"cannot write {target}: {reason}; nothing was merged") from error
+        return report(opened, choices, snapshot)
+
+
+def _check_target(target: Path, sources: Sequence[Path]) -> None:
+    if len(sources) < 2:
+        raise UsageError("merge joins two datasets or more; name another one")
+    if target.suffix.lower() == ".zip":
+        raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    for source in sources:
+        if target.resolve().is_relative_to(source.resolve()):
+            raise UsageError(f"-o {target} is inside {source}; give a folder outside of it")
+
+
+def _choices(sources: Sequence[Source]) -> list[Choice]:
+    """Decide for each task, in the order of their ids."""
+    copies = read_copies(sources)
+    narrow = [
+        task_id
+        for task_id in sorted(copies)
+        if len(copies[task_id]) > 1 and any(copy.metric_filter for copy in copies[task_id])
+    ]
+    stored = [StoredShapes(source.snapshot, narrow) for source in sources]
+
+    def series_of(copy: Copy) -> Mapping[Name, Shape]:
+        return stored[copy.source].of(copy.task_id)
+
+    return [choose(copies[task_id], series_of) for task_id in sorted(copies)]
+
+
+def _write(target: Path, sources: Sequence[Source], choices: Sequence[Choice]) -> Snapshot:
+    created_at = max(source.snapshot.created_at for source in sources)
+    selections, server = joined_selections(sources), newest_server(sources)
+    shares = _shares(sources, choices)
+    with _new_dataset(target) as dataset:
+        spill = layout.staging(target) / "merge"
+
+        def make(root: Path, number: int) -> None:
+            about = About(number, server, selections, checkpoint=False, created_at=created_at)
+            build_joined(root, shares, about, spill)
+
+        return dataset.adopt(make)
+
+
+@contextmanager
+def _new_dataset(target: Path) -> Iterator[Dataset]:
+    """Begin a dataset, of which nothing is left when it ends without a snapshot."""
+    existed, is_ours = target.is_dir(), False
+    try:
+        with writing(target) as dataset:
+            is_ours = True
+            yield dataset
+    finally:
+        if is_ours and current_snapshot_folder(target) is None:
+            shutil.rmtree(target)
+            if existed:
+                target.mkdir()
+
+
+def _shares(sources: Sequence[Source], choices: Sequence[Choice]) -> list[Share]:
+    """Tell for each source what is not taken of it as it is."""
+    shares = [Share(source.snapshot) for source in sources]
+    interned: dict[frozenset[Name], frozenset[Name]] = {}
+    for choice in choices:
+        best, changed = choice.best, changed_columns(choice)
+        if changed:
+            shares[best.source].projects[best.task_id] = best.project_id
+            shares[best.source].rows[best.task_id] = changed
+        for other in choice.ranked[1:]:
+            shares[other.source].projects[best.task_id] = other.project_id
+            shares[other.source].left.add(best.task_id)
+        place = Place(best.project_id, is_settled(best.status, changed.get("state", best.state)))
+        for part in choice.parts:
+            share = shares[part.copy.source]
+            share.left.remove(best.task_id)
+            share.series[best.task_id] = interned.setdefault(part.series, part.series)
+            if part.copy.project_id != best.project_id:
+                share.places[best.task_id] = place
+    return shares

@@ -1,0 +1,262 @@
+"""Several copies of one task: which is taken, and which series of the others come with it. Pure.
+
+No point may vanish unsaid. What the best copy was not asked for is taken from the next best, and
+the row of the task says no more than is true of the two together.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from clearml_snapshot.exporter.metrics import MetricFilter
+from clearml_snapshot.exporter.store.shapes import Name, Shape
+
+Why = Literal[
+    "read earlier",
+    "could not be read",
+    "partial, with fewer points",
+    "of the same reading, with fewer points",
+    "of the same reading, in an older snapshot",
+    "the same",
+]
+"""Why a copy is not taken."""
+
+_GRAVITY: Final = ("complete", "shrunk", "partial", "failed", "gone")
+"""States; of two parts of a task the later one here is the task's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A task as one source has it; field names from ``task_id`` on are columns of ``tasks``."""
+
+    source: int
+    """Its place among the sources."""
+    made: datetime
+    """When the source's snapshot was."""
+    task_id: str
+    name: str | None
+    project_id: str | None
+    status: str | None
+    state: str
+    reason: str | None
+    metric_filter: str | None
+    points_expected: int | None
+    points_stored: int | None
+    points_bad: int | None
+    fetched_at: datetime
+    started: datetime | None
+    last_update: datetime | None
+    last_iteration: int | None
+    selected: bool | None
+
+    @property
+    def points(self) -> int:
+        """The points stored; none where nothing is known of them."""
+        return self.points_stored or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some series of a copy that is not the best one."""
+
+    copy: Copy
+    series: frozenset[Name]
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What becomes of the copies of one task."""
+
+    ranked: tuple[Copy, ...]
+    """The first one is taken."""
+    parts: tuple[Part, ...] = ()
+    """What is taken of the others, because the first was not asked for it."""
+    left: tuple[Part, ...] = ()
+    """What would be, and is of another run of the task."""
+
+    @property
+    def best(self) -> Copy:
+        """The copy that is taken whole."""
+        return self.ranked[0]
+
+    @property
+    def points(self) -> int:
+        """The points that the task ends with."""
+        return self.best.points + sum(part.points for part in self.parts)
+
+
+SeriesOf = Callable[[Copy], Mapping[Name, Shape]]
+"""Gives the stored series of a copy."""
+
+
+def choose(copies: Sequence[Copy], series_of: SeriesOf) -> Choice:
+    """Decide what is taken of the copies of a task.
+
+    Args:
+        copies: at least one.
+        series_of: is asked only where a copy was not asked for every metric.
+    """
+    best, *others = ranked(copies)
+    asked = MetricFilter.read(best.metric_filter)
+    parts, left = [], []
+    held = set(series_of(best)) if others and asked.wanted is not None else set()
+    for other in others:
+        if asked.wanted is None or not other.points:
+            continue
+        lacking = _lacking(series_of(other), asked, held)
+        if not lacking:
+            continue
+        part = Part(other, frozenset(lacking), sum(shape.n for shape in lacking.values()))
+        if is_other_run(best, other, series_of):
+            left.append(part)
+            continue
+        parts.append(part)
+        held.update(lacking)
+        asked = asked.merged(MetricFilter.read(other.metric_filter))
+    return Choice((best, *others), tuple(parts), tuple(left))
+
+
+def ranked(copies: Sequence[Copy]) -> list[Copy]:
+    """Order the copies of a task, the one to take first.
+
+    The newest reading is the best, but one that failed is worth less than any that has points, and
+    one that came to only a part of them less than one that came to more; ``export`` keeps stored
+    points in the same cases. The order of the sources decides only where all else is equal.
+    """
+    newest = sorted(copies, key=lambda c: (c.fetched_at, c.points, c.made, -c.source), reverse=True)
+    able = newest
+    if any(copy.points and copy.state != "failed" for copy in newest):
+        able = [copy for copy in newest if copy.state != "failed"]
+    most = max(copy.points for copy in able)
+    able = [c for c in able if c.state not in ("partial", "failed") or c.points >= most]
+    return [*able, *(copy for copy in newest if copy not in able)]
+
+
+def why_not(best: Copy, other: Copy) -> Why:
+    """Say why a copy is not the one that is taken."""
+    if best.fetched_at != other.fetched_at:
+        if best.fetched_at > other.fetched_at:
+            return "read earlier"
+        return "could not be read" if other.state == "failed" else "partial, with fewer points"
+    if best.points != other.points:
+        return "of the same reading, with fewer points"
+    is_older = best.made > other.made
+    return "of the same reading, in an older snapshot" if is_older else "the same"
+
+
+def _lacking(
+    series: Mapping[Name, Shape], asked: MetricFilter, held: set[Name]
+) -> dict[Name, Shape]:
+    return {
+        name: shape for name, shape in series.items() if name not in held and not _asks(asked, name)
+    }
+
+
+def _asks(asked: MetricFilter, name: Name) -> bool:
+    metric, variant = name
+    return asked.wanted is None or any(
+        choice.metric == metric and (choice.variants is None or variant in choice.variants)
+        for choice in asked.wanted
+    )
+
+
+def is_other_run(one: Copy, other: Copy, series_of: SeriesOf) -> bool:
+    """Whether a task was run again from the beginning between two readings of it.
+
+    A reset takes away when a task was started and what the server sums up of its series; one that
+    is continued is started anew, too, but its sums go on (see ``outcome.is_other_run``).
+    """
+    if one.started is not None and one.started == other.started:
+        return False
+    earlier, later = sorted((one, other), key=lambda copy: copy.fetched_at)
+    asked, after = MetricFilter.read(later.metric_filter), series_of(later)
+    before = {
+        name: shape
+        for name, shape in series_of(earlier).items()
+        if shape.server_count is not None and _asks(asked, name)
+    }
+    if not before:
+        return one.started != other.started
+    return any(not _goes_on(after.get(name), shape) for name, shape in before.items())
+
+
+def _goes_on(after: Shape | None, before: Shape) -> bool:
+    """Whether the server's sums of a series can have come from earlier ones by more reports."""
+    if after is None or after.server_count is None or before.server_count is None:
+        return False
+    lowest, highest = after.server_min, after.server_max
+    return (
+        after.server_count >= before.server_count
+        and (before.server_min is None or (lowest is not None and lowest <= before.server_min))
+        and (before.server_max is None or (highest is not None and highest >= before.server_max))
+    )
+
+
+def changed_columns(choice: Choice) -> dict[str, Any]:
+    """Give the columns of ``tasks`` in which the result differs from the copy that is taken."""
+    best = choice.best
+    changed = _columns(choice) if choice.parts else {}
+    if not best.selected and any(copy.selected for copy in choice.ranked):
+        changed["selected"] = True  # the joined dataset repeats the selections of all
+    return changed
+
+
+def _columns(choice: Choice) -> dict[str, Any]:
+    """Describe a task that is put together; a part that may be out of date makes it partial.
+
+    So the next export reads it again, for all that was asked of it.
+    """
+    best, parts = choice.best, choice.parts
+    asked = MetricFilter.read(best.metric_filter)
+    for part in parts:
+        asked = asked.merged(MetricFilter.read(part.copy.metric_filter))
+    state = max((best.state, *(_state(best, p.copy) for p in parts)), key=_GRAVITY.index)
+    reasons = [best.reason, *(_reason(best, part) for part in parts)]
+    expected = [best.points_expected, *(_expected(part) for part in parts)]
+    has_odd = any(copy.points_bad != 0 for copy in (best, *(part.copy for part in parts)))
+    return {
+        "metric_filter": asked.text,
+        "state": state,
+        "reason": "; ".join(filter(None, reasons)) or None,
+        "points_expected": None if None in expected else sum(n or 0 for n in expected),
+        "points_stored": choice.points,
+        "points_bad": None if has_odd else 0,
+    }
+
+
+def _state(best: Copy, other: Copy) -> str:
+    if not _is_up_to_date(best, other) or not _is_whole(other):
+        return "partial"
+    return other.state if other.state == "shrunk" else "complete"
+
+
+def _is_whole(copy: Copy) -> bool:
+    counted = copy.points_expected == copy.points_stored
+    return copy.state == "shrunk" or (copy.state not in ("partial", "failed") and counted)
+
+
+def _expected(part: Part) -> int | None:
+    """Give what the server held of some series; unknown unless it held what is stored."""
+    is_counted = part.copy.points_expected == part.copy.points_stored
+    return part.points if is_counted else None
+
+
+def _is_up_to_date(best: Copy, other: Copy) -> bool:
+    """Whether no point can have come between the two readings, as ``plan`` has it."""
+    return (best.started, best.last_iteration, best.last_update) == (
+        other.started,
+        other.last_iteration,
+        other.last_update,
+    )
+
+
+def _reason(best: Copy, part: Part) -> str | None:
+    copy = part.copy
+    if _state(best, copy) == "complete":
+        return None
+    read = f"{len(part.series):,} series are of a reading at {copy.fetched_at:%Y-%m-%d %H:%M} UTC"
+    moved = "" if _is_up_to_date(best, copy) else ", and the task has changed between the two"
+    own = f" ({copy.state}: {copy.reason})" if copy.reason else ""
+    return f"{read}{moved}{own}"

@@ -1,0 +1,140 @@
+"""The datasets that are to be joined: opened, read, and seen to be of one server."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from clearml_snapshot.exporter.errors import DatasetError, UsageError
+from clearml_snapshot.exporter.join_choice import Copy
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, read_header
+from clearml_snapshot.exporter.store.stored import rows
+from clearml_snapshot.exporter.store.verify import damage
+
+_OWN: Final = ("source", "made")
+"""Fields of ``Copy`` that are no columns of ``tasks``."""
+
+_SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
+"""Columns whose texts many copies have in common: one of each is kept."""
+
+_HOSTS: Final = "hosts"
+"""The line of what a pack left out begins with this when it does not say of which server it is."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A snapshot to be joined."""
+
+    name: str
+    """As it was typed."""
+    snapshot: Snapshot
+    taken_out: tuple[str, ...] = ()
+    """What its pack left out, a line each; nothing for what is no pack."""
+
+
+def open_source(path: Path) -> Source:
+    """Open a dataset, a snapshot folder or a pack.
+
+    Raises:
+        DatasetError: it is none, or damaged.
+    """
+    snapshot = open_snapshot(path)
+    packed = read_header(snapshot.root).get("packed")
+    taken_out = packed.get("taken_out") if isinstance(packed, dict) else None
+    lines = map(str, taken_out) if isinstance(taken_out, list) else ()
+    return Source(str(path), snapshot, tuple(lines))
+
+
+def check_files(sources: Sequence[Source], progress: Progress) -> None:
+    """See that no damage is taken over: a file that is written anew gets a hash anew.
+
+    Raises:
+        DatasetError: a file is not as it was written.
+    """
+    for source in sources:
+        files = source.snapshot.files
+        size = sum(entry.bytes for entry in files)
+        progress.note(f"hashing {len(files):,} files of {source.name}, {size / 1e6:,.1f} MB")
+        problem = next(damage(source.snapshot.root, files), None)
+        if problem is not None:
+            raise DatasetError(f"{source.name} is damaged: {problem}; get another copy of it")
+
+
+def check_server(sources: Sequence[Source]) -> None:
+    """See that all sources are of one server; one that is empty may not say of which.
+
+    Raises:
+        UsageError: they are of several, or nobody can tell.
+    """
+    first: tuple[str, Source] | None = None
+    for source in sources:
+        if any(line.partition(":")[0] == _HOSTS for line in source.taken_out):
+            raise UsageError(
+                f"{source.name} was packed with --redact {_HOSTS}, so nobody can tell whether it "
+                "is of the same server; merge what it was packed from"
+            )
+        for server in _servers(source.snapshot):
+            first = first or (server, source)
+            if server != first[0]:
+                raise UsageError(
+                    f"{first[1].name} is of {first[0]}, and {source.name} is of {server}; "
+                    "only datasets of one server can be merged"
+                )
+
+
+def _servers(snapshot: Snapshot) -> list[str]:
+    servers = {str(row["server_id"]) for row in rows(snapshot, "tasks", ["server_id"])}
+    host = snapshot.server.get("host")
+    return sorted(servers if host is None else {*servers, str(host)})
+
+
+def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
+    """Read what each source has of each task, by task id.
+
+    Raises:
+        DatasetError: a source has a task twice.
+    """
+    columns = [one.name for one in fields(Copy) if one.name not in _OWN]
+    texts: dict[str, str] = {}
+    copies: dict[str, list[Copy]] = {}
+    for place, source in enumerate(sources):
+        for row in rows(source.snapshot, "tasks", columns):
+            for name in _SHARED:
+                if row[name] is not None:
+                    row[name] = texts.setdefault(row[name], row[name])
+            its = copies.setdefault(row["task_id"], [])
+            if its and its[-1].source == place:
+                raise DatasetError(
+                    f"{source.name} has task {row['task_id']} twice; run clearml-snapshot verify"
+                )
+            its.append(Copy(place, source.snapshot.created_at, **row))
+    return copies
+
+
+def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """Join what the sources remember, equal ones once, so that a bare ``export`` repeats all.
+
+    How many tasks one matched is the word of the newest snapshot that knows it.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for source in sorted(sources, key=lambda source: source.snapshot.created_at, reverse=True):
+        for written in _remembered(source.snapshot):
+            selection = {name: value for name, value in written.items() if name != "matched"}
+            one = found.setdefault(json.dumps(selection, sort_keys=True), selection)
+            if one.get("matched") is None:
+                one["matched"] = written.get("matched")
+    return list(found.values())
+
+
+def _remembered(snapshot: Snapshot) -> list[Mapping[str, Any]]:
+    written = snapshot.selections if isinstance(snapshot.selections, list) else []
+    return [one for one in written if isinstance(one, Mapping)]
+
+
+def newest_server(sources: Sequence[Source]) -> Mapping[str, Any]:
+    """Give what the newest snapshot knows of the server; an older one, where it knows nothing."""
+    newest = sorted(sources, key=lambda source: source.snapshot.created_at, reverse=True)
+    known = (source.snapshot.server for source in newest)
+    return next((server for server in known if server.get("host") is not None), {})
