@@ -146,7 +146,7 @@ def _row(choice: "Choice", names: list[str]) -> list[object]:
         names[best.source],
         _iso(best.fetched_at),
         choice.points,
-        " ".join(names[part.copy.source] for part in choice.parts),
+        " ".join(names[part.copy.source] for part in choice.with_series),
         *(fetched.get(place) for place in range(len(names))),
     ]
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+import duckdb
+import pyarrow as pa
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.join_choice import Choice, Copy, changed_columns, choose
 from clearml_snapshot.exporter.join_report import Joined, report
 from clearml_snapshot.exporter.join_sources import (
@@ -52,14 +55,26 @@ def join(sources: Sequence[Path], target: Path, progress: Progress | None = None
             held.enter_context(hold(source.snapshot))
         check_server(opened)
         check_files(opened, progress)
-        choices = _choices(opened)
-        progress.note(f"merging {len(choices):,} tasks into {target}")
-        try:
+        with _told(target):
+            choices = _choices(opened)
+            progress.note(f"merging {len(choices):,} tasks into {target}")
             snapshot = _write(target, opened, choices)
-        except OSError as error:
-            reason = error.strerror or str(error).splitlines()[0]  # Arrow's have a text only
-            raise SnapshotError(f"cannot write {target}: {reason}; nothing was merged") from error
         return report(opened, choices, snapshot)
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """Say in one line what a disk refuses, and what a reader finds in a file of somebody else."""
+    try:
+        yield
+    except (pa.ArrowException, duckdb.Error) as error:
+        raise DatasetError(
+            f"a source is damaged ({str(error).splitlines()[0]}); nothing was merged; "
+            "run clearml-snapshot verify on each"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error).splitlines()[0]  # Arrow's have a text only
+        raise SnapshotError(f"cannot write {target}: {reason}; nothing was merged") from error
 
 
 def _check_target(target: Path, sources: Sequence[Path]) -> None:
@@ -103,6 +118,8 @@ def _write(target: Path, sources: Sequence[Source], choices: Sequence[Choice]) -
             about = About(number, server, selections, checkpoint=False, created_at=created_at)
             build_joined(root, shares, about, spill)
 
+        if dataset.snapshot is not None:  # another program was quicker
+            raise UsageError(f"-o {target} holds a dataset by now; give another folder")
         return dataset.adopt(make)
 
 
@@ -116,9 +133,17 @@ def _new_dataset(target: Path) -> Iterator[Dataset]:
             yield dataset
     finally:
         if is_ours and current_snapshot_folder(target) is None:
-            shutil.rmtree(target)
-            if existed:
-                target.mkdir()
+            _clear(target)
+            if not existed:
+                target.rmdir()
+
+
+def _clear(folder: Path) -> None:
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
 
 
 def _shares(sources: Sequence[Source], choices: Sequence[Choice]) -> list[Share]:
@@ -134,7 +159,7 @@ def _shares(sources: Sequence[Source], choices: Sequence[Choice]) -> list[Share]
             shares[other.source].projects[best.task_id] = other.project_id
             shares[other.source].left.add(best.task_id)
         place = Place(best.project_id, is_settled(best.status, changed.get("state", best.state)))
-        for part in choice.parts:
+        for part in choice.with_series:
             share = shares[part.copy.source]
             share.left.remove(best.task_id)
             share.series[best.task_id] = interned.setdefault(part.series, part.series)

@@ -62,6 +62,7 @@ class Part:
 
     copy: Copy
     series: frozenset[Name]
+    """None: the copy proves only that there was nothing else of what it was asked for."""
     points: int
 
 
@@ -80,6 +81,11 @@ class Choice:
     def best(self) -> Copy:
         """The copy that is taken whole."""
         return self.ranked[0]
+
+    @property
+    def with_series(self) -> tuple[Part, ...]:
+        """The parts of which there is something to take."""
+        return tuple(part for part in self.parts if part.series)
 
     @property
     def points(self) -> int:
@@ -103,18 +109,16 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf) -> Choice:
     parts, left = [], []
     held = set(series_of(best)) if others and asked.wanted is not None else set()
     for other in others:
-        if asked.wanted is None or not other.points:
-            continue
+        if asked.wanted is None:
+            break
         lacking = _lacking(series_of(other), asked, held)
-        if not lacking:
-            continue
         part = Part(other, frozenset(lacking), sum(shape.n for shape in lacking.values()))
-        if is_other_run(best, other, series_of):
+        if lacking and is_other_run(best, other, series_of):
             left.append(part)
-            continue
-        parts.append(part)
-        held.update(lacking)
-        asked = asked.merged(MetricFilter.read(other.metric_filter))
+        elif lacking or _proves_more(best, other, asked):
+            parts.append(part)
+            held.update(lacking)
+            asked = asked.merged(MetricFilter.read(other.metric_filter))
     return Choice((best, *others), tuple(parts), tuple(left))
 
 
@@ -152,6 +156,12 @@ def _lacking(
     return {
         name: shape for name, shape in series.items() if name not in held and not _asks(asked, name)
     }
+
+
+def _proves_more(best: Copy, other: Copy, asked: MetricFilter) -> bool:
+    """Whether a copy shows that there is nothing else of something that was not asked."""
+    both = asked.merged(MetricFilter.read(other.metric_filter))
+    return both.wanted != asked.wanted and _state(best, other) == "complete"
 
 
 def _asks(asked: MetricFilter, name: Name) -> bool:

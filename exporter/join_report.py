@@ -79,7 +79,7 @@ def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snaps
     return Joined(
         sources=tuple(_source_reports(sources, choices)),
         shared=sum(len(choice.ranked) > 1 for choice in choices),
-        added=_amount([choice.parts for choice in choices]),
+        added=_amount([choice.with_series for choice in choices]),
         other_run=_amount([choice.left for choice in choices]),
         fewer=tuple(behind),
         fewer_points=sum(behind.values()),

@@ -119,12 +119,11 @@ def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
     How many tasks one matched is the word of the newest snapshot that knows it.
     """
     found: dict[str, dict[str, Any]] = {}
-    for source in sorted(sources, key=lambda source: source.snapshot.created_at, reverse=True):
+    for source in sorted(sources, key=lambda source: source.snapshot.created_at):
         for written in _remembered(source.snapshot):
             selection = {name: value for name, value in written.items() if name != "matched"}
             one = found.setdefault(json.dumps(selection, sort_keys=True), selection)
-            if one.get("matched") is None:
-                one["matched"] = written.get("matched")
+            one["matched"] = written.get("matched") or one.get("matched")
     return list(found.values())
 
 

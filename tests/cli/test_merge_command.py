@@ -21,11 +21,12 @@ def _export(data: Path, *arguments: str) -> int:
 
 @pytest.fixture
 def two(server: StandIn, tmp_path: Path) -> list[str]:
-    """Two datasets: everything, and one metric of two tasks, read later."""
+    """Two datasets: everything, and one series of two tasks, read later."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     assert _export(ours, "--all", "--quiet") == 0
-    metric = next(rows(open_snapshot(ours), "series", ["metric"]))["metric"]
-    assert _export(theirs, "--limit", "2", "--metric", metric, "--quiet") == 0
+    one = next(rows(open_snapshot(ours), "series", ["metric", "variant"]))
+    series = f"{one['metric']}/{one['variant']}"
+    assert _export(theirs, "--limit", "2", "--metric", series, "--quiet") == 0
     return [str(ours), str(theirs)]
 
 
@@ -42,6 +43,7 @@ def test_a_merged_dataset_is_told_and_exported_again(
     assert any(line.startswith(f"{two[0]} (snapshot 1, ") for line in lines)
     assert f"  2 tasks of {two[1]} instead; here read earlier" in lines
     assert "2 tasks in more than one of them" in lines
+    assert any(line.startswith("2 tasks put together: 2 series (40 points) ") for line in lines)
     with table.open(encoding="utf-8", newline="") as stream:
         report = list(csv.DictReader(stream))
     assert [row["task_id"] for row in report] == sorted(server.database.tasks)
