@@ -22,7 +22,7 @@ from clearml_snapshot.exporter.store import compact
 from clearml_snapshot.exporter.store import join as store_join
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.layout import FORMAT_VERSION
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, unread
 from clearml_snapshot.exporter.store.stored import rows
 from clearml_snapshot.exporter.store.verify import verify
 from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer
@@ -196,7 +196,7 @@ def _some_task(chance: random.Random, task_id: str, source: int) -> Stored:
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_each_task_has_the_numbers_of_an_oracle(
     tmp_path: Path, write: Write, ask: Ask, seed: int
 ) -> None:
@@ -249,6 +249,25 @@ def test_a_series_that_the_newer_copy_was_not_asked_for_stays(tmp_path: Path, wr
     assert (added.tasks, added.series, added.points, joined.fewer) == (1, 1, 3, ())
     assert [(one.taken, one.points) for one in joined.sources] == [(0, 3), (1, 2)]
     assert verify(tmp_path / "both").is_whole
+
+
+def test_what_there_is_no_series_of_counts_as_asked(tmp_path: Path, write: Write) -> None:
+    """An older copy shows that there was nothing else, and nothing has happened since."""
+    write("old", [Stored("a", {TRAIN: [1, 2]})])
+    write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS)])
+    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = _row(joined.snapshot, "a")
+    assert (row["metric_filter"], row["state"], row["points_expected"]) == (None, "complete", 2)
+    assert (row["name"], joined.added.tasks) == ("a of day 1", 0)
+
+
+def test_a_series_that_is_there_without_being_asked_comes_once(
+    tmp_path: Path, write: Write, ask: Ask
+) -> None:
+    write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5]})])
+    write("new", [Stored("a", {TRAIN: [3], ACCURACY: [6]}, day=1, asked=LOSS)])
+    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert _held(ask, joined.snapshot) == {"a": {TRAIN: [3], ACCURACY: [6]}}
 
 
 def test_a_series_that_may_be_out_of_date_makes_the_task_partial(
@@ -361,7 +380,8 @@ def test_selections_and_exports_come_from_all(tmp_path: Path, write: Write, ask:
     running = {"export_id": "theirs", "started": DAY, "result": "running"}
     write("theirs", [], selections=[{**vision, "matched": 7}], export_row=running)
     ended = {**running, "finished": DAY, "result": "complete"}
-    write("later", [], selections=[{**text, "matched": 2}], export_row=ended)
+    unknown = {**vision, "matched": None}
+    write("later", [], selections=[unknown, {**text, "matched": 2}], export_row=ended)
     joined = join([tmp_path / n for n in ("ours", "theirs", "later")], tmp_path / "both")
     found = open_snapshot(tmp_path / "both").selections
     assert sorted(found, key=repr) == sorted(
@@ -441,6 +461,23 @@ def test_targets_that_cannot_be_meant(tmp_path: Path, write: Write) -> None:
     with pytest.raises(UsageError, match="two datasets or more"):
         join(both[:1], tmp_path / "both")
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+
+
+def test_sources_are_held_meanwhile(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write("ours", []).root
+    free: list[bool] = []
+
+    def look_and_build(*arguments: Any) -> None:
+        with unread(root) as is_free:
+            free.append(is_free)
+        build(*arguments)
+
+    build = store_join.build_joined
+    monkeypatch.setattr(join_module, "build_joined", look_and_build)
+    join([tmp_path / "ours", root], tmp_path / "both")
+    assert free == [False]
 
 
 def test_a_damaged_file_is_named_before_it_is_taken_over(tmp_path: Path, write: Write) -> None:
