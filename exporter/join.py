@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -104,7 +105,14 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
     def series_of(copy: Copy) -> Mapping[Name, Shape]:
         return stored[copy.source].of(copy.task_id)
 
-    return [choose(copies[task_id], series_of) for task_id in sorted(copies)]
+    known: dict[frozenset[Name], frozenset[Name]] = {}
+    return [_interned(choose(copies[task_id], series_of), known) for task_id in sorted(copies)]
+
+
+def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> Choice:
+    """Keep one copy of the names that many tasks have in common."""
+    parts = (replace(p, series=known.setdefault(p.series, p.series)) for p in choice.parts)
+    return replace(choice, parts=tuple(parts)) if choice.parts else choice
 
 
 def _write(target: Path, sources: Sequence[Source], choices: Sequence[Choice]) -> Snapshot:
@@ -149,7 +157,6 @@ def _clear(folder: Path) -> None:
 def _shares(sources: Sequence[Source], choices: Sequence[Choice]) -> list[Share]:
     """Tell for each source what is not taken of it as it is."""
     shares = [Share(source.snapshot) for source in sources]
-    interned: dict[frozenset[Name], frozenset[Name]] = {}
     for choice in choices:
         best, changed = choice.best, changed_columns(choice)
         if changed:
@@ -162,7 +169,7 @@ def _shares(sources: Sequence[Source], choices: Sequence[Choice]) -> list[Share]
         for part in choice.with_series:
             share = shares[part.copy.source]
             share.left.remove(best.task_id)
-            share.series[best.task_id] = interned.setdefault(part.series, part.series)
+            share.series[best.task_id] = part.series
             if part.copy.project_id != best.project_id:
                 share.places[best.task_id] = place
     return shares

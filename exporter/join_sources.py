@@ -1,7 +1,7 @@
 """The datasets that are to be joined: opened, read, and seen to be of one server."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -9,8 +9,8 @@ from typing import Any, Final
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.join_choice import Copy
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, read_header
-from clearml_snapshot.exporter.store.stored import rows
 from clearml_snapshot.exporter.store.verify import damage
 
 _OWN: Final = ("source", "made")
@@ -18,6 +18,9 @@ _OWN: Final = ("source", "made")
 
 _SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
 """Columns whose texts many copies have in common: one of each is kept."""
+
+_ROWS_AT_ONCE: Final = 4_096
+"""Rows held as Python objects."""
 
 _HOSTS: Final = "hosts"
 """The line of what a pack left out begins with this when it does not say of which server it is."""
@@ -85,7 +88,7 @@ def check_server(sources: Sequence[Source]) -> None:
 
 
 def _servers(snapshot: Snapshot) -> list[str]:
-    servers = {str(row["server_id"]) for row in rows(snapshot, "tasks", ["server_id"])}
+    servers = {str(row["server_id"]) for row in _task_rows(snapshot, ["server_id"])}
     host = snapshot.server.get("host")
     return sorted(servers if host is None else {*servers, str(host)})
 
@@ -100,7 +103,7 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
     texts: dict[str, str] = {}
     copies: dict[str, list[Copy]] = {}
     for place, source in enumerate(sources):
-        for row in rows(source.snapshot, "tasks", columns):
+        for row in _task_rows(source.snapshot, columns):
             for name in _SHARED:
                 if row[name] is not None:
                     row[name] = texts.setdefault(row[name], row[name])
@@ -111,6 +114,13 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
                 )
             its.append(Copy(place, source.snapshot.created_at, **row))
     return copies
+
+
+def _task_rows(snapshot: Snapshot, columns: list[str]) -> Iterator[dict[str, Any]]:
+    """Read some columns of ``tasks`` and nothing else, few rows at a time."""
+    for path in snapshot.paths("tasks"):
+        for batch in read_batches(path, "tasks", _ROWS_AT_ONCE, columns):
+            yield from batch.select(columns).to_pylist()
 
 
 def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
