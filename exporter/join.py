@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.join_sources import (
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
-from clearml_snapshot.exporter.store.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
 from clearml_snapshot.exporter.store.join import Share, build_joined
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
@@ -56,7 +56,7 @@ def join(sources: Sequence[Path], target: Path, progress: Progress | None = None
             held.enter_context(hold(source.snapshot))
         check_server(opened)
         check_files(opened, progress)
-        with _told(target):
+        with _told(target), memory_given_back():
             choices = _choices(opened)
             progress.note(f"merging {len(choices):,} tasks into {target}")
             snapshot = _write(target, opened, choices)

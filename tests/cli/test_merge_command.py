@@ -71,3 +71,22 @@ def test_quiet_and_refused(two: list[str], tmp_path: Path, capsys: Captured) -> 
     assert main(["merge", *two, str(tmp_path / "no"), "-o", f"{both}2"]) == ExitCode.USAGE
     assert "no dataset at" in capsys.readouterr().err
     assert not Path(f"{both}2").exists()
+
+
+def test_packs_are_merged_and_what_they_left_out_is_told(
+    two: list[str], tmp_path: Path, capsys: Captured
+) -> None:
+    pack, nameless = tmp_path / "theirs.zip", tmp_path / "nameless.zip"
+    assert main(["pack", "-o", str(pack), "--data", two[1], "--redact", "users"]) == 0
+    assert main(["pack", "-o", str(nameless), "--data", two[1], "--redact", "hosts"]) == 0
+    both = tmp_path / "both"
+    capsys.readouterr()
+    assert main(["merge", two[0], str(pack), "-o", str(both)]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    (told,) = [line for line in lines if line.startswith("  not in this pack, users")]
+    assert told.startswith("  not in this pack, users: who made a task, who exported")
+    owners = [row["user_id"] for row in rows(open_snapshot(both), "tasks", ["user_id"])]
+    assert owners.count(None) == 2
+    assert main(["verify", str(both)]) == 0
+    assert main(["merge", two[0], str(nameless), "-o", f"{both}2"]) == ExitCode.USAGE
+    assert "nameless.zip was packed with --redact hosts" in capsys.readouterr().err
