@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -106,18 +107,22 @@ class Build:
             spill: a folder for points that move.
             tables: which.
         """
-        moving = HeldPoints(spill, MOVE_ROWS)
-        for table in tables:
-            change = changes.get(table, Change())
-            stale = holding(source, table, change.task_ids, known)
-            is_old = bool(layout.lacking(table, source.format_version))
-            for entry in (e for e in source.files if e.table == table and e.rows):
-                if is_old or entry.path in stale:
-                    self._rewrite(source, entry, change, moving)
-                else:
-                    self._link(source, entry)
-        for staged in moving.finish():
-            self._files.append(self._moved_in(staged))
+        with closing(HeldPoints(spill, MOVE_ROWS)) as moving:
+            for table in tables:
+                change = changes.get(table, Change())
+                stale = holding(source, table, change.task_ids, known)
+                self._carry_table(source, table, change, stale, moving)
+            self._files += map(self._moved_in, moving.finish())
+
+    def _carry_table(
+        self, source: Snapshot, table: str, change: Change, stale: set[str], moving: HeldPoints
+    ) -> None:
+        is_old = bool(layout.lacking(table, source.format_version))
+        for entry in (e for e in source.files if e.table == table and e.rows):
+            if is_old or entry.path in stale:
+                self._rewrite(source, entry, change, moving)
+            else:
+                self._link(source, entry)
 
     def _link(self, source: Snapshot, entry: FileEntry) -> None:
         path = entry.path if source is self._last else self._renamed(entry)

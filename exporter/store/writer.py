@@ -225,8 +225,12 @@ class HeldPoints:
         """Write everything still held; returns all files."""
         self._flush()
         self._finish_flush()
-        self._writer.shutdown()
+        self.close()
         return self._files
+
+    def close(self) -> None:
+        """Wait until nothing is being written, so that the folder can go."""
+        self._writer.shutdown(cancel_futures=True)
 
 
 class _Rows:
