@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -77,7 +77,7 @@ def holding(
 def holds_any(path: Path, ids: Sequence[str]) -> bool:
     """Tell whether a part file holds a row of one of the tasks, whose ids are sorted."""
     wanted = pa.array(ids, pa.string())
-    with pq.ParquetFile(path, read_dictionary=["task_id"]) as file:
+    with _opened(path, ["task_id"]) as file:
         groups = [
             number
             for number in range(file.metadata.num_row_groups)
@@ -114,10 +114,17 @@ def read_batches(
     """
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
     names = None if columns is None else list(columns)
+    with _opened(path, texts) as file:
+        for batch in file.iter_batches(size, columns=names):
+            yield _completed(batch, table)
+
+
+@contextmanager
+def _opened(path: Path | str, texts: list[str]) -> Iterator[pq.ParquetFile]:
+    """Open a part file; what cannot be read of it inside the block is damage."""
     try:
         with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(size, columns=names):
-                yield _completed(batch, table)
+            yield file
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(
             f"{path} is damaged ({str(error).splitlines()[0]}); put back a copy of it, "
