@@ -23,8 +23,9 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
-from clearml_snapshot.cli.words import counted, size
+from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
+from clearml_snapshot.exporter.store.files import size_in_words
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.selections import ListedSelection
@@ -185,7 +186,7 @@ def page_lines(
         yield "            what is no longer selected is as of its fetched_at, not of today"
     share = f", {found.monitor_points / found.points:.0%} of them :monitor:" if found.points else ""
     yield f"points      {found.points:,} in {found.series:,} series{share}"
-    yield f"on disk     {size(found.bytes)}"
+    yield f"on disk     {size_in_words(found.bytes)}"
     yield f"exports     {_exports(found)}"
     for place, one in enumerate(asked):
         matched = "" if one.matched is None else f"  ({counted(one.matched, 'task')})"
@@ -264,7 +265,7 @@ def _findings(found: "Verification") -> Iterator[str]:
     yield from (f"damaged: {problem}" for problem in found.problems)
     if found.is_whole:
         yield (
-            f"whole: {counted(found.files, 'file')}, {size(found.bytes)}, "
+            f"whole: {counted(found.files, 'file')}, {size_in_words(found.bytes)}, "
             f"{counted(found.points, 'point')}, {found.series:,} series, "
             f"{counted(found.tasks, 'task')} in {found.root}"
         )

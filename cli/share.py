@@ -17,9 +17,10 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.terminal import note, printable
-from clearml_snapshot.cli.words import counted, size
+from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.filters import no_such
+from clearml_snapshot.exporter.store.files import size_in_words
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.pack import Packed
@@ -135,7 +136,8 @@ def _options(
 def _told(packed: "Packed") -> str:
     """Tell what was packed, and its content id in a form that `verify` repeats."""
     return (
-        f"{printable(str(packed.path))}: {size(packed.bytes)}, {counted(packed.tasks, 'task')}, "
-        f"{packed.series:,} series, {counted(packed.points, 'point')}\n"
+        f"{printable(str(packed.path))}: {size_in_words(packed.bytes)}, "
+        f"{counted(packed.tasks, 'task')}, {packed.series:,} series, "
+        f"{counted(packed.points, 'point')}\n"
         f"content id: {packed.content_id}\n"
     )

@@ -34,7 +34,8 @@ COMMANDS = (
     'clearml-snapshot sql "SELECT project, max(value) AS best FROM scalars '
     "WHERE metric = 'accuracy' GROUP BY ALL ORDER BY best DESC\"",
     "clearml-snapshot status",
-    "clearml-snapshot verify",
+    "clearml-snapshot pack -o q3-sweep.zip --project vision --redact users,hosts",
+    "clearml-snapshot verify q3-sweep.zip",
 )
 WIDTH = 96
 STEADY = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from clearml_snapshot.exporter.selections import remembered
+from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
 from clearml_snapshot.queries.catalogue import read
@@ -146,7 +147,13 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        seen=_seen, text=_text, number=_number, count=_count, moment=_moment, size=_size, link=_link
+        seen=_seen,
+        text=_text,
+        number=_number,
+        count=_count,
+        moment=_moment,
+        size=size_in_words,
+        link=_link,
     )
     return environment
 
@@ -189,15 +196,6 @@ def _moment(moment: datetime | None) -> "Markup":
     return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%Y-%m-%d %H:%M} UTC</time>').format(
         moment, moment
     )
-
-
-def _size(size: int) -> str:
-    """Write a size in the unit in which it has one to three digits before the point."""
-    scaled, units = float(size), ["bytes", "kB", "MB", "GB", "TB"]
-    while scaled >= 1000 and len(units) > 1:
-        scaled /= 1000
-        del units[0]
-    return f"{size:,} bytes" if units[0] == "bytes" else f"{scaled:.3g} {units[0]}"
 
 
 def _link(url: str | None) -> str | None:

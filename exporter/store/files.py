@@ -83,3 +83,15 @@ def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
         link.rename(scratch.with_name("replaced"))
     scratch.replace(link)
     text.unlink(missing_ok=True)
+
+
+def size_in_words(count: int) -> str:
+    """Write a number of bytes for people: 4.5 MB."""
+    if count < 1000:
+        return f"{count} bytes"
+    size = float(count)
+    for unit in ("kB", "MB", "GB", "TB"):
+        size /= 1000
+        if size < 999.95 or unit == "TB":
+            break
+    return f"{size:.1f} {unit}"

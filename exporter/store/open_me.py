@@ -10,6 +10,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.schema import ABOUT, TABLES
 
 _OPEN_SQL: Final = """\
@@ -57,7 +58,7 @@ def readme(header: Mapping[str, Any]) -> str:
     The same header gives the same text, so that the same contents have the same content id.
     """
     totals = {name: f"{count:,}" for name, count in header["totals"].items()}
-    totals["bytes"] = _size(header["totals"]["bytes"])
+    totals["bytes"] = size_in_words(header["totals"]["bytes"])
     texts = {
         "server": source(header),
         "tool_version": _plain(header["tool_version"]),
@@ -139,18 +140,6 @@ def _citation(header: Mapping[str, Any]) -> dict[str, str]:
             break_on_hyphens=False,
         ),
     }
-
-
-def _size(count: int) -> str:
-    """Write a number of bytes for people: 4.5 MB."""
-    if count < 1000:
-        return f"{count} bytes"
-    size = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        size /= 1000
-        if size < 999.95 or unit == "TB":
-            break
-    return f"{size:.1f} {unit}"
 
 
 def _plain(text: object) -> str:

@@ -188,32 +188,33 @@ def _others(batches: Iterable[pa.RecordBatch], wanted: "pa.Array[Any]") -> Itera
 def _with_series(
     batches: Iterable[pa.RecordBatch], only: Mapping[str, Set[tuple[str, str]]]
 ) -> Iterator[pa.RecordBatch]:
+    def stays(task_id: str, metric: str, variant: str) -> bool:
+        return task_id not in only or (metric, variant) in only[task_id]
+
     wanted = pa.array(sorted(only), pa.string())
     for batch in batches:
-        narrowed = belongs(batch, wanted)
-        kept = batch.filter(_stays(batch, only)) if pc.any(narrowed).as_py() else batch
+        narrowed = pc.any(belongs(batch, wanted)).as_py()
+        kept = batch.filter(of_series(batch, stays)) if narrowed else batch
         if kept.num_rows:
             yield kept
 
 
-def _stays(batch: pa.RecordBatch, only: Mapping[str, Set[tuple[str, str]]]) -> "pa.Array[Any]":
-    """Tell for each row whether its task is whole or its series stays; each is looked up once."""
+def of_series(batch: pa.RecordBatch, wanted: Callable[[str, str, str], bool]) -> "pa.Array[Any]":
+    """Tell for each row whether its series is wanted; each is asked for once.
+
+    Args:
+        batch: rows of ``scalars`` or ``series``.
+        wanted: is given a task id, a metric and a variant.
+    """
     keys = batch.select(["task_id", "metric", "variant"])
-    columns = [cast("pa.DictionaryArray[Any, Any]", column) for column in keys.columns]
     codes = np.zeros(batch.num_rows, np.int64)
-    for column in columns:
-        codes = codes * len(column.dictionary) + column.indices.to_numpy()
+    for column in keys.columns:
+        texts = cast("pa.DictionaryArray[Any, Any]", column)
+        codes = codes * len(texts.dictionary) + texts.indices.to_numpy()
     _, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
-    found = (
-        batch.select(["task_id", "metric", "variant"])
-        .take(pa.array(firsts, pa.int64()))
-        .to_pylist()
-    )
-    stays = [
-        row["task_id"] not in only or (row["metric"], row["variant"]) in only[row["task_id"]]
-        for row in found
-    ]
-    mask: pa.Array[Any] = pa.array(np.array(stays, bool)[places])
+    found = keys.take(pa.array(firsts, pa.int64())).to_pylist()
+    answers = [wanted(row["task_id"], row["metric"], row["variant"]) for row in found]
+    mask: pa.Array[Any] = pa.array(np.array(answers, bool)[places])
     return mask
 
 

@@ -3,15 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.commit import About, Build, Edit
 from clearml_snapshot.exporter.store.encode import conform
 from clearml_snapshot.exporter.store.files import FileEntry
-from clearml_snapshot.exporter.store.replace import belongs, holds_any
+from clearml_snapshot.exporter.store.replace import belongs, holds_any, of_series
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import rows
@@ -101,27 +100,13 @@ class _Choice:
             yield lambda batch: batch.filter(belongs(batch, wanted))
         if table in _OF_SERIES and part.series is not None:
             pairs = part.series
-            yield lambda batch: batch.filter(_in_series(batch, pairs))
+            yield lambda batch: batch.filter(of_series(batch, lambda _, *name: name in pairs))
         if table in part.rows:
             edit = part.rows[table]
             yield lambda batch: _edited(batch, table, edit)
         if part.emptied.get(table):
             columns = part.emptied[table]
             yield lambda batch: _without(batch, columns)
-
-
-def _in_series(batch: pa.RecordBatch, pairs: frozenset[tuple[str, str]]) -> "pa.Array[Any]":
-    """Tell for each row whether its series is wanted; each pair of names is looked up once."""
-    metrics, variants = (
-        cast("pa.DictionaryArray[Any, Any]", batch.column(name)) for name in ("metric", "variant")
-    )
-    width = max(len(variants.dictionary), 1)
-    codes = metrics.indices.to_numpy().astype(np.int64) * width + variants.indices.to_numpy()
-    found, places = np.unique(codes, return_inverse=True)
-    names, others = metrics.dictionary.to_pylist(), variants.dictionary.to_pylist()
-    wanted = [(names[code // width], others[code % width]) in pairs for code in found.tolist()]
-    mask: pa.Array[Any] = pa.array(np.array(wanted, bool)[places])
-    return mask
 
 
 def _edited(batch: pa.RecordBatch, table: str, edit: RowEdit) -> pa.RecordBatch:
