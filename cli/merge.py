@@ -32,8 +32,8 @@ def merge(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="OURS THEIRS [MORE]...",
-            help="Datasets, snapshot folders or packs; two or more.",
+            metavar="DATASET",
+            help="A dataset, a snapshot folder or a pack; two or more.",
             show_default=False,
         ),
     ],
