@@ -79,7 +79,9 @@ def status(
 def verify(
     path: Annotated[
         Path | None,
-        typer.Argument(help="A dataset or one snapshot folder.", show_default="that of --data"),
+        typer.Argument(
+            help="A dataset, one snapshot folder or a pack.", show_default="that of --data"
+        ),
     ] = None,
     summary: Annotated[
         bool,

@@ -34,7 +34,7 @@ Data = Annotated[
         section=DATASET,
         metavar="DIR",
         envvar=DATA_VARIABLE,
-        help="The dataset's folder.",
+        help="The dataset's folder; questions also take one snapshot folder or a pack.",
     ),
 ]
 """Where datasets are: every command takes it. Give it the default ``DEFAULT_DATA``."""
@@ -51,7 +51,7 @@ class DatasetChoice:
     """Which dataset to read, and which of its snapshots."""
 
     data: Path
-    """A dataset, or one snapshot folder."""
+    """A dataset, one snapshot folder or a pack."""
     snapshot: str | None
     """None: the current one."""
 
@@ -74,7 +74,7 @@ def dataset_choice(
 
 
 Dataset = Annotated[DatasetChoice, OptionGroup(dataset_choice)]
-"""For reading commands; ``--data`` also takes one snapshot folder."""
+"""For reading commands; ``--data`` also takes one snapshot folder or a pack."""
 
 
 def task_filter(

@@ -28,9 +28,9 @@ _EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "comments": {"tasks": ("comment", "status_reason", "status_message")},
 }
 _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
-    "users": ("exports.selections", "the selections in snapshot.json"),
-    "hosts": ("tasks.server_id", "server in snapshot.json, and in tasks.reason"),
-    "params": ("hyperparams",),
+    "users": ("the selections",),
+    "hosts": ("tasks.server_id", "the server's address"),
+    "params": ("all of hyperparams",),
 }
 """What else a category takes out."""
 
@@ -147,7 +147,7 @@ def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> lis
         earlier: values that the export had taken out already.
     """
     asked = (name for name in CATEGORIES if name in categories and name != SECRETS)
-    told = [f"{name}: {CATEGORIES[name]} ({_where(name)})" for name in asked]
+    told = [f"{name}: {_where(name)}" for name in asked]
     if secrets.count and SECRETS in categories:
         told.append(f"{SECRETS}: {values(secrets.count)} like a credential")
     if earlier:
