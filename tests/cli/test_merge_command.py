@@ -84,7 +84,7 @@ def test_packs_are_merged_and_what_they_left_out_is_told(
     assert main(["merge", two[0], str(pack), "-o", str(both)]) == 0
     lines = capsys.readouterr().err.splitlines()
     (told,) = [line for line in lines if line.startswith("  not in this pack, users")]
-    assert told.startswith("  not in this pack, users: tasks a task, who exported")
+    assert told.startswith("  not in this pack, users: tasks.user_id")
     owners = [row["user_id"] for row in rows(open_snapshot(both), "tasks", ["user_id"])]
     assert owners.count(None) == 2
     assert main(["verify", str(both)]) == 0
