@@ -55,9 +55,10 @@ bench: install ## Against the SDK, memory, 100 million points asked (half an hou
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/catalogue.py
 
-soak: install ## 200 exports killed, a year of nights, every point compared (half an hour)
+soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped in a pack (half an hour)
 	$(BIN)/python tests/bench/soak.py
 	$(BIN)/python tests/bench/year.py
+	$(BIN)/python -m tests.bench.flips
 
 clean: ## Remove .venv, builds and caches; never a dataset
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -161,7 +161,7 @@ def _write_status(opened: "OpenDataset", data: Path, output: OutputOptions) -> N
     form = output.format or ("json" if suffix == ".json" else "text")
     if form not in ("json", "text") or output.table is not None:
         raise UsageError("status is one page; add --by for a table, or --format json")
-    found, asked = look(opened), remembered(opened.snapshot)
+    found, asked = look(opened), remembered(opened.about)
     if form == "json":
         page: dict[str, Any] = {"dataset": str(data), **found.as_dict()}
         page["selections"] = [asdict(one) for one in asked]
@@ -246,7 +246,7 @@ def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
     from clearml_snapshot.queries.catalogue import read
 
     with _opened(choice) as snapshot:
-        asked = remembered(snapshot.snapshot)
+        asked = remembered(snapshot.about)
         columns = {
             name: [getattr(one, name) for one in asked]
             for name in ("number", "selection", "matched", "metrics")

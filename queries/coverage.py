@@ -51,7 +51,7 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
     if isinstance(asked["metric"], str):
         asked |= _of_one_metric(dataset, asked["metric"], asked["variant"])
     counts = dataset.sql(read("_coverage.sql"), asked)
-    snapshot = dataset.snapshot
+    snapshot = dataset.about
     return Coverage(
         **dataset.rows(counts).as_dicts()[0],
         stored=snapshot.totals.tasks,

@@ -52,8 +52,8 @@ class Dataset:
         memory_limit: str | None = None,
         allow_files: Sequence[Path] = (),
     ) -> None:
-        self.snapshot: Final = snapshot
-        """The snapshot that answers."""
+        self.about: Final = snapshot
+        """The snapshot that answers; of a pack, the points may still be packed."""
         self._open = ExitStack()
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
@@ -72,6 +72,16 @@ class Dataset:
                 self._connection.execute(catalogue.read("_views.sql"))
                 connect.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot that answers, with each of its files in a folder.
+
+        Raises:
+            SnapshotError: it is a pack, and there is no room to unpack its points.
+        """
+        self._bring_points()
+        return self.about
 
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
@@ -101,7 +111,8 @@ class Dataset:
             UsageError: it is no single SELECT, or DuckDB refuses it.
         """
         select = self._one_select(statement)
-        self._bring_points(select)
+        if _ABOUT_POINTS.search(select):
+            self._bring_points()
         with speaking():
             plan = self._connection.execute(f"EXPLAIN {select}", _parameters(params)).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
@@ -243,17 +254,18 @@ class Dataset:
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
     ) -> duckdb.DuckDBPyRelation:
-        self._bring_points(statement)
+        if _ABOUT_POINTS.search(statement):
+            self._bring_points()
         try:
             return self._connection.sql(statement, params=_parameters(params))
         except duckdb.Error as error:
             raise self._located(statement, params, error) from error
 
-    def _bring_points(self, statement: str) -> None:
-        """Unpack the points of a pack before the first statement that can be about them."""
-        if self._lacks_points and _ABOUT_POINTS.search(statement):
+    def _bring_points(self) -> None:
+        """Unpack the points of a pack, unless they are there already."""
+        if self._lacks_points:
             with speaking():
-                connect.add_points(self._connection, self.snapshot)
+                connect.add_points(self._connection, self.about)
             self._lacks_points = False
 
     def _located(
@@ -281,10 +293,10 @@ class Dataset:
         self.close()
 
     def __repr__(self) -> str:
-        totals = self.snapshot.totals
+        totals = self.about.totals
         narrowed = f", only {self.filter}" if self.filter else ""
         return (
-            f"<Dataset {self.snapshot.place}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
+            f"<Dataset {self.about.place}, {self.about.created_at:%Y-%m-%d %H:%M}Z: "
             f"{totals.tasks:,} tasks, {totals.series:,} series, {totals.points:,} points{narrowed}>"
         )
 

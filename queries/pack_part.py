@@ -168,7 +168,7 @@ def _header(
     dataset: Dataset, options: PackOptions, asked: TaskFilter | None, told: Iterable[str]
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
-    snapshot = dataset.snapshot
+    snapshot = dataset.about
     before: Mapping[str, Any] = read_header(snapshot.root).get("packed", {})
     if asked is not None and asked.users and "users" in options.redact:
         asked = replace(asked, users=("(taken out)",))

@@ -80,7 +80,7 @@ def write_page(dataset: Dataset, path: Path) -> None:
 
 def _about(dataset: Dataset) -> dict[str, Any]:
     """Gather what the template names."""
-    snapshot = dataset.snapshot
+    snapshot = dataset.about
     return {
         "snapshot": snapshot,
         "server": _server(snapshot),

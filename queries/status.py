@@ -91,7 +91,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         now: the moment to which its age is counted; None is this one.
         problems: how many of the tasks that are not whole to name.
     """
-    snapshot = dataset.snapshot
+    snapshot = dataset.about
     (held,) = _ask(dataset, "_status")
     last = _ask(dataset, "_status_export")
     totals = asdict(snapshot.totals)

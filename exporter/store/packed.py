@@ -75,10 +75,10 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         NoDatasetError: there is no such file.
         DatasetError: it cannot be read.
     """
+    if not path.is_file():  # a pipe would never end
+        raise NoDatasetError(f"there is no pack {path}; give the .zip itself")
     try:
         stream = path.open("rb")
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise NoDatasetError(f"there is no pack {path}; give the .zip itself") from error
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}") from error
     with stream, naming(path):

@@ -19,7 +19,7 @@ import platformdirs
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.pack_cache import with_points
@@ -88,6 +88,9 @@ def test_a_target_that_is_in_use_or_nowhere(pack: Path, tmp_path: Path) -> None:
             unpack(pack, target)
     with pytest.raises(UsageError, match=r"there is no folder .*; make it first"):
         unpack(pack, tmp_path / "none" / "q3")
+    for missing in (tmp_path / "y.zip", tmp_path):
+        with pytest.raises(NoDatasetError, match="there is no pack"):
+            unpack(missing, tmp_path / "new")
 
 
 @pytest.mark.parametrize(
@@ -207,6 +210,13 @@ def test_points_are_unpacked_when_a_question_needs_them(pack: Path) -> None:
         assert (folder / "scalars").is_dir()
     assert not (folder / "README.md").exists()
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_pack_is_packed_again(pack: Path, tmp_path: Path) -> None:
+    assert main(["pack", "--data", str(pack), "-o", str(tmp_path / "again.zip")]) == 0
+    assert main(["pack", "--data", str(tmp_path / "again.zip"), "-o", str(tmp_path / "3.zip")]) == 0
+    with open_dataset(tmp_path / "3.zip") as dataset:
+        assert dataset.sql(COUNT).fetchall() == [(3,)]
 
 
 def test_points_that_are_still_packed_are_no_empty_table(pack: Path) -> None:
