@@ -73,7 +73,7 @@ def _stored(
     from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
     try:
-        found = open_snapshot(data, which(snapshot))
+        found = open_snapshot(data, which(snapshot), points=False)
         with duckdb.connect(config={"threads": 1}) as connection:
             for table, column in sources:
                 rows = connection.execute(

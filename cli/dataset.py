@@ -79,9 +79,7 @@ def status(
 def verify(
     path: Annotated[
         Path | None,
-        typer.Argument(
-            help="A dataset, one snapshot folder or a pack.", show_default="that of --data"
-        ),
+        typer.Argument(help="A dataset, one snapshot or a pack.", show_default="that of --data"),
     ] = None,
     summary: Annotated[
         bool,

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.sums import read_sums
@@ -487,6 +488,28 @@ def test_the_archive_that_they_are_made_of_is_whole(files: Files, home: Path) ->
     assert list(_verified(path, home)) == []
     path.write_bytes(_header(lambda header: header.update(server={}))(files))
     assert list(_verified(path, home)) == []
+
+
+@pytest.mark.parametrize(
+    "selections",
+    [
+        [None],
+        ["--all"],
+        [{"filter": 1}],
+        [{"metrics": None}],
+        [{"matched": "many"}],
+        [{"matched": 10**30}],
+        [{"matched": [1]}],
+    ],
+)
+def test_selections_of_any_shape(
+    selections: Any, files: Files, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = home / "x.zip"
+    path.write_bytes(_header(lambda header: header.update(selections=selections))(files))
+    for command in ("status", "selections"):
+        assert main([command, "--data", str(path)]) == 5
+        assert "selections in snapshot.json" in capsys.readouterr().err
 
 
 _PEAK = """
