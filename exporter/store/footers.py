@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.encode import ROW_GROUP
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.pages import unpacked_size
 from clearml_snapshot.exporter.store.schema import TABLES
 
 _MOST_FOOTER: Final = 16 * 2**20
@@ -42,7 +43,11 @@ def footer_problem(path: Path, entry: FileEntry, version: int) -> str | None:
         return f"a footer larger than {_MOST_FOOTER:,} bytes: {entry.path}"
     try:
         with pq.ParquetFile(path, memory_map=False) as file:
-            return next(_differences(file, entry, path.stat().st_size, version), None)
+            metadata, schema = file.metadata, file.schema_arrow
+        differences = chain(
+            _differences(metadata, schema, entry, version), _page_problems(path, metadata, entry)
+        )
+        return next(differences, None)
     except (OSError, pa.ArrowException) as error:
         return f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
 
@@ -54,29 +59,55 @@ def _footer_bytes(path: Path) -> int:
         return int.from_bytes(stream.read(4), "little")
 
 
-def _differences(file: pq.ParquetFile, entry: FileEntry, size: int, version: int) -> Iterator[str]:
-    rows = file.metadata.num_rows
+def _differences(
+    metadata: pq.FileMetaData, schema: pa.Schema, entry: FileEntry, version: int
+) -> Iterator[str]:
+    rows = metadata.num_rows
     if rows != entry.rows:
         yield f"{rows:,} rows instead of {entry.rows:,}: {entry.path}"
     usual = _schema(entry.table, version)
-    if not file.schema_arrow.equals(usual, check_metadata=False):
-        yield f"another schema than {_difference(file.schema_arrow, usual)}: {entry.path}"
-    groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+    if not schema.equals(usual, check_metadata=False):
+        yield f"another schema than {_difference(schema, usual)}: {entry.path}"
+    groups = _groups(metadata)
     if sum(group.num_rows for group in groups) != rows:
         yield f"other rows in its row groups than in all: {entry.path}"
     if any(group.num_rows > ROW_GROUP or _is_bomb(group) for group in groups):
         yield f"row groups larger than any of ours: {entry.path}"
-    if sum(_packed(group) for group in groups) > size:
+
+
+def _groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
+    return [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+
+
+def _columns(group: pq.RowGroupMetaData) -> list[pq.ColumnChunkMetaData]:
+    return [group.column(at) for at in range(group.num_columns)]
+
+
+def _page_problems(path: Path, metadata: pq.FileMetaData, entry: FileEntry) -> Iterator[str]:
+    """Check that pages are as large as the footer says, and belong to one column each."""
+    groups = _groups(metadata)
+    if sum(map(_packed, groups)) > path.stat().st_size:
         yield f"row groups that share their bytes: {entry.path}"
+    with path.open("rb") as stream:
+        for column in chain.from_iterable(map(_columns, groups)):
+            try:
+                start = column.dictionary_page_offset or column.data_page_offset
+                size = unpacked_size(stream, start, column.total_compressed_size)
+            except ValueError as error:
+                yield f"{error}: {entry.path}"
+                continue
+            if size > column.total_uncompressed_size:
+                yield f"pages larger than the footer says: {entry.path}"
 
 
 def _packed(group: pq.RowGroupMetaData) -> int:
-    return sum(group.column(at).total_compressed_size for at in range(group.num_columns))
+    return sum(column.total_compressed_size for column in _columns(group))
 
 
 def _is_bomb(group: pq.RowGroupMetaData) -> bool:
     most = min(_MOST_AT_ONCE, max(_HARMLESS, _RATIO * _packed(group)))
-    return not 0 <= group.total_byte_size <= most
+    unpacked = sum(column.total_uncompressed_size for column in _columns(group))
+    return not 0 <= unpacked <= most
 
 
 def _schema(table: str, version: int) -> pa.Schema:

@@ -321,6 +321,29 @@ def _nested(rows: pa.Table) -> pa.Table:
     return rows.set_column(0, "task_id", pa.array([deep]))
 
 
+def _lying_footer(files: Files) -> bytes:
+    """A page of 65 MB of which the footer says that it has a hundred bytes."""
+    (name,) = (name for name in files if name.startswith("tasks/"))
+    stream = io.BytesIO()
+    rows = _long_comment(pq.ParquetFile(io.BytesIO(files[name])).read())
+    pq.write_table(rows, stream, store_schema=False, compression="zstd", use_dictionary=False)
+    content = stream.getvalue()
+    group = pq.ParquetFile(stream).metadata.row_group(0)
+    sizes = [group.column(at).total_uncompressed_size for at in range(group.num_columns)]
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    said = content[footer:]
+    for size in (max(sizes), group.total_byte_size):
+        assert _varint(size, 4) in said
+        said = said.replace(_varint(size, 4), _varint(100, 4))
+    return _replaced(files, name, content[:footer] + said)
+
+
+def _varint(value: int, length: int) -> bytes:
+    """Write a number as Thrift does, in more bytes than it needs if they are to be filled."""
+    digits = [value * 2 >> 7 * at & 127 for at in range(length)]
+    return bytes(digit | 128 for digit in digits[:-1]) + bytes(digits[-1:])
+
+
 LINK, PIPE, DEVICE = stat.S_IFLNK | 0o777, stat.S_IFIFO | 0o644, stat.S_IFCHR | 0o666
 
 HOSTILE: dict[str, Build] = {
@@ -423,6 +446,7 @@ HOSTILE: dict[str, Build] = {
     "other columns": _parquet("tasks", lambda rows: rows.drop_columns(["name"])),
     "a column of lists of lists": _parquet("tasks", _nested),
     "a text of 65 MB from nothing": _parquet("tasks", _long_comment, use_dictionary=False),
+    "pages larger than their footer says": _lying_footer,
     "a row group larger than any": _parquet("hyperparams", _repeated, row_group_size=300_000),
     "rows that are not there": lambda files: _header(
         lambda header: header["files"][0].update(rows=10**9)
@@ -536,7 +560,7 @@ def test_bombs_take_no_memory(files: Files, home: Path) -> None:
     names = [
         "a bomb",
         "longer than it says",
-        "a text of 65 MB from nothing",
+        "pages larger than their footer says",
         "an exabyte",
         "a directory of exabytes",
         "millions of files",
