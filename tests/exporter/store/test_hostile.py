@@ -192,7 +192,7 @@ def _swallowing(archive: bytearray, directory: int, _: int) -> None:
 
 def _unsummed(archive: bytearray, directory: int, _: int) -> None:
     """The checksum of snapshot.json is another one."""
-    for at in (archive.index(b"snapshot.json") - 16, archive.rindex(b"snapshot.json") - 30):
+    for at in (archive.index(b"snapshot.json{") - 16, archive.rindex(b"snapshot.json") - 30):
         struct.pack_into("<L", archive, at, 7)
 
 
