@@ -125,6 +125,30 @@ def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
     return ranks.take(codes.indices)
 
 
+def _only_used(rows: pa.Table) -> pa.Table:
+    """Leave the texts of no row out of the dictionaries.
+
+    The writer stores them whole, so that texts of rows that were filtered out would still be in the
+    file, for everybody who reads its bytes.
+    """
+    for at, column in enumerate(rows.columns):
+        if pa.types.is_dictionary(column.type):
+            chunks = [_used(cast("pa.DictionaryArray[Any, Any]", chunk)) for chunk in column.chunks]
+            rows = rows.set_column(at, rows.schema.field(at), pa.chunked_array(chunks))
+    return rows
+
+
+def _used(texts: "pa.DictionaryArray[Any, Any]") -> "pa.DictionaryArray[Any, Any]":
+    used = np.zeros(len(texts.dictionary), bool)
+    used[texts.indices.drop_null().to_numpy()] = True
+    if used.all():
+        return texts
+    places = pa.array(np.cumsum(used, dtype=np.int32) - 1, pa.int32())
+    return pa.DictionaryArray.from_arrays(
+        pc.take(places, texts.indices), texts.dictionary.filter(pa.array(used))
+    )
+
+
 class PartWriter:
     """One Parquet part file; a context manager that leaves nothing behind when it fails."""
 
@@ -154,7 +178,7 @@ class PartWriter:
     def write(self, rows: pa.Table) -> None:
         """Append rows as one row group (or several of ``ROW_GROUP``)."""
         if rows.num_rows:
-            self._writer.write_table(rows, row_group_size=ROW_GROUP)
+            self._writer.write_table(_only_used(rows), row_group_size=ROW_GROUP)
             self._rows += rows.num_rows
 
     def __enter__(self) -> Self:

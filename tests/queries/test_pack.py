@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -101,6 +102,19 @@ def _everything(folder: Path) -> str:
     return "\n".join(texts + rows)
 
 
+def _dictionaries(folder: Path) -> set[str]:
+    """Read the texts that the files of the tables hold, whether a row has them or not."""
+    found: set[str] = set()
+    for path in folder.rglob("*.parquet"):
+        schema = pq.read_schema(path)
+        texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            for name in texts:
+                for chunk in file.read([name]).column(0).chunks:
+                    found.update(chunk.dictionary.to_pylist())
+    return found
+
+
 def _unzipped(archive: Path) -> Path:
     folder = archive.with_suffix("")
     with zipfile.ZipFile(archive) as opened:
@@ -178,6 +192,28 @@ def test_some_series(odd: Path, tmp_path: Path) -> None:
             '{"asked": ["--metric loss --metric acc --exclude-metric acc/val"], '
             '"metrics": [{"metric": "loss"}]}'
         )
+
+
+def test_nothing_of_others_is_left_in_the_bytes(tmp_path: Path) -> None:
+    """A dictionary of a Parquet file can hold texts that no row has."""
+    tasks = [
+        {
+            "task_id": digit * 32,
+            "project_id": "a" * 32,
+            "comment": f"comment {digit}",
+            "points": [(f"loss{digit}", "train", 0, 1.0)],
+            "params": [{"section": "Args", "name": f"lr{digit}", "value": f"0.{digit}"}],
+        }
+        for digit in "12"
+    ]
+    write(tmp_path / "data", tasks)
+    _pack(tmp_path / "data", tmp_path / "task", TaskFilter(task_ids=("1",)))
+    _pack(tmp_path / "data", tmp_path / "metric", metrics=("loss1",))
+    before, after = (_dictionaries(tmp_path / name) for name in ("data/current", "task"))
+    others = {"2" * 32, f"task {'2' * 32}", "comment 2", "loss2", "lr2", "0.2"}
+    assert others < before
+    assert not others & after
+    assert "loss2" not in _dictionaries(tmp_path / "metric")
 
 
 def _points(folder: Path) -> Mapping[str, int]:
