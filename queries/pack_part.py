@@ -16,7 +16,7 @@ from clearml_snapshot.queries import taken_out
 from clearml_snapshot.queries.arguments import Pairs, chosen_pairs
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.secrets import Secrets, find_secrets
+from clearml_snapshot.queries.secrets import Secrets, find_secrets, safe_json
 
 _PLACES: Final = 3
 """Places of credentials that a refusal names."""
@@ -169,20 +169,31 @@ def _header(
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
     snapshot = dataset.about
-    before: Mapping[str, Any] = read_header(snapshot.root).get("packed", {})
-    if asked is not None and asked.users and "users" in options.redact:
-        asked = replace(asked, users=("(taken out)",))
-    selection, metrics = _selection_words(dataset, asked), "; ".join(sorted(_asked_words(options)))
-    packed = {
-        "selection": _both(before.get("selection"), selection),
-        "metrics": _both(before.get("metrics"), metrics),
-        "taken_out": list(dict.fromkeys([*before.get("taken_out", ()), *told])),
+    before = _before(read_header(snapshot.root).get("packed"))
+    chosen = {
+        "selection": _selection_words(dataset, asked),
+        "metrics": "; ".join(sorted(_asked_words(options))),
     }
+    packed: dict[str, Any] = {
+        key: " and ".join(text for text in (before[key], now) if text)
+        for key, now in chosen.items()
+    }
+    packed["selection"] = taken_out.without_users(packed["selection"], options.redact)
+    if not options.keep_secrets:
+        packed = safe_json(packed)
+    packed["taken_out"] = list(dict.fromkeys([*before["taken_out"], *told]))
     return {**taken_out.header_changes(snapshot, options.redact), "packed": packed}
 
 
-def _both(before: str | None, now: str) -> str:
-    return " and ".join(text for text in (before, now) if text)
+def _before(packed: Any) -> dict[str, Any]:
+    """Read what the pack of a pack was; other people's, so that it may be of any kind."""
+    read = packed if isinstance(packed, dict) else {}
+    texts = {key: read.get(key) for key in ("selection", "metrics")}
+    lines = read.get("taken_out")
+    return {
+        **{key: text if isinstance(text, str) else "" for key, text in texts.items()},
+        "taken_out": [str(line) for line in lines] if isinstance(lines, list) else [],
+    }
 
 
 def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
@@ -196,14 +207,15 @@ def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
 
 
 def _asked_words(options: PackOptions) -> frozenset[str]:
-    """Write the metric arguments as they were typed."""
+    """Write the metric arguments as they were typed, but for what looks like a credential."""
     typed = (
         ("--metric", options.metrics),
         ("--variant", options.variants),
         ("--exclude-metric", options.exclude_metrics),
     )
     told = " ".join(f"{option} {value}" for option, values in typed for value in values)
-    return frozenset({told} if told else ())
+    safe = told if options.keep_secrets else safe_json(told)
+    return frozenset({safe} if safe else ())
 
 
 def _asked(

@@ -1,8 +1,10 @@
 """What does not travel in a pack: columns, hyperparameters and credentials, on request."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from clearml_snapshot.exporter.redact import REDACTED
@@ -33,6 +35,8 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "params": ("all of hyperparams",),
 }
 """What else a category takes out."""
+
+_NOT_TOLD: Final = "(taken out)"
 
 _OF_HOSTS: Final = ("host", "web")
 """Keys of ``server`` in ``snapshot.json``."""
@@ -136,6 +140,21 @@ def header_changes(snapshot: Snapshot, categories: Collection[str]) -> dict[str,
     if "users" in categories:
         selections = []
     return {"server": server, "selections": selections}
+
+
+def without_users(selection: str, categories: Collection[str]) -> str:
+    """Give a selection, in words, that names nobody when users are taken out."""
+    if "users" not in categories or "--user" not in selection:
+        return selection
+    try:
+        typed = shlex.split(selection)
+    except ValueError:  # not written by us
+        return _NOT_TOLD
+    named = ((before == "--user", word) for before, word in pairwise(["", *typed]))
+    return shlex.join(
+        _NOT_TOLD if is_user else f"--user={_NOT_TOLD}" if word.startswith("--user=") else word
+        for is_user, word in named
+    )
 
 
 def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> list[str]:

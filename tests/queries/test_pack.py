@@ -1,11 +1,12 @@
 """Pack: what is asked for travels whole, what is not stays at home, twice gives the same bytes."""
 
 import errno
+import json
 import math
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -102,16 +103,16 @@ def _everything(folder: Path) -> str:
     return "\n".join(texts + rows)
 
 
-def _dictionaries(folder: Path) -> set[str]:
+def _dictionaries(folder: Path) -> set[str | None]:
     """Read the texts that the files of the tables hold, whether a row has them or not."""
-    found: set[str] = set()
+    found: set[str | None] = set()
     for path in folder.rglob("*.parquet"):
         schema = pq.read_schema(path)
         texts = [field.name for field in schema if pa.types.is_string(field.type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             for name in texts:
                 for chunk in file.read([name]).column(0).chunks:
-                    found.update(chunk.dictionary.to_pylist())
+                    found.update(cast("pa.DictionaryArray[Any, Any]", chunk).dictionary.to_pylist())
     return found
 
 
@@ -258,6 +259,14 @@ def test_a_selection_by_user_does_not_name_them(tmp_path: Path) -> None:
     assert "--user '(taken out)'" in (tmp_path / "pack" / "snapshot.json").read_text()
 
 
+def test_what_an_earlier_pack_said_is_taken_out_too(tmp_path: Path) -> None:
+    write(tmp_path / "data", _telling())
+    _pack(tmp_path / "data", tmp_path / "one", TaskFilter(users=("Ada",), tags=()))
+    _pack(tmp_path / "one", tmp_path / "two", redact=frozenset({"users"}))
+    assert "Ada" in _everything(tmp_path / "one")
+    assert "Ada" not in _everything(tmp_path / "two")
+
+
 def test_machines_are_taken_out_with_hosts(tmp_path: Path) -> None:
     write(tmp_path / "data", _telling())
     _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({"hosts"}))
@@ -306,6 +315,19 @@ def test_a_credential_anywhere_stops_a_pack(tmp_path: Path, task: dict[str, Any]
     assert any(secret in _everything(tmp_path / "kept") for secret in secrets)
 
 
+def test_what_was_typed_tells_no_credential(tmp_path: Path) -> None:
+    write(tmp_path / "data", _with_secret(tags=[TOKEN], params=[], comment=""))
+    others = [("acc", "val", 0, 0.5), (f"loss {TOKEN}", "train", 0, 1.0)]
+    write(tmp_path / "named", _with_secret(points=others))
+    asked, redact = TaskFilter(tags=(TOKEN,)), frozenset({"secrets"})
+    _pack(tmp_path / "data", tmp_path / "tag", asked, redact=redact)
+    _pack(
+        tmp_path / "named", tmp_path / "metric", exclude_metrics=(f"loss {TOKEN}",), redact=redact
+    )
+    for name in ("tag", "metric"):
+        assert TOKEN not in _everything(tmp_path / name)
+
+
 def test_what_does_not_travel_needs_no_word(tmp_path: Path) -> None:
     write(tmp_path / "data", _with_secret(comment=TOKEN))
     _pack(tmp_path / "data", tmp_path / "pack", redact=frozenset({"comments"}))
@@ -332,6 +354,26 @@ def test_a_pack_can_be_packed_again(odd: Path, tmp_path: Path) -> None:
     assert '"params: ' in text
     assert '"selection": "--project team"' in text
     assert verify(tmp_path / "two").problems == ()
+
+
+def test_the_points_of_a_pack_are_packed(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when nothing before has read them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = _pack(odd, tmp_path / "a.zip")
+    again = _pack(first.path, tmp_path / "b.zip", keep_secrets=True)
+    assert again.points == first.points
+
+
+def test_a_pack_of_what_others_wrote(odd: Path, tmp_path: Path) -> None:
+    """What snapshot.json says of an earlier packing may be anything."""
+    _pack(odd, tmp_path / "a")
+    header = json.loads((tmp_path / "a" / "snapshot.json").read_text())
+    for at, packed in enumerate(([], {"selection": 5, "metrics": ["x"], "taken_out": 7})):
+        (tmp_path / "a" / "snapshot.json").write_text(json.dumps({**header, "packed": packed}))
+        _pack(tmp_path / "a", tmp_path / f"b{at}")
+        assert verify(tmp_path / f"b{at}").problems == ()
 
 
 def test_a_folder_has_files_of_its_own(odd: Path, tmp_path: Path) -> None:
