@@ -25,10 +25,14 @@ def loaded(content: bytes) -> Any:
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise ValueError("it holds too much")
+    text = content.decode()
     try:
-        return json.loads(content, parse_constant=_refuse)
+        found = json.loads(text, parse_constant=_refuse)
+        if "\\ud" in text.lower():  # half a character, that no file can hold
+            json.dumps(found, ensure_ascii=False).encode()
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    return found
 
 
 def _refuse(constant: str) -> None:
@@ -56,6 +60,32 @@ def moment(value: object) -> datetime:
     if found is None or found.tzinfo is None:
         raise ValueError(f"{_short(value)} is no time with a zone")
     return found
+
+
+def selections(value: object) -> Any:
+    """Read which selections an export repeats; their later readers trust the types.
+
+    Raises:
+        ValueError: a part of one is of the wrong kind.
+    """
+    for one in value if isinstance(value, list) else ():
+        parts = one if isinstance(one, dict) else {"filter": one}
+        narrowing, matched = parts.get("filter", {}), parts.get("matched")
+        if not isinstance(narrowing, dict) or not all(map(_is_typed, narrowing.values())):
+            raise ValueError(f"{_short(one)} is no selection")
+        if not all(_are_texts(parts.get(name, [])) for name in ("metrics", "exclude_metrics")):
+            raise ValueError(f"{_short(one)} is no selection")
+        if matched is not None:
+            count(matched)
+    return value
+
+
+def _is_typed(value: object) -> bool:
+    return value is None or isinstance(value, str | int) or _are_texts(value)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(text, str) for text in value)
 
 
 def entry(written: Mapping[str, Any]) -> FileEntry:

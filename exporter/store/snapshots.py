@@ -265,7 +265,7 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
             tool_version=str(header["tool_version"]),
             checkpoint=bool(header["checkpoint"]),
             server=dict(header["server"]),
-            selections=header["selections"],
+            selections=snapshot_json.selections(header["selections"]),
             totals=Totals(
                 **{f.name: snapshot_json.count(header["totals"][f.name]) for f in fields(Totals)}
             ),

@@ -193,6 +193,14 @@ def test_a_damaged_snapshot_json(data: Path, text: str) -> None:
         {"files": [{"path": "x"}]},
         {"files": []},
         {"files": None},
+        {"selections": ["--all"]},
+        {"selections": [None]},
+        {"selections": [{"filter": ["loss"]}]},
+        {"selections": [{"filter": {"tags": [["x"]]}}]},
+        {"selections": [{"metrics": "loss"}]},
+        {"selections": [{"metrics": [5]}]},
+        {"selections": [{"matched": [5]}]},
+        {"tool_version": "\ud800"},
     ],
 )
 def test_a_snapshot_json_of_wrong_shape(data: Path, change: dict[str, Any]) -> None:
