@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
-from clearml_snapshot.exporter.store.snapshot_json import count
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
 
 _OPTIONS: Final[Mapping[str, str]] = {
@@ -60,17 +59,8 @@ class ListedSelection:
 
 
 def remembered(snapshot: Snapshot) -> tuple[ListedSelection, ...]:
-    """List the selections that a bare ``export`` repeats.
-
-    Raises:
-        DatasetError: what ``snapshot.json`` says of them makes no sense.
-    """
-    try:
-        return tuple(_told(number, one) for number, one in enumerate(_written(snapshot), 1))
-    except (AttributeError, TypeError, ValueError) as error:  # it may have come from anywhere
-        raise DatasetError(
-            f"the selections in snapshot.json of {snapshot.place} are damaged; copy it again"
-        ) from error
+    """List the selections that a bare ``export`` repeats."""
+    return tuple(_told(number, one) for number, one in enumerate(_written(snapshot), 1))
 
 
 def remove(data: Path, number: int, *, wait: bool = False) -> ListedSelection:
@@ -149,7 +139,7 @@ def _told(number: int, written: Mapping[str, Any]) -> ListedSelection:
     wanted = list(written.get("metrics", ())) or ["all"]
     unwanted = [f"not {metric}" for metric in written.get("exclude_metrics", ())]
     # An export writes null for one that has never found a task; other writers, nothing at all.
-    matched = count(written["matched"] or 0) if "matched" in written else None
+    matched = (written["matched"] or 0) if "matched" in written else None
     return ListedSelection(number, words(written), matched, ", ".join([*wanted, *unwanted]))
 
 

@@ -533,7 +533,7 @@ def test_selections_of_any_shape(
     path.write_bytes(_header(lambda header: header.update(selections=selections))(files))
     for command in ("status", "selections"):
         assert main([command, "--data", str(path)]) == 5
-        assert "selections in snapshot.json" in capsys.readouterr().err
+        assert "snapshot.json is damaged" in capsys.readouterr().err
 
 
 _PEAK = """
