@@ -1,9 +1,7 @@
 """Pack a snapshot, or a part of one, for somebody else: one archive, or a folder."""
 
 import os
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +11,7 @@ from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
-from clearml_snapshot.exporter.store.files import FileEntry, sync_folder
+from clearml_snapshot.exporter.store.files import FileEntry, scratch_beside, sync_folder
 from clearml_snapshot.exporter.store.layout import INDEX_HTML, SUMMARY_CSV
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
@@ -71,7 +69,8 @@ def pack(
     _check_target(target)
     part, more = pack_part(dataset, options, asked, progress)
     try:
-        with _staging(target) as folder, memory_given_back():
+        with scratch_beside(target, "packing") as scratch, memory_given_back():
+            folder = scratch / "pack"
             is_archive = target.suffix.lower() == ARCHIVE
             progress.note(f"packing into {target}")
             entries = write_subset(folder, dataset.snapshot, part, more, copies=not is_archive)
@@ -109,30 +108,6 @@ def _write_pages(folder: Path) -> None:
     with open_dataset(folder) as packed:
         write_page(packed, folder / INDEX_HTML)
         write_summary(packed, folder / SUMMARY_CSV)
-
-
-@contextmanager
-def _staging(target: Path) -> Iterator[Path]:
-    """Give a hidden folder beside the target, which goes whatever happens; so do left ones."""
-    beside = target.resolve()
-    for left in beside.parent.glob(f".{beside.name}.packing-*"):
-        if not _is_running(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = beside.with_name(f".{beside.name}.packing-{os.getpid()}")
-    try:
-        yield folder / "pack"
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _publish_archive(folder: Path, target: Path) -> int:

@@ -1,8 +1,11 @@
 """Files that survive a power cut: sync, hash, link, replace."""
 
+import glob
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +86,38 @@ def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
         link.rename(scratch.with_name("replaced"))
     scratch.replace(link)
     text.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
+    """Give a hidden folder beside a target, on the same disk, which goes whatever happens.
+
+    So do those that killed processes left. Only the user can look into it.
+
+    Args:
+        target: what will be made; its parent is there.
+        doing: what is being done, for the folder's name.
+    """
+    beside = target.resolve()
+    for left in beside.parent.glob(f".{glob.escape(beside.name)}.{doing}-*"):
+        if not _is_running(left.name.rpartition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = beside.with_name(f".{beside.name}.{doing}-{os.getpid()}")
+    try:
+        folder.mkdir(mode=0o700)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:  # it is somebody else's, or Windows does not tell
+        return True
+    return True
 
 
 def size_in_words(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.files import sync_folder, sync_tree
+from clearml_snapshot.exporter.store.files import scratch_beside, sync_folder, sync_tree
 from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
 from clearml_snapshot.exporter.store.zip_entries import blocks
@@ -37,16 +37,15 @@ def unpack(pack: Path, target: Path, progress: Progress | None = None) -> Snapsh
     found = read_pack(pack)
     names = sorted(found.archive.files)
     (progress or Progress()).note(f"unpacking {len(names):,} files into {target}")
-    scratch = target.with_name(f".{target.name}.unpacking-{os.getpid()}")
     try:
-        scratch.mkdir(mode=0o700)
-        extract(found, scratch, names)
-        sync_tree(scratch)
-        _move(scratch, target)
+        with scratch_beside(target, "unpacking") as scratch:
+            folder = scratch / "snapshot"
+            folder.mkdir(mode=0o700)
+            extract(found, folder, names)
+            sync_tree(folder)
+            _move(folder, target)
     except OSError as error:
         raise SnapshotError(f"cannot write {target}: {error.strerror}; make room there") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return read_snapshot(target)
 
 
@@ -98,7 +97,7 @@ def _check_room(pack: Pack, folder: Path, names: Iterable[str]) -> None:
     free = shutil.disk_usage(folder).free
     if needed + _SPARE > free:
         raise SnapshotError(
-            f"{pack.path} unpacks to {needed:,} bytes, and {folder.parent} has {free:,} left"
+            f"{pack.path} unpacks to {needed:,} bytes, and the disk has {free:,} left; make room"
         )
 
 
