@@ -1,6 +1,8 @@
 """A small dataset, and ways to run the real program: piped, on a terminal, and as an export."""
 
 import fcntl
+import functools
+import io
 import math
 import os
 import pty
@@ -89,19 +91,54 @@ def on_terminal(program: list[str], history: Path) -> Callable[..., Session]:
 
 
 @pytest.fixture(scope="session")
-def piped(program: list[str], history: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run the program with its streams in pipes, inside the folder that holds ``data``."""
+def run_here() -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run ``main`` in this process (``run_here(*arguments, cwd=…, stdin="", VARIABLE=…)``).
+
+    It sees what a process of its own would see, without the half second to start one: streams
+    that are no terminal, a folder, variables. What a system does to a process is tested with one.
+    """
 
     def run(
-        *arguments: str, stdin: str = "", **environment: str
+        *arguments: str, cwd: Path, stdin: str = "", **environment: str
     ) -> "subprocess.CompletedProcess[str]":
+        given, out, err = io.BytesIO(stdin.encode()), io.BytesIO(), io.BytesIO()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(cwd)
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
+                patch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8", newline="\n"))
+            code = main(arguments)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            return subprocess.CompletedProcess(
+                arguments, code, out.getvalue().decode(), err.getvalue().decode()
+            )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def piped(
+    run_here: Callable[..., "subprocess.CompletedProcess[str]"], history: Path
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run in this process with no terminal, inside the folder that holds ``data``."""
+    return functools.partial(run_here, cwd=history.parent)
+
+
+@pytest.fixture(scope="session")
+def piped_process(
+    program: list[str], history: Path
+) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run the program with its streams in pipes, inside the folder that holds ``data``."""
+
+    def run(*arguments: str, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [*program, *arguments],
             input=stdin,
             capture_output=True,
             encoding="utf-8",
             cwd=history.parent,
-            env={**os.environ, **environment},
             check=False,
         )
 

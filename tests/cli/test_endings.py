@@ -51,8 +51,8 @@ def test_a_usage_error_is_one_line_that_helps(
     assert said in done.stderr
 
 
-def test_no_dataset_is_a_usage_error(piped: Piped, tmp_path: Path) -> None:
-    done = piped("query", "max", "--data", str(tmp_path / "none"))
+def test_no_dataset_is_a_usage_error(piped_process: Piped, tmp_path: Path) -> None:
+    done = piped_process("query", "max", "--data", str(tmp_path / "none"))
     assert done.returncode == ExitCode.USAGE
     assert done.stderr.count("\n") == 1
 
@@ -65,14 +65,14 @@ def test_the_variable_names_the_dataset_and_the_option_wins(piped: Piped, tmp_pa
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
-def test_help_lists_the_commands_on_stdout(piped: Piped, arguments: list[str]) -> None:
-    done = piped(*arguments)
+def test_help_lists_the_commands_on_stdout(piped_process: Piped, arguments: list[str]) -> None:
+    done = piped_process(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert "\n  query  " in done.stdout
 
 
-def test_version(piped: Piped) -> None:
-    done = piped("--version")
+def test_version(piped_process: Piped) -> None:
+    done = piped_process("--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("clearml-snapshot 0.")
 

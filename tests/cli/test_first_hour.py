@@ -1,10 +1,9 @@
 """What a new user stumbled over in the first hour, on the demo's history."""
 
 import csv
+import functools
 import io
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,22 +13,14 @@ from clearml_snapshot.exporter.standin.history import demo_history
 from clearml_snapshot.exporter.standin.server import StandIn
 
 Ask = Callable[..., subprocess.CompletedProcess[str]]
-TOOL = Path(sys.executable).with_name("clearml-snapshot")
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+def ask(tmp_path_factory: pytest.TempPathFactory, run_here: Ask) -> Iterator[Ask]:
     """Run the tool in a folder that holds a whole export in ``data``, its server still up."""
     home = tmp_path_factory.mktemp("home")
     with StandIn(demo_history()) as server:
-        environment = {**os.environ, **server.environment()}
-
-        def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-            command = [str(TOOL), *arguments]
-            return subprocess.run(
-                command, cwd=home, env=environment, capture_output=True, text=True, check=False
-            )
-
+        run = functools.partial(run_here, cwd=home, **server.environment())
         assert run("export", "--all").returncode == 0
         yield run
 

@@ -30,8 +30,8 @@ def golden(form: str) -> str:
 
 
 @pytest.mark.parametrize("form", [*EXTENSIONS, "table"])
-def test_a_format_byte_by_byte(piped: Piped, form: str) -> None:
-    done = piped("sql", ODD, "--format", form)
+def test_a_format_byte_by_byte(piped_process: Piped, form: str) -> None:
+    done = piped_process("sql", ODD, "--format", form)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == golden(form)
 
@@ -164,11 +164,11 @@ def test_a_link_stays_a_link(piped: Piped, tmp_path: Path) -> None:
     assert (tmp_path / "real.csv").read_text() == "a\n1\n"
 
 
-def test_sql_reads_a_file_and_stdin(piped: Piped, tmp_path: Path) -> None:
+def test_sql_reads_a_file_and_stdin(piped: Piped, piped_process: Piped, tmp_path: Path) -> None:
     (tmp_path / "q.sql").write_text("SELECT 1 AS a", encoding="utf-8")
     answers = [
         piped("sql", "-f", str(tmp_path / "q.sql")),
-        piped("sql", stdin="SELECT 1 AS a"),
+        piped_process("sql", stdin="SELECT 1 AS a"),
         piped("sql", "-", stdin="SELECT 1 AS a"),
         piped("sql", "SELECT 1 AS a", "-o", "-"),
     ]
