@@ -534,17 +534,17 @@ def _content(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_ten_thousand_unchanged_tasks(take_home: TakeHome) -> None:
+def test_thousands_of_unchanged_tasks(take_home: TakeHome) -> None:
     database = Database(now=Clock())
-    many(database, 10_000)
+    many(database, 2_500)
     home = take_home(database)
-    home.export(Selection(exclude_metrics=("*",)))  # which spares 10,000 event requests
+    home.export(Selection(exclude_metrics=("*",)))  # which spares 2,500 event requests
     sent = len(home.server.requests)
     report = home.export(all_tasks=False)
-    assert report.tasks_unchanged == 10_000
+    assert report.tasks_unchanged == 2_500
     requests = [name for name, _ in home.server.requests[sent:]]
     assert not any(name.startswith("events.") for name in requests)
-    assert len(requests) <= 25
+    assert len(requests) <= 10, "five pages of the listing, and a few in all"
 
 
 def test_a_metric_selection_asks_only_of_what_changed(
