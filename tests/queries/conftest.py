@@ -1,6 +1,7 @@
 """Datasets of a few tasks, written through the store."""
 
 import itertools
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,17 +18,35 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
 
+@pytest.fixture(scope="session")
+def written(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
+    """Write tasks once a session: hundreds of tests ask the same few datasets."""
+    home = tmp_path_factory.mktemp("written")
+    known: dict[str, Path] = {}
+
+    def make(tasks: Sequence[Mapping[str, Any]]) -> Path:
+        key = repr(tasks)
+        if key not in known:
+            folder = home / str(len(known))
+            write(folder, tasks)
+            known[key] = folder
+        return known[key]
+
+    return make
+
+
 @pytest.fixture
-def make_dataset(tmp_path: Path) -> MakeDataset:
+def make_dataset(written: MakeDataset, tmp_path: Path) -> MakeDataset:
     """Write tasks given as dicts: columns of ``tasks``, ``points`` and ``params``.
 
     A point is (metric, variant, iteration, value) or has its seconds since 2026 as a fifth item.
+    Each dataset is the test's own, to be damaged at will.
     """
     numbers = itertools.count(1)
 
     def make(tasks: Sequence[Mapping[str, Any]]) -> Path:
         folder = tmp_path / f"data{next(numbers)}"
-        write(folder, tasks)
+        shutil.copytree(written(tasks), folder, symlinks=True)
         return folder
 
     return make

@@ -1,12 +1,13 @@
 """A writer killed at any moment leaves exactly the last committed state."""
 
 import json
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
 START = """
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,22 +41,36 @@ def points(task_id, value):
 def task_row(task_id):
     return {"task_id": task_id, "project_id": task_id[-1], "server_id": "s", "state": "complete",
             "status": "completed", "fetched_at": NOW, "fingerprint": "f"}
+
+
+def work_for_ever(commit):
+    for folder in sys.stdin:
+        if os.fork() == 0:
+            print(os.getpid(), flush=True)
+            with writing(Path(folder.removesuffix("\\n"))) as dataset:
+                while True:
+                    print(commit(dataset), flush=True)
+        os.wait()
+        print("ended", flush=True)
 """
+"""What both have in common; for each folder on stdin a process that has all its imports already."""
 
 WRITER = (
     START
     + """
-with writing(Path(sys.argv[1])) as dataset:
-    while True:
-        number = 1 if dataset.snapshot is None else dataset.snapshot.number + 1
-        stage = dataset.new_stage()
-        for task_id in (f"task{n}" for n in range(6)):
-            buffer = PointBuffer(stage, task_id[-1])
-            buffer.add(points(task_id, float(number)))
-            stage.add(task_row(task_id), [], buffer.finish())
-        row = {"export_id": str(number), "started": NOW, "result": "complete"}
-        dataset.commit(stage, server={}, selections=number, export_row=row)
-        print(number, flush=True)
+def commit(dataset):
+    number = 1 if dataset.snapshot is None else dataset.snapshot.number + 1
+    stage = dataset.new_stage()
+    for task_id in (f"task{n}" for n in range(6)):
+        buffer = PointBuffer(stage, task_id[-1])
+        buffer.add(points(task_id, float(number)))
+        stage.add(task_row(task_id), [], buffer.finish())
+    row = {"export_id": str(number), "started": NOW, "result": "complete"}
+    dataset.commit(stage, server={}, selections=number, export_row=row)
+    return number
+
+
+work_for_ever(commit)
 """
 )
 """Each snapshot N holds 6 tasks of 300 points, all of value N, and N rows of exports."""
@@ -63,19 +79,59 @@ COMPACTER = (
     START
     + """
 compact.MOST = 1
-with writing(Path(sys.argv[1])) as dataset:
-    while True:
-        number = 1 if dataset.snapshot is None else dataset.snapshot.totals.tasks + 1
-        stage = dataset.new_stage()
-        buffer = PointBuffer(stage, "p")
-        buffer.add(points(f"{number}p", float(number)))
-        stage.add(task_row(f"{number}p"), [], buffer.finish())
-        row = {"export_id": str(number), "started": NOW, "result": "complete"}
-        dataset.commit(stage, server={}, selections=number, export_row=row)
-        print(number, flush=True)
+
+
+def commit(dataset):
+    number = 1 if dataset.snapshot is None else dataset.snapshot.totals.tasks + 1
+    stage = dataset.new_stage()
+    buffer = PointBuffer(stage, "p")
+    buffer.add(points(f"{number}p", float(number)))
+    stage.add(task_row(f"{number}p"), [], buffer.finish())
+    row = {"export_id": str(number), "started": NOW, "result": "complete"}
+    dataset.commit(stage, server={}, selections=number, export_row=row)
+    return number
+
+
+work_for_ever(commit)
 """
 )
 """Each commit adds a task of 300 points, and merges two files of nearly every table."""
+
+Killed = Callable[[Path, float], list[int]]
+
+
+def _killed(script: str) -> Iterator[Killed]:
+    """Give ``killed(data, seconds)``: what a writer told that was killed so long after its first.
+
+    The writers are forks of one process: its imports would be half of the test's time.
+    """
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as starter:
+        assert starter.stdin is not None
+        assert starter.stdout is not None
+        tell, told = starter.stdin, starter.stdout
+
+        def killed(data: Path, seconds: float) -> list[int]:
+            print(data, file=tell, flush=True)
+            process, first = int(told.readline()), int(told.readline())
+            time.sleep(seconds)
+            os.kill(process, signal.SIGKILL)
+            return [first, *(int(line) for line in iter(told.readline, "ended\n"))]
+
+        yield killed
+        tell.close()
+
+
+@pytest.fixture(scope="module")
+def killed_writer() -> Iterator[Killed]:
+    yield from _killed(WRITER)
+
+
+@pytest.fixture(scope="module")
+def killed_compacter() -> Iterator[Killed]:
+    yield from _killed(COMPACTER)
 
 
 def _glob(data: Path) -> tuple[Any, ...]:
@@ -93,19 +149,15 @@ def _glob(data: Path) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_killed_at_random_moments(tmp_path: Path, seed: int, commit: Callable[..., Any]) -> None:
+def test_killed_at_random_moments(
+    tmp_path: Path, seed: int, commit: Callable[..., Any], killed_writer: Killed
+) -> None:
     chance = random.Random(seed)
     data = tmp_path / "data"
     for _ in range(4):
         before = open_snapshot(data).number if (data / "current").is_symlink() else 0
-        command = [sys.executable, "-c", WRITER, str(data)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            first = int(process.stdout.readline())
-            time.sleep(chance.random() * 0.25)
-            process.send_signal(signal.SIGKILL)
-            told = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
-        assert first == before + 1
+        told = killed_writer(data, chance.random() * 0.25)
+        assert told[0] == before + 1
         snapshot = open_snapshot(data)
         # killed after the swap and before it could tell: one more than it told
         assert snapshot.number in (told[-1], told[-1] + 1)
@@ -122,19 +174,15 @@ def test_killed_at_random_moments(tmp_path: Path, seed: int, commit: Callable[..
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_while_files_are_merged(tmp_path: Path, seed: int) -> None:
+def test_killed_while_files_are_merged(
+    tmp_path: Path, seed: int, killed_compacter: Killed
+) -> None:
     chance = random.Random(seed)
     data = tmp_path / "data"
     before = 0
     for _ in range(4):
-        command = [sys.executable, "-c", COMPACTER, str(data)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            first = int(process.stdout.readline())
-            time.sleep(chance.random() * 0.25)
-            process.send_signal(signal.SIGKILL)
-            told = [first, *(int(line) for line in process.stdout if line.endswith("\n"))]
-        assert first == before + 1
+        told = killed_compacter(data, chance.random() * 0.25)
+        assert told[0] == before + 1
         before = open_snapshot(data).totals.tasks
         assert before in (told[-1], told[-1] + 1)
         triangle = before * (before + 1) / 2

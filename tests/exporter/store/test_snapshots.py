@@ -19,15 +19,22 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snaps
 Call = Callable[..., Any]
 
 
-@pytest.fixture
-def data(tmp_path: Path, commit: Call, line: Call) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, commit: Call, line: Call) -> Path:
     """A dataset of three snapshots."""
-    with writing(tmp_path / "data") as dataset:
+    data = tmp_path_factory.mktemp("made") / "data"
+    with writing(data) as dataset:
         for number in (1, 2, 3):
             commit(
                 dataset, {(f"t{number}", "p"): line(f"t{number}", [number])}, f"{number}", keep=9
             )
-    return tmp_path / "data"
+    return data
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be changed."""
+    return Path(shutil.copytree(made, tmp_path / "data", symlinks=True))
 
 
 def _edit(folder: Path, change: Callable[[dict[str, Any]], None]) -> None:
