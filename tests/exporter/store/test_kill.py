@@ -174,9 +174,7 @@ def test_killed_at_random_moments(
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_killed_while_files_are_merged(
-    tmp_path: Path, seed: int, killed_compacter: Killed
-) -> None:
+def test_killed_while_files_are_merged(tmp_path: Path, seed: int, killed_compacter: Killed) -> None:
     chance = random.Random(seed)
     data = tmp_path / "data"
     before = 0

@@ -29,9 +29,9 @@ TASKS = st.dictionaries(
     st.text("0123456789abcdef", min_size=1, max_size=6),
     st.tuples(
         st.sampled_from([None, "2024", "0" * 32, "00017", "true", "a b/ü%"]),
-        st.lists(POINT, max_size=12, unique_by=lambda p: p[:3]),
+        st.lists(POINT, max_size=24, unique_by=lambda p: p[:3]),
     ),
-    max_size=5,
+    max_size=8,
 )
 
 
@@ -40,7 +40,7 @@ def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(repr(v) if isinstance(v, float) else (v is not None, str(v)) for v in row)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(tasks=TASKS)
 @example(tasks={})
 @example(tasks={"a": ("2024", [("m", "v", 2**63 - 1, None, 1.0, None)] * 1), "b": (None, [])})
