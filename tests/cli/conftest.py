@@ -108,7 +108,10 @@ def run_here() -> Callable[..., "subprocess.CompletedProcess[str]"]:
                 patch.setenv(name, value)
             for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
                 patch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8", newline="\n"))
-            code = main(arguments)
+            try:
+                code: Any = main(arguments)
+            except SystemExit as end:  # as typer ends when a shell asks
+                code = end.code
             sys.stdout.flush()
             sys.stderr.flush()
             return subprocess.CompletedProcess(

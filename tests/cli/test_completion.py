@@ -15,7 +15,7 @@ Complete = Callable[..., list[str]]
 
 
 @pytest.fixture
-def complete(program: list[str], history: Path) -> Complete:
+def complete(piped: Callable[..., "subprocess.CompletedProcess[str]"]) -> Complete:
     """Ask as bash does: the words, the last of which is still being typed."""
 
     def ask(*words: str, shell: str = "bash", **environment: str) -> list[str]:
@@ -27,14 +27,7 @@ def complete(program: list[str], history: Path) -> Complete:
             "_TYPER_COMPLETE_ARGS": line,
             "_TYPER_COMPLETE_FISH_ACTION": "get-args",
         }
-        ended = subprocess.run(
-            program,
-            capture_output=True,
-            text=True,
-            cwd=history.parent,
-            env={**os.environ, **given, **environment},
-            check=False,
-        )
+        ended = piped(**given, **environment)
         assert ended.stderr == ""
         return ended.stdout.split("\n")[:-1] if ended.stdout.strip() else []
 

@@ -14,6 +14,7 @@ import pytest
 
 from clearml_snapshot.exporter import export
 from clearml_snapshot.exporter.agenda import ExportOptions
+from clearml_snapshot.exporter.pace import Pace
 from clearml_snapshot.exporter.report import ExportReport
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
@@ -150,3 +151,9 @@ def take_home(
         return Home(server, tmp_path / "data")
 
     return take
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine tries take half a minute; counting them, and what comes after, needs no pauses."""
+    monkeypatch.setattr(Pace, "sleep", lambda self, _: self.check())

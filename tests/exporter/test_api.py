@@ -319,6 +319,7 @@ def test_an_export_asks_only_what_is_allowed(
     assert server.unknown == []
 
 
+@pytest.mark.usefixtures("hurried")
 def test_every_fifth_request_failing_changes_nothing(
     start_standin: Start, take: Callable[..., ExportReport], tmp_path: Path
 ) -> None:

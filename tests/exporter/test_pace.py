@@ -189,12 +189,6 @@ def broken(**more: object) -> Fault:
     return Fault("status", "events.*", status=500, subcode=100, **more)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nine tries take half a minute; counting them needs no pauses."""
-    monkeypatch.setattr(Pace, "sleep", lambda self, _: self.check())
-
-
 @pytest.mark.usefixtures("hurried")
 def test_an_endpoint_that_fails_each_task_is_asked_less(start_standin: Start) -> None:
     database = grid_history(8, 1, 3)

@@ -105,6 +105,7 @@ def test_a_metric_that_became_ambiguous_stops_only_its_selection(
     assert home.tasks()[task]["selected"]
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_task_whose_metrics_cannot_be_listed_stops_no_other(
     take_home: TakeHome, database: Database, task: str
 ) -> None:

@@ -10,7 +10,6 @@ import pytest
 from clearml_snapshot.exporter import saved
 from clearml_snapshot.exporter.api import READING_ENDPOINTS, Limits
 from clearml_snapshot.exporter.errors import DatasetError, LoginError, ServerError
-from clearml_snapshot.exporter.pace import Pace
 from clearml_snapshot.exporter.saved import CountedAgain, StoredTask, count_again, prove
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
@@ -61,12 +60,6 @@ def again(home: "Home", **options: Any) -> CountedAgain:
 
 def ids(home: "Home") -> list[str]:
     return list(home.database.tasks)
-
-
-@pytest.fixture
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nine tries take half a minute; their end needs no pauses."""
-    monkeypatch.setattr(Pace, "sleep", lambda self, _: self.check())
 
 
 def test_what_has_ended_and_is_whole_is_listed(home: "Home") -> None:

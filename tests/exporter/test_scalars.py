@@ -152,6 +152,7 @@ def test_a_server_whose_pages_are_smaller(
     home.check()
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_server_whose_search_window_is_smaller(
     take_home: TakeHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +164,7 @@ def test_a_server_whose_search_window_is_smaller(
     home.check()
 
 
+@pytest.mark.usefixtures("hurried")
 def test_events_without_an_iteration_are_counted(take_home: TakeHome) -> None:
     odd = 3
     database = Database()
@@ -181,6 +183,7 @@ def test_events_without_an_iteration_are_counted(take_home: TakeHome) -> None:
     assert report.exit_code == 3
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_task_of_which_no_event_has_an_iteration(take_home: TakeHome) -> None:
     database = Database()
     task = database.add_task("odd", "project")
@@ -327,6 +330,7 @@ def test_a_metric_filter_survives_a_split(take_home: TakeHome) -> None:
     home.check(task, only=lambda metric, _: metric != "other")
 
 
+@pytest.mark.usefixtures("hurried")
 def test_errors_now_and_then_do_not_matter(take_home: TakeHome) -> None:
     database = Database()
     for _ in range(8):
@@ -338,6 +342,7 @@ def test_errors_now_and_then_do_not_matter(take_home: TakeHome) -> None:
     assert fault.fired
 
 
+@pytest.mark.usefixtures("hurried")
 def test_a_server_that_is_busy_for_a_while(take_home: TakeHome) -> None:
     database = Database()
     task_with(database, [("loss", "train", range(10))])

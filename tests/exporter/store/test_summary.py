@@ -84,7 +84,7 @@ def test_series_agree_with_plain_python(
     ask: Callable[[Path, str], list[tuple[Any, ...]]],
 ) -> None:
     rows = [
-        ("task", "metric", f"v{number}", iteration, time, value, None)
+        ("task", "metric", f"v{number:02}", iteration, time, value, None)
         for number, readings in enumerate(all_readings)
         for iteration, time, value in readings
     ]
