@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.queries.conftest import write
+
 SCRIPT = """
 import json, sys
 from clearml_snapshot.cli.main import main
@@ -44,10 +46,8 @@ def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) ->
 
 
 def test_a_query_loads_no_network_and_no_arrow(tmp_path: Path) -> None:
-    """The dataset comes from the demo, so that the query runs to its end."""
-    demo = [sys.executable, "-m", "clearml_snapshot.cli.main", "demo", "--data", "data"]
-    made = subprocess.run(demo, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    """There is a dataset, so that the query runs to its end."""
+    write(tmp_path / "data", [{"task_id": "a" * 32, "points": [("loss", "train", 1, 0.5)]}])
     code, modules = modules_after("query", "max", "--data", "data", cwd=tmp_path)
     assert code == 0
     assert "duckdb" in modules

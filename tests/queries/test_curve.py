@@ -160,17 +160,17 @@ values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([NAN, INF, None]))
 
 
 @given(
-    one=st.lists(values, max_size=60),
+    several=st.lists(st.lists(values, max_size=60), min_size=3, max_size=3),
     smooth=st.floats(0, 0.9999),
     points=st.one_of(st.none(), st.integers(1, 9)),
 )
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_curve(
-    make_dataset: MakeDataset, one: list[float | None], smooth: float, points: int | None
+    make_dataset: MakeDataset, several: list[Any], smooth: float, points: int | None
 ) -> None:
-    tasks = [{"task_id": "a" * 32, "points": curve(one)}]
+    tasks = [{"task_id": f"{n:032x}", "points": curve(one)} for n, one in enumerate(several)]
     check(make_dataset(tasks), tasks, {"smooth": smooth, **({"points": points} if points else {})})
 
 

@@ -79,13 +79,13 @@ thresholds = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, INF, -INF])
 
 
 @given(
-    curves=st.lists(st.lists(values, max_size=7), min_size=1, max_size=3),
+    curves=st.lists(st.lists(values, max_size=7), min_size=4, max_size=6),
     side=st.sampled_from(["above", "below"]),
     threshold=thresholds,
     length=st.integers(1, 4),
 )
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=9, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_on_any_history(
     make_dataset: MakeDataset, curves: list[Any], side: str, threshold: float, length: int
