@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+import jwt  # noqa: F401  # or its first use takes longer than the 0.3 s that a request has
 import pytest
 import trustme
 
