@@ -7,7 +7,7 @@ SnapshotError (1)
 │   ├── LoginError (4)        no credentials, wrong ones, a token that cannot be renewed
 │   └── RefusedError (4)      the server understood one request and refused it (400, 404, 500)
 ├── DatasetError (5)          a dataset that is damaged or too new
-│   └── NoDatasetError (2)    a folder that holds none
+│   └── NoDatasetError (2)    a folder that holds none, or no such snapshot
 ├── LockedError (6)           another run is writing
 └── CeilingError (7)          stopped at --max-time, --max-requests …; go on next time
 
@@ -91,7 +91,7 @@ class DatasetError(SnapshotError):
 
 
 class NoDatasetError(DatasetError):
-    """There is nothing there: a mistyped folder is no damage."""
+    """There is nothing there: a mistyped folder or number is no damage."""
 
     exit_code = ExitCode.USAGE
 

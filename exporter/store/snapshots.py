@@ -90,7 +90,7 @@ def open_snapshot(
     if path.is_file() or (path / layout.SNAPSHOT_JSON).is_file():
         snapshot = _open_pack(path, points) if path.is_file() else read_snapshot(path)
         if which is not None and which != snapshot.number:
-            raise DatasetError(
+            raise NoDatasetError(
                 f"{path} is one snapshot (number {snapshot.number}); give the dataset folder "
                 "to choose another"
             )
@@ -183,7 +183,7 @@ def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
         number = which if which in kept else None
     if number is None:
         have = ", ".join(str(n) for n in kept)
-        raise DatasetError(
+        raise NoDatasetError(
             f"{data} has no snapshot {which}; it has {have} (export --keep N keeps more)"
         )
     return layout.snapshot(data, number)
