@@ -14,7 +14,7 @@ from typer.core import TyperOption
 from clearml_snapshot.cli.frame import Command, expanded
 from clearml_snapshot.cli.opening import Limits, which
 from clearml_snapshot.cli.options import DEFAULT_DATA, Data, Filters, Output, OutputOptions
-from clearml_snapshot.cli.output import write_answer, write_text
+from clearml_snapshot.cli.output import DATABASE, EXTENSIONS, write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.exporter.errors import UsageError
 
@@ -158,8 +158,8 @@ def _choice(text: str | None, data: Path) -> "Choice":
 def _write_page(found: "Comparison", paths: tuple[Path, Path], output: OutputOptions) -> None:
     """Write the page, or the object where JSON is asked for or the file is named so."""
     suffix = output.path.suffix.lower() if output.path is not None else ""
-    form = output.format or ("json" if suffix == ".json" else "text")
-    if form not in ("json", "text") or output.table is not None:
+    form = output.format or EXTENSIONS.get(suffix, "text")
+    if form not in ("json", "text") or output.table is not None or suffix == DATABASE:
         raise UsageError("diff is one page; add --by for a table, or --format json")
     if form == "json":
         write_text(json.dumps(found.summary.as_dict(), ensure_ascii=False) + "\n", output.path)
@@ -235,7 +235,14 @@ def _task(one: "TaskChange") -> str:
 
 
 def _what(one: "TaskChange") -> Iterator[str]:
-    """Say what happened to a task, the gravest first."""
+    """Say what happened to a task, the gravest first; what follows from it goes without saying."""
+    told = list(_told(one))
+    own = [name for name in one.columns_changed if name not in _TOLD_ELSEWHERE | _FOLLOWING]
+    yield from told
+    yield from own if told or own else one.columns_changed
+
+
+def _told(one: "TaskChange") -> Iterator[str]:
     if one.change == "changed" and one.state_before != one.state_after:
         yield _STATES.get(one.state_after or "", f"now {one.state_after}")
     if one.change == "new" and one.state_after != "complete":
@@ -246,8 +253,6 @@ def _what(one: "TaskChange") -> Iterator[str]:
     points = ", ".join(form.format(number) for number, form in counts if number)
     if points or one.change != "changed":
         yield f"points {points}" if points else "no points"
-    columns = [name for name in one.columns_changed if name not in _TOLD_ELSEWHERE]
-    yield from [name for name in columns if name not in _FOLLOWING] or columns
 
 
 def _cut(text: str, width: int) -> str:

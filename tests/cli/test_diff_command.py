@@ -171,13 +171,15 @@ def test_a_pack(data: Path, tmp_path: Path, capsys: Capture) -> None:
 
 def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> None:
     for arguments, code, text in [
-        (["-7"], 5, "has no snapshot -7; it has 1, 2 (export --keep N keeps more)"),
+        (["-7"], 2, "has no snapshot -7; it has 1, 2 (export --keep N keeps more)"),
         (["dta"], 2, "there is no dta; give a path, or a snapshot of --data"),
         (["-1", "--bi", "task"], 2, "no such option: --bi; did you mean --by?"),
         (["-x"], 2, "no such option: -x"),
         (["--query-timeout", "-1"], 2, "-1.0 is less than 0"),
         (["1", "2", "3"], 2, "got unexpected extra argument(s) (3)"),
         (["--format", "csv"], 2, "diff is one page; add --by for a table"),
+        (["-o", "no/page.csv"], 2, "diff is one page; add --by for a table"),
+        (["-o", "no/page.duckdb"], 2, "diff is one page; add --by for a table"),
         (["--project", "nope"], 2, "nope"),
     ]:
         assert _typed(*arguments, data=data) == code
@@ -188,7 +190,7 @@ def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> No
     assert "no dataset at -1;" in capsys.readouterr().err
     one = tmp_path / "one"
     _export(one, [], "http://x")
-    assert _typed(data=one) == 5
+    assert _typed(data=one) == 2
     assert "has no snapshot -1; it has 1 (export --keep N" in capsys.readouterr().err
 
 
@@ -223,6 +225,39 @@ def test_one_object(data: Path, tmp_path: Path) -> None:
     page = json.loads((tmp_path / "diff.json").read_text())
     assert (page["points_new"], page["maxima_moved"]) == (2, 5)
     assert page["tasks"][1]["state_after"] == "gone"
+
+
+def test_the_page_goes_where_it_is_sent(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _typed("-o", "-", data=data) == 0
+    page = capsys.readouterr().out
+    assert page.startswith("dataset ")
+    assert _typed("-o", "page.log", data=data) == 0
+    assert capsys.readouterr().out == ""
+    assert [path.read_text() for path in tmp_path.iterdir()] == [page]
+
+
+def test_columns_that_follow_are_told_where_nothing_else_is(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """Whoever reads of new points knows that the task was updated then."""
+    was: list[tuple[dict[str, Any], Points]] = [
+        ({"task_id": A, "name": "grew"}, {("loss", "train"): [1.0]}),
+        ({"task_id": B, "name": "touched"}, {}),
+    ]
+    now: list[tuple[dict[str, Any], Points]] = [
+        ({**was[0][0], "last_update": NOW, "points_expected": 2}, {("loss", "train"): [1.0, 2.0]}),
+        ({**was[1][0], "last_update": NOW}, {}),
+    ]
+    for tasks in (was, now):
+        _export(tmp_path / "data", tasks, "http://x")
+    assert _typed(data=tmp_path / "data") == 0
+    assert capsys.readouterr().out.splitlines()[5:7] == [
+        "changed   aaaaaaaa  grew: points +1",
+        "changed   bbbbbbbb  touched: last_update",
+    ]
 
 
 def test_another_server_is_told(data: Path, tmp_path: Path, capsys: Capture) -> None:
