@@ -10,6 +10,7 @@ import typer
 
 from clearml_snapshot.cli.frame import add_command
 from clearml_snapshot.cli.options import OUTPUT, Quiet
+from clearml_snapshot.cli.output import refuse_stdout
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import SnapshotError
@@ -67,6 +68,7 @@ def merge(
     from clearml_snapshot.cli.progress import make_progress
     from clearml_snapshot.exporter.join import join
 
+    refuse_stdout(target)
     joined = join(sources, target, make_progress(quiet=quiet))
     if report is not None:
         _write_report(joined, report)

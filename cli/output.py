@@ -29,7 +29,8 @@ EXTENSIONS: Final = {
     ".feather": "arrow",
     ".txt": "text",
 }
-_DATABASE: Final = ".duckdb"
+DATABASE: Final = ".duckdb"
+STDOUT: Final = Path("-")
 
 
 def write_answer(
@@ -51,8 +52,8 @@ def write_answer(
         UsageError: an unknown extension, a directory, or several answers as text.
         SnapshotError: the file cannot be written.
     """
-    path = None if options.path in (None, Path("-")) else options.path
-    if path is not None and path.suffix.lower() == _DATABASE:
+    path = None if options.path in (None, STDOUT) else options.path
+    if path is not None and path.suffix.lower() == DATABASE:
         _write_database(relation, path, options, name)
         return
     if options.table is not None:
@@ -70,13 +71,23 @@ def write_answer(
         WRITERS[form](rows, sink)
 
 
+def refuse_stdout(target: Path) -> None:
+    """See that ``-o`` does not name stdout, where only a folder or an archive can be written.
+
+    Raises:
+        UsageError: it is ``-``, which would become a folder of that name.
+    """
+    if target == STDOUT:
+        raise UsageError(f"-o {STDOUT}: this does not go to stdout; name a file or a folder")
+
+
 def write_text(text: str, path: Path | None = None) -> None:
     """Write text as it is to stdout, or to a file.
 
     Raises:
         SnapshotError: it cannot be written.
     """
-    with _sink(path) as sink:
+    with _sink(None if path == STDOUT else path) as sink:
         sink.write(text.encode())
 
 
@@ -85,7 +96,7 @@ def _default_format(path: Path | None) -> str:
         return "table" if is_terminal(sys.stdout) else "csv"
     found = EXTENSIONS.get(path.suffix.lower())
     if found is None:
-        known = ", ".join((*EXTENSIONS, _DATABASE))
+        known = ", ".join((*EXTENSIONS, DATABASE))
         raise UsageError(f"-o {path}: its extension names no format; use {known}, or --format")
     return found
 

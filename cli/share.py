@@ -15,7 +15,7 @@ from clearml_snapshot.cli.options import (
     Metrics,
     Quiet,
 )
-from clearml_snapshot.cli.output import write_text
+from clearml_snapshot.cli.output import refuse_stdout, write_text
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import UsageError
@@ -79,6 +79,7 @@ def pack(
     from clearml_snapshot.cli.progress import make_progress
     from clearml_snapshot.queries.pack import pack as pack_it
 
+    refuse_stdout(target)
     options = _options(metrics, redact or (), keep_secrets)
     with opened(dataset, filters, LimitOptions()) as asked:
         packed = pack_it(asked, target, options, filters, make_progress(quiet=quiet))
@@ -108,6 +109,7 @@ def unpack(
     from clearml_snapshot.cli.progress import make_progress
     from clearml_snapshot.exporter.store.unpack import unpack as unpack_it
 
+    refuse_stdout(target)
     snapshot = unpack_it(pack, target, make_progress(quiet=quiet))
     totals = snapshot.totals
     write_text(
@@ -122,7 +124,12 @@ def _options(
     from clearml_snapshot.queries.pack_part import PackOptions
     from clearml_snapshot.queries.taken_out import CATEGORIES, SECRETS
 
-    wanted = [word.strip() for text in redact for word in text.split(",") if word.strip()]
+    wanted: list[str] = []
+    for text in redact:
+        words = [word.strip() for word in text.split(",")]
+        if not all(words):  # an empty variable of a script must not let everything through
+            raise UsageError(f"--redact {text!r} takes nothing out; give {', '.join(CATEGORIES)}")
+        wanted += words
     for word in wanted:
         if word not in CATEGORIES:
             raise no_such("--redact", word, CATEGORIES)

@@ -51,6 +51,9 @@ TYPES: Final = (
     "custom",
 )
 
+_NAMES_TOLD: Final = 6
+"""Names that exist, where none is like the one that was typed."""
+
 _AGE: Final = re.compile(r"(\d+)\s*(m|h|d|w)")
 _AGE_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _GLOB: Final = re.compile(r"[*?\[]")
@@ -245,8 +248,8 @@ def no_such(kind: str, text: str, known: Iterable[str]) -> NoSuchNameError:
     if near:
         hint = "did you mean " + " or ".join(repr(name) for name in near[:3]) + "?"
     elif candidates:
-        shown = ", ".join(repr(name) for name in candidates[:5])
-        hint = f"there are {shown}" + (" …" if len(candidates) > 5 else "")
+        shown = ", ".join(repr(name) for name in candidates[:_NAMES_TOLD])
+        hint = f"there are {shown}" + (" …" if len(candidates) > _NAMES_TOLD else "")
     else:
         hint = "there is none at all"
     return NoSuchNameError(f"no {kind} {text!r}; {hint}")
