@@ -21,7 +21,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import ExportReport, Problem, Result
 from clearml_snapshot.exporter.selection import Selection
-from clearml_snapshot.exporter.store.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
 from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 from clearml_snapshot.exporter.store.writer import Stage
@@ -120,6 +120,7 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
     Raises:
         UsageError: a first export without a selection, or a selection beside ``only_failed``.
     """
+    refuse_one_snapshot(folder)
     is_first = current_snapshot_folder(folder) is None
     if options.only_failed and (selection is not None or is_first):
         raise UsageError(

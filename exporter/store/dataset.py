@@ -51,8 +51,7 @@ def prepare(data: Path) -> None:
     Raises:
         UsageError: the folder holds something else.
     """
-    if data.exists() and not data.is_dir():
-        raise UsageError(f"{data} is no folder; give another one with --data")
+    refuse_one_snapshot(data)
     if _is_dataset(data):
         return
     if data.is_dir():
@@ -62,6 +61,20 @@ def prepare(data: Path) -> None:
     for name, text in ((".gitignore", "*\n"), (layout.README, _README)):
         if not (data / name).exists():
             write_text(data / name, text)
+
+
+def refuse_one_snapshot(data: Path) -> None:
+    """See that a path is none that was handed over: a pack, or a snapshot folder.
+
+    Raises:
+        UsageError: it is, or it is some other file.
+    """
+    if data.exists() and not data.is_dir():
+        raise UsageError(f"{data} is no folder; give another one with --data")
+    if (data / layout.SNAPSHOT_JSON).is_file():
+        raise UsageError(
+            f"{data} is one snapshot, which never changes; give a dataset's folder with --data"
+        )
 
 
 def _is_dataset(data: Path) -> bool:

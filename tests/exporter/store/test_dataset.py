@@ -61,7 +61,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_snapshot_folder_is_not_written_to(tmp_path: Path, commit: Call) -> None:
     with writing(tmp_path / "data") as dataset:
         commit(dataset, {})
-    with pytest.raises(UsageError, match="is no dataset of ours"):
+    with pytest.raises(UsageError, match="is one snapshot, which never changes"):
         prepare(tmp_path / "data" / "current")
 
 

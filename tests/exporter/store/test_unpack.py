@@ -322,8 +322,9 @@ def test_commands_on_a_pack(pack: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert page.endswith(f"the file to copy: {pack}\n")
     assert main(["verify", str(pack)]) == 0
     assert f" in {pack}\n" in capsys.readouterr().out
-    assert main(["selections", "remove", "1", "--data", str(pack)]) == 2
-    assert f"{pack} is no folder" in capsys.readouterr().err
+    for writes in (["selections", "remove", "1"], ["export"], ["export", "--only-failed"]):
+        assert main([*writes, "--data", str(pack)]) == 2
+        assert f"{pack} is no folder" in capsys.readouterr().err
     assert main(["query", "max", "--metric", "loss", "--data", str(pack), "--snapshot", "7"]) == 2
     assert f"{pack} is one snapshot (number 1)" in capsys.readouterr().err
 
