@@ -16,7 +16,7 @@ SECRETS: Final = "secrets"
 CATEGORIES: Final[Mapping[str, str]] = {
     SECRETS: "what looks like a credential",
     "users": "who made a task, who exported",
-    "hosts": "machines, the server's address, links to it",
+    "hosts": "machines, the server's address and company, links to it",
     "params": "hyperparameters",
     "repos": "repository, branch, commit, script",
     "comments": "comments, and messages of a status",
@@ -31,14 +31,14 @@ _EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
 }
 _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "users": ("the selections",),
-    "hosts": ("tasks.server_id", "the server's address"),
+    "hosts": ("tasks.server_id", "the server's address and company"),
     "params": ("all of hyperparams",),
 }
 """What else a category takes out."""
 
 _NOT_TOLD: Final = "(taken out)"
 
-_OF_HOSTS: Final = ("host", "web")
+_OF_HOSTS: Final = ("host", "web", "company")
 """Keys of ``server`` in ``snapshot.json``."""
 
 

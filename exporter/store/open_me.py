@@ -102,14 +102,20 @@ def _packed(header: Mapping[str, Any]) -> str:
         return ""
     lines = ["", "## What was chosen, and what was taken out", ""]
     for what, key in (("Tasks", "selection"), ("Metrics", "metrics")):
-        chosen = _plain(packed.get(key) or "")
-        lines.append(f"- {what}: {f'`{chosen}`' if chosen and chosen != 'all' else 'all'}")
+        chosen = _code(packed.get(key) or "all")
+        lines.append(f"- {what}: {f'`{chosen}`' if chosen != 'all' else 'all'}")
     taken_out = [_plain(line) for line in packed.get("taken_out", ())]
     lines += ["- Taken out:", *(f"  - {line}" for line in taken_out)] if taken_out else [_NOTHING]
     return "\n".join([*lines, ""])
 
 
 _NOTHING: Final = "- Taken out: nothing"
+
+
+def _is_part(header: Mapping[str, Any]) -> bool:
+    """Whether some tasks or metrics of the snapshot stayed where it was packed."""
+    packed = header.get("packed") or {}
+    return any(packed.get(key) not in (None, "", "all") for key in ("selection", "metrics"))
 
 
 def _contents(header: Mapping[str, Any]) -> str:
@@ -124,7 +130,8 @@ def _citation(header: Mapping[str, Any]) -> dict[str, str]:
     created = datetime.fromisoformat(header["created_at"])
     number, tool = header["number"], _plain(header["tool_version"])
     address = host(header)
-    published = f"Snapshot {number} of {source(header)}, taken with clearml-snapshot {tool}"
+    snapshot = "Part of snapshot" if _is_part(header) else "Snapshot"
+    published = f"{snapshot} {number} of {source(header)}, taken with clearml-snapshot {tool}"
     note = "Content id (sha256 of SHA256SUMS): PUT IT HERE"
     return {
         "key": f"clearml-snapshot-{number}-{created:%Y%m%d}",
@@ -144,7 +151,16 @@ def _citation(header: Mapping[str, Any]) -> dict[str, str]:
 
 def _plain(text: object) -> str:
     """Keep a text from outside on its line and free of what Markdown and BibTeX would read."""
-    return " ".join("".join("" if c in "`{}\\<>|" else c for c in str(text)).split())
+    return _without("`{}\\<>|", text)
+
+
+def _code(text: object) -> str:
+    """Keep a text between backticks on its line; a regular expression stays what it is."""
+    return _without("`<>", text)
+
+
+def _without(special: str, text: object) -> str:
+    return " ".join("".join("" if c in special else c for c in str(text)).split())
 
 
 def tables() -> str:

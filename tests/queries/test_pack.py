@@ -5,6 +5,7 @@ import json
 import math
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,10 +21,12 @@ from clearml_snapshot.exporter.errors import (
 )
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify import verify
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack import Packed, pack
 from clearml_snapshot.queries.pack_part import PackOptions
+from clearml_snapshot.queries.taken_out import header_changes
 from tests.queries.conftest import write
 from tests.queries.nasty import nasty
 
@@ -273,6 +276,13 @@ def test_machines_are_taken_out_with_hosts(tmp_path: Path) -> None:
     files = [*(tmp_path / "pack" / "scalars").rglob("*.parquet")]
     workers = [pq.ParquetFile(file).read()["worker"].to_pylist() for file in files]
     assert workers == [[None] * 6]
+
+
+def test_whose_server_it_is_is_taken_out_with_hosts(tmp_path: Path) -> None:
+    write(tmp_path / "data", _telling())
+    server = {"host": "http://server", "web": "http://web", "company": "Inside Ltd", "version": "2"}
+    snapshot = replace(open_snapshot(tmp_path / "data"), server=server)
+    assert header_changes(snapshot, {"hosts"})["server"] == {"version": "2"}
 
 
 def _with_secret(**columns: Any) -> list[dict[str, Any]]:

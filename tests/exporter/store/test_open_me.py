@@ -134,6 +134,20 @@ def test_a_pack_says_what_was_chosen_and_taken_out() -> None:
     assert f"| `{layout.SUMMARY_CSV}` |" in text
 
 
+def test_a_regular_expression_is_told_as_it_was_typed() -> None:
+    typed = r"--task-name-regex '^(run|try) \d{3}$'"
+    assert f"- Tasks: `{typed}`\n" in readme({**HEADER, "packed": {**PACKED, "selection": typed}})
+
+
+@pytest.mark.parametrize("key", ["selection", "metrics"])
+def test_a_part_is_cited_as_a_part(key: str) -> None:
+    whole = {"selection": "", "metrics": "", "taken_out": ["users: who made a task"]}
+    assert "Part of snapshot" not in readme({**HEADER, "packed": whole})
+    text = readme({**HEADER, "packed": {**whole, key: PACKED[key]}})
+    assert "Part of snapshot 42 of the ClearML server" in " ".join(text.replace("\n>", "").split())
+    assert r"howpublished = {Part of snapshot 42 of the ClearML server \url{https" in text
+
+
 def test_a_whole_pack_says_so() -> None:
     text = readme({**HEADER, "packed": {"selection": "", "metrics": "", "taken_out": []}})
     assert "- Tasks: all\n- Metrics: all\n- Taken out: nothing\n" in text
