@@ -293,7 +293,29 @@ def _replace(text: str, spans: list[_Span]) -> tuple[str, int]:
     return "".join(pieces) + text[position:], count
 
 
+_PASSES: Final = 8
+"""More than any text has needed."""
+
+
+def _again(redact: Callable[[str], tuple[str, int]], text: str) -> tuple[str, int]:
+    """Redact until nothing is found: a mark makes visible what the secret before it had hidden.
+
+    So that ``pack``, which looks once more, finds nothing in what an export left.
+    """
+    total = 0
+    for _ in range(_PASSES):
+        safe, count = redact(text)
+        if safe == text:
+            break
+        text, total = safe, total + count
+    return text, total
+
+
 def _redact_text(text: str) -> tuple[str, int]:
+    return _again(_redact_once, text)
+
+
+def _redact_once(text: str) -> tuple[str, int]:
     if len(text) < 8:
         return text, 0
     spans = list(_rule_spans(text))
@@ -306,6 +328,8 @@ def _redact_parameter(name: str, value: str) -> tuple[str, bool]:
     if named_secret(name, value):
         return REDACTED, True
     text, count = _redact_text(value)
+    if count and named_secret(name, text):
+        return REDACTED, True
     return text, count > 0
 
 
@@ -317,6 +341,10 @@ _URL_USER: Final = re.compile(r"^((?:[A-Za-z][\w+.\-]*)://)([^\s/?#]*)@")
 
 
 def _redact_url(url: str) -> tuple[str, int]:
+    return _again(_redact_url_once, url)
+
+
+def _redact_url_once(url: str) -> tuple[str, int]:
     """Take out the password, or a token that stands as the user; ``git@`` and names may stay."""
     match = _URL_USER.match(url)
     if match and (":" in match[2] or (match[1].startswith("http") and _long_user(match[2]))):

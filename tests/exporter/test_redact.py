@@ -436,3 +436,23 @@ def test_detectors_neither_log_nor_connect() -> None:
     assert key not in run.stdout + run.stderr
     assert "still seen" in run.stderr
     assert "logging" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AKIA7S31JDT82V524YRU=password=2PVbcbNeVR",
+        f"{ISSUED['slack']}://password=2PVbcbNeVR",
+        "https://ada:s3cret-Pa55@git.example/x.git?token=AKIA7S31JDT82V524YRU:password=2PVbcbNeVR",
+    ],
+)
+def test_nothing_is_found_in_what_was_redacted(text: str) -> None:
+    """Or pack would stop at what an export has taken out; and it would have missed something."""
+    redactor = Redactor()
+    for redact in (redactor.text, redactor.url):
+        stored, _ = redact(text)
+        assert redact(stored) == (stored, 0)
+        assert "2PVbcbNeVR" not in (stored or "")
+    for name in ("cfg", "password"):
+        value, _ = redactor.parameter("Args", name, text)
+        assert redactor.parameter("Args", name, value) == (value, False)
