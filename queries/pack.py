@@ -9,10 +9,10 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
 from clearml_snapshot.exporter.store.files import FileEntry, scratch_beside, sync_folder
-from clearml_snapshot.exporter.store.layout import INDEX_HTML, SUMMARY_CSV
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
 from clearml_snapshot.exporter.store.sums import write_sums
@@ -90,11 +90,19 @@ def _check_target(target: Path) -> None:
         raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; name one of these")
     if not target.parent.is_dir():
         raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    if any(map(_never_changes, target.resolve().parents)):
+        raise UsageError(f"-o {target} is inside of a snapshot or beside one; give another place")
     if target.suffix.lower() == ARCHIVE:
         if target.is_dir():
             raise UsageError(f"-o {target}: this is a folder; give another name")
     elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+
+
+def _never_changes(folder: Path) -> bool:
+    """Tell whether this is a snapshot, or where a dataset has its snapshots."""
+    is_theirs = folder.name == "snapshots" and layout.lock(folder.parent).is_file()
+    return is_theirs or (folder / layout.SNAPSHOT_JSON).is_file()
 
 
 def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
@@ -106,8 +114,8 @@ def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
 def _write_pages(folder: Path) -> None:
     """Write the files for those who have a browser or a spreadsheet only."""
     with open_dataset(folder) as packed:
-        write_page(packed, folder / INDEX_HTML)
-        write_summary(packed, folder / SUMMARY_CSV)
+        write_page(packed, folder / layout.INDEX_HTML)
+        write_summary(packed, folder / layout.SUMMARY_CSV)
 
 
 def _publish_archive(folder: Path, target: Path) -> int:

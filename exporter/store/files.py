@@ -99,7 +99,7 @@ def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
         doing: what is being done, for the folder's name.
     """
     beside = target.resolve()
-    for left in beside.parent.glob(f".{glob.escape(beside.name)}.{doing}-*"):
+    for left in beside.parent.glob(f".{glob.escape(beside.name)}.{doing}-[0-9]*"):
         if not _is_running(left.name.rpartition("-")[2]):
             shutil.rmtree(left, ignore_errors=True)
     folder = beside.with_name(f".{beside.name}.{doing}-{os.getpid()}")

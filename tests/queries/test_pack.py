@@ -428,11 +428,21 @@ def test_nothing_half_written_is_left(
     assert (tmp_path / "a.zip").read_text() == "the one of yesterday"
 
 
-def test_what_a_killed_pack_left_goes_with_the_next(odd: Path, tmp_path: Path) -> None:
-    left = tmp_path / ".a.zip.packing-999999999"
+@pytest.mark.parametrize("name", ["a.zip", "a [1].zip"])
+def test_what_a_killed_pack_left_goes_with_the_next(odd: Path, tmp_path: Path, name: str) -> None:
+    left = tmp_path / f".{name}.packing-999999999"
     (left / "pack").mkdir(parents=True)
-    _pack(odd, tmp_path / "a.zip")
-    assert _listing(tmp_path) == ["a.zip"]
+    _pack(odd, tmp_path / name)
+    assert _listing(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("name", ["snapshots/000009", "snapshots/a.zip", "current/a.zip"])
+def test_a_snapshot_never_changes(tmp_path: Path, name: str) -> None:
+    write(tmp_path / "data", _telling())
+    before = _listing(tmp_path)
+    with pytest.raises(UsageError, match="inside of a snapshot or beside one"):
+        _pack(tmp_path / "data", tmp_path / "data" / name)
+    assert _listing(tmp_path) == before
 
 
 def _rot(folder: Path, table: str) -> None:
