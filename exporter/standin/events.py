@@ -6,7 +6,7 @@ An answer that carries many events is returned as ready JSON text, an ``Encoded`
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -213,15 +213,15 @@ def _given(request: Request, name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _metrics(given: Sequence[Mapping[str, Any]]) -> dict[str, list[str]] | None:
+def _metrics(given: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]] | None:
     """The last entry of a metric wins: one that is named twice loses its first variants."""
-    return {one["metric"]: list(one.get("variants") or []) for one in given} or None
+    return {one["metric"]: frozenset(one.get("variants") or []) for one in given} or None
 
 
 def _iteration_page(
     table: Table,
     event_type: str,
-    metrics: Mapping[str, Sequence[str]] | None,
+    metrics: Mapping[str, Collection[str]] | None,
     key: str,
     size: int,
     after: int | None,
@@ -259,7 +259,7 @@ def _iteration_page(
 
 def _raw_rows(
     table: Table,
-    metrics: Mapping[str, Sequence[str]] | None,
+    metrics: Mapping[str, Collection[str]] | None,
     key: str,
     size: int,
     after: int | None,

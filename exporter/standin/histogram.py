@@ -1,7 +1,7 @@
 """What ``scalar_metrics_iter_histogram`` makes of the data: averages of float32 values."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ class _Curve:
 
 
 def averaged(
-    table: Table, metrics: Mapping[str, Sequence[str]] | None, samples: int, key: str
+    table: Table, metrics: Mapping[str, Collection[str]] | None, samples: int, key: str
 ) -> dict[str, Any]:
     """Return {metric: {variant: {name, x, y}}} of at most ``samples`` averages a series."""
     answer: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def averaged(
 
 
 def _curves(
-    table: Table, metrics: Mapping[str, Sequence[str]] | None, samples: int, key: str
+    table: Table, metrics: Mapping[str, Collection[str]] | None, samples: int, key: str
 ) -> list[_Curve]:
     rows = table.select(SCALAR, metrics)
     rows = rows[(table.iterations[rows] > SINGLE_VALUE) & ~table.missing[rows]]

@@ -6,7 +6,7 @@ either columns or dictionaries: it turns to dictionaries as soon as keys could m
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ _LONG = np.iinfo(np.int64)
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.intp]
-Metrics = Mapping[str, Sequence[str]]
+Metrics = Mapping[str, Collection[str]]
 
 
 @dataclass(frozen=True)
