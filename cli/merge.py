@@ -99,6 +99,11 @@ def _summary(joined: "Joined") -> Iterator[str]:
             f"look: of {counted(len(joined.fewer), 'task')} a copy that was not taken has more "
             f"points ({joined.fewer_points:,}): {ids}"
         )
+    if joined.poorer:
+        yield (
+            f"look: {counted(joined.poorer, 'task')} without what a pack left out, though another "
+            "copy has it; no export brings it back, so merge what was packed instead"
+        )
     held = joined.totals
     yield f"merged: {counted(held['tasks'], 'task')}, {counted(held['points'], 'point')}"
     yield f"the folder to copy: {joined.snapshot}"

@@ -17,6 +17,7 @@ Why = Literal[
     "could not be read",
     "partial, with fewer points",
     "of the same reading, with fewer points",
+    "of the same reading, with something taken out",
     "of the same reading, in an older snapshot",
     "the same",
 ]
@@ -34,6 +35,8 @@ class Copy:
     """Its place among the sources."""
     made: datetime
     """When the source's snapshot was."""
+    taken_out: int
+    """Kinds of columns that the source's pack left out."""
     task_id: str
     name: str | None
     project_id: str | None
@@ -129,13 +132,17 @@ def ranked(copies: Sequence[Copy]) -> list[Copy]:
     one that came to only a part of them less than one that came to more; ``export`` keeps stored
     points in the same cases. The order of the sources decides only where all else is equal.
     """
-    newest = sorted(copies, key=lambda c: (c.fetched_at, c.points, c.made, -c.source), reverse=True)
+    newest = sorted(copies, key=_worth, reverse=True)
     able = newest
     if any(copy.points and copy.state != "failed" for copy in newest):
         able = [copy for copy in newest if copy.state != "failed"]
     most = max(copy.points for copy in able)
     able = [c for c in able if c.state not in ("partial", "failed") or c.points >= most]
     return [*able, *(copy for copy in newest if copy not in able)]
+
+
+def _worth(copy: Copy) -> tuple[object, ...]:
+    return copy.fetched_at, copy.points, -copy.taken_out, copy.made, -copy.source
 
 
 def why_not(best: Copy, other: Copy) -> Why:
@@ -146,6 +153,8 @@ def why_not(best: Copy, other: Copy) -> Why:
         return "could not be read" if other.state == "failed" else "partial, with fewer points"
     if best.points != other.points:
         return "of the same reading, with fewer points"
+    if best.taken_out != other.taken_out:
+        return "of the same reading, with something taken out"
     is_older = best.made > other.made
     return "of the same reading, in an older snapshot" if is_older else "the same"
 

@@ -65,6 +65,8 @@ class Joined:
     """Tasks of which a copy that was not taken has more points than they have now."""
     fewer_points: int
     """How many more, all together."""
+    poorer: int
+    """Tasks whose copy is of a pack that left out something, which another copy has."""
     totals: Mapping[str, int]
     """What the new snapshot holds: tasks, series, points, projects, bytes."""
     snapshot: Path
@@ -83,6 +85,7 @@ def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snaps
         other_run=_amount([choice.left for choice in choices]),
         fewer=tuple(behind),
         fewer_points=sum(behind.values()),
+        poorer=sum(any(o.taken_out < c.best.taken_out for o in c.ranked) for c in choices),
         totals=asdict(snapshot.totals),
         snapshot=snapshot.root,
         choices=tuple(choices),

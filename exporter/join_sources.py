@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, read_header
 from clearml_snapshot.exporter.store.verify import damage
 
-_OWN: Final = ("source", "made")
+_OWN: Final = ("source", "made", "taken_out")
 """Fields of ``Copy`` that are no columns of ``tasks``."""
 
 _SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
@@ -112,7 +112,7 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
                 raise DatasetError(
                     f"{source.name} has task {row['task_id']} twice; run clearml-snapshot verify"
                 )
-            its.append(Copy(place, source.snapshot.created_at, **row))
+            its.append(Copy(place, source.snapshot.created_at, len(source.taken_out), **row))
     return copies
 
 

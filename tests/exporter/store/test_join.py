@@ -424,6 +424,31 @@ def test_a_pack_folder_and_what_it_left_out(tmp_path: Path, write: Write) -> Non
     ]
 
 
+@pytest.mark.parametrize("first", ["pack", "whole"])
+def test_of_one_reading_the_copy_that_nothing_was_taken_out_of(
+    tmp_path: Path, write: Write, first: str
+) -> None:
+    write("whole", [Stored("a", {TRAIN: [1]}, params="1")])
+    pack = write("pack", [Stored("a", {TRAIN: [1]}, params="2")]).root  # made later
+    _say_packed(pack, ["params: all of hyperparams"])
+    sources = {"pack": pack, "whole": tmp_path / "whole"}
+    order = [sources.pop(first), *sources.values()]
+    joined = join(order, tmp_path / "both")
+    ((lost,),) = [one.lost for one in joined.sources if one.lost]
+    assert (lost.to, lost.why) == (
+        str(tmp_path / "whole"),
+        "of the same reading, with something taken out",
+    )
+    assert joined.poorer == 0
+
+
+def test_a_newer_copy_without_what_an_older_one_has_is_told(tmp_path: Path, write: Write) -> None:
+    write("whole", [Stored("a", {TRAIN: [1]}), Stored("b", {TRAIN: [1]})])
+    pack = write("pack", [Stored("a", {TRAIN: [1]}, 1), Stored("c", {}, 1)]).root
+    _say_packed(pack, ["params: all of hyperparams"])
+    assert join([tmp_path / "whole", pack], tmp_path / "both").poorer == 1
+
+
 def _say_packed(root: Path, taken_out: list[str]) -> None:
     path = root / "snapshot.json"
     header = json.loads(path.read_bytes())
