@@ -179,6 +179,10 @@ def page_lines(
     yield f"dataset     {data}"
     yield f"snapshot    {found.number}, {_moment(found.created_at)} ({age} old)"
     of = f" (ClearML {found.server_version})" if found.server_version else ""
+    if found.packed is not None:
+        yield f"packed      {found.packed.selection}; metrics: {found.packed.metrics}"
+        for place, line in enumerate(found.packed.taken_out):
+            yield f"{'' if place else 'taken out':<12}{line}"
     yield f"server      {found.server or 'unknown'}{of}"
     yield f"tasks       {found.tasks:,} in {counted(found.projects, 'project')}{_states(found)}"
     yield f"            {_among(found)}"

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 from clearml_snapshot.exporter.selections import remembered
 from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
-from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.packed import pack_words
 from clearml_snapshot.queries.page_best import best
 from clearml_snapshot.queries.summary_csv import EXCEL_ROWS
 
@@ -43,15 +44,6 @@ _UNSEEN: Final = re.compile(
 """Characters that show nothing, turn the text around them, or are no character at all."""
 
 _LINK: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """What ``pack`` chose and took out, in the words of its options."""
-
-    selection: str
-    metrics: str
-    taken_out: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +76,7 @@ def _about(dataset: Dataset) -> dict[str, Any]:
     return {
         "snapshot": snapshot,
         "server": _server(snapshot),
-        "packed": _packed(snapshot),
+        "packed": pack_words(snapshot),
         "asked": remembered(snapshot)[:LISTED],
         "held": _rows(dataset, "_page_totals")[0],
         "states": _rows(dataset, "_status_states"),
@@ -109,19 +101,6 @@ def _server(snapshot: Snapshot) -> dict[str, Any]:
     known = {name: snapshot.server.get(name) for name in ("host", "web", "version")}
     known["host"] = known["host"] or "a ClearML server"
     return {**known, "name": str(known["host"]).removeprefix("https://").removeprefix("http://")}
-
-
-def _packed(snapshot: Snapshot) -> Packed | None:
-    """Read what was chosen and taken out; None: this is no pack."""
-    packed = read_header(snapshot.root).get("packed")
-    if not isinstance(packed, dict):
-        return None
-    taken_out = packed.get("taken_out")
-    return Packed(
-        selection=packed.get("selection") or "all tasks",
-        metrics=packed.get("metrics") or "all",
-        taken_out=tuple(taken_out[:LISTED]) if isinstance(taken_out, list) else (),
-    )
 
 
 def _tables(snapshot: Snapshot) -> list[Table]:

@@ -10,6 +10,7 @@ import duckdb
 
 from clearml_snapshot.queries import catalogue
 from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.packed import PackWords, pack_words
 
 By = Literal["project", "user", "task"]
 
@@ -69,6 +70,8 @@ class Status:
     """Tasks that are not complete."""
     problem_tasks: tuple[ProblemTask, ...]
     """The first of them."""
+    packed: PackWords | None
+    """Which part of a snapshot this pack is; None: it is no pack."""
     root: Path
     """The folder to copy, or the pack."""
 
@@ -109,6 +112,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         problem_tasks=tuple(
             ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})
         ),
+        packed=pack_words(snapshot),
         root=snapshot.place,
     )
 

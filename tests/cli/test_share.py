@@ -144,6 +144,22 @@ def test_a_pack_is_no_stream(
     assert [*Path.cwd().iterdir()] == []
 
 
+def test_the_status_of_a_pack_says_which_part_it_is(
+    history: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    pack = str(tmp_path / "q3.zip")
+    part = ["--tag", "gpu", "--metric", "loss", "--redact", "users,params"]
+    assert main(["pack", "--data", str(history), "-o", pack, *part, "-q"]) == 0
+    capsys.readouterr()
+    assert main(["status", "--data", pack]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[2] == "packed      --tag gpu; metrics: --metric loss"
+    assert told[3].startswith("taken out   users: tasks.user_id, ")
+    assert told[4].startswith("            params: ")
+    assert main(["status", "--data", str(history)]) == 0
+    assert "packed" not in capsys.readouterr().out
+
+
 def test_a_target_is_needed(history: Path, capsys: Capture) -> None:
     assert main(["pack", "--data", str(history)]) == 2
     assert "--output" in capsys.readouterr().err
