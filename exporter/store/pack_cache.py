@@ -10,8 +10,8 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -44,9 +44,10 @@ def open_pack(path: Path, *, points: bool = True) -> Snapshot:
         SnapshotError: there is no room to unpack it.
     """
     pack = read_pack(path)
-    folder = cache_folder() / pack.key
-    snapshot = _cached(pack, folder) or _unpacked(pack, folder)
-    os.utime(folder)  # its last use
+    with _speaking_of(path):
+        folder = cache_folder() / pack.key
+        snapshot = _cached(pack, folder) or _unpacked(pack, folder)
+        os.utime(folder)  # its last use
     return with_points(snapshot, pack) if points else snapshot
 
 
@@ -66,11 +67,22 @@ def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
     pack = pack or read_pack(snapshot.pack)
     if pack.key != snapshot.root.name:
         raise DatasetError(f"{pack.path} is another pack than before; open it again")
-    with Scratch(snapshot.root.parent) as scratch:
+    with _speaking_of(pack.path), Scratch(snapshot.root.parent) as scratch:
         names = [entry.path for entry in snapshot.files if entry.table == _POINTS]
-        _extract(pack, scratch, names)
+        extract(pack, scratch, names, sync=False)
         _rename(scratch / _POINTS, snapshot.root / _POINTS)
     return snapshot
+
+
+@contextmanager
+def _speaking_of(pack: Path) -> Iterator[None]:
+    """Say in one line which pack the disk refused, and where."""
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotError(
+            f"cannot unpack {pack} into {cache_folder()}: {error.strerror or error}"
+        ) from error
 
 
 def _cached(pack: Pack, folder: Path) -> Snapshot | None:
@@ -96,18 +108,9 @@ def _unpacked(pack: Pack, folder: Path) -> Snapshot:
         if name in wanted or layout.table_at(name) not in (None, _POINTS)
     ]
     with Scratch(folder.parent) as scratch:
-        _extract(pack, scratch, names)
+        extract(pack, scratch, names, sync=False)
         _rename(scratch, folder)
     return replace(read_snapshot(folder, points=False), pack=pack.path)
-
-
-def _extract(pack: Pack, scratch: Path, names: Iterable[str]) -> None:
-    try:
-        extract(pack, scratch, names, sync=False)
-    except OSError as error:
-        raise SnapshotError(
-            f"cannot unpack {pack.path} into {scratch.parent}: {error.strerror}"
-        ) from error
 
 
 def _rename(scratch: Path, target: Path) -> None:
@@ -136,6 +139,8 @@ class Scratch:
 def cache_folder() -> Path:
     """Give the folder of the cache; where none can be written, one for this process."""
     folder = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False)) / "packs"
+    if not folder.is_absolute():  # there is no home
+        return _temporary()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:

@@ -303,6 +303,28 @@ def test_without_a_cache_there_is_a_temporary_one(pack: Path, tmp_path: Path) ->
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.parametrize("refused", ["mkdir", "utime", "rename"])
+def test_a_cache_that_the_disk_refuses_is_told_in_one_line(
+    pack: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    open_snapshot(pack, points=False)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, refused, refuse)
+    with pytest.raises(SnapshotError, match=r"cannot unpack .*x\.zip into .*: No space left"):
+        open_snapshot(pack)
+
+
+def test_without_a_home_there_is_no_cache(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a folder of the name ~ would be made where somebody happens to be."""
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/x")
+    monkeypatch.chdir(pack.parent)
+    open_snapshot(pack)
+    assert not Path("~").exists()
+
+
 def test_a_pack_that_changed_under_an_open_snapshot(
     pack: Path, tmp_path: Path, commit: Call, line: Call
 ) -> None:
