@@ -54,6 +54,7 @@ bench: install ## Against the SDK, memory, 100 million points asked (half an hou
 	$(BIN)/python tests/bench/cold_query.py
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/catalogue.py
+	$(BIN)/python -m tests.bench.hand_over
 
 soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped in a pack (half an hour)
 	$(BIN)/python tests/bench/soak.py

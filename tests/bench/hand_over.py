@@ -1,6 +1,6 @@
 """A snapshot of about 1 GB handed over: seconds and peak memory of each step.
 
-    python -m tests.bench.hand_over [--tasks 1200 --series 20 --points 5000 --data DIR]
+    python -m tests.bench.hand_over [--tasks 1400 --series 20 --points 5000 --data DIR]
 
 Writes a dataset of values that do not compress (minutes; kept where --data says and used again),
 then runs each step as a process of its own. Exits non-zero when one fails, when two packs differ,
@@ -59,7 +59,7 @@ def main(asked: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    for name, default in (("tasks", 1_200), ("series", 20), ("points", 5_000)):
+    for name, default in (("tasks", 1_400), ("series", 20), ("points", 5_000)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--data", type=Path)
     main(parser.parse_args(namespace=argparse.Namespace(noise=True)))
