@@ -21,7 +21,7 @@ from clearml_snapshot.cli.options import (
     Output,
     OutputOptions,
 )
-from clearml_snapshot.cli.output import write_answer, write_text
+from clearml_snapshot.cli.output import page_form, write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
@@ -155,10 +155,7 @@ def _write_status(opened: "OpenDataset", data: Path, output: OutputOptions) -> N
     from clearml_snapshot.exporter.selections import remembered
     from clearml_snapshot.queries.status import status as look
 
-    suffix = output.path.suffix.lower() if output.path is not None else ""
-    form = output.format or ("json" if suffix == ".json" else "text")
-    if form not in ("json", "text") or output.table is not None:
-        raise UsageError("status is one page; add --by for a table, or --format json")
+    form = page_form(output, "status")
     found, asked = look(opened), remembered(opened.about)
     if form == "json":
         page: dict[str, Any] = {"dataset": str(data), **found.as_dict()}

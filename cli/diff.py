@@ -14,7 +14,7 @@ from typer.core import TyperOption
 from clearml_snapshot.cli.frame import Command, expanded
 from clearml_snapshot.cli.opening import Limits, which
 from clearml_snapshot.cli.options import DEFAULT_DATA, Data, Filters, Output, OutputOptions
-from clearml_snapshot.cli.output import DATABASE, EXTENSIONS, write_answer, write_text
+from clearml_snapshot.cli.output import page_form, write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.exporter.errors import UsageError
 
@@ -157,11 +157,7 @@ def _choice(text: str | None, data: Path) -> "Choice":
 
 def _write_page(found: "Comparison", paths: tuple[Path, Path], output: OutputOptions) -> None:
     """Write the page, or the object where JSON is asked for or the file is named so."""
-    suffix = output.path.suffix.lower() if output.path is not None else ""
-    form = output.format or EXTENSIONS.get(suffix, "text")
-    if form not in ("json", "text") or output.table is not None or suffix == DATABASE:
-        raise UsageError("diff is one page; add --by for a table, or --format json")
-    if form == "json":
+    if page_form(output, "diff") == "json":
         write_text(json.dumps(found.summary.as_dict(), ensure_ascii=False) + "\n", output.path)
         return
     lines = page_lines(found.summary, *paths)

@@ -29,7 +29,7 @@ EXTENSIONS: Final = {
     ".feather": "arrow",
     ".txt": "text",
 }
-DATABASE: Final = ".duckdb"
+_DATABASE: Final = ".duckdb"
 STDOUT: Final = Path("-")
 
 
@@ -53,7 +53,7 @@ def write_answer(
         SnapshotError: the file cannot be written.
     """
     path = None if options.path in (None, STDOUT) else options.path
-    if path is not None and path.suffix.lower() == DATABASE:
+    if path is not None and path.suffix.lower() == _DATABASE:
         _write_database(relation, path, options, name)
         return
     if options.table is not None:
@@ -69,6 +69,23 @@ def write_answer(
         raise UsageError(f"{form} is binary; write it to a file with -o, or into a pipe")
     with _sink(path) as sink:
         WRITERS[form](rows, sink)
+
+
+def page_form(options: OutputOptions, name: str) -> str:
+    """Choose the form of what is one page: text, or one object of JSON.
+
+    Args:
+        options: what was typed.
+        name: the command, as an error names it.
+
+    Raises:
+        UsageError: a form for tables was asked for, or a file that is named so.
+    """
+    suffix = options.path.suffix.lower() if options.path is not None else ""
+    form = options.format or EXTENSIONS.get(suffix, "text")
+    if form not in ("json", "text") or options.table is not None or suffix == _DATABASE:
+        raise UsageError(f"{name} is one page; add --by for a table, or --format json")
+    return form
 
 
 def refuse_stdout(target: Path) -> None:
@@ -96,7 +113,7 @@ def _default_format(path: Path | None) -> str:
         return "table" if is_terminal(sys.stdout) else "csv"
     found = EXTENSIONS.get(path.suffix.lower())
     if found is None:
-        known = ", ".join((*EXTENSIONS, DATABASE))
+        known = ", ".join((*EXTENSIONS, _DATABASE))
         raise UsageError(f"-o {path}: its extension names no format; use {known}, or --format")
     return found
 

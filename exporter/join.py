@@ -90,6 +90,9 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
     for source in sources:
         if target.resolve().is_relative_to(source.resolve()):
             raise UsageError(f"-o {target} is inside {source}; give a folder outside of it")
+    for place, source in enumerate(sources):
+        if source.resolve() in [earlier.resolve() for earlier in sources[:place]]:
+            raise UsageError(f"{source} is named twice; name another one beside it")
 
 
 def _choices(sources: Sequence[Source]) -> list[Choice]:

@@ -275,7 +275,8 @@ def _reason(best: Copy, part: Part) -> str | None:
     copy = part.copy
     if _state(best, copy) == "complete":
         return None
-    read = f"{len(part.series):,} series are of a reading at {copy.fetched_at:%Y-%m-%d %H:%M} UTC"
+    series = f"{len(part.series):,} series {'is' if len(part.series) == 1 else 'are'}"
+    read = f"{series} of a reading at {copy.fetched_at:%Y-%m-%d %H:%M} UTC"
     moved = "" if _is_up_to_date(best, copy) else ", and the task has changed between the two"
     own = f" ({copy.state}: {copy.reason})" if copy.reason else ""
     return f"{read}{moved}{own}"

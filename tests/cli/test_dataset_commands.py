@@ -90,6 +90,13 @@ def test_status_as_json(data: Path, capsys: Capture, tmp_path: Path) -> None:
     assert json.loads(file.read_text()).keys() == told.keys()
 
 
+def test_status_is_no_table(data: Path, capsys: Capture, tmp_path: Path) -> None:
+    for name in ("status.csv", "status.duckdb"):
+        assert main(["status", "--data", str(data), "-o", str(tmp_path / name)]) == 2
+        assert "status is one page; add --by for a table" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()
+
+
 def test_status_of_a_selection_that_found_nothing(data: Path, capsys: Capture) -> None:
     _commit(data, selections=[{"filter": {"tags": ["x"]}, "matched": None}])
     assert main(["status", "--data", str(data)]) == 0

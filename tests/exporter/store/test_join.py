@@ -281,8 +281,7 @@ def test_a_series_that_may_be_out_of_date_makes_the_task_partial(
     row = _row(joined.snapshot, "a")
     assert (row["state"], row["metric_filter"], row["points_stored"]) == ("partial", None, 3)
     assert row["reason"] == (
-        "1 series are of a reading at 2026-03-01 00:00 UTC, and the task has changed between the "
-        "two"
+        "1 series is of a reading at 2026-03-01 00:00 UTC, and the task has changed between the two"
     )
 
 
@@ -485,6 +484,8 @@ def test_targets_that_cannot_be_meant(tmp_path: Path, write: Write) -> None:
             join(both, target)
     with pytest.raises(UsageError, match="two datasets or more"):
         join(both[:1], tmp_path / "both")
+    with pytest.raises(UsageError, match="ours is named twice"):
+        join(both, tmp_path / "both")
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
 
 
@@ -525,7 +526,8 @@ def test_nothing_is_left_of_a_merge_that_ends_early(
     error: type[BaseException],
     existed: bool,
 ) -> None:
-    write("ours", [Stored("a", {TRAIN: [1]})])
+    for name in ("ours", "theirs"):
+        write(name, [Stored("a", {TRAIN: [1]})])
     target = tmp_path / "both"
     if existed:
         target.mkdir()
@@ -538,7 +540,7 @@ def test_nothing_is_left_of_a_merge_that_ends_early(
     build = store_join.build_joined
     monkeypatch.setattr(join_module, "build_joined", build_and_fail)
     with pytest.raises(SnapshotError if error is OSError else error):
-        join([tmp_path / "ours", tmp_path / "ours"], target)
+        join([tmp_path / "ours", tmp_path / "theirs"], target)
     assert target.exists() == existed
     assert not existed or not [*target.iterdir()]
 
