@@ -35,6 +35,8 @@ def speaking(*, opening: bool = False) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise translated(error, opening=opening) from error
+    except UnicodeDecodeError as error:  # DuckDB quotes the bytes of a damaged file
+        raise DatasetError("the snapshot cannot be read: see clearml-snapshot verify") from error
     except RuntimeError as error:
         if str(error) != _INTERRUPTED:
             raise

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.progress import Progress
@@ -79,10 +81,20 @@ def pack(
             content_id = write_sums(folder, entries)
             totals = read_snapshot(folder).totals
             size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
-    except OSError as error:
-        raise SnapshotError(f"cannot write {target}: {error.strerror or error}") from error
+    except (OSError, pa.ArrowException) as error:
+        raise _told(error, dataset, target) from error
     told = tuple(more["packed"]["taken_out"])
     return Packed(target, content_id, size, totals.tasks, totals.series, totals.points, told)
+
+
+def _told(error: OSError | pa.ArrowException, dataset: Dataset, target: Path) -> SnapshotError:
+    """Tell a disk that refuses from a damaged file, which is an error without a number."""
+    if isinstance(error, OSError) and error.errno:
+        return SnapshotError(f"cannot write {target}: {error.strerror or error}")
+    return DatasetError(
+        f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
+        "see clearml-snapshot verify"
+    )
 
 
 def _check_target(target: Path) -> None:

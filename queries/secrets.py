@@ -12,6 +12,7 @@ from typing import Any, Final
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.messages import speaking
 
 Column = tuple[str, str]
 """Table and column."""
@@ -90,10 +91,11 @@ def safe_json(value: Any) -> Any:
 
 
 def _rows(dataset: Dataset, name: str) -> Iterator[dict[str, Any]]:
-    answer = dataset.sql(read(name))
-    columns = answer.columns
-    for row in answer.iter_rows(_BATCH):
-        yield dict(zip(columns, row, strict=True))
+    with speaking():
+        answer = dataset.sql(read(name))
+        columns = answer.columns
+        for row in answer.iter_rows(_BATCH):
+            yield dict(zip(columns, row, strict=True))
 
 
 def _safe(redactor: Redactor, column: Column, text: str) -> str:

@@ -48,7 +48,7 @@ def footer_problem(path: Path, entry: FileEntry, version: int) -> str | None:
             _differences(metadata, schema, entry, version), _page_problems(path, metadata, entry)
         )
         return next(differences, None)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
         return f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
 
 

@@ -391,6 +391,26 @@ def test_a_pack_of_what_others_wrote(odd: Path, tmp_path: Path) -> None:
         assert verify(tmp_path / f"b{at}").problems == ()
 
 
+@pytest.mark.parametrize("table", ["hyperparams", "scalars", "tasks"])
+@pytest.mark.parametrize("keep_secrets", [True, False])
+def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, table: str, keep_secrets: bool) -> None:
+    """Neither a traceback nor a target that cannot be written."""
+    write(tmp_path / "data", _telling())
+    (path,) = ((tmp_path / "data" / "current").resolve() / table).rglob("*.parquet")
+    content = bytearray(path.read_bytes())
+    content[4:60] = bytes(56)
+    path.write_bytes(content)
+    with pytest.raises(DatasetError) as told:
+        _pack(
+            tmp_path / "data",
+            tmp_path / "a.zip",
+            TaskFilter(task_ids=("1",)),
+            keep_secrets=keep_secrets,
+        )
+    assert "\n" not in str(told.value)
+    assert _listing(tmp_path)[0] == "data"
+
+
 def test_a_folder_has_files_of_its_own(odd: Path, tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     _pack(odd, tmp_path / "pack")
