@@ -136,7 +136,11 @@ def test_a_pack_is_no_stream(
     capsys.readouterr()
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    for typed in (["pack", "--data", str(history)], ["unpack", pack], ["merge", pack, str(history)]):
+    for typed in (
+        ["pack", "--data", str(history)],
+        ["unpack", pack],
+        ["merge", pack, str(history)],
+    ):
         assert main([*typed, "-o", "-"]) == 2
         out, err = capsys.readouterr()
         assert (out, err.count("\n")) == ("", 1), err

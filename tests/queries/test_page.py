@@ -334,6 +334,21 @@ def test_a_part_is_not_called_whole(make_dataset: MakeDataset) -> None:
     assert "is here, of those metrics that were chosen." in Reader(page_of(data)).words
 
 
+def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeDataset) -> None:
+    asked = {"metric_filter": '{"asked": ["--metric loss"], "metrics": [{"metric": "loss"}]}'}
+    loss = [("loss", "train", 1, 1.0)]
+    tasks = [{"task_id": "a" * 32, "points": loss, **asked}, {"task_id": "b" * 32, **asked}]
+    data = make_dataset(tasks)
+    packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
+    words = Reader(page_of(data)).words
+    assert "Of 2 tasks only some metrics are here." in words
+    assert "1 task has no scalars of the metrics that were chosen." in words
+    assert (
+        "1 task has no scalars at all."
+        in Reader(page_of(make_dataset([{"task_id": "c" * 32}]))).words
+    )
+
+
 def test_an_empty_snapshot_has_a_page(make_dataset: MakeDataset) -> None:
     words = Reader(page_of(make_dataset([]))).words
     assert "0 experiments from" in words
