@@ -337,7 +337,10 @@ def test_a_part_is_not_called_whole(make_dataset: MakeDataset) -> None:
 def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeDataset) -> None:
     asked = {"metric_filter": '{"asked": ["--metric loss"], "metrics": [{"metric": "loss"}]}'}
     loss = [("loss", "train", 1, 1.0)]
-    tasks = [{"task_id": "a" * 32, "points": loss, **asked}, {"task_id": "b" * 32, **asked}]
+    tasks: list[dict[str, Any]] = [
+        {"task_id": "a" * 32, "points": loss, **asked},
+        {"task_id": "b" * 32, **asked},
+    ]
     data = make_dataset(tasks)
     packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
     words = Reader(page_of(data)).words
