@@ -131,9 +131,12 @@ def test_interrupting_is_exit_code_130(program: list[str], history: Path) -> Non
     process = subprocess.Popen(
         [*program, "sql", endless], stderr=subprocess.PIPE, cwd=history.parent
     )
-    time.sleep(1.5)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=20)
+    try:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    finally:
+        process.kill()
     assert (process.returncode, said) == (ExitCode.INTERRUPTED, b"error: interrupted\n")
 
 
