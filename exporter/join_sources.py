@@ -9,8 +9,9 @@ from typing import Any, Final
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.join_choice import Copy
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.pack_words import pack_words
 from clearml_snapshot.exporter.store.replace import read_batches
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, read_header
+from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
 from clearml_snapshot.exporter.store.verify import damage
 
 _OWN: Final = ("source", "made", "taken_out")
@@ -44,10 +45,8 @@ def open_source(path: Path) -> Source:
         DatasetError: it is none, or damaged.
     """
     snapshot = open_snapshot(path)
-    packed = read_header(snapshot.root).get("packed")
-    taken_out = packed.get("taken_out") if isinstance(packed, dict) else None
-    lines = map(str, taken_out) if isinstance(taken_out, list) else ()
-    return Source(str(path), snapshot, tuple(lines))
+    packed = pack_words(snapshot)
+    return Source(str(path), snapshot, packed.taken_out if packed else ())
 
 
 def check_files(sources: Sequence[Source], progress: Progress) -> None:

@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.metrics import MetricChoice, MetricFilter
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.selections import words
-from clearml_snapshot.exporter.store.snapshots import read_header
+from clearml_snapshot.exporter.store.pack_words import PackWords, pack_words
 from clearml_snapshot.exporter.store.subset import Part, Row
 from clearml_snapshot.queries import taken_out
 from clearml_snapshot.queries.arguments import Pairs, chosen_pairs
@@ -169,31 +169,20 @@ def _header(
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
     snapshot = dataset.about
-    before = _before(read_header(snapshot.root).get("packed"))
+    before = pack_words(snapshot) or PackWords()
     chosen = {
         "selection": _selection_words(dataset, asked),
         "metrics": "; ".join(sorted(_asked_words(options))),
     }
     packed: dict[str, Any] = {
-        key: " and ".join(text for text in (before[key], now) if text)
+        key: " and ".join(text for text in (getattr(before, key), now) if text)
         for key, now in chosen.items()
     }
     packed["selection"] = taken_out.without_users(packed["selection"], options.redact)
     if not options.keep_secrets:
         packed = safe_json(packed)
-    packed["taken_out"] = list(dict.fromkeys([*before["taken_out"], *told]))
+    packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *told]))
     return {**taken_out.header_changes(snapshot, options.redact), "packed": packed}
-
-
-def _before(packed: Any) -> dict[str, Any]:
-    """Read what the pack of a pack was; other people's, so that it may be of any kind."""
-    read = packed if isinstance(packed, dict) else {}
-    texts = {key: read.get(key) for key in ("selection", "metrics")}
-    lines = read.get("taken_out")
-    return {
-        **{key: text if isinstance(text, str) else "" for key, text in texts.items()},
-        "taken_out": [str(line) for line in lines] if isinstance(lines, list) else [],
-    }
 
 
 def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:

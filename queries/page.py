@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from clearml_snapshot.exporter.selections import remembered
 from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
+from clearml_snapshot.exporter.store.pack_words import pack_words
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.packed import pack_words
 from clearml_snapshot.queries.page_best import best
 from clearml_snapshot.queries.summary_csv import EXCEL_ROWS
 
@@ -73,10 +73,11 @@ def write_page(dataset: Dataset, path: Path) -> None:
 def _about(dataset: Dataset) -> dict[str, Any]:
     """Gather what the template names."""
     snapshot = dataset.about
+    packed = pack_words(snapshot)
     return {
         "snapshot": snapshot,
         "server": _server(snapshot),
-        "packed": pack_words(snapshot),
+        "packed": packed and packed.spelt_out(),
         "asked": remembered(snapshot)[:LISTED],
         "held": _rows(dataset, "_page_totals")[0],
         "states": _rows(dataset, "_status_states"),

@@ -8,9 +8,9 @@ from typing import Any, Final, Literal
 
 import duckdb
 
+from clearml_snapshot.exporter.store.pack_words import PackWords, pack_words
 from clearml_snapshot.queries import catalogue
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.packed import PackWords, pack_words
 
 By = Literal["project", "user", "task"]
 
@@ -97,7 +97,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
     snapshot = dataset.about
     (held,) = _ask(dataset, "_status")
     last = _ask(dataset, "_status_export")
-    totals = asdict(snapshot.totals)
+    totals, packed = asdict(snapshot.totals), pack_words(snapshot)
     return Status(
         number=snapshot.number,
         created_at=snapshot.created_at,
@@ -112,7 +112,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         problem_tasks=tuple(
             ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})
         ),
-        packed=pack_words(snapshot),
+        packed=packed and packed.spelt_out(),
         root=snapshot.place,
     )
 

@@ -17,7 +17,7 @@ def read_plain(path: Path, most: int) -> bytes:
         NotPlainError: it is no file, or larger than ``most`` bytes.
         OSError: it cannot be read.
     """
-    status = _plain(os.stat(path), path)  # noqa: PTH116  # beside the others of this module
+    status = _plain(path.stat(), path)
     if status.st_size > most:
         raise NotPlainError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
     with path.open("rb") as stream:
@@ -56,7 +56,7 @@ class PlainFolder:
         target = os.path.realpath(full)
         if os.path.commonpath([self._root, target]) != self._root:
             raise NotPlainError(errno.ELOOP, "a link that leads out of the folder", path)
-        return os.stat(full)  # noqa: PTH116  # beside lstat
+        return Path(full).stat()
 
 
 def _plain(status: os.stat_result, path: object) -> os.stat_result:

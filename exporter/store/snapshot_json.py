@@ -92,12 +92,12 @@ def entry(written: Mapping[str, Any]) -> FileEntry:
     """Read what is said of one file; its later readers trust the types.
 
     Raises:
-        ValueError: a value is of the wrong kind.
-        TypeError: one is missing, or one too many.
+        ValueError: a value cannot be.
+        TypeError: one is missing, one too many, or of the wrong kind.
     """
     found = FileEntry(**written)
     if not isinstance(found.table, str) or not isinstance(found.path, str):
-        raise ValueError(f"a file has the path {_short(found.path)}")  # noqa: TRY004
+        raise TypeError(f"a file has the path {_short(found.path)}")
     if not isinstance(found.sha256, str) or not _HASH.fullmatch(found.sha256):
         raise ValueError(f"{_short(found.path)} has the sha256 {_short(found.sha256)}")
     count(found.rows)

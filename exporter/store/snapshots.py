@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
@@ -103,8 +103,8 @@ def open_snapshot(
 def _open_pack(path: Path, points: bool) -> Snapshot:
     from clearml_snapshot.exporter.store import pack_cache  # it stands on this module
 
-    snapshot: Any = pack_cache.open_pack(path, points=points)  # mypy sees two of this module
-    return snapshot  # type: ignore[no-any-return]
+    # a cast, as mypy sees two of this module: by its path, and as it is imported there
+    return cast("Snapshot", pack_cache.open_pack(path, points=points))
 
 
 def _current(data: Path) -> Path:

@@ -1,6 +1,6 @@
 """What a pack says of itself: which part it is, and what was taken out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
@@ -13,13 +13,20 @@ _LISTED: Final = 50
 class PackWords:
     """What ``pack`` chose and took out, in the words of its options."""
 
-    selection: str
-    metrics: str
-    taken_out: tuple[str, ...]
+    selection: str = ""
+    """Empty: every task."""
+    metrics: str = ""
+    """Empty: every metric."""
+    taken_out: tuple[str, ...] = ()
+    """A line each; it begins with the category."""
+
+    def spelt_out(self) -> "PackWords":
+        """Say everything in words, for people."""
+        return replace(self, selection=self.selection or "all tasks", metrics=self.metrics or "all")
 
 
 def pack_words(snapshot: Snapshot) -> PackWords | None:
-    """Read what was chosen and taken out; None: this is no pack.
+    """Read what was chosen and taken out, which may be somebody else's words; None: no pack.
 
     Raises:
         DatasetError: ``snapshot.json`` cannot be read.
@@ -30,7 +37,7 @@ def pack_words(snapshot: Snapshot) -> PackWords | None:
     taken_out = packed.get("taken_out")
     lines = taken_out[:_LISTED] if isinstance(taken_out, list) else ()
     return PackWords(
-        selection=str(packed.get("selection") or "all tasks"),
-        metrics=str(packed.get("metrics") or "all"),
+        selection=str(packed.get("selection") or ""),
+        metrics=str(packed.get("metrics") or ""),
         taken_out=tuple(str(line) for line in lines),
     )
