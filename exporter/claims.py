@@ -13,10 +13,14 @@ from clearml_snapshot.exporter.store.writer import CLAIMS
 MOST_SERIES: Final = 2_000
 """Series of a task that the server sums up; of the others it says nothing."""
 
-_COLUMNS: Final = {
+_VALUES: Final = {
     "server_last": "value",
     "server_min": "min_value",
     "server_max": "max_value",
+}
+_ITERATIONS: Final = {
+    "server_min_iteration": "min_value_iteration",
+    "server_max_iteration": "max_value_iteration",
 }
 
 
@@ -77,7 +81,8 @@ def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:
                     "metric": clean_text(str(said["metric"])),
                     "variant": clean_text(str(said["variant"])),
                     "server_count": _count(said.get("count")),
-                    **{column: _number(said.get(name)) for column, name in _COLUMNS.items()},
+                    **{column: _number(said.get(name)) for column, name in _VALUES.items()},
+                    **{c: _iteration(said.get(name)) for c, name in _ITERATIONS.items()},
                 }
 
 
@@ -105,3 +110,8 @@ def _number(value: object) -> float | None:
 def _count(value: object) -> int | None:
     is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
     return value if is_count and isinstance(value, int) else None
+
+
+def _iteration(value: object) -> int | None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+    return value if is_whole and isinstance(value, int) else None

@@ -7,17 +7,29 @@ from typing import Final
 from urllib.parse import quote
 
 FORMAT: Final = "clearml-snapshot"
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
 
 ADDED: Final[Mapping[int, Mapping[str, Mapping[str, str]]]] = {
     2: {
         "tasks": {"selected": "BOOLEAN"},
         "exports": {"tasks_refreshed": "BIGINT", "tasks_gone": "BIGINT"},
     },
+    4: {
+        "tasks": {"safe_to_delete_at": "TIMESTAMP WITH TIME ZONE"},
+        "series": {"server_min_iteration": "BIGINT", "server_max_iteration": "BIGINT"},
+        "exports": {
+            "tasks_unread": "BIGINT",
+            "tasks_shrunk": "BIGINT",
+            "tasks_lost": "BIGINT",
+            "warnings": "VARCHAR[]",
+            "error": "VARCHAR",
+        },
+    },
 }
-"""Which columns a format version brought, by table, with their types in SQL; all may be NULL.
+"""Which columns a format version added, by table, with their types in SQL; all may be NULL.
 
-Version 3 brought ``SHA256SUMS`` and ``datapackage.json``, and no column.
+Version 3 added ``SHA256SUMS`` and ``datapackage.json``, and no column. Version 4 also added the
+states ``unread`` and ``lost``.
 """
 
 TABLE_NAMES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")

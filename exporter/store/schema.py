@@ -86,6 +86,8 @@ SERIES: Final = _columns(
     ("server_min", _VALUE, "the server's claim; keeps overwritten points"),
     ("server_max", _VALUE, "the server's claim; keeps overwritten points"),
     ("server_count", _number("reports"), "the server's claim: reports, not stored points"),
+    ("server_min_iteration", _ITERATION, "the server's claim: iteration of server_min"),
+    ("server_max_iteration", _ITERATION, "the server's claim: iteration of server_max"),
     required=frozenset({"task_id", "metric", "variant", "n", "n_nonfinite", "n_null"}),
 )
 """One row a task × metric × variant, computed from the points of the same commit."""
@@ -129,16 +131,17 @@ TASKS: Final = _columns(
         _number("points"),
         "odd values: no number, a time out of range, a rounded integer",
     ),
-    ("state", _TEXT, "complete, partial, failed, gone, shrunk"),
+    ("state", _TEXT, "complete, partial, failed, gone, shrunk, lost, unread"),
     ("reason", _TEXT, "why it is not complete"),
     ("redacted", _number("values"), "values of this task stored as `<redacted>`"),
-    ("fetched_at", _TIME, "when its points were read"),
+    ("fetched_at", _TIME, "when its points were read; of an unread task when it was listed"),
     ("fingerprint", _TEXT, "hash of the listing's light fields; equal means unchanged"),
     (
         "selected",
         _FLAG,
         "false: no selection of the dataset asks for it any more; it is as of fetched_at",
     ),
+    ("safe_to_delete_at", _TIME, "when it was last listed as safe to delete on the server"),
     required=frozenset({"task_id", "server_id", "state", "fetched_at", "fingerprint"}),
 )
 """One row a task."""
@@ -168,10 +171,15 @@ EXPORTS: Final = _columns(
     ("points", _number("points"), "points fetched"),
     ("requests", _number("requests"), "requests sent"),
     ("bytes", _number("bytes"), "bytes received, as they came over the wire"),
-    ("result", _TEXT, "running, complete, partial, ceiling, interrupted, server lost"),
+    ("result", _TEXT, "running, complete, partial, ceiling, interrupted, server lost, failed"),
     ("tool_version", _TEXT, "of clearml-snapshot"),
     ("tasks_refreshed", _number("tasks"), "tasks of which only the metadata was read again"),
     ("tasks_gone", _number("tasks"), "tasks newly gone from the server"),
+    ("tasks_unread", _number("tasks"), "selected tasks that were not read before the run ended"),
+    ("tasks_shrunk", _number("tasks"), "tasks of which the server has fewer points than before"),
+    ("tasks_lost", _number("tasks"), "tasks of which the server lost points before they were read"),
+    ("warnings", _TEXTS, "what somebody should look at, one sentence each"),
+    ("error", _TEXT, "why the run failed; NULL: it did not"),
     required=frozenset({"export_id", "started", "result"}),
 )
 """One row an export run."""

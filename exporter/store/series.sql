@@ -82,7 +82,9 @@ SELECT
     server_last,
     server_min,
     server_max,
-    server_count
+    server_count,
+    server_min_iteration,
+    server_max_iteration
 FROM grouped
 LEFT JOIN claims USING (task_id, metric, variant)
 ORDER BY metric, variant, task_id;

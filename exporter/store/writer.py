@@ -43,6 +43,8 @@ CLAIMS: Final = pa.schema(
             "server_min",
             "server_max",
             "server_count",
+            "server_min_iteration",
+            "server_max_iteration",
         )
     ]
 )
