@@ -121,9 +121,21 @@ def read_batches(
 
 @contextmanager
 def _opened(path: Path | str, texts: list[str]) -> Iterator[pq.ParquetFile]:
-    """Open a part file; what cannot be read of it inside the block is damage."""
+    """Open a part file; what cannot be read of it inside the block is damage.
+
+    Args:
+        path: the file.
+        texts: columns to read as dictionaries; those that an older format lacks are passed over.
+    """
     try:
-        with pq.ParquetFile(path, read_dictionary=texts, page_checksum_verification=True) as file:
+        metadata = pq.read_metadata(path)
+        present = set(metadata.schema.names)
+        with pq.ParquetFile(
+            path,
+            metadata=metadata,
+            read_dictionary=[name for name in texts if name in present],
+            page_checksum_verification=True,
+        ) as file:
             yield file
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(

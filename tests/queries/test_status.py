@@ -159,7 +159,7 @@ def _claimed(
                 )
             )
         rows = [
-            dict(zip(CLAIMS.names, ("a", "loss", variant, *claim), strict=True))
+            dict(zip(CLAIMS.names, ("a", "loss", variant, *claim, None, None), strict=True))
             for variant, claim in claims.items()
             if claim is not None
         ]

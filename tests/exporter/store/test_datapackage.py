@@ -11,6 +11,7 @@ import pytest
 
 from clearml_snapshot.exporter.store.datapackage import descriptor
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.layout import FORMAT_VERSION
 from clearml_snapshot.exporter.store.snapshots import read_header, read_snapshot
 
 STANDARD_TYPES: Final = {
@@ -47,7 +48,7 @@ def test_it_is_a_data_package_of_version_2(package: dict[str, Any], folder: Path
     header = read_header(folder)
     assert package["$schema"] == "https://datapackage.org/profiles/2.0/datapackage.json"
     assert package["created"] == header["created_at"]
-    assert package["version"] == "3.1.0"
+    assert package["version"] == f"{FORMAT_VERSION}.1.0"
     assert package["sources"] == [
         {"title": "the ClearML server http://localhost:8008", "path": "http://localhost:8008"}
     ]

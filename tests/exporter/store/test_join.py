@@ -123,7 +123,7 @@ def write(tmp_path: Path, points: Call) -> Write:
 def _claims(task: Stored) -> pa.Table | None:
     if task.claim is None:
         return None
-    said = (task.task_id, *TRAIN, None, *task.claim)
+    said = (task.task_id, *TRAIN, None, *task.claim, None, None)
     return pa.Table.from_pylist([dict(zip(CLAIMS.names, said, strict=True))], CLAIMS)
 
 

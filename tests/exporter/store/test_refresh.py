@@ -77,7 +77,7 @@ def _commit_with_claims(
     for task_id, rows in tasks.items():
         buffer = PointBuffer(stage, "p")
         buffer.add(points(rows))
-        claim = [[task_id], ["loss"], ["train"], [1.5], [2.5], [3.5], [4]]
+        claim = [[task_id], ["loss"], ["train"], [1.5], [2.5], [3.5], [4], [0], [1]]
         claims = pa.table(dict(zip(CLAIMS.names, claim, strict=True)))
         stage.add(task_row(task_id, "p"), (), buffer.finish(), claims)
     return dataset.commit(stage, server={}, selections=None, export_row=export_row("first"))

@@ -116,14 +116,17 @@ def test_the_servers_claims_stand_beside_what_was_computed(
             buffer.add(points(line(task_id, [1.0, 2.0])))
             claims = CLAIMS.empty_table()
             if task_id == "a":
-                row = ["a", "loss", "train", 2.5, 0.5, 9.0, 17]
+                row = ["a", "loss", "train", 2.5, 0.5, 9.0, 17, -1, 8]
                 claims = pa.Table.from_pylist([dict(zip(CLAIMS.names, row, strict=True))], CLAIMS)
             stage.add(task_row(task_id, "p"), (), buffer.finish(), claims)
         snapshot = dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
-    sql = "SELECT task_id, last, server_last, server_min, server_max, server_count FROM series"
+    sql = (
+        "SELECT task_id, last, server_last, server_min, server_max, server_count, "
+        "server_min_iteration, server_max_iteration FROM series"
+    )
     assert ask(snapshot.root, sql + " ORDER BY 1") == [
-        ("a", 2.0, 2.5, 0.5, 9.0, 17),
-        ("b", 2.0, None, None, None, None),
+        ("a", 2.0, 2.5, 0.5, 9.0, 17, -1, 8),
+        ("b", 2.0, None, None, None, None, None, None),
     ]
 
 
@@ -175,7 +178,8 @@ def test_more_series_than_are_computed_at_once(
     claims = page.select(["task_id", "metric", "variant"])
     for name in ("server_last", "server_min", "server_max"):
         claims = claims.append_column(name, page["value"])
-    claims = claims.append_column("server_count", page["iteration"])
+    for name in ("server_count", "server_min_iteration", "server_max_iteration"):
+        claims = claims.append_column(name, page["iteration"])
     with writing(tmp_path / "data") as dataset:
         stage = dataset.new_stage()
         buffer = PointBuffer(stage, "p")

@@ -2,7 +2,6 @@
 
 import errno
 import io
-import json
 import os
 import shutil
 import stat
@@ -28,6 +27,7 @@ from clearml_snapshot.exporter.store.unpack import unpack
 from clearml_snapshot.exporter.store.verify import verify
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.own import folders
+from tests.exporter.store.test_versions import make_older
 
 Call = Callable[..., Any]
 
@@ -186,8 +186,7 @@ def test_zipped_anew_by_something_else(
 def test_an_older_format_has_no_hashes_of_its_texts(root: Path, pack: Path, tmp_path: Path) -> None:
     older = tmp_path / "older"
     shutil.copytree(root, older)
-    header = json.loads((older / "snapshot.json").read_text()) | {"format_version": 2}
-    (older / "snapshot.json").write_text(json.dumps(header))
+    make_older(older, 2)
     (older / "SHA256SUMS").unlink()
     (older / "datapackage.json").unlink()
     with pack.open("wb") as stream:

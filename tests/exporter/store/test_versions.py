@@ -32,6 +32,7 @@ def make_older(folder: Path, version: int) -> None:
             pq.write_table(pq.read_table(file, partitioning=None).drop_columns(newer), file)
             content = file.read_bytes()
             entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
+    header["totals"]["bytes"] = sum(entry["bytes"] for entry in header["files"])
     path.write_text(json.dumps(header))
 
 
