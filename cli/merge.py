@@ -90,19 +90,19 @@ def _summary(joined: "Joined") -> Iterator[str]:
         )
     if left.tasks:
         yield (
-            f"look: {counted(left.tasks, 'task')} run again since an older copy, of which "
+            f"warning: {counted(left.tasks, 'task')} run again since an older copy, of which "
             f"{left.series:,} series ({counted(left.points, 'point')}) are left out"
         )
     if joined.fewer:
         ids = ", ".join(joined.fewer[:_TOLD_IDS]) + ", …" * (len(joined.fewer) > _TOLD_IDS)
         yield (
-            f"look: of {counted(len(joined.fewer), 'task')} a copy that was not taken has more "
+            f"warning: of {counted(len(joined.fewer), 'task')} a copy that was not taken has more "
             f"points ({joined.fewer_points:,}): {ids}"
         )
     if joined.poorer:
         yield (
-            f"look: {counted(joined.poorer, 'task')} without what a pack left out, though another "
-            "copy has it; no export brings it back, so merge what was packed instead"
+            f"warning: {counted(joined.poorer, 'task')} without what a pack left out, though "
+            "another copy has it; no export brings it back, so merge what was packed instead"
         )
     held = joined.totals
     yield f"merged: {counted(held['tasks'], 'task')}, {counted(held['points'], 'point')}"

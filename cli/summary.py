@@ -42,7 +42,7 @@ def _done(report: ExportReport) -> Iterator[str]:
         yield f"redacted: {values} taken for credentials (--keep-secrets)"
     yield from (f"left out: {text}" for text in report.left_out)
     yield from _problems(report)
-    yield from (f"look: {text}" for text in report.alarms)
+    yield from (f"warning: {text}" for text in report.warnings)
     yield (
         f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} repeated), "
         f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
@@ -61,7 +61,7 @@ def _expected(report: Forecast) -> Iterator[str]:
         f"{report.tasks_gone:,} gone from the server"
     )
     yield f"points: {_points_to_read(report)}"
-    yield from (f"look: {text}" for text in report.alarms)
+    yield from (f"warning: {text}" for text in report.warnings)
     about = "at least" if report.tasks_uncounted else "about"
     yield (
         f"an export would send {about} {counted(report.requests, 'request')}; this dry run took "

@@ -67,7 +67,7 @@ def forecast(
         tasks_refreshed=sum(one.task.task_id not in expected for one in planned),
         tasks_unchanged=len(plan.unchanged),
         tasks_gone=len(agenda.survey.gone),
-        alarms=tuple(agenda.survey.alarms),
+        warnings=tuple(agenda.survey.warnings),
         points=sum(counts) if counts or not expected else None,
         tasks_uncounted=len(expected) - len(counts),
         requests=traffic.requests + sum(_requests(one, expected) for one in planned),

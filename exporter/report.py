@@ -40,7 +40,7 @@ class ExportReport:
     tasks_shrunk: int
     """Of those read again, tasks of which the server has less than is stored; that stays too."""
     problems: tuple[Problem, ...]
-    alarms: tuple[str, ...]
+    warnings: tuple[str, ...]
     """What somebody should look at, beside single tasks."""
     points: int
     """Fetched by this run."""
@@ -78,7 +78,7 @@ class ExportReport:
             return ExitCode.INTERRUPTED
         if self.result == "ceiling":
             return ExitCode.CEILING
-        return ExitCode.PARTIAL if self.problems or self.alarms else ExitCode.COMPLETE
+        return ExitCode.PARTIAL if self.problems or self.warnings else ExitCode.COMPLETE
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""
@@ -99,7 +99,7 @@ class Forecast:
     """At most so many need only their metadata; those whose points the server is asked about."""
     tasks_unchanged: int
     tasks_gone: int
-    alarms: tuple[str, ...]
+    warnings: tuple[str, ...]
     points: int | None
     """Points to read, by the server's own summaries; overwritten ones count more than once. None:
     it counts those of none of the tasks."""
@@ -114,7 +114,7 @@ class Forecast:
     @property
     def exit_code(self) -> ExitCode:
         """How the command ends."""
-        return ExitCode.PARTIAL if self.alarms else ExitCode.COMPLETE
+        return ExitCode.PARTIAL if self.warnings else ExitCode.COMPLETE
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""

@@ -1,25 +1,22 @@
 """An export from end to end: list → plan → fetch → stage → commit."""
 
-import json
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
 from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
 from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.interrupt import first_interrupt
-from clearml_snapshot.exporter.known import monitor_points, stored_reports
+from clearml_snapshot.exporter.known import stored_reports
 from clearml_snapshot.exporter.pace import StoppedError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
-from clearml_snapshot.exporter.report import ExportReport, Problem, Result
+from clearml_snapshot.exporter.report import ExportReport, Result
+from clearml_snapshot.exporter.run_result import Run, export_row, make_report
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
 from clearml_snapshot.exporter.store.shapes import StoredShapes
@@ -31,26 +28,6 @@ _CHECKPOINT_POINTS: Final = 5_000_000
 _CHECKPOINT_TASKS: Final = 20_000
 _COMMIT_SHARE: Final = 20
 """A checkpoint waits for so many times as long as the last one took."""
-
-
-@dataclass
-class _Run:
-    """One export while it runs."""
-
-    server: Server
-    options: ExportOptions
-    progress: Progress
-    dataset: Dataset
-    agenda: Agenda
-    taker: Taker
-    stage: Stage
-    """Collects what comes until the next commit."""
-    clock: float
-    export_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-
-    @property
-    def problems(self) -> list[Problem]:
-        return [*self.agenda.survey.problems, *self.taker.problems]
 
 
 def export(
@@ -92,7 +69,7 @@ def export(
             stored = StoredShapes(snapshot, again)
             taker = Taker(api.host, api.web_host, snapshot, stored, options.accept_loss)
             stage = dataset.new_stage()
-            return _export(_Run(server, options, progress, dataset, agenda, taker, stage, clock))
+            return _export(Run(server, options, progress, dataset, agenda, taker, stage, clock))
         finally:
             server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
             progress.end()
@@ -151,16 +128,16 @@ def _unmade_if_refused(folder: Path) -> Iterator[None]:
         raise
 
 
-def _export(run: _Run) -> ExportReport:
+def _export(run: Run) -> ExportReport:
     plan = run.agenda.plan
     run.progress.begin(len(plan.to_read), len(plan.unchanged))
     result, lost = _fetch_and_commit(run)
     if lost is not None:
         raise lost
-    return _report(run, result)
+    return make_report(run, result)
 
 
-def _fetch_and_commit(run: _Run) -> tuple[Result, ServerError | None]:
+def _fetch_and_commit(run: Run) -> tuple[Result, ServerError | None]:
     """Read the plan's tasks and commit them; whatever ends this early, what is whole is kept."""
     result: Result = "complete"
     lost = None
@@ -180,13 +157,13 @@ def _fetch_and_commit(run: _Run) -> tuple[Result, ServerError | None]:
             result, lost = "server lost", error
         if lost is not None and not run.stage.task_ids:
             return result, lost
-        if result == "complete" and (run.problems or run.agenda.survey.alarms):
+        if result == "complete" and (run.problems or run.agenda.survey.warnings):
             result = "partial"
         _commit(run, result)
     return result, lost
 
 
-def _fetch(run: _Run) -> None:
+def _fetch(run: Run) -> None:
     """Read and take every task of the plan, with checkpoints on the way."""
     committed_at, commit_took = time.monotonic(), 0.0
     redactor = Redactor(run.options.keep_secrets)
@@ -202,7 +179,7 @@ def _fetch(run: _Run) -> None:
                 commit_took = time.monotonic() - committed_at
 
 
-def _how(run: _Run) -> FetchOptions:
+def _how(run: Run) -> FetchOptions:
     in_doubt = [one.task.task_id for one in run.agenda.plan.to_read if one.points == "ask"]
     reports = stored_reports(run.dataset.snapshot, in_doubt)
     return FetchOptions(run.options.workers, run.options.with_params, reports)
@@ -212,13 +189,13 @@ def _is_due(stage: Stage) -> bool:
     return stage.points >= _CHECKPOINT_POINTS or len(stage.task_ids) >= _CHECKPOINT_TASKS
 
 
-def _checkpoint(run: _Run) -> None:
+def _checkpoint(run: Run) -> None:
     stage, run.stage = run.stage, run.dataset.new_stage()
     _commit(run, "running", stage)
     run.progress.committed(len(stage.task_ids))
 
 
-def _commit(run: _Run, result: str, stage: Stage | None = None) -> None:
+def _commit(run: Run, result: str, stage: Stage | None = None) -> None:
     is_checkpoint = result == "running"
     api, identity = run.server.api, run.server.identity
     run.dataset.commit(
@@ -231,64 +208,8 @@ def _commit(run: _Run, result: str, stage: Stage | None = None) -> None:
             "company": identity.company_name,
         },
         selections=[one.as_json() for one in run.agenda.remembered],
-        export_row=_export_row(run, result, None if is_checkpoint else datetime.now(UTC)),
+        export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC)),
         keep=run.options.keep,
         checkpoint=is_checkpoint,
         compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
-    )
-
-
-def _export_row(run: _Run, result: str, finished: datetime | None) -> dict[str, Any]:
-    states = [problem.state for problem in run.problems]
-    counts, traffic = run.taker.counts, run.server.api.traffic
-    return {
-        "export_id": run.export_id,
-        "started": run.agenda.begun,
-        "finished": finished,
-        "server": run.server.api.host,
-        "user": run.server.identity.user_name,
-        "selections": json.dumps(run.agenda.survey.words, ensure_ascii=False),
-        "tasks_new": counts.new,
-        "tasks_changed": counts.changed,
-        "tasks_refreshed": counts.refreshed,
-        "tasks_unchanged": len(run.agenda.plan.unchanged),
-        "tasks_partial": states.count("partial"),
-        "tasks_failed": states.count("failed"),
-        "tasks_gone": counts.gone,
-        "points": counts.points,
-        "requests": traffic.requests,
-        "bytes": traffic.bytes,
-        "result": result,
-        "tool_version": version("clearml-snapshot"),
-    }
-
-
-def _report(run: _Run, result: Result) -> ExportReport:
-    snapshot = run.dataset.snapshot
-    assert snapshot is not None
-    counts, traffic, survey = run.taker.counts, run.server.api.traffic, run.agenda.survey
-    return ExportReport(
-        result=result,
-        server=run.server.api.host,
-        user=run.server.identity.user_name,
-        selections=tuple(survey.words),
-        tasks_new=counts.new,
-        tasks_changed=counts.changed,
-        tasks_refreshed=counts.refreshed,
-        tasks_unchanged=len(run.agenda.plan.unchanged),
-        tasks_gone=counts.gone,
-        tasks_shrunk=counts.shrunk,
-        problems=tuple(run.problems),
-        alarms=tuple(survey.alarms),
-        points=counts.points,
-        points_bad=counts.points_bad,
-        redacted=counts.redacted,
-        requests=traffic.requests,
-        retries=traffic.retries,
-        bytes=traffic.bytes,
-        seconds=time.monotonic() - run.clock,
-        totals=asdict(snapshot.totals),
-        monitor_points=monitor_points(snapshot),
-        left_out=tuple(survey.left_out),
-        snapshot=snapshot.root,
     )

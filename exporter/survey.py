@@ -43,7 +43,7 @@ class Survey:
     left_out: list[str] = field(default_factory=list)
     """What the filters leave out, and the option that brings it."""
     problems: list[Problem] = field(default_factory=list)
-    alarms: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     """What somebody should look at, beside single tasks."""
     matched: dict[Selection, int] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
@@ -121,17 +121,17 @@ class Surveyor:
         except NoSuchNameError as error:
             if is_new:
                 raise
-            survey.alarms.append(f"a remembered selection matches nothing any more: {error}")
+            survey.warnings.append(f"a remembered selection matches nothing any more: {error}")
             return
         except UsageError as error:
             if is_new:
                 raise
-            survey.alarms.append(f"a remembered selection cannot be meant any more: {error}")
+            survey.warnings.append(f"a remembered selection cannot be meant any more: {error}")
             survey.is_incomplete = True
             return
         survey.matched[selection] = len(listing.tasks)
         if matched and not listing.tasks:
-            survey.alarms.append(
+            survey.warnings.append(
                 f"a remembered selection matches nothing any more: {survey.words[-1]}"
             )
         for task, metrics in zip(listing.tasks, asked, strict=True):
@@ -194,7 +194,9 @@ class Surveyor:
         names = read_names(self.api, asked, self.identity.user_id)
         if not is_new:
             asked, dead = living_filter(asked, names, self.now)
-            survey.alarms += [f"a remembered selection names what is gone: {text}" for text in dead]
+            survey.warnings += [
+                f"a remembered selection names what is gone: {text}" for text in dead
+            ]
         return resolve(asked, names, self.now)
 
     def _note_missing(
@@ -233,7 +235,7 @@ class Surveyor:
         there = sum(one.state != "gone" for one in self.known.values())
         is_odd = len(vanished) > max(_MOST_VANISHED, _MOST_VANISHED_SHARE * there)
         if is_odd and not self.accept_loss:
-            survey.alarms.append(
+            survey.warnings.append(
                 f"{len(vanished):,} of {there:,} stored tasks vanished from {self.api.host} at "
                 "once: is it the right server, has this user lost a permission? None is marked "
                 "as gone (--accept-loss does it)"

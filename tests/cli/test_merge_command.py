@@ -85,8 +85,8 @@ def test_packs_are_merged_and_what_they_left_out_is_told(
     lines = capsys.readouterr().err.splitlines()
     (told,) = [line for line in lines if line.startswith("  not in this pack, users")]
     assert told.startswith("  not in this pack, users: tasks.user_id")
-    look = "look: 2 tasks without what a pack left out, though another copy has it"
-    assert [line.partition(";")[0] for line in lines if line.startswith(look)] == [look]
+    start = "warning: 2 tasks without what a pack left out, though another copy has it"
+    assert [line.partition(";")[0] for line in lines if line.startswith(start)] == [start]
     owners = [row["user_id"] for row in rows(open_snapshot(both), "tasks", ["user_id"])]
     assert owners.count(None) == 2
     assert main(["verify", str(both)]) == 0

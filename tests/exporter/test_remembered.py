@@ -35,7 +35,7 @@ def test_an_excluded_metric_that_a_new_task_lacks(
     home.export(Selection(exclude_metrics=(":monitor:*",)))
     fresh = add(database, "fresh")
     report = home.export(all_tasks=False)
-    assert (report.exit_code, report.alarms) == (0, ())
+    assert (report.exit_code, report.warnings) == (0, ())
     home.check(fresh)
     curve(database, fresh, ":monitor:gpu", 0, 5, 0.0)
     home.export(all_tasks=False)
@@ -84,7 +84,7 @@ def test_one_of_several_names_goes(name: str, take_home: TakeHome, database: Dat
     database.edit(other, tags=[])
     fresh = add(database, "fresh", tags=["kept"])
     report = home.export(all_tasks=False)
-    assert [alarm in text for text in report.alarms] == ([True] if alarm else [])
+    assert [alarm in text for text in report.warnings] == ([True] if alarm else [])
     assert home.tasks()[fresh]["selected"]
     with pytest.raises(NoSuchNameError):
         home.export(Selection(TaskFilter(projects=("team", "audio"), limit=5)))
@@ -100,7 +100,7 @@ def test_a_metric_that_became_ambiguous_stops_only_its_selection(
     fresh = add(database, "two")
     report = home.export(all_tasks=False)
     assert report.exit_code == 3
-    assert "cannot be meant any more: metric 'LOSS' can be read as" in report.alarms[0]
+    assert "cannot be meant any more: metric 'LOSS' can be read as" in report.warnings[0]
     home.check(fresh)
     assert home.tasks()[task]["selected"]
 

@@ -344,7 +344,7 @@ def test_many_at_once_are_no_clean_up(
         database.delete_task(task)
     report, _ = again(home)
     assert report.tasks_gone == marked
-    assert bool(report.alarms) == (not marked)
+    assert bool(report.warnings) == (not marked)
     assert report.exit_code == (0 if marked else 3)
     states = [row["state"] for row in home.tasks().values()]
     assert states.count("gone") == marked
@@ -376,7 +376,7 @@ def test_no_longer_selected_is_read_once_more_and_then_left(
     database.set_status(task, "completed")
     report = home.export(all_tasks=False)
     assert (report.tasks_changed, report.exit_code) == (1, 3)
-    assert "matches nothing any more" in report.alarms[0]
+    assert "matches nothing any more" in report.warnings[0]
     assert (home.tasks()[task]["selected"], home.tasks()[task]["status"]) == (False, "completed")
     home.check(task)
     curve(database, task, "loss", 60, 61, 0.0)
@@ -443,7 +443,7 @@ def test_a_selection_that_used_to_match_is_missed(
     for _ in range(2):
         report = home.export(all_tasks=False)
         assert report.exit_code == 3
-        assert "matches nothing any more" in report.alarms[0]
+        assert "matches nothing any more" in report.warnings[0]
     assert report.tasks_failed == 0
     home.check()
     assert [row["selected"] for row in home.tasks().values()].count(False) == 3

@@ -1,0 +1,102 @@
+"""What one run of ``export`` has done: its row in ``exports``, and its report."""
+
+import json
+import time
+import uuid
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server
+from clearml_snapshot.exporter.known import monitor_points
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.report import ExportReport, Problem, Result
+from clearml_snapshot.exporter.store.dataset import Dataset
+from clearml_snapshot.exporter.store.writer import Stage
+from clearml_snapshot.exporter.taking import Taker
+
+
+@dataclass
+class Run:
+    """One export while it runs."""
+
+    server: Server
+    options: ExportOptions
+    progress: Progress
+    dataset: Dataset
+    agenda: Agenda
+    taker: Taker
+    stage: Stage
+    """Collects what comes until the next commit."""
+    clock: float
+    export_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The tasks that are not complete, from the listing and from reading."""
+        return [*self.agenda.survey.problems, *self.taker.problems]
+
+
+def export_row(run: Run, result: str, finished: datetime | None) -> dict[str, Any]:
+    """Give the row of ``exports`` for a run, as far as it has come.
+
+    Args:
+        run: the run.
+        result: ``running`` for a checkpoint, else how it ended.
+        finished: when it ended; None for a checkpoint.
+    """
+    states = [problem.state for problem in run.problems]
+    counts, traffic = run.taker.counts, run.server.api.traffic
+    return {
+        "export_id": run.export_id,
+        "started": run.agenda.begun,
+        "finished": finished,
+        "server": run.server.api.host,
+        "user": run.server.identity.user_name,
+        "selections": json.dumps(run.agenda.survey.words, ensure_ascii=False),
+        "tasks_new": counts.new,
+        "tasks_changed": counts.changed,
+        "tasks_refreshed": counts.refreshed,
+        "tasks_unchanged": len(run.agenda.plan.unchanged),
+        "tasks_partial": states.count("partial"),
+        "tasks_failed": states.count("failed"),
+        "tasks_gone": counts.gone,
+        "points": counts.points,
+        "requests": traffic.requests,
+        "bytes": traffic.bytes,
+        "result": result,
+        "tool_version": version("clearml-snapshot"),
+    }
+
+
+def make_report(run: Run, result: Result) -> ExportReport:
+    """Give the report of a run that has committed."""
+    snapshot = run.dataset.snapshot
+    assert snapshot is not None
+    counts, traffic, survey = run.taker.counts, run.server.api.traffic, run.agenda.survey
+    return ExportReport(
+        result=result,
+        server=run.server.api.host,
+        user=run.server.identity.user_name,
+        selections=tuple(survey.words),
+        tasks_new=counts.new,
+        tasks_changed=counts.changed,
+        tasks_refreshed=counts.refreshed,
+        tasks_unchanged=len(run.agenda.plan.unchanged),
+        tasks_gone=counts.gone,
+        tasks_shrunk=counts.shrunk,
+        problems=tuple(run.problems),
+        warnings=tuple(survey.warnings),
+        points=counts.points,
+        points_bad=counts.points_bad,
+        redacted=counts.redacted,
+        requests=traffic.requests,
+        retries=traffic.retries,
+        bytes=traffic.bytes,
+        seconds=time.monotonic() - run.clock,
+        totals=asdict(snapshot.totals),
+        monitor_points=monitor_points(snapshot),
+        left_out=tuple(survey.left_out),
+        snapshot=snapshot.root,
+    )
