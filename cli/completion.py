@@ -70,6 +70,7 @@ def _stored(
 
     from clearml_snapshot.cli.opening import which
     from clearml_snapshot.exporter.errors import SnapshotError
+    from clearml_snapshot.exporter.store.literal import literals
     from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
     try:
@@ -79,7 +80,7 @@ def _stored(
                 rows = connection.execute(
                     f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
                     "WHERE starts_with(one, $2) ORDER BY ALL LIMIT $3",
-                    [found.paths(table), incomplete, MOST],
+                    [literals(found.paths(table)), incomplete, MOST],
                 ).fetchall()
                 if rows:
                     return [name for (name,) in rows]

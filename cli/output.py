@@ -190,17 +190,24 @@ def _write_database(
     """Replace one table of a DuckDB file, in one transaction; its other tables stay."""
     import duckdb
 
+    from clearml_snapshot.exporter.store import literal
+
     if options.format is not None:
         raise UsageError(f"-o {path} is a database and takes no --format")
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"-o {path}: this is no file in an existing directory")
+    if not literal.can_hold_database(path):
+        raise UsageError(
+            f"-o {path}: DuckDB writes no database below a folder whose name holds ? or a "
+            "backslash; give another place"
+        )
     table = (options.table or name).replace('"', '""')
     try:
         with (
-            duckdb.connect(str(path)) as database,
+            duckdb.connect(literal.literal(path)) as database,
             Rows(relation).typed.to_arrow_reader() as answer,
         ):
             database.register("answer", answer)
             database.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM answer')
     except duckdb.Error as error:
-        raise SnapshotError(f"cannot write {path}: {str(error).splitlines()[0]}") from None
+        raise SnapshotError(f"cannot write {path}: {' '.join(str(error).split())}") from None

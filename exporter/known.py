@@ -9,6 +9,7 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.selection import Remembered
+from clearml_snapshot.exporter.store.literal import literals
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import rows
 
@@ -42,7 +43,7 @@ def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict
         "SELECT task_id, sum(server_count) FROM read_parquet($files) "
         "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) "
         "GROUP BY task_id HAVING count(*) = count(server_count)",
-        files=snapshot.paths("series"),
+        files=literals(snapshot.paths("series")),
         ids=sorted(task_ids),
     )
     return {task_id: int(reports) for task_id, reports in sums}
@@ -56,7 +57,7 @@ def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[
     for metric, variant in _ask(
         "SELECT DISTINCT metric, variant FROM read_parquet($files) "
         "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
-        files=snapshot.paths("series"),
+        files=literals(snapshot.paths("series")),
         ids=sorted(task_ids),
     ):
         series.setdefault(metric, set()).add(variant)
@@ -83,7 +84,7 @@ def monitor_points(snapshot: Snapshot) -> int:
     """Count the points of ``:monitor:*`` metrics."""
     ((points,),) = _ask(
         "SELECT coalesce(sum(n), 0) FROM read_parquet($files) WHERE starts_with(metric, $prefix)",
-        files=snapshot.paths("series"),
+        files=literals(snapshot.paths("series")),
         prefix=MONITOR_PREFIX,
     )
     return int(points)

@@ -11,7 +11,8 @@ import duckdb
 import platformdirs
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
-from clearml_snapshot.exporter.store.layout import NO_PROJECT, TABLE_NAMES, lacking
+from clearml_snapshot.exporter.store.layout import TABLE_NAMES, lacking
+from clearml_snapshot.exporter.store.literal import is_pattern, literal, literals
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.messages import in_one_line
@@ -110,9 +111,9 @@ def confine(
         folders: of these too each file that is there now; links are not followed.
 
     Raises:
-        UsageError: one of them is no folder, or cannot be read.
+        UsageError: one of them is not a folder, cannot be read, or has a name that SQL cannot say.
     """
-    allowed = [path for one in snapshots for table in TABLE_NAMES for path in one.paths(table)]
+    allowed = literals(p for one in snapshots for table in TABLE_NAMES for p in one.paths(table))
     allowed += [path for folder in folders for path in _files_below(folder)]
     connection.execute(f"SET allowed_paths = {_list(allowed)}")
     connection.execute("SET enable_external_access = false")
@@ -157,6 +158,11 @@ def _files_below(folder: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise UsageError(f"cannot read the folder {error.filename}: {error.strerror}")
 
+    if is_pattern(str(folder.resolve())):
+        raise UsageError(
+            f"SQL cannot name a file of {folder}: DuckDB takes * ? [ in a path for a pattern; "
+            "rename the folder"
+        )
     for parent, _, names in os.walk(folder.resolve(), onerror=refuse):
         for name in sorted(names):
             path = Path(parent, name)
@@ -166,21 +172,13 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 def _reading(table: str, snapshot: Snapshot) -> str:
     """Write the SELECT over a table's files: an explicit list, never a glob."""
-    files = _list(snapshot.paths(table))
+    files = _list(literals(snapshot.paths(table)))
     missing = lacking(table, snapshot.format_version).items()
     newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
-    if table != "scalars":
-        return f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = false)"
-    if not any("=" in part for part in snapshot.root.parts):
-        return (
-            f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = true, "
-            "hive_types_autocast = false)"
-        )
-    # A folder above, such as metric=loss/, would be taken for a partition and replace a column.
-    folder = "url_decode(parse_path(filename)[-2][length('project_id=') + 1:])"
+    partitions = "true" if table == "scalars" else "false"
     return (
-        f"SELECT * EXCLUDE (filename){newer}, nullif({folder}, '{NO_PROJECT}') AS project_id "
-        f"FROM read_parquet({files}, hive_partitioning = false, filename = true)"
+        f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = {partitions}, "
+        "hive_types_autocast = false)"
     )
 
 
@@ -198,4 +196,4 @@ def _spill_folder() -> str:
         cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError:
         return ""
-    return str(cache / f"spill-{os.getpid()}")
+    return literal(cache / f"spill-{os.getpid()}")

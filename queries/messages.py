@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.store.literal import spelt
 
 _KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
@@ -69,7 +70,7 @@ def _is_damage(error: duckdb.Error) -> bool:
 
 def in_one_line(error: duckdb.Error) -> str:
     """Keep what is wrong and where; drop the kind of the error and the quoted line."""
-    text = str(error)
+    text = spelt(str(error))
     position = _POSITION.search(text)
     what = _KIND.sub("", text[: position.start()] if position else text)
     line = " ".join(what.split())

@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from clearml_snapshot.exporter.store.literal import literals
 from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import TaskPoints
@@ -73,7 +74,7 @@ class StoredShapes:
                 "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "
                 "server_count, server_min, server_max FROM read_parquet($files) "
                 "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
-                {"files": self._snapshot.paths("series"), "ids": ids},
+                {"files": literals(self._snapshot.paths("series")), "ids": ids},
             ).fetchall()
         found: dict[str, dict[Name, Shape]] = {}
         for task_id, metric, variant, *outline in rows:

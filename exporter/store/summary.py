@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.store.encode import row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.literal import literal, literals
 
 _MEMORY: Final = "96MB"
 """DuckDB spills to disk beyond this; the whole export has 400 MB."""
@@ -32,15 +33,15 @@ def write_series(
         spill: a folder for what does not fit into memory.
     """
     pa.default_memory_pool().release_unused()  # DuckDB has its own
-    points = [str(path) for path in scalars]
+    points = literals(scalars)
     with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET temp_directory = $spill", {"spill": str(spill)})
+        connection.execute("SET temp_directory = $spill", {"spill": literal(spill)})
         buckets = _buckets(connection, points)
         for bucket in range(buckets):
             parameters = {
                 "files": points,
-                "claims": [str(path) for path in claims],
+                "claims": literals(claims),
                 "buckets": buckets,
                 "bucket": bucket,
             }

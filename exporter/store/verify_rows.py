@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.store.literal import literal, literals, spelt
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.summary import write_series
 from clearml_snapshot.exporter.store.writer import CLAIMS
@@ -54,19 +55,18 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
     try:
         with ExitStack() as stack:
             scratch = Path(stack.enter_context(_scratch()))
-            root = _plain_root(snapshot, scratch)
             connection = stack.enter_context(_connect(scratch))
-            _make_views(connection, snapshot, root)
+            _make_views(connection, snapshot)
             yield from _told(connection, "verify_keys")
             yield from _totals(connection, snapshot)
             for slab in slabs(connection.execute(_sql("verify_metrics")).fetchall()):
                 yield from _told(connection, "verify_unique", asdict(slab))
-            _compute(connection, snapshot, root, scratch)
+            _compute(connection, snapshot, scratch)
             yield from _told(connection, "verify_points")
             yield from _told(connection, "verify_series")
     except (duckdb.Error, pa.ArrowException) as error:
         # Whole by its hash and yet unreadable: it was written so.
-        yield f"the rows cannot be read: {' '.join(str(error).split())}"
+        yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
 
 
 @contextmanager
@@ -79,30 +79,17 @@ def _scratch() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _plain_root(snapshot: Snapshot, scratch: Path) -> Path:
-    """Reach the snapshot by a path without ``=``: DuckDB takes such folders for partitions."""
-    if not any("=" in part for part in snapshot.root.parts):
-        return snapshot.root
-    link = scratch / "snapshot"
-    link.symlink_to(snapshot.root, target_is_directory=True)
-    return link
-
-
 def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    spill = {"temp_directory": str(scratch / "spill")}
+    spill = {"temp_directory": literal(scratch / "spill")}
     connection = duckdb.connect(config={"memory_limit": _MEMORY, **spill})
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("SET preserve_insertion_order = false")
     return connection
 
 
-def _paths(snapshot: Snapshot, root: Path, table: str) -> list[str]:
-    return [str(root / entry.path) for entry in snapshot.files if entry.table == table]
-
-
-def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: Path) -> None:
+def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     for table in ("tasks", "hyperparams", "series", "scalars"):
-        paths = _paths(snapshot, root, table)
+        paths = literals(snapshot.paths(table))
         connection.read_parquet(paths, hive_partitioning=False).create_view(table)
 
 
@@ -142,20 +129,18 @@ def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[S
             low, held = None, 0
 
 
-def _compute(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, root: Path, scratch: Path
-) -> None:
+def _compute(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scratch: Path) -> None:
     """Compute the series anew, as an export does, and make them the view ``computed``."""
     claims = scratch / "claims.parquet"
     pq.write_table(CLAIMS.empty_table(), claims)
-    points = [Path(path) for path in _paths(snapshot, root, "scalars")]
+    points = [Path(path) for path in snapshot.paths("scalars")]
     numbers = count(1)
 
     def target() -> Path:
         return scratch / f"series-{next(numbers)}.parquet"
 
     written = list(write_series(points, [claims], target, spill=scratch / "spill-series"))
-    paths = [entry.path for entry in written]
+    paths = literals(entry.path for entry in written)
     connection.read_parquet(paths, hive_partitioning=False).create_view("computed")
 
 

@@ -11,7 +11,13 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearml_snapshot.exporter.store.encode import conform, in_memory, write_part, write_sorted
+from clearml_snapshot.exporter.store.encode import (
+    LOCAL,
+    conform,
+    in_memory,
+    write_part,
+    write_sorted,
+)
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import part
 from clearml_snapshot.exporter.store.schema import SERIES, TABLES, is_settled
@@ -187,7 +193,8 @@ class Stage:
     def _write_claims(self) -> None:
         path = staged_path(self.directory)
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.concat_tables([CLAIMS.empty_table(), *self._claims]), path)
+        rows = pa.concat_tables([CLAIMS.empty_table(), *self._claims])
+        pq.write_table(rows, str(path), filesystem=LOCAL)
         self._claims.clear()
         self._claim_files.append(path)
 

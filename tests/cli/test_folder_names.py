@@ -1,0 +1,96 @@
+"""Datasets in folders whose names mean something to DuckDB, pyarrow, a shell or an archive."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from clearml_snapshot.exporter.standin.server import StandIn
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+HERE = (
+    *("run[1]", "a*b", "what?", "{x,y}", "lr=0.1", "metric=loss", "project_id=zz", "task_id=1"),
+    *("-a b:c's", '"%41#~ünï', "n\nl $x `y`", "b\\[1] \\"),
+)
+"""Folders, one in the other."""
+BESIDE = ("run1", "aab", "whatx", "x", "lr", "m", "p", "t", "-a", "A", "n", "b1")
+"""Folders that these would be read as."""
+
+
+def test_every_command_reads_the_folder_that_it_is_given(
+    server: StandIn, run_here: Run, history: Path, tmp_path: Path
+) -> None:
+    here, there = tmp_path.joinpath(*HERE), tmp_path.joinpath(*BESIDE)
+    here.mkdir(parents=True)
+    there.mkdir(parents=True)
+    shutil.copytree(history, there / "data", symlinks=True)
+
+    def run(*arguments: str, cwd: Path = here) -> str:
+        done = run_here(*arguments, cwd=cwd)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    run("export", "--all", "-q")
+    first, moved = list(server.database.tasks)[:2]
+    server.database.continue_task(first)
+    events = [{"metric": "metric 0", "variant": "variant 0", "iter": 20, "value": 900.5}]
+    server.database.report(first, events)
+    server.database.set_status(first, "completed")
+    server.database.move(moved, server.database.add_project("other"))
+    run("export", "-q", "--keep", "3")
+
+    # from far away, by the folder's whole name
+    folder = str(here / "data")
+    top = ["query", "max", "--variant", "variant 0", "--format", "text", "--data"]
+    assert run(*top, folder, cwd=tmp_path) == "900.5\n"
+    assert "whole: " in run("verify", "--", folder, cwd=tmp_path)
+    assert json.loads(run("status", "--format", "json"))["tasks"] == 6
+    counts = "SELECT count(*), count(DISTINCT project_id) FROM scalars"
+    assert run("sql", counts, "--format", "csv").splitlines()[1] == "241,2"
+    assert "900.5" in run("diff", "-1", "--format", "json")
+    with contextlib.chdir(here / "data" / "current"), duckdb.connect() as connection:
+        connection.execute(Path("open.sql").read_text(encoding="utf-8"))
+        assert connection.execute(counts).fetchall() == [(241, 2)]
+
+    run("pack", "-o", "some.zip")
+    run("unpack", "some.zip", "-o", "some")
+    for place in ("some.zip", "some"):
+        assert "whole: " in run("verify", place)
+        assert run(*top, place) == "900.5\n"
+    run("merge", "some", "data", "-o", "both", "-q")
+    assert "whole: " in run("verify", "both")
+    assert run(*top, "both") == "900.5\n"
+    run("query", "max", "-o", "answer.parquet", "-q")
+    refused = run_here("query", "max", "-o", "answer.duckdb", cwd=here)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    with_brackets = tmp_path / "run[1]" / "answer.duckdb"
+    run("query", "max", "-o", str(with_brackets), "-q")
+    assert with_brackets.exists()
+
+
+def test_a_folder_with_a_colon_is_a_folder(server: StandIn, run_here: Run, tmp_path: Path) -> None:
+    def run(*arguments: str) -> Any:
+        return run_here(*arguments, cwd=tmp_path)
+
+    assert run("export", "--all", "-q", "--data", "a:b").returncode == 0
+    assert run("pack", "-o", "c:d.zip", "-q", "--data", "a:b").returncode == 0
+    assert run("verify", "c:d.zip").returncode == 0
+    assert run("query", "max", "-o", "md:e.duckdb", "--data", "c:d.zip").returncode == 0
+    assert (tmp_path / "md:e.duckdb").exists()
+
+
+def test_files_that_sql_cannot_name_are_not_allowed_in_vain(
+    run_here: Run, history: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "run[1]").mkdir()
+    done = run_here(
+        "sql", "SELECT 1", "--allow-files", "run[1]", "--data", str(history), cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "rename the folder" in done.stderr
