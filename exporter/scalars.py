@@ -16,8 +16,8 @@ import pyarrow as pa
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.events import EventPage, decode_page, distinct
-from clearml_snapshot.exporter.listing import FEW_TRIES, SERVER_ERROR, list_variants, listed_series
 from clearml_snapshot.exporter.metrics import MetricChoice, Selector, metric_selectors
+from clearml_snapshot.exporter.series import FEW_TRIES, SERVER_ERROR, list_variants, listed_series
 
 PAGE: Final = 10_000
 """Events a page; the server answers more with an error."""

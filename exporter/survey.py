@@ -9,19 +9,15 @@ from clearml_snapshot.exporter.api import Api, Identity
 from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
 from clearml_snapshot.exporter.known import stored_series
-from clearml_snapshot.exporter.listing import (
-    Listing,
-    list_by_id,
-    list_series,
-    list_tasks,
-    read_names,
-)
+from clearml_snapshot.exporter.listing import Listing, list_by_id, list_tasks
 from clearml_snapshot.exporter.living import living_filter, living_metrics
 from clearml_snapshot.exporter.metrics import EVERY_METRIC, MetricFilter
+from clearml_snapshot.exporter.names import read_names
 from clearml_snapshot.exporter.plan import AskedTask, KnownTask
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.report import Problem
 from clearml_snapshot.exporter.selection import Remembered, Selection, wanted_metrics, whole_ids
+from clearml_snapshot.exporter.series import list_series
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.tasks import Task
 

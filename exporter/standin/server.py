@@ -48,6 +48,8 @@ class StandIn:
         unknown: endpoints that were asked for and are not here.
         gate: tokens: ``gate.token_seconds``, ``gate.revoke_all()``.
         records: listings: ``records.scrolls.seconds``.
+        meanwhile: called with (endpoint, body) before each answer, to change the records between
+            two pages of one list.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class StandIn:
         self.faults = faults if isinstance(faults, FaultPlan) else FaultPlan(faults)
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.unknown: list[str] = []
+        self.meanwhile: Callable[[str, dict[str, Any]], None] = lambda endpoint, body: None
         identity = {"company": self.database.company, "user": user, "company_name": "clearml"}
         identity |= {"user_name": self.database.users[user]["name"], "role": "user"}
         self.gate = Gate(self.access_key, self.secret_key, identity)
@@ -157,6 +160,7 @@ class StandIn:
         meta.actual = _SINCE.get(name, "1.0")
         body = _peek(call.payload)
         self.requests.append((name, body))
+        self.meanwhile(name, body)
         call.fault = self.faults.pick(name, body)
         _refuse(call.fault)
         self.gate.check(authorization)

@@ -13,17 +13,14 @@ from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.configuration import read_configuration
-from clearml_snapshot.exporter.errors import NoSuchNameError, ServerError
-from clearml_snapshot.exporter.filters import TaskFilter, resolve
-from clearml_snapshot.exporter.listing import (
-    Listing,
-    count_visible,
-    list_series,
-    list_tasks,
-    read_names,
-)
+from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.exporter.filters import Names, TaskFilter, resolve
+from clearml_snapshot.exporter.listing import Listing, count_visible, list_tasks
+from clearml_snapshot.exporter.names import read_names
+from clearml_snapshot.exporter.paging import list_at_once, list_by_creation, list_in_passes
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection import Selection
+from clearml_snapshot.exporter.series import list_series
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.faults import Fault
 
@@ -351,7 +348,7 @@ def test_bounds_at_the_ends_of_time(take_home: TakeHome) -> None:
     assert last_listing(lister.home)["scroll_id"] is None
     assert [
         body["created"] for body in lister.home.sent("tasks.get_all_ex") if "created" in body
-    ] == [["0001-01-02T00:00:00", "9999-12-31T23:59:59"]] * 3
+    ] == [["0001-01-02T00:00:00", "9999-12-31T23:59:59"]] * 2
 
 
 def many(count: int) -> Database:
@@ -383,28 +380,124 @@ def test_what_left_out_says(take_home: TakeHome) -> None:
     assert lister.tell(TaskFilter(limit=150, hidden=True)).left_out == ()
 
 
-def test_a_scroll_that_is_forgotten_once_is_read_again(take_home: TakeHome) -> None:
-    database = many(2_345)
+def test_no_request_depends_on_an_earlier_one(take_home: TakeHome) -> None:
+    # A scroll that the server forgot begins again without a word; it never continues one.
+    home = take_home(many(2_345))
+    home.server.records.scrolls.seconds = 0.0
+    lister = Lister(home)
+    assert sorted(lister.ids(TaskFilter())) == sorted(home.database.tasks)
+    assert all(body.get("scroll_id") is None for body in home.sent("tasks.get_all_ex"))
+
+
+def moving(home: "Home", leaving: list[str], entering: list[str], each: int) -> None:
+    """Let some tasks leave the filter and others enter it before each listing request."""
+
+    def meanwhile(endpoint: str, body: dict[str, Any]) -> None:
+        if endpoint != "tasks.get_all_ex" or "scroll_id" not in body:
+            return
+        for _ in range(min(each, len(leaving))):
+            home.database.archive(leaving.pop())
+        for _ in range(min(each, len(entering))):
+            home.database.unarchive(entering.pop())
+
+    home.server.meanwhile = meanwhile
+
+
+@pytest.mark.parametrize(
+    ("order", "count"), [("newest", 5_000), ("oldest", 1_200), ("archived-first", 1_200)]
+)
+def test_tasks_that_leave_the_filter_hide_no_others(
+    order: Any, count: int, take_home: TakeHome
+) -> None:
+    database = many(count)
+    ids = list(database.tasks)
+    leaving, entering = ids[::25], ids[1::25]
+    for task in entering:
+        database.archive(task)
+    throughout = set(ids) - set(leaving) - set(entering)
     home = take_home(database)
     lister = Lister(home)
-    requests = iter(range(100))
-
-    def forget(body: dict[str, Any]) -> bool:
-        if "scroll_id" in body and next(requests) == 2:
-            home.server.records.scrolls._positions.clear()
-        return False
-
-    home.server.faults.add(Fault("slow", "tasks.get_all_ex", when=forget))
-    ids = lister.ids(TaskFilter())
-    assert sorted(ids) == sorted(database.tasks)
-    assert len(home.sent("tasks.get_all_ex")) > 5
+    moving(home, leaving[::-1], entering, 40)
+    found = lister.ids(TaskFilter(archived="exclude", order=order))
+    assert len(found) == len(set(found))
+    assert throughout <= set(found)
+    made = [database.tasks[task]["created"] for task in found]
+    assert made == sorted(made, reverse=order == "newest")
+    assert len(home.sent("tasks.get_all_ex")) <= 8
 
 
-def test_a_scroll_that_is_always_forgotten_is_an_error(take_home: TakeHome) -> None:
-    home = take_home(many(1_500))
-    home.server.records.scrolls.seconds = 0.0
-    with pytest.raises(ServerError, match="lost the place in its list of tasks 3 times"):
-        Lister(home).ids(TaskFilter())
+@pytest.mark.parametrize("oldest_first", [False, True])
+@pytest.mark.parametrize("per_second", [1, 70, 700])
+def test_pages_by_creation_with_many_tasks_of_one_moment(
+    per_second: int, oldest_first: bool, take_home: TakeHome
+) -> None:
+    database = Database(now=lambda: NOW)
+    for number in range(700):
+        made = NOW - timedelta(seconds=number // per_second)
+        database.add_task("task", "many", created=made)
+    ids = list(database.tasks)
+    home = take_home(database)
+    lister = Lister(home)
+    moving(home, ids[::9], [], 11)
+    body = {"system_tags": ["-archived"]}
+    pages = list_by_creation(
+        lister.api, body, ("id", "created"), size=20, oldest_first=oldest_first
+    )
+    found = [entry["id"] for entry in pages]
+    assert len(found) == len(set(found))
+    assert set(ids) - set(ids[::9]) <= set(found)
+    assert len(home.sent("tasks.get_all_ex")) <= 12
+
+
+def test_a_task_without_a_creation_time_is_listed(take_home: TakeHome) -> None:
+    database = many(1_050)
+    odd = next(iter(database.tasks))
+    del database.tasks[odd]["created"]
+    lister = Lister(take_home(database))
+    assert sorted(lister.ids(TaskFilter(order="oldest"))) == sorted(database.tasks)
+
+
+def test_a_long_list_costs_few_requests(take_home: TakeHome) -> None:
+    home = take_home(many(2_000))
+    lister = Lister(home)
+    assert len(lister.ids(TaskFilter(hidden=True))) == 2_000
+    assert len(home.sent("tasks.get_all_ex")) == 3
+
+
+def test_a_limit_that_needs_many_pages_does_not_need_many_requests(take_home: TakeHome) -> None:
+    # A server that knows no filters for tags sends what does not match.
+    database = many(1_500)
+    last = next(iter(sorted(database.tasks.values(), key=lambda task: task["created"])))
+    database.edit(last["id"], tags=["-odd"])
+    home = take_home(database)
+    lister = Lister(home)
+    lister.api._version = "2.23"
+    resolved = resolve(TaskFilter(tags=("-odd",), limit=1), Names({}, {}, ["-odd"]), NOW)
+    assert [task.task_id for task in list_tasks(lister.api, resolved, Progress()).tasks] == [
+        last["id"]
+    ]
+    assert len(home.sent("tasks.get_all_ex")) <= 14
+
+
+def test_users_and_projects_that_vanish_hide_no_others(take_home: TakeHome) -> None:
+    database = Database()
+    users = [database.add_user(f"user {number}") for number in range(40)]
+    projects = [database.add_project(f"p{number}") for number in range(40)]
+    home = take_home(database)
+    lister = Lister(home)
+    first = sorted(users)[0]
+
+    def meanwhile(endpoint: str, body: dict[str, Any]) -> None:
+        if endpoint == "users.get_all_ex" and body["page"] == 1:
+            database.users.pop(first, None)
+
+    home.server.meanwhile = meanwhile
+    found = {user["id"] for user in list_in_passes(lister.api, "users", ("id",), size=10)}
+    assert set(users) - {first} <= found
+    assert projects == [
+        entry["id"] for entry in list_at_once(lister.api, "projects", {}, ("id",), size=9)
+    ]
+    assert len(home.sent("projects.get_all_ex")) == 3
 
 
 def test_tasks_that_are_made_while_listing_come_once(take_home: TakeHome) -> None:

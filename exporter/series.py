@@ -1,0 +1,121 @@
+"""Lists the metrics and variants that tasks have, although the server cuts its lists of them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clearml_snapshot.exporter.api import Api
+from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.failures import decode_data
+
+_TASKS_A_CALL: Final = 500
+_EVENTS_PAGE: Final = 10_000
+_LISTED: Final = 8_000
+"""Variants that the server lists in all, shared evenly among the metrics."""
+FEW_TRIES: Final = 4
+"""Of a request that the server answers with an error of its own, where we know another way."""
+SERVER_ERROR: Final = 500
+"""The HTTP status of what the server failed to foresee."""
+
+
+def list_series(
+    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+) -> dict[str, set[str]]:
+    """List the metrics and all their variants that some tasks have.
+
+    The server cuts each list of variants at 8,000 divided by the number of metrics, so a group of
+    tasks whose lists may be cut is halved, and one task's are read out of its points.
+
+    Args:
+        api: a server, logged in.
+        task_ids: the tasks.
+        refused: takes the tasks whose metrics the server cannot list; without it the first one of
+            them is raised.
+
+    Raises:
+        RefusedError: the server cannot list the metrics of a task.
+    """
+    series: dict[str, set[str]] = {}
+    groups = [task_ids[at : at + _TASKS_A_CALL] for at in range(0, len(task_ids), _TASKS_A_CALL)]
+    while groups:
+        group = groups.pop()
+        found = listed_series(api, group, refused)
+        cut = [name for name, names in found.items() if len(names) >= _LISTED // len(found)]
+        if cut and len(group) > 1:
+            groups += _halves(group)
+            continue
+        for metric in cut:
+            found[metric] |= list_variants(api, group[0], metric)
+        for metric, variants in found.items():
+            series.setdefault(metric, set()).update(variants)
+    return series
+
+
+def listed_series(
+    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+) -> dict[str, set[str]]:
+    """List metrics and variants as the server does, long lists of variants cut.
+
+    A task that was deleted meanwhile makes the server refuse its whole group, so the group is
+    halved until only that task is left out.
+    """
+    series: dict[str, set[str]] = {}
+    groups = [task_ids]
+    while groups:
+        group = groups.pop()
+        body = {"tasks": list(group), "event_type": "training_stats_scalar"}
+        try:
+            data = api.call("events.get_multi_task_metrics", body, decode_data, FEW_TRIES)
+        except RefusedError as error:
+            if len(group) > 1:
+                groups += _halves(group)
+            elif error.status == SERVER_ERROR:
+                _refuse(group[0], error, refused)
+            continue
+        for entry in data["metrics"]:
+            series.setdefault(entry["metric"], set()).update(entry.get("variants") or ())
+    return series
+
+
+def _refuse(task_id: str, error: RefusedError, refused: dict[str, RefusedError] | None) -> None:
+    said = RefusedError(
+        f"task {task_id}: the server cannot list its metrics, of which it may have more than "
+        f"{_LISTED} ({error})",
+        status=error.status,
+        subcode=error.subcode,
+    )
+    if refused is None:
+        raise said from None
+    refused[task_id] = said
+
+
+def _halves(group: Sequence[str]) -> list[Sequence[str]]:
+    half = len(group) // 2
+    return [group[half:], group[:half]]
+
+
+def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
+    """Name the variants of a metric: by wall time the server pages through any number of them."""
+    names = set(listed_series(api, [task_id]).get(metric) or ())
+    body: dict[str, Any] = {
+        "task": task_id,
+        "metric": {"metric": metric},
+        "key": "timestamp",
+        "batch_size": _EVENTS_PAGE,
+        "count_total": True,
+    }
+    seen, total = 0, None
+    while total is None or seen < total:
+        try:
+            data = api.call("events.scalar_metrics_iter_raw", body, decode_data, FEW_TRIES)
+        except RefusedError as error:
+            if error.status != SERVER_ERROR:
+                raise
+            return names  # an event without a value spoils this call; what is listed must do
+        names.update(data.get("variants") or ())
+        returned = data.get("returned") or 0
+        total = int(data.get("total") or 0)
+        if not returned:
+            return names
+        seen += returned
+        body["scroll_id"] = data["scroll_id"]
+    return names
