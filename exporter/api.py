@@ -28,11 +28,14 @@ from clearml_snapshot.exporter.failures import (
     TryAgainError,
     decode_data,
     failure,
+    is_it_the_api,
     is_of_clearml,
     looks_like,
     message,
 )
+from clearml_snapshot.exporter.login import check_login, token_claims
 from clearml_snapshot.exporter.pace import Pace
+from clearml_snapshot.exporter.route import find_route
 from clearml_snapshot.exporter.streaks import Streaks
 from clearml_snapshot.exporter.wire import Bearer, Wire
 
@@ -65,7 +68,6 @@ _RENEW_BEFORE: Final = 300.0
 _PROBE: Final = 5.0
 """Seconds that a seemingly dead server gets for a last question."""
 _PROBES: Final = 3
-_CHECK_KEYS: Final = "CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY, or clearml.conf"
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,8 @@ class Api:
     ) -> None:
         self.host = configuration.api_host
         self.web_host = configuration.web_host
-        self._wire = Wire(configuration.api_host, configuration.verify)
+        self._route = find_route(configuration)
+        self._wire = Wire(self._route, configuration.verify)
         self.traffic = self._wire.traffic
         self._configuration = configuration
         self._limits = limits or Limits()
@@ -206,9 +209,9 @@ class Api:
         status, body = self._post(f"/v{self._version}/{endpoint}", data, Bearer(token))
         if status == 401:
             self._renew(token)
-            raise failure(self.host, endpoint, status, body)
+            raise failure(self._route, endpoint, status, body)
         if status != 200:
-            raise failure(self.host, endpoint, status, body)
+            raise failure(self._route, endpoint, status, body)
         try:
             return decode(body)
         except DamagedBodyError as error:
@@ -232,17 +235,18 @@ class Api:
         status, body = self._post("/auth.login", b"{}", auth)
         if status == 401:
             raise LoginError(
-                f"{self.host} refused the login ({message(body) or looks_like(body)}); check "
-                + ("CLEARML_AUTH_TOKEN, which may have ended" if configured.token else _CHECK_KEYS)
+                f"{self.host} refused the login ({message(body) or looks_like(body)}); "
+                f"{check_login(self._configuration, self._route)}"
             )
         if status != 200:
-            raise failure(self.host, "auth.login", status, body, login=True)
+            raise failure(self._route, "auth.login", status, body, login=True)
         try:
             token = decode_data(body)["token"]
-            claims = _claims(token)
+            claims = token_claims(token)
         except (DamagedBodyError, KeyError, TypeError, ValueError):
             raise TryAgainError(
-                f"the login was answered with {looks_like(body)}", wrong_address=True
+                f"the login was answered with {looks_like(body)}; {is_it_the_api(self._route)}",
+                wrong_address=True,
             ) from None
         self._token = token
         # By the length of its life: our clock and the server's need not agree.
@@ -325,6 +329,11 @@ class Api:
             subcode = 0 if self._streaks.is_down(endpoint) else error.subcode or 0
             return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
         silent = time.monotonic() - self._last_success
+        if error.was_dropped and not self._ever_succeeded:
+            scheme = self.host.partition(":")[0]
+            return ServerError(
+                f"{self.host}: {error}; does this port speak {scheme}? {self._route.check}"
+            )
         waits = f", and asks to wait {error.after:.0f} s" if error.after else ""
         return ServerError(
             f"{self.host} is not answering: {error}{waits}; gave up after {silent:.0f} s without "
@@ -355,13 +364,3 @@ def _failed_with(state: tenacity.RetryCallState) -> TryAgainError:
     error = state.outcome.exception() if state.outcome else None
     assert isinstance(error, TryAgainError)
     return error
-
-
-def _claims(token: str) -> dict[str, Any]:
-    """Read a token's payload; whether its signature holds is the server's business."""
-    import jwt
-
-    try:
-        return dict(jwt.decode(token, options={"verify_signature": False}))
-    except jwt.PyJWTError as error:
-        raise ValueError(str(error)) from None

@@ -6,15 +6,19 @@ configuration names.
 """
 
 import contextlib
+import io
 import os
-import re
-import sys
+import unicodedata
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from clearml_snapshot.exporter.addresses import normal_address, without_userinfo
 from clearml_snapshot.exporter.errors import LoginError, ServerError, UsageError
+
+DEFAULT: Final = "clearml's default"
+"""The source of a setting that nobody set."""
 
 NO_CREDENTIALS = (
     "no ClearML credentials; run clearml-init, or set CLEARML_API_ACCESS_KEY and "
@@ -46,9 +50,9 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
         web_host: overrides the web UI's address.
 
     Raises:
-        LoginError: no credentials are configured.
-        ServerError: the configuration cannot be read, or its address is none.
-        UsageError: ``web_host`` is no address.
+        LoginError: no credentials are configured, or they cannot be sent.
+        ServerError: the configuration cannot be read, or its address is not one.
+        UsageError: ``web_host`` is not an address.
     """
     settings = _load_settings()
     from clearml.backend_api.session import defs
@@ -57,7 +61,12 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
     access, access_source = _setting(defs.ENV_ACCESS_KEY, "api.credentials.access_key", settings)
     secret, secret_source = _setting(defs.ENV_SECRET_KEY, "api.credentials.secret_key", settings)
     if not token and not (access and secret):
-        raise LoginError(_what_lacks(access, secret))
+        raise LoginError(_what_lacks(access, secret) + _absent_file())
+    if token:
+        _check_sendable("token", token, token_source, is_header=True)
+    else:
+        _check_sendable("access key", access or "", access_source)
+        _check_sendable("secret key", secret or "", secret_source)
     host, host_source = _api_host(settings)
     web, web_source = _web_host(settings, web_host, host)
     verify, verify_source = _setting(defs.ENV_HOST_VERIFY_CERT, "api.verify_certificate", settings)
@@ -86,8 +95,12 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
 
 
 def _load_settings() -> Any:
-    """Load the SDK's configuration tree; what it prints goes to stderr, stdout is for data."""
-    with contextlib.redirect_stdout(sys.stderr):
+    """Load the SDK's configuration tree.
+
+    What it prints of a file that it cannot read quotes lines of it, which may hold a secret: that
+    goes nowhere, and of its errors only the place is passed on.
+    """
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         from clearml.backend_api import load_config
         from clearml.backend_config import ConfigurationError
         from clearml.utilities.pyhocon import exceptions as hocon
@@ -95,8 +108,72 @@ def _load_settings() -> Any:
         try:
             return load_config()  # without the defaults of the SDK's own settings: half the time
         except (ConfigurationError, hocon.ConfigException, OSError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ServerError(f"the ClearML configuration cannot be read: {reason}") from None
+            raise ServerError(
+                f"the ClearML configuration {_file()} cannot be read: {_place_of(error)}"
+            ) from None
+
+
+def _place_of(error: Exception) -> str:
+    """Say where a configuration file is wrong, without a word of what it holds."""
+    cause = error.__cause__ or error
+    line, column = getattr(cause, "lineno", None), getattr(cause, "column", None)
+    if line is not None:
+        return f"line {line}, column {column} is not valid HOCON"
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    return f"{type(cause).__name__}; is every include and every ${{substitution}} there?"
+
+
+def _file() -> Path:
+    """Give the configuration file that the SDK reads, whether it is there or not."""
+    from clearml.backend_config.defs import (
+        LOCAL_CONFIG_FILE_OVERRIDE_VAR,
+        get_active_config_file,
+        get_config_file,
+    )
+
+    active = None if LOCAL_CONFIG_FILE_OVERRIDE_VAR.get() else get_active_config_file()
+    return Path(active or get_config_file()).expanduser()
+
+
+def _absent_file() -> str:
+    """Say that the configuration file which was asked for is not there; empty when it is."""
+    from clearml.backend_config.defs import LOCAL_CONFIG_FILE_OVERRIDE_VAR as OVERRIDE
+
+    for name in OVERRIDE.keys:
+        if os.environ.get(name) and not _file().exists():
+            return f" ({name} names {_file()}, which does not exist)"
+    return ""
+
+
+def _check_sendable(name: str, text: str, source: str, *, is_header: bool = False) -> None:
+    """See that a key or token can be sent; pasted ones come with curly quotes and more.
+
+    Keys are sent in base64, of Latin-1 as the SDK does it; a token is the header itself.
+
+    Raises:
+        LoginError: it cannot; the text names the place in it, and nothing of its value.
+    """
+    for at, character in enumerate(text, 1):
+        is_able = character.isprintable() and ord(character) < (127 if is_header else 256)
+        if not is_able or (is_header and character == " "):
+            raise LoginError(
+                f"the {name} (from {source}) cannot be sent: character {at} of {len(text)} is "
+                f"{_kind(character)}; copy it again, without quotes and line breaks"
+            )
+
+
+def _kind(character: str) -> str:
+    if character in "\r\n\u2028\u2029\v\f\x85":
+        return "a line break"
+    if character.isspace():
+        return "a space"
+    return {
+        "C": "an invisible character",
+        "P": "a quotation mark or dash that no keyboard types",
+    }.get(unicodedata.category(character)[0], "not a letter or digit that keys are made of")
 
 
 def _setting(entry: Any, key: str | None, settings: Any) -> tuple[str | None, str]:
@@ -104,19 +181,29 @@ def _setting(entry: Any, key: str | None, settings: Any) -> tuple[str | None, st
     for name in entry.keys:
         if value := os.environ.get(name, "").strip():
             return value, name
-    configured = settings.get(key, None) if key else None
-    if configured in (None, ""):
-        return None, "not set"
-    return str(configured), _file_source()
+    configured = _configured(settings, key) if key else None
+    return (configured, _file_source()) if configured else (None, "not set")
+
+
+def _configured(settings: Any, key: str) -> str | None:
+    """Give a value of the configuration file, without the white space around it.
+
+    Raises:
+        ServerError: it is a group or a list.
+    """
+    from clearml.utilities.pyhocon import exceptions as hocon
+
+    try:
+        value = settings.get(key, None)
+    except hocon.ConfigException:  # api.credentials is a text, say
+        value = []
+    if isinstance(value, dict | list):
+        raise ServerError(f"{key} in {_file()} is not a text; correct the file")
+    return None if value is None else str(value).strip() or None
 
 
 def _file_source() -> str:
-    from clearml.backend_config.defs import get_active_config_file
-
-    name = get_active_config_file()
-    if name and Path(os.path.expandvars(name)).expanduser().is_file():
-        return str(name)
-    return "clearml's default"
+    return str(_file()) if _file().is_file() else DEFAULT
 
 
 def _what_lacks(access: str | None, secret: str | None) -> str:
@@ -128,17 +215,25 @@ def _what_lacks(access: str | None, secret: str | None) -> str:
 
 
 def _api_host(settings: Any) -> tuple[str, str]:
+    """Find the API server's address.
+
+    Raises:
+        ServerError: it is not an address, or a file was to name it that is not there: the keys
+            would go to ClearML's own server.
+    """
     from clearml.backend_api.session import Session, defs
 
-    configured = settings.get("api.api_server", None) or settings.get("api.host", None)
-    source = _file_source() if configured else "clearml's default"
-    set_names = [name for name in defs.ENV_HOST.keys if os.environ.get(name, "").strip()]
-    source = set_names[0] if set_names else source
-    host = _address(Session.get_api_server_host(settings))
+    given, source = _setting(defs.ENV_HOST, "api.api_server", settings)
+    if given is None and (given := _configured(settings, "api.host")):
+        source = _file_source()
+    if given is None:
+        given, source = Session.default_host, DEFAULT
+        if absent := _absent_file():
+            raise ServerError(f"the API server's address is not set{absent}; correct the variable")
+    host = normal_address(given)
     if host is None:
         raise ServerError(
-            "the API server's address "
-            f"{_without_userinfo(Session.get_api_server_host(settings))!r} (from {source}) is no "
+            f"the API server's address {without_userinfo(given)!r} (from {source}) is not an "
             "http(s) address; set CLEARML_API_HOST, e.g. https://api.clear.ml"
         )
     return host, source
@@ -148,52 +243,30 @@ def _web_host(settings: Any, given: str | None, api_host: str) -> tuple[str | No
     """Find the web UI as the SDK does, but without what it invents for an API at port 8008.
 
     Raises:
-        UsageError, ServerError: what was given, or configured, is no address.
+        UsageError, ServerError: what was given, or configured, is not an address.
     """
     from clearml.backend_api.session import defs
 
     if given:
-        if _address(given) is None:
+        if normal_address(given) is None:
             raise UsageError(
-                f"--web-host: {_without_userinfo(given)!r} is no http(s) address, such as "
+                f"--web-host: {without_userinfo(given)!r} is not an http(s) address, such as "
                 "https://app.clear.ml"
             )
-        return _address(given), "--web-host"
+        return normal_address(given), "--web-host"
     unknown = (None, "set CLEARML_WEB_HOST or --web-host for links")
     configured, source = _setting(defs.ENV_WEB_HOST, "api.web_server", settings)
     if configured:
-        if _address(configured) is None:
+        if normal_address(configured) is None:
             raise ServerError(
-                f"the web address {_without_userinfo(configured)!r} (from {source}) is no http(s) "
-                "address; set CLEARML_WEB_HOST, e.g. https://app.clear.ml"
+                f"the web address {without_userinfo(configured)!r} (from {source}) is not an "
+                "http(s) address; set CLEARML_WEB_HOST, e.g. https://app.clear.ml"
             )
-        return _address(configured), source
+        return normal_address(configured), source
     derived = api_host.replace("://api.", "://app.", 1)
     if derived == api_host or urlsplit(api_host).port == 8008:
         return unknown
     return derived, "derived from the api server"
-
-
-def _address(text: str) -> str | None:
-    """Give an http(s) address as it is used and shown: no credentials, no slash at its end."""
-    address = _without_userinfo(text.strip()).rstrip("/")
-    try:
-        parts = urlsplit(address)
-        (parts.hostname or "").encode("idna")
-        is_one = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:  # an odd port, half an IPv6 address, a name such as a..b
-        return None
-    return address if is_one and not parts.query and not parts.fragment else None
-
-
-def _without_userinfo(address: str) -> str:
-    """Drop ``user:password@`` so that no message and no dataset can carry it.
-
-    Also out of what is no address: a password may hold slashes, a scheme may lack.
-    """
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*://)?", address)
-    start = scheme[0] if scheme else ""
-    return start + address[len(start) :].rpartition("@")[2]
 
 
 def _shortened(key: str | None) -> str:

@@ -6,11 +6,14 @@ import time
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import requests
-
 from clearml_snapshot.exporter.errors import LoginError, RefusedError
+from clearml_snapshot.exporter.route import Route
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
+_OTHERS: Final = (("web UI", "://app.", 8080), ("files server", "://files.", 8081))
+"""ClearML's other servers: how their addresses usually begin, and their ports."""
+_SPEAKS_TLS: Final = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port")
+"""What nginx, Go and Apache say when they are asked without TLS."""
 
 
 class DamagedBodyError(Exception):
@@ -23,6 +26,7 @@ class TryAgainError(Exception):
     Attributes:
         after: seconds that the server asked to wait.
         wrong_address: it looks as if no ClearML server were there at all.
+        was_dropped: the other side ended the connection without an answer.
         status: the HTTP status, 0 where none came.
         subcode: ClearML's subcode; None where the answer was not ClearML's own.
     """
@@ -33,12 +37,14 @@ class TryAgainError(Exception):
         *,
         after: float = 0.0,
         wrong_address: bool = False,
+        was_dropped: bool = False,
         status: int = 0,
         subcode: int | None = None,
     ) -> None:
         super().__init__(reason)
         self.after = after
         self.wrong_address = wrong_address
+        self.was_dropped = was_dropped
         self.status = status
         self.subcode = subcode
 
@@ -60,68 +66,55 @@ def decode_data(body: bytes) -> dict[str, Any]:
 
 
 def failure(
-    host: str, endpoint: str, status: int, body: bytes, *, login: bool = False
+    route: Route, endpoint: str, status: int, body: bytes, *, login: bool = False
 ) -> LoginError | RefusedError | TryAgainError:
     """Turn an HTTP error into what the caller can do about it."""
     subcode = _meta(body).get("result_subcode")
     if status in _TRANSIENT_STATUSES:
         said = message(body)
         return TryAgainError(
-            f"{endpoint}: HTTP {status}{f' ({said})' if said else ''}",
+            f"{endpoint}: HTTP {status}{f' ({said})' if said else ''}{route.through}",
             status=status,
             subcode=subcode if isinstance(subcode, int) else None,
         )
     if login and isinstance(subcode, int):
-        return LoginError(f"{host} refused the login: {message(body)}")
+        return LoginError(f"{route.host} refused the login: {message(body)}")
     if not isinstance(subcode, int):
-        return TryAgainError(
-            f"{endpoint} answered HTTP {status} with {looks_like(body)}; is {host} the API "
-            "server (not the web UI)? CLEARML_API_HOST, e.g. https://api.clear.ml or port 8008",
-            wrong_address=True,
-        )
+        return TryAgainError(_not_clearml(route, endpoint, status, body), wrong_address=True)
     return RefusedError(
-        f"{host} refused {endpoint}: {message(body)}", status=status, subcode=subcode
+        f"{route.host} refused {endpoint}: {message(body)}", status=status, subcode=subcode
     )
 
 
-def connection_failure(error: Exception, allowed: float) -> TryAgainError:
-    """Say in a few words, without an address that could carry credentials, what went wrong."""
-    text = str(error)
-    if "NameResolutionError" in text:
-        return TryAgainError("unknown host; check CLEARML_API_HOST", wrong_address=True)
-    if isinstance(error, requests.exceptions.SSLError):
-        return TryAgainError(
-            f"TLS: {_tls_reason(text)}; for a private certificate authority set "
-            "REQUESTS_CA_BUNDLE or api.verify_certificate",
-            wrong_address=True,
-        )
-    if "Connection refused" in text:
-        return TryAgainError(
-            "connection refused; is the server up, and the port right?", wrong_address=True
-        )
-    if isinstance(error, requests.exceptions.ProxyError):
-        return TryAgainError("the proxy does not answer; check HTTPS_PROXY", wrong_address=True)
-    if isinstance(error, (requests.Timeout, TimeoutError)) or "timed out" in text:
-        return TryAgainError(f"no whole answer within {allowed:.0f} s")
-    if isinstance(error, (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
-        return TryAgainError("no valid address; check CLEARML_API_HOST", wrong_address=True)
-    if isinstance(error, requests.exceptions.ContentDecodingError) or "decod" in text:
-        return TryAgainError("a body that cannot be decompressed")
-    if "IncompleteRead" in text:
-        return TryAgainError("a truncated body")
-    if isinstance(error, OSError) and not isinstance(error, requests.RequestException):
-        # requests raises a bare OSError for a CA bundle that does not exist.
-        return TryAgainError(text.splitlines()[0], wrong_address=True)
-    return TryAgainError("the connection was dropped")
+def _not_clearml(route: Route, endpoint: str, status: int, body: bytes) -> str:
+    if status == 407:
+        return needs_login(route)
+    if status == 400 and any(mark in body for mark in _SPEAKS_TLS):
+        return f"this port speaks TLS: begin the address with https://; {route.check}"
+    return f"{endpoint} answered HTTP {status} with {looks_like(body)}; {is_it_the_api(route)}"
 
 
-def _tls_reason(text: str) -> str:
-    for mark in ("certificate verify failed", "WRONG_VERSION_NUMBER", "hostname mismatch"):
-        if mark.casefold() in text.casefold():
-            return {
-                "WRONG_VERSION_NUMBER": "the server does not speak TLS on this port (http?)"
-            }.get(mark, mark)
-    return "the handshake failed"
+def is_it_the_api(route: Route) -> str:
+    """Ask whether an address is the API server's, and name the server that it looks like."""
+    parts = urlsplit(route.host)
+    which = next(
+        (name for name, start, port in _OTHERS if start in route.host or parts.port == port), None
+    )
+    looks = f"the address looks like that of the {which}; " if which else ""
+    return (
+        f"{looks}is {route.host} the API server (not the web UI, not the files server)? "
+        f"{route.check}, e.g. https://api.clear.ml or port 8008{route.through}"
+    )
+
+
+def needs_login(route: Route) -> str:
+    """Say that a proxy wants a user name and a password, and where to give them."""
+    if route.proxy is None:
+        return "HTTP 407: a proxy that is not configured here asks for a user name and a password"
+    return (
+        f"the proxy {route.proxy} asks for a user name and a password (HTTP 407); give them in "
+        f"{route.proxy.source}, as http://USER:PASSWORD@HOST:PORT"
+    )
 
 
 def _meta(body: bytes) -> dict[str, Any]:
@@ -162,13 +155,22 @@ def place(location: str) -> str:
     return f"{parts.scheme}://{parts.hostname}{port}" if parts.hostname else "another page"
 
 
-def retry_after_seconds(retry_after: str) -> float:
-    """Read Retry-After: seconds, or a date."""
+def retry_after_seconds(retry_after: str, date: str = "") -> float:
+    """Read Retry-After: seconds, or a date; anything else is 0.
+
+    Args:
+        retry_after: the header.
+        date: the header ``Date`` of the same answer: two clocks need not agree.
+    """
     try:
-        return max(float(retry_after), 0.0)
+        seconds = float(retry_after)
     except ValueError:
-        pass
+        seconds = _moment(retry_after, 0.0) - _moment(date, time.time())
+    return seconds if seconds > 0 else 0.0  # neither for NaN
+
+
+def _moment(text: str, otherwise: float) -> float:
     try:
-        return max(email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time(), 0.0)
-    except (ValueError, TypeError):
-        return 0.0
+        return email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return otherwise

@@ -21,12 +21,9 @@ from requests.exceptions import ContentDecodingError
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
-from clearml_snapshot.exporter.failures import (
-    TryAgainError,
-    connection_failure,
-    place,
-    retry_after_seconds,
-)
+from clearml_snapshot.exporter.connection_failures import connection_failure
+from clearml_snapshot.exporter.failures import TryAgainError, place, retry_after_seconds
+from clearml_snapshot.exporter.route import Route
 
 _CONNECT_TIMEOUT: Final = 10.0
 _CUT_AFTER: Final = 0.2
@@ -180,9 +177,9 @@ class Lines:
 class Wire:
     """Sends requests to one server and reads whole answers, each within its time."""
 
-    def __init__(self, host: str, verify: bool | str | None) -> None:
+    def __init__(self, route: Route, verify: bool | str | None) -> None:
         self.traffic = Traffic()
-        self._host = host
+        self.route = route
         self._verify = verify
         self._lines = Lines()
 
@@ -199,7 +196,7 @@ class Wire:
             with (
                 self._lines.cut_after(allowed + _CUT_AFTER),
                 session.post(
-                    self._host + path,
+                    self.route.host + path,
                     data=data,
                     auth=auth,
                     timeout=(min(_CONNECT_TIMEOUT, allowed), allowed),
@@ -210,8 +207,8 @@ class Wire:
             ):
                 return response.status_code, self._read(response, deadline)
         except (requests.RequestException, HTTPError, OSError) as error:
-            was_cut = time.monotonic() > deadline + _CUT_AFTER
-            raise connection_failure(TimeoutError() if was_cut else error, allowed) from None
+            late = TimeoutError() if time.monotonic() > deadline + _CUT_AFTER else error
+            raise connection_failure(late, allowed, self.route) from None
 
     def cut_all(self) -> None:
         """End every request in flight."""
@@ -229,10 +226,12 @@ class Wire:
                 return f"a redirect to {place(response.headers['Location'])}".encode()
         finally:
             self.traffic.add(received=response.raw.tell())
-        if response.status_code in {429, 503} and "Retry-After" in response.headers:
+        headers = response.headers
+        if response.status_code in {429, 503} and "Retry-After" in headers:
             raise TryAgainError(
                 f"HTTP {response.status_code}",
-                after=retry_after_seconds(response.headers["Retry-After"]),
+                after=retry_after_seconds(headers["Retry-After"], headers.get("Date", "")),
+                status=response.status_code,
             )
         encoding = response.headers.get("Content-Encoding", "")
         return unpacked(b"".join(chunks), encoding.strip().lower())

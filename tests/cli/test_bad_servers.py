@@ -322,7 +322,7 @@ PAGE = b"<!DOCTYPE html><html><body>ClearML</body></html>"
         pytest.param(
             _answer(gzip.compress(b"{}")[:-9], Content_Encoding="gzip"), "", id="half a gzip"
         ),
-        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", "dropped", id="no HTTP at all"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP", id="no HTTP at all"),
         pytest.param(b"", "dropped", id="hangs up"),
         pytest.param(lambda _, stopping: stopping.wait(30), "no whole answer", id="stalled"),
         pytest.param(_drip, "no whole answer", id="a dripped body"),

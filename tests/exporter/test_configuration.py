@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.standin.server import StandIn
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SECRET = "s3cr3t-of-the-tests"
 ACCESS = "ACCESS-OF-THE-TESTS"
+HOST = "http://10.0.0.5:8008"
 Configure = Callable[..., ServerConfiguration]
 
 CONF = """
@@ -45,6 +46,7 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
 
     def read(web_host: str | None = None, **environment: str) -> ServerConfiguration:
         keys = {"CLEARML_API_ACCESS_KEY": ACCESS, "CLEARML_API_SECRET_KEY": SECRET}
+        keys |= {} if "CLEARML_CONFIG_FILE" in environment else {"CLEARML_API_HOST": HOST}
         for name, value in {**keys, **environment}.items():
             monkeypatch.setenv(name, value)
         return read_configuration(web_host)
@@ -61,7 +63,7 @@ def sources(configuration: ServerConfiguration) -> dict[str, str]:
     [
         ("https://api.clear.ml", "https://app.clear.ml"),
         ("https://api.example.org", "https://app.example.org"),
-        ("https://api.example.org:443/", "https://app.example.org:443"),
+        ("https://api.example.org:443/", "https://app.example.org"),
         ("https://user:pass@api.example.org", "https://app.example.org"),
         ("https://clearml.example.org", None),
         ("http://10.0.0.5:8008", None),
