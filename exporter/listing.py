@@ -3,23 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.filters import ResolvedFilter
 from clearml_snapshot.exporter.names import tag_filter
-from clearml_snapshot.exporter.paging import (
-    IDS_PAGE,
-    PAGE,
-    created_range,
-    list_at_once,
-    list_by_creation,
-    one_answer,
-    rounded_up,
-    whole_second,
-)
+from clearml_snapshot.exporter.paging import PAGE, list_at_once, list_in_groups, read_by_id
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.tasks import (
@@ -32,6 +23,7 @@ from clearml_snapshot.exporter.tasks import (
 )
 
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -52,13 +44,8 @@ def list_tasks(api: Api, asked: ResolvedFilter, progress: Progress) -> Listing:
     body = request_body(asked, api.version)
     needs_all = asked.limit is None or asked.order == "archived-first"
     tasks: list[Task] = []
-    entries = list_by_creation(
-        api,
-        body,
-        LIGHT_FIELDS,
-        size=PAGE if needs_all else min((asked.limit or 0) + 1, PAGE),
-        oldest_first=asked.order == "oldest" and not needs_all,
-    )
+    first = PAGE if needs_all else min((asked.limit or 0) + 1, PAGE)
+    entries = list_in_groups(api, "tasks", body, LIGHT_FIELDS, first)
     for task in map(read_task, entries):
         if not matches(task, asked):
             continue
@@ -77,13 +64,7 @@ def list_tasks(api: Api, asked: ResolvedFilter, progress: Progress) -> Listing:
 
 def list_by_id(api: Api, task_ids: Sequence[str]) -> Iterator[Task]:
     """List tasks by their ids, hidden and archived ones too; what is not there does not come."""
-    for at in range(0, len(task_ids), PAGE):
-        wanted = set(task_ids[at : at + PAGE])
-        body = {"id": sorted(wanted), "search_hidden": True, "order_by": ["id"]}
-        for task in map(read_task, one_answer(api, "tasks", body, LIGHT_FIELDS, PAGE)):
-            if task.task_id in wanted:
-                wanted.remove(task.task_id)
-                yield task
+    return map(read_task, read_by_id(api, "tasks", list(dict.fromkeys(task_ids)), LIGHT_FIELDS))
 
 
 def read_all_details(
@@ -105,8 +86,8 @@ def read_all_details(
 def count_visible(api: Api) -> tuple[int, int]:
     """Count the projects and the tasks that the user can see, hidden ones aside."""
     projects = list_at_once(api, "projects", {}, ("id",))
-    tasks = list_by_creation(api, {}, ("id", "created"), size=IDS_PAGE)
-    return len({str(one["id"]) for one in projects}), sum(1 for _ in tasks)
+    tasks = list_at_once(api, "tasks", {}, ("id",))
+    return len(projects), len(tasks)
 
 
 def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, Any]:
@@ -121,9 +102,10 @@ def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, A
         "system_tags": {"include": [], "exclude": ["-archived"], "only": ["archived"]}[
             asked.archived
         ],
-        "created": created_range(asked.created_after, asked.created_before),
+        "created": _range(asked.created_after, asked.created_before),
         "last_update": _bounds(asked.updated_after, asked.updated_before),
         "search_hidden": asked.hidden,
+        "order_by": ["-created"] if asked.order == "newest" else ["created"],
     }
     body |= tag_filter(version, asked.tags, asked.any_tags, asked.exclude_tags)
     return {name: wanted for name, wanted in body.items() if wanted not in (None, [])}
@@ -173,14 +155,30 @@ def _age(task: Task) -> tuple[datetime, str]:
     return task.created or _LATEST, task.task_id
 
 
+def _range(after: datetime | None, before: datetime | None) -> list[str | None] | None:
+    """Write ``created`` as the server takes it: both ends, the open one as null."""
+    if after is None and before is None:
+        return None
+    return [_whole_second(after), _whole_second(_rounded_up(before)) if before else None]
+
+
 def _bounds(after: datetime | None, before: datetime | None) -> list[str]:
     """Write ``last_update`` as the server takes it: operators in front."""
     bounds = []
     if after is not None:
-        bounds.append(f">={whole_second(after)}")
+        bounds.append(f">={_whole_second(after)}")
     if before is not None:
-        bounds.append(f"<{whole_second(rounded_up(before))}")
+        bounds.append(f"<{_whole_second(_rounded_up(before))}")
     return bounds
+
+
+def _whole_second(moment: datetime | None) -> str | None:
+    """Round down; the exact bound is checked on what comes."""
+    return moment.replace(tzinfo=None, microsecond=0).isoformat() if moment else None
+
+
+def _rounded_up(moment: datetime) -> datetime:
+    return min(moment, _LATEST - _SECOND) + _SECOND
 
 
 def _is_within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
