@@ -26,6 +26,7 @@ from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.store.files import size_in_words
+from clearml_snapshot.exporter.store.retention import Retention
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.selections import ListedSelection
@@ -189,6 +190,8 @@ def page_lines(
     yield f"points      {found.points:,} in {found.series:,} series{share}"
     yield f"on disk     {size_in_words(found.bytes)}"
     yield f"exports     {_exports(found)}"
+    if found.packed is None:
+        yield f"kept        {Retention.parse(found.keep)}"
     for place, one in enumerate(asked):
         matched = "" if one.matched is None else f"  ({counted(one.matched, 'task')})"
         yield f"{'' if place else 'selections':<12}{one.number}  {one.selection}{matched}"

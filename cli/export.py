@@ -1,11 +1,9 @@
 """`export` and `whoami`: the two commands that talk to a server."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -35,7 +33,8 @@ from clearml_snapshot.cli.server import (
 from clearml_snapshot.cli.summary import summary
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
-from clearml_snapshot.exporter.filters import TaskFilter, parse_time
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.store.retention import Retention
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.agenda import ExportOptions
@@ -106,7 +105,7 @@ class StoreOptions:
     with_params: bool
     keep_secrets: bool
     accept_loss: bool
-    keep: int | timedelta
+    keep: Retention | None
     workers: int
 
 
@@ -135,14 +134,16 @@ def store_options(
         ),
     ] = False,
     keep: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--keep",
-            metavar="N|AGE",
+            metavar="RULE",
             rich_help_panel=STORED,
-            help="How many finished exports stay, or for how long (30d).",
+            help="Which snapshots stay, now and later: a number of them, an age (30d), or the "
+            "newest of each day, week and month in UTC (7d,4w,12m).",
+            show_default="what the dataset remembers, else 2",
         ),
-    ] = "2",
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -154,21 +155,16 @@ def store_options(
     return StoreOptions(not no_params, keep_secrets, accept_loss, read_keep(keep), workers)
 
 
-def read_keep(text: str) -> int | timedelta:
-    """Read how many exports stay, or how old they may grow.
+def read_keep(text: str | None) -> Retention | None:
+    """Read which snapshots stay; None is what the dataset remembers.
 
     Raises:
-        UsageError: it is neither a number of at least 1 nor an age.
+        UsageError: it is not a number of at least 1, an age or a calendar.
     """
-    if text.isascii() and text.isdecimal() and int(text) >= 1:
-        return int(text)
-    now = datetime.now(UTC)
     try:
-        if re.fullmatch(r"\d+[mhdw]", text):
-            return now - parse_time(text, now)
-    except UsageError:
-        pass
-    raise UsageError(f"--keep {text}: give a number of exports (at least 1), or an age such as 30d")
+        return None if text is None else Retention.parse(text)
+    except ValueError as error:
+        raise UsageError(f"--keep {text}: {error}") from None
 
 
 Store = Annotated[StoreOptions, OptionGroup(store_options)]

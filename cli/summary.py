@@ -43,6 +43,10 @@ def _done(report: ExportReport) -> Iterator[str]:
     yield from (f"left out: {text}" for text in report.left_out)
     yield from _problems(report)
     yield from (f"warning: {text}" for text in report.warnings)
+    if report.removed:
+        gone = ", ".join(map(str, report.removed))
+        word = "snapshot" if len(report.removed) == 1 else "snapshots"
+        yield f"removed {word} {gone} (kept: {report.keep}; --keep changes it)"
     yield (
         f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} repeated), "
         f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"

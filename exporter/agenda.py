@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal
 
 from clearml_snapshot.exporter.api import Api, Identity, Limits
@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.known import known_tasks, remembered_selections
 from clearml_snapshot.exporter.plan import Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection import Remembered, Selection
+from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.survey import Survey, Surveyor
 
@@ -39,8 +40,8 @@ class ExportOptions:
     """Take the server's word where it has less of a task than is stored."""
     order: Literal["newest", "oldest", "archived-first"] = "newest"
     """Which tasks are read first; archived ones are those that a server deletes."""
-    keep: int | timedelta = 2
-    """Finished exports that stay, or how old they may grow."""
+    keep: Retention | None = None
+    """Which snapshots stay when an export ends, from now on; None is what the dataset remembers."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,10 @@ class ExportReport:
     """Of the snapshot's points, those of ``:monitor:*`` metrics."""
     left_out: tuple[str, ...]
     """What the filters left out, and the option that brings it."""
+    removed: tuple[int, ...]
+    """Numbers of the older snapshots that this run removed."""
+    keep: str
+    """Why the others stay: the retention, in words."""
     snapshot: Path
     """The folder to copy."""
 

@@ -98,5 +98,7 @@ def make_report(run: Run, result: Result) -> ExportReport:
         totals=asdict(snapshot.totals),
         monitor_points=monitor_points(snapshot),
         left_out=tuple(survey.left_out),
+        removed=run.dataset.removed,
+        keep=str(run.dataset.retention),
         snapshot=snapshot.root,
     )

@@ -6,7 +6,6 @@ Works on what ``snapshot.json`` holds, without the code that exports: ``status``
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,13 +86,7 @@ def remove(data: Path, number: int, *, wait: bool = False) -> ListedSelection:
         if not 1 <= number <= len(kept):
             raise UsageError(f"there is no selection {number}; {_choice(len(kept))}")
         removed = _told(number, kept.pop(number - 1))
-        dataset.commit(
-            dataset.new_stage(),
-            server=snapshot.server,
-            selections=kept,
-            export_row=None,
-            keep=timedelta.max,  # this is no export: none of those kept has to go for it
-        )
+        dataset.amend(selections=kept)
     return removed
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import duckdb
 
 from clearml_snapshot.exporter.store.pack_words import PackWords, pack_words
+from clearml_snapshot.exporter.store.retention import DEFAULT
 from clearml_snapshot.queries import catalogue
 from clearml_snapshot.queries.dataset import Dataset
 
@@ -66,6 +67,8 @@ class Status:
     no_longer_selected: int
     exports: int
     last_export: LastExport | None
+    keep: str
+    """Which snapshots stay when an export ends: what was given with ``--keep``, or ``2``."""
     problems: int
     """Tasks that are not complete."""
     problem_tasks: tuple[ProblemTask, ...]
@@ -108,6 +111,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         **totals,
         **held,
         states={row["state"]: row["tasks"] for row in _ask(dataset, "_status_states")},
+        keep=snapshot.keep or DEFAULT.text,
         last_export=LastExport(**last[0]) if last else None,
         problem_tasks=tuple(
             ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})

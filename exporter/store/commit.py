@@ -59,6 +59,8 @@ class About:
     checkpoint: bool
     created_at: datetime | None = None
     """When its contents were so; None is now."""
+    keep: str | None = None
+    """The retention that exports repeat; None: none was given."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further keys, JSON-able."""
 
@@ -229,6 +231,7 @@ class Build:
             "checkpoint": about.checkpoint,
             "server": dict(about.server),
             "selections": about.selections,
+            **({} if about.keep is None else {"keep": about.keep}),
             "totals": asdict(self._totals()),
             **about.more,
         }
@@ -301,4 +304,5 @@ def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> None:
     folder.carry_over(Stage(spill), TABLES)
     folder.compact()
     folder.fill_empty()
-    folder.describe(About(number, last.server, last.selections, checkpoint=False))
+    about = About(number, last.server, last.selections, False, last.created_at, last.keep)
+    folder.describe(about)

@@ -15,10 +15,11 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
-from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
+from clearml_snapshot.exporter.store.retention import DEFAULT, Retention, kept
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
     current_snapshot_folder,
@@ -166,6 +167,7 @@ class Dataset:
         folder = current_snapshot_folder(data)
         self._snapshot = None if folder is None else read_snapshot(folder)
         self._stages = count(1)
+        self._removed: list[int] = []
         self._clean()
         if self._snapshot is not None and not layout.current_link(data).is_dir():
             self._point_to(self._snapshot.number)  # a copy without its symlink
@@ -187,6 +189,17 @@ class Dataset:
         """The current snapshot; None before the first commit."""
         return self._snapshot
 
+    @property
+    def retention(self) -> Retention:
+        """Which snapshots stay when an export ends, unless another rule is given."""
+        keep = None if self._snapshot is None else self._snapshot.keep
+        return DEFAULT if keep is None else Retention.parse(keep)
+
+    @property
+    def removed(self) -> tuple[int, ...]:
+        """Numbers of the snapshots that commits here removed, other than checkpoints."""
+        return tuple(sorted(self._removed))
+
     def new_stage(self) -> Stage:
         """Start to collect tasks for a commit."""
         return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}")
@@ -198,8 +211,9 @@ class Dataset:
         server: Mapping[str, Any],
         selections: Any,
         export_row: Mapping[str, Any] | None,
-        keep: int | timedelta = 2,
+        keep: Retention | None = None,
         checkpoint: bool = False,
+        prune: bool = True,
         compact: bool = True,
     ) -> Snapshot:
         """Make the last snapshot plus the stage's tasks the current one, in one atomic step.
@@ -210,8 +224,10 @@ class Dataset:
             selections: the filters of the run, JSON-able.
             export_row: a row of ``exports``; replaces the one of the same ``export_id``; None
                 leaves ``exports`` as it is.
-            keep: how many finished exports stay, or how old they may grow.
+            keep: which snapshots stay, also after later commits; None is what the dataset
+                remembers, see ``retention``.
             checkpoint: not the last commit of its run; goes when the run ends.
+            prune: remove the snapshots that do not stay; never done at a checkpoint.
             compact: merge small files afterwards where there are too many; never at a checkpoint.
 
         Raises:
@@ -219,15 +235,64 @@ class Dataset:
             OSError: the disk is full, or refuses.
         """
         number = 1 if self._snapshot is None else self._snapshot.number + 1
-        about = About(number, server, selections, checkpoint)
+        rule = None if self._snapshot is None else self._snapshot.keep
+        rule = rule if keep is None else keep.text
+        about = About(number, server, selections, checkpoint, self._now(), rule)
         folder = layout.staging(self._data) / f"{number:06d}"
         build(folder, stage, self._snapshot, about, export_row)
         snapshot = self._publish(folder, number)
         if checkpoint:
             return snapshot
-        self._prune(keep)
+        if prune:
+            self._prune()
         if compact and is_crowded(snapshot.root, snapshot.files):
             return self._compact(snapshot)
+        return snapshot
+
+    def _now(self) -> datetime:
+        """Give the moment of new contents, which no other contents here have."""
+        now = datetime.now(UTC)
+        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        is_taken = self._snapshot is not None and self._snapshot.created_at == now
+        return now + timedelta(milliseconds=1) if is_taken else now
+
+    def amend(
+        self,
+        *,
+        selections: Any = None,
+        export_row: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Commit the contents of the last snapshot once more, with what is said of them changed.
+
+        The new snapshot is as old as the last one, because its contents are, and no snapshot is
+        removed but an earlier amendment of the same contents.
+
+        Args:
+            selections: the filters that exports repeat; None leaves them.
+            export_row: a row to add to ``exports``.
+
+        Raises:
+            DatasetError: there is no snapshot yet, or it cannot be read.
+            OSError: the disk is full, or refuses.
+        """
+        last = self._snapshot
+        if last is None:
+            raise DatasetError(f"{self._data} has no snapshot yet")
+        number = last.number + 1
+        folder = layout.staging(self._data) / f"{number:06d}"
+        about = About(
+            number,
+            last.server,
+            last.selections if selections is None else selections,
+            last.checkpoint,
+            last.created_at,
+            last.keep,
+        )
+        build(folder, self.new_stage(), last, about, export_row)
+        snapshot = self._publish(folder, number)
+        same = [n for n, at in self._finished().items() if at == last.created_at]
+        for between in same[1:-1]:
+            self._remove(between)
         return snapshot
 
     def adopt(self, make: Callable[[Path, int], object]) -> Snapshot:
@@ -276,33 +341,38 @@ class Dataset:
         )
         sync_folder(self._data)
 
-    def _prune(self, keep: int | timedelta) -> None:
+    def _prune(self) -> None:
         """Remove checkpoints and old exports, except for those that somebody is reading."""
         assert self._snapshot is not None
-        older = [n for n in numbers(self._data) if n < self._snapshot.number]
-        finished = [n for n in older if self._finished(n, keep)]
-        if isinstance(keep, int):
-            finished = finished[max(0, len(finished) + 1 - keep) :]
-        for number in sorted(set(older) - set(finished)):
-            self._remove(number)
+        finished = self._finished()
+        stay = kept(finished, self.retention, datetime.now(UTC))
+        for number in numbers(self._data):
+            if number < self._snapshot.number and number not in stay:
+                is_gone = self._remove(number)
+                self._removed += [number] * (is_gone and number in finished)
 
-    def _finished(self, number: int, keep: int | timedelta) -> bool:
-        """Tell whether a snapshot ended its run and, for an age, is young enough to stay."""
-        try:
-            header = read_header(layout.snapshot(self._data, number))
-            created = datetime.fromisoformat(header["created_at"])
-        except (DatasetError, KeyError, ValueError):  # damaged: nothing to travel back to
-            return False
-        young = isinstance(keep, int) or datetime.now(UTC) - created <= keep
-        return young and not header.get("checkpoint")
+    def _finished(self) -> dict[int, datetime]:
+        """Give the moment of each snapshot that ended its run, in the order of their numbers."""
+        moments = {}
+        for number in numbers(self._data):
+            try:
+                header = read_header(layout.snapshot(self._data, number))
+                moment = snapshot_json.moment(header["created_at"])
+            except (DatasetError, KeyError, ValueError):  # damaged: nothing to travel back to
+                continue
+            if not header.get("checkpoint"):
+                moments[number] = moment
+        return moments
 
-    def _remove(self, number: int) -> None:
+    def _remove(self, number: int) -> bool:
+        """Remove a snapshot unless somebody is reading it, and tell whether it is gone."""
         folder = layout.snapshot(self._data, number)
         grave = layout.staging(self._data) / f"pruned-{number}"
         if not (folder / layout.SNAPSHOT_JSON).exists():
             shutil.rmtree(folder)
-            return
+            return True
         with unread(folder) as free:
             if free:
                 folder.rename(grave)  # gone at once for new readers; deleting takes its time
         shutil.rmtree(grave, ignore_errors=True)
+        return free

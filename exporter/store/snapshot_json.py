@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.retention import Retention
 
 MOST_BYTES: Final = 64 * 2**20
 
@@ -78,6 +79,20 @@ def selections(value: object) -> Any:
         if matched is not None:
             count(matched)
     return value
+
+
+def keep(value: object) -> str | None:
+    """Read the retention that exports repeat; None is none.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if value is None:
+        return None
+    try:
+        return Retention.parse(str(value)).text
+    except ValueError:
+        raise ValueError(f"{_short(value)} is not a retention") from None
 
 
 def _is_typed(value: object) -> bool:

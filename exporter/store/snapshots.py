@@ -50,6 +50,8 @@ class Snapshot:
     selections: Any
     totals: Totals
     files: tuple[FileEntry, ...]
+    keep: str | None = None
+    """Which snapshots stay when an export ends, see ``retention``; None: it was never said."""
     pack: Path | None = None
     """The archive that it was unpacked from, into a cache; None for a folder."""
 
@@ -270,6 +272,7 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
                 **{f.name: snapshot_json.count(header["totals"][f.name]) for f in fields(Totals)}
             ),
             files=tuple(map(snapshot_json.entry, header["files"])),
+            keep=snapshot_json.keep(header.get("keep")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(root, error) from error

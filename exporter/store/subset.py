@@ -64,7 +64,12 @@ def write_subset(
             folder.carry_edited(entry, list(choice.edits(entry)))
     folder.fill_empty()
     about = About(
-        snapshot.number, snapshot.server, snapshot.selections, False, snapshot.created_at, more
+        snapshot.number,
+        snapshot.server,
+        snapshot.selections,
+        checkpoint=False,
+        created_at=snapshot.created_at,
+        more=more,
     )
     return folder.describe(about)
 

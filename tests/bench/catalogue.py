@@ -22,6 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.schema import SCALARS
 from clearml_snapshot.exporter.store.writer import PointBuffer
 
@@ -110,7 +111,7 @@ def build(data: Path, asked: argparse.Namespace) -> None:
                 server={"host": "http://localhost:8008"},
                 selections=[],
                 export_row={"export_id": str(begin), "started": START, "result": "complete"},
-                keep=1,
+                keep=Retention.parse("1"),
             )
 
 

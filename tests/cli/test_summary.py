@@ -49,6 +49,8 @@ REPORT = ExportReport(
     seconds=0.0,
     totals={"tasks": 1, "points": 1},
     monitor_points=0,
+    removed=(),
+    keep="the newest 2",
     left_out=(),
     snapshot=Path("x"),
 )

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from clearml_snapshot.cli.export import read_keep
+from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.server import StandIn
@@ -79,12 +79,33 @@ def test_how_many_exports_stay(take: Export, data: Path) -> None:
     assert numbers(data) == [2, 3, 4]
     assert take("--keep", "30d", "--quiet") == 0
     assert numbers(data) == [2, 3, 4, 5]
+    assert open_snapshot(data).keep == "30d"
+    for _ in range(2):
+        assert take("--quiet") == 0
+    assert numbers(data) == [2, 3, 4, 5, 6, 7], "the rule is remembered"
+
+
+def test_what_is_removed_is_printed(
+    take: Export, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(3):
+        assert take("--all", "--keep", "30d") == 0
+    assert "removed snap" not in capsys.readouterr().err
+    assert take("--keep", "2") == 0
+    said = capsys.readouterr().err
+    assert "removed snapshots 1, 2 (kept: the newest 2; --keep changes it)\n" in said
+    assert main(["status", "--data", str(data)]) == 0
+    assert "\nkept        the newest 2\n" in capsys.readouterr().out
+    assert take("--keep", "7d,4w,12m") == 0
+    said = capsys.readouterr().err
+    calendar = "the newest of each of the last 7 days, 4 weeks, 12 months (UTC)"
+    assert f"removed snapshots 3, 4 (kept: {calendar}; --keep changes it)\n" in said
 
 
 def test_what_keep_takes(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
-    assert read_keep("3") == 3
-    assert read_keep("30d") == timedelta(days=30)
-    for text in ("0", "-1", "", "two", "2026-01-01", "²"):
+    assert read_keep(None) is None
+    assert str(read_keep("3")) == "the newest 3"
+    for text in ("0", "-1", "", "two", "2026-01-01", "²", "30m", "7d,4h"):
         with pytest.raises(UsageError, match="--keep"):
             read_keep(text)
     assert take("--all", "--keep", "none") == 2

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store.dataset import prepare, writing
+from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import hold, open_snapshot
 
 Call = Callable[..., Any]
@@ -120,20 +121,55 @@ def test_the_last_finished_exports_are_kept(tmp_path: Path, commit: Call) -> Non
         for _ in range(4):
             commit(dataset, {})
         assert _numbers(tmp_path) == ["3", "4"]
-        commit(dataset, {}, keep=1)
+        assert dataset.removed == (1, 2)
+        commit(dataset, {}, keep=Retention.parse("1"))
         assert _numbers(tmp_path) == ["5"]
-        commit(dataset, {}, keep=0)
-        assert _numbers(tmp_path) == ["6"], "the current one always stays"
+        commit(dataset, {})
+        assert _numbers(tmp_path) == ["6"], "the rule is remembered"
+    with writing(tmp_path) as dataset:
+        assert dataset.retention == Retention.parse("1")
+        commit(dataset, {})
+        assert (_numbers(tmp_path), dataset.removed) == (["7"], (6,))
 
 
 def test_an_age_keeps_by_time(tmp_path: Path, commit: Call) -> None:
     with writing(tmp_path) as dataset:
         for _ in range(4):
-            commit(dataset, {}, keep=timedelta(days=30))
+            commit(dataset, {}, keep=Retention.parse("30d"))
         assert _numbers(tmp_path) == ["1", "2", "3", "4"]
-        time.sleep(0.01)
-        commit(dataset, {}, keep=timedelta(milliseconds=1))
+        commit(dataset, {}, keep=Retention.parse("0h"))
         assert _numbers(tmp_path) == ["5"]
+
+
+def test_an_amendment_has_the_contents_and_the_age_of_the_last_snapshot(
+    tmp_path: Path, commit: Call, line: Call, export_row: Call, ask: Call
+) -> None:
+    with writing(tmp_path) as dataset:
+        with pytest.raises(DatasetError, match="no snapshot yet"):
+            dataset.amend(export_row=export_row("failed"))
+        commit(dataset, {("a", "p"): line("a", [1])}, "one")
+        last = commit(dataset, {("b", "p"): line("b", [2])}, "two", keep=Retention.parse("2"))
+        for name in ("three", "four", "five"):
+            now = dataset.amend(export_row=export_row(name))
+        assert _numbers(tmp_path) == ["1", "2", "5"], "nothing is pruned"
+        assert (now.created_at, now.totals.points) == (last.created_at, 2)
+        assert (now.selections, now.server, now.keep) == (last.selections, last.server, "2")
+        assert ask(now.root, "SELECT count(*) FROM exports") == [(5,)]
+        commit(dataset, {("c", "p"): line("c", [2])}, "six")
+        assert _numbers(tmp_path) == ["5", "6"], "of equal contents only the newest counts"
+
+
+def test_snapshots_of_different_contents_never_have_the_same_moment(
+    tmp_path: Path, commit: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stopped(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "Stopped":
+            return cls(2026, 3, 1, tzinfo=tz)
+
+    monkeypatch.setattr("clearml_snapshot.exporter.store.dataset.datetime", Stopped)
+    with writing(tmp_path) as dataset:
+        assert commit(dataset, {}).created_at < commit(dataset, {}).created_at
 
 
 def test_checkpoints_go_when_their_run_ends(tmp_path: Path, commit: Call) -> None:
@@ -151,10 +187,10 @@ def test_a_snapshot_that_is_read_is_not_pruned(tmp_path: Path, commit: Call, ask
         first = commit(dataset, {})
         with hold(first):
             for _ in range(3):
-                commit(dataset, {}, keep=1)
+                commit(dataset, {}, keep=Retention.parse("1"))
             assert _numbers(tmp_path) == ["1", "4"]
             assert ask(first.root, "SELECT count(*) FROM tasks") == [(0,)]
-        commit(dataset, {}, keep=1)
+        commit(dataset, {})
         assert _numbers(tmp_path) == ["5"]
     with pytest.raises(DatasetError, match="snapshot 1 is gone"), hold(first):
         pass
@@ -175,7 +211,7 @@ def test_a_commit_that_fails_changes_nothing(
 
 
 def test_readers_never_miss_while_commits_go_on(tmp_path: Path, commit: Call, line: Call) -> None:
-    """With ``keep=1`` the snapshot that a reader has just found is pruned under its hands."""
+    """Where one is kept, the snapshot that a reader has just found is pruned under its hands."""
     seen: list[int] = []
     done = threading.Event()
 
@@ -189,7 +225,7 @@ def test_readers_never_miss_while_commits_go_on(tmp_path: Path, commit: Call, li
         commit(dataset, {("a", "p"): line("a", [1])})
         reader = pool.submit(read)
         for value in range(20):
-            commit(dataset, {("a", "p"): line("a", [value])}, keep=1)
+            commit(dataset, {("a", "p"): line("a", [value])}, keep=Retention.parse("1"))
         done.set()
         reader.result()
     assert seen == sorted(seen)

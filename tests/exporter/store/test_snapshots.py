@@ -14,6 +14,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
 
 Call = Callable[..., Any]
@@ -26,7 +27,10 @@ def made(tmp_path_factory: pytest.TempPathFactory, commit: Call, line: Call) -> 
     with writing(data) as dataset:
         for number in (1, 2, 3):
             commit(
-                dataset, {(f"t{number}", "p"): line(f"t{number}", [number])}, f"{number}", keep=9
+                dataset,
+                {(f"t{number}", "p"): line(f"t{number}", [number])},
+                f"{number}",
+                keep=Retention.parse("9"),
             )
     return data
 
@@ -200,6 +204,9 @@ def test_a_damaged_snapshot_json(data: Path, text: str) -> None:
         {"files": [{"path": "x"}]},
         {"files": []},
         {"files": None},
+        {"keep": "30m"},
+        {"keep": ["2"]},
+        {"keep": 10**400},
         {"selections": ["--all"]},
         {"selections": [None]},
         {"selections": [{"filter": ["loss"]}]},
