@@ -68,6 +68,9 @@ _RENEW_BEFORE: Final = 300.0
 _PROBE: Final = 5.0
 """Seconds that a seemingly dead server gets for a last question."""
 _PROBES: Final = 3
+_OLDEST: Final = (2, 16)
+"""The API version (ClearML 1.2) since which points are paged by iteration and a request's metrics,
+its count and the scroll of a listing are heeded; older servers ignore all of them in silence."""
 
 
 @dataclass(frozen=True)
@@ -134,13 +137,19 @@ class Api:
 
         Raises:
             LoginError: the server refuses the credentials.
-            ServerError: there is no ClearML server, or it stays silent.
+            ServerError: there is no ClearML server, it stays silent, or it is too old.
         """
         self._last_success = time.monotonic()
         self._token = None
         claims = self._renew(None)
         identity = claims.get("identity") or {}
         self._version = str(claims.get("api_version") or "2.23")
+        if self.version < _OLDEST:
+            raise ServerError(
+                f"{self.host} is too old: ClearML {claims.get('server_version') or 'unknown'} (API "
+                f"{self._version}) ignores what this tool asks for; ClearML 1.2 (API 2.16) or "
+                "newer is needed"
+            )
         return Identity(
             user_id=str(identity.get("user") or ""),
             user_name=str(identity.get("user_name") or ""),

@@ -7,6 +7,10 @@ from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.failures import decode_data
 
+_LISTS_SINCE: Final = (2, 28)
+"""API version (ClearML 1.14) that brought the list of metrics of several tasks."""
+_NO_SUCH_TASK: Final = (400, 101)
+"""Status and subcode of a request that names a task which is not there."""
 _TASKS_A_CALL: Final = 500
 _EVENTS_PAGE: Final = 10_000
 _LISTED: Final = 8_000
@@ -57,7 +61,18 @@ def listed_series(
 
     A task that was deleted meanwhile makes the server refuse its whole group, so the group is
     halved until only that task is left out.
+
+    Raises:
+        RefusedError: the server is too old for it, or cannot list a task's metrics.
     """
+    if api.version < _LISTS_SINCE:
+        raise RefusedError(
+            f"{api.host} is too old to list the metrics of its tasks: it has API "
+            f"{'.'.join(map(str, api.version))}, and a choice of metrics needs ClearML 1.14 "
+            "(API 2.28) or newer; export all metrics instead",
+            status=404,
+            subcode=0,
+        )
     series: dict[str, set[str]] = {}
     groups = [task_ids]
     while groups:
@@ -68,7 +83,7 @@ def listed_series(
         except RefusedError as error:
             if len(group) > 1:
                 groups += _halves(group)
-            elif error.status == SERVER_ERROR:
+            elif (error.status, error.subcode) != _NO_SUCH_TASK:
                 _refuse(group[0], error, refused)
             continue
         for entry in data["metrics"]:
@@ -77,9 +92,9 @@ def listed_series(
 
 
 def _refuse(task_id: str, error: RefusedError, refused: dict[str, RefusedError] | None) -> None:
+    may_be_many = f", of which it may have more than {_LISTED:,}" * (error.status == SERVER_ERROR)
     said = RefusedError(
-        f"task {task_id}: the server cannot list its metrics, of which it may have more than "
-        f"{_LISTED} ({error})",
+        f"task {task_id}: the server cannot list its metrics{may_be_many} ({error})",
         status=error.status,
         subcode=error.subcode,
     )

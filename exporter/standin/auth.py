@@ -23,7 +23,8 @@ class Gate:
     """Checks the Authorization header against one pair of keys.
 
     ``token_seconds`` shortens the tokens' life, for tests of renewal; ``revoked`` holds the
-    sessions of tokens that are refused from now on.
+    sessions of tokens that are refused from now on; ``versions`` are those of the API and of the
+    server, the newest known ones by default.
     """
 
     access_key: str
@@ -31,6 +32,7 @@ class Gate:
     identity: dict[str, str]
     token_seconds: float = _DEFAULT_SECONDS
     revoked: set[str] = field(default_factory=set)
+    versions: tuple[str, str] | None = None
     _sessions: list[str] = field(default_factory=list)
 
     def check(self, header: str | None) -> None:
@@ -52,6 +54,7 @@ class Gate:
         session = uuid.uuid4().hex
         self._sessions.append(session)
         now = int(time.time())
+        api_version, server_version = self.versions or (API_VERSION, SERVER_VERSION)
         payload = {
             "env": "<unknown>",
             "exp": now + (seconds or self.token_seconds),
@@ -59,8 +62,8 @@ class Gate:
             "session_id": session,
             "iat": now,
             "identity": self.identity,
-            "api_version": API_VERSION,
-            "server_version": SERVER_VERSION,
+            "api_version": api_version,
+            "server_version": server_version,
             "server_build": "",
             "feature_set": "basic",
         }

@@ -16,6 +16,7 @@ import numpy as np
 from clearml_snapshot.exporter.standin.errors import ApiError, fail, search_failed
 from clearml_snapshot.exporter.standin.histogram import averaged
 from clearml_snapshot.exporter.standin.listing import MAX_PAGE_SIZE
+from clearml_snapshot.exporter.standin.older import TimePages
 from clearml_snapshot.exporter.standin.points import (
     SCALAR,
     SINGLE_VALUE,
@@ -49,8 +50,9 @@ class Encoded:
 class Events:
     """Answers everything about events."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, *, by_time: bool = False) -> None:
         self.records = records
+        self._by_time = TimePages(self._table) if by_time else None
         self._warm: OrderedDict[str, TaskEvents] = OrderedDict()
 
     def endpoints(self) -> dict[str, Callable[[Request], Answer | Encoded]]:
@@ -71,6 +73,9 @@ class Events:
         The stored request of a scroll id wins over what is sent with it, but for ``batch_size``
         and the task.
         """
+        if self._by_time is not None:
+            page = self._by_time.answer(request)
+            return _page(page["events"], page["total"], page["scroll_id"])
         table = self._table(request["task"])
         asked = {
             "batch_size": _given(request, "batch_size", 500),

@@ -32,9 +32,15 @@ _USER_FIELDS = (
 class Records:
     """Answers everything but events."""
 
-    def __init__(self, database: Database, user: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        user: str,
+        versions: tuple[str, str] = (API_VERSION, SERVER_VERSION),
+    ) -> None:
         self.database = database
         self.user = user
+        self.versions = versions
         self.scrolls = Scrolls()
         companies = {database.company: {"id": database.company, "name": "clearml"}}
         self.user_kind = Kind(
@@ -82,10 +88,10 @@ class Records:
     def server_info(self, _: Request) -> Answer:
         """server.info."""
         return {
-            "version": SERVER_VERSION,
+            "version": self.versions[1],
             "build": "",
             "commit": "",
-            "api_version": API_VERSION,
+            "api_version": self.versions[0],
         }
 
     def current_user(self, _: Request) -> Answer:

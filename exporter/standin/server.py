@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from clearml_snapshot.exporter.standin import schemas
-from clearml_snapshot.exporter.standin.auth import API_VERSION, Gate
+from clearml_snapshot.exporter.standin import older, schemas
+from clearml_snapshot.exporter.standin.auth import API_VERSION, SERVER_VERSION, Gate
 from clearml_snapshot.exporter.standin.database import DEFAULT_USER, Database
 from clearml_snapshot.exporter.standin.errors import ApiError
 from clearml_snapshot.exporter.standin.events import Encoded, Events
@@ -41,6 +41,8 @@ class StandIn:
         faults: what goes wrong.
         port: 0 chooses a free one.
         user: whom the keys belong to.
+        versions: of the API and of the server, ``("2.13", "1.0.2")`` say: an older server lacks
+            endpoints and ignores what it does not know, see ``older``.
 
     Attributes:
         url: without a trailing slash.
@@ -60,6 +62,7 @@ class StandIn:
         faults: FaultPlan | Iterable[Fault] = (),
         port: int = 0,
         user: str = DEFAULT_USER,
+        versions: tuple[str, str] = (API_VERSION, SERVER_VERSION),
     ) -> None:
         self.database = Database() if database is None else database
         self.access_key, self.secret_key = credentials
@@ -70,10 +73,13 @@ class StandIn:
         identity = {"company": self.database.company, "user": user, "company_name": "clearml"}
         identity |= {"user_name": self.database.users[user]["name"], "role": "user"}
         self.gate = Gate(self.access_key, self.secret_key, identity)
-        self.records = Records(self.database, user)
+        self.version = _number(versions[0])
+        if versions != (API_VERSION, SERVER_VERSION):
+            self.gate.versions = versions
+        self.records = Records(self.database, user, versions)
         self._handlers: dict[str, Callable[[Any], dict[str, Any] | Encoded]] = {
             **self.records.endpoints(),
-            **Events(self.records).endpoints(),
+            **Events(self.records, by_time=older.pages_by_time(self.version)).endpoints(),
             "auth.login": lambda body: {"token": self.gate.issue(body.get("expiration_sec"))},
         }
         self.stopping = threading.Event()
@@ -153,7 +159,8 @@ class StandIn:
     def _answer(self, meta: "_Meta", call: "_Call", path: str, authorization: str | None) -> str:
         name = meta.read(path)
         handler = self._handlers.get(name)
-        if handler is None or _number(meta.requested) < _number(_SINCE.get(name, "1.0")):
+        is_new = _number(meta.requested) < _number(_SINCE.get(name, "1.0"))
+        if handler is None or is_new or not older.has(self.version, name):
             self.unknown.append(name)
             text = f"Unable to find endpoint for name {name} and version {meta.requested}"
             raise ApiError(404, 0, text)
@@ -167,7 +174,7 @@ class StandIn:
         body = _read_body(call.payload)
         schemas.validate(name, body)
         with self.database.lock:
-            data = handler(body)
+            data = handler(older.understood(self.version, name, body))
             return data.text if isinstance(data, Encoded) else json.dumps(data, default=_plain)
 
 
