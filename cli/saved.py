@@ -12,7 +12,7 @@ from clearml_snapshot.cli.options import DEFAULT_DATA, TASKS, Data, Filters, Qui
 from clearml_snapshot.cli.output import write_text
 from clearml_snapshot.cli.server import SERVER, Server
 from clearml_snapshot.cli.terminal import note
-from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter, parse_time
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ def scalars_saved(
     files that hold them are as they were written.
     It says nothing about console, plots, debug samples, artifacts and models: they are not here.
     """
-    limit = None if older_than is None else parse_time(older_than, datetime.now(UTC))
     say: Callable[[str], None] = (lambda _: None) if quiet else note
+    limit = _cut_off(older_than, say)
     found = _ask_again(
         data, filters, limits=server.limits(), older_than=limit, workers=workers, notice=say
     )
@@ -80,6 +80,18 @@ def scalars_saved(
         say(line)
     if found.count("count differs") or found.count("not counted"):
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def _cut_off(older_than: str | None, say: Callable[[str], None]) -> datetime | None:
+    """Read an age, and say which moment it means: a list of what to delete needs a second look."""
+    if older_than is None:
+        return None
+    try:
+        limit = parse_time(older_than, datetime.now(UTC))
+    except UsageError as error:
+        raise UsageError(f"--older-than: {error}") from None
+    say(f"only tasks last updated at or before {limit:%Y-%m-%d %H:%M} UTC (--older-than)")
+    return limit
 
 
 def summary(found: "CountedAgain") -> Iterator[str]:

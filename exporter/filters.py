@@ -54,8 +54,10 @@ TYPES: Final = (
 _NAMES_TOLD: Final = 6
 """Names that exist, where none is like the one that was typed."""
 
-_AGE: Final = re.compile(r"(\d+)\s*(m|h|d|w)")
-_AGE_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE: Final = re.compile(r"(\d+)\s*(h|d|w)")
+_AGE_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+_MINUTES_OR_MONTHS: Final = re.compile(r"\d+\s*(m|min|mo)")
+"""An age that one reader takes for minutes and another one for months."""
 _GLOB: Final = re.compile(r"[*?\[]")
 _END: Final = "(?![\\s\\S])"
 """The very end of a text, in Python's regular expressions and in MongoDB's alike."""
@@ -199,6 +201,11 @@ def parse_time(text: str, now: datetime) -> datetime:
     Raises:
         UsageError: the text is none of these.
     """
+    if _MINUTES_OR_MONTHS.fullmatch(text.strip()):
+        raise UsageError(
+            f"the age {text!r} can mean minutes or months; give hours, days or weeks (12h, 30d, "
+            "4w), a date (2026-01-31) or a time (2026-01-31T10:00)"
+        )
     if age := _AGE.fullmatch(text.strip()):
         try:
             return (now - timedelta(**{_AGE_UNITS[age[2]]: int(age[1])})).astimezone(UTC)
@@ -209,7 +216,7 @@ def parse_time(text: str, now: datetime) -> datetime:
     except (ValueError, OverflowError):
         raise UsageError(
             f"{text!r} is no time; give a date (2026-01-31), a time (2026-01-31T10:00, "
-            "local unless it has a zone) or an age (30m, 12h, 7d, 2w)"
+            "local unless it has a zone) or an age (12h, 7d, 2w)"
         ) from None
 
 

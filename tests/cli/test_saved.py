@@ -67,6 +67,14 @@ def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[s
         assert NOT_HERE in said
 
 
+def test_the_cut_off_is_printed_as_a_moment(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scalars-saved", "--older-than", "2026-01-31T10:00Z"]) == ExitCode.COMPLETE
+    said = capfd.readouterr().err
+    assert "only tasks last updated at or before 2026-01-31 10:00 UTC (--older-than)" in said
+
+
 def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
     server: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,7 +108,8 @@ def test_changed_tasks_are_to_be_exported_first(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--older-than", "soon"], ExitCode.USAGE, "'soon' is no time"),
+        (["--older-than", "soon"], ExitCode.USAGE, "--older-than: 'soon' is no time"),
+        (["--older-than", "1m"], ExitCode.USAGE, "--older-than: the age '1m' can mean minutes or"),
         (["--project", "visoin"], ExitCode.USAGE, "vision"),
         (["--data", "nowhere"], ExitCode.USAGE, "nowhere"),
     ],
