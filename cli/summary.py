@@ -34,6 +34,11 @@ def _done(report: ExportReport) -> Iterator[str]:
             f"shrunk: of {counted(report.tasks_shrunk, 'task')} the server has less than is stored "
             "here; that stays (--accept-loss gives it up)"
         )
+    if report.tasks_lost:
+        yield (
+            f"lost: of {counted(report.tasks_lost, 'task')} the server's own summary knows points "
+            "that it no longer has; they cannot be read (state lost)"
+        )
     if report.points_bad:
         odd = counted(report.points_bad, "point")
         yield f"odd values: {odd} stored other than sent (points_bad)"

@@ -21,7 +21,9 @@ _VALUES: Final = {
 _ITERATIONS: Final = {
     "server_min_iteration": "min_value_iteration",
     "server_max_iteration": "max_value_iteration",
+    "server_first_iteration": "first_value_iteration",
 }
+"""Iterations at which the server saw a point; the last one is compared and not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Claims:
     """What the server says of one task's series."""
 
     rows: tuple[Mapping[str, Any], ...] = ()
-    """Columns of ``store.writer.CLAIMS``, one row a series; a number that is none is None."""
+    """Columns of ``store.writer.CLAIMS`` and ``server_first_iteration``, one row per series; what
+    is not a number is None."""
     is_ambiguous: bool = False
     """Whether the server named a series of ours twice: then its counts prove nothing."""
 
@@ -45,15 +48,19 @@ class Claims:
         """
         if self.is_ambiguous or len(self.rows) >= MOST_SERIES:
             return None
-        counts = [row["server_count"] for row in self.rows if _is_wanted(row, wanted)]
+        counts = [row["server_count"] for row in self.wanted(wanted)]
         return None if None in counts else sum(counts)
+
+    def wanted(self, wanted: Sequence[MetricChoice] | None) -> Iterator[Mapping[str, Any]]:
+        """Give the rows of the series that were asked for; None asks for every metric."""
+        return (row for row in self.rows if _is_wanted(row, wanted))
 
     def points(self, wanted: Sequence[MetricChoice] | None) -> int | None:
         """Estimate the points of the asked series: overwritten ones count more than once.
 
         None where the server does not count them, as older ones do not.
         """
-        counts = [row["server_count"] for row in self.rows if _is_wanted(row, wanted)]
+        counts = [row["server_count"] for row in self.wanted(wanted)]
         return None if None in counts else sum(counts)
 
 

@@ -13,7 +13,9 @@ from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.scalars import ScalarsRead, count_scalars, fetch_scalars
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, discard
+from clearml_snapshot.exporter.summaries import read_summaries
 from clearml_snapshot.exporter.tasks import TaskDetails
+from clearml_snapshot.exporter.witness import Contradiction, judge, missing_points
 
 _FIRST_GROUP: Final = 10
 _MOST_DETAILS: Final = 100
@@ -38,6 +40,8 @@ class FetchedTask:
     reason: str | None
     at: datetime
     """When reading its points began, UTC."""
+    contradiction: Contradiction | None = None
+    """Set where the points are all that the server counts, and its summary names others."""
 
     def discard(self) -> None:
         """Delete what it left on disk; its points will not be used."""
@@ -146,7 +150,27 @@ def _fetch(
         raise
     reason = read.reason or details.missing
     state: State = "complete" if reason is None else "partial"
-    return FetchedTask(planned, details, read, buffer.finish(), state, reason, at)
+    points = buffer.finish()
+    against = _contradiction(api, planned, details, points) if reason is None else None
+    return FetchedTask(planned, details, read, points, state, reason, at, against)
+
+
+def _contradiction(
+    api: Api, planned: PlannedTask, details: TaskDetails, points: TaskPoints
+) -> Contradiction | None:
+    """Compare the points with the server's summary; asked once more before it counts as evidence.
+
+    A task may be reset, or report, between the reading of its summary and that of its points.
+    """
+    missing = missing_points(details.claims, planned.metrics.wanted, points)
+    if not missing:
+        return None
+    task_id = planned.task.task_id
+    now = read_summaries(api, [task_id]).get(task_id)
+    if now is None:  # deleted meanwhile; the next export notices it
+        return judge(missing, planned.task, True, datetime.now(UTC))
+    still_missing = missing_points(now.claims, planned.metrics.wanted, points)
+    return judge(still_missing, now.task, now.claims != details.claims, datetime.now(UTC))
 
 
 def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, reports: int | None) -> bool:

@@ -90,4 +90,4 @@ def _is_worth_more(stored: KnownTask, one: FetchedTask) -> bool:
     if stored.points_stored != one.read.stored:
         return stored.points_stored > one.read.stored
     lacks_details = one.state == "failed" or one.details.missing is not None
-    return stored.state in ("complete", "shrunk", "gone") and lacks_details
+    return stored.state in ("complete", "shrunk", "lost", "gone") and lacks_details

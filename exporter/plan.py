@@ -116,7 +116,8 @@ def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
     """Whether all points were stored that are asked for, as far as the server had them then."""
     stored = planned.known
     assert stored is not None
-    is_whole = stored.state == "complete" or (stored.state == "shrunk" and not accept_loss)
+    settled = ("complete", "lost") if accept_loss else ("complete", "lost", "shrunk")
+    is_whole = stored.state in settled
     return is_whole and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
 
 

@@ -16,7 +16,7 @@ class Problem:
 
     task_id: str
     name: str
-    state: Literal["partial", "failed", "skipped"]
+    state: Literal["partial", "failed", "skipped", "lost"]
     reason: str
 
 
@@ -39,6 +39,8 @@ class ExportReport:
     """Stored tasks that the server turned out not to have any more; all of theirs stays."""
     tasks_shrunk: int
     """Of those read again, tasks of which the server has less than is stored; that stays too."""
+    tasks_lost: int
+    """Of those read, tasks of which the server lost points before they were read."""
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     """What somebody should look at, beside single tasks."""

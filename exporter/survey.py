@@ -178,7 +178,7 @@ class Surveyor:
 
     def _has_answered(self, task: Task, question: frozenset[str]) -> bool:
         stored = self.known.get(task.task_id)
-        if stored is None or stored.state not in ("complete", "shrunk"):
+        if stored is None or stored.state not in ("complete", "shrunk", "lost"):
             return False
         metrics = MetricFilter.read(stored.metric_filter)
         is_asked = metrics.wanted is None or question <= metrics.asked

@@ -25,6 +25,7 @@ class Counts:
     refreshed: int = 0
     gone: int = 0
     shrunk: int = 0
+    lost: int = 0
     points: int = 0
     points_bad: int = 0
     redacted: int = 0
@@ -55,7 +56,7 @@ class Taker:
             accept_loss=self.accept_loss,
         ):
             case "replace":
-                self._replace(stage, one, one.points)
+                self._replace(stage, one, one.points, **self._contradicted(one))
             case "merge":
                 self._merge(stage, one)
             case "refresh":
@@ -93,6 +94,23 @@ class Taker:
         row = {**self._row(one, _read(one)), **columns}
         stage.add(row, one.details.hyperparams, points, one.details.claims.table())
 
+    def _contradicted(self, one: FetchedTask) -> dict[str, str]:
+        """Give the state of a task whose points the server's summary contradicts, and report it.
+
+        One that a task had before is not reported again, nor one that is accepted (--accept-loss)
+        or expected to pass.
+        """
+        against, stored, task = one.contradiction, one.planned.known, one.planned.task
+        if against is None:
+            return {}
+        is_lost = against.state == "lost"
+        self.counts.lost += is_lost
+        is_known = is_lost and stored is not None and stored.reason == against.reason
+        is_known |= is_lost and stored is not None and self.accept_loss
+        if not (is_known or against.is_expected):
+            self.problems.append(Problem(task.task_id, task.name, against.state, against.reason))
+        return {"state": against.state, "reason": against.reason}
+
     def _merge(self, stage: Stage, one: FetchedTask) -> None:
         """Keep what the server has lost; what it has takes the place of equal keys."""
         stored, task = one.planned.known, one.planned.task
@@ -102,7 +120,7 @@ class Taker:
             stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
         )
         if points.rows == one.read.stored:  # it has all of it, after all
-            self._replace(stage, one, points)
+            self._replace(stage, one, points, **self._contradicted(one))
             return
         self.counts.shrunk += 1
         self._replace(
@@ -112,7 +130,7 @@ class Taker:
             points_stored=points.rows,
             points_bad=max(one.read.bad, stored.points_bad or 0),
             state="shrunk",
-            reason=_shrunk(one.read.stored, points.rows),
+            reason=_shrunk(one.read.stored, points.rows, stored),
         )
 
     def _hold(self, stage: Stage, one: FetchedTask) -> None:
@@ -126,7 +144,7 @@ class Taker:
         columns = {**_kept(stored), "started": stored.started}
         if one.state == "complete":
             self.counts.shrunk += 1
-            reason = _shrunk(0, stored.points_stored)
+            reason = _shrunk(0, stored.points_stored, stored)
             columns |= {"state": "shrunk", "reason": reason, "points_expected": 0}
         else:
             reason = f"{one.reason}; what was stored before stays"
@@ -149,8 +167,9 @@ class Taker:
         }
 
 
-def _shrunk(there: int, here: int) -> str:
-    return f"the server holds {there:,} of its {here:,} points"
+def _shrunk(there: int, here: int, stored: KnownTask) -> str:
+    earlier = f"; {stored.reason}" if stored.state == "lost" else ""
+    return f"the server holds {there:,} of its {here:,} points{earlier}"
 
 
 def _read(one: FetchedTask) -> dict[str, Any]:

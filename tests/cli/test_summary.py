@@ -38,6 +38,7 @@ REPORT = ExportReport(
     tasks_unchanged=0,
     tasks_gone=0,
     tasks_shrunk=1,
+    tasks_lost=2,
     problems=(),
     warnings=(),
     points=1,
@@ -66,9 +67,10 @@ def test_counted(number: int, words: str) -> None:
 def test_a_report_of_one() -> None:
     lines = [*summary(REPORT)]
     assert "shrunk: of 1 task the server has less than is stored here; that stays" in lines[2]
-    assert lines[3].startswith("odd values: 1 point ")
-    assert lines[4].startswith("redacted: 1 value ")
-    assert lines[5].startswith("http://x: 1 request (")
+    assert lines[3].startswith("lost: of 2 tasks the server's own summary knows points that it no")
+    assert lines[4].startswith("odd values: 1 point ")
+    assert lines[5].startswith("redacted: 1 value ")
+    assert lines[6].startswith("http://x: 1 request (")
 
 
 @pytest.mark.parametrize(
