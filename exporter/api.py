@@ -26,12 +26,15 @@ from clearml_snapshot.exporter.errors import (
 from clearml_snapshot.exporter.failures import (
     DamagedBodyError,
     TryAgainError,
+    asks_to_wait,
     decode_data,
+    fails_each_task,
     failure,
     is_it_the_api,
     is_of_clearml,
     looks_like,
     message,
+    speaks_it,
 )
 from clearml_snapshot.exporter.login import check_login, token_claims
 from clearml_snapshot.exporter.pace import Pace
@@ -177,7 +180,8 @@ class Api:
         Raises:
             RefusedError: the server will not answer this request.
             LoginError: the token ended and no other is given.
-            ServerError: nothing has succeeded for ``give_up_after`` seconds.
+            ServerError: nothing has succeeded for ``give_up_after`` seconds, the server asks for a
+                longer pause, or the endpoint fails task after task.
             CeilingError: a ceiling is reached; a StoppedError once ``stop`` was called.
         """
         if endpoint not in READING_ENDPOINTS:
@@ -187,7 +191,7 @@ class Api:
         done = self._until_done(
             lambda: self._one_call(endpoint, data, decode), most_tries, endpoint
         )
-        self._streaks.succeed(endpoint)
+        self._streaks.succeed(endpoint, data)
         return done
 
     def get(self, endpoint: str, **body: Any) -> dict[str, Any]:
@@ -267,7 +271,10 @@ class Api:
         self, path: str, data: bytes, auth: AuthBase, grace: float = 0.1
     ) -> tuple[int, bytes]:
         """Send one request when its turn has come, and read its answer in time."""
+        was_paused = self._pace.pause_left > 0
         self._pace.take_turn()
+        if was_paused:  # the pause may have taken all the time there was
+            grace = max(grace, min(_PROBE, self._limits.timeout))
         allowed = max(min(self._limits.timeout, self._dead_at() - time.monotonic()), grace)
         try:
             return self._wire.post(path, data, auth, max(min(allowed, self._pace.left), 0.001))
@@ -282,7 +289,7 @@ class Api:
         backoff = tenacity.wait_exponential(multiplier=0.2, max=10.0) + tenacity.wait_random(
             0.0, 0.3
         )
-        begun = time.monotonic()
+        begun = time.monotonic() + self._pace.pause_left
         # A new request gets a whole timeout, however long the ones before it went unanswered.
         least = min(self._limits.timeout, self._limits.give_up_after)
         entitled = begun + least - self._limits.give_up_after
@@ -290,7 +297,8 @@ class Api:
 
         def wait(state: tenacity.RetryCallState) -> float:
             self.traffic.add(retries=1)
-            return max(backoff(state), _failed_with(state).after)
+            self._pace.pause(_failed_with(state).after)
+            return backoff(state)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgainError),
@@ -328,26 +336,51 @@ class Api:
         return self._last_success + self._limits.give_up_after + _MOST_TRIES * self._pace.interval
 
     def _given_up(self, error: TryAgainError, begun: float, endpoint: str) -> SnapshotError:
+        """Make the error for a call that is not tried again: of one request, or of the run."""
         if not self._ever_succeeded and error.wrong_address:
             return ServerError(f"{self.host}: {error}")
         is_dead = time.monotonic() + max(error.after, 0.2) > self._dead_at()
+        if is_dead and error.after:
+            return self._end(asks_to_wait(self.host, error, self._limits.give_up_after))
         if (self._last_success > begun and not is_dead) or self._is_alive():
-            self._streaks.give_up(endpoint)
-            # Of an endpoint that is down the subcode says nothing about this request: taken for
-            # "too large a page" it would bring on ever smaller ones.
-            subcode = 0 if self._streaks.is_down(endpoint) else error.subcode or 0
-            return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
+            return self._refused(error, endpoint)
         silent = time.monotonic() - self._last_success
         if error.was_dropped and not self._ever_succeeded:
-            scheme = self.host.partition(":")[0]
-            return ServerError(
-                f"{self.host}: {error}; does this port speak {scheme}? {self._route.check}"
-            )
-        waits = f", and asks to wait {error.after:.0f} s" if error.after else ""
+            return ServerError(f"{self.host}: {error}; {speaks_it(self._route)}")
         return ServerError(
-            f"{self.host} is not answering: {error}{waits}; gave up after {silent:.0f} s without "
+            f"{self.host} is not answering: {error}; gave up after {silent:.0f} s without "
             "a success (--give-up-after); what is committed stays, run it again later"
         )
+
+    def _refused(self, error: TryAgainError, endpoint: str) -> SnapshotError:
+        """Tell a request that the server cannot answer from an endpoint that answers nothing."""
+        self._streaks.give_up(endpoint)
+        if self._streaks.is_lost(endpoint) and not self._still_works(endpoint):
+            return self._end(fails_each_task(self.host, endpoint, error))
+        # Of an endpoint that is down the subcode says nothing about this request: taken for
+        # "too large a page" it would bring on ever smaller ones.
+        subcode = 0 if self._streaks.is_down(endpoint) else error.subcode or 0
+        return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
+
+    def _still_works(self, endpoint: str) -> bool:
+        """Repeat what an endpoint answered before: is it the endpoint, or the tasks?"""
+        body = self._streaks.good(endpoint)
+        if body is None or self._token is None:
+            return False
+        try:
+            path = f"/v{self._version}/{endpoint}"
+            status, _ = self._post(path, body, Bearer(self._token), self._limits.timeout)
+        except TryAgainError:
+            return False
+        if status == 200:
+            self._streaks.succeed(endpoint, body)
+        return status == 200
+
+    def _end(self, reason: str) -> ServerError:
+        """End all threads' requests: a server that cannot answer is not asked again and again."""
+        self._pace.end(reason)
+        self._wire.cut_all()
+        return ServerError(reason)
 
     def _is_alive(self) -> bool:
         """Ask for something cheap: is it the server, or just the one request?"""

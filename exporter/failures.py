@@ -12,6 +12,10 @@ from clearml_snapshot.exporter.route import Route
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
 _OTHERS: Final = (("web UI", "://app.", 8080), ("files server", "://files.", 8081))
 """ClearML's other servers: how their addresses usually begin, and their ports."""
+_SEARCH_ENGINE: Final = 100
+"""The subcode of a failure of Elasticsearch (``clearml-api.md``, "Login and envelope")."""
+_FOR_EVER: Final = 365 * 86_400.0
+"""Seconds from which on a pause is not worth its number."""
 _SPEAKS_TLS: Final = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port")
 """What nginx, Go and Apache say when they are asked without TLS."""
 
@@ -104,6 +108,30 @@ def is_it_the_api(route: Route) -> str:
     return (
         f"{looks}is {route.host} the API server (not the web UI, not the files server)? "
         f"{route.check}, e.g. https://api.clear.ml or port 8008{route.through}"
+    )
+
+
+def speaks_it(route: Route) -> str:
+    """Ask whether a port that hangs up speaks what the address says."""
+    return f"does this port speak {urlsplit(route.host).scheme}? {route.check}"
+
+
+def asks_to_wait(host: str, error: TryAgainError, patience: float) -> str:
+    """Say that a server wants a longer pause than the user would wait."""
+    until = f"{error.after:.0f} s" if error.after < _FOR_EVER else "for ever"
+    return (
+        f"{host} is not answering: {error}, and asks to wait {until} (Retry-After), which is "
+        f"longer than --give-up-after {patience:g} allows; what is committed stays, run it again "
+        "then"
+    )
+
+
+def fails_each_task(host: str, endpoint: str, error: TryAgainError) -> str:
+    """Say that an endpoint fails whatever task it is asked for, though the server lives."""
+    who = "its search engine (Elasticsearch)" if error.subcode == _SEARCH_ENGINE else endpoint
+    return (
+        f"{host} answers, but {who} fails for one task after another ({error}); what is "
+        "committed stays, the other tasks are not read yet: run it again when the server is well"
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -68,6 +69,9 @@ def fetch_tasks(
 ) -> Generator[FetchedTask]:
     """Read tasks, several at once, and give each when it is done.
 
+    One that failed is given only after another one that did not, or at the end: when all fail the
+    server has, and ServerError ends the run before they could count as failed.
+
     Args:
         api: a server, logged in.
         planned: the tasks, in the order in which they are begun.
@@ -79,6 +83,25 @@ def fetch_tasks(
         ServerError: the server is gone.
         CeilingError: a ceiling is reached.
     """
+    failed: list[FetchedTask] = []
+    with closing(_fetched(api, planned, stage, redactor, options)) as fetched:
+        for one in fetched:
+            if one.state == "failed":
+                failed.append(one)
+                continue
+            yield from failed
+            failed.clear()
+            yield one
+    yield from failed
+
+
+def _fetched(
+    api: Api,
+    planned: Sequence[PlannedTask],
+    stage: Callable[[], Stage],
+    redactor: Redactor,
+    options: FetchOptions,
+) -> Generator[FetchedTask]:
     pending: set[Future[FetchedTask]] = set()
     queue = with_details(api, planned, redactor, options.with_params)
     pool = ThreadPoolExecutor(options.workers, thread_name_prefix="fetch")

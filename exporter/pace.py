@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Final, NoReturn
 
-from clearml_snapshot.exporter.errors import CeilingError
+from clearml_snapshot.exporter.errors import CeilingError, ServerError
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _GO_ON: Final = "run it again to go on"
@@ -43,6 +43,8 @@ class Pace:
         self._given = 0
         self._spent = threading.Event()
         self._stopped = threading.Event()
+        self._paused_until = 0.0
+        self._ended: str | None = None
         self.reached: str | None = None
         """The ceiling that has kept a request from being sent, in words."""
 
@@ -56,8 +58,12 @@ class Pace:
 
         Raises:
             StoppedError: ``stop`` was called.
+            ServerError: ``end`` was called.
             CeilingError: a ceiling is reached; its text says which.
         """
+        while self.pause_left:  # another thread may prolong it meanwhile
+            self._spent.wait(min(self.pause_left, max(self.left, 0.0)))
+            self._check_turns()
         with self._lock:
             self.check()
             if self._given == self._max_requests:
@@ -75,16 +81,36 @@ class Pace:
     def sleep(self, seconds: float) -> None:
         """Wait before another try; raises as ``take_turn`` does, without waiting for nothing."""
         self._spent.wait(min(seconds, max(self.left, 0.0)))
+        self._check_turns()
+
+    def _check_turns(self) -> None:
         self.check()
         if self._spent.is_set():
             self._end()
 
+    def pause(self, seconds: float) -> None:
+        """Let no thread send anything for a while: the server asked for it."""
+        with self._lock:
+            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+
+    @property
+    def pause_left(self) -> float:
+        """Seconds until a pause ends; 0 when there is none."""
+        return max(self._paused_until - time.monotonic(), 0.0)
+
     def check(self) -> None:
         """Raise as ``take_turn`` does if requests in flight have to end, too."""
+        if self._ended is not None:
+            raise ServerError(self._ended)
         if self._stopped.is_set():
             raise StoppedError("stopped")
         if self.left <= 0:
             self._end()
+
+    def end(self, reason: str) -> None:
+        """Let nothing be sent any more: it is no use, and every thread is told why."""
+        self._ended = self._ended or reason
+        self.stop()
 
     def stop(self) -> None:
         """Let nothing be sent any more."""

@@ -97,6 +97,8 @@ class _Place:
     refused: int | None = None
     """A page that would end here is refused: the last event in it has no iteration."""
     step: int = 1
+    is_small_enough: bool = False
+    """A page of one event is answered: halving leads to a size that works."""
 
     def move(self, page: EventPage) -> None:
         """Go behind a page."""
@@ -255,6 +257,9 @@ def _next_page(reading: _Reading, part: _Part, place: _Place) -> EventPage | Non
             if error.subcode == _SEARCH_ENGINE:
                 if place.size == 1:
                     raise
+                if not place.is_small_enough:
+                    _ask(reading.api, reading.task_id, part, place.scroll_id, 1)  # or raises
+                    place.is_small_enough = True
                 place.usual = place.size = place.size // 2
                 continue
             if place.total is None:

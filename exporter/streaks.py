@@ -1,7 +1,8 @@
 """Tasks lost in a row: when an endpoint fails them all, each further one is not worth nine tries.
 
 A dead search engine behind a healthy API answers every ``events.*`` call with an error; without
-this each of ten thousand tasks would be given all of its tries, smaller and smaller pages too.
+this each of ten thousand tasks would be given all of its tries, smaller and smaller pages too, and
+would count as failed though nothing is wrong with it.
 """
 
 import threading
@@ -9,6 +10,8 @@ from typing import Final
 
 _MANY: Final = 3
 """Tasks lost in a row at which an endpoint counts as down. One odd task is only one."""
+_TOO_MANY: Final = 5
+"""Tasks lost in a row after which one more ends the run, unless what worked before still works."""
 
 
 class Streaks:
@@ -21,6 +24,7 @@ class Streaks:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lost: dict[str, int] = {}
+        self._good: dict[str, bytes] = {}
         self._own = threading.local()
 
     def begin(self, endpoint: str, task: str) -> None:
@@ -35,11 +39,17 @@ class Streaks:
             with self._lock:
                 self._lost[endpoint] = self._lost.get(endpoint, 0) + 1
 
-    def succeed(self, endpoint: str) -> None:
-        """Note that the calling thread got an answer."""
+    def succeed(self, endpoint: str, body: bytes) -> None:
+        """Note that the calling thread got an answer, and to which request."""
         self._last().pop(endpoint, None)
         with self._lock:
             self._lost.pop(endpoint, None)
+            self._good[endpoint] = body
+
+    def good(self, endpoint: str) -> bytes | None:
+        """Give the last request to an endpoint that was answered; None when none ever was."""
+        with self._lock:
+            return self._good.get(endpoint)
 
     def give_up(self, endpoint: str) -> None:
         """Note that the calling thread's call failed in all of its tries."""
@@ -51,6 +61,11 @@ class Streaks:
         """Tell whether nothing but failures has come of an endpoint for several tasks."""
         with self._lock:
             return self._lost.get(endpoint, 0) >= _MANY
+
+    def is_lost(self, endpoint: str) -> bool:
+        """Tell whether so many tasks were lost that the next one ends the run."""
+        with self._lock:
+            return self._lost.get(endpoint, 0) >= _TOO_MANY
 
     def _last(self) -> dict[str, tuple[str, bool]]:
         """Give, by endpoint, the calling thread's last task, and whether a call was given up."""

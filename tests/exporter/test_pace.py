@@ -4,13 +4,14 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import ServerConfiguration
-from clearml_snapshot.exporter.errors import CeilingError, ExitCode, RefusedError
+from clearml_snapshot.exporter.errors import CeilingError, ExitCode, RefusedError, ServerError
+from clearml_snapshot.exporter.failures import retry_after_seconds
 from clearml_snapshot.exporter.pace import Pace, StoppedError
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.history import grid_history
@@ -69,26 +70,74 @@ def test_the_last_request_that_is_allowed_reaches_no_ceiling(start_standin: Star
     assert not isinstance(caught.value, StoppedError)
 
 
-def test_what_waits_for_another_try_ends_with_the_last_request(start_standin: Start) -> None:
+def test_no_pause_for_a_try_that_will_not_come(start_standin: Start) -> None:
     """Sleeping until Retry-After is over would be for nothing: no request is left."""
     wait = {"Retry-After": "300"}
     server = start_standin(faults=[Fault("status", "server.info", status=503, headers=wait)])
-    api = logged_in(server, max_requests=3, give_up_after=400)
-    ended: list[BaseException] = []
+    api = logged_in(server, max_requests=2, give_up_after=400)
+    with pytest.raises(CeilingError, match="--max-requests 2 is reached"):
+        api.get("server.info")
 
-    def ask() -> None:
-        with pytest.raises(CeilingError) as caught:
-            api.get("server.info")
-        ended.append(caught.value)
 
-    waiting = threading.Thread(target=ask)
-    waiting.start()
-    while not count(server, "server.info"):
-        time.sleep(0.01)
-    assert not ended
-    api.get("users.get_current_user")
-    waiting.join(timeout=30)
-    assert len(ended) == 1
+# A server that asks for a pause.
+
+
+def test_a_pause_is_one_for_all_threads(start_standin: Start) -> None:
+    pause = Fault("status", "server.info", status=429, count=1, headers={"Retry-After": "1"})
+    server = start_standin(faults=[pause])
+    api = logged_in(server)
+    begun = time.monotonic()
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(api.get, "server.info")
+        while not pause.fired or not api._pace.pause_left:
+            assert not first.done()
+        api.get("users.get_current_user")
+        first.result()
+    assert time.monotonic() - begun >= 0.9
+    assert [name for name, _ in server.requests].count("server.info") == 2
+
+
+def test_a_thread_in_a_pause_is_stopped_at_once() -> None:
+    pace = Pace()
+    pace.pause(300)
+    threading.Timer(0.05, pace.stop).start()
+    with pytest.raises(StoppedError):
+        pace.take_turn()
+
+
+def test_a_pause_does_not_outlast_the_ceiling_of_time() -> None:
+    pace = Pace(max_seconds=0.1)
+    pace.pause(300)
+    with pytest.raises(CeilingError, match="--max-time"):
+        pace.take_turn()
+
+
+@pytest.mark.parametrize("wait", ["600", "1e400", "Thu, 01 Jan 2099 00:00:00 GMT"])
+def test_a_pause_beyond_patience_ends_the_run(take_home: TakeHome, wait: str) -> None:
+    fault = Fault("status", EVENTS, status=429, headers={"Retry-After": wait}, skip=6)
+    home = take_home(grid_history(30, 1, 3), faults=[fault])
+    with pytest.raises(ServerError, match="asks to wait") as caught:
+        home.export()
+    assert caught.value.exit_code == ExitCode.SERVER
+    assert not isinstance(caught.value, RefusedError)
+    assert "Retry-After" in str(caught.value)
+    assert "--give-up-after 120" in str(caught.value)
+    assert fault.fired <= 4, "at most those that the four threads had sent already"
+    assert count(home.server, EVENTS) <= 6 + 4
+    assert count(home.server, "server.info") == 0
+    read = [task for task, row in home.tasks().items() if row["state"] == "complete"]
+    home.check(*read)
+    assert {row["state"] for row in home.tasks().values()} <= {"complete", "unread"}
+    home.server.faults.clear()
+    assert home.export().result == "complete"
+    home.check()
+
+
+def test_a_date_to_wait_for_is_of_the_clock_of_the_server() -> None:
+    date, later = "Thu, 01 Jan 2015 00:00:00 GMT", "Thu, 01 Jan 2015 00:00:07 GMT"
+    assert retry_after_seconds(later, date) == 7
+    assert retry_after_seconds(later) == 0
+    assert retry_after_seconds("nan") == retry_after_seconds("soon") == 0
 
 
 def test_a_request_in_flight_is_cut_when_the_time_is_over(start_standin: Start) -> None:
@@ -190,45 +239,77 @@ def broken(**more: object) -> Fault:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_endpoint_that_fails_each_task_is_asked_less(start_standin: Start) -> None:
+def test_an_endpoint_that_fails_each_task_is_asked_less_and_then_no_more(
+    start_standin: Start,
+) -> None:
     database = grid_history(8, 1, 3)
     server = start_standin(database, faults=[broken()])
     api = logged_in(server)
-    assert read_tasks(api, list(database.tasks)) == list(database.tasks)
-    assert list(tries(server).values()) == [9, 9, 9, 2, 2, 2, 2, 2]
-    assert count(server, "auth.login") == 1
+    tasks = list(database.tasks)
+    with pytest.raises(ServerError, match="Elasticsearch") as caught:
+        read_tasks(api, tasks)
+    assert not isinstance(caught.value, RefusedError)
+    assert list(tries(server).values()) == [9, 9, 9, 2, 2, 2]
+    sent = len(server.requests)
+    with pytest.raises(ServerError, match="Elasticsearch"):
+        api.get("server.info")
+    assert len(server.requests) == sent, "nothing is sent any more"
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_export_ends_soon_when_the_search_engine_is_down(take_home: TakeHome) -> None:
-    """Nor does it try smaller pages task by task; what comes after the repair is read."""
-    home = take_home(grid_history(8, 1, 3), faults=[broken()])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_an_export_ends_soon_when_the_search_engine_is_down(
+    take_home: TakeHome, workers: int
+) -> None:
+    """Nor does it try ever smaller pages task by task; no task counts as failed for it."""
+    home = take_home(grid_history(40, 1, 3), faults=[broken(skip=9)])
+    with pytest.raises(ServerError, match="Elasticsearch") as caught:
+        home.export(workers=workers)
+    assert caught.value.exit_code == ExitCode.SERVER
+    assert count(home.server, "events.") <= 9 + 8 * (6 + workers)
+    stored = home.tasks()
+    read = [task for task, row in stored.items() if row["state"] == "complete"]
+    assert len(read) >= 9 - workers
+    home.check(*read)
+    assert {row["state"] for row in stored.values()} <= {"complete", "unread"}
 
-    def repair(_: dict[str, Any]) -> bool:
-        if len(tries(home.server)) == 8:
-            del home.server.faults.faults[1:]
-        return False
+    home.server.faults.clear()
+    assert home.export().result == "complete"
+    home.check()
 
-    home.server.faults.faults.insert(0, Fault("drop", EVENTS, repair))
+
+@pytest.mark.usefixtures("hurried")
+def test_a_search_engine_that_is_down_from_the_start(take_home: TakeHome) -> None:
+    home = take_home(grid_history(40, 1, 3), faults=[broken()])
+    with pytest.raises(ServerError, match="the other tasks are not read yet"):
+        home.export(workers=1)
+    assert count(home.server, "events.") <= 3 * 8 + 3 * 4
+    assert count(home.server) <= 60
+    home.server.faults.clear()
+    assert home.export().result == "complete"
+
+
+@pytest.mark.usefixtures("hurried")
+def test_odd_tasks_in_a_row_are_not_a_dead_search_engine(take_home: TakeHome) -> None:
+    """What was answered before is still answered: it is the tasks, and the others are read."""
+    database = grid_history(20, 1, 3)
+    odd = list(database.tasks)[5:15]
+    faults = [broken(when=lambda body: body["task"] in odd)]
+    home = take_home(database, faults=faults)
     report = home.export(workers=1)
-    asked = tries(home.server)
-    *lost, last = asked
-    assert min(asked[task] for task in lost[:3]) > 40, "ever smaller pages, several times each"
-    assert [asked[task] for task in lost[3:]] == [4] * 4
-    assert {problem.task_id for problem in report.problems} == set(lost)
-    home.check(last)
+    assert {problem.task_id for problem in report.problems} == set(odd)
+    assert {home.tasks()[task]["state"] for task in odd} == {"failed"}
+    home.check(*(set(database.tasks) - set(odd)))
 
 
 @pytest.mark.usefixtures("hurried")
 def test_a_proxy_that_fails_one_endpoint_is_no_dead_server(start_standin: Start) -> None:
     database = grid_history(6, 1, 3)
-    server = start_standin(database, faults=[broken()])
-    api = logged_in(server)
     tasks = list(database.tasks)
-    read_tasks(api, tasks[:4])
-    server.faults.clear()
-    server.faults.add(Fault("html", EVENTS, status=502))
-    read_tasks(api, tasks[4:])
+    proxy = Fault("html", EVENTS, lambda body: body["task"] in tasks[4:], status=502)
+    server = start_standin(database, faults=[proxy, broken()])
+    with pytest.raises(ServerError, match="fails for one task after another"):
+        read_tasks(logged_in(server), tasks)
     assert list(tries(server).values())[4:] == [2, 2]
     assert count(server, "server.info") >= 1, "something else was asked first"
 
