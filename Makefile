@@ -60,6 +60,7 @@ soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped in a p
 	$(BIN)/python tests/bench/soak.py
 	$(BIN)/python tests/bench/year.py
 	$(BIN)/python -m tests.bench.flips
+	$(BIN)/python -m tests.bench.zeros
 
 clean: ## Remove .venv, builds and caches; never a dataset
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -291,11 +291,10 @@ def _footnotes(
 ) -> Iterator[str]:
     """Say how far the answer reaches, and which of it is suspect."""
     from clearml_snapshot.queries.coverage import coverage, lines
-    from clearml_snapshot.queries.zeros import suspect_zeros
+    from clearml_snapshot.queries.zeros import notes
 
     rows = asked.rows(answer)
-    if any(param.name == "suspect_zeros" for param in query.params):
-        yield from map(str, suspect_zeros(asked, query.name, given, rows))
+    yield from notes(asked, query, given, rows)
     yield from lines(coverage(asked, asked.bound(query, **given)), rows)
 
 

@@ -1,7 +1,7 @@
 -- Which of the given points are suspect zeros. The lists on their own let DuckDB skip what is not
 -- about these tasks and metrics before it looks at any curve.
 SELECT task_id, metric, variant, iteration
-FROM suspect_zeros
+FROM suspects($marks::DOUBLE[])
 WHERE list_contains($metrics::VARCHAR[], metric)
     AND list_contains($task_ids::VARCHAR[], task_id)
     AND (task_id, metric, variant, iteration) IN (

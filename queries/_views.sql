@@ -50,65 +50,172 @@ FROM (
 )
 GROUP BY task_id;
 
--- Points of exactly 0 that are probably NaN: the SDK logs NaN and infinities as 0.
+-- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
+-- sets. marks lists such values; NULL is 0 alone.
 --
--- Neighbours are the nearest finite values before and after that are not 0, so that a run of
--- zeros (a diverged task logs NaN to its end) is judged as one. A zero is suspect when there is
--- a value before it (an accuracy may start at 0) and each neighbour that exists
---   * has at least half the median magnitude of the ten values before the zero: a curve that
---     decays, linearly or faster, is small compared with them when it arrives at 0;
---   * has at least 1 % of the median magnitude of the whole series: a curve rounded to a few
---     digits ends in equal small values before it ends in 0;
---   * has the same sign as the other neighbour: a curve may cross 0;
--- and when runs of zeros are rare, at most two or one in twenty values: where zeros come and go,
--- as in a sparse reward, they are values like any other.
-CREATE VIEW suspect_zeros AS
+-- 1. A point that holds a mark is suspect when the nearest values before and after it (other marks
+--    passed over; at the end of a series only the one before) are on the same side of the mark and
+--    far from it: at least half the median distance of the ten values before; or 2.5 times the
+--    steps that the curve takes there, for a curve that falls or rises fast.
+-- 2. Nothing is far that noise, rounding or underflow reach: 1.5 times the usual bend of the curve
+--    around, ten of the smallest steps where all values are multiples of it (counts too), a
+--    millionth of the median distance.
+-- 3. Marks that are not rare are values: runs of marks, and values that dip to less than half of
+--    both neighbours, may be two or one in twenty values, as zeros of a sparse reward are not.
+CREATE MACRO suspects(marks) AS TABLE
 WITH finite AS (
     SELECT
         task_id,
         metric,
         variant,
         iteration,
-        CASE WHEN value <> 0 THEN value END AS nonzero,
-        count(nonzero) OVER (
-            PARTITION BY task_id, metric, variant ORDER BY iteration
+        mark,
+        CASE WHEN value <> mark THEN value - mark END AS distance,
+        count(distance) OVER (
+            PARTITION BY task_id, metric, variant, mark ORDER BY iteration
         ) AS stretch
     FROM picked.scalars
-    SEMI JOIN (FROM picked.series WHERE min <= 0 AND max >= 0) AS with_zero
-        USING (task_id, metric, variant)
-    WHERE isfinite(value) AND iteration IS NOT NULL
+    CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
+    SEMI JOIN (
+        FROM picked.series
+        WHERE list_bool_or(
+            list_transform(coalesce(marks, [0.0]), lambda one: min <= one AND max >= one)
+        )
+    ) AS with_mark USING (task_id, metric, variant)
+    WHERE isfinite(value)
+        AND iteration IS NOT NULL
+        AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
 ),
--- A stretch is a value and the zeros that follow it; the first may have no value.
+-- A stretch is a value and the marks that follow it; the first may have no value.
 stretches AS (
     SELECT
         task_id,
         metric,
         variant,
+        mark,
         stretch,
-        any_value(nonzero) AS before,
-        list(iteration) FILTER (nonzero IS NULL) AS zeros
+        any_value(distance) AS before,
+        list(iteration) FILTER (distance IS NULL) AS marked
     FROM finite
-    GROUP BY task_id, metric, variant, stretch
+    GROUP BY task_id, metric, variant, mark, stretch
 ),
-surrounded AS (
+stepped AS (
     SELECT
         *,
         lead(before) OVER in_order AS after,
         median(abs(before)) OVER (in_order ROWS 9 PRECEDING) AS usual_before,
-        median(abs(before)) OVER whole AS usual,
-        count(before) OVER whole AS values,
-        count(before) FILTER (zeros IS NOT NULL) OVER whole AS runs
+        abs(before - lag(before) OVER in_order) AS step,
+        abs(before - 2 * lag(before) OVER in_order + lag(before, 2) OVER in_order) AS bend,
+        abs(before) < least(abs(lag(before) OVER in_order), abs(lead(before) OVER in_order)) / 2
+            AND lag(before) OVER in_order IS NOT NULL
+            AND lead(before) OVER in_order IS NOT NULL AS dips
     FROM stretches
+    WINDOW in_order AS (PARTITION BY task_id, metric, variant, mark ORDER BY stretch)
+),
+surrounded AS (
+    SELECT
+        *,
+        least(abs(before), abs(after)) AS nearest,
+        greatest(step, lag(step) OVER in_order) AS step_before,
+        greatest(lead(step, 2) OVER in_order, lead(step, 3) OVER in_order) AS step_after,
+        median(abs(before)) OVER whole AS usual,
+        min(nullif(step, 0)) OVER whole AS smallest_step,
+        count(before) OVER whole AS n_values,
+        count(*) FILTER (marked IS NOT NULL OR dips) OVER whole AS dives,
+        CASE WHEN count(bend) OVER around >= 4 THEN median(bend) OVER around END AS usual_bend
+    FROM stepped
     WINDOW
-        whole AS (PARTITION BY task_id, metric, variant),
-        in_order AS (PARTITION BY task_id, metric, variant ORDER BY stretch)
+        whole AS (PARTITION BY task_id, metric, variant, mark),
+        in_order AS (PARTITION BY task_id, metric, variant, mark ORDER BY stretch),
+        around AS (in_order ROWS BETWEEN 9 PRECEDING AND 10 FOLLOWING)
+),
+judged AS (
+    SELECT
+        *,
+        bool_and(abs(before / smallest_step - round(before / smallest_step)) < 1e-6)
+            OVER (PARTITION BY task_id, metric, variant, mark) AND n_values >= 5 AS counts
+    FROM surrounded
 )
-SELECT task_id, metric, variant, unnest(zeros) AS iteration, before, after
-FROM surrounded
+SELECT
+    task_id,
+    metric,
+    variant,
+    unnest(marked) AS iteration,
+    before + mark AS before,
+    after + mark AS after
+FROM judged
 WHERE before IS NOT NULL
-    AND least(abs(before), abs(after)) >= greatest(usual_before / 2, usual / 100)
     AND coalesce(sign(before) = sign(after), true)
-    AND runs <= greatest(2, values / 20);
+    AND dives <= least(n_values / 2, greatest(2, n_values / 20))
+    AND nearest >= greatest(
+        usual / 1e6, 1.5 * usual_bend, CASE WHEN counts THEN 10 * smallest_step END
+    )
+    AND (
+        nearest >= usual_before / 2
+        OR (
+            coalesce(abs(after) >= 2.5 * step_after, true)
+            AND (
+                abs(before) >= 2.5 * step_before
+                OR nearest >= abs(before) / 4 AND nearest >= abs(after) / 4
+            )
+        )
+    );
+
+CREATE VIEW suspect_zeros AS FROM suspects([0.0]);
+
+-- The points, without the suspect ones when these are excluded. metrics, where it is not NULL,
+-- names those that are asked for, so that no others are examined.
+CREATE MACRO points_as_asked(suspect_zeros, marks, metrics) AS TABLE
+SELECT scalars.*
+FROM scalars
+ANTI JOIN (
+    FROM suspects(marks)
+    WHERE suspect_zeros = 'exclude' AND (metrics IS NULL OR list_contains(metrics, metric))
+) AS suspect USING (task_id, metric, variant, iteration);
+
+-- The series, their extremes, last values and means without suspect points when these are
+-- excluded; the counts are those of all points. Only series with suspect points are computed anew.
+CREATE MACRO series_as_asked(suspect_zeros, marks, metrics) AS TABLE
+WITH suspect AS (
+    FROM suspects(marks)
+    WHERE suspect_zeros = 'exclude' AND (metrics IS NULL OR list_contains(metrics, metric))
+),
+again AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        true AS again,
+        max(value) FILTER (isfinite(value)) AS max,
+        first({'iteration': iteration, 'timestamp': timestamp} ORDER BY value DESC, iteration)
+            FILTER (isfinite(value)) AS at_max,
+        min(value) FILTER (isfinite(value)) AS min,
+        first({'iteration': iteration, 'timestamp': timestamp} ORDER BY value, iteration)
+            FILTER (isfinite(value)) AS at_min,
+        first({'value': value, 'iteration': iteration, 'timestamp': timestamp}
+            ORDER BY iteration DESC NULLS LAST) AS at_last,
+        list_avg(list(value ORDER BY iteration) FILTER (isfinite(value))) AS mean
+    FROM picked.scalars
+    SEMI JOIN suspect USING (task_id, metric, variant)
+    ANTI JOIN suspect USING (task_id, metric, variant, iteration)
+    WHERE suspect_zeros = 'exclude' AND (metrics IS NULL OR list_contains(metrics, metric))
+    GROUP BY task_id, metric, variant
+)
+SELECT
+    series.* REPLACE (
+        CASE WHEN again THEN again.max ELSE series.max END AS max,
+        CASE WHEN again THEN at_max.iteration ELSE max_iteration END AS max_iteration,
+        CASE WHEN again THEN at_max.timestamp ELSE max_timestamp END AS max_timestamp,
+        CASE WHEN again THEN again.min ELSE series.min END AS min,
+        CASE WHEN again THEN at_min.iteration ELSE min_iteration END AS min_iteration,
+        CASE WHEN again THEN at_min.timestamp ELSE min_timestamp END AS min_timestamp,
+        CASE WHEN again THEN at_last.value ELSE last END AS last,
+        CASE WHEN again THEN at_last.iteration ELSE last_iteration END AS last_iteration,
+        CASE WHEN again THEN at_last.timestamp ELSE last_timestamp END AS last_timestamp,
+        CASE WHEN again THEN again.mean ELSE series.mean END AS mean
+    )
+FROM picked.series AS series
+LEFT JOIN again USING (task_id, metric, variant);
 
 -- A curve smoothed as TensorBoard draws it: ema(list(value ORDER BY iteration), 0.6). Non-finite
 -- values and NULL are NULL in the answer, and do not touch the others. The query curve does the

@@ -1,5 +1,6 @@
 """What was typed for a query's parameters, as values to bind."""
 
+import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
@@ -17,6 +18,9 @@ from clearml_snapshot.queries.catalogue import Param, Query
 
 EXCLUDED = "exclude_metric"
 """A parameter that every query takes beside those of its header."""
+
+MARKS: Final = "nan_value"
+"""The parameter that says which values stand for NaN."""
 
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
@@ -120,7 +124,10 @@ def _named_values(query: Query, param: Param, value: Any, known: Known) -> dict[
     if groups_by(param):
         found = (name for text in _texts(value) for name in _groupings(text, known))
         return {param.name: list(dict.fromkeys(found))}
-    return {param.name: list(_texts(value))} if param.type == "VARCHAR[]" else {}
+    if param.type == "VARCHAR[]":
+        return {param.name: list(_texts(value))}
+    alone = param.many and not isinstance(value, list | tuple)
+    return {param.name: [value]} if alone else {}
 
 
 def _params(text: str, names: Collection[str]) -> list[str]:
@@ -229,5 +236,13 @@ def _check_choice(param: Param, value: Any) -> None:
     for one in _texts(value) if param.many and param.choices else (value,):
         if param.choices and one not in param.choices:
             raise no_such(param.name, str(one), param.choices)
+    if param.name == MARKS:
+        _check_marks(value)
     if param.name == "top" and isinstance(value, int) and value < 1:
         raise UsageError(f"top {value}: give a number of at least 1")
+
+
+def _check_marks(value: Any) -> None:
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if not isinstance(one, int | float) or not math.isfinite(one):
+            raise UsageError(f"nan_value {one}: give a finite number, what NaN was logged as")

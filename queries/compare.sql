@@ -10,6 +10,8 @@
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is shown (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example vit-small 'vit-small retry' --metric accuracy
 WITH points AS (
@@ -20,7 +22,7 @@ WITH points AS (
         task_id,
         value,
         count(*) OVER (PARTITION BY metric, variant, iteration) AS n_tasks
-    FROM scalars
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[])
     WHERE NOT coalesce($params::BOOLEAN, false)
         AND list_contains($tasks::VARCHAR[], task_id)
         AND CASE

@@ -11,14 +11,16 @@
 -- Single values have no iteration and are left out; so are points without a time, unless x is the
 -- iteration.
 --
--- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
--- :param variant      A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics  Take :monitor: metrics too (default: false).
--- :param smooth       Weight of the exponential moving average, from 0 to less than 1 (default: none).
--- :param window       How many finite values the moving mean takes (default: none).
--- :param points       How many parts to cut each series into (default: every point is a row).
--- :param keep         mean|extremes: what stands for the points of a part (default: mean).
--- :param x            iteration|time|relative: what the curve runs along (default: iteration).
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param smooth         Weight of the exponential moving average, from 0 to less than 1 (default: none).
+-- :param window         How many finite values the moving mean takes (default: none).
+-- :param points         How many parts to cut each series into (default: every point is a row).
+-- :param keep           mean|extremes: what stands for the points of a part (default: mean).
+-- :param x              iteration|time|relative: what the curve runs along (default: iteration).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (
@@ -53,7 +55,7 @@ points AS (
         CASE WHEN isfinite(value) THEN value END AS finite,
         CASE WHEN abs(finite) < 1e200 THEN finite END AS usual,
         stretch
-    FROM scalars
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS scalars
     JOIN series USING (task_id, metric, variant)
     CROSS JOIN asked
     WHERE stretch > 0

@@ -254,7 +254,7 @@ class Dataset:
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
     ) -> duckdb.DuckDBPyRelation:
-        if _ABOUT_POINTS.search(statement):
+        if _reads_points(statement, params):
             self._bring_points()
         try:
             return self._connection.sql(statement, params=_parameters(params))
@@ -346,13 +346,27 @@ def open_dataset(
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-_ABOUT_POINTS: Final = re.compile(r"scalars|suspect_zeros|query", re.IGNORECASE)
+_ABOUT_POINTS: Final = re.compile(r"scalars|suspects|suspect_zeros|as_asked|query", re.IGNORECASE)
 """The views that read points, and the functions that read a view whose name is computed."""
+
+_HEADER: Final = re.compile(r"\A(--.*\n)+")
+_SERIES_AS_ASKED: Final = "series_as_asked($suspect_zeros::VARCHAR, "
+"""What of our queries reads points only when suspect zeros are excluded."""
 
 _TRIES: Final = 3
 """A snapshot that is pruned between finding and holding it has a successor by then."""
 
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
+
+
+def _reads_points(
+    statement: str, params: Mapping[str, Any] | Sequence[Any] | None
+) -> re.Match[str] | None:
+    """Tell whether a statement names what reads points, in more than its header."""
+    text = _HEADER.sub("", statement)
+    if isinstance(params, Mapping) and params.get("suspect_zeros") != "exclude":
+        text = text.replace(_SERIES_AS_ASKED, "")
+    return _ABOUT_POINTS.search(text)
 
 
 def _in_utc(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:

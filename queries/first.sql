@@ -6,12 +6,14 @@
 -- single values have no iteration and take no part. seconds is the time since the first point of
 -- the series. Only series whose max or min is beyond the threshold are looked up in the points.
 --
--- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
--- :param variant      A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics  Take :monitor: metrics too (default: false).
--- :param above        A threshold; give this or below (default: none).
--- :param below        A threshold; give this or above (default: none).
--- :param for_         How many points in a row (default: 1).
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param above          A threshold; give this or below (default: none).
+-- :param below          A threshold; give this or above (default: none).
+-- :param for_           How many points in a row (default: 1).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --above 0.92
 WITH asked AS (
@@ -43,7 +45,7 @@ points AS (
         timestamp,
         value,
         coalesce(isfinite(value) AND (value > $above OR value < $below), false) AS beyond
-    FROM scalars
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
     SEMI JOIN (FROM chosen WHERE max > $above OR min < $below) AS candidates
         USING (task_id, metric, variant)
     -- What this range leaves out DuckDB need not read: files are sorted by metric.

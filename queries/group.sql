@@ -15,6 +15,8 @@
 -- :param by             By what: project, user, tag, week, status, type, or param:SECTION/NAME; several are combined (default: one group of all).
 -- :param by_all_except  A hyperparameter as section/name, or a glob: by all others (default: none).
 -- :param value          max|min|last|mean: what of a series counts; last is the value at its last iteration (default: max for highest, min for lowest).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --by param:Args/lr --best highest
 WITH having_it AS (
@@ -33,7 +35,7 @@ WITH having_it AS (
             WHEN 'mean' THEN mean
             WHEN 'last' THEN CASE WHEN isfinite(last) THEN last END
         END AS value
-    FROM series
+    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
     WHERE (metric, variant) IN (SELECT (unnest($metric::VARCHAR[]), unnest($variant::VARCHAR[])))
 ),
 named AS (

@@ -26,6 +26,7 @@
 -- :param spike_factor   How many usual steps are a spike (default: 20).
 -- :param plateau_share  Share of the points after the best one (default: 0.5).
 -- :param gap_factor     How many usual steps of iterations are a gap (default: 5).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --kind failed --kind zero --metric accuracy
 WITH chosen AS (
@@ -258,7 +259,7 @@ zeros AS (
         'between ' || arg_min(before, iteration) || coalesce(
             ' and ' || arg_min(after, iteration), ' and the end'
         ) AS detail
-    FROM suspect_zeros
+    FROM suspects($nan_value::DOUBLE[])
     SEMI JOIN chosen USING (task_id, metric, variant)
     WHERE ($metric IS NULL OR list_contains($metric, metric))
         AND ($kind IS NULL OR list_contains($kind, 'zero'))

@@ -16,16 +16,17 @@
 -- :param at             Other metrics at the winner's iteration: a row for each that its task has; the nearest earlier iteration where that one has none, NULL when there is none (default: none).
 -- :param at_variant     The variants that belong to at; filled in, never typed (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --by project
 WITH chosen AS (
     SELECT
         *,
         coalesce(
-            NOT isfinite(last) OR ($suspect_zeros::VARCHAR = 'exclude' AND last = 0), last IS NULL
+            NOT isfinite(last), last IS NULL
         ) AND n > n_nonfinite + n_null AS look_again,
         CASE $by::VARCHAR WHEN 'task' THEN task_id WHEN 'project' THEN project_id END AS part
-    FROM series
+    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
     WHERE CASE
         WHEN $metric::VARCHAR[] IS NULL
             THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
@@ -34,13 +35,8 @@ WITH chosen AS (
 ),
 again AS (
     SELECT task_id, metric, variant, value, iteration, timestamp
-    FROM scalars
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
     SEMI JOIN (FROM chosen WHERE look_again) AS endless USING (task_id, metric, variant)
-    ANTI JOIN (
-        FROM suspect_zeros
-        WHERE $suspect_zeros::VARCHAR = 'exclude'
-            AND ($metric IS NULL OR list_contains($metric, metric))
-    ) AS suspect USING (task_id, metric, variant, iteration)
     WHERE isfinite(value) AND ($metric IS NULL OR list_contains($metric, metric))
     QUALIFY 1 = row_number() OVER (
         PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
@@ -91,7 +87,7 @@ at_points AS (
         coalesce(arg_max(points.value, points.iteration), any_value(points.value)) AS at_value,
         max(points.iteration) AS at_iteration
     FROM winners
-    JOIN scalars AS points
+    JOIN points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $at) AS points
         ON points.task_id = winners.task_id
         AND coalesce(
             points.iteration <= winners.iteration,

@@ -16,6 +16,8 @@
 -- :param param          A hyperparameter as section/name, or a glob, that becomes a column (default: none).
 -- :param also           Another metric, or a glob, that becomes a column (default: none).
 -- :param also_variant   The variants that belong to also; filled in, never typed (default: none).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --best highest --param Args/lr --also loss/validation --top 5
 WITH chosen AS (
@@ -29,7 +31,7 @@ WITH chosen AS (
             $last::BIGINT IS NOT NULL
             OR (what = 'last' AND coalesce(NOT isfinite(last), true))
         ) AS look_again
-    FROM series
+    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
     WHERE (metric, variant) IN (SELECT (unnest($metric::VARCHAR[]), unnest($variant::VARCHAR[])))
 ),
 tail AS (
@@ -46,7 +48,7 @@ tail AS (
         avg(value) AS mean
     FROM (
         SELECT task_id, metric, variant, iteration, value
-        FROM scalars
+        FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
         SEMI JOIN (FROM chosen WHERE look_again) AS unanswered USING (task_id, metric, variant)
         WHERE ($last IS NOT NULL OR coalesce($by = 'last', false))
             AND isfinite(value)
@@ -110,7 +112,7 @@ beside AS (
     GROUP BY ALL
     UNION ALL
     SELECT task_id, 'metric', [metric, variant], NULL, last
-    FROM series
+    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $also::VARCHAR[]) AS series
     SEMI JOIN (SELECT task_id FROM placed) AS shown USING (task_id)
     WHERE (metric, variant) IN (
         SELECT (unnest($also::VARCHAR[]), unnest($also_variant::VARCHAR[]))

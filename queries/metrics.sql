@@ -5,9 +5,11 @@
 -- values. newest is the wall time of the last point of the task that logged last. Answered from
 -- the series table.
 --
--- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
--- :param variant      A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics  Take :monitor: metrics too (default: false).
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --metric loss
 SELECT
@@ -22,7 +24,7 @@ SELECT
     min(first_iteration) AS first_iteration,
     max(last_iteration) AS last_iteration,
     max(last_timestamp) AS newest
-FROM series
+FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
 WHERE CASE
     WHEN $metric::VARCHAR[] IS NULL
         THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')

@@ -14,43 +14,22 @@
 -- :param at             Other metrics at the winner's iteration: a row for each that its task has; the nearest earlier iteration where that one has none, NULL when there is none (default: none).
 -- :param at_variant     The variants that belong to at; filled in, never typed (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric loss/validation --top 3 --suspect-zeros exclude
 WITH chosen AS (
     SELECT
         *,
-        coalesce($suspect_zeros::VARCHAR = 'exclude' AND min = 0, false) AS look_again,
+        min AS value,
+        min_iteration AS iteration,
+        min_timestamp AS timestamp,
         CASE $by::VARCHAR WHEN 'task' THEN task_id WHEN 'project' THEN project_id END AS part
-    FROM series
+    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
     WHERE CASE
         WHEN $metric::VARCHAR[] IS NULL
             THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
         ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
     END
-),
-again AS (
-    SELECT task_id, metric, variant, value, iteration, timestamp
-    FROM scalars
-    SEMI JOIN (FROM chosen WHERE look_again) AS zero USING (task_id, metric, variant)
-    ANTI JOIN (
-        FROM suspect_zeros
-        WHERE $metric IS NULL OR list_contains($metric, metric)
-    ) AS suspect USING (task_id, metric, variant, iteration)
-    WHERE isfinite(value)
-        AND $suspect_zeros::VARCHAR = 'exclude'
-        AND ($metric IS NULL OR list_contains($metric, metric))
-    QUALIFY 1 = row_number() OVER (
-        PARTITION BY task_id, metric, variant ORDER BY value ASC, iteration NULLS LAST
-    )
-),
-candidates AS (
-    SELECT
-        chosen.*,
-        CASE WHEN look_again THEN again.value ELSE min END AS value,
-        CASE WHEN look_again THEN again.iteration ELSE min_iteration END AS iteration,
-        CASE WHEN look_again THEN again.timestamp ELSE min_timestamp END AS timestamp
-    FROM chosen
-    LEFT JOIN again USING (task_id, metric, variant)
 ),
 winners AS (
     SELECT
@@ -63,7 +42,7 @@ winners AS (
             PARTITION BY metric, variant, part
             ORDER BY value ASC NULLS LAST, iteration NULLS LAST, task_id
         ) AS place
-    FROM candidates
+    FROM chosen
     WINDOW everything AS (PARTITION BY metric, variant, part)
     QUALIFY place = 1 OR (place <= $top::BIGINT AND value IS NOT NULL)
 ),
@@ -83,7 +62,7 @@ at_points AS (
         coalesce(arg_max(points.value, points.iteration), any_value(points.value)) AS at_value,
         max(points.iteration) AS at_iteration
     FROM winners
-    JOIN scalars AS points
+    JOIN points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $at) AS points
         ON points.task_id = winners.task_id
         AND coalesce(
             points.iteration <= winners.iteration,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from clearml_snapshot.queries.catalogue import find, read
 from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.zeros import suspect_points
 
 _QUERIES: Final = {"lowest": "min", "highest": "max"}
 
@@ -79,12 +80,8 @@ def _point(row: Row) -> tuple[Any, ...]:
 
 def _suspects(dataset: Dataset, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
     """Find the zeros among the extremes that are suspect; reads points only if there are any."""
-    zeros = sorted({_point(r) for r in rows if r["value"] == 0 and r["iteration"] is not None})
-    if not zeros:
-        return set()
-    names = ("task_ids", "metrics", "variants", "iterations")
-    asked = dict(zip(names, map(list, zip(*zeros, strict=True)), strict=True))
-    return set(dataset.rows(dataset.sql(read("_suspect.sql"), asked)).rows)
+    zeros = (_point(row) for row in rows if row["value"] == 0 and row["iteration"] is not None)
+    return suspect_points(dataset, zeros)
 
 
 def _without(dataset: Dataset, suspects: Iterable[Row]) -> dict[tuple[str, str, str], Row]:

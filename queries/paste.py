@@ -31,9 +31,8 @@ def pasteable(query: Query, values: Mapping[str, Any], ids: Sequence[str] | None
         values: what is bound to its parameters; what is missing is NULL.
         ids: the tasks that a filter leaves; None is no filter.
     """
-    parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "\n"]
+    parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "USE asked;\n\n"]
     parts += [f"{view}\n\n" for view in _needed(query.sql)]
-    parts.append("USE asked;\n")
     parts += [
         f'SET VARIABLE "{param.name}" = {_literal(values.get(param.name))}::{param.type};\n'
         for param in query.params

@@ -6,12 +6,14 @@
 -- are NULL over all tasks. A single value has no iteration: it counts, but is never first, and
 -- last only where it is all there is. Read from the points: name a metric on a large history.
 --
--- :param metric       A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
--- :param variant      A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics  Take :monitor: metrics too (default: false).
--- :param by           task|variant: one row for each task, or one over all tasks (default: task).
--- :param tail         Only the last N points of each task's series, by iteration (default: all).
--- :param iterations   Only iterations A:B, both ends included; either may be left out (default: all).
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param by             task|variant: one row for each task, or one over all tasks (default: task).
+-- :param tail           Only the last N points of each task's series, by iteration (default: all).
+-- :param iterations     Only iterations A:B, both ends included; either may be left out (default: all).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
+-- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --project speech
 WITH checked AS (
@@ -42,7 +44,7 @@ points AS (
         iteration,
         value,
         CASE WHEN isfinite(value) THEN value END AS v
-    FROM scalars
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[])
     CROSS JOIN asked
     WHERE CASE
         WHEN $metric::VARCHAR[] IS NULL

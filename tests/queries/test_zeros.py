@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.zeros import suspect_zeros
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.queries import Dataset, open_dataset
+from clearml_snapshot.queries.catalogue import find
+from clearml_snapshot.queries.zeros import notes, suspect_zeros
+from tests.queries.curves import PLAIN, suspects, with_nan, with_true_zeros
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -107,3 +110,163 @@ def test_no_zero_no_note(make_dataset: MakeDataset) -> None:
         rows = dataset.rows(dataset.query("min"))
         assert [row["value"] for row in rows.as_dicts()] == [0.0, 0.0]
         assert suspect_zeros(dataset, "min", {}, rows) == ()
+
+
+def test_every_nan_of_eight_families_is_found() -> None:
+    cases = [case for case in with_nan((20, 40, 60, 100, 150)) if case.family in PLAIN]
+    found = suspects(cases)
+    wrong = [
+        (case.family, len(case.values), sorted(case.marked)[:3])
+        for place, case in enumerate(cases)
+        if found.get(place) != {*case.marked}
+    ]
+    assert len(cases) == 320
+    assert wrong == []
+
+
+def test_a_nan_early_in_a_fast_falling_loss_is_found(make_dataset: MakeDataset) -> None:
+    values = [0.0 if at == 7 else 6 / (at + 1) for at in range(60)]
+    with open_dataset(make_dataset([task(values)])) as dataset:
+        assert dataset.sql("SELECT iteration FROM suspect_zeros").fetchall() == [(70,)]
+
+
+def test_true_zeros_are_left_alone() -> None:
+    cases = [*with_true_zeros((30, 100, 300), seeds=(1, 3))]
+    found = suspects(cases)
+    assert [(cases[place].family, len(cases[place].values)) for place in found] == []
+
+
+@pytest.mark.parametrize("mark", [-1.0, 1e9])
+def test_what_the_user_set_stands_for_nan(mark: float) -> None:
+    cases = [case for case in with_nan((60,), mark=mark) if case.family in PLAIN]
+    query = f"FROM suspects([{mark}])"
+    found = suspects(cases, query)
+    assert all(found.get(place) == {*case.marked} for place, case in enumerate(cases))
+    assert suspects(cases) == {}
+
+
+# Of each task the values, and where a NaN was logged as the mark.
+LOSSES = {
+    "a": ([2.3, 1.9, 1.8, 1.7, 1.6], {2}),
+    "b": ([1.83, 1.61, 1.75, 1.5, 1.4], {3, 4}),
+    "c": ([2.25, 2.14, 1.73, 1.66, 1.2], set[int]()),
+}
+ACCURACIES = {
+    "a": ([0.5, 0.61, 0.73, 0.72, 0.9], {3}),
+    "b": ([0.41, 0.62, 0.73, 0.74, 0.75], {1}),
+    "c": ([0.31, 0.45, 0.5, 0.58, 0.6], {4}),
+}
+
+QUESTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("max", {"by": "task", "at": "loss", "metric": "accuracy"}),
+    ("min", {"top": 3}),
+    ("last", {"by": "task", "at": "accuracy"}),
+    ("leaderboard", {"metric": "loss", "best": "lowest", "also": "accuracy"}),
+    ("leaderboard", {"metric": "loss", "best": "lowest", "last": 2}),
+    ("group", {"metric": "loss", "best": "lowest", "value": "last", "by": "user"}),
+    ("group", {"metric": "accuracy", "best": "highest", "value": "mean"}),
+    ("first", {"metric": "loss", "below": 1.45}),
+    ("stats", {}),
+    ("compare", {"tasks": ["a" * 32, "c" * 32]}),
+    ("curve", {"metric": "loss", "smooth": 0.6}),
+    ("metrics", {}),
+]
+
+
+def history(mark: float | None) -> list[dict[str, Any]]:
+    """Write the tasks with NaN as the mark, or without these points."""
+    tasks = []
+    for name in "abc":
+        points = []
+        for metric, curves in (("loss", LOSSES), ("accuracy", ACCURACIES)):
+            values, marked = curves[name]
+            for at, value in enumerate(values):
+                if at not in marked:
+                    points.append((metric, "v", at, value, at))
+                elif mark is not None:
+                    points.append((metric, "v", at, mark, at))
+        tasks.append({"task_id": name * 32, "points": points, "user": "Ada"})
+    return tasks
+
+
+def answer(dataset: Dataset, name: str, typed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Ask; without what counts points, as points that are left out count in the series."""
+    counts = {"n", "n_points", "last_iteration", "newest"}
+    rows = dataset.rows(dataset.query(name, **typed)).as_dicts()
+    return [
+        {
+            key: pytest.approx(cell, rel=1e-12) if isinstance(cell, float) else cell
+            for key, cell in row.items()
+            if key not in counts
+        }
+        for row in rows
+    ]
+
+
+def test_excluding_is_the_answer_without_these_points(make_dataset: MakeDataset) -> None:
+    with (
+        open_dataset(make_dataset(history(None))) as clean,
+        open_dataset(make_dataset(history(0.0))) as zeros,
+        open_dataset(make_dataset(history(-1.0))) as others,
+    ):
+        for name, typed in QUESTIONS:
+            expected = answer(clean, name, typed)
+            asked = {**typed, "suspect_zeros": "exclude"}
+            assert answer(zeros, name, asked) == expected, (name, typed)
+            assert answer(zeros, name, typed) != expected, (name, typed)
+            if name in ("min", "group", "stats"):
+                assert answer(others, name, {**asked, "nan_value": [-1.0, 7.5]}) == expected
+
+
+def test_an_answer_with_suspect_zeros_says_so(make_dataset: MakeDataset) -> None:
+    def told(dataset: Dataset, name: str, asked: Mapping[str, Any]) -> str:
+        rows = dataset.rows(dataset.query(name, **asked))
+        return "\n".join(notes(dataset, find(name), asked, rows))
+
+    with (
+        open_dataset(make_dataset(history(0.0))) as zeros,
+        open_dataset(make_dataset(history(-1.0))) as others,
+    ):
+        for name, typed in QUESTIONS:
+            text = told(zeros, name, typed)
+            assert "the SDK logs NaN as 0" in text, (name, typed)
+            assert "--suspect-zeros exclude" in text, (name, typed)
+        assert "NaN was logged as -1" in told(others, "stats", {"nan_value": -1})
+        assert told(others, "stats", {}) == ""
+
+
+def test_a_note_counts_values_and_tasks(make_dataset: MakeDataset) -> None:
+    def told(name: str, **typed: Any) -> list[str]:
+        with open_dataset(make_dataset(history(0.0))) as dataset:
+            rows = dataset.rows(dataset.query(name, **typed))
+            return [*notes(dataset, find(name), typed, rows)]
+
+    probably = "probably NaN (the SDK logs NaN as 0) and"
+    assert told("stats", metric="loss") == [
+        f"loss/v: 3 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
+    ]
+    assert told("stats", metric="loss", suspect_zeros="exclude") == [
+        f"loss/v: 3 values of 2 tasks are {probably} left out"
+    ]
+    best = told("leaderboard", metric="loss", best="lowest")
+    assert best == [
+        f"loss/v: 2 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
+    ]
+    assert told("leaderboard", metric="loss", best="highest") == []
+    assert told("compare", tasks=["a" * 32, "c" * 32], metric="loss") == [
+        f"loss/v: 1 value of 1 task is {probably} takes part (--suspect-zeros exclude)"
+    ]
+
+
+def test_health_knows_what_the_user_set(make_dataset: MakeDataset) -> None:
+    with open_dataset(make_dataset(history(-1.0))) as dataset:
+        found = dataset.query("health", kind="zero", metric="loss", nan_value=-1)
+        rows = dataset.rows(found).as_dicts()
+    assert [(row["task_id"][0], row["n"]) for row in rows] == [("a", 1), ("b", 2)]
+
+
+def test_what_cannot_stand_for_nan(make_dataset: MakeDataset) -> None:
+    with open_dataset(make_dataset(history(0.0))) as dataset:
+        for wrong in (float("nan"), [0.0, float("inf")], "x"):
+            with pytest.raises(UsageError, match=r"nan_value .*: give a finite number"):
+                dataset.query("max", nan_value=wrong)

@@ -1,0 +1,21 @@
+-- How many suspect zeros each metric and variant has among the values that an answer rests on.
+--
+-- field names the value of the series that the answer takes; NULL is any of its points.
+SELECT metric, variant, count(*) AS n_values, count(DISTINCT task_id) AS n_tasks
+FROM suspects($marks::DOUBLE[]) AS suspect
+JOIN series USING (task_id, metric, variant)
+WHERE ($metric::VARCHAR[] IS NULL OR list_contains($metric, metric))
+    AND CASE
+        WHEN $metric IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+    AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
+    AND CASE $field::VARCHAR
+        WHEN 'max' THEN iteration = max_iteration
+        WHEN 'min' THEN iteration = min_iteration
+        WHEN 'last' THEN iteration = last_iteration
+        ELSE true
+    END
+GROUP BY metric, variant
+ORDER BY metric, variant;

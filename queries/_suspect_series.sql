@@ -1,0 +1,22 @@
+-- Of the series that an answer rests on, how many may hold suspect zeros where it matters.
+--
+-- field names the value of the series that the answer takes; NULL is any of its points.
+SELECT count(*) AS n_series, coalesce(sum(n), 0)::BIGINT AS n_points
+FROM series
+WHERE CASE
+        WHEN $metric::VARCHAR[] IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+    AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
+    AND list_bool_or(
+        list_transform(
+            $marks::DOUBLE[],
+            lambda mark: CASE $field::VARCHAR
+                WHEN 'max' THEN max = mark
+                WHEN 'min' THEN min = mark
+                WHEN 'last' THEN last = mark
+                ELSE min <= mark AND max >= mark
+            END
+        )
+    );
