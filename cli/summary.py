@@ -29,6 +29,8 @@ def _done(report: ExportReport) -> Iterator[str]:
     held = report.totals["points"]
     share = f", {report.monitor_points / held:.0%} of them :monitor:" if held else ""
     yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
+    if report.tasks_unread:
+        yield _unread(report)
     if report.tasks_shrunk:
         yield (
             f"shrunk: of {counted(report.tasks_shrunk, 'task')} the server has less than is stored "
@@ -57,6 +59,12 @@ def _done(report: ExportReport) -> Iterator[str]:
         f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
     )
     yield f"{_RESULTS.get(report.result, report.result)}; the folder to copy: {report.snapshot}"
+
+
+def _unread(report: ExportReport) -> str:
+    old = counted(report.tasks_outdated, "task")
+    stored = f"; {old} of these stored as before" if report.tasks_outdated else ""
+    return f"not read: {counted(report.tasks_unread, 'selected task')}{stored}; run export again"
 
 
 _RESULTS: Final = {"ceiling": "stopped at a ceiling, run it again to go on"}

@@ -60,10 +60,8 @@ def forecast(
         server=server.api.host,
         user=server.identity.user_name,
         selections=tuple(agenda.survey.words),
-        tasks_new=sum(one.known is None for one in planned),
-        tasks_changed=sum(
-            one.known is not None and one.task.task_id in expected for one in planned
-        ),
+        tasks_new=sum(one.is_new for one in planned),
+        tasks_changed=sum(not one.is_new and one.task.task_id in expected for one in planned),
         tasks_refreshed=sum(one.task.task_id not in expected for one in planned),
         tasks_unchanged=len(plan.unchanged),
         tasks_gone=len(agenda.survey.gone),

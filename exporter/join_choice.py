@@ -23,7 +23,11 @@ Why = Literal[
 ]
 """Why a copy is not taken."""
 
-_GRAVITY: Final = ("complete", "shrunk", "partial", "failed", "gone")
+_GRAVITY: Final = ("complete", "shrunk", "lost", "partial", "failed", "unread", "gone")
+
+_WITHOUT_POINTS: Final = ("failed", "unread")
+"""States of copies whose points could not be read, or were not."""
+
 """States; of two parts of a task the later one here is the task's."""
 
 
@@ -134,10 +138,11 @@ def ranked(copies: Sequence[Copy]) -> list[Copy]:
     """
     newest = sorted(copies, key=_worth, reverse=True)
     able = newest
-    if any(copy.points and copy.state != "failed" for copy in newest):
-        able = [copy for copy in newest if copy.state != "failed"]
+    if any(copy.points and copy.state not in _WITHOUT_POINTS for copy in newest):
+        able = [copy for copy in newest if copy.state not in _WITHOUT_POINTS]
     most = max(copy.points for copy in able)
-    able = [c for c in able if c.state not in ("partial", "failed") or c.points >= most]
+    unsure = ("partial", *_WITHOUT_POINTS)
+    able = [c for c in able if c.state not in unsure or c.points >= most]
     return [*able, *(copy for copy in newest if copy not in able)]
 
 
@@ -150,7 +155,8 @@ def why_not(best: Copy, other: Copy) -> Why:
     if best.fetched_at != other.fetched_at:
         if best.fetched_at > other.fetched_at:
             return "read earlier"
-        return "could not be read" if other.state == "failed" else "partial, with fewer points"
+        could_not = {"failed": "could not be read", "unread": "not read yet"}
+        return could_not.get(other.state, "partial, with fewer points")
     if best.points != other.points:
         return "of the same reading, with fewer points"
     if best.taken_out != other.taken_out:

@@ -58,6 +58,11 @@ class PlannedTask:
     selected: bool = True
 
     @property
+    def is_new(self) -> bool:
+        """Whether its points were never read: it is not stored, or only as ``unread``."""
+        return self.known is None or self.known.state == "unread"
+
+    @property
     def may_replace(self) -> bool:
         """Whether points may come in place of stored ones."""
         return self.known is not None and self.points != "keep"

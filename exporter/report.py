@@ -41,6 +41,10 @@ class ExportReport:
     """Of those read again, tasks of which the server has less than is stored; that stays too."""
     tasks_lost: int
     """Of those read, tasks of which the server lost points before they were read."""
+    tasks_unread: int
+    """Selected tasks that the run ended before it read; stored ones are as they were before."""
+    tasks_outdated: int
+    """Of these, tasks that are stored, but not as they are on the server now."""
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     """What somebody should look at, beside single tasks."""

@@ -155,6 +155,7 @@ def _fetch_and_commit(run: Run) -> tuple[Result, ServerError | None]:
             run.progress.note(f"{ceiling}; committing what is whole")
         except ServerError as error:
             result, lost = "server lost", error
+        run.mark_unread(run.stage)
         if lost is not None and not run.stage.task_ids:
             return result, lost
         if result == "complete" and (run.problems or run.agenda.survey.warnings):
@@ -191,8 +192,10 @@ def _is_due(stage: Stage) -> bool:
 
 def _checkpoint(run: Run) -> None:
     stage, run.stage = run.stage, run.dataset.new_stage()
+    read = len(stage.task_ids)
+    run.mark_unread(stage)
     _commit(run, "running", stage)
-    run.progress.committed(len(stage.task_ids))
+    run.progress.committed(read)
 
 
 def _commit(run: Run, result: str, stage: Stage | None = None) -> None:

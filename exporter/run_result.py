@@ -10,6 +10,7 @@ from typing import Any
 
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server
 from clearml_snapshot.exporter.known import monitor_points
+from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.report import ExportReport, Problem, Result
 from clearml_snapshot.exporter.store.dataset import Dataset
@@ -37,6 +38,15 @@ class Run:
         """The tasks that are not complete, from the listing and from reading."""
         return [*self.agenda.survey.problems, *self.taker.problems]
 
+    @property
+    def left(self) -> list[PlannedTask]:
+        """Tasks of the plan that this run has not read."""
+        return self.taker.left_of(self.agenda.plan.to_read)
+
+    def mark_unread(self, stage: Stage) -> None:
+        """See that a commit names every task of the plan, read or not."""
+        self.taker.mark_unread(stage, self.agenda.plan.to_read, self.agenda.begun)
+
 
 def export_row(run: Run, result: str, finished: datetime | None) -> dict[str, Any]:
     """Give the row of ``exports`` for a run, as far as it has come.
@@ -63,6 +73,8 @@ def export_row(run: Run, result: str, finished: datetime | None) -> dict[str, An
         "tasks_failed": states.count("failed"),
         "tasks_gone": counts.gone,
         "tasks_lost": counts.lost,
+        "tasks_shrunk": counts.shrunk,
+        "tasks_unread": len(run.left),
         "points": counts.points,
         "requests": traffic.requests,
         "bytes": traffic.bytes,
@@ -76,6 +88,7 @@ def make_report(run: Run, result: Result) -> ExportReport:
     snapshot = run.dataset.snapshot
     assert snapshot is not None
     counts, traffic, survey = run.taker.counts, run.server.api.traffic, run.agenda.survey
+    left = run.left
     return ExportReport(
         result=result,
         server=run.server.api.host,
@@ -88,6 +101,8 @@ def make_report(run: Run, result: Result) -> ExportReport:
         tasks_gone=counts.gone,
         tasks_shrunk=counts.shrunk,
         tasks_lost=counts.lost,
+        tasks_unread=len(left),
+        tasks_outdated=sum(not one.is_new for one in left),
         problems=tuple(run.problems),
         warnings=tuple(survey.warnings),
         points=counts.points,

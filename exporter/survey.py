@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.tasks import Task
 _MOST_VANISHED: Final = 20
 _MOST_VANISHED_SHARE: Final = 0.1
 """More tasks than both at once are no clean-up, but another server or a lost permission."""
-_UNFINISHED: Final = ("partial", "failed")
+_UNFINISHED: Final = ("partial", "failed", "unread")
 """States of stored tasks that every run tries again."""
 
 
@@ -96,9 +96,9 @@ class Surveyor:
         return survey
 
     def unfinished(self) -> Survey:
-        """List the tasks that are stored as partial or failed, and nothing else."""
+        """List the tasks that are stored as partial, failed or unread, and nothing else."""
         ids = [key for key, one in self.known.items() if one.state in _UNFINISHED]
-        survey = Survey(words=[f"{len(ids)} partial or failed tasks"])
+        survey = Survey(words=[f"{len(ids)} partial, failed or unread tasks"])
         found = self._stored(survey, ids)
         for task_id in sorted(set(ids) - found):
             survey.problems.append(Problem(task_id, "", "failed", "not on the server any more"))

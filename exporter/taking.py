@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from clearml_snapshot.exporter.fetch import FetchedTask
 from clearml_snapshot.exporter.outcome import outcome
-from clearml_snapshot.exporter.plan import KnownTask
+from clearml_snapshot.exporter.plan import KnownTask, PlannedTask
 from clearml_snapshot.exporter.report import Problem
 from clearml_snapshot.exporter.store.shapes import StoredShapes, shapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -44,10 +44,14 @@ class Taker:
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    """Tasks of the plan that were read, or that could not be."""
+    _has_marked_unread: bool = False
 
     def take(self, stage: Stage, one: FetchedTask) -> None:
         """Take one task that was read."""
         self._count(one)
+        self.taken.add(one.planned.task.task_id)
         task_id, stored = one.planned.task.task_id, one.planned.known
         match outcome(
             one,
@@ -76,13 +80,45 @@ class Taker:
             stage.refresh({**row, "state": "gone", "reason": reason + before}, None)
             self.counts.gone += 1
 
+    def left_of(self, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
+        """List the tasks of a plan that were not taken yet."""
+        return [one for one in planned if one.task.task_id not in self.taken]
+
+    def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
+        """Give each new task that was not read yet a row, once per run.
+
+        So the folder itself says what a selection matched and what is not here. The next reading
+        of the task replaces the row.
+        """
+        if self._has_marked_unread:
+            return
+        self._has_marked_unread = True
+        for one in self.left_of(planned):
+            if one.known is None:
+                stage.add(self._unread_row(one, now))
+
+    def _unread_row(self, planned: PlannedTask, now: datetime) -> dict[str, Any]:
+        return {
+            **planned.task.row(),
+            "web_url": web_url(self.web_host, planned.task),
+            "server_id": self.host,
+            "metric_filter": planned.metrics.text,
+            "points_stored": 0,
+            "points_bad": 0,
+            "state": "unread",
+            "reason": "not read yet",
+            "fetched_at": now,
+            "fingerprint": planned.fingerprint,
+            "selected": planned.selected,
+        }
+
     def _count(self, one: FetchedTask) -> None:
         counts, task = self.counts, one.planned.task
         if one.reason is not None:
             state: Literal["failed", "partial"] = "failed" if one.state == "failed" else "partial"
             self.problems.append(Problem(task.task_id, task.name, state, one.reason))
-        counts.new += one.planned.known is None
-        counts.changed += one.planned.known is not None and one.state != "kept"
+        counts.new += one.planned.is_new
+        counts.changed += not one.planned.is_new and one.state != "kept"
         counts.refreshed += one.state == "kept"
         counts.points += one.read.stored
         counts.points_bad += one.read.bad

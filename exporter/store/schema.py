@@ -193,7 +193,7 @@ def is_settled(status: object, state: object) -> bool:
     Settled and other tasks never share a part file, so that the ones that change with every export
     keep to small files and the large ones live on.
     """
-    return state == "gone" or (status in _ENDED and state in ("complete", "shrunk"))
+    return state == "gone" or (status in _ENDED and state in ("complete", "shrunk", "lost"))
 
 
 TABLES: Final[dict[str, pa.Schema]] = {
