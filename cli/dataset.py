@@ -27,6 +27,7 @@ from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.retention import Retention
+from clearml_snapshot.exporter.store.states import MISSING, in_words
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.selections import ListedSelection
@@ -90,10 +91,11 @@ def verify(
     data: Data = DEFAULT_DATA,
     output: Output,
 ) -> None:
-    """Prove that a snapshot is whole, without the server.
+    """Check that a snapshot is intact, and say whether it is complete (offline).
 
     Compares every file with its hash, and the rows with each other: keys, counts, series against
-    points. One line a problem on stdout; the exit code is 5 when there is one. With --summary it
+    points. One line per problem on stdout; the exit code is 5 when there is one, and 3 when the
+    snapshot is intact but some of its tasks are partial, failed or not read yet. With --summary it
     compares with what the server said of each series instead.
     """
     folder = path or data
@@ -106,7 +108,7 @@ def verify(
     write_text("".join(f"{printable(line)}\n" for line in _findings(found)), output.path)
     for text in () if output.quiet else found.notes:
         note(f"not checked: {text}")
-    raise typer.Exit(ExitCode.COMPLETE if found.is_whole else ExitCode.DATASET)
+    raise typer.Exit(_verdict(found))
 
 
 def selections(
@@ -267,14 +269,24 @@ def _verified(folder: Path, quiet: bool) -> "Verification":
 
 def _findings(found: "Verification") -> Iterator[str]:
     yield from (f"damaged: {problem}" for problem in found.problems)
-    if found.is_whole:
+    if found.is_intact:
         yield (
-            f"whole: {counted(found.files, 'file')}, {size_in_words(found.bytes)}, "
+            f"intact: {counted(found.files, 'file')}, {size_in_words(found.bytes)}, "
             f"{counted(found.points, 'point')}, {found.series:,} series, "
             f"{counted(found.tasks, 'task')} in {found.root}"
         )
+        missing = in_words(found.states)
+        if missing:
+            yield f"not complete: of {counted(found.tasks, 'task')} {missing}"
         if found.content_id is not None:
             yield f"content id: {found.content_id}"
+
+
+def _verdict(found: "Verification") -> ExitCode:
+    """Choose the exit code: a snapshot may be intact, and not complete."""
+    if not found.is_intact:
+        return ExitCode.DATASET
+    return ExitCode.PARTIAL if in_words(found.states, MISSING) else ExitCode.COMPLETE
 
 
 def _write_claims(folder: Path, output: OutputOptions) -> None:

@@ -21,6 +21,7 @@ from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.filters import no_such
 from clearml_snapshot.exporter.store.files import size_in_words
+from clearml_snapshot.exporter.store.states import in_words
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.pack import Packed
@@ -86,6 +87,9 @@ def pack(
     write_text(_told(packed))
     for line in () if quiet else packed.taken_out:
         note(f"taken out: {line}")
+    missing = in_words(packed.states)
+    if missing:
+        note(f"warning: not complete: of {counted(packed.tasks, 'task')} {missing}")
 
 
 def unpack(

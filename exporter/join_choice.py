@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.store.shapes import Name, Shape
 Why = Literal[
     "read earlier",
     "could not be read",
+    "not read yet",
     "partial, with fewer points",
     "of the same reading, with fewer points",
     "of the same reading, with something taken out",
@@ -155,8 +156,9 @@ def why_not(best: Copy, other: Copy) -> Why:
     if best.fetched_at != other.fetched_at:
         if best.fetched_at > other.fetched_at:
             return "read earlier"
-        could_not = {"failed": "could not be read", "unread": "not read yet"}
-        return could_not.get(other.state, "partial, with fewer points")
+        if other.state == "unread":
+            return "not read yet"
+        return "could not be read" if other.state == "failed" else "partial, with fewer points"
     if best.points != other.points:
         return "of the same reading, with fewer points"
     if best.taken_out != other.taken_out:

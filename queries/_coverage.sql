@@ -5,8 +5,11 @@ SELECT
     count(*) FILTER (has_it AND status = 'in_progress') AS running,
     count(*) FILTER (has_it AND archived) AS archived,
     count(*) FILTER (has_it AND state = 'gone') AS gone,
+    count(*) FILTER (has_it AND state = 'shrunk') AS shrunk,
     count(*) FILTER (state = 'partial') AS partial,
-    count(*) FILTER (state = 'failed') AS failed
+    count(*) FILTER (state = 'failed') AS failed,
+    count(*) FILTER (state = 'unread') AS unread,
+    count(*) FILTER (state = 'lost') AS lost
 FROM (
     SELECT
         *,

@@ -3,7 +3,7 @@ SELECT task_id, name AS task, project, state, reason, web_url
 FROM tasks
 WHERE state <> 'complete'
 ORDER BY
-    list_position(['failed', 'partial', 'shrunk', 'gone'], state) NULLS LAST,
+    list_position(['failed', 'partial', 'lost', 'shrunk', 'gone', 'unread'], state) NULLS LAST,
     project NULLS LAST,
     name NULLS LAST,
     task_id

@@ -29,10 +29,13 @@ over_tasks AS (
         count(*) FILTER (metric_filter IS NOT NULL) AS n_filtered,
         count(*) FILTER (NOT selected) AS n_no_longer_selected,
         count(*) FILTER (state <> 'complete') AS n_problems,
+        count(*) FILTER (state = 'unread') AS n_unread,
         coalesce(sum(redacted), 0)::BIGINT AS n_redacted,
-        count(*) FILTER (task_id NOT IN (SELECT task_id FROM series)) AS n_empty
+        count(*) FILTER (
+            state <> 'unread' AND task_id NOT IN (SELECT task_id FROM series)
+        ) AS n_empty
     FROM tasks
 )
-SELECT over_names.*, over_tasks.*, (SELECT count(*) FROM series) + n_empty AS n_summary
+SELECT over_names.*, over_tasks.*, (SELECT count(*) FROM series) + n_empty + n_unread AS n_summary
 FROM over_names
 CROSS JOIN over_tasks;

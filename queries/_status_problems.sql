@@ -1,9 +1,9 @@
--- Tasks that are not whole here, those that can be mended first.
+-- Tasks that are not complete here, those whose reason says most first.
 SELECT task_id, name, state, reason
 FROM tasks
 WHERE state <> 'complete'
 ORDER BY
-    list_position(['failed', 'partial', 'shrunk', 'gone'], state) NULLS LAST,
+    list_position(['failed', 'partial', 'lost', 'shrunk', 'gone', 'unread'], state) NULLS LAST,
     fetched_at DESC,
     task_id
 LIMIT $top::BIGINT;

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from clearml_snapshot.exporter.store.states import in_words
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset, Rows
 
@@ -27,10 +28,16 @@ class Coverage:
     """Of those having it, tasks in the archive."""
     gone: int
     """Of those having it, tasks that the server no longer has."""
+    shrunk: int
+    """Of those having it, tasks of which the server has lost points that are still here."""
     partial: int
-    """Of those selected, tasks that were not read whole, whether they have it or not."""
+    """Of those selected, tasks that were read in part only, whether they have it or not."""
     failed: int
     """Of those selected, tasks whose points could not be read at all."""
+    unread: int
+    """Of those selected, tasks whose points were not read yet."""
+    lost: int
+    """Of those selected, tasks of which the server lost points before they were read."""
     number: int
     """The snapshot's."""
     created_at: datetime
@@ -121,18 +128,21 @@ def _tasks(reach: Coverage) -> str:
     having = _counted(
         (reach.running, "running"),
         (reach.archived, "archived"),
+        (reach.shrunk, "shrunk on the server"),
         (reach.gone, "gone from the server"),
     )
-    unread = _counted((reach.partial, "partial"), (reach.failed, "failed to export"))
+    missing = in_words(
+        {name: getattr(reach, name) for name in ("failed", "partial", "unread", "lost")}
+    )
     noun = "task" if reach.selected == 1 else "tasks"
     if not reach.about_metrics:
         text = f"{reach.selected:,} {noun}{among}"
-        return text + (f": {unread}" if unread else "")
+        return text + (f": {missing}" if missing else "")
     verb = "has" if reach.selected == 1 else "have"
     text = f"{reach.having:,} of {reach.selected:,} {noun} {verb} it{among}"
     if having:
         text += f": {having}"
-    return text + (f"; of all selected {unread}" if unread else "")
+    return text + (f"; of all selected {missing}" if missing else "")
 
 
 def _counted(*counts: tuple[int, str]) -> str:

@@ -1,8 +1,9 @@
 -- Tasks that the server has lost, or lost points of; what was stored of them stays here.
 --
--- state is gone for a task that the server does not have any more, and shrunk for one of which it
--- has fewer points than are stored here. reason says when or how many. last_value is the wall
--- time of the newest last point of a series; :monitor: metrics count too.
+-- state is gone for a task that the server no longer has, shrunk for one of which it has fewer
+-- points than are stored here, and lost for one of which it had lost points before they were read.
+-- reason says when or how many. last_value is the wall time of the newest last point of a series;
+-- :monitor: metrics count too.
 --
 -- :example
 SELECT
@@ -28,5 +29,5 @@ LEFT JOIN (
     FROM series
     GROUP BY task_id
 ) AS counted USING (task_id)
-WHERE state IN ('gone', 'shrunk')
+WHERE state IN ('gone', 'shrunk', 'lost')
 ORDER BY state, last_value DESC NULLS LAST, task_id;

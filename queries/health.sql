@@ -224,7 +224,7 @@ about_tasks AS (
                 },
                 {
                     'kind': 'unread',
-                    'found': state IN ('partial', 'failed'),
+                    'found': state IN ('partial', 'failed', 'unread', 'lost'),
                     'detail': state || coalesce(': ' || reason, '')
                 },
                 {

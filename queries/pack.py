@@ -1,7 +1,7 @@
 """Pack a snapshot, or a part of one, for somebody else: one archive, or a folder."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -42,6 +42,8 @@ class Packed:
     points: int
     taken_out: tuple[str, ...]
     """In words, a line each."""
+    states: Mapping[str, int]
+    """Its tasks by state."""
 
 
 def pack(
@@ -79,12 +81,13 @@ def pack(
             _refuse_damage(folder, entries)
             _write_pages(folder)
             content_id = write_sums(folder, entries)
-            totals = read_snapshot(folder).totals
+            made = read_snapshot(folder)
             size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
     except (OSError, pa.ArrowException) as error:
         raise _told(error, dataset, target) from error
     told = tuple(more["packed"]["taken_out"])
-    return Packed(target, content_id, size, totals.tasks, totals.series, totals.points, told)
+    counts = (made.totals.tasks, made.totals.series, made.totals.points)
+    return Packed(target, content_id, size, *counts, told, made.states)
 
 
 def _told(error: OSError | pa.ArrowException, dataset: Dataset, target: Path) -> SnapshotError:

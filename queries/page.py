@@ -17,6 +17,7 @@ from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.pack_words import pack_words
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.states import MEANINGS, in_words
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.page_best import best
@@ -74,13 +75,16 @@ def _about(dataset: Dataset) -> dict[str, Any]:
     """Gather what the template names."""
     snapshot = dataset.about
     packed = pack_words(snapshot)
+    states = _rows(dataset, "_status_states")
     return {
         "snapshot": snapshot,
         "server": _server(snapshot),
         "packed": packed and packed.spelt_out(),
         "asked": remembered(snapshot)[:LISTED],
         "held": _rows(dataset, "_page_totals")[0],
-        "states": _rows(dataset, "_status_states"),
+        "states": states,
+        "state_meanings": MEANINGS,
+        "missing": in_words({row["state"]: row["tasks"] for row in states}),
         "statuses": _rows(dataset, "_page_statuses", LISTED),
         "running": _rows(dataset, "_page_running", LISTED),
         "problems": _rows(dataset, "_page_problems", LISTED),

@@ -3,7 +3,8 @@
 -- seconds is how long a task ran: the server's active time where it says one, else from its start
 -- to its end, or to its last update while it runs. last_iteration is the server's word. n_series
 -- and n_points count everything that is stored, :monitor: metrics and single values too. state
--- says whether that is all: complete, partial, failed, or gone or shrunk on the server since.
+-- says whether that is all: complete, partial, failed, unread (not read yet), lost (the server had
+-- lost points before they were read), or gone or shrunk on the server since.
 --
 -- :example --project speech --limit 3
 SELECT

@@ -2,7 +2,8 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -233,6 +234,7 @@ class Build:
             "selections": about.selections,
             **({} if about.keep is None else {"keep": about.keep}),
             "totals": asdict(self._totals()),
+            "states": self._states(),
             **about.more,
         }
         text = json.dumps({**header, "files": [asdict(entry) for entry in files]}, indent=1)
@@ -257,12 +259,20 @@ class Build:
         )
 
     def _projects(self) -> int:
-        found: set[str | None] = set()
+        columns = self._column_of_tasks("project_id")
+        return len({one for column in columns for one in column.drop_null().unique().to_pylist()})
+
+    def _states(self) -> dict[str, int]:
+        """Count the tasks by state, in alphabetical order."""
+        found: Counter[str] = Counter()
+        for column in self._column_of_tasks("state"):
+            found.update(str(state) for state in column.to_pylist())
+        return dict(sorted(found.items()))
+
+    def _column_of_tasks(self, name: str) -> Iterator["pa.ChunkedArray[Any]"]:
         for entry in self._files:
             if entry.table == "tasks":
-                column = pq.ParquetFile(self._root / entry.path).read(["project_id"]).column(0)
-                found.update(column.drop_null().unique().to_pylist())
-        return len(found)
+                yield pq.ParquetFile(self._root / entry.path).read([name]).column(0)
 
 
 def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]:

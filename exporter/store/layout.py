@@ -52,6 +52,9 @@ TEXTS: Final = (SNAPSHOT_JSON, README, OPEN_SQL, DATAPACKAGE, INDEX_HTML, SUMMAR
 SUMS_SINCE: Final = 3
 """The format version from which on a snapshot has ``SHA256SUMS`` and ``datapackage.json``."""
 
+STATES_SINCE: Final = 4
+"""The format version from which on ``snapshot.json`` counts the tasks by state."""
+
 
 def lacking(table: str, version: int) -> dict[str, str]:
     """Return the columns that a table of an older format lacks, each with its type in SQL.

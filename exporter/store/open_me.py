@@ -12,6 +12,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.schema import ABOUT, TABLES
+from clearml_snapshot.exporter.store.states import MEANINGS, in_words
 
 _OPEN_SQL: Final = """\
 -- Views over this snapshot; start DuckDB inside this folder:  duckdb -init open.sql
@@ -64,6 +65,8 @@ def readme(header: Mapping[str, Any]) -> str:
         "tool_version": _plain(header["tool_version"]),
         "as_of": as_of(header),
         "state": _checkpoint(header),
+        "incomplete": _incomplete(header),
+        "states": "\n".join(f"| {state} | {meaning} |" for state, meaning in MEANINGS.items()),
         "packed": _packed(header),
         "contents": _contents(header),
         "tables": tables(),
@@ -93,6 +96,11 @@ def _checkpoint(header: Mapping[str, Any]) -> str:
     if not header["checkpoint"]:
         return ""
     return "\n\n**The export had not ended** when this was written: more tasks were to come."
+
+
+def _incomplete(header: Mapping[str, Any]) -> str:
+    words = in_words(header["states"])
+    return f"\n\n**Not complete.** Of its tasks {words}; see `state` below." if words else ""
 
 
 def _packed(header: Mapping[str, Any]) -> str:

@@ -51,6 +51,18 @@ def count(value: object) -> int:
     return value
 
 
+def counts(value: object) -> dict[str, int]:
+    """Read numbers of things by name.
+
+    Raises:
+        ValueError: a value is not a count.
+        TypeError: it is not an object.
+    """
+    if not isinstance(value, dict):
+        raise TypeError(f"{_short(value)} is not an object")
+    return {name: count(number) for name, number in value.items()}
+
+
 def moment(value: object) -> datetime:
     """Read a time with its zone.
 

@@ -6,7 +6,7 @@ Imports neither pyarrow nor DuckDB, because every query starts here.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, cast
@@ -52,6 +52,8 @@ class Snapshot:
     files: tuple[FileEntry, ...]
     keep: str | None = None
     """Which snapshots stay when an export ends, see ``retention``; None: it was never said."""
+    states: Mapping[str, int] = field(default_factory=dict)
+    """Tasks by state; empty in a format older than 4."""
     pack: Path | None = None
     """The archive that it was unpacked from, into a cache; None for a folder."""
 
@@ -273,6 +275,7 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
             ),
             files=tuple(map(snapshot_json.entry, header["files"])),
             keep=snapshot_json.keep(header.get("keep")),
+            states=snapshot_json.counts(header.get("states", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(root, error) from error

@@ -6,9 +6,9 @@ by file and never met as a reader's error.
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -46,7 +46,7 @@ _HASHING: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found in one snapshot; without problems it is whole."""
+    """What was found in one snapshot; without problems it is intact."""
 
     root: Path
     problems: tuple[str, ...]
@@ -58,11 +58,13 @@ class Verification:
     tasks: int
     series: int
     points: int
+    states: Mapping[str, int] = field(default_factory=dict)
+    """Tasks by state: an intact snapshot need not be complete."""
     content_id: str | None = None
     """The hash of ``SHA256SUMS``; None for an older format."""
 
     @property
-    def is_whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Whether nothing is damaged."""
         return not self.problems
 
@@ -179,6 +181,7 @@ def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verifica
         tasks=count["tasks"],
         series=count["series"],
         points=count["scalars"],
+        states=snapshot.states,
         content_id=stored_content_id(snapshot.root),
     )
 

@@ -19,6 +19,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.literal import literal, literals, spelt
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.summary import write_series
@@ -111,6 +112,14 @@ def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterat
     if projects != snapshot.totals.projects:
         stated = snapshot.totals.projects
         yield f"snapshot.json: total of projects is {stated:,}, its tasks have {projects:,}"
+    if snapshot.format_version >= layout.STATES_SINCE:
+        states = dict(connection.execute("SELECT state, count(*) FROM tasks GROUP BY 1").fetchall())
+        if states != snapshot.states:
+            said, true = (
+                ", ".join(f"{n:,} {s}" for s, n in sorted(one.items())) or "none"
+                for one in (snapshot.states, states)
+            )
+            yield f"snapshot.json: states are {said}, its tasks have {true}"
 
 
 def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[Slab]:

@@ -205,14 +205,15 @@ def test_status_loads_nothing_heavy(data: Path) -> None:
     assert loaded & {"clearml", "requests", "pyarrow", "numpy", "rich", "detect_secrets"} == set()
 
 
-def test_verify_a_whole_one(data: Path, capsys: Capture) -> None:
-    assert main(["verify", str(data)]) == 0
+def test_verify_an_intact_one_that_is_not_complete(data: Path, capsys: Capture) -> None:
+    assert main(["verify", str(data)]) == 3
     out, err = capsys.readouterr()
-    line, content_id = out.splitlines()
+    line, missing, content_id = out.splitlines()
+    assert missing == "not complete: of 2 tasks 1 partial"
     assert re.fullmatch(r"content id: [0-9a-f]{64}", content_id)
-    assert line.startswith(f"whole: 5 files, {_kilobytes(data)}, 0 points, 0 series, 2 tasks in /")
+    assert line.startswith(f"intact: 5 files, {_kilobytes(data)}, 0 points, 0 series, 2 tasks in /")
     assert "hashing 5 files" in err
-    assert main(["verify", "--data", str(data), "-q"]) == 0
+    assert main(["verify", "--data", str(data), "-q"]) == 3
     assert capsys.readouterr() == (out, "")
 
 
@@ -269,4 +270,4 @@ def test_selections_are_listed_and_removed(data: Path, capsys: Capture) -> None:
     out, err = capsys.readouterr()
     assert json.loads(out) == []
     assert "no selection is remembered" in err
-    assert main(["verify", str(data)]) == 0
+    assert main(["verify", str(data)]) == 3

@@ -159,7 +159,7 @@ def test_removing_changes_nothing_else(tmp_path: Path) -> None:
     assert after.totals.tasks == before.totals.tasks
     assert numbers(data) == [1, 2, 3], "no export goes for it"
     assert _rows(after, "exports") == _rows(before, "exports")
-    assert verify(data).is_whole
+    assert verify(data).is_intact
 
 
 def _rows(snapshot: Any, table: str) -> list[dict[str, Any]]:

@@ -40,7 +40,7 @@ def test_lines(make_dataset: MakeDataset) -> None:
     tasks, winner, age = under(folder, metric="loss")
     assert tasks == (
         "3 of 6 tasks have it: 1 running, 1 archived, 1 gone from the server; "
-        "of all selected 1 partial, 1 failed to export"
+        "of all selected 1 failed to export, 1 partial"
     )
     assert winner == "loss/train: task aaaaaaaa is still running"
     assert age.startswith("snapshot 1 of 20")
@@ -87,6 +87,19 @@ def test_a_winner_is_marked_once_however_many_rows_it_has(make_dataset: MakeData
     points = [("m", "v", 1, 1.0), ("acc", "a", 1, 1.0), ("acc", "b", 1, 1.0)]
     folder = make_dataset([{"task_id": "a" * 32, "points": points, "archived": True}])
     assert under(folder, metric="m", at="acc")[1:-1] == ["m/v: task aaaaaaaa is archived"]
+
+
+def test_every_state_that_is_not_complete_is_counted(make_dataset: MakeDataset) -> None:
+    loss = [("loss", "train", 1, 1.0)]
+    states = ["unread", "unread", "lost", "shrunk", "gone", "failed", "partial", "complete"]
+    tasks = [
+        {"task_id": f"{at}" * 32, "state": state, "points": [] if state == "unread" else loss}
+        for at, state in enumerate(states)
+    ]
+    assert under(make_dataset(tasks), metric="loss")[0] == (
+        "6 of 8 tasks have it: 1 shrunk on the server, 1 gone from the server; of all selected "
+        "1 failed to export, 1 partial, 2 not read yet, 1 with points that the server lost"
+    )
 
 
 def test_marks() -> None:

@@ -306,7 +306,7 @@ def test_a_zero_that_is_probably_a_nan_says_so(make_dataset: MakeDataset) -> Non
 
 def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
     words = Reader(page_of(make_dataset(nasty()))).words
-    assert "2 of 6 tasks are not whole here" in words
+    assert "2 of 6 tasks are not complete here" in words
     assert "complete 4 every point that the server counted for what was asked is here" in words
     assert "failed 1 its points could not be read" in words
     assert "the server holds 1 of its 4 points" in words
@@ -316,6 +316,16 @@ def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
     assert "acc / val 1 3 1 9 " in words  # tasks, NaN or ±∞, without a number, points
     assert "no finite number" not in words.partition("Best values")[2].partition("Words")[0]
     assert "1 variant of :monitor: metrics" in words
+
+
+def test_tasks_that_were_not_read_are_told_first(make_dataset: MakeDataset) -> None:
+    read = {"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}
+    left = [{"task_id": f"{at}" * 32, "state": "unread"} for at in range(3)]
+    words = Reader(page_of(make_dataset([read, *left]))).words
+    assert "3 of 4 tasks are not complete here: 3 not read yet." in words
+    assert "3 selected tasks were not read yet, so no answer in this folder counts them." in words
+    assert "unread 3 selected, but the export ended before its points were read" in words
+    assert "have no scalars" not in words
 
 
 def test_a_whole_snapshot_says_so(make_dataset: MakeDataset) -> None:

@@ -248,7 +248,7 @@ def test_a_series_that_the_newer_copy_was_not_asked_for_stays(tmp_path: Path, wr
     added = joined.added
     assert (added.tasks, added.series, added.points, joined.fewer) == (1, 1, 3, ())
     assert [(one.taken, one.points) for one in joined.sources] == [(0, 3), (1, 2)]
-    assert verify(tmp_path / "both").is_whole
+    assert verify(tmp_path / "both").is_intact
 
 
 def test_what_there_is_no_series_of_counts_as_asked(tmp_path: Path, write: Write) -> None:
@@ -369,7 +369,7 @@ def test_small_files_of_several_sources_are_compacted(
     assert len([*joined.snapshot.glob("scalars/*/*.parquet")]) == 1
     assert _held(ask, joined.snapshot) == {name: {TRAIN: [1.0]} for name in names}
     assert [path.name for path in (tmp_path / "both/snapshots").iterdir()] == ["000001"]
-    assert verify(tmp_path / "both").is_whole
+    assert verify(tmp_path / "both").is_intact
 
 
 def test_selections_and_exports_come_from_all(tmp_path: Path, write: Write, ask: Ask) -> None:
@@ -409,7 +409,7 @@ def test_an_older_format_comes_out_in_the_current_one(
     assert _held(ask, joined.snapshot) == {"a": {TRAIN: [1]}, "b": {TRAIN: [3]}}
     selected = ask(joined.snapshot, "SELECT task_id, selected FROM tasks ORDER BY 1")
     assert selected == [("a", None), ("b", True)]
-    assert verify(tmp_path / "both").is_whole
+    assert verify(tmp_path / "both").is_intact
 
 
 def test_a_pack_folder_and_what_it_left_out(tmp_path: Path, write: Write) -> None:
@@ -552,4 +552,4 @@ def test_an_export_goes_on_with_it(tmp_path: Path, write: Write, ask: Ask) -> No
     two = write("both", [Stored("a", {TRAIN: [3]}, 1)])
     assert two.number == 2
     assert _held(ask, two.root) == {"a": {TRAIN: [3]}, "b": {TRAIN: [2]}}
-    assert verify(tmp_path / "both").is_whole
+    assert verify(tmp_path / "both").is_intact

@@ -19,6 +19,7 @@ HEADER: Final[Mapping[str, Any]] = {
     "checkpoint": False,
     "server": {"host": "https://api.clearml.example", "version": "2.3.0"},
     "selections": [],
+    "states": {"complete": 1230, "partial": 1, "unread": 3},
     "totals": {"tasks": 1234, "series": 5, "points": 67890123, "projects": 7, "bytes": 4_540_000},
 }
 PACKED: Final = {
@@ -34,6 +35,8 @@ def test_it_says_what_it_is_and_as_of_when() -> None:
     assert "**As of 2026-03-01 12:34 UTC.**" in text
     assert "| tasks (experiments) | 1,234 |" in text
     assert "| points | 67,890,123 |" in text
+    assert "**Not complete.** Of its tasks 1 partial, 3 not read yet; see `state` below." in text
+    assert "Not complete" not in readme({**HEADER, "states": {"complete": 1234}})
     assert "| Parquet files | 4.5 MB |" in text
     assert not re.search(r"\$[a-z{]", text), "a placeholder was left"
     assert readme(HEADER) == text

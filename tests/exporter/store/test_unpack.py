@@ -194,7 +194,7 @@ def test_an_older_format_has_no_hashes_of_its_texts(root: Path, pack: Path, tmp_
     assert unpack(pack, tmp_path / "q3").format_version == 2
     with open_dataset(pack) as dataset:
         assert dataset.sql(COUNT).fetchall() == [(3,)]
-    assert verify(pack).is_whole
+    assert verify(pack).is_intact
 
 
 def test_a_pack_is_asked_like_a_dataset(pack: Path, data: Path) -> None:
@@ -384,7 +384,7 @@ def test_links_that_stay_inside_are_followed(arrived: Path) -> None:
     path = _first(arrived, "tasks")
     path.symlink_to(path.rename(arrived / "tasks" / ".kept"))
     assert open_snapshot(arrived).totals.tasks == 2
-    assert verify(arrived).is_whole
+    assert verify(arrived).is_intact
 
 
 @pytest.mark.parametrize("name", ["tasks", "README.md", "SHA256SUMS", "index.html"])
@@ -392,7 +392,7 @@ def test_pipes_are_not_waited_for(arrived: Path, name: str) -> None:
     path = _first(arrived, "tasks") if name == "tasks" else arrived / name
     path.unlink(missing_ok=True)
     os.mkfifo(path)
-    assert not verify(arrived).is_whole
+    assert not verify(arrived).is_intact
     if name == "tasks":
         with pytest.raises(DatasetError, match="is no plain file"):
             open_snapshot(arrived)
@@ -405,7 +405,7 @@ def test_a_pipe_for_a_snapshot_json(data: Path, arrived: Path, tmp_path: Path) -
     arrived.rename(tmp_path / "data" / "snapshots" / "000001")
     with pytest.raises(DatasetError, match="no plain file"):
         open_snapshot(tmp_path / "data")
-    assert not verify(tmp_path / "data").is_whole
+    assert not verify(tmp_path / "data").is_intact
 
 
 def test_queries_that_come_with_a_snapshot_are_not_loaded(arrived: Path, data: Path) -> None:

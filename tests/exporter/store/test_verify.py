@@ -131,9 +131,10 @@ def test_a_whole_dataset(made: Path) -> None:
         tasks=4,
         series=9,
         points=27,
+        states={"complete": 4},
         content_id=hashlib.sha256((made / "current" / "SHA256SUMS").read_bytes()).hexdigest(),
     )
-    assert found.is_whole
+    assert found.is_intact
     assert verify(made, 1).tasks == 2
 
 
@@ -185,7 +186,7 @@ def test_a_flipped_bit_in_a_list_of_files_is_found(snapshot: Path, name: str) ->
     whole = path.read_bytes()
     for at in range(0, len(whole), 89):  # in each line of SHA256SUMS: the hash or the path
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        assert not verify(snapshot).is_whole, whole[at - 20 : at + 20]
+        assert not verify(snapshot).is_intact, whole[at - 20 : at + 20]
 
 
 @pytest.mark.parametrize("table", ["tasks", "hyperparams", "series", "scalars", "exports"])
@@ -443,7 +444,8 @@ def test_a_partial_task_may_lack_points_but_not_miscount(snapshot: Path) -> None
         return _with("points_expected", lambda old: [99, *old[1:]])(rows)
 
     _rewritten(snapshot, "tasks", partial)
-    assert _problems(snapshot) == []
+    said = "snapshot.json: states are 4 complete, its tasks have 3 complete, 1 partial"
+    assert _problems(snapshot) == [said]
 
 
 def test_points_twice_in_different_files_and_slabs(

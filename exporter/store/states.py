@@ -1,0 +1,44 @@
+"""How completely a task is stored: the states of ``tasks.state``, and words for counts of them.
+
+Pure functions, no I/O.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+MEANINGS: Final[Mapping[str, str]] = {
+    "complete": "every point that the server counted for what was asked is here",
+    "failed": "its points could not be read; the reason says why",
+    "partial": "fewer points are here than the server counted; the reason says why",
+    "unread": "selected, but the export ended before its points were read",
+    "lost": "the server lost points of it before they could be read; all that it still had is here",
+    "shrunk": "the server lost points of it since; they are still here",
+    "gone": "the server no longer has the task; all that was stored before is here",
+}
+"""What each state means; those that another export can mend come before those that it cannot."""
+
+MISSING: Final = ("failed", "partial", "unread")
+"""States of tasks whose points are on the server and not all here."""
+
+_WORDS: Final[Mapping[str, str]] = {
+    "failed": "failed to export",
+    "unread": "not read yet",
+    "lost": "with points that the server lost",
+    "shrunk": "shrunk on the server",
+    "gone": "gone from the server",
+}
+
+
+def in_words(states: Mapping[str, int], which: Collection[str] = tuple(MEANINGS)) -> str:
+    """Write how many tasks are in each state, such as ``1 partial, 490 not read yet``.
+
+    Args:
+        states: tasks by state.
+        which: the states to name; ``complete`` is left out.
+
+    Returns:
+        The counts above 0 in the order of ``MEANINGS``, unknown states last; empty for none.
+    """
+    known = [state for state in MEANINGS if state in which and state != "complete"]
+    counts = [(states.get(state, 0), _WORDS.get(state, state)) for state in known]
+    return ", ".join(f"{count:,} {words}" for count, words in counts if count)
