@@ -71,7 +71,7 @@ def start(
     except duckdb.Error as error:
         wrong = f"threads {threads}, memory limit {memory_limit}"
         raise UsageError(f"DuckDB cannot start with {wrong}: {in_one_line(error)}") from error
-    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a session's would not be its cursors'
     return connection
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from clearml_snapshot.exporter.metrics import Series
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
 from clearml_snapshot.queries import arguments, catalogue, connect, narrow, pivot
 from clearml_snapshot.queries.catalogue import Query
+from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.messages import speaking, translated
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
@@ -41,7 +43,10 @@ class Rows:
 
 
 class Dataset:
-    """One snapshot, open for questions; see ``open_dataset``."""
+    """One snapshot, open for questions; see ``open_dataset``.
+
+    Several threads may ask at once; each reads its own relations.
+    """
 
     def __init__(
         self,
@@ -57,21 +62,24 @@ class Dataset:
         self._open = ExitStack()
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
-            self._lacks_points = not snapshot.has_points
+            self._points, self._lacks_points = threading.Lock(), not snapshot.has_points
             with speaking(opening=True):
-                self._connection = opening.enter_context(
-                    connect.connect(
-                        snapshot,
-                        points=not self._lacks_points,
-                        threads=threads,
-                        memory_limit=memory_limit,
-                    )
+                first = connect.connect(
+                    snapshot,
+                    points=not self._lacks_points,
+                    threads=threads,
+                    memory_limit=memory_limit,
                 )
+                self._cursors = opening.enter_context(Cursors(first))
                 self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
                 """What narrows the tasks; None is nothing."""
                 self._connection.execute(catalogue.read("_views.sql"))
                 connect.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._cursors.here
 
     @property
     def snapshot(self) -> Snapshot:
@@ -263,10 +271,11 @@ class Dataset:
 
     def _bring_points(self) -> None:
         """Unpack the points of a pack, unless they are there already."""
-        if self._lacks_points:
-            with speaking():
-                connect.add_points(self._connection, self.about)
-            self._lacks_points = False
+        with self._points:
+            if self._lacks_points:
+                with speaking():
+                    connect.add_points(self._connection, self.about)
+                self._lacks_points = False
 
     def _located(
         self,

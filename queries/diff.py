@@ -1,5 +1,6 @@
 """What differs between two snapshots: tasks, points, and the maxima of metrics."""
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,6 +19,7 @@ from clearml_snapshot.exporter.store.layout import lacking
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
 from clearml_snapshot.queries import connect
 from clearml_snapshot.queries.catalogue import read
+from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.dataset import open_dataset
 from clearml_snapshot.queries.messages import speaking
 
@@ -125,18 +127,22 @@ class Comparison:
         self.before: Final = before
         self.after: Final = after
         self._made: set[str] = set()
+        self._making = threading.RLock()
         with ExitStack() as opening, speaking():
             for side in (before, after):
                 opening.enter_context(hold(side))
             ids = _ids((before, after), filter)
             self.selected: Final = None if ids is None else len(ids)
             """How many tasks the filter finds in either; None: there is none."""
-            self._connection = opening.enter_context(
-                connect.start(threads=threads, memory_limit=memory_limit)
-            )
+            first = connect.start(threads=threads, memory_limit=memory_limit)
+            self._cursors = opening.enter_context(Cursors(first))
             _show_both(self._connection, before, after, ids)
             connect.confine(self._connection, (before, after))
             self._open = opening.pop_all()
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._cursors.here
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -202,15 +208,15 @@ class Comparison:
 
     def _make(self, table: str) -> None:
         """Fill a table of the schema ``diff``, after those that it reads."""
-        if table in self._made:
-            return
-        for needed in _READS.get(table, ()):
-            self._make(needed)
-        params = {"lacking": _lacking(self.before, self.after)} if table == "columns" else {}
-        self._connection.execute(
-            f"CREATE TABLE diff.{table} AS {read(f'_diff_{table}.sql')}", params
-        )
-        self._made.add(table)
+        with self._making:  # another thread may need the same one
+            if table in self._made:
+                return
+            for needed in _READS.get(table, ()):
+                self._make(needed)
+            params = {"lacking": _lacking(self.before, self.after)} if table == "columns" else {}
+            statement = f"CREATE TABLE diff.{table} AS {read(f'_diff_{table}.sql')}"
+            self._connection.execute(statement, params)
+            self._made.add(table)
 
     def _dicts(self, statement: str) -> list[dict[str, Any]]:
         relation = self._connection.sql(statement)

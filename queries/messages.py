@@ -14,6 +14,7 @@ _KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
 _INTERRUPTED: Final = "Query interrupted"
 """What DuckDB makes of Ctrl-C: a bare RuntimeError."""
+_BUSY: Final = "connection is busy with another call"
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = re.compile(
     r'(?:column "|does not have a column named "|column named )"?(title|series)"', re.IGNORECASE
@@ -47,6 +48,11 @@ def speaking(*, opening: bool = False) -> Iterator[None]:
 def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
     """Make our error of one of DuckDB's; see ``speaking``."""
     text = in_one_line(error)
+    if _BUSY in text:
+        return UsageError(
+            "another thread is reading a relation of this thread; make and read each relation in "
+            "one thread"
+        )
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
     if _is_damage(error) or (opening and isinstance(error, duckdb.BinderException)):

@@ -1,0 +1,61 @@
+"""A connection for each thread: DuckDB refuses a call on one that another thread is using."""
+
+import threading
+import weakref
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import UsageError
+
+
+class Cursors:
+    """Connections to one database, confined alike; a context manager that closes them all.
+
+    Args:
+        first: the connection of the thread that opened the database. Its settings must be global,
+            as a new connection does not have those of a session.
+    """
+
+    def __init__(self, first: duckdb.DuckDBPyConnection) -> None:
+        self._first = first
+        self._own = threading.local()
+        self._own.connection = first
+        self._made: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    @property
+    def here(self) -> duckdb.DuckDBPyConnection:
+        """The connection of the calling thread; it goes with the thread.
+
+        Raises:
+            UsageError: they are closed.
+        """
+        if not hasattr(self._own, "connection"):
+            with self._lock:
+                if self._is_closed:
+                    raise UsageError("this dataset is closed; open it again")
+                self._own.connection = self._first.cursor()
+                self._made.add(self._own.connection)
+        connection: duckdb.DuckDBPyConnection = self._own.connection
+        return connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            self._is_closed = True
+            for connection in (*self._made, self._first):
+                connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
