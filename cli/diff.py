@@ -17,6 +17,7 @@ from clearml_snapshot.cli.options import DEFAULT_DATA, Data, Filters, Output, Ou
 from clearml_snapshot.cli.output import page_form, write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.store.places import refuse_address
 
 if TYPE_CHECKING:
     from typer._click.core import Context
@@ -145,6 +146,7 @@ def _choice(text: str | None, data: Path) -> "Choice":
     typed = (text or "").strip()
     if not typed or _NUMBER.fullmatch(typed):
         return Choice(data, which(typed or None))
+    refuse_address(typed)
     if Path(typed).exists():
         return Choice(Path(typed))
     try:

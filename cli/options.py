@@ -11,6 +11,7 @@ import typer
 from clearml_snapshot.cli.frame import OptionGroup
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.filters import Archived, Order, TaskFilter
+from clearml_snapshot.exporter.store.places import refuse_address
 
 Format = Literal["table", "csv", "tsv", "json", "jsonl", "markdown", "parquet", "arrow", "text"]
 Hidden = Literal["include", "exclude"]
@@ -309,7 +310,13 @@ def output_options(
     ] = None,
     quiet: Quiet = False,
 ) -> OutputOptions:
-    """Gather where the answer goes."""
+    """Gather where the answer goes.
+
+    Raises:
+        UsageError: an address.
+    """
+    if output is not None:
+        refuse_address(output)
     return OutputOptions(format_, output, table, quiet)
 
 
@@ -360,6 +367,7 @@ def read_text(path: Path, option: str) -> str:
     Raises:
         UsageError: it cannot be read.
     """
+    refuse_address(path)
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from clearml_snapshot.cli.options import OutputOptions
 from clearml_snapshot.cli.rows import Rows
 from clearml_snapshot.cli.terminal import is_terminal, note, shows_colours, shows_links, silence
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.store.places import refuse_address
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -94,6 +95,7 @@ def refuse_stdout(target: Path) -> None:
     Raises:
         UsageError: it is ``-``, which would become a folder of that name.
     """
+    refuse_address(target)
     if target == STDOUT:
         raise UsageError(f"-o {STDOUT}: this does not go to stdout; name a file or a folder")
 

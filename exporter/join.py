@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
 from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
 from clearml_snapshot.exporter.store.join import Share, build_joined
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder, hold
@@ -81,6 +82,8 @@ def _told(target: Path) -> Iterator[None]:
 def _check_target(target: Path, sources: Sequence[Path]) -> None:
     if len(sources) < 2:
         raise UsageError("merge joins two datasets or more; name another one")
+    for path in (target, *sources):
+        refuse_address(path)
     if target.suffix.lower() == ".zip":
         raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):

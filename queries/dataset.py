@@ -17,6 +17,7 @@ import duckdb
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.metrics import Series
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
 from clearml_snapshot.queries import arguments, catalogue, connect, narrow, pivot
 from clearml_snapshot.queries.catalogue import Query
@@ -339,6 +340,8 @@ def open_dataset(
     """
     folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
     opened_on_purpose = tuple(map(Path, allow_files))
+    for place in opened_on_purpose:
+        refuse_address(place)
     for tries_left in reversed(range(_TRIES)):
         found = open_snapshot(folder, snapshot, points=False)
         try:

@@ -14,6 +14,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.layout import SNAPSHOT_JSON
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.queries.catalogue import BrokenQueryError, Query, check, parse, queries
 
 QUERIES_VARIABLE: Final = "CLEARML_SNAPSHOT_QUERIES"
@@ -49,6 +50,7 @@ def folders(
     listed = environment.get(QUERIES_VARIABLE, "").split(os.pathsep)
     named = [*typed, *(Path(folder) for folder in listed if folder)]
     for folder in named:
+        refuse_address(folder)
         if not folder.is_dir():
             raise UsageError(f"no folder of queries {folder}; make it, or name another")
     beside = data / BESIDE

@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
 from clearml_snapshot.exporter.store.files import FileEntry, scratch_beside, sync_folder
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
 from clearml_snapshot.exporter.store.sums import write_sums
@@ -101,6 +102,7 @@ def _told(error: OSError | pa.ArrowException, dataset: Dataset, target: Path) ->
 
 
 def _check_target(target: Path) -> None:
+    refuse_address(target)
     if target.suffix.lower() in _OTHER_ARCHIVES:
         raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; name one of these")
     if not target.parent.is_dir():

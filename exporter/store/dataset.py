@@ -19,6 +19,7 @@ from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.retention import DEFAULT, Retention, kept
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
@@ -65,11 +66,12 @@ def prepare(data: Path) -> None:
 
 
 def refuse_one_snapshot(data: Path) -> None:
-    """See that a path is none that was handed over: a pack, or a snapshot folder.
+    """See that a path is no address, and none that was handed over: a pack, or a snapshot folder.
 
     Raises:
         UsageError: it is, or it is some other file.
     """
+    refuse_address(data)
     if data.exists() and not data.is_dir():
         raise UsageError(f"{data} is no folder; give another one with --data")
     if (data / layout.SNAPSHOT_JSON).is_file():

@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
 
 try:
@@ -88,9 +89,11 @@ def open_snapshot(
             until ``pack_cache.with_points``.
 
     Raises:
+        UsageError: the path is an address.
         DatasetError: there is none, it is damaged, or it was written by a newer version.
         SnapshotError: a pack cannot be unpacked.
     """
+    refuse_address(path)
     if path.is_file() or (path / layout.SNAPSHOT_JSON).is_file():
         snapshot = _open_pack(path, points) if path.is_file() else read_snapshot(path)
         if which is not None and which != snapshot.number:

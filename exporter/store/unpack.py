@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.files import scratch_beside, sync_folder, sync_tree
 from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
 from clearml_snapshot.exporter.store.zip_entries import blocks
 
@@ -32,6 +33,8 @@ def unpack(pack: Path, target: Path, progress: Progress | None = None) -> Snapsh
         DatasetError: the pack is damaged, hostile, or newer than this tool.
         SnapshotError: it does not fit on the disk.
     """
+    for path in (pack, target):
+        refuse_address(path)
     target = target.resolve()
     _refuse_used(target)
     found = read_pack(pack)

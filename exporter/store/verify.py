@@ -17,6 +17,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.footers import footer_problem
+from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
@@ -80,10 +81,12 @@ def verify(
         progress: is told what is being read; silent by default.
 
     Raises:
+        UsageError: it is an address.
         NoDatasetError: there is nothing to verify.
         DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
         SnapshotError: there is no room to unpack a pack.
     """
+    refuse_address(folder)
     if snapshot is None and folder.is_file():
         return _verified_pack(folder, progress or Progress())
     return _verified_folder(_root(folder, snapshot), progress or Progress())

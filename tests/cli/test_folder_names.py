@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pytest
 
 from clearml_snapshot.exporter.standin.server import StandIn
 
@@ -94,3 +95,34 @@ def test_files_that_sql_cannot_name_are_not_allowed_in_vain(
     )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "rename the folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("export", "--all", "--data", "s3://bucket/data"),
+        ("export", "--all", "--dry-run", "--data", "gs://bucket/data"),
+        ("query", "max", "--data", "https://example.org/pack.zip"),
+        ("query", "max", "-o", "s3://bucket/max.csv"),
+        ("query", "--queries", "https://example.org/queries"),
+        ("sql", "SELECT 1", "--allow-files", "hf://datasets/x"),
+        ("status", "--data", "abfss://box@account.dfs.core.windows.net/x"),
+        ("verify", "file:///data"),
+        ("pack", "-o", "s3://bucket/x.zip"),
+        ("unpack", "https://example.org/x.zip", "-o", "x"),
+        ("unpack", "x.zip", "-o", "s3://bucket/x"),
+        ("merge", "data", "s3://bucket/x", "-o", "x"),
+        ("diff", "s3://bucket/x"),
+        ("selections", "remove", "1", "--data", "s3://bucket/x"),
+    ],
+    ids=" ".join,
+)
+def test_an_address_is_refused_before_anything_is_read(
+    command: tuple[str, ...], run_here: Run, history: Path, tmp_path: Path
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    done = run_here(*command, cwd=tmp_path, CLEARML_SNAPSHOT_DATA=str(history))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "://" in done.stderr
+    assert "is an address" in done.stderr
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,30 @@
+"""What may stand where a folder is wanted: a place on this machine, never an address."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import UsageError
+
+_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
+"""A scheme has two letters or more, a drive of Windows has one. ``Path`` makes one / of //."""
+
+
+def refuse_address(path: str | os.PathLike[str]) -> None:
+    """See that a path is none such as ``s3://bucket/data``; ``a:b`` is a local name like any other.
+
+    Raises:
+        UsageError: it is an address, and there is no local folder of that name.
+    """
+    text = os.fspath(path)
+    found = _ADDRESS.fullmatch(text)
+    if found is None or Path(f"{found[1]}:").is_dir():
+        return
+    scheme, rest = found.groups()
+    if scheme.lower() == "file":
+        raise UsageError(f"file://{rest} is an address; give the path alone: /{rest.lstrip('/')}")
+    raise UsageError(
+        f"{scheme}://{rest} is an address, and files are read and written on this machine only; "
+        "copy it to a local folder and give that"
+    )
