@@ -54,6 +54,7 @@ class RunOptions:
     only_failed: bool
     dry_run: bool
     wait: bool
+    server_moved: bool = False
 
 
 def run_options(
@@ -90,9 +91,18 @@ def run_options(
             "--wait", rich_help_panel=STORED, help="Wait for another export of this dataset."
         ),
     ] = False,
+    server_moved: Annotated[
+        bool,
+        typer.Option(
+            "--server-moved",
+            rich_help_panel=SERVER,
+            help="The server of this dataset has a new address: compare its tasks with the stored "
+            "ones, record the address and go on.",
+        ),
+    ] = False,
 ) -> RunOptions:
     """Gather what the run does."""
-    return RunOptions(everything, once, only_failed, dry_run, wait)
+    return RunOptions(everything, once, only_failed, dry_run, wait, server_moved)
 
 
 Run = Annotated[RunOptions, OptionGroup(run_options)]
@@ -226,6 +236,7 @@ def _options(
         once=run.once,
         only_failed=run.only_failed,
         accept_loss=store.accept_loss,
+        server_moved=run.server_moved,
         order=filters.order,
         keep=store.keep,
     )

@@ -38,6 +38,8 @@ class ExportOptions:
     """Try the tasks again that are stored as partial or failed, and nothing else."""
     accept_loss: bool = False
     """Take the server's word where it has less of a task than is stored."""
+    server_moved: bool = False
+    """The server has a new address; see ``server_moved``."""
     order: Literal["newest", "oldest", "archived-first"] = "newest"
     """Which tasks are read first; archived ones are those that a server deletes."""
     keep: Retention | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.fetch import with_details
 from clearml_snapshot.exporter.known import stored_reports
 from clearml_snapshot.exporter.plan import PlannedTask
@@ -46,6 +47,8 @@ def forecast(
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
     clock = time.monotonic()
     check_asked(folder, selection, options)
+    if options.server_moved:
+        raise UsageError("--server-moved writes the new address; leave --dry-run out")
     server = log_in(options, progress)
     with ExitStack() as held:
         snapshot = None

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any, Final
 
+from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
@@ -73,9 +74,10 @@ def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remember
     if snapshot is None:
         return []
     stored = snapshot.server.get("host")
-    if stored is not None and stored != host:
+    if stored is not None and not same_address(stored, host):
         raise UsageError(
-            f"this dataset is of {stored}, and this is {host}; give another folder with --data"
+            f"this dataset was exported from {stored}, but the configured server is {host}; if "
+            "that is its new address use --server-moved, else choose another folder with --data"
         )
     return [Remembered.from_json(written) for written in snapshot.selections or ()]
 

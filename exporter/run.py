@@ -18,6 +18,7 @@ from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import ExportReport, Result
 from clearml_snapshot.exporter.run_result import Run, export_row, make_report
 from clearml_snapshot.exporter.selection import Selection
+from clearml_snapshot.exporter.server_moved import follow_server, server_record
 from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
 from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
@@ -63,6 +64,8 @@ def export(
     server = log_in(options, progress)
     with _unmade_if_refused(folder), writing(folder, wait=options.wait) as dataset:
         try:
+            if options.server_moved:
+                follow_server(server, dataset, progress, accept_loss=options.accept_loss)
             agenda = _agenda(server, dataset, selection, options, progress)
             api, snapshot = server.api, dataset.snapshot
             again = [one.task.task_id for one in agenda.plan.to_read if one.may_replace]
@@ -200,16 +203,9 @@ def _checkpoint(run: Run) -> None:
 
 def _commit(run: Run, result: str, stage: Stage | None = None) -> None:
     is_checkpoint = result == "running"
-    api, identity = run.server.api, run.server.identity
     run.dataset.commit(
         stage or run.stage,
-        server={
-            "host": api.host,
-            "web": api.web_host,
-            "version": identity.server_version,
-            "api_version": identity.api_version,
-            "company": identity.company_name,
-        },
+        server=server_record(run.server, run.dataset.snapshot),
         selections=[one.as_json() for one in run.agenda.remembered],
         export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC)),
         keep=run.options.keep,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import DatasetError, RefusedError
@@ -128,7 +129,7 @@ def prove(
 
 
 def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
-    if one.server_id != host:
+    if not same_address(one.server_id, host):
         return "another server's"
     if one.metric_filter is not None:
         return "metric filter"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.api import Api, Identity
 from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
@@ -210,7 +211,7 @@ class Surveyor:
         """Take a task in, unless the dataset has its id from another server."""
         task = asked.task
         stored = self.known.get(task.task_id)
-        if stored is None or stored.server_id in (None, self.api.host):
+        if stored is None or _is_of(stored, self.api.host):
             survey.asked[task.task_id] = asked
             return
         reason = f"stored from {stored.server_id}; it stays as it is"
@@ -224,7 +225,7 @@ class Surveyor:
             if task_id not in survey.asked
             and one.state != "gone"
             and (one.selected is not False or one.state in _UNFINISHED)
-            and one.server_id in (None, self.api.host)
+            and _is_of(one, self.api.host)
         ]
         found = self._stored(survey, absent, selected=False)
         vanished = [task_id for task_id in absent if task_id not in found]
@@ -256,3 +257,8 @@ class Surveyor:
 def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:
     """Whether a listing of these selections lists all tasks of one; ``--all`` lists no hidden."""
     return one in selections or (Selection() in selections and not one.filter.hidden)
+
+
+def _is_of(stored: KnownTask, host: str) -> bool:
+    """Whether a task was stored from a server; of an old dataset it may not be known."""
+    return stored.server_id is None or same_address(stored.server_id, host)

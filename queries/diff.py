@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, Self
 
 import duckdb
 
+from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.files import FileEntry
@@ -149,7 +150,7 @@ class Comparison:
         """What to know before the differences are believed."""
         found = []
         servers = [side.server.get("host") for side in (self.before, self.after)]
-        if None not in servers and servers[0] != servers[1]:
+        if None not in servers and not same_address(*servers):
             found.append(f"before is of the server {servers[0]}, after of {servers[1]}")
         if self.selected is not None:
             found.append(f"only tasks that the filter finds in either: {self.selected:,}")

@@ -38,7 +38,7 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
 
 _NOT_TOLD: Final = "(taken out)"
 
-_OF_HOSTS: Final = ("host", "web", "company")
+_OF_HOSTS: Final = ("host", "web", "company", "moved_from")
 """Keys of ``server`` in ``snapshot.json``."""
 
 

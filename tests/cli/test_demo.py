@@ -31,7 +31,7 @@ def test_the_demo(
     assert main(demo) == 2
     out, err = capsys.readouterr()
     line = err.splitlines()[-1]
-    assert line.startswith("error: this dataset is of http://127.0.0.1:")
+    assert line.startswith("error: this dataset was exported from http://127.0.0.1:")
     assert "--data" in line
 
 

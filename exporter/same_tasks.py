@@ -1,0 +1,39 @@
+"""Whether two addresses are one server: what two readings of a task say is compared. Pure.
+
+Task ids are random, so equal ids mean a copy at least. It may be one that went on by itself, such
+as a restored backup, or the examples that each server comes with; so the times of a task and what
+belongs to them are compared as well.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+_CLOCKS: Final = {
+    "last_update": ("started", "last_iteration"),
+    "last_change": ("name", "status"),
+}
+"""Times of a task that never go back, and what stays the same while they do."""
+
+COMPARED: Final = ("task_id", "created", *_CLOCKS, *(n for c in _CLOCKS.values() for n in c))
+"""Columns of ``tasks`` that are compared."""
+
+
+def contradiction(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str | None:
+    """Say why two readings of a task cannot be of one server; None when they can.
+
+    Args:
+        earlier: ``COMPARED`` as an earlier reading has them.
+        later: the same of a later one.
+    """
+    if earlier["created"] != later["created"]:
+        return "it was created at another time"
+    for clock, names in _CLOCKS.items():
+        before, now = earlier[clock], later[clock]
+        if before is None or now is None:
+            continue
+        if now < before:
+            return f"its {clock} is older there than here"
+        differing = [name for name in names if earlier[name] != later[name]]
+        if now == before and differing:
+            return f"its {differing[0]} is another one, though its {clock} is the same"
+    return None

@@ -1,0 +1,163 @@
+"""A server under another address: the same one goes on, another one never does."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clearml_snapshot.exporter.agenda import ExportOptions
+from clearml_snapshot.exporter.dry_run import forecast
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.standin.database import Database
+from clearml_snapshot.exporter.standin.history import grid_history
+from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.verify import verify
+
+if TYPE_CHECKING:
+    from tests.exporter.conftest import Home
+
+TakeHome = Callable[..., "Home"]
+Start = Callable[..., StandIn]
+Move = Callable[[StandIn], str]
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+
+@pytest.fixture
+def move(monkeypatch: pytest.MonkeyPatch) -> Move:
+    """Lead the exporter to a server by the name of its host; gives that address."""
+
+    def to(server: StandIn) -> str:
+        address = server.url.replace("127.0.0.1", "localhost")
+        monkeypatch.setenv("CLEARML_API_HOST", address)
+        monkeypatch.setenv("CLEARML_WEB_HOST", "http://localhost:8080")
+        monkeypatch.setenv("NO_PROXY", "localhost")
+        return address
+
+    return to
+
+
+def header(folder: Path) -> dict[str, Any]:
+    written: dict[str, Any] = json.loads((folder / "current" / "snapshot.json").read_text())
+    return written
+
+
+def test_the_same_server_goes_on(take_home: TakeHome, move: Move) -> None:
+    home = take_home(grid_history(30, 2, 5))
+    old = home.server.url
+    home.export()
+    home.database.delete_task(next(iter(home.database.tasks)))
+    home.export()  # one is gone, and that says nothing about the address
+    points = home.points()
+    new = move(home.server)
+    with pytest.raises(UsageError, match=f"exported from {old}, .* is {new}; .* --server-moved"):
+        home.export(all_tasks=False)
+    sent = len(home.server.requests)
+    report = home.export(all_tasks=False, server_moved=True)
+    assert (report.result, report.tasks_unchanged) == ("complete", 29)
+    assert len(home.server.requests) - sent <= 6
+    assert home.points() == points
+    assert {row["server_id"] for row in home.tasks().values()} == {new}
+    for row in home.tasks().values():
+        assert row["web_url"].startswith("http://localhost:8080/projects/")
+    server = header(home.folder)["server"]
+    assert (server["host"], server["moved_from"]) == (new, [old])
+    assert verify(home.folder).problems == ()
+    assert len(list((home.folder / "snapshots").iterdir())) == 2, "the step between is gone"
+
+    assert home.export(all_tasks=False).result == "complete"
+    assert header(home.folder)["server"]["moved_from"] == [old]
+
+
+def test_the_option_is_harmless_where_nothing_moved(take_home: TakeHome) -> None:
+    home = take_home(grid_history(2, 1, 3))
+    with pytest.raises(UsageError, match="--server-moved needs a dataset"):
+        home.export(server_moved=True)
+    home.export()
+    assert home.export(all_tasks=False, server_moved=True).result == "complete"
+    assert "moved_from" not in header(home.folder)["server"]
+
+
+@pytest.mark.parametrize("spelling", [str.upper, "{}/".format, " {}".format])
+def test_another_spelling_needs_nothing(
+    take_home: TakeHome, monkeypatch: pytest.MonkeyPatch, spelling: Callable[[str], str]
+) -> None:
+    home = take_home(grid_history(2, 1, 3))
+    home.export()
+    monkeypatch.setenv("CLEARML_API_HOST", spelling(home.server.url))
+    assert home.export(all_tasks=False).tasks_unchanged == 2
+
+
+def test_a_dataset_that_was_stored_with_another_spelling(
+    take_home: TakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As versions before this one did."""
+    home = take_home(grid_history(2, 1, 3))
+    odd = home.server.url.replace("http", "HTTP")
+    with monkeypatch.context() as patch:
+        patch.setattr("clearml_snapshot.exporter.configuration.normal_address", lambda _: odd)
+        home.export()
+    assert header(home.folder)["server"]["host"] == odd
+    assert home.export(all_tasks=False).tasks_unchanged == 2
+    curve = next(iter(home.database.tasks))
+    home.database.report(curve, [{"metric": "new", "variant": "v", "iter": 1, "value": 1.0}])
+    assert home.export(all_tasks=False).tasks_changed == 1
+
+
+def refused(home: "Home", said: str, **options: Any) -> None:
+    before = header(home.folder)
+    with pytest.raises(UsageError, match=said):
+        home.export(all_tasks=False, server_moved=True, **options)
+    assert header(home.folder) == before
+
+
+def test_another_server_is_refused(take_home: TakeHome, start_standin: Start, move: Move) -> None:
+    home = take_home(grid_history(3, 1, 3))
+    home.export()
+    other = Database(99)
+    other.add_task("another", "p")
+    move(start_standin(other))
+    refused(home, "none of 3 stored tasks is there")
+    refused(home, "none of 3 stored tasks is there", accept_loss=True)
+
+
+def test_a_copy_with_other_tasks_of_the_same_ids_is_refused(
+    take_home: TakeHome, start_standin: Start, move: Move
+) -> None:
+    home = take_home(grid_history(3, 1, 3))
+    home.export()
+    copy = grid_history(3, 1, 3)
+    for task in copy.tasks.values():
+        task["created"] = task["created"].replace(year=2001)
+    move(start_standin(copy))
+    refused(home, "was created at another time")
+
+
+def test_a_restored_backup_is_refused(take_home: TakeHome, move: Move) -> None:
+    home = take_home(grid_history(3, 1, 3))
+    task = home.database.tasks[next(iter(home.database.tasks))]
+    before = {name: task[name] for name in ("last_update", "last_change")}
+    home.database.set_status(task["id"], "in_progress")
+    home.export()
+    task.update(before)
+    move(home.server)
+    refused(home, "is older there than here")
+
+
+def test_most_tasks_gone_needs_a_word(take_home: TakeHome, move: Move) -> None:
+    home = take_home(grid_history(9, 1, 3))
+    home.export()
+    for key in list(home.database.tasks)[:6]:
+        home.database.delete_task(key)
+    move(home.server)
+    refused(home, "has 3 of 9 stored tasks .* --accept-loss")
+    assert home.export(all_tasks=False, server_moved=True, accept_loss=True).tasks_gone == 6
+
+
+def test_a_forecast_does_not_move_it(take_home: TakeHome, move: Move) -> None:
+    home = take_home(grid_history(2, 1, 3))
+    home.export()
+    move(home.server)
+    with pytest.raises(UsageError, match="leave --dry-run out"):
+        forecast(home.folder, options=ExportOptions(server_moved=True))
