@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from clearml_snapshot.cli.again import Again, AgainOptions
 from clearml_snapshot.cli.frame import OptionGroup, add_command
 from clearml_snapshot.cli.options import (
     DEFAULT_DATA,
@@ -139,8 +140,7 @@ def store_options(
         typer.Option(
             "--accept-loss",
             rich_help_panel=STORED,
-            help="Where the server has lost points of a task, lose them here too, and believe that "
-            "tasks are gone, however many.",
+            help="Where the server has lost points of a task, lose them here too.",
         ),
     ] = False,
     keep: Annotated[
@@ -191,6 +191,7 @@ def export(
     metrics: ExportedMetrics,
     run: Run,
     store: Store,
+    again: Again,
     server: Server,
     ceilings: Ceilings,
     data: Data = DEFAULT_DATA,
@@ -205,7 +206,7 @@ def export(
     from clearml_snapshot.exporter.dry_run import forecast
     from clearml_snapshot.exporter.run import export as run_export
 
-    options = _options(filters, run, store, server, ceilings)
+    options = _options(filters, run, store, again, server, ceilings)
     selection = _selection(filters, metrics, run)
     act: Callable[..., ExportReport | Forecast] = forecast if run.dry_run else run_export
     with _told(data):
@@ -221,6 +222,7 @@ def _options(
     filters: TaskFilter,
     run: RunOptions,
     store: StoreOptions,
+    again: AgainOptions,
     server: ServerOptions,
     ceilings: CeilingOptions,
 ) -> "ExportOptions":
@@ -237,6 +239,8 @@ def _options(
         only_failed=run.only_failed,
         accept_loss=store.accept_loss,
         server_moved=run.server_moved,
+        again=again.again,
+        accept_gone=again.accept_gone,
         order=filters.order,
         keep=store.keep,
     )

@@ -323,7 +323,7 @@ def output_options(
 Output = Annotated[OutputOptions, OptionGroup(output_options)]
 
 
-def read_ids(texts: Iterable[str]) -> tuple[str, ...]:
+def read_ids(texts: Iterable[str], option: str = "--task") -> tuple[str, ...]:
     """Replace ``@FILE`` and ``-`` by the ids in them, one a line; ``#`` starts a comment.
 
     Raises:
@@ -334,11 +334,11 @@ def read_ids(texts: Iterable[str]) -> tuple[str, ...]:
         if text == "-":
             found += _ids_in(read_stdin())
         elif text.startswith("@"):
-            found += _ids_in(read_text(Path(text[1:]), "--task"))
+            found += _ids_in(read_text(Path(text[1:]), option))
         else:
             found.append(text)
     if not found and list(texts):
-        raise UsageError("--task: there is no task id in what was given")
+        raise UsageError(f"{option}: there is no task id in what was given")
     return tuple(dict.fromkeys(found))
 
 

@@ -17,7 +17,9 @@ def summary(report: ExportReport | Forecast) -> Iterator[str]:
 def _done(report: ExportReport) -> Iterator[str]:
     """Say what an export came to; the last line is the folder to copy."""
     refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
-    gone = f", {report.tasks_gone:,} newly gone from the server"
+    expected = report.tasks_gone_expected
+    as_expected = f" ({expected:,} as expected)" if expected else ""
+    gone = f", {report.tasks_gone:,} newly gone from the server{as_expected}"
     yield (
         f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} read again, "
         f"{refreshed if report.tasks_refreshed else ''}{report.tasks_unchanged:,} unchanged, "
@@ -40,6 +42,11 @@ def _done(report: ExportReport) -> Iterator[str]:
         yield (
             f"lost: of {counted(report.tasks_lost, 'task')} the server's own summary knows points "
             "that it no longer has; they cannot be read (state lost)"
+        )
+    if report.tasks_changed_silently:
+        yield (
+            f"changed silently: {counted(report.tasks_changed_silently, 'task')} had other points "
+            "than stored, without any date moving; they were read again"
         )
     if report.points_bad:
         odd = counted(report.points_bad, "point")

@@ -1,6 +1,6 @@
 """What a run is going to do: its options, the way to the server, and the plan out of both sides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -8,13 +8,16 @@ from typing import Literal
 from clearml_snapshot.exporter.api import Api, Identity, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.fetch import MOST_DETAILS
 from clearml_snapshot.exporter.known import known_tasks, remembered_selections
-from clearml_snapshot.exporter.plan import Plan, PlannedTask, make_plan
+from clearml_snapshot.exporter.plan import Again, KnownTask, Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.progress import Progress
-from clearml_snapshot.exporter.selection import Remembered, Selection
+from clearml_snapshot.exporter.scalars import PAGE
+from clearml_snapshot.exporter.selection import Remembered, Selection, whole_ids
 from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.survey import Survey, Surveyor
+from clearml_snapshot.exporter.vanished import EVERY_TASK
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class ExportOptions:
     """Take the server's word where it has less of a task than is stored."""
     server_moved: bool = False
     """The server has a new address; see ``server_moved``."""
+    again: Again | None = None
+    """What to ask of stored tasks although no date of them moved."""
+    accept_gone: tuple[str, ...] = ()
+    """Ids of tasks, or unique beginnings, that may be gone; ``all`` accepts every task."""
     order: Literal["newest", "oldest", "archived-first"] = "newest"
     """Which tasks are read first; archived ones are those that a server deletes."""
     keep: Retention | None = None
@@ -114,7 +121,7 @@ def make_agenda(
         known,
         begun,
         context,
-        accept_loss=options.accept_loss,
+        accept_gone=_accepted(options.accept_gone, known),
     )
     if options.only_failed:
         survey = surveyor.unfinished()
@@ -130,7 +137,9 @@ def make_agenda(
         begun,
         context,
         accept_loss=options.accept_loss,
+        again=options.again,
     )
+    _note_cost(plan, options.again, progress)
     plan = replace(plan, to_read=_ordered(plan.to_read, options))
     survey.asked.clear()  # a hundred thousand tasks are a hundred megabytes
     matched = survey.matched
@@ -157,6 +166,34 @@ def _remember(
 ) -> list[Remembered]:
     known = {one.selection for one in remembered}
     return [*remembered, *(Remembered(one) for one in selections if one not in known)]
+
+
+def _accepted(texts: Sequence[str], known: Mapping[str, KnownTask]) -> frozenset[str]:
+    ids = whole_ids([text for text in texts if text != EVERY_TASK], known)
+    return frozenset([*ids, *(text for text in texts if text == EVERY_TASK)])
+
+
+def _note_cost(plan: Plan, again: Again | None, progress: Progress) -> None:
+    """Say what asking for stored tasks again takes, before it begins."""
+    if again is None:
+        return
+    tasks = [one for one in plan.to_read if one.is_quiet]
+    details = -(-len(tasks) // MOST_DETAILS)
+    if again == "counts":
+        cost, what = len(tasks), "to compare the counts"
+    else:
+        cost, what = sum(map(_pages, tasks)), "to read all points"
+    progress.note(
+        f"{what} of {len(tasks):,} stored tasks whose dates did not move takes about "
+        f"{cost + details:,} requests"
+    )
+
+
+def _pages(planned: PlannedTask) -> int:
+    """Count the requests for a stored task's points: its pages, and a last count of several."""
+    stored = planned.known.points_stored if planned.known else 0
+    pages = max(1, -(-(stored or 0) // PAGE))
+    return pages + (pages > 1)
 
 
 def _ordered(planned: Sequence[PlannedTask], options: ExportOptions) -> tuple[PlannedTask, ...]:

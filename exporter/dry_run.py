@@ -65,8 +65,11 @@ def forecast(
         selections=tuple(agenda.survey.words),
         tasks_new=sum(one.is_new for one in planned),
         tasks_changed=sum(not one.is_new and one.task.task_id in expected for one in planned),
-        tasks_refreshed=sum(one.task.task_id not in expected for one in planned),
-        tasks_unchanged=len(plan.unchanged),
+        tasks_refreshed=sum(
+            one.task.task_id not in expected and not one.is_same for one in planned
+        ),
+        tasks_unchanged=len(plan.unchanged)
+        + sum(one.task.task_id not in expected and one.is_same for one in planned),
         tasks_gone=len(agenda.survey.gone),
         warnings=tuple(agenda.survey.warnings),
         points=sum(counts) if counts or not expected else None,
@@ -82,8 +85,7 @@ def _expected(server: Server, agenda: Agenda, snapshot: Snapshot | None) -> dict
 
     A planned task that is not among them needs its metadata only.
     """
-    in_doubt = [one.task.task_id for one in agenda.plan.to_read if one.points == "ask"]
-    reports = stored_reports(snapshot, in_doubt)
+    reports = stored_reports(snapshot, agenda.plan.in_doubt)
     heavy = with_details(server.api, agenda.plan.to_read, Redactor(False), False)
     return {
         one.task.task_id: details.claims.points(one.metrics.wanted)
@@ -94,15 +96,17 @@ def _expected(server: Server, agenda: Agenda, snapshot: Snapshot | None) -> dict
 
 def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
     """Tell whether the stored points would be kept, as far as the server's summary says."""
-    if one.points != "ask":
+    if one.points in ("read", "keep"):
         return one.points == "keep"
-    stored = reports.get(one.task.task_id)
-    return stored is not None and details.claims.reports(one.metrics.wanted) == stored
+    stored, now = reports.get(one.task.task_id), details.claims.reports(one.metrics.wanted)
+    if one.points == "recount" and None in (stored, now):
+        return True
+    return stored is not None and now == stored
 
 
 def _requests(one: PlannedTask, expected: Mapping[str, int | None]) -> int:
     """Count the requests for a task's points: its pages, and a last count when they are several."""
     if one.task.task_id not in expected:
-        return int(one.points == "ask")
+        return int(one.points in ("ask", "recount"))
     pages = max(1, -(-(expected[one.task.task_id] or 0) // PAGE))
     return pages + (_AGAIN if pages > 1 else 0)

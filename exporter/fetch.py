@@ -13,13 +13,19 @@ from clearml_snapshot.exporter.listing import read_all_details
 from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.scalars import ScalarsRead, count_scalars, fetch_scalars
+from clearml_snapshot.exporter.store.shapes import Name, Shape
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, discard
 from clearml_snapshot.exporter.summaries import read_summaries
 from clearml_snapshot.exporter.tasks import TaskDetails
-from clearml_snapshot.exporter.witness import Contradiction, judge, missing_points
+from clearml_snapshot.exporter.witness import (
+    Contradiction,
+    is_beyond,
+    judge,
+    missing_points,
+)
 
 _FIRST_GROUP: Final = 10
-_MOST_DETAILS: Final = 100
+MOST_DETAILS: Final = 100
 """Tasks whose heavy fields are read in one request."""
 _MOST_CLAIMS: Final = 5_000
 """Series that the tasks of one such request should have in all: a summary is 350 bytes."""
@@ -58,6 +64,8 @@ class FetchOptions:
     with_params: bool
     reports: Mapping[str, int] = field(default_factory=dict)
     """Reports that the stored series had got when they were read, by task id."""
+    stored_series: Callable[[str], Mapping[Name, Shape]] = lambda _: {}
+    """Outlines the stored series of a task that is counted again."""
 
 
 def fetch_tasks(
@@ -107,8 +115,7 @@ def _fetched(
     pool = ThreadPoolExecutor(options.workers, thread_name_prefix="fetch")
     try:
         for one, details in queue:
-            reports = options.reports.get(one.task.task_id)
-            pending.add(pool.submit(_fetch, api, one, details, stage(), reports))
+            pending.add(pool.submit(_fetch, api, one, details, stage(), options))
             if len(pending) > options.workers:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 yield from _whole_first(done)
@@ -151,17 +158,17 @@ def with_details(
 def _next_size(details: Collection[TaskDetails]) -> int:
     """Choose how many tasks come next: summaries of thousands of series are megabytes."""
     most = max((len(one.claims.rows) for one in details), default=0)
-    return max(1, min(_MOST_DETAILS, _MOST_CLAIMS // max(most, 1)))
+    return max(1, min(MOST_DETAILS, _MOST_CLAIMS // max(most, 1)))
 
 
 def _fetch(
-    api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage, reports: int | None
+    api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage, options: FetchOptions
 ) -> FetchedTask:
     """Read one task's points; what the server refuses is this task's failure, not the run's."""
     buffer = PointBuffer(stage, planned.task.project_id)
     at = datetime.now(UTC)
     try:
-        if _can_keep(api, planned, details, reports):
+        if _can_keep(api, planned, details, options):
             none = ScalarsRead(0, 0)
             return FetchedTask(planned, details, none, None, "kept", details.missing, at)
         read = fetch_scalars(api, planned.task.task_id, planned.metrics.wanted, buffer)
@@ -196,15 +203,21 @@ def _contradiction(
     return judge(still_missing, now.task, now.claims != details.claims, datetime.now(UTC))
 
 
-def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, reports: int | None) -> bool:
+def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, options: FetchOptions) -> bool:
     """Whether the stored points are still the server's: none was reported, and as many are there.
 
-    The count alone would miss a point that was overwritten, the reports one without a number.
+    The count alone would miss a point that was overwritten, the reports one without a number. A
+    server that does not count reports is believed its count where no date moved.
     """
-    if planned.points != "ask":
+    if planned.points in ("read", "keep"):
         return planned.points == "keep"
-    if reports is None or details.claims.reports(planned.metrics.wanted) != reports:
+    task_id, wanted = planned.task.task_id, planned.metrics.wanted
+    stored, now = options.reports.get(task_id), details.claims.reports(wanted)
+    is_counted = None not in (stored, now)
+    if stored != now if is_counted else planned.points == "ask":
         return False
     assert planned.known is not None
-    counted = count_scalars(api, planned.task.task_id, planned.metrics.wanted)
-    return counted == planned.known.points_expected
+    is_proof = planned.points == "recount" and planned.known.state == "complete"
+    if is_proof and is_beyond(details.claims, wanted, options.stored_series(task_id)):
+        return False
+    return count_scalars(api, task_id, wanted) == planned.known.points_expected

@@ -8,8 +8,12 @@ from typing import Final, Literal
 from clearml_snapshot.exporter.metrics import EVERY_METRIC, MetricFilter
 from clearml_snapshot.exporter.tasks import Task
 
-Points = Literal["read", "keep", "ask"]
-"""What becomes of a task's points: they are read; they cannot have changed; the server is asked."""
+Points = Literal["read", "keep", "ask", "recount"]
+"""What becomes of a task's points: they are read; they cannot have changed; the server is asked
+because a date moved (``ask``), or although none did (``recount``)."""
+
+Again = Literal["counts", "points"]
+"""What is asked of known tasks although no date moved: the server's counts, or all points."""
 
 _SETTLED: Final = timedelta(minutes=5)
 """A task must rest for so long before the server's summary of it is trusted: it is written last."""
@@ -33,6 +37,7 @@ class KnownTask:
     last_update: datetime | None = None
     last_iteration: int | None = None
     selected: bool | None = None
+    safe_to_delete_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,10 @@ class PlannedTask:
     """None: it is new."""
     points: Points = "read"
     selected: bool = True
+    is_same: bool = False
+    """Nothing that the listing says of it has changed."""
+    is_quiet: bool = False
+    """By its dates no point of it can have changed."""
 
     @property
     def is_new(self) -> bool:
@@ -76,6 +85,11 @@ class Plan:
     unchanged: tuple[str, ...]
     """Task ids."""
 
+    @property
+    def in_doubt(self) -> list[str]:
+        """Ids of tasks of which the server is asked whether their points have changed."""
+        return [one.task.task_id for one in self.to_read if one.points in ("ask", "recount")]
+
 
 def make_plan(
     asked: Iterable[AskedTask],
@@ -84,6 +98,7 @@ def make_plan(
     context: Sequence[object] = (),
     *,
     accept_loss: bool = False,
+    again: Again | None = None,
 ) -> Plan:
     """Decide for each task what of it is read.
 
@@ -97,15 +112,24 @@ def make_plan(
         now: the moment of the listing.
         context: what else decides about the rows, such as whether parameters are taken.
         accept_loss: read again what is stored of tasks whose copy on the server has shrunk.
+        again: ask for more of stored tasks than their dates ask for: a partly refused batch, or an
+            overwritten point, moves none (clearml-api.md, "Values").
     """
     to_read, unchanged = [], []
     for one in asked:
         planned = _planned(one, known.get(one.task.task_id), one.task.fingerprint(*context))
         if planned.known is not None and _has_all(planned, accept_loss):
-            if not _differs(planned, planned.known):
+            is_same = not _differs(planned, planned.known)
+            if is_same and again is None:
                 unchanged.append(one.task.task_id)
                 continue
-            planned = replace(planned, points=_points(one.task, planned.known, now))
+            points: Points = "keep" if is_same else _points(one.task, planned.known, now)
+            planned = replace(
+                planned,
+                points=_more(points, again),
+                is_same=is_same,
+                is_quiet=points == "keep",
+            )
         to_read.append(planned)
     return Plan(tuple(to_read), tuple(unchanged))
 
@@ -124,6 +148,12 @@ def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
     settled = ("complete", "lost") if accept_loss else ("complete", "lost", "shrunk")
     is_whole = stored.state in settled
     return is_whole and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
+
+
+def _more(points: Points, again: Again | None) -> Points:
+    if again == "points":
+        return "read"
+    return "recount" if again == "counts" and points == "keep" else points
 
 
 def _differs(planned: PlannedTask, stored: KnownTask) -> bool:

@@ -45,6 +45,10 @@ class ExportReport:
     """Selected tasks that the run ended before it read; stored ones are as they were before."""
     tasks_outdated: int
     """Of these, tasks that are stored, but not as they are on the server now."""
+    tasks_changed_silently: int
+    """Of those read, tasks whose points had changed although no date of them had moved."""
+    tasks_gone_expected: int
+    """Of those gone, tasks that were listed as safe to delete, or accepted as gone."""
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
     """What somebody should look at, beside single tasks."""

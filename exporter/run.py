@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.interrupt import first_interrupt
 from clearml_snapshot.exporter.known import stored_reports
 from clearml_snapshot.exporter.pace import StoppedError
+from clearml_snapshot.exporter.plan import Plan
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import ExportReport, Result
@@ -20,6 +21,7 @@ from clearml_snapshot.exporter.run_result import Run, export_row, make_report
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.server_moved import follow_server, server_record
 from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
+from clearml_snapshot.exporter.store.digest import StoredDigests
 from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 from clearml_snapshot.exporter.store.writer import Stage
@@ -70,7 +72,10 @@ def export(
             api, snapshot = server.api, dataset.snapshot
             again = [one.task.task_id for one in agenda.plan.to_read if one.may_replace]
             stored = StoredShapes(snapshot, again)
-            taker = Taker(api.host, api.web_host, snapshot, stored, options.accept_loss)
+            digests = StoredDigests(snapshot, _to_compare(agenda.plan))
+            taker = Taker(
+                api.host, api.web_host, snapshot, stored, digests, accept_loss=options.accept_loss
+            )
             stage = dataset.new_stage()
             return _export(Run(server, options, progress, dataset, agenda, taker, stage, clock))
         finally:
@@ -144,7 +149,8 @@ def _fetch_and_commit(run: Run) -> tuple[Result, ServerError | None]:
     """Read the plan's tasks and commit them; whatever ends this early, what is whole is kept."""
     result: Result = "complete"
     lost = None
-    run.taker.mark_gone(run.stage, run.agenda.survey.gone, run.agenda.begun)
+    survey = run.agenda.survey
+    run.taker.mark_gone(run.stage, survey.gone, run.agenda.begun, survey.gone_expected)
     with first_interrupt(run.server.api.stop) as interrupt:
         try:
             _fetch(run)
@@ -184,9 +190,15 @@ def _fetch(run: Run) -> None:
 
 
 def _how(run: Run) -> FetchOptions:
-    in_doubt = [one.task.task_id for one in run.agenda.plan.to_read if one.points == "ask"]
-    reports = stored_reports(run.dataset.snapshot, in_doubt)
-    return FetchOptions(run.options.workers, run.options.with_params, reports)
+    reports = stored_reports(run.dataset.snapshot, run.agenda.plan.in_doubt)
+    series = run.taker.series.of
+    return FetchOptions(run.options.workers, run.options.with_params, reports, series)
+
+
+def _to_compare(plan: Plan) -> dict[str, str | None]:
+    """List the tasks whose points are compared with the stored ones, each with its project."""
+    quiet = (one for one in plan.to_read if one.is_quiet and one.points != "keep")
+    return {one.task.task_id: None if one.known is None else one.known.project_id for one in quiet}
 
 
 def _is_due(stage: Stage) -> bool:

@@ -1,6 +1,6 @@
 """What the server has of what is asked: each selection listed, and who is absent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -21,10 +21,8 @@ from clearml_snapshot.exporter.selection import Remembered, Selection, wanted_me
 from clearml_snapshot.exporter.series import list_series
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.tasks import Task
+from clearml_snapshot.exporter.vanished import judge
 
-_MOST_VANISHED: Final = 20
-_MOST_VANISHED_SHARE: Final = 0.1
-"""More tasks than both at once are no clean-up, but another server or a lost permission."""
 _UNFINISHED: Final = ("partial", "failed", "unread")
 """States of stored tasks that every run tries again."""
 
@@ -44,7 +42,9 @@ class Survey:
     """What somebody should look at, beside single tasks."""
     matched: dict[Selection, int] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
-    """Ids of stored tasks that the server does not have any more."""
+    """Ids of stored tasks that the server no longer has."""
+    gone_expected: frozenset[str] = frozenset()
+    """Those of them that were to be deleted."""
     is_incomplete: bool = False
     """A selection could not be listed: who is absent is not known."""
 
@@ -64,8 +64,8 @@ class Surveyor:
     """What ages such as ``7d`` count back from."""
     context: Sequence[object] = ()
     """What else decides about the rows, see ``make_plan``."""
-    accept_loss: bool = False
-    """However many tasks vanish at once, they are gone."""
+    accept_gone: Collection[str] = ()
+    """Ids of tasks that may be gone, or ``all``: see ``vanished.judge``."""
 
     def selections(
         self,
@@ -228,17 +228,18 @@ class Surveyor:
             and _is_of(one, self.api.host)
         ]
         found = self._stored(survey, absent, selected=False)
-        vanished = [task_id for task_id in absent if task_id not in found]
-        there = sum(one.state != "gone" for one in self.known.values())
-        is_odd = len(vanished) > max(_MOST_VANISHED, _MOST_VANISHED_SHARE * there)
-        if is_odd and not self.accept_loss:
+        vanished = judge(
+            [task_id for task_id in absent if task_id not in found], self.known, self.accept_gone
+        )
+        survey.gone, survey.gone_expected = vanished.gone, vanished.expected
+        if vanished.unexplained:
+            there = sum(one.state != "gone" for one in self.known.values())
             survey.warnings.append(
-                f"{len(vanished):,} of {there:,} stored tasks vanished from {self.api.host} at "
-                "once: is it the right server, has this user lost a permission? None is marked "
-                "as gone (--accept-loss does it)"
+                f"{vanished.unexplained:,} of {there:,} stored tasks vanished from "
+                f"{self.api.host} at once: is it the right server, has this user lost a "
+                "permission? They are not marked as gone; if they were deleted on purpose, give "
+                "--accept-gone @FILE with their ids, or --accept-gone all"
             )
-        else:
-            survey.gone = tuple(vanished)
 
     def _stored(
         self, survey: Survey, task_ids: Sequence[str], *, selected: bool | None = None

@@ -1,6 +1,6 @@
 """What came of a task becomes its rows, and is counted."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -9,6 +9,7 @@ from clearml_snapshot.exporter.fetch import FetchedTask
 from clearml_snapshot.exporter.outcome import outcome
 from clearml_snapshot.exporter.plan import KnownTask, PlannedTask
 from clearml_snapshot.exporter.report import Problem
+from clearml_snapshot.exporter.store.digest import StoredDigests, digest_of
 from clearml_snapshot.exporter.store.shapes import StoredShapes, shapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import task_rows, with_stored
@@ -26,6 +27,11 @@ class Counts:
     gone: int = 0
     shrunk: int = 0
     lost: int = 0
+    unchanged: int = 0
+    """Tasks that were asked for again although nothing of them had changed, and rightly so."""
+    silent: int = 0
+    """Tasks whose points had changed although no date had moved."""
+    gone_expected: int = 0
     points: int = 0
     points_bad: int = 0
     redacted: int = 0
@@ -41,6 +47,8 @@ class Taker:
     """What was stored when the run began."""
     series: StoredShapes
     """Of the stored tasks that are read again."""
+    digests: StoredDigests
+    """Of those read again although no date moved."""
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
@@ -50,8 +58,11 @@ class Taker:
 
     def take(self, stage: Stage, one: FetchedTask) -> None:
         """Take one task that was read."""
-        self._count(one)
         self.taken.add(one.planned.task.task_id)
+        if self._is_unchanged(one):
+            one.discard()
+            return
+        self._count(one)
         task_id, stored = one.planned.task.task_id, one.planned.known
         match outcome(
             one,
@@ -70,19 +81,56 @@ class Taker:
             case "leave":
                 one.discard()
 
-    def mark_gone(self, stage: Stage, task_ids: Sequence[str], now: datetime) -> None:
-        """Mark stored tasks that the server does not have any more; all of theirs stays."""
+    def _is_unchanged(self, one: FetchedTask) -> bool:
+        """See whether a task that was asked for although no date moved is as it is stored.
+
+        Its points are compared one by one where they were read, except for a shrunk task, whose
+        stored points are more than the server's.
+        """
+        planned, known = one.planned, one.planned.known
+        if known is None or not planned.is_quiet or one.reason is not None:
+            return False
+        if one.state == "kept":
+            self.counts.unchanged += planned.is_same
+            return planned.is_same
+        if known.state == "shrunk":
+            return False
+        task_id = planned.task.task_id
+        if digest_of(one.points) != self.digests.of(task_id):
+            self.counts.silent += 1
+            return False
+        state = one.contradiction.state if one.contradiction else "complete"
+        if not planned.is_same or state != known.state:
+            return False
+        self.counts.unchanged += 1
+        self.counts.points += one.read.stored
+        return True
+
+    def mark_gone(
+        self, stage: Stage, task_ids: Sequence[str], now: datetime, expected: Collection[str] = ()
+    ) -> None:
+        """Mark stored tasks that the server no longer has; all that is stored of them stays.
+
+        Args:
+            stage: takes their rows.
+            task_ids: the tasks.
+            now: when it was noticed.
+            expected: those of them that were to be deleted.
+        """
         if self.snapshot is None or not task_ids:
             return
         for row in task_rows(self.snapshot, task_ids):
             reason = f"gone from the server, noticed {now:%Y-%m-%d}"
+            if row["safe_to_delete_at"] is not None:
+                reason += f", listed as safe to delete on {row['safe_to_delete_at']:%Y-%m-%d}"
             before = "" if row["state"] == "complete" else f"; was {row['state']}: {row['reason']}"
             stage.refresh({**row, "state": "gone", "reason": reason + before}, None)
             self.counts.gone += 1
+            self.counts.gone_expected += row["task_id"] in expected
 
     def left_of(self, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
-        """List the tasks of a plan that were not taken yet."""
-        return [one for one in planned if one.task.task_id not in self.taken]
+        """List the tasks of a plan that were not taken yet, without those known to be unchanged."""
+        return [one for one in planned if one.task.task_id not in self.taken and not one.is_same]
 
     def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
         """Give each new task that was not read yet a row, once per run.
@@ -222,4 +270,4 @@ def _read(one: FetchedTask) -> dict[str, Any]:
 def _kept(stored: KnownTask | None) -> dict[str, Any]:
     assert stored is not None, "only stored points can be kept"
     names = ("points_expected", "points_stored", "points_bad", "state", "reason", "fetched_at")
-    return {name: getattr(stored, name) for name in names}
+    return {name: getattr(stored, name) for name in (*names, "safe_to_delete_at")}

@@ -134,27 +134,24 @@ class Database:
         ``iter`` None or absent stays absent. Absent ``timestamp`` and ``worker`` are filled in.
         A ``value`` may be anything; ``summaries`` counts the numbers only.
         """
-        written = self._written()
-        stamp = int(self.now().timestamp() * 1000)
-        filled = [
-            {
-                "type": SCALAR,
-                "task": task,
-                "metric": "",
-                "variant": "",
-                "timestamp": stamp,
-                "worker": worker,
-                **{key: value for key, value in event.items() if (key, value) != ("iter", None)},
-                "model_event": False,
-                "@timestamp": written,
-            }
-            for event in events
-        ]
+        filled = self._filled(task, events, worker)
         if not all(finite(event.get("value")) for event in filled):
             raise ValueError("the server refuses NaN and infinity; the SDK sends 0.0 for them")
         with self.lock:
             self.events[task].put(Event(body) for body in filled)
             self._summarise(task, batch_of_events(filled), filled)
+
+    def report_partly(self, task: str, events: Iterable[Mapping[str, Any]]) -> None:
+        """Report a batch that the server refuses in part, as one with a NaN in it.
+
+        It answers 500 and stores the other events all the same, and then leaves the times and the
+        summaries of the task as they were (clearml-api.md, "Values").
+        """
+        filled = self._filled(task, events, "")
+        if all(finite(event.get("value")) for event in filled):
+            raise ValueError("the server refuses nothing of this batch; give a NaN")
+        with self.lock:
+            self.events[task].put(Event(body) for body in filled if finite(body.get("value")))
 
     def report_single(self, task: str, name: str, value: Any, *, metric: str = "Summary") -> None:
         """Report a single-value scalar, as ``Logger.report_single_value`` does."""
@@ -301,6 +298,26 @@ class Database:
         roots = set(projects)
         below = {key for key, doc in self.projects.items() if roots.intersection(doc["path"])}
         return roots | below
+
+    def _filled(
+        self, task: str, events: Iterable[Mapping[str, Any]], worker: str
+    ) -> list[Document]:
+        """Fill in what a report leaves out."""
+        written, stamp = self._written(), int(self.now().timestamp() * 1000)
+        return [
+            {
+                "type": SCALAR,
+                "task": task,
+                "metric": "",
+                "variant": "",
+                "timestamp": stamp,
+                "worker": worker,
+                **{key: value for key, value in event.items() if (key, value) != ("iter", None)},
+                "model_event": False,
+                "@timestamp": written,
+            }
+            for event in events
+        ]
 
     def _summarise(
         self, task: str, batch: Mapping[tuple[str, str], Document], events: list[Document]
