@@ -43,7 +43,7 @@ named AS (
     FROM (
         SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS setting
         FROM hyperparams
-        WHERE list_contains($by::VARCHAR[], 'param:' || section || '/' || name)
+        WHERE 'param:' || section || '/' || name IN (SELECT unnest($by::VARCHAR[]))
         GROUP BY ALL
     )
     GROUP BY task_id
@@ -52,7 +52,8 @@ settings AS (
     SELECT task_id, section, name, value AS setting
     FROM hyperparams
     SEMI JOIN having_it USING (task_id)
-    WHERE NOT list_contains($by_all_except::VARCHAR[], section || '/' || name)
+    WHERE $by_all_except::VARCHAR[] IS NOT NULL
+        AND section || '/' || name NOT IN (SELECT unnest($by_all_except))
 ),
 varying AS (
     SELECT section, name

@@ -108,7 +108,7 @@ beside AS (
         NULL::DOUBLE AS number
     FROM hyperparams
     SEMI JOIN (SELECT task_id FROM placed) AS shown USING (task_id)
-    WHERE list_contains($param::VARCHAR[], section || '/' || name)
+    WHERE section || '/' || name IN (SELECT unnest($param::VARCHAR[]))
     GROUP BY ALL
     UNION ALL
     SELECT task_id, 'metric', [metric, variant], NULL, last

@@ -1,6 +1,7 @@
 """Columns that are chosen when a query is asked: the SQL of the catalogue gives long rows."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
@@ -43,11 +44,11 @@ def _leaderboard(
     also = zip(values["also"] or (), values["also_variant"] or (), strict=True)
     metrics = [("number", [*pair]) for pair in also]
     keys = [name for name in answer.columns if name not in _BESIDE]
-    made = {
-        "/".join(name): f"any_value({column}) FILTER (beside_name = {_list(name)})"
-        for column, name in (*metrics, *params)
-    }
-    return _pivoted(answer, keys, made, behind="iteration", order="metric, variant, place")
+    made = [
+        _Column("/".join(name), of=_list(name), cell=column) for column, name in (*metrics, *params)
+    ]
+    shape = _Shape("beside_name", ("text", "number"), tuple(keys), "iteration")
+    return _pivoted(answer, shape, made, order="metric, variant, place")
 
 
 def _group(
@@ -72,35 +73,80 @@ def _compare(
         name if told.count(name) == 1 else f"{name} ({one[:8]})"
         for name, one in zip(told, values["tasks"], strict=True)
     ]
-    made = {
-        label: f"any_value({cell}) FILTER (task_id = {_text(one)})"
-        for label, one in zip(_labels(labels, keys), values["tasks"], strict=True)
-    }
+    made = [
+        _Column(label, of=_text(one), cell=cell)
+        for label, one in zip(labels, values["tasks"], strict=True)
+    ]
     order = ", ".join(f"{key} NULLS LAST" for key in keys)
-    return _pivoted(answer, keys, made, behind=keys[-1], order=order)
+    return _pivoted(answer, _Shape("task_id", (cell,), tuple(keys), keys[-1]), made, order=order)
 
 
 _SHAPES: Final = {"leaderboard": _leaderboard, "group": _group, "compare": _compare}
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column to be made."""
+
+    label: str
+    of: str
+    """The value, in SQL, that marks the rows of this column."""
+    cell: str
+    """The column that has its cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How long rows become wide ones."""
+
+    by: str
+    """The column that says to which new column a row belongs."""
+    cells: tuple[str, ...]
+    """The columns that hold cells."""
+    keys: tuple[str, ...]
+    """Rows that agree in these become one."""
+    behind: str
+    """The key after which the new columns come."""
+
+
 def _pivoted(
-    answer: duckdb.DuckDBPyRelation,
-    keys: Sequence[str],
-    made: Mapping[str, str],
-    *,
-    behind: str,
-    order: str,
+    answer: duckdb.DuckDBPyRelation, shape: _Shape, made: Sequence[_Column], *, order: str
 ) -> duckdb.DuckDBPyRelation:
-    """Make one row of all that agree in the keys; the new columns stand behind one of them."""
-    labels = _labels(made, keys)
-    new = [f"{cell} AS {_quoted(label)}" for label, cell in zip(labels, made.values(), strict=True)]
-    at = list(keys).index(behind) + 1
-    columns = ", ".join([*map(_quoted, keys[:at]), *new, *map(_quoted, keys[at:])])
-    grouped = ", ".join(map(_quoted, keys))
-    statement = f"SELECT {columns} FROM answer GROUP BY {grouped} ORDER BY {order}"
-    pivoted = answer.query("answer", statement)
+    """Make one row of all that agree in the keys, in a time that grows with the cells.
+
+    A FILTER for each column would compare each row with each of them.
+    """
+    labels = _labels((one.label for one in made), shape.keys)
+    new = [
+        f'"{place}".{_quoted(one.cell)} AS {_quoted(label)}'
+        for place, (label, one) in enumerate(zip(labels, made, strict=True), 1)
+    ]
+    at = shape.keys.index(shape.behind) + 1
+    columns = ", ".join([*map(_quoted, shape.keys[:at]), *new, *map(_quoted, shape.keys[at:])])
+    source = _wide(shape, [one.of for one in made])
+    pivoted = answer.query("answer", f"SELECT {columns} FROM ({source}) ORDER BY {order}")
     assert pivoted is not None, "a SELECT gives a relation"
     return pivoted
+
+
+def _wide(shape: _Shape, marks: Sequence[str]) -> str:
+    """Write the SELECT of the keys and, numbered from 1, a struct of the cells for each mark."""
+    keys = ", ".join(map(_quoted, shape.keys))
+    if not marks:
+        return f"SELECT DISTINCT {keys} FROM answer"
+    listed = f"[{', '.join(marks)}]"
+    cell = ", ".join(f"{_text(name)}: {_quoted(name)}" for name in shape.cells)
+    numbers = ", ".join(str(place) for place in range(1, len(marks) + 1))
+    return f"""
+        FROM (
+            SELECT {keys}, pivot_place, {{{cell}}} AS pivot_cell
+            FROM answer
+            LEFT JOIN (
+                SELECT unnest({listed}) AS mark, generate_subscripts({listed}, 1) AS pivot_place
+            ) ON mark = {shape.by}
+        )
+        PIVOT (any_value(pivot_cell) FOR pivot_place IN ({numbers}) GROUP BY {keys})
+    """
 
 
 def _without(answer: duckdb.DuckDBPyRelation, dropped: Iterable[str]) -> duckdb.DuckDBPyRelation:

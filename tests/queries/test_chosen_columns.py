@@ -416,3 +416,28 @@ def test_ties_go_to_the_earliest_of_the_last_points(make_dataset: MakeDataset) -
         last = 4 if best == "highest" else 3
         (row,) = ask(folder, "leaderboard", metric="m", best=best, last=last)
         assert (row["value"], row["iteration"]) == found
+
+
+def test_many_columns_are_made_in_one_go(make_dataset: MakeDataset) -> None:
+    names = [f"p{number:03}" for number in range(300)]
+    tasks = [
+        {
+            "task_id": letter * 32,
+            "points": [("m", "v", 1, float(place))],
+            "params": [
+                {"section": "General", "name": name, "value": f"{letter}{name}"}
+                for name in (names[place::place] if place else ())
+            ],
+        }
+        for place, letter in enumerate("abc")
+    ]
+    with open_dataset(make_dataset(tasks)) as dataset:
+        asked = {"metric": "m", "best": "lowest", "param": "*", "also": "m"}
+        answer = dataset.query("leaderboard", **asked)
+        rows = dataset.rows(answer).as_dicts()
+    assert "FILTER" not in answer.sql_query()  # one a column would compare each row with each
+    for place, row in enumerate(rows):
+        have = {*names[place::place]} if place else set()
+        expected = [f"{'abc'[place]}{name}" if name in have else None for name in names[1:]]
+        assert [row[f"General/{name}"] for name in names[1:]] == expected
+        assert row["m/v"] == place
