@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from clearml_snapshot.exporter.join_report import Joined, SourceReport
 
 PANEL: Final = "Hand over"
+SOURCES: Final = "Sources"
 
 _TOLD_IDS: Final = 3
 
@@ -57,6 +58,15 @@ def merge(
             help="Write as csv, for each task, whose copy was taken and what the others had.",
         ),
     ] = None,
+    same_server: Annotated[
+        bool,
+        typer.Option(
+            "--same-server",
+            rich_help_panel=SOURCES,
+            help="The addresses of the datasets differ and are one server: compare the tasks that "
+            "they have in common, and merge.",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Join datasets of one server into a new one, and say what it took from where.
@@ -69,7 +79,7 @@ def merge(
     from clearml_snapshot.exporter.join import join
 
     refuse_stdout(target)
-    joined = join(sources, target, make_progress(quiet=quiet))
+    joined = join(sources, target, make_progress(quiet=quiet), same_server=same_server)
     if report is not None:
         _write_report(joined, report)
     for line in () if quiet else _summary(joined):

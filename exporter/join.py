@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -12,12 +13,11 @@ import pyarrow as pa
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.join_choice import Choice, Copy, changed_columns, choose
 from clearml_snapshot.exporter.join_report import Joined, report
+from clearml_snapshot.exporter.join_servers import check_server, joined_server, new_address
 from clearml_snapshot.exporter.join_sources import (
     Source,
     check_files,
-    check_server,
     joined_selections,
-    newest_server,
     open_source,
     read_copies,
 )
@@ -33,7 +33,13 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot
 from clearml_snapshot.exporter.store.writer import Place
 
 
-def join(sources: Sequence[Path], target: Path, progress: Progress | None = None) -> Joined:
+def join(
+    sources: Sequence[Path],
+    target: Path,
+    progress: Progress | None = None,
+    *,
+    same_server: bool = False,
+) -> Joined:
     """Join snapshots of one server into a new dataset; the sources stay as they are.
 
     Of a task that several have, the newest reading is taken (see ``join_choice``), and from the
@@ -43,6 +49,7 @@ def join(sources: Sequence[Path], target: Path, progress: Progress | None = None
         sources: datasets, snapshot folders or packs; two or more.
         target: a folder that is new or empty.
         progress: is told what is being done; silent by default.
+        same_server: different addresses are one server; common tasks must not contradict it.
 
     Raises:
         UsageError: the sources are of several servers, or the target cannot be meant.
@@ -55,7 +62,7 @@ def join(sources: Sequence[Path], target: Path, progress: Progress | None = None
         opened = [open_source(path) for path in sources]
         for source in opened:
             held.enter_context(hold(source.snapshot))
-        check_server(opened)
+        check_server(opened, same_server=same_server)
         check_files(opened, progress)
         with _told(target), memory_given_back():
             choices = _choices(opened)
@@ -123,8 +130,8 @@ def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> 
 
 def _write(target: Path, sources: Sequence[Source], choices: Sequence[Choice]) -> Snapshot:
     created_at = max(source.snapshot.created_at for source in sources)
-    selections, server = joined_selections(sources), newest_server(sources)
-    shares = _shares(sources, choices)
+    selections, server = joined_selections(sources), joined_server(sources)
+    shares = _shares(sources, choices, server)
     with _new_dataset(target) as dataset:
         spill = layout.staging(target) / "merge"
 
@@ -160,12 +167,14 @@ def _clear(folder: Path) -> None:
             entry.unlink()
 
 
-def _shares(sources: Sequence[Source], choices: Sequence[Choice]) -> list[Share]:
+def _shares(
+    sources: Sequence[Source], choices: Sequence[Choice], server: Mapping[str, Any]
+) -> list[Share]:
     """Tell for each source what is not taken of it as it is."""
-    shares = [Share(source.snapshot) for source in sources]
+    shares = [Share(one.snapshot, address=new_address(one, server)) for one in sources]
     for choice in choices:
         best, changed = choice.best, changed_columns(choice)
-        if changed:
+        if changed or shares[best.source].address is not None:
             shares[best.source].projects[best.task_id] = best.project_id
             shares[best.source].rows[best.task_id] = changed
         for other in choice.ranked[1:]:

@@ -1,4 +1,4 @@
-"""The datasets that are to be joined: opened, read, and seen to be of one server."""
+"""The datasets that are to be joined: opened, and read."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from clearml_snapshot.exporter.errors import DatasetError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.join_choice import Copy
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.pack_words import pack_words
@@ -22,9 +22,6 @@ _SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_fi
 
 _ROWS_AT_ONCE: Final = 4_096
 """Rows held as Python objects."""
-
-_HOSTS: Final = "hosts"
-"""The line of what a pack left out begins with this when it does not say of which server it is."""
 
 
 @dataclass(frozen=True)
@@ -64,34 +61,6 @@ def check_files(sources: Sequence[Source], progress: Progress) -> None:
             raise DatasetError(f"{source.name} is damaged: {problem}; get another copy of it")
 
 
-def check_server(sources: Sequence[Source]) -> None:
-    """See that all sources are of one server; one that is empty may not say of which.
-
-    Raises:
-        UsageError: they are of several, or nobody can tell.
-    """
-    first: tuple[str, Source] | None = None
-    for source in sources:
-        if any(line.partition(":")[0] == _HOSTS for line in source.taken_out):
-            raise UsageError(
-                f"{source.name} was packed with --redact {_HOSTS}, so nobody can tell whether it "
-                "is of the same server; merge what it was packed from"
-            )
-        for server in _servers(source.snapshot):
-            first = first or (server, source)
-            if server != first[0]:
-                raise UsageError(
-                    f"{first[1].name} is of {first[0]}, and {source.name} is of {server}; "
-                    "only datasets of one server can be merged"
-                )
-
-
-def _servers(snapshot: Snapshot) -> list[str]:
-    servers = {str(row["server_id"]) for row in _task_rows(snapshot, ["server_id"])}
-    host = snapshot.server.get("host")
-    return sorted(servers if host is None else {*servers, str(host)})
-
-
 def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
     """Read what each source has of each task, by task id.
 
@@ -102,7 +71,7 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
     texts: dict[str, str] = {}
     copies: dict[str, list[Copy]] = {}
     for place, source in enumerate(sources):
-        for row in _task_rows(source.snapshot, columns):
+        for row in task_rows(source.snapshot, columns):
             for name in _SHARED:
                 if row[name] is not None:
                     row[name] = texts.setdefault(row[name], row[name])
@@ -115,7 +84,7 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
     return copies
 
 
-def _task_rows(snapshot: Snapshot, columns: list[str]) -> Iterator[dict[str, Any]]:
+def task_rows(snapshot: Snapshot, columns: list[str]) -> Iterator[dict[str, Any]]:
     """Read some columns of ``tasks`` and nothing else, few rows at a time."""
     for path in snapshot.paths("tasks"):
         for batch in read_batches(path, "tasks", _ROWS_AT_ONCE, columns):
@@ -139,10 +108,3 @@ def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
 def _remembered(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     written = snapshot.selections if isinstance(snapshot.selections, list) else []
     return [one for one in written if isinstance(one, Mapping)]
-
-
-def newest_server(sources: Sequence[Source]) -> Mapping[str, Any]:
-    """Give what the newest snapshot knows of the server; an older one, where it knows nothing."""
-    newest = sorted(sources, key=lambda source: source.snapshot.created_at, reverse=True)
-    known = (source.snapshot.server for source in newest)
-    return next((server for server in known if server.get("host") is not None), {})

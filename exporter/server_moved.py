@@ -1,6 +1,6 @@
 """A server that has a new address: proven by its tasks, and written into the dataset."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.addresses import same_address, spelling
@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.store.new_address import (
     MOVED_FROM,
     NewAddress,
     former_addresses,
+    moved_from,
     write_with_address,
 )
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -74,13 +75,6 @@ def server_record(server: "Server", snapshot: Snapshot | None) -> dict[str, Any]
     }
     before = [] if snapshot is None else former_addresses(snapshot.server)
     return {**record, MOVED_FROM: before} if before else record
-
-
-def moved_from(servers: Sequence[Mapping[str, Any]], host: str) -> list[str]:
-    """List all addresses that some records of a server know of, but for the one of today."""
-    known = [text for one in servers for text in (*former_addresses(one), one.get("host")) if text]
-    spelt = dict.fromkeys(str(spelling(text)) for text in known)
-    return [text for text in spelt if text != spelling(host)]
 
 
 def _written(snapshot: Snapshot, addresses: Sequence[str]) -> frozenset[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.store.commit import About, Build
 from clearml_snapshot.exporter.store.encode import conform
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.new_address import NewAddress
 from clearml_snapshot.exporter.store.replace import Change
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.shapes import Name
@@ -36,6 +37,8 @@ class Share:
     """Of these the ones that are in another project there."""
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Tasks that are taken with other values in some columns of ``tasks``."""
+    address: NewAddress | None = None
+    """How these come to name their server; None when they do already."""
 
     def changes(self) -> dict[str, Change]:
         """Tell by table which rows do not come as they are."""
@@ -53,7 +56,13 @@ class Share:
         ids = sorted(self.rows)
         for at in range(0, len(ids), _ROWS_AT_ONCE):
             for row in task_rows(self.snapshot, ids[at : at + _ROWS_AT_ONCE]):
-                yield {**row, **self.rows[row["task_id"]]}
+                yield {**self._moved(row), **self.rows[row["task_id"]]}
+
+    def _moved(self, row: dict[str, Any]) -> dict[str, Any]:
+        if self.address is None:
+            return row
+        texts = (self.address.server_id(row["server_id"]), self.address.web_url(row["web_url"]))
+        return {**row, "server_id": texts[0], "web_url": texts[1]}
 
 
 def build_joined(root: Path, shares: Sequence[Share], about: About, spill: Path) -> list[FileEntry]:

@@ -1,12 +1,13 @@
 """A snapshot of the same contents, whose tasks name their server by its new address."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 
+from clearml_snapshot.exporter.addresses import spelling
 from clearml_snapshot.exporter.store.commit import About, Build
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -43,6 +44,13 @@ def former_addresses(server: Mapping[str, Any]) -> list[str]:
     """Read which addresses a server had before, from ``server`` in ``snapshot.json``."""
     written = server.get(MOVED_FROM)
     return [text for text in written if isinstance(text, str)] if isinstance(written, list) else []
+
+
+def moved_from(servers: Sequence[Mapping[str, Any]], host: str) -> list[str]:
+    """List all addresses that some records of a server know of, but for the one of today."""
+    known = [text for one in servers for text in (*former_addresses(one), one.get("host")) if text]
+    spelt = dict.fromkeys(str(spelling(text)) for text in known)
+    return [text for text in spelt if text != spelling(host)]
 
 
 def write_with_address(

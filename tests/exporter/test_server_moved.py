@@ -10,6 +10,7 @@ import pytest
 from clearml_snapshot.exporter.agenda import ExportOptions
 from clearml_snapshot.exporter.dry_run import forecast
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.join import join
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.history import grid_history
 from clearml_snapshot.exporter.standin.server import StandIn
@@ -161,3 +162,90 @@ def test_a_forecast_does_not_move_it(take_home: TakeHome, move: Move) -> None:
     move(home.server)
     with pytest.raises(UsageError, match="leave --dry-run out"):
         forecast(home.folder, options=ExportOptions(server_moved=True))
+
+
+# Merging what was exported from several addresses of one server.
+
+
+@pytest.fixture
+def two(take_home: TakeHome, move: Move, tmp_path: Path) -> "Callable[[], tuple[Home, Home]]":
+    """Export tasks from a server, and later, with a new one, from its other address."""
+
+    def make() -> "tuple[Home, Home]":
+        old = take_home(grid_history(4, 2, 5))
+        old.export()
+        keys = list(old.database.tasks)
+        old.database.delete_task(keys[0])
+        task = old.database.add_task("later", "p")
+        old.database.report(task, [{"metric": "m", "variant": "v", "iter": 1, "value": 1.0}])
+        move(old.server)
+        new = type(old)(old.server, tmp_path / "new")
+        new.export()
+        return old, new
+
+    return make
+
+
+def test_one_server_by_two_addresses(
+    two: "Callable[[], tuple[Home, Home]]", tmp_path: Path
+) -> None:
+    old, new = two()
+    sources, target = [old.folder, new.folder], tmp_path / "both"
+    with pytest.raises(UsageError, match=r"only datasets of one server .*--same-server"):
+        join(sources, target)
+    assert not target.exists()
+    join(sources, target, same_server=True)
+    both = type(old)(old.server, target)
+    address = header(new.folder)["server"]["host"]
+    assert {row["server_id"] for row in both.tasks().values()} == {address}
+    assert len(both.tasks()) == 5
+    assert all(row["web_url"].startswith("http://localhost:") for row in both.tasks().values())
+    assert both.points() == {**old.points(), **new.points()}
+    assert header(target)["server"]["host"] == address
+    assert header(target)["server"]["moved_from"] == [header(old.folder)["server"]["host"]]
+    assert verify(target).problems == ()
+
+    report = both.export(all_tasks=False)
+    assert (report.tasks_unchanged, report.tasks_gone) == (4, 1)
+    # The address that is noted as a former one needs no option any more.
+    join([old.folder, target], tmp_path / "again")
+
+
+def test_the_order_of_the_sources_does_not_matter(
+    two: "Callable[[], tuple[Home, Home]]", tmp_path: Path
+) -> None:
+    old, new = two()
+    join([new.folder, old.folder], tmp_path / "both", same_server=True)
+    assert header(tmp_path / "both")["server"]["host"] == header(new.folder)["server"]["host"]
+
+
+def test_no_common_task_is_no_proof(
+    take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
+) -> None:
+    one = take_home(grid_history(2, 1, 3))
+    one.export()
+    other = Database(99)
+    other.add_task("another", "p")
+    server = start_standin(other)
+    move(server)
+    two = type(one)(server, tmp_path / "two")
+    two.export()
+    with pytest.raises(UsageError, match="needs a task that both have, and there is none"):
+        join([one.folder, two.folder], tmp_path / "both", same_server=True)
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_copy_that_went_on_by_itself_is_not_merged(
+    take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
+) -> None:
+    one = take_home(grid_history(2, 1, 3))
+    one.export()
+    copy = grid_history(2, 1, 3)
+    for task in copy.tasks.values():
+        task["created"] = task["created"].replace(year=2001)
+    server = start_standin(copy)
+    move(server)
+    two = type(one)(server, tmp_path / "two")
+    two.export()
+    with pytest.raises(UsageError, match=r"are not of one server: of task .*at another time"):
+        join([one.folder, two.folder], tmp_path / "both", same_server=True)
