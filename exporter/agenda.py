@@ -106,7 +106,8 @@ def make_agenda(
         progress: is told what is asked.
 
     Raises:
-        UsageError: nothing is asked, or the dataset is of another server.
+        UsageError: nothing is asked.
+        OtherServerError: the dataset is of another server.
         NoSuchNameError: a new selection names what does not exist.
     """
     begun = datetime.now(UTC)

@@ -2,7 +2,8 @@
 
 SnapshotError (1)
 ├── UsageError (2)            bad arguments, or the first export without a filter
-│   └── NoSuchNameError (2)   a project, metric, tag, task … that does not exist, with near matches
+│   ├── NoSuchNameError (2)   a project, metric, tag, task … that does not exist, with near matches
+│   └── OtherServerError (2)  the dataset was exported from another server than the configured one
 ├── ServerError (4)           the server, or the way to it
 │   ├── LoginError (4)        no credentials, wrong ones, a token that cannot be renewed
 │   └── RefusedError (4)      the server understood one request and refused it (400, 404, 500)
@@ -58,6 +59,10 @@ class UsageError(SnapshotError):
 
 class NoSuchNameError(UsageError):
     """A name that does not exist; the text carries near matches."""
+
+
+class OtherServerError(UsageError):
+    """The dataset was exported from another server than the one that is configured."""
 
 
 class ServerError(SnapshotError):

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from clearml_snapshot.exporter.addresses import same_address
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import OtherServerError
 from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.selection import Remembered
@@ -69,13 +69,13 @@ def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remember
     """Read what the dataset remembers, and see that it is of this server.
 
     Raises:
-        UsageError: it is of another server.
+        OtherServerError: it is of another server.
     """
     if snapshot is None:
         return []
     stored = snapshot.server.get("host")
     if stored is not None and not same_address(stored, host):
-        raise UsageError(
+        raise OtherServerError(
             f"this dataset was exported from {stored}, but the configured server is {host}; if "
             "that is its new address use --server-moved, else choose another folder with --data"
         )

@@ -9,6 +9,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
 from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
+from clearml_snapshot.exporter.failed_run import WHILE_WRITING, Attempt, commit_row
 from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.interrupt import first_interrupt
 from clearml_snapshot.exporter.known import stored_reports
@@ -63,12 +64,15 @@ def export(
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
     clock = time.monotonic()
     check_asked(folder, selection, options)
-    server = log_in(options, progress)
+    attempt = Attempt(folder, selection, options)
+    with attempt.logging_in():
+        server = log_in(options, progress)
     with _unmade_if_refused(folder), writing(folder, wait=options.wait) as dataset:
         try:
-            if options.server_moved:
-                follow_server(server, dataset, progress, accept_loss=options.accept_loss)
-            agenda = _agenda(server, dataset, selection, options, progress)
+            with attempt.listing(dataset, server):
+                if options.server_moved:
+                    follow_server(server, dataset, progress, accept_loss=options.accept_loss)
+                agenda = _agenda(server, dataset, selection, options, progress)
             api, snapshot = server.api, dataset.snapshot
             again = [one.task.task_id for one in agenda.plan.to_read if one.may_replace]
             stored = StoredShapes(snapshot, again)
@@ -77,7 +81,8 @@ def export(
                 api.host, api.web_host, snapshot, stored, digests, accept_loss=options.accept_loss
             )
             stage = dataset.new_stage()
-            return _export(Run(server, options, progress, dataset, agenda, taker, stage, clock))
+            run = Run(server, options, progress, dataset, agenda, taker, stage, clock, attempt)
+            return _export(run)
         finally:
             server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
             progress.end()
@@ -139,7 +144,15 @@ def _unmade_if_refused(folder: Path) -> Iterator[None]:
 def _export(run: Run) -> ExportReport:
     plan = run.agenda.plan
     run.progress.begin(len(plan.to_read), len(plan.unchanged))
-    result, lost = _fetch_and_commit(run)
+    try:
+        result, lost = _fetch_and_commit(run)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(*WHILE_WRITING):
+            run.dataset.clear_stages()  # on a full disk they are what takes the room
+            _commit_row(run, "failed", error)
+        raise
     if lost is not None:
         raise lost
     return make_report(run, result)
@@ -165,12 +178,20 @@ def _fetch_and_commit(run: Run) -> tuple[Result, ServerError | None]:
         except ServerError as error:
             result, lost = "server lost", error
         run.mark_unread(run.stage)
-        if lost is not None and not run.stage.task_ids:
+        if lost is not None and _has_nothing(run):
+            with suppress(*WHILE_WRITING):
+                _commit_row(run, result, lost)
             return result, lost
         if result == "complete" and (run.problems or run.agenda.survey.warnings):
             result = "partial"
-        _commit(run, result)
+        _commit(run, result, error=lost)
     return result, lost
+
+
+def _has_nothing(run: Run) -> bool:
+    """Tell whether there is nothing to commit, and no checkpoint of which it would be the end."""
+    last = run.dataset.snapshot
+    return not run.stage.task_ids and not (last is not None and last.checkpoint)
 
 
 def _fetch(run: Run) -> None:
@@ -213,14 +234,24 @@ def _checkpoint(run: Run) -> None:
     run.progress.committed(read)
 
 
-def _commit(run: Run, result: str, stage: Stage | None = None) -> None:
+def _commit_row(run: Run, result: str, error: Exception) -> None:
+    """Commit that a run failed, and what it was asked for, and nothing else."""
+    row = export_row(run, result, datetime.now(UTC), error)
+    selections = [one.as_json() for one in run.agenda.remembered]
+    commit_row(run.dataset, run.server, selections, row)
+
+
+def _commit(
+    run: Run, result: str, stage: Stage | None = None, error: Exception | None = None
+) -> None:
     is_checkpoint = result == "running"
     run.dataset.commit(
         stage or run.stage,
         server=server_record(run.server, run.dataset.snapshot),
         selections=[one.as_json() for one in run.agenda.remembered],
-        export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC)),
+        export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC), error),
         keep=run.options.keep,
         checkpoint=is_checkpoint,
+        prune=error is None,
         compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
     )

@@ -2,13 +2,13 @@
 
 import json
 import time
-import uuid
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from typing import Any
 
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server
+from clearml_snapshot.exporter.failed_run import Attempt, sentence, without_secrets
 from clearml_snapshot.exporter.known import monitor_points
 from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.progress import Progress
@@ -31,7 +31,7 @@ class Run:
     stage: Stage
     """Collects what comes until the next commit."""
     clock: float
-    export_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    attempt: Attempt
 
     @property
     def problems(self) -> list[Problem]:
@@ -48,18 +48,21 @@ class Run:
         self.taker.mark_unread(stage, self.agenda.plan.to_read, self.agenda.begun)
 
 
-def export_row(run: Run, result: str, finished: datetime | None) -> dict[str, Any]:
+def export_row(
+    run: Run, result: str, finished: datetime | None, error: Exception | None = None
+) -> dict[str, Any]:
     """Give the row of ``exports`` for a run, as far as it has come.
 
     Args:
         run: the run.
         result: ``running`` for a checkpoint, else how it ended.
         finished: when it ended; None for a checkpoint.
+        error: what ended it, when it failed.
     """
     states = [problem.state for problem in run.problems]
     counts, traffic = run.taker.counts, run.server.api.traffic
     return {
-        "export_id": run.export_id,
+        "export_id": run.attempt.export_id,
         "started": run.agenda.begun,
         "finished": finished,
         "server": run.server.api.host,
@@ -79,8 +82,21 @@ def export_row(run: Run, result: str, finished: datetime | None) -> dict[str, An
         "requests": traffic.requests,
         "bytes": traffic.bytes,
         "result": result,
+        "warnings": _warnings(run),
+        "error": None if error is None else sentence(error),
         "tool_version": version("clearml-snapshot"),
     }
+
+
+def _warnings(run: Run) -> list[str] | None:
+    """Give what somebody should look at; None where this run could not tell.
+
+    A run of one selection of several, or of failed tasks only, cannot say that the others are well.
+    """
+    survey = run.agenda.survey
+    if not survey.warnings and not survey.covers_remembered:
+        return None
+    return [without_secrets(text) for text in survey.warnings]
 
 
 def make_report(run: Run, result: Result) -> ExportReport:

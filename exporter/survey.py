@@ -45,6 +45,8 @@ class Survey:
     """Ids of stored tasks that the server no longer has."""
     gone_expected: frozenset[str] = frozenset()
     """Those of them that were to be deleted."""
+    covers_remembered: bool = False
+    """All that the dataset remembers was listed, so no warning about it is missing."""
     is_incomplete: bool = False
     """A selection could not be listed: who is absent is not known."""
 
@@ -91,8 +93,8 @@ class Surveyor:
         for selection in selections:
             self._list(survey, selection, matched.get(selection))
         standing = {*matched, *(() if once else selections)}
-        is_all = all(_is_covered(one, selections) for one in standing)
-        if standing and is_all and not survey.is_incomplete:
+        survey.covers_remembered = all(_is_covered(one, selections) for one in standing)
+        if standing and survey.covers_remembered and not survey.is_incomplete:
             self._look_after_absent(survey)
         return survey
 
@@ -118,19 +120,18 @@ class Surveyor:
         except NoSuchNameError as error:
             if is_new:
                 raise
-            survey.warnings.append(f"a remembered selection matches nothing any more: {error}")
+            survey.warnings.append(f"a remembered selection no longer matches any task: {error}")
             return
         except UsageError as error:
             if is_new:
                 raise
-            survey.warnings.append(f"a remembered selection cannot be meant any more: {error}")
+            survey.warnings.append(f"a remembered selection is no longer valid: {error}")
             survey.is_incomplete = True
             return
         survey.matched[selection] = len(listing.tasks)
-        if matched and not listing.tasks:
-            survey.warnings.append(
-                f"a remembered selection matches nothing any more: {survey.words[-1]}"
-            )
+        if not is_new and not listing.tasks:
+            never = "has never matched a task" if not matched else "no longer matches any task"
+            survey.warnings.append(f"a remembered selection {never}: {survey.words[-1]}")
         for task, metrics in zip(listing.tasks, asked, strict=True):
             before = survey.asked.get(task.task_id)
             together = metrics if before is None else metrics.merged(before.metrics)

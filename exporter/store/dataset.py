@@ -206,6 +206,12 @@ class Dataset:
         """Start to collect tasks for a commit."""
         return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}")
 
+    def clear_stages(self) -> None:
+        """Delete what was collected and not committed: a full disk needs the room."""
+        for entry in layout.staging(self._data).iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+
     def commit(
         self,
         stage: Stage,

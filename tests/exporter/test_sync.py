@@ -377,7 +377,7 @@ def test_no_longer_selected_is_read_once_more_and_then_left(
     database.set_status(task, "completed")
     report = home.export(all_tasks=False)
     assert (report.tasks_changed, report.exit_code) == (1, 3)
-    assert "matches nothing any more" in report.warnings[0]
+    assert "no longer matches any task" in report.warnings[0]
     assert (home.tasks()[task]["selected"], home.tasks()[task]["status"]) == (False, "completed")
     home.check(task)
     curve(database, task, "loss", 60, 61, 0.0)
@@ -444,7 +444,7 @@ def test_a_selection_that_used_to_match_is_missed(
     for _ in range(2):
         report = home.export(all_tasks=False)
         assert report.exit_code == 3
-        assert "matches nothing any more" in report.warnings[0]
+        assert "no longer matches any task" in report.warnings[0]
     assert report.tasks_failed == 0
     home.check()
     assert [row["selected"] for row in home.tasks().values()].count(False) == 3
