@@ -8,11 +8,11 @@ from typing import Literal
 from clearml_snapshot.exporter.api import Api, Identity, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.event_pages import PAGE
 from clearml_snapshot.exporter.fetch import MOST_DETAILS
 from clearml_snapshot.exporter.known import known_tasks, remembered_selections
 from clearml_snapshot.exporter.plan import Again, KnownTask, Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.progress import Progress
-from clearml_snapshot.exporter.scalars import PAGE
 from clearml_snapshot.exporter.selection import Remembered, Selection, whole_ids
 from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot

@@ -48,7 +48,9 @@ READING_ENDPOINTS: Final = frozenset(
     {
         "events.get_multi_task_metrics",
         "events.get_scalar_metrics_and_variants",
+        "events.get_scalar_metric_data",
         "events.get_task_events",
+        "events.get_task_metrics",
         "events.scalar_metrics_iter_raw",
         "organization.get_tags",
         "projects.get_all_ex",

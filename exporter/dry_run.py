@@ -8,6 +8,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.event_pages import PAGE
 from clearml_snapshot.exporter.fetch import with_details
 from clearml_snapshot.exporter.known import stored_reports
 from clearml_snapshot.exporter.plan import PlannedTask
@@ -15,7 +16,6 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import Forecast
 from clearml_snapshot.exporter.run import check_asked
-from clearml_snapshot.exporter.scalars import PAGE
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,

@@ -9,12 +9,14 @@ from clearml_snapshot.exporter.failures import decode_data
 
 _LISTS_SINCE: Final = (2, 28)
 """API version (ClearML 1.14) that brought the list of metrics of several tasks."""
-_NO_SUCH_TASK: Final = (400, 101)
+NO_SUCH_TASK: Final = (400, 101)
 """Status and subcode of a request that names a task which is not there."""
 _TASKS_A_CALL: Final = 500
 _EVENTS_PAGE: Final = 10_000
 _LISTED: Final = 8_000
 """Variants that the server lists in all, shared evenly among the metrics."""
+_MOST_SCROLLED: Final = 500_000
+"""Points of a metric that are worth a thousand requests, only to name its variants."""
 FEW_TRIES: Final = 4
 """Of a request that the server answers with an error of its own, where we know another way."""
 SERVER_ERROR: Final = 500
@@ -83,7 +85,7 @@ def listed_series(
         except RefusedError as error:
             if len(group) > 1:
                 groups += _halves(group)
-            elif (error.status, error.subcode) != _NO_SUCH_TASK:
+            elif (error.status, error.subcode) != NO_SUCH_TASK:
                 _refuse(group[0], error, refused)
             continue
         for entry in data["metrics"]:
@@ -108,9 +110,34 @@ def _halves(group: Sequence[str]) -> list[Sequence[str]]:
     return [group[half:], group[:half]]
 
 
+def metric_names(api: Api, task_id: str) -> set[str]:
+    """Name metrics of a task, the first 8,000 by name; those with only single values are not there.
+
+    None at all where the server does not answer: it is asked where better lists have failed.
+    """
+    body = {"tasks": [task_id], "event_type": "training_stats_scalar"}
+    try:
+        data = api.call("events.get_task_metrics", body, decode_data, FEW_TRIES)
+    except RefusedError:
+        return set()
+    return {str(name) for entry in data.get("metrics") or () for name in entry["metrics"]}
+
+
 def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
-    """Name the variants of a metric: by wall time the server pages through any number of them."""
+    """Name the variants of a metric: by wall time the server pages through any number of them.
+
+    More than 10,000 at one millisecond are cut in this way too; then the events themselves are
+    scrolled through.
+    """
     names = set(listed_series(api, [task_id]).get(metric) or ())
+    total = _add_by_time(api, task_id, metric, names)
+    if total is not None and total <= _MOST_SCROLLED:
+        _add_by_scroll(api, task_id, metric, names)
+    return names
+
+
+def _add_by_time(api: Api, task_id: str, metric: str, names: set[str]) -> int | None:
+    """Add variants by wall time; gives the number of points where some of them did not come."""
     body: dict[str, Any] = {
         "task": task_id,
         "metric": {"metric": metric},
@@ -125,12 +152,27 @@ def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
         except RefusedError as error:
             if error.status != SERVER_ERROR:
                 raise
-            return names  # an event without a value spoils this call; what is listed must do
+            return None  # an event without a value spoils this call; what is listed must do
         names.update(data.get("variants") or ())
         returned = data.get("returned") or 0
         total = int(data.get("total") or 0)
         if not returned:
-            return names
+            return total
         seen += returned
         body["scroll_id"] = data["scroll_id"]
-    return names
+    return None
+
+
+def _add_by_scroll(api: Api, task_id: str, metric: str, names: set[str]) -> None:
+    """Add variants event by event, 500 a request: this scroll is not cut at any iteration."""
+    body: dict[str, Any] = {"task": task_id, "metric": metric}
+    for _ in range(_MOST_SCROLLED // 500):
+        try:
+            data = api.call("events.get_scalar_metric_data", body, decode_data, FEW_TRIES)
+        except RefusedError:
+            return
+        events = data.get("events") or ()
+        names.update(str(event["variant"]) for event in events if "variant" in event)
+        if not events or not data.get("scroll_id"):
+            return
+        body["scroll_id"] = data["scroll_id"]

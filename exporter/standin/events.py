@@ -30,6 +30,9 @@ from clearml_snapshot.exporter.standin.records import Answer, Records, Request
 WINDOW = 10_000
 MAX_RAW = 200_000
 _BUCKETS = 8_000
+_METRIC_DATA_PAGE = 500
+# indices.query.bool.max_clause_count: a metric is one clause, with variants two.
+_CLAUSES = 1_024
 # Sorted columns are kept for so many tasks.
 _WARM_TASKS = 32
 _SCROLL_KEY = "the key of scroll ids that the stand-in signs"
@@ -54,6 +57,7 @@ class Events:
         self.records = records
         self._by_time = TimePages(self._table) if by_time else None
         self._warm: OrderedDict[str, TaskEvents] = OrderedDict()
+        self._scrolls: dict[str, tuple[list[str], int]] = {}
 
     def endpoints(self) -> dict[str, Callable[[Request], Answer | Encoded]]:
         """Return the handler of each endpoint."""
@@ -65,6 +69,7 @@ class Events:
             "events.get_multi_task_metrics": self.multi_task_metrics,
             "events.get_task_metrics": self.task_metrics,
             "events.get_task_single_value_metrics": self.single_values,
+            "events.get_scalar_metric_data": self.metric_data,
         }
 
     def task_events(self, request: Request) -> Encoded:
@@ -111,6 +116,23 @@ class Events:
         )
         last = str(table.raw_field(int(rows[-1]), "iter")) if len(rows) else None
         return _page(table.encode(rows), total, _write_scroll(last, asked, total))
+
+    def metric_data(self, request: Request) -> Encoded:
+        """events.get_scalar_metric_data: one metric by a scroll of the search engine's own.
+
+        It is sorted by iteration, the last first, 500 events a page, and not cut at any iteration;
+        the total is not counted beyond 10,000. The state of a scroll is that of its first page.
+        """
+        if request.get("scroll_id"):
+            left, total = self._scrolls.get(request["scroll_id"], ([], 0))
+        else:
+            table = self._table(request["task"])
+            metrics = _metrics([{"metric": request["metric"]}])
+            rows, _ = table.ordered(SCALAR, metrics, "iter", descending=True)
+            left, total = table.encode(rows), min(len(rows), WINDOW)
+        scroll_id = f"scroll {len(self._scrolls)}" if left else "FF"
+        self._scrolls[scroll_id] = (left[_METRIC_DATA_PAGE:], total)
+        return _page(left[:_METRIC_DATA_PAGE], total, scroll_id)
 
     def raw(self, request: Request) -> Answer:
         """events.scalar_metrics_iter_raw: one metric as columns."""
@@ -220,6 +242,8 @@ def _given(request: Request, name: str, default: Any) -> Any:
 
 def _metrics(given: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]] | None:
     """The last entry of a metric wins: one that is named twice loses its first variants."""
+    if sum(2 if one.get("variants") else 1 for one in given) > _CLAUSES:
+        search_failed(f"too_many_clauses: maxClauseCount is set to {_CLAUSES}")
     return {one["metric"]: frozenset(one.get("variants") or []) for one in given} or None
 
 

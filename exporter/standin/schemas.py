@@ -88,7 +88,7 @@ _NEWER: dict[str, tuple[str, Schema]] = {
     ),
 }
 
-# Calls that the package has no schema for at all.
+# Calls that the package has no schema for at all, or one that forgets what is required.
 _OWN: dict[str, Schema] = {
     "tasks.get_by_id_ex": {"type": "object", "required": ["id"], "properties": {"id": {}}},
     "events.scalar_metrics_iter_raw": {
@@ -101,6 +101,17 @@ _OWN: dict[str, Schema] = {
             "batch_size": _INTEGER,
             "count_total": _BOOLEAN,
             "scroll_id": _STRING,
+            "model_events": _BOOLEAN,
+        },
+    },
+    "events.get_scalar_metric_data": {
+        "type": "object",
+        "required": ["task", "metric"],
+        "properties": {
+            "task": _STRING,
+            "metric": _STRING,
+            "scroll_id": _STRING,
+            "no_scroll": _BOOLEAN,
             "model_events": _BOOLEAN,
         },
     },

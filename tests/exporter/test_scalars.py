@@ -39,6 +39,10 @@ def wide(metrics: int, variants: int, iterations: Iterable[int]) -> Iterator[Any
             yield f"metric {number}", f"variant {variant:05d}", list(iterations)
 
 
+def scalar(metric: str, iteration: int) -> dict[str, Any]:
+    return {"metric": metric, "variant": "v", "iter": iteration, "value": 1.0}
+
+
 def before_page(
     number: int, change: Callable[[], None], *, also: Callable[[dict[str, Any]], bool] | None = None
 ) -> Fault:
@@ -124,19 +128,84 @@ def test_one_batch_reported_again_overwrites(take_home: TakeHome) -> None:
     assert home.tasks()[task]["points_stored"] == 10
 
 
-def test_variants_that_no_call_can_name_are_missed_with_true_numbers(take_home: TakeHome) -> None:
-    # All at one millisecond and one iteration: the server shows 10,000 of them, whatever is asked.
+def test_variants_of_one_iteration_and_millisecond_are_all_read(take_home: TakeHome) -> None:
+    # The server shows 10,000 of them by iteration and by time; a scroll of its own is not cut.
     database = Database()
     task = database.add_task("wide", "project")
     names = [f"v{number:05d}" for number in range(12_000)]
     database.report(task, [{"metric": "m", "variant": v, "iter": 5, "value": 1} for v in names])
     home = take_home(database)
+    assert home.export().exit_code == 0
+    home.check()
+
+
+@pytest.mark.usefixtures("hurried")
+def test_metrics_that_no_call_can_name_are_missed_with_true_numbers(take_home: TakeHome) -> None:
+    # No call lists more than 8,000 metrics, and of an iteration at most 10,000 points are shown.
+    database = Database()
+    task = task_with(
+        database, [(f"m{at:05d}", "v", [3] if at == 7 else [5]) for at in range(12_000)]
+    )
+    home = take_home(database)
     report = home.export()
     row = home.tasks()[task]
-    assert (row["state"], row["points_expected"]) == ("partial", 12_000)
-    assert row["points_stored"] == len(home.points()) >= PAGE
-    assert row["reason"] == f"{12_000 - row['points_stored']} of 12000 points did not come"
+    stored = row["points_stored"]
+    assert (row["state"], row["points_expected"], report.exit_code) == ("partial", 12_000, 3)
+    assert stored == len(home.points()) >= PAGE + 1
+    assert row["reason"] == (
+        f"{12_000 - stored} of 12000 points did not come: the server shows at most 10,000 points "
+        "of one iteration, it has more at iteration 5, and it does not name the series of the "
+        "others"
+    )
+
+
+@pytest.mark.usefixtures("hurried")
+def test_more_metrics_than_the_server_lists_are_all_read(take_home: TakeHome) -> None:
+    # Not all of them are at the same iteration, so their points name them.
+    database = Database()
+    task = database.add_task("wide", "project")
+    batch = [scalar(f"m{at:05d}", 5) for at in range(12_000)]
+    database.report(task, [*batch, *(scalar(f"m{at:05d}", at) for at in range(9_000, 12_000))])
+    home = take_home(database)
+    assert home.export().exit_code == 0
+    home.check()
+
+
+def test_more_metrics_than_one_request_takes(take_home: TakeHome) -> None:
+    database = Database()
+    task = database.add_task("wide", "project")
+    database.report(task, [scalar(f"m{at:05d}", it) for at in range(1_200) for it in (0, 1)])
+    home = take_home(database)
+    assert home.export(Selection(exclude_metrics=("m00007",))).exit_code == 0
+    home.check(only=lambda metric, _: metric != "m00007")
+    assert [len(body["metrics"]) for body in home.sent("events.get_task_events")] == [
+        *([500, 500, 199] * 2)
+    ]
+
+
+@pytest.mark.usefixtures("hurried")
+def test_what_came_before_a_refused_page_is_kept(take_home: TakeHome) -> None:
+    database = Database()
+    task = task_with(database, [("loss", "train", range(1, 25_001))])
+    fault = Fault(
+        "status",
+        "events.get_task_events",
+        when=lambda body: body.get("scroll_id") is not None,
+        skip=1,
+        status=500,
+        subcode=100,
+    )
+    home = take_home(database, faults=[fault])
+    report = home.export()
+    row = home.tasks()[task]
+    assert (row["state"], row["points_stored"]) == ("partial", len(home.points()))
+    assert len(home.points()) == 2 * PAGE
+    assert row["points_expected"] == 25_000
+    assert row["reason"].startswith("5000 of 25000 points did not come: ")
     assert report.exit_code == 3
+    home.server.faults.clear()
+    assert home.export().exit_code == 0
+    home.check()
 
 
 def test_a_server_whose_pages_are_smaller(

@@ -243,3 +243,32 @@ def test_bad_requests_are_told_as_bad(start_standin: Start, call: Call) -> None:
     assert errors(call(server, PAGE, task=task, batch_size=-1))[:2] == (500, 100)
     raw = call(server, "events.scalar_metrics_iter_raw", task=task, metric={}, batch_size=1)
     assert errors(raw)[:2] == (400, 12)
+
+
+def test_a_scroll_of_one_metric_is_not_cut_at_an_iteration(
+    start_standin: Start, call: Call
+) -> None:
+    database = Database()
+    task = database.add_task("wide", "p")
+    names = [f"v{number}" for number in range(10_400)]
+    database.report(task, [{"metric": "m", "variant": v, "iter": 5, "value": 1} for v in names])
+    server = start_standin(database)
+    body: dict[str, Any] = {"task": task, "metric": "m"}
+    variants: set[str] = set()
+    while True:
+        _, answer = call(server, "events.get_scalar_metric_data", **body)
+        data = answer["data"]
+        assert (data["total"], len(data["events"]) <= 500) == (10_000, True)
+        if not data["events"]:
+            break
+        variants.update(event["variant"] for event in data["events"])
+        body["scroll_id"] = data["scroll_id"]
+    assert len(variants) == 10_400
+
+
+def test_a_request_for_too_many_metrics_is_refused(start_standin: Start, call: Call) -> None:
+    database, task = wide(3, [5])
+    server = start_standin(database)
+    several = [{"metric": f"m{number}"} for number in range(1_025)]
+    assert errors(call(server, PAGE, task=task, metrics=several))[:2] == (500, 100)
+    assert call(server, PAGE, task=task, metrics=several[:-1])[0] == 200

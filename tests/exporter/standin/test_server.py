@@ -166,6 +166,7 @@ def test_every_endpoint_has_a_schema_and_an_answer(start_standin: Start, call: C
         "events.get_multi_task_metrics": several,
         "events.get_task_single_value_metrics": {"tasks": [task]},
         "events.scalar_metrics_iter_raw": {"task": task, "metric": {"metric": "metric 0"}},
+        "events.get_scalar_metric_data": {"task": task, "metric": "metric 0"},
     }
     for name in server.endpoints:
         ours = {"task": task} if name.startswith("events.") else {}
