@@ -291,9 +291,13 @@ def _footnotes(
 ) -> Iterator[str]:
     """Say how far the answer reaches, and which of it is suspect."""
     from clearml_snapshot.queries.coverage import coverage, lines
+    from clearml_snapshot.queries.empty import why_empty
     from clearml_snapshot.queries.zeros import notes
 
     rows = asked.rows(answer)
+    reason = why_empty(asked, query, given, rows)
+    if reason is not None:
+        yield reason
     yield from notes(asked, query, given, rows)
     yield from lines(coverage(asked, asked.bound(query, **given)), rows)
 

@@ -25,4 +25,5 @@ FROM (
             END
         ) AS has_it
     FROM tasks
+    WHERE $tasks::VARCHAR[] IS NULL OR list_contains($tasks, task_id)
 );

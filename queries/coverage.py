@@ -9,7 +9,7 @@ from clearml_snapshot.exporter.store.states import in_words
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset, Rows
 
-_PARAMETERS: Final = ("metric", "variant", "all_metrics")
+_PARAMETERS: Final = ("metric", "variant", "all_metrics", "tasks")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Coverage:
     """The snapshot's."""
     about_metrics: bool = True
     """Whether the question is one about metrics; else having counts tasks with any at all."""
+    about_tasks: bool = False
+    """Whether the question names its tasks; else it is about all that the filter leaves."""
 
 
 def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
@@ -55,6 +57,8 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
             ``all_metrics`` count, and may be missing.
     """
     asked = {name: values.get(name) for name in _PARAMETERS}
+    if not isinstance(asked["tasks"], list):
+        asked["tasks"] = None  # in a query of yours it may be anything
     if isinstance(asked["metric"], str):
         asked |= _of_one_metric(dataset, asked["metric"], asked["variant"])
     counts = dataset.sql(read("_coverage.sql"), asked)
@@ -65,6 +69,7 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         number=snapshot.number,
         created_at=snapshot.created_at,
         about_metrics="metric" in values,
+        about_tasks=asked["tasks"] is not None,
     )
 
 
@@ -124,7 +129,8 @@ def _not_numbers(row: Mapping[str, Any]) -> str:
 
 
 def _tasks(reach: Coverage) -> str:
-    among = f" (of {reach.stored:,} in the snapshot)" if reach.selected != reach.stored else ""
+    narrowed = reach.selected != reach.stored and not reach.about_tasks
+    among = f" (of {reach.stored:,} in the snapshot)" if narrowed else ""
     having = _counted(
         (reach.running, "running"),
         (reach.archived, "archived"),

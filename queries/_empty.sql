@@ -1,0 +1,20 @@
+-- What of a question the snapshot has: why its answer is empty.
+SELECT
+    (
+        SELECT count(*)
+        FROM tasks
+        WHERE $tasks::VARCHAR[] IS NULL OR list_contains($tasks, task_id)
+    ) AS n_tasks,
+    count(DISTINCT task_id) AS n_having,
+    count(DISTINCT task_id) FILTER (first_iteration IS NOT NULL) AS n_with_iterations,
+    coalesce(sum(n), 0)::BIGINT AS n_points,
+    coalesce(sum(n_nonfinite + n_null), 0)::BIGINT AS n_not_finite,
+    min(min) AS lowest,
+    max(max) AS highest
+FROM series
+WHERE CASE
+        WHEN $metric::VARCHAR[] IS NULL
+            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
+        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
+    END
+    AND ($tasks IS NULL OR list_contains($tasks, task_id));
