@@ -48,6 +48,12 @@ def _done(report: ExportReport) -> Iterator[str]:
             f"changed silently: {counted(report.tasks_changed_silently, 'task')} had other points "
             "than stored, without any date moving; they were read again"
         )
+    if report.tasks_rerun:
+        yield (
+            f"run again: {counted(report.tasks_rerun, 'task')}; "
+            f"{counted(report.points_replaced, 'point')} of earlier runs were replaced, and "
+            f"snapshot {report.snapshot_before} still has them"
+        )
     if report.points_bad:
         odd = counted(report.points_bad, "point")
         yield f"odd values: {odd} stored other than sent (points_bad)"

@@ -1,23 +1,39 @@
 """What becomes of a task that was read, against what is stored of it. Pure, no I/O."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from clearml_snapshot.exporter.claims import MOST_SERIES, Claims
 from clearml_snapshot.exporter.fetch import FetchedTask
 from clearml_snapshot.exporter.plan import KnownTask
+from clearml_snapshot.exporter.same_run import Sums, compare_runs
+from clearml_snapshot.exporter.store.overlap import Overlap
 from clearml_snapshot.exporter.store.shapes import Name, Shape
 
-Outcome = Literal["replace", "merge", "refresh", "hold", "leave"]
+Action = Literal["replace", "merge", "refresh", "hold", "leave"]
 """``replace``: it takes the place of what is stored. ``merge``: what is stored and the server lacks
 stays with it. ``refresh``: the stored points are the server's. ``hold``: they stay, although the
 server has others or none. ``leave``: all stays as it was, the metadata too."""
+
+GivenUp = Literal["another run", "in doubt", "read in part"]
+"""Why stored points are not in the new reading and do not stay either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What becomes of a task, and what is given up by it."""
+
+    action: Action
+    given_up: GivenUp | None = None
+    points: int = 0
+    """Stored points that are given up."""
 
 
 def outcome(
     one: FetchedTask,
     stored_series: Callable[[], Mapping[Name, Shape]],
-    read_series: Callable[[], Mapping[Name, Shape]],
+    compare: Callable[[], Overlap],
     *,
     accept_loss: bool,
 ) -> Outcome:
@@ -26,63 +42,53 @@ def outcome(
     Args:
         one: the task as it was read.
         stored_series: gives what is stored of it; asked only where it matters.
-        read_series: gives what was read of it; likewise.
+        compare: compares its points with the stored ones; asked only where it matters.
         accept_loss: take the server's word where it has less than is stored.
     """
     stored = one.planned.known
     if one.state == "kept":
-        return "refresh" if one.reason is None else "leave"
+        return Outcome("refresh" if one.reason is None else "leave")
     if stored is None:
-        return "replace"
+        return Outcome("replace")
     if one.state != "complete" and _is_worth_more(stored, one):
-        return "leave" if one.details.missing else "hold"
-    if one.state != "complete" or accept_loss or not stored.points_stored:
-        return "replace"
-    if not one.read.stored:
-        return "hold"
-    before = stored_series()
-    if is_other_run(one, stored, before):
-        return "replace"
-    is_less = stored.state == "shrunk" or _lacks(read_series(), before)
-    return "merge" if is_less else "replace"
+        return Outcome("leave" if one.details.missing else "hold")
+    if accept_loss or not stored.points_stored:
+        return Outcome("replace")
+    if one.state == "complete" and not one.read.stored:
+        return Outcome("hold")
+    overlap = compare()
+    if one.state != "complete":
+        lacking = overlap.lacking
+        return Outcome("replace", "read in part" if lacking else None, lacking)
+    return _compared(one, stored, overlap, stored_series())
 
 
-def is_other_run(one: FetchedTask, stored: KnownTask, stored_series: Mapping[Name, Shape]) -> bool:
-    """Whether a task was run again from the beginning: its stored points are another run's.
-
-    A reset takes away when a task was started, and what the server sums up of its series; a task
-    that is continued is started anew, too, but its sums go on. No clock is asked: the server's and
-    ours need not agree.
-    """
+def _compared(
+    one: FetchedTask, stored: KnownTask, overlap: Overlap, before: Mapping[Name, Shape]
+) -> Outcome:
+    """Decide about a complete reading: points that only the dataset has stay if of the same run."""
     started = one.planned.task.started
-    if started is not None and started == stored.started:
-        return False
-    claims = _series_claims(one.details.claims)
-    known = {name: shape for name, shape in stored_series.items() if shape.server_count is not None}
-    if not known or one.details.claims.is_ambiguous or len(claims) >= MOST_SERIES:
-        return started != stored.started
-    return any(not _goes_on(claims.get(name), shape) for name, shape in known.items())
-
-
-def _goes_on(claim: Mapping[str, float | None] | None, before: Shape) -> bool:
-    """Whether the sums of a series can have come from earlier ones by more reports."""
-    if claim is None or claim["server_count"] is None:
-        return False
-    assert before.server_count is not None
-    lowest, highest = claim["server_min"], claim["server_max"]
-    return (
-        claim["server_count"] >= before.server_count
-        and (before.server_min is None or (lowest is not None and lowest <= before.server_min))
-        and (before.server_max is None or (highest is not None and highest >= before.server_max))
+    is_same_start = started is not None and started == stored.started
+    verdict = compare_runs(
+        overlap, before, server_sums(one.details.claims), is_same_start=is_same_start
     )
+    if verdict == "same":
+        return Outcome("merge" if overlap.lacking else "replace")
+    if overlap.lacking and verdict == "doubt":
+        return Outcome("replace", "in doubt", overlap.lacking)
+    if verdict == "other" or (overlap.retimed and not overlap.identical):
+        return Outcome("replace", "another run", stored.points_stored)
+    return Outcome("replace")
 
 
-def _series_claims(claims: Claims) -> dict[Name, Mapping[str, float | None]]:
-    return {(row["metric"], row["variant"]): row for row in claims.rows}
-
-
-def _lacks(read: Mapping[Name, Shape], stored: Mapping[Name, Shape]) -> bool:
-    return any(name not in read or read[name].lacks(shape) for name, shape in stored.items())
+def server_sums(claims: Claims) -> dict[Name, Sums] | None:
+    """Give the server's sums of each series; None where it may leave out a series of ours."""
+    if claims.is_ambiguous or len(claims.rows) >= MOST_SERIES:
+        return None
+    return {
+        (row["metric"], row["variant"]): (row["server_count"], row["server_min"], row["server_max"])
+        for row in claims.rows
+    }
 
 
 def _is_worth_more(stored: KnownTask, one: FetchedTask) -> bool:

@@ -39,6 +39,12 @@ class ExportReport:
     """Stored tasks that the server turned out not to have any more; all of theirs stays."""
     tasks_shrunk: int
     """Of those read again, tasks of which the server has less than is stored; that stays too."""
+    tasks_rerun: int
+    """Of those read again, tasks that were run again: their earlier run's points were replaced."""
+    points_replaced: int
+    """Stored points of those earlier runs."""
+    snapshot_before: int | None
+    """The snapshot that still has what was replaced; None: nothing was."""
     tasks_lost: int
     """Of those read, tasks of which the server lost points before they were read."""
     tasks_unread: int

@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.server_moved import follow_server, server_record
 from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
 from clearml_snapshot.exporter.store.digest import StoredDigests
+from clearml_snapshot.exporter.store.overlap import StoredPoints
 from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 from clearml_snapshot.exporter.store.writer import Stage
@@ -74,11 +75,19 @@ def export(
                     follow_server(server, dataset, progress, accept_loss=options.accept_loss)
                 agenda = _agenda(server, dataset, selection, options, progress)
             api, snapshot = server.api, dataset.snapshot
-            again = [one.task.task_id for one in agenda.plan.to_read if one.may_replace]
-            stored = StoredShapes(snapshot, again)
-            digests = StoredDigests(snapshot, _to_compare(agenda.plan))
+            again = {
+                one.task.task_id: (one.known.project_id, one.known.points_stored or 0)
+                for one in agenda.plan.to_read
+                if one.known is not None and one.may_replace
+            }
             taker = Taker(
-                api.host, api.web_host, snapshot, stored, digests, accept_loss=options.accept_loss
+                api.host,
+                api.web_host,
+                snapshot,
+                StoredShapes(snapshot, again),
+                StoredDigests(snapshot, _to_compare(agenda.plan)),
+                StoredPoints(snapshot, again),
+                accept_loss=options.accept_loss,
             )
             stage = dataset.new_stage()
             run = Run(server, options, progress, dataset, agenda, taker, stage, clock, attempt)
@@ -182,7 +191,7 @@ def _fetch_and_commit(run: Run) -> tuple[Result, ServerError | None]:
             with suppress(*WHILE_WRITING):
                 _commit_row(run, result, lost)
             return result, lost
-        if result == "complete" and (run.problems or run.agenda.survey.warnings):
+        if result == "complete" and (run.problems or run.warnings):
             result = "partial"
         _commit(run, result, error=lost)
     return result, lost
@@ -253,5 +262,6 @@ def _commit(
         keep=run.options.keep,
         checkpoint=is_checkpoint,
         prune=error is None,
+        spare=run.spared,
         compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
     )

@@ -43,6 +43,17 @@ class Run:
         """Tasks of the plan that this run has not read."""
         return self.taker.left_of(self.agenda.plan.to_read)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at, from the listing and from reading."""
+        return [*self.agenda.survey.warnings, *self.taker.warnings]
+
+    @property
+    def spared(self) -> int | None:
+        """The snapshot that alone has what this run replaced; None: it replaced nothing."""
+        last = self.taker.snapshot
+        return last.number if last is not None and self.taker.has_given_up else None
+
     def mark_unread(self, stage: Stage) -> None:
         """See that a commit names every task of the plan, read or not."""
         self.taker.mark_unread(stage, self.agenda.plan.to_read, self.agenda.begun)
@@ -93,10 +104,10 @@ def _warnings(run: Run) -> list[str] | None:
 
     A run of one selection of several, or of failed tasks only, cannot say that the others are well.
     """
-    survey = run.agenda.survey
-    if not survey.warnings and not survey.covers_remembered:
+    warnings = run.warnings
+    if not warnings and not run.agenda.survey.covers_remembered:
         return None
-    return [without_secrets(text) for text in survey.warnings]
+    return [without_secrets(text) for text in warnings]
 
 
 def make_report(run: Run, result: Result) -> ExportReport:
@@ -116,13 +127,16 @@ def make_report(run: Run, result: Result) -> ExportReport:
         tasks_unchanged=len(run.agenda.plan.unchanged) + counts.unchanged,
         tasks_gone=counts.gone,
         tasks_shrunk=counts.shrunk,
+        tasks_rerun=counts.rerun,
+        points_replaced=counts.points_replaced,
+        snapshot_before=run.spared,
         tasks_lost=counts.lost,
         tasks_unread=len(left),
         tasks_outdated=sum(not one.is_new for one in left),
         tasks_changed_silently=counts.silent,
         tasks_gone_expected=counts.gone_expected,
         problems=tuple(run.problems),
-        warnings=tuple(survey.warnings),
+        warnings=tuple(run.warnings),
         points=counts.points,
         points_bad=counts.points_bad,
         redacted=counts.redacted,

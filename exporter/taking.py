@@ -3,18 +3,22 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.fetch import FetchedTask
-from clearml_snapshot.exporter.outcome import outcome
+from clearml_snapshot.exporter.outcome import Outcome, outcome
 from clearml_snapshot.exporter.plan import KnownTask, PlannedTask
 from clearml_snapshot.exporter.report import Problem
 from clearml_snapshot.exporter.store.digest import StoredDigests, digest_of
-from clearml_snapshot.exporter.store.shapes import StoredShapes, shapes
+from clearml_snapshot.exporter.store.overlap import StoredPoints, fetched_points, overlap
+from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import task_rows, with_stored
 from clearml_snapshot.exporter.store.writer import Stage, TaskPoints
 from clearml_snapshot.exporter.tasks import web_url
+
+_TOLD_DOUBTS: Final = 20
+"""Tasks that get a sentence of their own."""
 
 
 @dataclass
@@ -26,6 +30,9 @@ class Counts:
     refreshed: int = 0
     gone: int = 0
     shrunk: int = 0
+    rerun: int = 0
+    points_replaced: int = 0
+    """Stored points of earlier runs of tasks that were run again."""
     lost: int = 0
     unchanged: int = 0
     """Tasks that were asked for again although nothing of them had changed, and rightly so."""
@@ -49,11 +56,15 @@ class Taker:
     """Of the stored tasks that are read again."""
     digests: StoredDigests
     """Of those read again although no date moved."""
+    points: StoredPoints
+    """Of all that are read again."""
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
     taken: set[str] = field(default_factory=set)
     """Tasks of the plan that were read, or that could not be."""
+    _doubts: list[str] = field(default_factory=list)
+    """What is given up without a proof that it may be, one sentence per task."""
     _has_marked_unread: bool = False
 
     def take(self, stage: Stage, one: FetchedTask) -> None:
@@ -64,12 +75,15 @@ class Taker:
             return
         self._count(one)
         task_id, stored = one.planned.task.task_id, one.planned.known
-        match outcome(
+        decided = outcome(
             one,
             lambda: self.series.of(task_id),
-            lambda: shapes(one.points),
+            lambda: overlap(self.points.of(task_id), fetched_points(one.points)),
             accept_loss=self.accept_loss,
-        ):
+        )
+        if decided.given_up is not None:
+            self._give_up(one, decided)
+        match decided.action:
             case "replace":
                 self._replace(stage, one, one.points, **self._contradicted(one))
             case "merge":
@@ -171,6 +185,36 @@ class Taker:
         counts.points += one.read.stored
         counts.points_bad += one.read.bad
         counts.redacted += one.details.redacted
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at: stored points that were given up in doubt."""
+        more = len(self._doubts) - _TOLD_DOUBTS
+        told = self._doubts[:_TOLD_DOUBTS]
+        return [*told, f"the same of {more:,} more tasks"] if more > 0 else told
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether points were replaced that only the snapshot before this run still has."""
+        return bool(self.counts.rerun or self._doubts)
+
+    def _give_up(self, one: FetchedTask, decided: Outcome) -> None:
+        """Count stored points that neither the server nor the next snapshot has."""
+        assert self.snapshot is not None
+        if decided.given_up == "another run":
+            self.counts.rerun += 1
+            self.counts.points_replaced += decided.points
+            return
+        why = {
+            "in doubt": "nothing proves that they are of the run that is there now",
+            "read in part": "it could be read only in part, with more points than were stored",
+        }[decided.given_up or "in doubt"]
+        task = one.planned.task
+        self._doubts.append(
+            f"task {task.task_id} ({task.name[:40]}): the server did not give "
+            f"{decided.points:,} of the points stored before, and {why}; they were replaced by "
+            f"what it gave, and snapshot {self.snapshot.number} still has them"
+        )
 
     def _replace(
         self, stage: Stage, one: FetchedTask, points: TaskPoints | None, **columns: Any

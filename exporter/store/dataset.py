@@ -222,6 +222,7 @@ class Dataset:
         keep: Retention | None = None,
         checkpoint: bool = False,
         prune: bool = True,
+        spare: int | None = None,
         compact: bool = True,
     ) -> Snapshot:
         """Make the last snapshot plus the stage's tasks the current one, in one atomic step.
@@ -236,6 +237,7 @@ class Dataset:
                 remembers, see ``retention``.
             checkpoint: not the last commit of its run; goes when the run ends.
             prune: remove the snapshots that do not stay; never done at a checkpoint.
+            spare: the number of a snapshot that stays whatever the rule says; None is none.
             compact: merge small files afterwards where there are too many; never at a checkpoint.
 
         Raises:
@@ -252,7 +254,7 @@ class Dataset:
         if checkpoint:
             return snapshot
         if prune:
-            self._prune()
+            self._prune(spare)
         if compact and is_crowded(snapshot.root, snapshot.files):
             return self._compact(snapshot)
         return snapshot
@@ -349,11 +351,11 @@ class Dataset:
         )
         sync_folder(self._data)
 
-    def _prune(self) -> None:
+    def _prune(self, spare: int | None) -> None:
         """Remove checkpoints and old exports, except for those that somebody is reading."""
         assert self._snapshot is not None
         finished = self._finished()
-        stay = kept(finished, self.retention, datetime.now(UTC))
+        stay = {*kept(finished, self.retention, datetime.now(UTC)), spare}
         for number in numbers(self._data):
             if number < self._snapshot.number and number not in stay:
                 is_gone = self._remove(number)

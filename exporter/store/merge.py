@@ -25,10 +25,10 @@ def merged(paths: Sequence[Path], table: str) -> Iterator[pa.Table]:
     so all that is read up to it can be sorted and handed out.
     """
     share = HELD[table] // len(paths)
-    blocks = [_Block(read_batches(path, table, share), table) for path in paths]
+    blocks = [Block(read_batches(path, table, share), table) for path in paths]
     while waiting := [block for block in blocks if block.has_rows]:
         bound = min(block.last for block in waiting)
-        yield from sorted_slices(_taken(waiting, bound, table), table)
+        yield from sorted_slices(taken(waiting, bound, table), table)
         pa.default_memory_pool().release_unused()  # or it keeps twice of what is needed
 
 
@@ -43,17 +43,17 @@ def not_fetched(
     share = HELD[table] // (len(stored) + len(fetched))
     wanted = pa.array([task_id])
     its = ((b.filter(belongs(b, wanted)) for b in read_batches(p, table, share)) for p in stored)
-    old = [_Block(batches, table) for batches in its]
-    new = [_Block(read_batches(path, table, share, keys), table) for path in fetched]
+    old = [Block(batches, table) for batches in its]
+    new = [Block(read_batches(path, table, share, keys), table) for path in fetched]
     while any(block.has_rows for block in old):
         bound = min(block.last for block in (*old, *new) if block.has_rows)
-        yield _others(_taken(old, bound, table), _taken(new, bound, table))
+        yield _others(taken(old, bound, table), taken(new, bound, table))
 
 
-def _taken(blocks: Sequence["_Block"], bound: Key, table: str) -> pa.Table:
+def taken(blocks: Sequence["Block"], bound: Key, table: str) -> pa.Table:
     """Take the rows up to a bound out of all blocks."""
-    taken = [block.take_until(bound) for block in blocks if block.has_rows]
-    return pa.concat_tables([in_memory(table).empty_table(), *taken])
+    rows = [block.take_until(bound) for block in blocks if block.has_rows]
+    return pa.concat_tables([in_memory(table).empty_table(), *rows])
 
 
 def _others(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -70,7 +70,7 @@ def _others(old: pa.Table, new: pa.Table) -> pa.Table:
     return old.filter(pa.array(kept[new.num_rows :]))
 
 
-class _Block:
+class Block:
     """The rows of one sorted file that were read and not yet handed out."""
 
     def __init__(self, batches: Iterator[pa.RecordBatch], table: str) -> None:
@@ -84,10 +84,12 @@ class _Block:
 
     @property
     def has_rows(self) -> bool:
+        """Whether anything is left."""
         return self._rows.num_rows > 0
 
     @property
     def last(self) -> Key:
+        """The key of the last row that was read."""
         return self._key(self._rows.num_rows - 1)
 
     def _key(self, row: int) -> Key:

@@ -1,0 +1,217 @@
+"""Two runs of one task: never mixed, and what is given up is reported."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from clearml_snapshot.exporter.standin.database import Database
+from clearml_snapshot.exporter.store.snapshots import numbers
+from clearml_snapshot.queries import open_dataset
+
+if TYPE_CHECKING:
+    from tests.exporter.conftest import Home
+
+TakeHome = Callable[..., "Home"]
+SINGLE = -(2**31)
+
+
+class Clock:
+    """Some days ago, a second later at each look."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC) - timedelta(days=3)
+
+    def __call__(self) -> datetime:
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+
+def run(
+    database: Database, task: str, iterations: Sequence[int], value: float, **fields: Any
+) -> None:
+    """Report points one by one, each at its own wall time."""
+    for at in iterations:
+        point = {"metric": "loss", "variant": "v", "iter": at, "value": value + at / 1000}
+        database.report(task, [{**point, **fields}])
+
+
+def start(database: Database, iterations: Sequence[int], **fields: Any) -> str:
+    task = database.add_task("train", "p")
+    database.set_status(task, "in_progress")
+    run(database, task, iterations, 1.0, **fields)
+    database.set_status(task, "completed")
+    return task
+
+
+def run_again(database: Database, task: str, iterations: Sequence[int], **fields: Any) -> None:
+    database.reset(task)
+    database.set_status(task, "in_progress")
+    run(database, task, iterations, 2.0, **fields)
+    database.set_status(task, "completed")
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database(now=Clock())
+
+
+def test_a_second_run_with_as_many_reports_and_a_wider_range(
+    take_home: TakeHome, database: Database
+) -> None:
+    task = start(database, range(0, 200, 10))
+    home = take_home(database)
+    home.export()
+    database.reset(task)
+    database.set_status(task, "in_progress")
+    run(database, task, range(75), 3.0)
+    run(database, task, range(75, 150), -3.0)
+    report = home.export()
+    home.check()
+    assert (report.tasks_rerun, report.points_replaced, report.snapshot_before) == (1, 20, 1)
+    assert (report.tasks_shrunk, report.warnings, report.exit_code) == (0, (), 0)
+    with open_dataset(home.folder) as dataset:
+        (row,) = dataset.query("last", metric="loss").fetchall()
+    assert 149 in row
+
+
+def test_the_snapshot_that_has_the_earlier_run_outlives_the_export(
+    take_home: TakeHome, database: Database
+) -> None:
+    from clearml_snapshot.exporter.store.retention import Retention
+
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    run_again(database, task, range(5))
+    keep = Retention.parse("1")
+    report = home.export(keep=keep)
+    assert report.snapshot_before == 1
+    assert 1 in numbers(home.folder)
+    run(database, task, [6], 2.0)
+    home.export(keep=keep)
+    assert 1 not in numbers(home.folder)
+
+
+@pytest.mark.parametrize("lost", [range(3), range(10, 12), range(19, 20)])
+@pytest.mark.parametrize("is_continued", [False, True])
+def test_lost_points_stay_although_as_many_came(
+    take_home: TakeHome, database: Database, lost: range, is_continued: bool
+) -> None:
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    before = home.points()
+    database.lose(task, lambda _metric, _variant, at: at not in lost)
+    if is_continued:
+        database.continue_task(task)
+    run(database, task, range(15, 19), 1.5)  # from its checkpoint on, once more
+    run(database, task, range(20, 60), 1.0)
+    report = home.export()
+    assert not before.keys() - home.points().keys()
+    assert (report.tasks_shrunk, report.tasks_rerun, report.warnings) == (1, 0, ())
+    assert home.tasks()[task]["points_stored"] == 60
+
+
+def test_without_a_common_point_the_runs_are_not_mixed_and_it_is_reported(
+    take_home: TakeHome, database: Database
+) -> None:
+    """An index that was lost, and a task that goes on: the same to us as a run with offset."""
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    database.lose(task)
+    database.continue_task(task)
+    run(database, task, range(20, 30), 1.0)
+    report = home.export()
+    assert {key[3] for key in home.points()} == set(range(20, 30))
+    (warning,) = report.warnings
+    assert warning.startswith(f"task {task} (train): the server did not give 20 of the points")
+    assert warning.endswith("snapshot 1 still has them")
+    assert (report.exit_code, report.tasks_rerun) == (3, 0)
+
+
+@pytest.mark.parametrize("stamp", [10**16, 0, 1_700_000_000_000])
+@pytest.mark.parametrize("value", [2.0, 1.0])
+def test_points_without_a_wall_time_of_their_own_prove_nothing(
+    take_home: TakeHome, database: Database, stamp: int, value: float
+) -> None:
+    """The first is beyond year 9999; equal values at equal times are those of a schedule, too."""
+    task = start(database, range(20), timestamp=stamp)
+    home = take_home(database)
+    home.export()
+    database.reset(task)
+    database.set_status(task, "in_progress")
+    run(database, task, range(10), value, timestamp=stamp)
+    home.export()
+    assert {key[3] for key in home.points()} == set(range(10))
+
+
+def test_only_the_overwritten_single_value_is_left_of_a_continued_task(
+    take_home: TakeHome, database: Database
+) -> None:
+    task = start(database, [*range(20), SINGLE])
+    home = take_home(database)
+    home.export()
+    database.lose(task, lambda _metric, _variant, at: at == SINGLE)
+    database.continue_task(task)
+    run(database, task, [SINGLE], 3.0)
+    report = home.export()
+    assert len(home.points()) == 1
+    assert len(report.warnings) == 1
+
+
+def test_a_run_again_that_reports_as_much_is_read_again(
+    take_home: TakeHome, database: Database
+) -> None:
+    """Its count of points and of reports is what it was; ``started`` is not."""
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    run_again(database, task, range(20))
+    report = home.export()
+    assert (report.tasks_changed, report.tasks_refreshed, report.tasks_rerun) == (1, 0, 1)
+    home.check()
+
+
+def test_a_deleted_task_that_comes_back_as_another_run(
+    take_home: TakeHome, database: Database
+) -> None:
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    document, events = database.tasks[task], database.events[task]
+    database.delete_task(task)
+    home.export()
+    assert home.tasks()[task]["state"] == "gone"
+    database.tasks[task], database.events[task] = document, events
+    run_again(database, task, range(30, 90))
+    home.export()
+    home.check()
+
+
+def test_a_task_that_moves_while_it_is_continued_after_a_loss(
+    take_home: TakeHome, database: Database
+) -> None:
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    database.lose(task, lambda _metric, _variant, at: at > 4)
+    database.move(task, "elsewhere")
+    database.continue_task(task)
+    run(database, task, range(20, 30), 1.0)
+    home.export()
+    assert {key[3] for key in home.points()} == set(range(30))
+    home.check_series()
+
+
+def test_a_loss_that_is_accepted(take_home: TakeHome, database: Database) -> None:
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    database.lose(task, lambda _metric, _variant, at: at > 4)
+    run(database, task, [20], 1.0)
+    report = home.export(accept_loss=True)
+    assert {key[3] for key in home.points()} == set(range(5, 21))
+    assert (report.tasks_shrunk, report.tasks_rerun) == (0, 0)
