@@ -200,6 +200,8 @@ def _snapshot(side: "Side") -> str:
 
 def _maxima(found: "Summary") -> Iterator[str]:
     yield from map(_maximum, found.maxima)
+    if any(0 in (moved.max_before, moved.max_after) for moved in found.maxima):
+        yield "a maximum of 0 may be a NaN, logged as 0; query max says so"
     ours = found.maxima_moved - found.monitor_maxima_moved
     if ours > len(found.maxima):
         yield f"… and {ours - len(found.maxima):,} more (--by metric)"

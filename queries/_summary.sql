@@ -1,5 +1,14 @@
 -- Some tasks of summary.csv: one row a task × metric × variant; a task without series has one too.
-WITH wanted AS (
+--
+-- n_suspect_zeros counts the values that are probably NaN, logged as 0; NULL: not examined.
+WITH suspect AS (
+    SELECT
+        unnest($suspect_tasks::VARCHAR[]) AS task_id,
+        unnest($suspect_metrics::VARCHAR[]) AS metric,
+        unnest($suspect_variants::VARCHAR[]) AS variant,
+        unnest($suspect_counts::BIGINT[]) AS n_suspect_zeros
+),
+wanted AS (
     SELECT
         unnest($task_ids::VARCHAR[]) AS task_id,
         generate_subscripts($task_ids::VARCHAR[], 1) AS place
@@ -15,6 +24,9 @@ SELECT
     n AS n_points,
     n_nonfinite,
     n_null,
+    CASE
+        WHEN metric IS NOT NULL AND $suspect_counts IS NOT NULL THEN coalesce(n_suspect_zeros, 0)
+    END AS n_suspect_zeros,
     min,
     min_iteration,
     max,
@@ -29,4 +41,5 @@ SELECT
 FROM wanted
 JOIN tasks USING (task_id)
 LEFT JOIN series USING (task_id)
+LEFT JOIN suspect USING (task_id, metric, variant)
 ORDER BY place, metric, variant;

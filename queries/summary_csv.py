@@ -8,12 +8,13 @@ it back. NULL is an empty cell.
 import csv
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.zeros import suspects_by_series
 
 EXCEL_ROWS: Final = 1_048_576
 """Rows of a sheet, its header included; Excel leaves out what comes after, with a warning."""
@@ -42,14 +43,34 @@ def write_summary(dataset: Dataset, path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\r\n")
         columns: list[str] = []
+        suspects = suspects_by_series(dataset)
         for task_ids in _portions(dataset):
-            relation = dataset.sql(read("_summary.sql"), {"task_ids": task_ids})
+            asked = {"task_ids": task_ids, **_of_tasks(suspects, task_ids)}
+            relation = dataset.sql(read("_summary.sql"), asked)
             if not columns:
                 columns = relation.columns
                 writer.writerow(columns)
             with relation.to_arrow_reader(_ROWS_AT_ONCE) as batches:
                 for batch in batches:
                     writer.writerows(zip(*_cells(batch), strict=True))
+
+
+def _of_tasks(
+    suspects: Sequence[Mapping[str, Any]] | None, task_ids: Sequence[str]
+) -> dict[str, list[Any] | None]:
+    """Bind the counts of suspect zeros that belong to some tasks; None: they are not known."""
+    chosen = {*task_ids}
+    rows = None if suspects is None else [row for row in suspects if row["task_id"] in chosen]
+    names = {
+        "suspect_tasks": "task_id",
+        "suspect_metrics": "metric",
+        "suspect_variants": "variant",
+        "suspect_counts": "n_suspect_zeros",
+    }
+    return {
+        bound: None if rows is None else [row[column] for row in rows]
+        for bound, column in names.items()
+    }
 
 
 def _portions(dataset: Dataset) -> Iterator[list[str]]:

@@ -185,6 +185,23 @@ def suspect_points(
     return set(dataset.rows(found).rows)
 
 
+def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
+    """Count the suspect zeros of every series that has any, ``:monitor:`` too.
+
+    Returns:
+        Rows of ``task_id``, ``metric``, ``variant`` and ``n_suspect_zeros``; None: the series that
+        hold a 0 have more than 20 million points, and were not examined.
+    """
+    every = {"metric": None, "variant": None, "all_metrics": True, "task_ids": None}
+    asked = {**every, "field": None, "marks": [0.0]}
+    concerned = dataset.rows(dataset.sql(read("_suspect_series.sql"), asked)).as_dicts()[0]
+    if concerned["n_points"] > _LOOKED_AT:
+        return None
+    if not concerned["n_series"]:
+        return []
+    return dataset.rows(dataset.sql(read("_summary_suspects.sql"))).as_dicts()
+
+
 def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> Iterator[Note]:
     """Count the suspect zeros among the other metrics' values, those of ``at``."""
     marks = _marks(values)

@@ -279,3 +279,16 @@ def test_no_difference(data: Path, capsys: Capture) -> None:
         "points      0 new, 0 changed, 0 gone, 7 the same",
         "maxima      none moved",
     ]
+
+
+def test_a_maximum_of_0_may_be_a_nan(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "data"
+    for values in ([-2.5, -1.5, -1.25], [-2.5, -1.5, -1.25, 0.0, -1.2]):
+        task = {"task_id": A, "name": "one"}
+        _export(folder, [(task, {("ll", "x"): values})], "http://x")
+    assert _typed(data=folder) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2:] == [
+        "maxima      ll/x: -1.25 to 0 (aaaaaaaa)",
+        "            a maximum of 0 may be a NaN, logged as 0; query max says so",
+    ]

@@ -17,8 +17,8 @@ from .nasty import QUOTED, nasty
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
 COLUMNS = (
-    "task,task_id,project,status,tags,metric,variant,n_points,n_nonfinite,n_null,min,"
-    "min_iteration,max,max_iteration,mean,std,first,last,last_iteration,state,web_url"
+    "task,task_id,project,status,tags,metric,variant,n_points,n_nonfinite,n_null,"
+    "n_suspect_zeros,min,min_iteration,max,max_iteration,mean,std,first,last,last_iteration,state,web_url"
 )
 BOM = b"\xef\xbb\xbf"
 
@@ -143,3 +143,19 @@ def test_the_bytes_depend_on_nothing_but_the_snapshot(
 
 def test_without_tasks_there_is_a_header(make_dataset: MakeDataset) -> None:
     assert written(make_dataset([])) == BOM + COLUMNS.encode() + b"\r\n"
+
+
+def test_values_that_are_probably_nan_are_counted(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    curves = {"a": [2.3, 1.9, 0.0, 1.7], "b": [1.0, 0.5, 0.25, 0.1]}
+    data = make_dataset(
+        [
+            {"task_id": name * 32, "points": [("m", "v", at, x) for at, x in enumerate(curve)]}
+            for name, curve in curves.items()
+        ]
+        + [{"task_id": "c" * 32}]
+    )
+    assert [row["n_suspect_zeros"] for row in rows(written(data))] == ["1", "0", ""]
+    monkeypatch.setattr("clearml_snapshot.queries.zeros._LOOKED_AT", 3)
+    assert [row["n_suspect_zeros"] for row in rows(written(data))] == ["", "", ""]

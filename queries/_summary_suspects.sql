@@ -1,0 +1,5 @@
+-- How many suspect zeros each series has that has any.
+SELECT task_id, metric, variant, count(*) AS n_suspect_zeros
+FROM suspect_zeros
+GROUP BY task_id, metric, variant
+ORDER BY task_id, metric, variant;
