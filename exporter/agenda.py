@@ -8,11 +8,11 @@ from typing import Literal
 from clearml_snapshot.exporter.api import Api, Identity, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.event_pages import PAGE
 from clearml_snapshot.exporter.fetch import MOST_DETAILS
 from clearml_snapshot.exporter.known import known_tasks, remembered_selections
 from clearml_snapshot.exporter.plan import Again, KnownTask, Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.scalars import pages_of
 from clearml_snapshot.exporter.selection import Remembered, Selection, whole_ids
 from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -183,18 +183,12 @@ def _note_cost(plan: Plan, again: Again | None, progress: Progress) -> None:
     if again == "counts":
         cost, what = len(tasks), "to compare the counts"
     else:
-        cost, what = sum(map(_pages, tasks)), "to read all points"
+        points = [one.known.points_stored if one.known else 0 for one in tasks]
+        cost, what = sum(map(pages_of, points)), "to read all points"
     progress.note(
         f"{what} of {len(tasks):,} stored tasks whose dates did not move takes about "
         f"{cost + details:,} requests"
     )
-
-
-def _pages(planned: PlannedTask) -> int:
-    """Count the requests for a stored task's points: its pages, and a last count of several."""
-    stored = planned.known.points_stored if planned.known else 0
-    pages = max(1, -(-(stored or 0) // PAGE))
-    return pages + (pages > 1)
 
 
 def _ordered(planned: Sequence[PlannedTask], options: ExportOptions) -> tuple[PlannedTask, ...]:

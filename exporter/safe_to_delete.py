@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
+from clearml_snapshot.exporter.store.dataset import refuse_one_snapshot, writing
 from clearml_snapshot.exporter.store.stored import task_rows
 
 
@@ -24,8 +23,9 @@ def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int
         LockedError: another process is writing.
         OSError: there is no right to write, or no room.
     """
-    if not fetched or (data.is_dir() and current_snapshot_folder(data) is None):
+    if not fetched:
         return 0
+    refuse_one_snapshot(data)
     with writing(data) as dataset:
         snapshot, stage = dataset.snapshot, dataset.new_stage()
         if snapshot is None:

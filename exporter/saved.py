@@ -6,18 +6,26 @@ the dataset's own word counts only where the server still says the same.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Literal
+from functools import partial
+from typing import Final, Literal
+
+import duckdb
 
 from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import DatasetError, RefusedError
+from clearml_snapshot.exporter.evidence import contradicted
+from clearml_snapshot.exporter.scalars import count_scalars, fetch_scalars, pages_of
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.digest import DigestSink, StoredDigests
+from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.verify import damage
-from clearml_snapshot.exporter.tasks import Task, read_task
+from clearml_snapshot.exporter.summaries import MOST_TASKS, TaskSummary, read_summaries
 
 Reason = Literal[
     "another server's",
@@ -29,15 +37,13 @@ Reason = Literal[
     "too young",
     "changed",
     "count differs",
+    "points differ",
     "not counted",
+    "summary differs",
 ]
 """Why a task is not listed; the order in which they are looked at."""
 
-_ENDED: Final = frozenset({"completed", "stopped", "failed", "published", "closed"})
-_TELLING: Final = ("id", "status", "started", "last_update", "last_iteration")
-"""What moves when points do; ``last_change`` moves with names and tags as well."""
-_GROUP: Final = 500
-"""Tasks in one request; the server cuts longer pages."""
+_GROUP: Final = MOST_TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class StoredTask:
     started: datetime | None
     last_update: datetime | None
     last_iteration: int | None
+    fetched_at: datetime
 
 
 @dataclass(frozen=True)
@@ -64,27 +71,44 @@ class CountedAgain:
     """Tasks whose every scalar is stored, in the order in which they were given."""
     left_out: dict[str, Reason]
     """The others, and why."""
+    without_summary: int = 0
+    """Tasks with points that are listed although the server has no summary of them."""
 
     def count(self, reason: Reason) -> int:
         """Count the tasks that are left out for a reason."""
         return sum(why == reason for why in self.left_out.values())
 
 
+@dataclass(frozen=True)
+class _How:
+    """What is asked of each task."""
+
+    older_than: datetime | None
+    workers: int
+    reread: bool
+    without_summary: list[str] = field(default_factory=list)
+    """Takes the tasks of which there is no summary to compare."""
+
+
 def count_again(
+    snapshot: Snapshot,
     stored: Sequence[StoredTask],
     *,
     limits: Limits | None = None,
     older_than: datetime | None = None,
     workers: int = 4,
+    reread: bool = False,
     notice: Callable[[str], None] = lambda _: None,
 ) -> CountedAgain:
     """Log in and ask the server about tasks that the dataset holds.
 
     Args:
+        snapshot: where the tasks are stored, held.
         stored: the candidates.
         limits: how long to wait for the server.
         older_than: tasks that were updated later are left out.
-        workers: counts in flight.
+        workers: tasks that are counted, or read, at once.
+        reread: read every point again and compare it with the stored one.
         notice: is told what a person should know.
 
     Raises:
@@ -94,11 +118,14 @@ def count_again(
     api.login()
     doubts = {one.task_id: doubt for one in stored if (doubt := _stored_doubt(one, api.host))}
     candidates = [one for one in stored if one.task_id not in doubts]
+    if reread:
+        requests = sum(pages_of(one.points_stored) for one in candidates)
+        notice(f"reading the points of {len(candidates):,} tasks takes about {requests:,} requests")
+    how = _How(older_than, workers, reread)
     for at in range(0, len(candidates), _GROUP):
-        group = candidates[at : at + _GROUP]
-        doubts |= dict(_server_doubts(api, group, older_than, workers))
+        doubts |= dict(_server_doubts(api, snapshot, candidates[at : at + _GROUP], how))
     sure = tuple(one.task_id for one in stored if one.task_id not in doubts)
-    return CountedAgain(sure, doubts)
+    return CountedAgain(sure, doubts, len(how.without_summary))
 
 
 def prove(
@@ -139,62 +166,71 @@ def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
 
 
 def _server_doubts(
-    api: Api, group: Sequence[StoredTask], older_than: datetime | None, workers: int
+    api: Api, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> Iterator[tuple[str, Reason]]:
-    """Ask for the tasks, count their points, and ask again: nothing may move meanwhile."""
-    before = _ask(api, group)
-    doubts = {one.task_id: _doubt(one, before.get(one.task_id), older_than) for one in group}
+    """Ask for the tasks, compare their points, and ask again: nothing may move meanwhile."""
+    before = read_summaries(api, [one.task_id for one in group])
+    doubts = {one.task_id: _doubt(one, before.get(one.task_id), how) for one in group}
     sound = [one for one in group if doubts[one.task_id] is None]
     yield from ((task_id, doubt) for task_id, doubt in doubts.items() if doubt)
-    counts = _count(api, sound, workers)
-    after = _ask(api, sound)
+    claims = {one.task_id: before[one.task_id].claims for one in sound}
+    projects = {one.project_id for one in sound}
+    with _readable(snapshot):
+        counts = _check(api, snapshot, sound, how)
+        denied = contradicted(snapshot, claims, projects, is_reread=how.reread)
+    after = read_summaries(api, [one.task_id for one in sound], with_claims=False)
     for one in sound:
-        doubt = _doubt(one, after.get(one.task_id), older_than) or _count_doubt(
-            one, counts[one.task_id]
-        )
+        doubt = _doubt(one, after.get(one.task_id), how) or counts[one.task_id]
+        if doubt is None and (one.task_id in denied or _has_no_trace(one, before[one.task_id])):
+            doubt = "summary differs"
         if doubt:
             yield one.task_id, doubt
+        elif not claims[one.task_id].rows and one.points_stored:
+            how.without_summary.append(one.task_id)
 
 
-def _ask(api: Api, group: Sequence[StoredTask]) -> dict[str, Task]:
-    """Read by id how tasks are now; hidden and archived ones too."""
-    if not group:
-        return {}  # an empty list of ids is no filter
-    data = api.get(
-        "tasks.get_all_ex",
-        id=[one.task_id for one in group],
-        only_fields=list(_TELLING),
-        search_hidden=True,
-        page=0,
-        page_size=_GROUP,
-    )
-    return {str(entry["id"]): read_task(entry) for entry in data["tasks"]}
+@contextmanager
+def _readable(snapshot: Snapshot) -> Iterator[None]:
+    """Turn what DuckDB says of a damaged file into our error."""
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise DatasetError(
+            f"{snapshot.root} is damaged: {reason}; no task is listed; run clearml-snapshot verify"
+        ) from error
 
 
-def _doubt(one: StoredTask, now: Task | None, older_than: datetime | None) -> Reason | None:
+def _has_no_trace(one: StoredTask, now: TaskSummary) -> bool:
+    """Whether a task counts iterations and has neither points nor a summary.
+
+    Weak evidence of a lost index, as plots and images count iterations too; to leave a task out
+    costs nothing here, to list it may cost its points.
+    """
+    return not (one.points_stored or now.claims.rows) and (now.task.last_iteration or 0) > 0
+
+
+def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None:
     if now is None:
         return "gone"
-    if now.status not in _ENDED:
+    task = now.task
+    if not is_settled(task.status, "complete"):
         return "running"
-    if older_than is not None and (now.last_update is None or now.last_update > older_than):
+    if how.older_than and (task.last_update is None or task.last_update > how.older_than):
         return "too young"
-    told, known = (
-        (_whole_ms(task.started), _whole_ms(task.last_update), task.last_iteration)
-        for task in (now, one)
-    )
+    told = (task.started, task.last_update, task.last_iteration)
+    known = (one.started, one.last_update, one.last_iteration)
     return None if told == known else "changed"
 
 
-def _count_doubt(one: StoredTask, counted: int | Reason) -> Reason | None:
-    if isinstance(counted, str):
-        return counted
-    return None if counted == one.points_stored else "count differs"
-
-
-def _count(api: Api, group: Sequence[StoredTask], workers: int) -> dict[str, int | Reason]:
-    """Count the points that the server holds of each task, several at once."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="count")
-    futures = {one.task_id: pool.submit(_count_one, api, one.task_id) for one in group}
+def _check(
+    api: Api, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
+) -> dict[str, Reason | None]:
+    """Count, or read, the points that the server holds of each task, several at once."""
+    digests = StoredDigests(snapshot, {one.task_id: one.project_id for one in group})
+    check = partial(_read_one, api, digests) if how.reread else partial(_count_one, api)
+    pool = ThreadPoolExecutor(how.workers, thread_name_prefix="count")
+    futures = {one.task_id: pool.submit(check, one) for one in group}
     try:
         return {task_id: future.result() for task_id, future in futures.items()}
     finally:
@@ -203,20 +239,21 @@ def _count(api: Api, group: Sequence[StoredTask], workers: int) -> dict[str, int
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _count_one(api: Api, task_id: str) -> int | Reason:
-    # A page of no events: one of a single event would bring all of its iteration, and one whose
-    # events lack an iteration is an error.
-    body: dict[str, Any] = {"batch_size": 0, "count_total": True}
+def _count_one(api: Api, one: StoredTask) -> Reason | None:
     try:
-        data = api.get(
-            "events.get_task_events", task=task_id, event_type="training_stats_scalar", **body
-        )
+        counted = count_scalars(api, one.task_id, None)
     except RefusedError:
         return "not counted"  # if it is gone, asking for it again will tell
-    total = data.get("total")
-    return total if isinstance(total, int) else "not counted"
+    return None if counted == one.points_stored else "count differs"
 
 
-def _whole_ms(moment: datetime | None) -> datetime | None:
-    """Cut a time to what the dataset keeps of it."""
-    return moment and moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+def _read_one(api: Api, digests: StoredDigests, one: StoredTask) -> Reason | None:
+    sink = DigestSink()
+    try:
+        read = fetch_scalars(api, one.task_id, None, sink)
+    except RefusedError:
+        return "not counted"
+    if read.stored != one.points_stored:
+        return "count differs"
+    is_same = read.reason is None and sink.digest == digests.of(one.task_id)
+    return None if is_same else "points differ"

@@ -125,6 +125,12 @@ def fetch_scalars(
     return result
 
 
+def pages_of(points: int | None) -> int:
+    """Estimate the requests for a task's points: its pages, and a last count of several."""
+    pages = max(1, -(-(points or 0) // PAGE))
+    return pages + (pages > 1)
+
+
 def count_scalars(api: Api, task_id: str, wanted: Sequence[MetricChoice] | None) -> int:
     """Ask how many points the server holds of a task; raises as ``fetch_scalars`` does."""
     if wanted is not None and not wanted:

@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -167,3 +168,49 @@ def test_odd_values_are_told(server: StandIn, capfd: pytest.CaptureFixture[str])
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)[1:]
     assert "not listed: 1 with values that differ from what was sent (points_bad)" in said
+
+
+def test_the_list_is_kept_and_its_tasks_may_go(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    assert main(["scalars-saved", "--reread"]) == ExitCode.COMPLETE
+    said = capfd.readouterr().err
+    assert "proof: every point was read again just now and equals the stored one" in said
+    assert open_snapshot(data).number == 2
+    for task in ids(server):
+        server.database.delete_task(task)
+    main(["export"])
+    assert "3 newly gone from the server (3 as expected)" in capfd.readouterr().err
+
+
+def test_ids_in_a_file_are_accepted_as_gone(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone.txt"
+    gone.write_text(f"{ids(server)[0]}  # deleted on Monday\n")
+    server.database.delete_task(ids(server)[0])
+    assert main(["export", "--accept-gone", f"@{gone}"]) == ExitCode.COMPLETE
+    assert "1 newly gone from the server (1 as expected)" in capfd.readouterr().err
+    assert main(["export", "--accept-gone", "@nowhere"]) == ExitCode.USAGE
+    assert "--accept-gone: cannot read nowhere" in capfd.readouterr().err
+    assert main(["export", "--recount", "--reread"]) == ExitCode.USAGE
+    assert "give one of them" in capfd.readouterr().err
+
+
+def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    with writing(data):
+        assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert "the list was not kept in the dataset (" in said
+    root = open_snapshot(data).root
+    assert main(["scalars-saved", "--data", str(root)]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert "proof: the server's count of points, and its own summary of each series" in said
+    assert "the list was not kept in the dataset (" in said
+    assert open_snapshot(data).number == 1

@@ -1,5 +1,6 @@
 """Which tasks' scalars are all here: each doubt, and nothing listed that is not certain."""
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,7 +56,7 @@ def stored(home: "Home") -> list[StoredTask]:
 
 
 def again(home: "Home", **options: Any) -> CountedAgain:
-    return count_again(stored(home), **options)
+    return count_again(open_snapshot(home.folder), stored(home), **options)
 
 
 def ids(home: "Home") -> list[str]:
@@ -222,7 +223,7 @@ def test_groups_of_tasks_are_asked_together(home: "Home", monkeypatch: pytest.Mo
 
 
 def test_nothing_is_asked_about_nothing(home: "Home") -> None:
-    assert count_again([]).task_ids == ()
+    assert count_again(open_snapshot(home.folder), []).task_ids == ()
     for task in ids(home):
         home.database.continue_task(task)
     assert again(home).count("running") == 4
@@ -289,3 +290,76 @@ def test_only_the_folders_of_listed_tasks_are_hashed(take_home: TakeHome) -> Non
     prove(snapshot, [of[ids(home)[0]]])
     with pytest.raises(DatasetError, match="content changed"):
         prove(snapshot, tasks)
+
+
+# -- more than the count ---------------------------------------------------------------------------
+
+
+def report_over(home: "Home", task: str, at: int, value: float) -> None:
+    """Store a point as a partly refused batch does: the summary and the dates stay."""
+    point = {"metric": "loss", "variant": "train", "timestamp": 9}
+    points = [{**point, "iter": at, "value": value}, {**point, "iter": 77, "value": math.nan}]
+    home.database.report_partly(task, points)
+
+
+def test_an_overwritten_point_is_found_by_reading_alone(home: "Home") -> None:
+    task = ids(home)[1]
+    report_over(home, task, 1, 2.5)
+    assert list(again(home).task_ids) == ids(home)
+    told: list[str] = []
+    assert again(home, reread=True, notice=told.append).left_out == {task: "points differ"}
+    assert told == ["reading the points of 4 tasks takes about 4 requests"]
+
+
+def test_stored_points_that_the_summary_contradicts_are_not_listed(home: "Home") -> None:
+    """As they were stored after a batch that was refused in part; the count agrees."""
+    low, more, gone, _ = ids(home)
+    report_over(home, low, 1, -5.0)  # below the lowest value that was ever reported
+    report_over(home, more, 9, 2.0)
+    home.database.tasks[gone]["last_metrics"]["f" * 32] = {
+        "e" * 32: {"metric": "lost", "variant": "v", "count": 3}
+    }
+    assert again(home).left_out == {more: "count differs", gone: "summary differs"}
+    home.export(again="points")
+    assert again(home).left_out == {
+        **dict.fromkeys((low, more), "summary differs"),
+        gone: "not whole",
+    }
+    assert again(home, reread=True).left_out == {gone: "not whole"}
+
+
+def test_an_overwritten_extreme_is_no_contradiction(take_home: TakeHome) -> None:
+    """The summary keeps the lowest value, whose iteration has another value since."""
+    home = take_home(history(1))
+    (task,) = ids(home)
+    home.database.report(task, [{"metric": "loss", "variant": "train", "iter": 2, "value": 2.5}])
+    home.export()
+    assert list(again(home).task_ids) == [task]
+
+
+def test_a_loss_that_left_the_count_as_it_was_is_found(home: "Home") -> None:
+    """The server lost a point, and another one came that moved no date."""
+    task = ids(home)[0]
+    home.database.lose(task, lambda metric, _, at: metric != "loss" or at != 1)
+    report_over(home, task, 5, 1.5)
+    assert again(home, reread=True).left_out == {task: "points differ"}
+
+
+def test_a_task_without_points_and_summary_that_counts_iterations_is_not_listed(
+    take_home: TakeHome,
+) -> None:
+    home = take_home(history(2))
+    odd, plain = ids(home)
+    for task, iteration in ((odd, 100), (plain, 0)):
+        home.database.lose(task)
+        home.database.edit(task, last_metrics={}, last_iteration=iteration)
+    home.export()
+    assert again(home).left_out == {odd: "summary differs"}
+
+
+def test_what_has_no_summary_is_said(take_home: TakeHome) -> None:
+    home = take_home(history(2))
+    home.database.edit(ids(home)[0], last_metrics={})
+    home.export()
+    found = again(home)
+    assert (len(found.task_ids), found.without_summary) == (2, 1)
