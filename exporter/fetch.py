@@ -174,15 +174,20 @@ def _fetch(
         read = fetch_scalars(api, planned.task.task_id, planned.metrics.wanted, buffer)
     except RefusedError as error:
         buffer.discard()
-        return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", str(error), at)
+        why = _together(str(error), planned.doubt)
+        return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", why, at)
     except (ServerError, CeilingError):
         buffer.discard()
         raise
-    reason = read.reason or details.missing
+    reason = _together(read.reason, planned.doubt) or details.missing
     state: State = "complete" if reason is None else "partial"
     points = buffer.finish()
     against = _contradiction(api, planned, details, points) if reason is None else None
     return FetchedTask(planned, details, read, points, state, reason, at, against)
+
+
+def _together(*reasons: str | None) -> str | None:
+    return "; ".join(filter(None, reasons)) or None
 
 
 def _contradiction(

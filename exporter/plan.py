@@ -48,6 +48,8 @@ class AskedTask:
     metrics: MetricFilter = EVERY_METRIC
     selected: bool = True
     """False: the dataset holds it, and no selection lists it any more."""
+    doubt: str | None = None
+    """Why these may not be all the metrics that were meant; None when they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,8 @@ class PlannedTask:
     """Nothing that the listing says of it has changed."""
     is_quiet: bool = False
     """By its dates no point of it can have changed."""
+    doubt: str | None = None
+    """Why these may not be all the metrics that were meant: it stays partial."""
 
     @property
     def is_new(self) -> bool:
@@ -138,7 +142,8 @@ def _planned(one: AskedTask, stored: KnownTask | None, fingerprint: str) -> Plan
     metrics = one.metrics
     if stored is not None:
         metrics = metrics.merged(MetricFilter.read(stored.metric_filter))
-    return PlannedTask(one.task, fingerprint, metrics, stored, selected=one.selected)
+    doubt = None if metrics.wanted is None else one.doubt
+    return PlannedTask(one.task, fingerprint, metrics, stored, selected=one.selected, doubt=doubt)
 
 
 def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
@@ -146,7 +151,7 @@ def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
     stored = planned.known
     assert stored is not None
     settled = ("complete", "lost") if accept_loss else ("complete", "lost", "shrunk")
-    is_whole = stored.state in settled
+    is_whole = stored.state in settled and planned.doubt is None
     return is_whole and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
 
 

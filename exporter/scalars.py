@@ -139,6 +139,36 @@ def count_scalars(api: Api, task_id: str, wanted: Sequence[MetricChoice] | None)
     return sum(ask_page(api, task_id, part, None, 0).total or 0 for part in parts)
 
 
+def scan_series(api: Api, task_id: str) -> tuple[dict[str, set[str]], str | None]:
+    """Name all series of a task by reading all its points, where the server cannot list them.
+
+    Returns:
+        The variants by metric, and why some may be missing: None when none is.
+
+    Raises:
+        RefusedError, ServerError: as ``fetch_scalars`` does.
+    """
+    names = _Names()
+    read = fetch_scalars(api, task_id, None, names)
+    return names.series, read.reason
+
+
+class _Names:
+    """Takes points for the names of their series."""
+
+    def __init__(self) -> None:
+        self.series: dict[str, set[str]] = {}
+
+    def add(self, points: pa.Table) -> None:
+        """Take the names on a page; they stay when the task is read again."""
+        pairs = points.select(["metric", "variant"]).group_by(["metric", "variant"]).aggregate([])
+        for row in pairs.to_pylist():
+            self.series.setdefault(row["metric"], set()).add(row["variant"])
+
+    def discard(self) -> None:
+        """Keep the names: they are the task's."""
+
+
 def _is_final(reading: _Reading, result: ScalarsRead) -> bool:
     """Whether reading a task again would bring no more of it."""
     tally = reading.tally

@@ -17,6 +17,7 @@ from clearml_snapshot.exporter.names import read_names
 from clearml_snapshot.exporter.plan import AskedTask, KnownTask
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.report import Problem
+from clearml_snapshot.exporter.scalars import scan_series
 from clearml_snapshot.exporter.selection import Remembered, Selection, wanted_metrics, whole_ids
 from clearml_snapshot.exporter.series import list_series
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -25,6 +26,9 @@ from clearml_snapshot.exporter.vanished import judge
 
 _UNFINISHED: Final = ("partial", "failed", "unread")
 """States of stored tasks that every run tries again."""
+
+NOT_LISTED: Final = "not all its metrics are known"
+"""What a reason says of a task whose metrics could not be listed for a choice of them."""
 
 
 @dataclass
@@ -47,6 +51,8 @@ class Survey:
     """Those of them that were to be deleted."""
     covers_remembered: bool = False
     """All that the dataset remembers was listed, so no warning about it is missing."""
+    doubts: dict[str, str] = field(default_factory=dict)
+    """Tasks of which not all metrics that are meant may be known, and why."""
     is_incomplete: bool = False
     """A selection could not be listed: who is absent is not known."""
 
@@ -135,7 +141,7 @@ class Surveyor:
         for task, metrics in zip(listing.tasks, asked, strict=True):
             before = survey.asked.get(task.task_id)
             together = metrics if before is None else metrics.merged(before.metrics)
-            self._ask(survey, AskedTask(task, together))
+            self._ask(survey, AskedTask(task, together, doubt=survey.doubts.get(task.task_id)))
 
     def _listing(self, survey: Survey, selection: Selection, *, is_new: bool) -> Listing:
         resolved = self._resolved(survey, selection, is_new=is_new)
@@ -164,8 +170,9 @@ class Surveyor:
         refused: dict[str, RefusedError] = {}
         series = list_series(self.api, list(others), refused)
         for task_id, error in refused.items():
-            reason = f"asked only for the metrics of the other tasks: {error}"
-            survey.problems.append(Problem(task_id, others[task_id].name, "partial", reason))
+            doubt = self._scan(task_id, series, error)
+            if doubt is not None:
+                survey.doubts[task_id] = doubt
         if others:
             for metric, variants in stored_series(self.snapshot, answered).items():
                 series.setdefault(metric, set()).update(variants)
@@ -174,9 +181,20 @@ class Surveyor:
         asked = {
             **dict.fromkeys(answered, MetricFilter((), question)),
             **dict.fromkeys(others, MetricFilter(wanted, question)),
-            **dict.fromkeys(refused, MetricFilter(wanted)),
+            **{one: MetricFilter(wanted) for one in others if one in survey.doubts},
         }
         return [asked[task.task_id] for task in tasks]
+
+    def _scan(self, task_id: str, series: dict[str, set[str]], error: RefusedError) -> str | None:
+        """Add the series of a task whose metrics the server cannot list; give what is in doubt."""
+        self.progress.note(f"{error}; they are taken from all its points")
+        try:
+            names, reason = scan_series(self.api, task_id)
+        except RefusedError as refusal:
+            return f"{NOT_LISTED}: {refusal}"
+        for metric, variants in names.items():
+            series.setdefault(metric, set()).update(variants)
+        return None if reason is None else f"{NOT_LISTED}: {reason}"
 
     def _has_answered(self, task: Task, question: frozenset[str]) -> bool:
         stored = self.known.get(task.task_id)
@@ -252,13 +270,23 @@ class Surveyor:
             stored = self.known[task.task_id]
             is_selected = stored.selected is not False if selected is None else selected
             metrics = MetricFilter.read(stored.metric_filter)
-            self._ask(survey, AskedTask(task, metrics, is_selected))
+            self._ask(survey, AskedTask(task, metrics, is_selected, _stored_doubt(stored)))
         return found
 
 
 def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:
     """Whether a listing of these selections lists all tasks of one; ``--all`` lists no hidden."""
     return one in selections or (Selection() in selections and not one.filter.hidden)
+
+
+def _stored_doubt(stored: KnownTask) -> str | None:
+    """Give why a task may have more metrics than it was read for; only listing them ends that."""
+    _, found, rest = (stored.reason or "").partition(NOT_LISTED)
+    if found:
+        return found + rest.partition("; ")[0]
+    metrics = MetricFilter.read(stored.metric_filter)
+    is_open = stored.state == "unread" and metrics.wanted is not None and not metrics.asked
+    return f"{NOT_LISTED}: an export has to ask for them again" if is_open else None
 
 
 def _is_of(stored: KnownTask, host: str) -> bool:

@@ -37,7 +37,7 @@ def test_a_server_that_ignores_metrics_is_called_too_old(
     with pytest.raises(ServerError, match=rf"too old: ClearML {versions[1]} \(API {versions[0]}\)"):
         home.export(Selection(metrics=("acc",)))
     assert {name for name, _ in home.server.requests} == {"auth.login"}
-    assert not (home.folder / "current").exists()
+    assert not home.rows("scalars")
     assert ServerError.exit_code == ExitCode.SERVER
 
 
@@ -57,7 +57,7 @@ def test_a_server_that_cannot_list_metrics_stores_no_others(take_home: TakeHome)
     home = take_home(small(), versions=("2.27", "1.13.1"))
     with pytest.raises(RefusedError, match=r"too old to list the metrics .* ClearML 1\.14"):
         home.export(Selection(metrics=("acc",)))
-    assert not (home.folder / "current").exists()
+    assert not home.rows("scalars")
     assert home.export().exit_code == 0
     home.check()
     home.folder = home.folder.with_name("newer")
