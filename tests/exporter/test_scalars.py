@@ -164,8 +164,8 @@ def test_more_metrics_than_the_server_lists_are_all_read(take_home: TakeHome) ->
     # Not all of them are at the same iteration, so their points name them.
     database = Database()
     task = database.add_task("wide", "project")
-    batch = [scalar(f"m{at:05d}", 5) for at in range(12_000)]
-    database.report(task, [*batch, *(scalar(f"m{at:05d}", at) for at in range(9_000, 12_000))])
+    batch = [scalar(f"m{at:05d}", 5) for at in range(10_300)]
+    database.report(task, [*batch, *(scalar(f"m{at:05d}", at) for at in range(9_900, 10_300))])
     home = take_home(database)
     assert home.export().exit_code == 0
     home.check()
