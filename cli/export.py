@@ -267,8 +267,8 @@ def _told(data: Path) -> Iterator[None]:
         # Arrow's errors have their reason in the text only.
         reason = error.strerror or str(error).splitlines()[0]
         raise SnapshotError(
-            f"cannot write {error.filename or data}: {reason}; what is committed stays, make room "
-            "(or give another folder with --data) and run it again"
+            f"cannot write {error.filename or data}: {reason}; what is stored stays; make room "
+            "(or give another folder with --data) and run it again to go on"
         ) from error
 
 

@@ -176,7 +176,7 @@ def _fetch(
         buffer.discard()
         why = _together(str(error), planned.doubt)
         return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", why, at)
-    except (ServerError, CeilingError):
+    except (ServerError, CeilingError, OSError):
         buffer.discard()
         raise
     reason = _together(read.reason, planned.doubt) or details.missing

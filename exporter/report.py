@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from clearml_snapshot.exporter.errors import ExitCode
 
-Result = Literal["complete", "partial", "ceiling", "interrupted", "server lost"]
+Result = Literal["complete", "partial", "ceiling", "interrupted", "server lost", "disk full"]
 
 
 @dataclass(frozen=True, slots=True)

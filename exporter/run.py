@@ -11,8 +11,8 @@ from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_
 from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
 from clearml_snapshot.exporter.failed_run import WHILE_WRITING, Attempt, commit_row
 from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
-from clearml_snapshot.exporter.interrupt import first_interrupt
-from clearml_snapshot.exporter.known import stored_reports
+from clearml_snapshot.exporter.interrupt import Interrupt, first_interrupt
+from clearml_snapshot.exporter.known import known_tasks, stored_reports
 from clearml_snapshot.exporter.pace import StoppedError
 from clearml_snapshot.exporter.plan import Plan
 from clearml_snapshot.exporter.progress import Progress
@@ -24,6 +24,7 @@ from clearml_snapshot.exporter.server_moved import follow_server, server_record
 from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
 from clearml_snapshot.exporter.store.digest import StoredDigests
 from clearml_snapshot.exporter.store.overlap import StoredPoints
+from clearml_snapshot.exporter.store.reserve import is_full_disk
 from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 from clearml_snapshot.exporter.store.writer import Stage
@@ -167,34 +168,77 @@ def _export(run: Run) -> ExportReport:
     return make_report(run, result)
 
 
-def _fetch_and_commit(run: Run) -> tuple[Result, ServerError | None]:
-    """Read the plan's tasks and commit them; whatever ends this early, what is whole is kept."""
-    result: Result = "complete"
-    lost = None
+_Lost = ServerError | OSError | None
+
+
+def _fetch_and_commit(run: Run) -> tuple[Result, _Lost]:
+    """Read the plan's tasks and commit them; whatever ends this early, what is complete is kept."""
     survey = run.agenda.survey
     run.taker.mark_gone(run.stage, survey.gone, run.agenda.begun, survey.gone_expected)
     with first_interrupt(run.server.api.stop) as interrupt:
+        result, lost = _fetch_to_an_end(run, interrupt)
         try:
-            _fetch(run)
-        except StoppedError:
-            if not interrupt.came:
-                raise
-            result = "interrupted"
-            run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
-        except CeilingError as ceiling:
-            result = "ceiling"
-            run.progress.note(f"{ceiling}; committing what is whole")
-        except ServerError as error:
-            result, lost = "server lost", error
-        run.mark_unread(run.stage)
-        if lost is not None and _has_nothing(run):
-            with suppress(*WHILE_WRITING):
-                _commit_row(run, result, lost)
-            return result, lost
-        if result == "complete" and (run.problems or run.warnings):
-            result = "partial"
-        _commit(run, result, error=lost)
+            if not run.is_torn:
+                result = _commit_all(run, result, lost)
+        except OSError as error:
+            result, lost, run.is_torn = "disk full", _full_disk(error), True
+        if run.is_torn and lost is not None:
+            _commit_names(run, lost)
     return result, lost
+
+
+def _fetch_to_an_end(run: Run, interrupt: Interrupt) -> tuple[Result, _Lost]:
+    """Read the plan's tasks; tells what ended it, and the error that is to be raised."""
+    try:
+        _fetch(run)
+    except StoppedError:
+        if not interrupt.came:
+            raise
+        run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
+        return "interrupted", None
+    except CeilingError as ceiling:
+        run.progress.note(f"{ceiling}; committing what is whole")
+        return "ceiling", None
+    except ServerError as error:
+        return "server lost", error
+    except OSError as error:
+        run.dataset.use_reserve()
+        return "disk full", _full_disk(error)
+    return "complete", None
+
+
+def _commit_all(run: Run, result: Result, lost: _Lost) -> Result:
+    """Commit what was read; tells how the run ended."""
+    run.mark_unread(run.stage)
+    if lost is not None and _has_nothing(run):
+        with suppress(*WHILE_WRITING):
+            _commit_row(run, result, lost)
+        return result
+    if result == "complete" and (run.problems or run.warnings):
+        result = "partial"
+    _commit(run, result, error=lost)
+    return result
+
+
+def _full_disk(error: OSError) -> OSError:
+    """Give back the error of a full disk; any other one ends the run at once."""
+    if not is_full_disk(error):
+        raise error
+    return error
+
+
+def _commit_names(run: Run, error: Exception) -> None:
+    """Commit what a full disk has room for once nothing is staged: what there was to be read.
+
+    So the next export, without a filter, goes on from here.
+    """
+    run.dataset.clear_stages()
+    known = known_tasks(run.dataset.snapshot)
+    run.taker.start_over({task_id: task.state for task_id, task in known.items()})
+    stage = run.dataset.new_stage()
+    run.mark_unread(stage)
+    with suppress(OSError):  # not even that: the error is told, and the last checkpoint stays
+        _commit(run, "disk full", stage, error)
 
 
 def _has_nothing(run: Run) -> bool:
@@ -253,7 +297,7 @@ def _commit_row(run: Run, result: str, error: Exception) -> None:
 def _commit(
     run: Run, result: str, stage: Stage | None = None, error: Exception | None = None
 ) -> None:
-    is_checkpoint = result == "running"
+    is_checkpoint, run.is_torn = result == "running", True
     run.dataset.commit(
         stage or run.stage,
         server=server_record(run.server, run.dataset.snapshot),
@@ -265,3 +309,4 @@ def _commit(
         spare=run.spared,
         compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
     )
+    run.is_torn = False

@@ -32,6 +32,8 @@ class Run:
     """Collects what comes until the next commit."""
     clock: float
     attempt: Attempt
+    is_torn: bool = False
+    """A commit began and did not end: what was staged for it is lost."""
 
     @property
     def problems(self) -> list[Problem]:

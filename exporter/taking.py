@@ -1,6 +1,6 @@
 """What came of a task becomes its rows, and is counted."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -66,6 +66,8 @@ class Taker:
     _doubts: list[str] = field(default_factory=list)
     """What is given up without a proof that it may be, one sentence per task."""
     _has_marked_unread: bool = False
+    _has_row: Set[str] = frozenset()
+    """Tasks of the plan that have a row by this run, after ``start_over``."""
 
     def take(self, stage: Stage, one: FetchedTask) -> None:
         """Take one task that was read."""
@@ -156,8 +158,19 @@ class Taker:
             return
         self._has_marked_unread = True
         for one in self.left_of(planned):
-            if one.known is None:
+            if one.known is None and one.task.task_id not in self._has_row:
                 stage.add(self._unread_row(one, now))
+
+    def start_over(self, states: Mapping[str, str]) -> None:
+        """Forget what was taken and could not be committed.
+
+        Args:
+            states: the tasks that are stored now, each with its state.
+        """
+        self.taken &= {task_id for task_id, state in states.items() if state != "unread"}
+        self.problems = [one for one in self.problems if one.task_id in self.taken]
+        self.counts = Counts(new=len(self.taken))
+        self._has_row, self._has_marked_unread = states.keys(), False
 
     def _unread_row(self, planned: PlannedTask, now: datetime) -> dict[str, Any]:
         return {

@@ -1,5 +1,6 @@
 """Build the next snapshot's folder out of the last one and a stage."""
 
+import errno
 import json
 import shutil
 from collections import Counter
@@ -12,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -179,7 +181,7 @@ class Build:
         points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
         if points:
             (self._root / "series").mkdir(exist_ok=True)
-            for entry in write_series(points, claims, self._next_series, spill=spill):
+            for entry in _told(write_series(points, claims, self._next_series, spill=spill)):
                 path = Path(entry.path).relative_to(self._root).as_posix()
                 self._files.append(replace(entry, path=path))
 
@@ -289,6 +291,16 @@ def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]
         "series": points,
         "scalars": points,
     }
+
+
+def _told(written: Iterator[FileEntry]) -> Iterator[FileEntry]:
+    """Make a full disk of what DuckDB says of one: it spills no more than there was room for."""
+    try:
+        yield from written
+    except (duckdb.Error, pa.ArrowException) as error:
+        if any(words in str(error) for words in ("No space left", "max_temp_directory_size")):
+            raise OSError(errno.ENOSPC, "No space left on device") from error
+        raise
 
 
 def build(

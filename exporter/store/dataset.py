@@ -1,6 +1,5 @@
 """Writing side of a dataset: make it, lock it, commit to it, prune it."""
 
-import errno
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.reserve import Reserve, is_full_disk
 from clearml_snapshot.exporter.store.retention import DEFAULT, Retention, kept
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
@@ -31,8 +31,6 @@ from clearml_snapshot.exporter.store.snapshots import (
     unread,
 )
 from clearml_snapshot.exporter.store.writer import Stage
-
-_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 
 _README: Final = """\
 # A ClearML dataset
@@ -170,6 +168,7 @@ class Dataset:
         self._snapshot = None if folder is None else read_snapshot(folder)
         self._stages = count(1)
         self._removed: list[int] = []
+        self._reserve = Reserve(layout.staging(data) / "reserve")
         self._clean()
         if self._snapshot is not None and not layout.current_link(data).is_dir():
             self._point_to(self._snapshot.number)  # a copy without its symlink
@@ -203,8 +202,13 @@ class Dataset:
         return tuple(sorted(self._removed))
 
     def new_stage(self) -> Stage:
-        """Start to collect tasks for a commit."""
+        """Start to collect tasks for a commit; from now on there is room kept for that."""
+        self._reserve.take()
         return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}")
+
+    def use_reserve(self) -> None:
+        """Let what is still to be written have the room that was kept for it."""
+        self._reserve.give_back()
 
     def clear_stages(self) -> None:
         """Delete what was collected and not committed: a full disk needs the room."""
@@ -244,6 +248,7 @@ class Dataset:
             DatasetError: the last snapshot cannot be read.
             OSError: the disk is full, or refuses.
         """
+        self._reserve.give_back()
         number = 1 if self._snapshot is None else self._snapshot.number + 1
         rule = None if self._snapshot is None else self._snapshot.keep
         rule = rule if keep is None else keep.text
@@ -326,7 +331,7 @@ class Dataset:
         try:
             rebuild(folder, snapshot, number, layout.staging(self._data) / "compact")
         except OSError as error:
-            if error.errno not in _FULL_DISK:
+            if not is_full_disk(error):
                 raise
             return snapshot  # it is whole; the next export finds more room, or has an error to tell
         compacted = self._publish(folder, number)

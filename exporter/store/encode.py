@@ -195,7 +195,11 @@ class PartWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._writer.close()
+        try:
+            self._writer.close()
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
         if kind is not None:
             self._path.unlink(missing_ok=True)
 

@@ -171,7 +171,11 @@ EXPORTS: Final = _columns(
     ("points", _number("points"), "points fetched"),
     ("requests", _number("requests"), "requests sent"),
     ("bytes", _number("bytes"), "bytes received, as they came over the wire"),
-    ("result", _TEXT, "running, complete, partial, ceiling, interrupted, server lost, failed"),
+    (
+        "result",
+        _TEXT,
+        "running, complete, partial, ceiling, interrupted, server lost, disk full, failed",
+    ),
     ("tool_version", _TEXT, "of clearml-snapshot"),
     ("tasks_refreshed", _number("tasks"), "tasks of which only the metadata was read again"),
     ("tasks_gone", _number("tasks"), "tasks newly gone from the server"),

@@ -132,9 +132,10 @@ class Stage:
         """
         settled = self._take_rows(task_row, hyperparams)
         if claims is not None and claims.num_rows:
-            self._take_claims(claims)
+            self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
         if points is not None:
             self._take_points(points, settled)
+        self._write_if_large()
 
     def refresh(
         self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]] | None
@@ -155,6 +156,7 @@ class Stage:
         self.refreshed[task_id] = Place(task_row.get("project_id"), settled)
         if hyperparams is None:
             self.params_kept.add(task_id)
+        self._write_if_large()
 
     def _take_rows(
         self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]]
@@ -170,17 +172,20 @@ class Stage:
             self._rows["hyperparams", settled].add({**row, "task_id": task_id})
         return settled
 
-    def _take_claims(self, claims: pa.Table) -> None:
-        self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
-        rows = sum(held.num_rows for held in self._claims)
-        if rows >= CLAIM_ROWS or len(self._claims) >= CLAIM_TABLES:
+    def _write_if_large(self) -> None:
+        """Write what is large by now; all of a task is held, so a full disk does not tear it."""
+        self._points.flush_if_large()
+        for rows in self._rows.values():
+            rows.write_if_large()
+        n_claims = sum(held.num_rows for held in self._claims)
+        if n_claims >= CLAIM_ROWS or len(self._claims) >= CLAIM_TABLES:
             self._write_claims()
 
     def _take_points(self, points: TaskPoints, settled: bool) -> None:
         place = Place(points.project_id, settled)
         self.files += [StagedFile(entry, place) for entry in points.files]
         self.points += points.rows
-        self._points.add(place, points.rest)
+        self._points.hold(place, points.rest)
 
     def seal(self) -> list[Path]:
         """Write everything still held; returns Parquet files with the server's claims."""
@@ -208,13 +213,25 @@ class HeldPoints:
         self._held = 0
         self._files: list[StagedFile] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
-        self._flushing: Future[list[StagedFile]] | None = None
+        self._flushing: tuple[Future[None], dict[Place, list[pa.Table]]] | None = None
 
     def add(self, place: Place, points: pa.Table) -> None:
-        """Take points that are conform already."""
+        """Take points that are conform already, and write what is held when that is much."""
+        self.hold(place, points)
+        self.flush_if_large()
+
+    def hold(self, place: Place, points: pa.Table) -> None:
+        """Take points that are conform already, in memory."""
         if points.num_rows:
             self._tables.setdefault(place, []).append(points)
             self._held += points.num_rows
+
+    def flush_if_large(self) -> None:
+        """Begin to write what is held when that is much.
+
+        Raises:
+            OSError: what was held before could not be written; it is held again.
+        """
         if self._held >= self._flush_rows:
             self._flush()
 
@@ -222,13 +239,21 @@ class HeldPoints:
         """Write what is held in memory, one part file a place, while the caller goes on."""
         self._finish_flush()
         held, self._tables, self._held = self._tables, {}, 0
-        self._flushing = self._writer.submit(_spill_each, self._directory, held)
+        writing = self._writer.submit(_spill_each, self._directory, held, self._files)
+        self._flushing = writing, held
 
     def _finish_flush(self) -> None:
         """Wait until nothing is being written; at most one flush holds its rows in memory."""
-        if self._flushing is not None:
-            flushing, self._flushing = self._flushing, None
-            self._files += flushing.result()
+        if self._flushing is None:
+            return
+        (writing, held), self._flushing = self._flushing, None
+        try:
+            writing.result()
+        except OSError:  # the disk is full: once there is room, it is written after all
+            for place, tables in held.items():
+                self._tables.setdefault(place, []).extend(tables)
+                self._held += sum(table.num_rows for table in tables)
+            raise
 
     def finish(self) -> list[StagedFile]:
         """Write everything still held; returns all files."""
@@ -256,6 +281,8 @@ class _Rows:
         self._dicts.append(row)
         if len(self._dicts) >= DICT_ROWS:
             self._to_arrow()
+
+    def write_if_large(self) -> None:
         if self._bytes >= ROWS_BYTES:
             self.write()
 
@@ -270,9 +297,9 @@ class _Rows:
             self._to_arrow()
         if self._tables:
             rows = pa.concat_tables(self._tables)
+            entry = write_sorted(staged_path(self._stage.directory), self._table, rows)
             self._tables.clear()
             self._bytes = 0
-            entry = write_sorted(staged_path(self._stage.directory), self._table, rows)
             self._stage.files.append(StagedFile(entry, self._place))
 
 
@@ -339,15 +366,15 @@ def staged_path(directory: Path) -> Path:
     return directory / f"run-{next(_sequence):06d}.parquet"
 
 
-def _spill_each(directory: Path, held: dict[Place, list[pa.Table]]) -> list[StagedFile]:
-    """Write one part file a place; what is written leaves the memory."""
-    files = []
+def _spill_each(
+    directory: Path, held: dict[Place, list[pa.Table]], files: list[StagedFile]
+) -> None:
+    """Write one part file per place; what is written leaves the memory, and only that."""
     while held:
-        place, tables = held.popitem()
-        files.append(StagedFile(spill(directory, pa.concat_tables(tables)), place))
-        tables.clear()
+        place = next(reversed(held))
+        files.append(StagedFile(spill(directory, pa.concat_tables(held[place])), place))
+        del held[place]
     pa.default_memory_pool().release_unused()
-    return files
 
 
 def spill(directory: Path, rows: pa.Table) -> FileEntry:

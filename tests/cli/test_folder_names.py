@@ -50,7 +50,7 @@ def test_every_command_reads_the_folder_that_it_is_given(
     folder = str(here / "data")
     top = ["query", "max", "--variant", "variant 0", "--format", "text", "--data"]
     assert run(*top, folder, cwd=tmp_path) == "900.5\n"
-    assert "whole: " in run("verify", "--", folder, cwd=tmp_path)
+    assert "content id: " in run("verify", "--", folder, cwd=tmp_path)
     assert json.loads(run("status", "--format", "json"))["tasks"] == 6
     counts = "SELECT count(*), count(DISTINCT project_id) FROM scalars"
     assert run("sql", counts, "--format", "csv").splitlines()[1] == "241,2"
@@ -62,10 +62,10 @@ def test_every_command_reads_the_folder_that_it_is_given(
     run("pack", "-o", "some.zip")
     run("unpack", "some.zip", "-o", "some")
     for place in ("some.zip", "some"):
-        assert "whole: " in run("verify", place)
+        assert "content id: " in run("verify", place)
         assert run(*top, place) == "900.5\n"
     run("merge", "some", "data", "-o", "both", "-q")
-    assert "whole: " in run("verify", "both")
+    assert "content id: " in run("verify", "both")
     assert run(*top, "both") == "900.5\n"
     run("query", "max", "-o", "answer.parquet", "-q")
     refused = run_here("query", "max", "-o", "answer.duckdb", cwd=here)

@@ -185,7 +185,7 @@ def test_a_full_disk_leaves_a_row_where_there_is_room_for_it(
     with pytest.raises(OSError, match="No space left"):
         home.export(all_tasks=False)
     row = rows(home)[-1]
-    assert (row["result"], row["error"]) == ("failed", "cannot write: No space left on device")
+    assert (row["result"], row["error"]) == ("disk full", "cannot write: No space left on device")
     assert contents(open_snapshot(home.folder)) == contents(before)
     assert home.export(all_tasks=False).exit_code == 0
     home.check()

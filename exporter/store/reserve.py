@@ -1,0 +1,48 @@
+"""Room that is kept free while an export reads, so that a full disk does not cost what is read."""
+
+import errno
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+_FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
+_IN_WORDS: Final = tuple(f"[errno {number}]" for number in _FULL_DISK)
+_MOST: Final = 32 * 2**20
+"""Bytes: a commit writes the points in memory (800,000 at most, 4 to 7 bytes each), the rows of its
+tasks and its series; files that are staged are renamed."""
+_SHARE: Final = 4
+"""Of the free room no more than one of so many parts."""
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether an error says that the disk, or the user's share of it, is full."""
+    return error.errno in _FULL_DISK or any(words in str(error).lower() for words in _IN_WORDS)
+
+
+class Reserve:
+    """A file of which nothing is needed but its size.
+
+    Args:
+        path: where, on the disk that may become full.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def take(self) -> None:
+        """Keep the room, where the system can do so at once."""
+        if self._path.exists() or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            size = min(_MOST, shutil.disk_usage(self._path.parent).free // _SHARE)
+            with self._path.open("wb") as stream:
+                os.posix_fallocate(stream.fileno(), 0, max(size, 1))
+        except OSError:  # full already, or a drive that cannot: then there is none
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Let others have the room."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
