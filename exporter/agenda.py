@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from clearml_snapshot.exporter.api import Api, Identity, Limits
+from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.fetch import MOST_DETAILS
 from clearml_snapshot.exporter.known import known_tasks, remembered_selections
+from clearml_snapshot.exporter.login import Identity
 from clearml_snapshot.exporter.plan import Again, KnownTask, Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.scalars import pages_of

@@ -36,7 +36,14 @@ from clearml_snapshot.exporter.failures import (
     message,
     speaks_it,
 )
-from clearml_snapshot.exporter.login import check_login, token_claims
+from clearml_snapshot.exporter.login import (
+    Identity,
+    check_login,
+    read_identity,
+    refuse_too_old,
+    token_claims,
+    without_secrets,
+)
 from clearml_snapshot.exporter.pace import Pace
 from clearml_snapshot.exporter.route import find_route
 from clearml_snapshot.exporter.streaks import Streaks
@@ -73,9 +80,6 @@ _RENEW_BEFORE: Final = 300.0
 _PROBE: Final = 5.0
 """Seconds that a seemingly dead server gets for a last question."""
 _PROBES: Final = 3
-_OLDEST: Final = (2, 16)
-"""The API version (ClearML 1.2) since which points are paged by iteration and a request's metrics,
-its count and the scroll of a listing are heeded; older servers ignore all of them in silence."""
 
 
 @dataclass(frozen=True)
@@ -94,18 +98,6 @@ class Limits:
     """From the making of the Api to its last request's end."""
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who is logged in where, out of the token."""
-
-    user_id: str
-    user_name: str
-    company_id: str
-    company_name: str
-    server_version: str
-    api_version: str
-
-
 class Api:
     """One server, for any number of threads; ``login`` comes first."""
 
@@ -117,8 +109,8 @@ class Api:
     ) -> None:
         self.host = configuration.api_host
         self.web_host = configuration.web_host
-        self._route = find_route(configuration)
-        self._wire = Wire(self._route, configuration.verify)
+        self.route = find_route(configuration)
+        self._wire = Wire(self.route, configuration.verify)
         self.traffic = self._wire.traffic
         self._configuration = configuration
         self._limits = limits or Limits()
@@ -147,22 +139,9 @@ class Api:
         self._last_success = time.monotonic()
         self._token = None
         claims = self._renew(None)
-        identity = claims.get("identity") or {}
         self._version = str(claims.get("api_version") or "2.23")
-        if self.version < _OLDEST:
-            raise ServerError(
-                f"{self.host} is too old: ClearML {claims.get('server_version') or 'unknown'} (API "
-                f"{self._version}) ignores what this tool asks for; ClearML 1.2 (API 2.16) or "
-                "newer is needed"
-            )
-        return Identity(
-            user_id=str(identity.get("user") or ""),
-            user_name=str(identity.get("user_name") or ""),
-            company_id=str(identity.get("company") or ""),
-            company_name=str(identity.get("company_name") or ""),
-            server_version=str(claims.get("server_version") or "unknown"),
-            api_version=self._version,
-        )
+        refuse_too_old(self.host, claims, self.version)
+        return read_identity(claims, self._version)
 
     def call(
         self,
@@ -224,9 +203,8 @@ class Api:
         status, body = self._post(f"/v{self._version}/{endpoint}", data, Bearer(token))
         if status == 401:
             self._renew(token)
-            raise failure(self._route, endpoint, status, body)
         if status != 200:
-            raise failure(self._route, endpoint, status, body)
+            raise failure(self.route, endpoint, status, body)
         try:
             return decode(body)
         except DamagedBodyError as error:
@@ -251,16 +229,16 @@ class Api:
         if status == 401:
             raise LoginError(
                 f"{self.host} refused the login ({message(body) or looks_like(body)}); "
-                f"{check_login(self._configuration, self._route)}"
+                f"{check_login(self._configuration, self.route)}"
             )
         if status != 200:
-            raise failure(self._route, "auth.login", status, body, login=True)
+            raise failure(self.route, "auth.login", status, body, login=True)
         try:
             token = decode_data(body)["token"]
             claims = token_claims(token)
         except (DamagedBodyError, KeyError, TypeError, ValueError):
             raise TryAgainError(
-                f"the login was answered with {looks_like(body)}; {is_it_the_api(self._route)}",
+                f"the login was answered with {looks_like(body)}; {is_it_the_api(self.route)}",
                 wrong_address=True,
             ) from None
         self._token = token
@@ -279,10 +257,14 @@ class Api:
             grace = max(grace, min(_PROBE, self._limits.timeout))
         allowed = max(min(self._limits.timeout, self._dead_at() - time.monotonic()), grace)
         try:
-            return self._wire.post(path, data, auth, max(min(allowed, self._pace.left), 0.001))
+            allowed = max(min(allowed, self._pace.left), 0.001)
+            status, body = self._wire.post(path, data, auth, allowed)
         except TryAgainError:
             self._pace.check()
             raise
+        if status == 200:
+            return status, body
+        return status, without_secrets(body, self._configuration, self._token)
 
     def _until_done(
         self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES, endpoint: str = ""
@@ -299,13 +281,13 @@ class Api:
 
         def wait(state: tenacity.RetryCallState) -> float:
             self.traffic.add(retries=1)
-            self._pace.pause(_failed_with(state).after)
             return backoff(state)
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(TryAgainError),
             stop=lambda state: self._should_stop(state, begun, most_tries, endpoint),
             wait=wait,
+            before_sleep=self._heed_pause,
             sleep=self._pace.sleep,
             reraise=True,
         )
@@ -316,6 +298,12 @@ class Api:
         self._last_success = time.monotonic()
         self._ever_succeeded = True
         return done
+
+    def _heed_pause(self, state: tenacity.RetryCallState) -> None:
+        """Hold all threads for as long as the server asked."""
+        after = _failed_with(state).after
+        if self._pace.pause(after):
+            self._notice(f"{self.host} asks for a pause of {after:.0f} s (Retry-After)")
 
     def _should_stop(
         self, state: tenacity.RetryCallState, begun: float, most: int, endpoint: str
@@ -348,7 +336,7 @@ class Api:
             return self._refused(error, endpoint)
         silent = time.monotonic() - self._last_success
         if error.was_dropped and not self._ever_succeeded:
-            return ServerError(f"{self.host}: {error}; {speaks_it(self._route)}")
+            return ServerError(f"{self.host}: {error}; {speaks_it(self.route)}")
         return ServerError(
             f"{self.host} is not answering: {error}; gave up after {silent:.0f} s without "
             "a success (--give-up-after); what is committed stays, run it again later"

@@ -1,9 +1,56 @@
 """What a token says of itself, and which settings to look at when a login is refused."""
 
-from typing import Any
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from clearml_snapshot.exporter.configuration import DEFAULT, ServerConfiguration
+from clearml_snapshot.exporter.errors import ServerError
 from clearml_snapshot.exporter.route import Route
+
+_OLDEST: Final = (2, 16)
+"""The API version (ClearML 1.2) since which points are paged by iteration and a request's metrics,
+its count and the scroll of a listing are heeded; older servers ignore all of them in silence."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who is logged in where, out of the token."""
+
+    user_id: str
+    user_name: str
+    company_id: str
+    company_name: str
+    server_version: str
+    api_version: str
+
+
+def refuse_too_old(host: str, claims: Mapping[str, Any], api_version: tuple[int, ...]) -> None:
+    """See that a server is new enough for what it will be asked.
+
+    Raises:
+        ServerError: it is not.
+    """
+    if api_version < _OLDEST:
+        named = ".".join(map(str, api_version))
+        raise ServerError(
+            f"{host} is too old: ClearML {claims.get('server_version') or 'unknown'} (API {named}) "
+            "ignores what this tool asks for; ClearML 1.2 (API 2.16) or newer is needed"
+        )
+
+
+def read_identity(claims: Mapping[str, Any], api_version: str) -> Identity:
+    """Read who is logged in from a token's payload."""
+    identity = claims.get("identity") or {}
+    return Identity(
+        user_id=str(identity.get("user") or ""),
+        user_name=str(identity.get("user_name") or ""),
+        company_id=str(identity.get("company") or ""),
+        company_name=str(identity.get("company_name") or ""),
+        server_version=str(claims.get("server_version") or "unknown"),
+        api_version=api_version,
+    )
 
 
 def token_claims(token: object) -> dict[str, Any]:
@@ -34,3 +81,13 @@ def check_login(configuration: ServerConfiguration, route: Route) -> str:
         )
     server = f"; also {route.check}" if route.host_source == DEFAULT else ""
     return f"check {given}{server}"
+
+
+def without_secrets(body: bytes, configuration: ServerConfiguration, token: str | None) -> bytes:
+    """Take credentials out of an error's body: servers and proxies may quote what they got."""
+    access, secret = configuration.access_key or "", configuration.secret_key or ""
+    pair = base64.b64encode(f"{access}:{secret}".encode("latin-1", "replace")).decode()
+    for text in (secret, configuration.token, token, pair if secret else None):
+        if text:
+            body = body.replace(text.encode(), b"<redacted>")
+    return body

@@ -11,6 +11,8 @@ from typing import Final, NoReturn
 from clearml_snapshot.exporter.errors import CeilingError, ServerError
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
+_LONG: Final = 5.0
+"""Seconds from which on a pause is worth a word."""
 _GO_ON: Final = "run it again to go on"
 
 
@@ -88,10 +90,16 @@ class Pace:
         if self._spent.is_set():
             self._end()
 
-    def pause(self, seconds: float) -> None:
-        """Let no thread send anything for a while: the server asked for it."""
+    def pause(self, seconds: float) -> bool:
+        """Let no thread send anything for a while: the server asked for it.
+
+        Returns:
+            Whether it is long, and was not known of before.
+        """
         with self._lock:
-            self._paused_until = max(self._paused_until, time.monotonic() + seconds)
+            before, until = self._paused_until, time.monotonic() + seconds
+            self._paused_until = max(before, until)
+            return seconds >= _LONG and until > before + 1
 
     @property
     def pause_left(self) -> float:

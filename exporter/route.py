@@ -145,9 +145,10 @@ def _bundle(configuration: ServerConfiguration, source: str) -> Setting | None:
     Raises:
         ServerError: the file is not there; requests would name no setting.
     """
+    if not configuration.api_host.startswith("https:"):
+        return None
     bundle = _set_bundle(configuration.verify, source, os.environ)
-    is_used = configuration.api_host.startswith("https:")
-    if bundle is not None and is_used and not Path(bundle.value).exists():
+    if bundle is not None and not Path(bundle.value).exists():
         raise ServerError(
             f"there is no CA bundle at {bundle.value!r}; change or unset {bundle.source}"
         )

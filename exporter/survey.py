@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Final
 
 from clearml_snapshot.exporter.addresses import same_address
-from clearml_snapshot.exporter.api import Api, Identity
+from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.filters import ResolvedFilter, resolve
 from clearml_snapshot.exporter.known import stored_series
 from clearml_snapshot.exporter.listing import Listing, list_by_id, list_tasks
 from clearml_snapshot.exporter.living import living_filter, living_metrics
+from clearml_snapshot.exporter.login import Identity
 from clearml_snapshot.exporter.metrics import EVERY_METRIC, MetricFilter
 from clearml_snapshot.exporter.names import read_names
 from clearml_snapshot.exporter.plan import AskedTask, KnownTask

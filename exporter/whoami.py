@@ -5,6 +5,7 @@ from collections.abc import Callable
 from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.listing import count_visible
+from clearml_snapshot.exporter.route import Route
 
 
 def look_around(
@@ -25,5 +26,12 @@ def look_around(
         "user": f"{identity.user_name} ({identity.user_id})",
         "company": identity.company_name,
         **settings,
+        **_on_the_way(api.route),
         "visible": f"{projects:,} projects, {tasks:,} tasks",
     }
+
+
+def _on_the_way(route: Route) -> dict[str, str]:
+    """Show what is between here and the server, where something is."""
+    found = {"proxy": route.proxy, "ca bundle": route.bundle}
+    return {name: str(setting) for name, setting in found.items() if setting is not None}

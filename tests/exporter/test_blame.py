@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import ExitCode, ServerError
 from clearml_snapshot.exporter.pace import Pace
+from clearml_snapshot.exporter.route import find_route
 from clearml_snapshot.exporter.standin.server import StandIn
 from tests.cli.test_bad_servers import RawServer
 
@@ -444,3 +445,26 @@ def test_a_login_that_is_refused_names_where_the_keys_came_from(
 ) -> None:
     line = blame(CLEARML_API_HOST=start_standin().url)
     assert "check CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY" in line
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "400 Bad Request", "500 Broken"])
+def test_a_server_that_quotes_what_it_got(blame: Blame, serve: Serve, status: str) -> None:
+    pair = base64.b64encode(f"ACCESS-OF-THE-TESTS:{SECRET}".encode()).decode()
+    meta = {"result_subcode": 1, "result_msg": f"cannot read Basic {pair} ({SECRET})"}
+    body = json.dumps({"meta": meta, "data": {}}).encode()
+    line = blame(CLEARML_API_HOST=f"http://127.0.0.1:{serve(answer(status, body))}")
+    assert "cannot read Basic <redacted> (<redacted>)" in line
+    assert pair not in line
+
+
+def test_the_way_to_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bundle = tmp_path / "authority.pem"
+    bundle.touch()
+    monkeypatch.setenv("CLEARML_API_HOST", "https://api.example.org")
+    route = find_route(read_configuration())
+    assert (route.proxy, route.bundle) == (None, None)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{SECRET}@proxy.example:3128")
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(bundle))
+    route = find_route(read_configuration())
+    assert str(route.proxy) == "http://proxy.example:3128 (from HTTPS_PROXY)"
+    assert str(route.bundle) == f"{bundle} (from CURL_CA_BUNDLE)"
