@@ -19,7 +19,7 @@ from clearml_snapshot.exporter.filters import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.metrics import Series
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
-from clearml_snapshot.queries import arguments, catalogue, connect, narrow, pivot
+from clearml_snapshot.queries import arguments, asked, catalogue, connect, narrow, pivot
 from clearml_snapshot.queries.catalogue import Query
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.messages import speaking, translated
@@ -141,7 +141,7 @@ class Dataset:
         query = name if isinstance(name, Query) else catalogue.find(name)
         values = self.bound(query, **typed)
         with speaking():
-            answer = self._relation(query.sql, values)
+            answer = self._relation(*asked.statement(query, values))
             return pivot.with_columns(query, values, answer, self._task_names)
 
     def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
@@ -263,7 +263,7 @@ class Dataset:
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
     ) -> duckdb.DuckDBPyRelation:
-        if _reads_points(statement, params):
+        if _ABOUT_POINTS.search(_HEADER.sub("", statement)):
             self._bring_points()
         try:
             return self._connection.sql(statement, params=_parameters(params))
@@ -362,23 +362,11 @@ _ABOUT_POINTS: Final = re.compile(r"scalars|suspects|suspect_zeros|as_asked|quer
 """The views that read points, and the functions that read a view whose name is computed."""
 
 _HEADER: Final = re.compile(r"\A(--.*\n)+")
-_SERIES_AS_ASKED: Final = "series_as_asked($suspect_zeros::VARCHAR, "
-"""What of our queries reads points only when suspect zeros are excluded."""
 
 _TRIES: Final = 3
 """A snapshot that is pruned between finding and holding it has a successor by then."""
 
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
-
-
-def _reads_points(
-    statement: str, params: Mapping[str, Any] | Sequence[Any] | None
-) -> re.Match[str] | None:
-    """Tell whether a statement names what reads points, in more than its header."""
-    text = _HEADER.sub("", statement)
-    if isinstance(params, Mapping) and params.get("suspect_zeros") != "exclude":
-        text = text.replace(_SERIES_AS_ASKED, "")
-    return _ABOUT_POINTS.search(text)
 
 
 def _in_utc(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:
