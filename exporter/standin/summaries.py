@@ -55,7 +55,9 @@ def batch_of_block(block: Block) -> dict[tuple[str, str], Document]:
 
 def merge(last_metrics: Document, batch: Mapping[tuple[str, str], Document]) -> None:
     """Write one batch into a task's ``last_metrics``, in place."""
-    size = sum(len(variants) for variants in last_metrics.values())
+    size = len(last_metrics)
+    if size < MAX_SERIES:
+        size = sum(map(len, last_metrics.values()))
     for (metric, variant), new in batch.items():
         variants = last_metrics.get(hashed(metric), {})
         old = variants.get(hashed(variant))
