@@ -25,7 +25,11 @@ CATEGORIES: Final[Mapping[str, str]] = {
 
 _EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "users": {"tasks": ("user_id", "user"), "exports": ("user",)},
-    "hosts": {"tasks": ("web_url",), "scalars": ("worker",), "exports": ("server",)},
+    "hosts": {
+        "tasks": ("web_url",),
+        "scalars": ("worker",),
+        "exports": ("server", "warnings", "error"),
+    },
     "repos": {"tasks": ("repository", "branch", "commit", "entry_point")},
     "comments": {"tasks": ("comment", "status_reason", "status_message")},
 }
