@@ -256,7 +256,7 @@ def _columns(choice: Choice) -> dict[str, Any]:
 def _state(best: Copy, other: Copy) -> str:
     if not _is_up_to_date(best, other) or not _is_whole(other):
         return "partial"
-    return other.state if other.state == "shrunk" else "complete"
+    return other.state if other.state in ("shrunk", "lost") else "complete"
 
 
 def _is_whole(copy: Copy) -> bool:

@@ -2,7 +2,31 @@
 --
 -- The server counts reports, not points, and its extremes never forget: an iteration that was
 -- reported again keeps its old value in them. Its last value is that of the last report.
-WITH compared AS (
+--
+-- An iteration never vanishes by overwriting: where the summary names one at which no point is
+-- stored, the server lost points before they were read.
+WITH doubtful AS (
+    SELECT task_id, metric, variant, server_min_iteration, server_max_iteration
+    FROM series
+    WHERE server_count > n OR server_min < min OR server_max > max
+),
+beyond AS (
+    SELECT DISTINCT task_id, metric, variant
+    FROM (
+        SELECT
+            task_id, metric, variant,
+            unnest([server_min_iteration, server_max_iteration]) AS iteration
+        FROM doubtful
+        EXCEPT
+        SELECT scalars.task_id, metric, variant, coalesce(iteration, -2147483648)
+        FROM scalars
+        INNER JOIN doubtful USING (task_id, metric, variant)
+        WHERE
+            coalesce(iteration, -2147483648) IN (server_min_iteration, server_max_iteration)
+    )
+    WHERE iteration IS NOT NULL
+),
+compared AS (
     SELECT
         series.task_id,
         tasks.name AS task,
@@ -10,6 +34,7 @@ WITH compared AS (
         variant,
         status = 'in_progress' AS is_running,
         state,
+        beyond.task_id IS NOT NULL AS has_lost,
         unnest(
             [
                 {
@@ -30,6 +55,7 @@ WITH compared AS (
         )
     FROM series
     LEFT JOIN tasks USING (task_id)
+    LEFT JOIN beyond USING (task_id, metric, variant)
 )
 SELECT
     task,
@@ -40,16 +66,21 @@ SELECT
     theirs,
     CASE
         WHEN state IN ('partial', 'failed') THEN 'the task is not whole here'
+        WHEN has_lost AND keeps_old AND what <> 'last'
+            THEN 'lost on the server: no point at an iteration that it names'
         WHEN is_running THEN 'the task was running'
         WHEN state IN ('shrunk', 'gone') AND NOT keeps_old
             THEN 'points stay here that the server lost'
         WHEN what = 'last' THEN 'theirs is the last report, ours the highest iteration'
-        WHEN keeps_old AND what = 'count' THEN 'each report counts, also of the same iteration'
+        WHEN keeps_old AND what = 'count'
+            THEN 'overwritten, which counts each report, or lost on the server'
         WHEN keeps_old THEN 'an overwritten point stays in their summary'
         ELSE 'no known reason; export it again'
     END AS why,
     (
-        state IN ('partial', 'failed', 'shrunk', 'gone') OR coalesce(is_running, false) OR keeps_old
+        state IN ('partial', 'failed', 'shrunk', 'gone')
+        OR coalesce(is_running, false)
+        OR (keeps_old AND (what = 'last' OR NOT has_lost))
     ) AS legitimate,
     task_id
 FROM compared

@@ -17,7 +17,7 @@ explained AS (
             WHEN has_claim THEN NULL
             WHEN n = n_nonfinite + n_null THEN 'no numbers'
             WHEN claims >= 2000 THEN 'beyond the cap'
-            WHEN tasks.state IN ('shrunk', 'gone') THEN 'lost'
+            WHEN tasks.state IN ('shrunk', 'gone', 'lost') THEN 'lost'
             ELSE 'not told'
         END AS why
     FROM claimed
@@ -29,5 +29,6 @@ SELECT
     count(*) FILTER (why = 'no numbers') AS without_numbers,
     count(*) FILTER (why = 'beyond the cap') AS beyond_cap,
     count(*) FILTER (why = 'lost') AS lost,
-    count(*) FILTER (why = 'not told') AS not_told
+    count(*) FILTER (why = 'not told') AS not_told,
+    (SELECT count(*) FROM tasks WHERE state = 'lost') AS lost_tasks
 FROM explained;

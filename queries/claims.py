@@ -27,12 +27,21 @@ class Claims:
     disagreeing: int
     """Of those compared."""
     unexplained: int
-    """Of these, those with no known reason."""
+    """Of these, those with no known reason, and those of which the server lost points."""
+    lost_points: int
+    """Of the unexplained, series of which the server lost points before they were read."""
+    lost_tasks: int
+    """Tasks of which the server lost points: series without any are in no row."""
 
     def __str__(self) -> str:
         """Tell it in one line."""
         line = f"{self.compared:,} series compared with the server's summary: "
-        line += f"{self.disagreeing:,} disagree, {self.unexplained:,} of them for no known reason"
+        unknown = self.unexplained - self.lost_points
+        line += f"{self.disagreeing:,} disagree, {unknown:,} of them for no known reason"
+        if self.lost_points:
+            line += f", {self.lost_points:,} because the server lost points before they were read"
+        if self.lost_tasks:
+            line += f"; {self.lost_tasks:,} tasks have the state lost"
         if self.uncounted:
             line += f"; {self.uncounted:,} have no count in it (an older server)"
         reasons = (
@@ -60,6 +69,11 @@ def count_claims(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> Claims
     counts = dataset.sql(catalogue.read("_claims_count.sql"))
     (covered,) = dataset.rows(counts).as_dicts()
     series = "count(DISTINCT (task_id, metric, variant))"
-    numbers = differing.aggregate(f"{series}, {series} FILTER (NOT legitimate)")
-    ((disagreeing, unexplained),) = dataset.rows(numbers).rows
-    return Claims(**covered, disagreeing=disagreeing, unexplained=unexplained)
+    lost = "starts_with(why, 'lost on the server')"
+    numbers = differing.aggregate(
+        f"{series}, {series} FILTER (NOT legitimate), {series} FILTER ({lost})"
+    )
+    ((disagreeing, unexplained, lost_points),) = dataset.rows(numbers).rows
+    return Claims(
+        **covered, disagreeing=disagreeing, unexplained=unexplained, lost_points=lost_points
+    )

@@ -138,6 +138,7 @@ def _claimed(
     data: Path,
     claims: Mapping[str, Claim | None],
     values: Mapping[str, Sequence[float | None]] | None = None,
+    at: tuple[int | None, int | None] = (None, None),
     **columns: Any,
 ) -> None:
     """Write a task with three points a series, and what the server says of them."""
@@ -159,7 +160,7 @@ def _claimed(
                 )
             )
         rows = [
-            dict(zip(CLAIMS.names, ("a", "loss", variant, *claim, None, None), strict=True))
+            dict(zip(CLAIMS.names, ("a", "loss", variant, *claim, *at), strict=True))
             for variant, claim in claims.items()
             if claim is not None
         ]
@@ -178,6 +179,27 @@ def _found(data: Path) -> tuple[list[tuple[Any, ...]], str]:
             for row in dataset.rows(answer).as_dicts()
         ]
         return rows, str(count_claims(dataset, answer))
+
+
+OVERWRITTEN_OR_LOST = "overwritten, which counts each report, or lost on the server"
+
+
+@pytest.mark.parametrize(("low_at", "high_at", "is_lost"), [(0, 2, False), (0, 77, True)])
+def test_a_loss_is_not_explained_away(
+    tmp_path: Path, low_at: int, high_at: int, is_lost: bool
+) -> None:
+    """Iteration 77 is named by the summary and has no point: overwriting cannot explain it."""
+    data = tmp_path / "data"
+    _claimed(data, {"x": (2.0, 0.5, 9.0, 9)}, at=(low_at, high_at))
+    rows, line = _found(data)
+    assert [row[1] for row in rows] == ["count", "max", "min"]
+    assert [row[4] for row in rows] == [not is_lost] * 3
+    if is_lost:
+        assert {row[5] for row in rows} == {
+            "lost on the server: no point at an iteration that it names"
+        }
+    lost = "1 disagree, 0 of them for no known reason, 1 because the server lost points"
+    assert (lost in line) == is_lost
 
 
 def test_claims_that_agree_are_not_listed(tmp_path: Path) -> None:
@@ -228,7 +250,7 @@ def test_a_claim_without_a_count_is_compared(tmp_path: Path) -> None:
     [
         ((2.0, 0.5, 3.0, 3), "min", 0.5, True, "an overwritten point stays in their summary"),
         ((2.0, 1.0, 9.0, 3), "max", 9.0, True, "an overwritten point stays in their summary"),
-        ((2.0, 1.0, 3.0, 4), "count", 4.0, True, "each report counts, also of the same iteration"),
+        ((2.0, 1.0, 3.0, 4), "count", 4.0, True, OVERWRITTEN_OR_LOST),
         (
             (1.0, 1.0, 3.0, 3),
             "last",
