@@ -56,10 +56,11 @@ bench: install ## Against the SDK, memory, 100 million points asked (half an hou
 	$(BIN)/python tests/bench/catalogue.py
 	$(BIN)/python -m tests.bench.hand_over
 
-soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped in a pack (half an hour)
+soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped, 10,000 lives of tasks (an hour)
 	$(BIN)/python tests/bench/soak.py
 	$(BIN)/python tests/bench/year.py
 	$(BIN)/python -m tests.bench.flips
+	$(BIN)/python -m tests.bench.lives
 	$(BIN)/python -m tests.bench.zeros
 
 clean: ## Remove .venv, builds and caches; never a dataset

@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
 from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
 from clearml_snapshot.exporter.store.join import Share, build_joined
+from clearml_snapshot.exporter.store.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
@@ -118,8 +119,18 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
     def series_of(copy: Copy) -> Mapping[Name, Shape]:
         return stored[copy.source].of(copy.task_id)
 
+    def overlap_of(earlier: Copy, later: Copy) -> Overlap:
+        return overlap(points_of(earlier), points_of(later))
+
+    def points_of(copy: Copy) -> list[Batches]:
+        task = {copy.task_id: (copy.project_id, copy.points)}
+        return StoredPoints(sources[copy.source].snapshot, task).of(copy.task_id)
+
     known: dict[frozenset[Name], frozenset[Name]] = {}
-    return [_interned(choose(copies[task_id], series_of), known) for task_id in sorted(copies)]
+    return [
+        _interned(choose(copies[task_id], series_of, overlap_of), known)
+        for task_id in sorted(copies)
+    ]
 
 
 def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> Choice:

@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.metrics import MetricFilter
+from clearml_snapshot.exporter.same_run import compare_runs
+from clearml_snapshot.exporter.store.overlap import Overlap
 from clearml_snapshot.exporter.store.shapes import Name, Shape
 
 Why = Literal[
@@ -104,13 +106,17 @@ class Choice:
 SeriesOf = Callable[[Copy], Mapping[Name, Shape]]
 """Gives the stored series of a copy."""
 
+OverlapOf = Callable[[Copy, Copy], Overlap]
+"""Compares the points of an earlier and a later copy."""
 
-def choose(copies: Sequence[Copy], series_of: SeriesOf) -> Choice:
+
+def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -> Choice:
     """Decide what is taken of the copies of a task.
 
     Args:
         copies: at least one.
         series_of: is asked only where a copy was not asked for every metric.
+        overlap_of: is asked only where two copies differ in their start.
     """
     best, *others = ranked(copies)
     asked = MetricFilter.read(best.metric_filter)
@@ -121,7 +127,7 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf) -> Choice:
             break
         lacking = _lacking(series_of(other), asked, held)
         part = Part(other, frozenset(lacking), sum(shape.n for shape in lacking.values()))
-        if lacking and is_other_run(best, other, series_of):
+        if lacking and is_other_run(best, other, series_of, overlap_of):
             left.append(part)
         elif lacking or _proves_more(best, other, asked):
             parts.append(part)
@@ -189,36 +195,25 @@ def _asks(asked: MetricFilter, name: Name) -> bool:
     )
 
 
-def is_other_run(one: Copy, other: Copy, series_of: SeriesOf) -> bool:
-    """Whether a task was run again from the beginning between two readings of it.
+def is_other_run(one: Copy, other: Copy, series_of: SeriesOf, overlap_of: OverlapOf) -> bool:
+    """Whether two readings may be of two runs of a task; in doubt they are.
 
-    A reset takes away when a task was started and what the server sums up of its series; one that
-    is continued is started anew, too, but its sums go on (see ``outcome.is_other_run``).
+    See ``same_run`` for what proves that they are of one.
     """
-    if one.started is not None and one.started == other.started:
+    if (one.started, one.last_update) == (other.started, other.last_update):
+        if (one.started or one.last_update) is not None:
+            return False
+    elif one.started is not None and one.started == other.started:
         return False
     earlier, later = sorted((one, other), key=lambda copy: copy.fetched_at)
-    asked, after = MetricFilter.read(later.metric_filter), series_of(later)
-    before = {
-        name: shape
-        for name, shape in series_of(earlier).items()
-        if shape.server_count is not None and _asks(asked, name)
+    asked = MetricFilter.read(later.metric_filter)
+    before = {name: shape for name, shape in series_of(earlier).items() if _asks(asked, name)}
+    after = {
+        name: (shape.server_count, shape.server_min, shape.server_max)
+        for name, shape in series_of(later).items()
     }
-    if not before:
-        return one.started != other.started
-    return any(not _goes_on(after.get(name), shape) for name, shape in before.items())
-
-
-def _goes_on(after: Shape | None, before: Shape) -> bool:
-    """Whether the server's sums of a series can have come from earlier ones by more reports."""
-    if after is None or after.server_count is None or before.server_count is None:
-        return False
-    lowest, highest = after.server_min, after.server_max
-    return (
-        after.server_count >= before.server_count
-        and (before.server_min is None or (lowest is not None and lowest <= before.server_min))
-        and (before.server_max is None or (highest is not None and highest >= before.server_max))
-    )
+    overlap = overlap_of(earlier, later)
+    return compare_runs(overlap, before, after, is_same_start=False) != "same"
 
 
 def changed_columns(choice: Choice) -> dict[str, Any]:

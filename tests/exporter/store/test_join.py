@@ -286,16 +286,26 @@ def test_a_series_that_may_be_out_of_date_makes_the_task_partial(
 
 
 @pytest.mark.parametrize(
-    ("claim", "holds"), [((0.0, 2.0, 2), [TRAIN]), ((0.0, 3.0, 9), [ACCURACY, TRAIN])]
+    ("claim", "values", "holds"),
+    [
+        ((0.0, 2.0, 2), [0.0, 1.0], [TRAIN]),
+        ((0.0, 3.0, 9), [2.0, 1.0], [TRAIN]),
+        ((0.0, 3.0, 9), [0.0, 3.0], [ACCURACY, TRAIN]),
+    ],
 )
 def test_a_series_of_another_run_is_left_out_and_counted(
-    tmp_path: Path, write: Write, ask: Ask, claim: tuple[float, float, int], holds: list[Name]
+    tmp_path: Path,
+    write: Write,
+    ask: Ask,
+    claim: tuple[float, float, int],
+    values: list[float],
+    holds: list[Name],
 ) -> None:
-    """A task that is started anew goes on where the server's sums do, and is reset elsewhere."""
+    """A task started anew goes on where the sums do and both readings have the same points."""
     old = {TRAIN: [0.0, 3.0], ACCURACY: [5.0]}
     later = DAY + timedelta(days=1)
     write("old", [Stored("a", old, claim=(0.0, 3.0, 5))])
-    write("new", [Stored("a", {TRAIN: [2, 1]}, 1, LOSS, started=later, claim=claim)])
+    write("new", [Stored("a", {TRAIN: values}, 1, LOSS, started=later, claim=claim)])
     joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
     assert sorted(_held(ask, joined.snapshot)["a"]) == holds
     assert joined.other_run.series + joined.added.series == 1
