@@ -38,13 +38,12 @@ def compare_runs(
     """
     goes_on = _goes_on(before, after, {})
     explained = _goes_on(before, after, overlap.reported)
-    is_rewritten = bool(overlap.retimed or overlap.altered)
+    sums = explained if overlap.retimed or overlap.altered else goes_on
     if is_same_start:
-        sums = explained if is_rewritten else goes_on
         return "other" if sums is False and not overlap.identical else "same"
     if overlap.identical:
         return "same" if not overlap.altered and goes_on is not False else "doubt"
-    if explained is False or (overlap.retimed and explained is None):
+    if sums is False or (overlap.retimed and sums is None):
         return "other"
     return "doubt"
 
