@@ -69,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         complain("interrupted")
         return ExitCode.INTERRUPTED
+    except PermissionError as error:
+        complain(f"the system refuses {error.filename}: {error.strerror}; ask its owner")
+        return ExitCode.FAILED
     except BrokenPipeError:
         silence(sys.stdout, sys.stderr)
         return ExitCode.COMPLETE

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store import layout, snapshot_json
+from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
@@ -70,12 +71,13 @@ def refuse_one_snapshot(data: Path) -> None:
         UsageError: it is, or it is some other file.
     """
     refuse_address(data)
-    if data.exists() and not data.is_dir():
-        raise UsageError(f"{data} is no folder; give another one with --data")
-    if (data / layout.SNAPSHOT_JSON).is_file():
-        raise UsageError(
-            f"{data} is one snapshot, which never changes; give a dataset's folder with --data"
-        )
+    with naming_owner(data, writing=True):
+        if data.exists() and not data.is_dir():
+            raise UsageError(f"{data} is no folder; give another one with --data")
+        if (data / layout.SNAPSHOT_JSON).is_file():
+            raise UsageError(
+                f"{data} is one snapshot, which never changes; give a dataset's folder with --data"
+            )
 
 
 def _is_dataset(data: Path) -> bool:
@@ -117,15 +119,18 @@ def writing(data: Path, *, wait: bool = False) -> Iterator["Dataset"]:
         UsageError: the folder holds something else.
         DatasetError: its current snapshot is damaged or newer than this tool.
     """
-    prepare(data)
     lock = FileLock(layout.lock(data))
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        with naming_owner(data, writing=True):
+            prepare(data)
+            lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise LockedError(_who_has_it(data)) from error
     try:
         with memory_given_back():
-            yield Dataset(data)
+            with naming_owner(data, writing=True):
+                dataset = Dataset(data)
+            yield dataset
     finally:
         shutil.rmtree(layout.staging(data), ignore_errors=True)
         lock.release()

@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
+from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
@@ -94,6 +95,11 @@ def open_snapshot(
         SnapshotError: a pack cannot be unpacked.
     """
     refuse_address(path)
+    with naming_owner(path):
+        return _opened(path, which, points)
+
+
+def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:
     if path.is_file() or (path / layout.SNAPSHOT_JSON).is_file():
         snapshot = _open_pack(path, points) if path.is_file() else read_snapshot(path)
         if which is not None and which != snapshot.number:
@@ -209,6 +215,8 @@ def read_header(folder: Path) -> dict[str, Any]:
     path = folder / layout.SNAPSHOT_JSON
     try:
         return parse_header(read_plain(path, snapshot_json.MOST_BYTES), folder)
+    except PermissionError:
+        raise  # it is told whose it is
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}; copy it again") from error
 

@@ -15,6 +15,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout, snapshot_json
+from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.footers import footer_problem
 from clearml_snapshot.exporter.store.places import refuse_address
@@ -87,9 +88,14 @@ def verify(
         SnapshotError: there is no room to unpack a pack.
     """
     refuse_address(folder)
+    with naming_owner(folder):
+        return _verified_place(folder, snapshot, progress or Progress())
+
+
+def _verified_place(folder: Path, snapshot: int | None, progress: Progress) -> Verification:
     if snapshot is None and folder.is_file():
-        return _verified_pack(folder, progress or Progress())
-    return _verified_folder(_root(folder, snapshot), progress or Progress())
+        return _verified_pack(folder, progress)
+    return _verified_folder(_root(folder, snapshot), progress)
 
 
 def _verified_folder(root: Path, progress: Progress, *, rows: bool = True) -> Verification:
