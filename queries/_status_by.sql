@@ -16,6 +16,7 @@ named AS (
             WHEN 'user' THEN coalesce("user", user_id, '(unknown)')
             ELSE name
         END AS name,
+        task_id,
         series,
         points,
         fetched_at
@@ -23,7 +24,7 @@ named AS (
     LEFT JOIN counted USING (task_id)
 )
 SELECT
-    arg_max(name, fetched_at) AS name,
+    arg_max(name, {'at': fetched_at, 'task': task_id}) AS name,
     id,
     count(*) AS tasks,
     coalesce(sum(series), 0)::BIGINT AS series,

@@ -163,6 +163,25 @@ WHERE before IS NOT NULL
 
 CREATE VIEW suspect_zeros AS FROM suspects([0.0]);
 
+-- The mean and the sample standard deviation of numbers in a list: the same bits whatever their
+-- order. Threads deliver values in any order, and sums of doubles depend on it. Numbers beyond
+-- 1e150 are taken 2^600 times smaller, or their squares and sums overflow. NULL for no number, and
+-- for the deviation of one.
+CREATE MACRO repeatable_mean(numbers) AS CASE
+    WHEN greatest(list_max(numbers), -list_min(numbers)) > 1e150
+        THEN list_aggregate(
+            list_sort(list_transform(numbers, lambda one: one * pow(2.0, -600))), 'favg'
+        ) * pow(2.0, 600)
+    ELSE list_aggregate(list_sort(numbers), 'favg')
+END;
+CREATE MACRO repeatable_std(numbers) AS CASE
+    WHEN greatest(list_max(numbers), -list_min(numbers)) > 1e150
+        THEN list_aggregate(
+            list_sort(list_transform(numbers, lambda one: one * pow(2.0, -600))), 'stddev_samp'
+        ) * pow(2.0, 600)
+    ELSE list_aggregate(list_sort(numbers), 'stddev_samp')
+END;
+
 -- The points, without the suspect ones when these are excluded. metrics, where it is not NULL,
 -- names those that are asked for, so that no others are examined.
 CREATE MACRO points_as_asked(suspect_zeros, marks, metrics) AS TABLE
@@ -194,7 +213,7 @@ again AS (
             FILTER (isfinite(value)) AS at_min,
         first({'value': value, 'iteration': iteration, 'timestamp': timestamp}
             ORDER BY iteration DESC NULLS LAST) AS at_last,
-        list_avg(list(value ORDER BY iteration) FILTER (isfinite(value))) AS mean
+        repeatable_mean(list(value) FILTER (isfinite(value))) AS mean
     FROM picked.scalars
     SEMI JOIN suspect USING (task_id, metric, variant)
     ANTI JOIN suspect USING (task_id, metric, variant, iteration)

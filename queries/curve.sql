@@ -147,16 +147,22 @@ resampled AS (
         * REPLACE (
             CASE
                 WHEN $points IS NULL OR $keep::VARCHAR = 'extremes' THEN value
-                ELSE avg(finite) OVER together
+                ELSE avg(finite) OVER in_order
             END AS value,
             CASE
                 WHEN $points IS NULL OR $keep = 'extremes' THEN smooth_value
-                ELSE avg(smooth_value) OVER together
+                ELSE avg(smooth_value) OVER in_order
             END AS smooth_value
         ),
         CASE WHEN $points IS NULL THEN 1 ELSE count(*) OVER together END AS n
     FROM smoothed
-    WINDOW together AS (PARTITION BY task_id, metric, variant, part)
+    -- Sums of doubles depend on their order, so that of the rows is said wherever one is made.
+    WINDOW
+        together AS (PARTITION BY task_id, metric, variant, part),
+        in_order AS (
+            together ORDER BY x, iteration
+            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+        )
     QUALIFY CASE
         WHEN $points IS NULL THEN true
         WHEN $keep = 'extremes'

@@ -119,14 +119,8 @@ SELECT
         )
     END AS parameters,
     count(value) AS n,
-    CASE
-        WHEN max(abs(value)) > 1e150 THEN favg(value * pow(2.0, -600)) * pow(2.0, 600)
-        ELSE favg(value)
-    END AS mean,
-    CASE
-        WHEN max(abs(value)) > 1e150 THEN stddev_samp(value * pow(2.0, -600)) * pow(2.0, 600)
-        ELSE stddev_samp(value)
-    END AS std,
+    repeatable_mean(list(value) FILTER (value IS NOT NULL)) AS mean,
+    repeatable_std(list(value) FILTER (value IS NOT NULL)) AS std,
     CASE
         WHEN max(abs(value)) > 1e150 THEN median(value * pow(2.0, -600)) * pow(2.0, 600)
         ELSE median(value)

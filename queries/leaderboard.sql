@@ -45,7 +45,7 @@ tail AS (
         first(iteration ORDER BY value, iteration NULLS LAST) AS min_iteration,
         first(value ORDER BY iteration DESC NULLS LAST) AS last,
         max(iteration) AS last_iteration,
-        avg(value) AS mean
+        repeatable_mean(list(value)) AS mean
     FROM (
         SELECT task_id, metric, variant, iteration, value
         FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)

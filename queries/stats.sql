@@ -60,7 +60,6 @@ points AS (
         PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
     ) <= most
 ),
--- Sums and squares of values beyond 1e150 overflow: they are taken 2^600 times smaller.
 -- Percentiles of a quarter of the values, as the difference of two large ones overflows too.
 grouped AS (
     SELECT
@@ -79,15 +78,8 @@ grouped AS (
         END AS last_value,
         min(v) AS min,
         max(v) AS max,
-        max(abs(v)) AS magnitude,
-        CASE
-            WHEN magnitude < 1e150 THEN favg(v) ELSE favg(v * pow(2.0, -600)) * pow(2.0, 600)
-        END AS mean,
-        CASE
-            WHEN count(v) < 2 THEN NULL
-            WHEN magnitude < 1e150 THEN stddev_samp(v)
-            ELSE stddev_samp(v * pow(2.0, -600)) * pow(2.0, 600)
-        END AS std,
+        repeatable_mean(list(v) FILTER (v IS NOT NULL)) AS mean,
+        repeatable_std(list(v) FILTER (v IS NOT NULL)) AS std,
         quantile_cont(v / 4, [0.05, 0.25, 0.5, 0.75, 0.95]) AS quarters
     FROM points
     GROUP BY ALL

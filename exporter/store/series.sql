@@ -4,8 +4,12 @@
 -- Ties go to the earliest iteration, which is never negated: -(-2^63) does not exist, ~ does.
 -- A single value (NULL iteration) is the last one only when it is all there is, and never first.
 -- One of $buckets shares of the series a run: an aggregate of millions of groups needs gigabytes.
--- Values beyond 1e150 are averaged 2^600 times smaller, or their squares and sums overflow.
-WITH finite AS (
+--
+-- The same points give the same bits of mean and std, in whatever order threads and files deliver
+-- them: sums of doubles depend on that order, sums of integers do not. So values are summed as
+-- 128-bit integers of 80 or more binary places below the largest magnitude of their series (for
+-- the mean) or below its range (for the std, as distances from the lowest value). 2^45 points fit.
+WITH finite AS NOT MATERIALIZED (
     SELECT
         *,
         CASE WHEN isfinite(value) THEN value END AS v
@@ -37,11 +41,8 @@ grouped AS (
             {'value': v, 'iteration': iteration, 'timestamp': timestamp},
             {'value': v, 'known': iteration IS NOT NULL, 'earliest': ~iteration}
         ) FILTER (WHERE v IS NOT NULL) AS highest,
+        count(v) AS n_finite,
         max(abs(v)) AS magnitude,
-        favg(v) AS mean,
-        favg(v * pow(2.0, -600)) AS mean_scaled,
-        stddev_samp(v) AS std,
-        stddev_samp(v * pow(2.0, -600)) AS std_scaled,
         min(iteration) AS first_iteration,
         arg_min_null(value, iteration) AS first,
         arg_min_null(timestamp, iteration) AS first_timestamp,
@@ -52,6 +53,68 @@ grouped AS (
         any_value(timestamp) FILTER (WHERE iteration IS NULL) AS single_timestamp
     FROM finite
     GROUP BY task_id, metric, variant, project_id
+),
+-- A power of two in two factors, as one may be more than a double holds; a range that is more than
+-- a double holds is taken a quarter as large.
+scales AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        n_finite,
+        pow(2.0, places // 2) AS scale,
+        pow(2.0, places - places // 2) AS scale_again,
+        part,
+        lowest.value * part AS low,
+        nullif(highest.value * part - lowest.value * part, 0) AS width
+    FROM (
+        SELECT
+            *,
+            80 - CASE WHEN magnitude > 0 THEN floor(log2(magnitude)) ELSE 0 END::BIGINT AS places,
+            CASE WHEN isfinite(highest.value - lowest.value) THEN 1.0 ELSE 0.25 END AS part
+        FROM grouped
+        WHERE n_finite > 0
+    )
+),
+units AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        v * scale * scale_again AS whole,
+        (v * part - low) / width AS share
+    FROM finite
+    JOIN scales USING (task_id, metric, variant)
+    WHERE v IS NOT NULL
+),
+sums AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        sum(whole::HUGEINT)::DOUBLE AS total,
+        sum((share * pow(2.0, 80))::HUGEINT)::DOUBLE / pow(2.0, 80) AS shares,
+        sum((share * share * pow(2.0, 80))::HUGEINT)::DOUBLE / pow(2.0, 80) AS squares
+    FROM units
+    GROUP BY task_id, metric, variant
+),
+moments AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        CASE
+            WHEN width IS NULL THEN low / part
+            ELSE total / n_finite / scale / scale_again
+        END AS mean,
+        CASE
+            WHEN n_finite < 2 THEN NULL
+            WHEN width IS NULL THEN 0.0
+            ELSE width / part
+                * sqrt(greatest(squares - shares * shares / n_finite, 0) / (n_finite - 1))
+        END AS std
+    FROM sums
+    JOIN scales USING (task_id, metric, variant)
 )
 SELECT
     task_id,
@@ -67,12 +130,8 @@ SELECT
     highest.value AS max,
     highest.iteration AS max_iteration,
     highest.timestamp AS max_timestamp,
-    CASE WHEN magnitude < 1e150 THEN mean ELSE mean_scaled * pow(2.0, 600) END AS mean,
-    CASE
-        WHEN n - n_nonfinite - n_null < 2 THEN NULL
-        WHEN magnitude < 1e150 THEN std
-        WHEN isfinite(std_scaled * pow(2.0, 600)) THEN std_scaled * pow(2.0, 600)
-    END AS std,
+    mean,
+    CASE WHEN isfinite(std) THEN std END AS std,
     first,
     first_iteration,
     first_timestamp,
@@ -86,5 +145,6 @@ SELECT
     server_min_iteration,
     server_max_iteration
 FROM grouped
+LEFT JOIN moments USING (task_id, metric, variant)
 LEFT JOIN claims USING (task_id, metric, variant)
 ORDER BY metric, variant, task_id;
