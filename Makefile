@@ -61,6 +61,7 @@ soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped, 10,00
 	$(BIN)/python tests/bench/year.py
 	$(BIN)/python -m tests.bench.flips
 	$(BIN)/python -m tests.bench.lives
+	$(BIN)/python -m tests.bench.repeat
 	$(BIN)/python -m tests.bench.zeros
 
 clean: ## Remove .venv, builds and caches; never a dataset

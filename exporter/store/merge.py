@@ -11,7 +11,13 @@ import pyarrow as pa
 from clearml_snapshot.exporter.store.encode import SORT, conform, in_memory, sorted_slices
 from clearml_snapshot.exporter.store.replace import belongs, read_batches
 
-HELD: Final = {"scalars": 131_072, "series": 32_768, "hyperparams": 65_536, "tasks": 8_192}
+HELD: Final = {
+    "scalars": 131_072,
+    "series": 32_768,
+    "hyperparams": 65_536,
+    "tasks": 8_192,
+    "exports": 8_192,
+}
 """Rows of all files that are in memory at once; those of ``tasks`` are a hundred times larger."""
 
 Key = tuple[tuple[bool, Any], ...]

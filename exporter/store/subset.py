@@ -42,10 +42,10 @@ class Part:
 def write_subset(
     root: Path, snapshot: Snapshot, part: Part, more: Mapping[str, Any], *, copies: bool = False
 ) -> list[FileEntry]:
-    """Make a snapshot folder of a part of another one; files that it takes whole are linked.
+    """Make a snapshot folder of a part of another one.
 
-    Same snapshot, same part: same bytes. It has the number and the time of its source, so that
-    its README says as of when its contents are.
+    Same rows, same part: same bytes, whatever the files of the source. It has the number and the
+    time of its source, so that its README says as of when its contents are.
 
     Args:
         root: the new folder.
@@ -62,6 +62,7 @@ def write_subset(
     for entry in sorted(snapshot.files, key=lambda entry: _ORDER.index(entry.table)):
         if entry.rows and not choice.lacks(entry):
             folder.carry_edited(entry, list(choice.edits(entry)))
+    folder.make_canonical()
     folder.fill_empty()
     about = About(
         snapshot.number,

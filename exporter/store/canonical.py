@@ -1,0 +1,84 @@
+"""One layout for the same rows, however they came: for packs, whose bytes name their contents.
+
+Which rows share a part file depends on the order in which tasks were read, on flushes, and on what
+was merged since. A pack must not: the same contents give the same bytes.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import chain, groupby, islice
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.store.encode import ROW_GROUP, ROWS_AT_ONCE, write_part
+from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.merge import merged
+
+_GROUPS: Final = 20
+"""Row groups per file: 5 million points."""
+
+
+def rewrite(root: Path, files: Sequence[FileEntry], new_name: Callable[[], str]) -> list[FileEntry]:
+    """Write the files of a snapshot folder in the making again, each table and project in order.
+
+    A folder's rows are sorted across its files and cut after every 5 million; the files are named
+    in the order of their folders. Memory is bounded by ``merge.merged``.
+
+    Args:
+        root: the folder; what is written again is deleted here (a hard link, so that its source
+            keeps it).
+        files: all of its files.
+        new_name: names the next part file.
+    """
+    by_folder = sorted(files, key=lambda entry: entry.path.rpartition("/")[0])
+    written: list[FileEntry] = []
+    for folder, group in groupby(by_folder, key=lambda entry: entry.path.rpartition("/")[0]):
+        written += _rewrite_folder(root, folder, list(group), new_name)
+    return written
+
+
+def _rewrite_folder(
+    root: Path, folder: str, group: Sequence[FileEntry], new_name: Callable[[], str]
+) -> Iterator[FileEntry]:
+    table = group[0].table
+    sources = [root / entry.path for entry in sorted(group, key=lambda entry: entry.path)]
+    groups = _exact(merged(sources, table), ROWS_AT_ONCE.get(table, ROW_GROUP))
+    temporary = []
+    for first in groups:
+        several = chain([first], islice(groups, _GROUPS - 1))
+        path = f"{folder}/new-{new_name()}"
+        temporary.append(replace(write_part(root / path, table, several), path=path))
+    for source in sources:
+        source.unlink()
+    for entry in temporary:
+        path = f"{folder}/{entry.path.rpartition('/new-')[2]}"
+        (root / entry.path).rename(root / path)
+        yield replace(entry, path=path)
+
+
+def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Cut a stream of rows into tables of exactly a size, but for the last one.
+
+    Texts are encoded anew, in the order in which they occur.
+    """
+    held: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        held.append(table)
+        rows += table.num_rows
+        while rows >= size:
+            joined = pa.concat_tables(held)
+            yield _plain(joined.slice(0, size))
+            held, rows = [joined.slice(size)], rows - size
+    if rows:
+        yield _plain(pa.concat_tables(held))
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    for at, field in enumerate(rows.schema):
+        if pa.types.is_dictionary(field.type):
+            texts = rows.column(at).cast(pa.string()).combine_chunks().dictionary_encode()
+            rows = rows.set_column(at, field, texts.cast(field.type))
+    return rows.combine_chunks()
