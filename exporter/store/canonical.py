@@ -20,7 +20,9 @@ _GROUPS: Final = 20
 """Row groups per file: 5 million points."""
 
 
-def rewrite(root: Path, files: Sequence[FileEntry], new_name: Callable[[], str]) -> list[FileEntry]:
+def written_again(
+    root: Path, files: Sequence[FileEntry], new_name: Callable[[], str]
+) -> list[FileEntry]:
     """Write the files of a snapshot folder in the making again, each table and project in order.
 
     A folder's rows are sorted across its files and cut after every 5 million; the files are named

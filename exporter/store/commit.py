@@ -17,7 +17,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from clearml_snapshot.exporter.store import canonical, layout
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.canonical import written_again
 from clearml_snapshot.exporter.store.compact import compact
 from clearml_snapshot.exporter.store.datapackage import descriptor
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
@@ -210,7 +211,7 @@ class Build:
     def make_canonical(self) -> None:
         """Write every file again, so that the same rows give the same bytes."""
         self._sequence = count(1)
-        self._files = canonical.rewrite(self._root, self._files, self._name)
+        self._files = written_again(self._root, self._files, self._name)
 
     def fill_empty(self) -> None:
         """Give each table without rows one empty file, so that its glob finds something."""

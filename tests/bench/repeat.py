@@ -106,7 +106,7 @@ def _by_task(source: Snapshot) -> dict[str, pa.Table]:
     files = [pq.read_table(path, partitioning=None) for path in source.paths("scalars")]
     points = pa.concat_tables(files).cast(SCALARS)
     places: dict[str, list[int]] = {}
-    for at, task_id in enumerate(points.column("task_id").to_pylist()):
+    for at, task_id in enumerate(map(str, points.column("task_id").to_pylist())):
         places.setdefault(task_id, []).append(at)
     return {task_id: points.take(found) for task_id, found in places.items()}
 
