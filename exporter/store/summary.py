@@ -36,6 +36,7 @@ def write_series(
     points = literals(scalars)
     with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")  # `python -c` would show it on stdout
         # Joins as written: DuckDB would keep the points in memory, and pass the few series by them.
         connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
         connection.execute("SET temp_directory = $spill", {"spill": literal(spill)})
