@@ -24,6 +24,7 @@ from clearml_snapshot.cli.options import (
 from clearml_snapshot.cli.output import page_form, write_answer, write_text
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.cli.words import counted
+from clearml_snapshot.exporter.ages import read_age
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.exporter.store.retention import Retention
@@ -58,24 +59,48 @@ def status(
         int | None,
         typer.Option("--top", metavar="N", min=1, help="With --by: only the first N."),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="End with exit code 3 when somebody should look: the newest export warned, "
+            "failed or did not read everything.",
+        ),
+    ] = False,
+    max_age: Annotated[
+        str | None,
+        typer.Option(
+            "--max-age",
+            metavar="AGE",
+            help="Like --check, and also when the snapshot is older than an age such as 26h.",
+        ),
+    ] = None,
     *,
     dataset: Dataset,
     output: Output,
 ) -> None:
-    """Show what is here and as of when, and which tasks are not whole.
+    """Show what is here and as of when, and which tasks are not complete.
 
-    The last line is the folder to copy. --format json gives one object.
+    Warnings of an export are repeated until an export has none. The last line is the folder to
+    copy. --format json gives one object, where `concerns` is what --check finds.
     """
     from clearml_snapshot.queries.messages import speaking
     from clearml_snapshot.queries.status import ranking
 
     if top is not None and by is None:
         raise UsageError("--top belongs to --by project, user or task")
+    if by is not None and (check or max_age is not None):
+        raise UsageError("--check and --max-age check the whole snapshot; leave --by out")
+    oldest = _max_age(max_age)
     with _opened(dataset) as snapshot, speaking():
         if by is not None:
             write_answer(ranking(snapshot, by, top), output, name=f"status_by_{by}")
         else:
-            _write_status(snapshot, dataset.data, output)
+            found = _write_status(snapshot, dataset.data, output, oldest)
+            if found and (check or oldest is not None):
+                for text in found:
+                    note(f"warning: {text}")
+                raise typer.Exit(ExitCode.PARTIAL)
 
 
 def verify(
@@ -106,7 +131,7 @@ def verify(
         raise UsageError("verify writes lines; --format and --table belong to --summary")
     found = _verified(folder, output.quiet)
     write_text("".join(f"{printable(line)}\n" for line in _findings(found)), output.path)
-    for text in () if output.quiet else found.notes:
+    for text in found.notes:
         note(f"not checked: {text}")
     raise typer.Exit(_verdict(found))
 
@@ -153,20 +178,37 @@ def _opened(choice: DatasetChoice) -> "AbstractContextManager[OpenDataset]":
     return opened(choice, None, LimitOptions())
 
 
-def _write_status(opened: "OpenDataset", data: Path, output: OutputOptions) -> None:
-    """Write the page, or the object where JSON is asked for or the file is named so."""
+def _max_age(text: str | None) -> timedelta | None:
+    try:
+        return None if text is None else read_age(text)
+    except ValueError as error:
+        raise UsageError(f"--max-age: {error}") from None
+
+
+def _write_status(
+    opened: "OpenDataset", data: Path, output: OutputOptions, max_age: timedelta | None
+) -> list[str]:
+    """Write the page, or the object where JSON is asked for or the file is named so.
+
+    Returns:
+        What somebody should look at.
+    """
     from clearml_snapshot.exporter.selections import remembered
+    from clearml_snapshot.queries.concerns import concerns
     from clearml_snapshot.queries.status import status as look
 
     form = page_form(output, "status")
     found, asked = look(opened), remembered(opened.about)
+    wrong = [*concerns(found, max_age)]
     if form == "json":
         page: dict[str, Any] = {"dataset": str(data), **found.as_dict()}
         page["selections"] = [asdict(one) for one in asked]
+        page["concerns"] = wrong
         write_text(json.dumps(page, ensure_ascii=False) + "\n", output.path)
-        return
+        return wrong
     lines = page_lines(found, asked, data)
     write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
+    return wrong
 
 
 def page_lines(
@@ -186,12 +228,15 @@ def page_lines(
     yield f"server      {found.server or 'unknown'}{of}"
     yield f"tasks       {found.tasks:,} in {counted(found.projects, 'project')}{_states(found)}"
     yield f"            {_among(found)}"
-    if found.no_longer_selected:
-        yield "            what is no longer selected is as of its fetched_at, not of today"
+    yield from _left_behind(found)
     share = f", {found.monitor_points / found.points:.0%} of them :monitor:" if found.points else ""
     yield f"points      {found.points:,} in {found.series:,} series{share}"
     yield f"on disk     {size_in_words(found.bytes)}"
     yield f"exports     {_exports(found)}"
+    if found.last_export is not None and found.last_export.error:
+        yield f"error       {found.last_export.error}"
+    for place, text in enumerate(found.warnings):
+        yield f"{'' if place else 'warnings':<12}{text}"
     if found.packed is None:
         yield f"kept        {Retention.parse(found.keep)}"
     for place, one in enumerate(asked):
@@ -204,6 +249,14 @@ def page_lines(
     if more:
         yield f"… and {more:,} more (SELECT * FROM tasks WHERE state <> 'complete')"
     yield f"the {'file' if found.root.is_file() else 'folder'} to copy: {found.root}"
+
+
+def _left_behind(found: "Status") -> Iterator[str]:
+    if found.gone_as_listed:
+        listed = counted(found.gone_as_listed, "task")
+        yield f"            {listed} gone as expected: listed as safe to delete before"
+    if found.no_longer_selected:
+        yield "            what is no longer selected is as of its fetched_at, not of today"
 
 
 def _states(found: "Status") -> str:

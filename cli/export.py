@@ -31,7 +31,7 @@ from clearml_snapshot.cli.server import (
     Server,
     ServerOptions,
 )
-from clearml_snapshot.cli.summary import summary
+from clearml_snapshot.cli.summary import alerts, summary
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
@@ -213,7 +213,7 @@ def export(
         report = act(data, selection, options=options, progress=make_progress(quiet=quiet))
     if form == "json":
         write_text(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
-    for line in () if quiet else summary(report):
+    for line in alerts(report) if quiet else summary(report):
         note(line)
     raise typer.Exit(report.exit_code)
 

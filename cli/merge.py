@@ -82,8 +82,9 @@ def merge(
     joined = join(sources, target, make_progress(quiet=quiet), same_server=same_server)
     if report is not None:
         _write_report(joined, report)
-    for line in () if quiet else _summary(joined):
-        note(line)
+    for line in _summary(joined):
+        if not quiet or line.startswith("warning:"):
+            note(line)
 
 
 def _summary(joined: "Joined") -> Iterator[str]:

@@ -43,7 +43,13 @@ Data = Annotated[
 DEFAULT_DATA: Final = Path("data")
 
 Quiet = Annotated[
-    bool, _option("--quiet", "-q", section=OUTPUT, help="No notes and no progress on stderr.")
+    bool,
+    _option(
+        "--quiet",
+        "-q",
+        section=OUTPUT,
+        help="No notes and no progress on stderr; failures and warnings stay.",
+    ),
 ]
 
 

@@ -206,9 +206,8 @@ def ask(
     with opened(dataset, filters, limits) as asked, speaking():
         answer = asked.query(query, **given).materialize()
         write_answer(answer, output, name=query.name)
-        if not output.quiet:
-            for line in _footnotes(asked, query, given, answer):
-                note(line)
+        for line in _footnotes(asked, query, given, answer, quiet=output.quiet):
+            note(line)
 
 
 def _shown(
@@ -287,9 +286,14 @@ def _statement(statement: str | None, file: Path | None) -> str:
 
 
 def _footnotes(
-    asked: "OpenDataset", query: Query, given: Mapping[str, Any], answer: "DuckDBPyRelation"
+    asked: "OpenDataset",
+    query: Query,
+    given: Mapping[str, Any],
+    answer: "DuckDBPyRelation",
+    *,
+    quiet: bool,
 ) -> Iterator[str]:
-    """Say how far the answer reaches, and which of it is suspect."""
+    """Say which of the answer is suspect, quiet or not, and how far it reaches."""
     from clearml_snapshot.queries.coverage import coverage, lines
     from clearml_snapshot.queries.empty import why_empty
     from clearml_snapshot.queries.zeros import notes
@@ -299,7 +303,8 @@ def _footnotes(
     if reason is not None:
         yield reason
     yield from notes(asked, query, given, rows)
-    yield from lines(coverage(asked, asked.bound(query, **given)), rows)
+    if not quiet:
+        yield from lines(coverage(asked, asked.bound(query, **given)), rows)
 
 
 def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:

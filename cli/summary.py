@@ -14,6 +14,23 @@ def summary(report: ExportReport | Forecast) -> Iterator[str]:
     return _done(report) if isinstance(report, ExportReport) else _expected(report)
 
 
+def alerts(report: ExportReport | Forecast) -> Iterator[str]:
+    """Say only what went wrong, or needs somebody to look: what ``--quiet`` leaves.
+
+    These lines are also in ``summary``.
+    """
+    if isinstance(report, ExportReport):
+        yield from _losses(report)
+        yield from _problems(report)
+    yield from _warnings(report)
+    if isinstance(report, ExportReport) and report.result not in ("complete", "partial"):
+        yield _ending(report)
+
+
+def _warnings(report: ExportReport | Forecast) -> Iterator[str]:
+    return (f"warning: {text}" for text in report.warnings)
+
+
 def _done(report: ExportReport) -> Iterator[str]:
     """Say what an export came to; the last line is the folder to copy."""
     refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
@@ -31,18 +48,7 @@ def _done(report: ExportReport) -> Iterator[str]:
     held = report.totals["points"]
     share = f", {report.monitor_points / held:.0%} of them :monitor:" if held else ""
     yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
-    if report.tasks_unread:
-        yield _unread(report)
-    if report.tasks_shrunk:
-        yield (
-            f"shrunk: of {counted(report.tasks_shrunk, 'task')} the server has less than is stored "
-            "here; that stays (--accept-loss gives it up)"
-        )
-    if report.tasks_lost:
-        yield (
-            f"lost: of {counted(report.tasks_lost, 'task')} the server's own summary knows points "
-            "that it no longer has; they cannot be read (state lost)"
-        )
+    yield from _losses(report)
     if report.tasks_changed_silently:
         yield (
             f"changed silently: {counted(report.tasks_changed_silently, 'task')} had other points "
@@ -62,7 +68,7 @@ def _done(report: ExportReport) -> Iterator[str]:
         yield f"redacted: {values} taken for credentials (--keep-secrets)"
     yield from (f"left out: {text}" for text in report.left_out)
     yield from _problems(report)
-    yield from (f"warning: {text}" for text in report.warnings)
+    yield from _warnings(report)
     if report.removed:
         gone = ", ".join(map(str, report.removed))
         word = "snapshot" if len(report.removed) == 1 else "snapshots"
@@ -71,7 +77,27 @@ def _done(report: ExportReport) -> Iterator[str]:
         f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} repeated), "
         f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
     )
-    yield f"{_RESULTS.get(report.result, report.result)}; the folder to copy: {report.snapshot}"
+    yield _ending(report)
+
+
+def _ending(report: ExportReport) -> str:
+    return f"{_RESULTS.get(report.result, report.result)}; the folder to copy: {report.snapshot}"
+
+
+def _losses(report: ExportReport) -> Iterator[str]:
+    """Say which tasks are not here as they were on the server."""
+    if report.tasks_unread:
+        yield _unread(report)
+    if report.tasks_shrunk:
+        yield (
+            f"shrunk: of {counted(report.tasks_shrunk, 'task')} the server has less than is stored "
+            "here; that stays (--accept-loss gives it up)"
+        )
+    if report.tasks_lost:
+        yield (
+            f"lost: of {counted(report.tasks_lost, 'task')} the server's own summary knows points "
+            "that it no longer has; they cannot be read (state lost)"
+        )
 
 
 def _unread(report: ExportReport) -> str:
@@ -91,7 +117,7 @@ def _expected(report: Forecast) -> Iterator[str]:
         f"{report.tasks_gone:,} gone from the server"
     )
     yield f"points: {_points_to_read(report)}"
-    yield from (f"warning: {text}" for text in report.warnings)
+    yield from _warnings(report)
     about = "at least" if report.tasks_uncounted else "about"
     yield (
         f"an export would send {about} {counted(report.requests, 'request')}; this dry run took "

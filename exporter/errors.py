@@ -36,7 +36,8 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.COMPLETE: "complete",
     ExitCode.FAILED: "failed",
     ExitCode.USAGE: "usage error, or no such name",
-    ExitCode.PARTIAL: "committed, but a task is partial or failed, or a selection finds nothing",
+    ExitCode.PARTIAL: "committed, but with a warning, or with tasks that are partial, failed or "
+    "not read yet; also of `verify` and `status --check`",
     ExitCode.SERVER: "the server, or the login",
     ExitCode.DATASET: "the dataset is damaged, or newer than this tool",
     ExitCode.LOCKED: "locked by another run (`--wait` waits)",

@@ -40,6 +40,8 @@ class LastExport:
     points: int | None
     requests: int | None
     user: str | None
+    error: str | None
+    """Why it failed; None: it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,12 @@ class Status:
     running: int
     archived: int
     no_longer_selected: int
+    gone_as_listed: int
+    """Tasks that are gone from the server after they were listed as safe to delete."""
     exports: int
     last_export: LastExport | None
+    warnings: tuple[str, ...]
+    """Of the newest export that could tell: they stay until one has none."""
     keep: str
     """Which snapshots stay when an export ends: what was given with ``--keep``, or ``2``."""
     problems: int
@@ -112,6 +118,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         **held,
         states={row["state"]: row["tasks"] for row in _ask(dataset, "_status_states")},
         keep=snapshot.keep or DEFAULT.text,
+        warnings=tuple(row["warning"] for row in _ask(dataset, "_status_warnings")),
         last_export=LastExport(**last[0]) if last else None,
         problem_tasks=tuple(
             ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})

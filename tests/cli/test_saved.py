@@ -182,6 +182,8 @@ def test_the_list_is_kept_and_its_tasks_may_go(
         server.database.delete_task(task)
     main(["export"])
     assert "3 newly gone from the server (3 as expected)" in capfd.readouterr().err
+    assert main(["status"]) == ExitCode.COMPLETE
+    assert "3 tasks gone as expected: listed as safe to delete" in capfd.readouterr().out
 
 
 def test_ids_in_a_file_are_accepted_as_gone(

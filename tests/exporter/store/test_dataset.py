@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -90,20 +89,32 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 
 def test_a_second_writer_waits(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path\n"
+        "import sys; from pathlib import Path\n"
         "from clearml_snapshot.exporter.store.dataset import writing\n"
         "with writing(Path(sys.argv[1])):\n"
-        "    print('locked', flush=True); time.sleep(0.5)\n"
+        "    print('locked', flush=True); sys.stdin.readline()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+    entered = threading.Event()
+
+    def wait() -> None:
+        with writing(tmp_path, wait=True):
+            entered.set()
+
+    waiting = threading.Thread(target=wait)
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as other:
+        assert other.stdin is not None
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
-        start = time.monotonic()
         with pytest.raises(LockedError, match=f"process {other.pid} "), writing(tmp_path):
             pass
-        with writing(tmp_path, wait=True):
-            assert time.monotonic() - start > 0.2
+        waiting.start()
+        assert not entered.is_set()
+        other.stdin.write("end\n")
+        other.stdin.flush()
+        waiting.join()
+    assert entered.is_set()
 
 
 def test_what_a_killed_writer_left_is_cleared(tmp_path: Path, commit: Call) -> None:

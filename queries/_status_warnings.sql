@@ -1,0 +1,9 @@
+-- The warnings of the newest export that could tell whether there are any.
+SELECT unnest(warnings) AS warning
+FROM (
+    SELECT warnings
+    FROM exports
+    WHERE warnings IS NOT NULL
+    ORDER BY started DESC, export_id
+    LIMIT 1
+);
