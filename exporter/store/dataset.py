@@ -19,6 +19,7 @@ from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
 from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
+from clearml_snapshot.exporter.store.litter import is_litter
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.reserve import Reserve, is_full_disk
 from clearml_snapshot.exporter.store.retention import DEFAULT, Retention, kept
@@ -86,15 +87,15 @@ def _is_dataset(data: Path) -> bool:
 
 
 def _refuse_strangers(data: Path) -> None:
-    """Accept a README, hidden files, an uncommitted dataset, and datasets inside."""
-    for entry in sorted(data.iterdir()):
+    """Accept a README, hidden files, litter, an uncommitted dataset, and datasets inside."""
+    for entry in sorted(p for p in data.iterdir() if not is_litter(p.name)):
         known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
         if not known and not (entry.is_dir() and _is_dataset(entry)):
             raise UsageError(
                 f"{data} holds {entry.name} and is no dataset of ours; "
                 "give an empty or a new folder with --data"
             )
-    strangers = [p for p in layout.snapshots(data).glob("*") if not _is_snapshot_folder(p)]
+    strangers = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
     if strangers:
         raise UsageError(
             f"{data} holds snapshots/{strangers[0].name} and is no dataset of ours; "
@@ -102,8 +103,8 @@ def _refuse_strangers(data: Path) -> None:
         )
 
 
-def _is_snapshot_folder(path: Path) -> bool:
-    return layout.snapshot_number(path.name) is not None
+def _is_expected(path: Path) -> bool:
+    return layout.snapshot_number(path.name) is not None or is_litter(path.name)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """A pack that arrived: its archive, its hashes and its snapshot.json agree before it is used.
 
 What may stand in an archive is a list of names, not a list of tricks: the files of a snapshot in
-their places, all of them perhaps below one folder. One name too many refuses the whole.
+their places, all of them perhaps below one folder. One name too many refuses the whole, other than
+what systems leave when they zip a folder anew: that is passed over and never written out.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ from typing import BinaryIO, Final
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.files import FileEntry
+from clearml_snapshot.exporter.store.litter import is_below_litter
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
 from clearml_snapshot.exporter.store.sums import content_id, read_sums
 from clearml_snapshot.exporter.store.zip_entries import Entry, Layout, blocks, read_layout, shown
@@ -41,6 +43,8 @@ class Archive:
     """By their path in the snapshot."""
     folder: str
     """The folder in which everything stands, with ``/``; empty in what ``pack`` writes."""
+    litter: tuple[str, ...] = ()
+    """The names that are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +96,12 @@ def read_archive(stream: BinaryIO) -> Archive:
         DatasetError: it is damaged, or holds anything else.
     """
     found = read_layout(stream)
-    folder = _common_folder(found.entries)
+    litter = tuple(entry.name for entry in found.entries if _is_litter(entry))
+    entries = [entry for entry in found.entries if not _is_litter(entry)]
+    folder = _common_folder(entries)
     files: dict[str, Entry] = {}
     once: set[str] = set()
-    for entry in found.entries:
+    for entry in entries:
         path = entry.name.removeprefix(folder)
         if not entry.name.startswith(folder) or not _is_in_place(path, entry):
             raise DatasetError(f"{shown(entry.name)} is no file of a snapshot")
@@ -105,7 +111,13 @@ def read_archive(stream: BinaryIO) -> Archive:
         if not _is_folder(path):
             _refuse_bomb(entry)
             files[path] = entry
-    return Archive(found, files, folder)
+    return Archive(found, files, folder, litter)
+
+
+def _is_litter(entry: Entry) -> bool:
+    """Tell whether an entry is a file or folder that a system left; a link never is."""
+    plain = stat.S_IFMT(entry.mode) in (0, stat.S_IFREG, stat.S_IFDIR)
+    return plain and is_below_litter(entry.name)
 
 
 def _common_folder(entries: Iterable[Entry]) -> str:

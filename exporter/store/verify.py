@@ -18,6 +18,7 @@ from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.footers import footer_problem
+from clearml_snapshot.exporter.store.litter import is_below_litter, is_read_by_globs
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
 from clearml_snapshot.exporter.store.snapshots import (
@@ -124,7 +125,7 @@ def _verified_pack(path: Path, progress: Progress) -> Verification:
     except BrokenArchiveError as error:
         return _unreadable(path, error)
     if around is None:
-        return replace(found, notes=(*found.notes, REMADE))
+        return replace(found, notes=(*found.notes, REMADE, *_notes(pack.archive.litter)))
     told = "\n".join(found.problems)
     damaged = _changed(name for name in pack.damaged if name not in told)
     return replace(found, problems=(*found.problems, *damaged, *around))
@@ -164,7 +165,7 @@ def _is_newer(root: Path) -> bool:
 
 def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verification:
     problems = [*_header_problems(snapshot), *_stranger_problems(snapshot)]
-    notes = []
+    notes = [*_notes(_litter(snapshot.root))]
     if has_sums(snapshot):
         problems += sums_problems(snapshot)
     else:
@@ -231,8 +232,29 @@ def _stranger_problems(snapshot: Snapshot) -> Iterator[str]:
         for folder, _, names in os.walk(snapshot.root / table):
             for name in sorted(names):
                 path = (Path(folder) / name).relative_to(snapshot.root).as_posix()
-                if path not in listed and not name.startswith("."):
+                if path not in listed and (is_read_by_globs(name) or not _is_harmless(path)):
                     yield f"not listed in snapshot.json: {path}"
+
+
+def _is_harmless(path: str) -> bool:
+    return is_below_litter(path) or path.rpartition("/")[2].startswith(".")
+
+
+def _litter(root: Path) -> Iterator[str]:
+    """List what systems left in a snapshot and no plain glob reads."""
+    for folder, _, names in os.walk(root):
+        for name in sorted(names):
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            if is_below_litter(path) and not is_read_by_globs(name):
+                yield path
+
+
+def _notes(litter: Iterable[str]) -> Iterator[str]:
+    """Say in one line what was passed over; the first name stands for all."""
+    names = [*litter]
+    if names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield f"{names[0]}{more}, left by a system or a copying tool"
 
 
 def _file_problems(snapshot: Snapshot) -> Iterator[str]:

@@ -1,0 +1,32 @@
+"""Names of what systems and copying tools leave in folders and archives, told by the name alone."""
+
+import re
+from pathlib import PurePosixPath
+from typing import Final
+
+_LITTER: Final = re.compile(
+    r"\.DS_Store|\._.*|\.localized|Icon\r|__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes"
+    r"|\.fseventsd|(?:eh)?thumbs\.db|desktop\.ini|@eaDir|\.nfs[0-9a-f]{8,}|\.directory"
+    r"|\.dropbox(?:\.attr)?|\..*\.icloud|.*\.sync-conflict-.*|\.~lock\..*#|~\$.*|.*~"
+    r"|\.part-\d{6,}-\d{5}\.parquet\.\w{6}|lost\+found",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def is_litter(name: str) -> bool:
+    """Tell whether a file or folder of this name was left by a system or a copying tool.
+
+    Args:
+        name: without the folders above it.
+    """
+    return _LITTER.fullmatch(name) is not None
+
+
+def is_below_litter(path: str) -> bool:
+    """Tell whether a path, with ``/``, is litter or lies in a folder that is."""
+    return any(map(is_litter, PurePosixPath(path).parts))
+
+
+def is_read_by_globs(name: str) -> bool:
+    """Tell whether ``*.parquet`` takes a file in: in DuckDB and Polars hidden files too."""
+    return name.endswith(".parquet")
