@@ -9,7 +9,7 @@ from clearml_snapshot.queries.dataset import Dataset, Rows
 _NOTHING: Final[Mapping[str, str]] = {
     "health": "nothing of what was looked for was found in the tasks selected",
     "changes": "the last export neither added nor changed any of the tasks selected",
-    "gone": "none of the tasks selected is gone or shrunk on the server",
+    "gone": "none of the tasks selected is gone, shrunk or lost on the server",
     "params": "none of the tasks selected has such hyperparameters",
 }
 """Queries whose empty answer is an answer."""

@@ -37,7 +37,9 @@ Serve = Callable[..., int]
 
 
 def answer(status: str, body: bytes = b"") -> bytes:
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    """Write an answer of a server that closes: a connection used again might find it closed."""
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 @pytest.fixture(autouse=True)
