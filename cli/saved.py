@@ -104,8 +104,10 @@ def scalars_saved(
     write_text("".join(f"{task_id}\n" for task_id in found.task_ids))
     for line in (*summary(found), *_proof(found, reread)):
         say(line)
-    _record(data, listed, say)
+    _record(data, listed, note)
     if any(found.count(reason) for reason in _ALARMS):
+        if quiet:
+            note(f"warning: {next(summary(found))}")
         raise typer.Exit(ExitCode.PARTIAL)
 
 
