@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperOption
 
 from clearml_snapshot.cli.frame import Command, expanded
+from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.opening import Limits, which
 from clearml_snapshot.cli.options import DEFAULT_DATA, Data, Filters, Output, OutputOptions
 from clearml_snapshot.cli.output import page_form, write_answer, write_text
@@ -123,7 +124,9 @@ def diff(
 
     sides = _choice(before or "-1", data), _choice(after, data)
     with (
+        Interruptible() as interruptible,
         compare(*sides, filter=filters, memory_limit=limits.memory) as found,
+        interruptible.stopped_by(found.interrupter()),
         found.ending_after(limits.timeout),
         speaking(),
     ):

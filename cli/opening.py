@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearml_snapshot.cli.frame import OptionGroup
+from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.options import DatasetChoice
 from clearml_snapshot.exporter.filters import TaskFilter, parse_time
 
@@ -66,7 +67,7 @@ def opened(
     limits: LimitOptions,
     allow_files: Sequence[Path] = (),
 ) -> "Iterator[Dataset]":
-    """Open a dataset; the block ends when the time is up.
+    """Open a dataset; the block ends when the time is up, and after Ctrl-C.
 
     Raises:
         SnapshotError: it took too long, or there is no such dataset, snapshot or task.
@@ -74,6 +75,7 @@ def opened(
     from clearml_snapshot.queries import open_dataset
 
     with (
+        Interruptible() as interruptible,
         open_dataset(
             choice.data,
             snapshot=which(choice.snapshot),
@@ -81,6 +83,7 @@ def opened(
             memory_limit=limits.memory,
             allow_files=allow_files,
         ) as dataset,
+        interruptible.stopped_by(dataset.interrupter()),
         dataset.ending_after(limits.timeout),
     ):
         yield dataset

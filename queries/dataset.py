@@ -3,7 +3,7 @@
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -238,6 +238,10 @@ class Dataset:
         """
         with connect.ending_after(self._connection, seconds):
             yield
+
+    def interrupter(self) -> Callable[[], None]:
+        """Return what interrupts, from any thread, what the calling thread asks."""
+        return self._connection.interrupt
 
     def close(self) -> None:
         """Let go of the snapshot; relations cannot be read any more."""

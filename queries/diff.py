@@ -1,7 +1,7 @@
 """What differs between two snapshots: tasks, points, and the maxima of metrics."""
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -202,6 +202,10 @@ class Comparison:
         """
         with connect.ending_after(self._connection, seconds):
             yield
+
+    def interrupter(self) -> Callable[[], None]:
+        """Return what interrupts, from any thread, what the calling thread asks."""
+        return self._connection.interrupt
 
     def close(self) -> None:
         """Let go of both snapshots; relations cannot be read any more."""

@@ -1,12 +1,9 @@
-"""How commands end: exit codes, one line on stderr, closed pipes, Ctrl-C."""
+"""How commands end: exit codes, one line on stderr, closed pipes."""
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -113,16 +110,6 @@ def test_closed_stderr_is_no_error_either(program: list[str], history: Path) -> 
     assert done.stdout.startswith(b"metric,variant,value")
 
 
-def _cpu_of_other_threads(process: "subprocess.Popen[bytes]") -> int:
-    """Count the clock ticks of all threads but the first: DuckDB's have nothing else to do."""
-    ticks = 0
-    for one in Path(f"/proc/{process.pid}/task").iterdir():
-        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
-            user, system = (one / "stat").read_text().rpartition(")")[2].split()[11:13]
-            ticks += 0 if one.name == str(process.pid) else int(user) + int(system)
-    return ticks
-
-
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_line(program: list[str], history: Path) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -135,23 +122,6 @@ def test_a_full_disk_is_one_line(program: list[str], history: Path) -> None:
         )
     assert done.returncode == ExitCode.FAILED
     assert done.stderr == b"error: cannot write stdout: No space left on device\n"
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc")
-def test_interrupting_is_exit_code_130(program: list[str], history: Path) -> None:
-    endless = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range < b.range"
-    process = subprocess.Popen(
-        [*program, "sql", endless], stderr=subprocess.PIPE, cwd=history.parent
-    )
-    try:
-        while _cpu_of_other_threads(process) < 10:
-            assert process.poll() is None
-            time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert (process.returncode, said) == (ExitCode.INTERRUPTED, b"error: interrupted\n")
 
 
 def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
