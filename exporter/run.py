@@ -160,7 +160,7 @@ def _export(run: Run) -> ExportReport:
         raise
     except OSError as error:
         with suppress(*WHILE_WRITING):
-            run.dataset.clear_stages()  # on a full disk they are what takes the room
+            _start_over(run)
             _commit_row(run, "failed", error)
         raise
     if lost is not None:
@@ -232,13 +232,17 @@ def _commit_names(run: Run, error: Exception) -> None:
 
     So the next export, without a filter, goes on from here.
     """
-    run.dataset.clear_stages()
-    known = known_tasks(run.dataset.snapshot)
-    run.taker.start_over({task_id: task.state for task_id, task in known.items()})
+    _start_over(run)
     stage = run.dataset.new_stage()
     run.mark_unread(stage)
     with suppress(OSError):  # not even that: the error is told, and the last checkpoint stays
         _commit(run, "disk full", stage, error)
+
+
+def _start_over(run: Run) -> None:
+    """Drop what is staged; on a full disk it is what takes the room. No count speaks of it then."""
+    run.dataset.clear_stages()
+    run.taker.start_over(known_tasks(run.dataset.snapshot).keys())
 
 
 def _has_nothing(run: Run) -> bool:
@@ -310,3 +314,4 @@ def _commit(
         compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
     )
     run.is_torn = False
+    run.taker.mark_committed()

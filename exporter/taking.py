@@ -1,7 +1,7 @@
 """What came of a task becomes its rows, and is counted."""
 
 from collections.abc import Collection, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -65,6 +65,9 @@ class Taker:
     """Tasks of the plan that were read, or that could not be."""
     _doubts: list[str] = field(default_factory=list)
     """What is given up without a proof that it may be, one sentence per task."""
+    _committed: tuple[set[str], Counts, int] = field(default_factory=lambda: (set(), Counts(), 0))
+    """``taken``, ``counts`` and the number of ``problems`` at the last commit."""
+    _committed_doubts: int = 0
     _has_marked_unread: bool = False
     _has_row: Set[str] = frozenset()
     """Tasks of the plan that have a row by this run, after ``start_over``."""
@@ -161,16 +164,21 @@ class Taker:
             if one.known is None and one.task.task_id not in self._has_row:
                 stage.add(self._unread_row(one, now))
 
-    def start_over(self, states: Mapping[str, str]) -> None:
-        """Forget what was taken and could not be committed.
+    def mark_committed(self) -> None:
+        """Note that all that was taken so far is in the dataset."""
+        self._committed = (set(self.taken), replace(self.counts), len(self.problems))
+        self._committed_doubts = len(self._doubts)
+
+    def start_over(self, stored: Set[str]) -> None:
+        """Forget what was taken since the last commit: it could not be committed.
 
         Args:
-            states: the tasks that are stored now, each with its state.
+            stored: the tasks that have a row now.
         """
-        self.taken &= {task_id for task_id, state in states.items() if state != "unread"}
-        self.problems = [one for one in self.problems if one.task_id in self.taken]
-        self.counts = Counts(new=len(self.taken))
-        self._has_row, self._has_marked_unread = states.keys(), False
+        taken, counts, problems = self._committed
+        self.taken, self.counts = set(taken), replace(counts)
+        del self.problems[problems:], self._doubts[self._committed_doubts :]
+        self._has_row, self._has_marked_unread = stored, False
 
     def _unread_row(self, planned: PlannedTask, now: datetime) -> dict[str, Any]:
         return {
