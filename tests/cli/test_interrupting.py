@@ -15,13 +15,10 @@ from clearml_snapshot.exporter.errors import ExitCode
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 JOIN: Final = "SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range < b.range"
-PAIRS: Final = (
-    "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.range, b.range) = 7"
-)
 MATCH: Final = "SELECT regexp_matches(repeat('a', 500000000), '(a|aa)*$b')"
 """Worked out while DuckDB plans, which heeds no interrupt."""
 
-WORKING: Final = 2.5
+WORKING: Final = 1.5
 """CPU-seconds; a start takes less than 1."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
@@ -59,9 +56,8 @@ def _wait_until_it_works(process: "subprocess.Popen[bytes]") -> None:
         used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-@pytest.mark.parametrize("statement", [JOIN, PAIRS])
-def test_an_endless_question_ends(start: Start, statement: str) -> None:
-    process = start("sql", statement)
+def test_an_endless_question_ends(start: Start) -> None:
+    process = start("sql", JOIN)
     _wait_until_it_works(process)
     process.send_signal(signal.SIGINT)
     assert process.communicate() == (b"", b"error: interrupted\n")

@@ -60,14 +60,14 @@ def test_what_is_complete_is_committed(
     take_home: TakeHome, disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "FLUSH_ROWS", 5_000)
-    home = take_home(_world(120, 2_000))
-    home.folder = disk("1500k") / "data"
+    home = take_home(_world(60, 2_000))
+    home.folder = disk("900k") / "data"
     with pytest.raises(OSError, match="No space left"):
         home.export()
     states = _states(home)
     assert states["complete"] > 0
     assert states["unread"] > 0
-    assert sum(states.values()) == 120
+    assert sum(states.values()) == 60
     assert home.rows("exports")[0]["result"] == "disk full"
     disk("20m")
     assert home.export(all_tasks=False).tasks_new == states["unread"]
