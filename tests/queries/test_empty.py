@@ -59,7 +59,7 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
         ("leaderboard", {"metric": "loss", "best": "lowest"}, "no value: none of the values is"),
         ("group", {"metric": "loss", "best": "lowest"}, "no value: none of the values is"),
         ("leaderboard", {"metric": "acc", "best": "lowest"}, None),
-        ("gone", {}, "no rows: none of the tasks selected is gone or shrunk"),
+        ("gone", {}, "no rows: none of the tasks selected is gone, shrunk or lost"),
         ("params", {}, "no rows: none of the tasks selected has such hyperparameters"),
         ("health", {"kind": "zero"}, "no rows: nothing of what was looked for"),
         ("max", {}, None),
