@@ -116,7 +116,7 @@ class Pace:
             self._end()
 
     def end(self, reason: str) -> None:
-        """Let nothing be sent any more: it is no use, and every thread is told why."""
+        """Send nothing further, and tell every thread why."""
         self._ended = self._ended or reason
         self.stop()
 

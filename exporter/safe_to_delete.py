@@ -21,7 +21,7 @@ def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int
     Raises:
         UsageError: this is one snapshot or a pack, which never changes.
         LockedError: another process is writing.
-        OSError: there is no right to write, or no room.
+        OSError: writing is not permitted, or the disk is full.
     """
     if not fetched:
         return 0

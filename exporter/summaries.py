@@ -35,7 +35,7 @@ def read_summaries(
     """
     ids = list(task_ids)
     if not ids:
-        return {}  # an empty list of ids is no filter
+        return {}  # an empty list of ids does not filter
     data = api.get(
         "tasks.get_all_ex",
         id=ids,

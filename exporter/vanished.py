@@ -10,7 +10,7 @@ EVERY_TASK: Final = "all"
 """Accepted in place of ids: whatever has vanished was to be deleted."""
 _MOST: Final = 20
 _MOST_SHARE: Final = 0.1
-"""More tasks than both at once are no clean-up, but another server or a lost permission."""
+"""More tasks than both at once are not a clean-up: another server, or a lost permission."""
 
 
 @dataclass(frozen=True)
