@@ -1,10 +1,11 @@
 """The application: every command in one place, every ending in one place."""
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
-    command = typer.main.get_command(app)
+    command = _command()
     if SHELL_VARIABLE in os.environ:
         command.main(prog_name=PROGRAM)
     _check_text(arguments)
@@ -90,6 +91,12 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return ExitCode.COMPLETE
+
+
+@functools.cache
+def _command() -> Any:
+    """Build the tree of commands: once per process, as it takes a while."""
+    return typer.main.get_command(app)
 
 
 def _open_closed_streams() -> None:

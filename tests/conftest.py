@@ -1,9 +1,12 @@
 """Fixtures that more than one folder of tests needs."""
 
+import copy
+import functools
 import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +37,28 @@ def no_wait_for_the_disk() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", os.fstat)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def defaults_of_clearml_are_parsed_once() -> Iterator[None]:
+    """Parse the configuration files inside the clearml package once: they never change.
+
+    The parser takes longer for these two than most exports of a test take in all.
+    """
+    from clearml.backend_api import config
+    from clearml.backend_config.config import Config
+
+    inside, parse = str(Path(config.__file__).parent), Config._read_single_file
+    parse_once = functools.cache(parse)
+
+    def read(file_path: str, verbose: bool = True) -> Any:
+        if file_path and file_path.startswith(inside):
+            return copy.deepcopy(parse_once(file_path, verbose))
+        return parse(file_path, verbose)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Config, "_read_single_file", staticmethod(read))
         yield
 
 
