@@ -4,7 +4,6 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -111,22 +110,3 @@ def _check_text(arguments: Sequence[str]) -> None:
     for number, argument in enumerate(arguments, 1):
         if any("\ud800" <= character <= "\udfff" for character in argument):
             raise UsageError(f"argument {number} is no valid text in this locale's encoding")
-
-
-def program() -> None:
-    """Run as a process of its own.
-
-    After Ctrl-C it ends without waiting for its threads: the second one can come at a moment in
-    which Python itself would wait for a thread for ever.
-    """
-    code = main()
-    if code == ExitCode.INTERRUPTED:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
-    sys.exit(code)
-
-
-if __name__ == "__main__":
-    program()

@@ -148,7 +148,7 @@ def test_an_argument_that_is_no_text(program: list[str]) -> None:
 
 
 def test_runs_as_a_module() -> None:
-    command = [sys.executable, "-m", "clearml_snapshot.cli.main", "--version"]
+    command = [sys.executable, "-m", "clearml_snapshot.cli", "--version"]
     assert subprocess.run(command, capture_output=True, check=True).stdout
 
 
