@@ -123,7 +123,7 @@ class Api:
         self._token: str | None = None
         self._renew_at = float("inf")
         self._version = ""
-        self._last_success = time.monotonic()
+        self._last_success = self._pace.now()
         self._ever_succeeded = False
         if configuration.verify is False:
             notice("certificates are not checked (verify certificate is False)")
@@ -136,7 +136,7 @@ class Api:
             LoginError: the server refuses the credentials.
             ServerError: there is no ClearML server, it stays silent, or it is too old.
         """
-        self._last_success = time.monotonic()
+        self._last_success = self._pace.now()
         self._token = None
         claims = self._renew(None)
         self._version = str(claims.get("api_version") or "2.23")
@@ -196,7 +196,7 @@ class Api:
 
     def _one_call(self, endpoint: str, data: bytes, decode: Callable[[bytes], T]) -> T:
         token = self._token
-        if token is None or time.monotonic() > self._renew_at:
+        if token is None or self._pace.now() > self._renew_at:
             self._renew(token)
             token = self._token
         assert token is not None
@@ -244,18 +244,20 @@ class Api:
         self._token = token
         # By the length of its life: our clock and the server's need not agree.
         life = float(claims.get("exp") or "inf") - float(claims.get("iat") or time.time())
-        self._renew_at = time.monotonic() + life - min(_RENEW_BEFORE, life / 10)
+        self._renew_at = self._pace.now() + life - min(_RENEW_BEFORE, life / 10)
         return claims
 
     def _post(
-        self, path: str, data: bytes, auth: AuthBase, grace: float = 0.1
+        self, path: str, data: bytes, auth: AuthBase, least: float = _PROBE
     ) -> tuple[int, bytes]:
-        """Send one request when its turn has come, and read its answer in time."""
-        was_paused = self._pace.pause_left > 0
+        """Send one request when its turn has come, and read its answer in time.
+
+        Pauses may have taken all the time there was: what is sent still gets ``least`` seconds,
+        but no more than the server has for a success.
+        """
         self._pace.take_turn()
-        if was_paused:  # the pause may have taken all the time there was
-            grace = max(grace, min(_PROBE, self._limits.timeout))
-        allowed = max(min(self._limits.timeout, self._dead_at() - time.monotonic()), grace)
+        least = min(least, self._limits.give_up_after)
+        allowed = min(self._limits.timeout, max(self._dead_at() - self._pace.now(), least))
         try:
             allowed = max(min(allowed, self._pace.left), 0.001)
             status, body = self._wire.post(path, data, auth, allowed)
@@ -273,7 +275,7 @@ class Api:
         backoff = tenacity.wait_exponential(multiplier=0.2, max=10.0) + tenacity.wait_random(
             0.0, 0.3
         )
-        begun = time.monotonic() + self._pace.pause_left
+        begun = self._pace.now() + self._pace.pause_left
         # A new request gets a whole timeout, however long the ones before it went unanswered.
         least = min(self._limits.timeout, self._limits.give_up_after)
         entitled = begun + least - self._limits.give_up_after
@@ -295,7 +297,7 @@ class Api:
             done = retrying(one_try)
         except TryAgainError as error:
             raise self._given_up(error, begun, endpoint) from None
-        self._last_success = time.monotonic()
+        self._last_success = self._pace.now()
         self._ever_succeeded = True
         return done
 
@@ -311,7 +313,7 @@ class Api:
         error, tries = _failed_with(state), state.attempt_number
         if tries == _FIRST_TRIES:
             self._notice(f"{self.host}: {error}; trying again")
-        if time.monotonic() + max(error.after, 0.2) > self._dead_at():
+        if self._pace.now() + max(error.after, 0.2) > self._dead_at():
             return True
         if not self._ever_succeeded and error.wrong_address:
             return tries >= _FIRST_TRIES
@@ -329,12 +331,12 @@ class Api:
         """Make the error for a call that is not tried again: of one request, or of the run."""
         if not self._ever_succeeded and error.wrong_address:
             return ServerError(f"{self.host}: {error}")
-        is_dead = time.monotonic() + max(error.after, 0.2) > self._dead_at()
+        is_dead = self._pace.now() + max(error.after, 0.2) > self._dead_at()
         if is_dead and error.after:
             return self._end(asks_to_wait(self.host, error, self._limits.give_up_after))
         if (self._last_success > begun and not is_dead) or self._is_alive():
             return self._refused(error, endpoint)
-        silent = time.monotonic() - self._last_success
+        silent = self._pace.now() - self._last_success
         if error.was_dropped and not self._ever_succeeded:
             return ServerError(f"{self.host}: {error}; {speaks_it(self.route)}")
         return ServerError(
@@ -376,17 +378,16 @@ class Api:
         """Ask for something cheap: is it the server, or just the one request?"""
         if not self._ever_succeeded or self._token is None:
             return False
-        grace = min(_PROBE, self._limits.timeout)
-        until = time.monotonic() + grace
+        until = self._pace.now() + min(_PROBE, self._limits.timeout)
         for _ in range(_PROBES):
             try:
-                status, body = self._post("/server.info", b"{}", Bearer(self._token), grace)
+                status, body = self._post("/server.info", b"{}", Bearer(self._token))
                 if status in (200, 401) and is_of_clearml(body):
-                    self._last_success = time.monotonic()
+                    self._last_success = self._pace.now()
                     return True
             except TryAgainError:
                 pass
-            if time.monotonic() > until:
+            if self._pace.now() > until:
                 break
             self._pace.sleep(0.1)
         return False

@@ -37,7 +37,7 @@ class Pace:
     ) -> None:
         self._max_requests = max_requests
         self._max_seconds = max_seconds
-        self._until = time.monotonic() + (float("inf") if max_seconds is None else max_seconds)
+        self._until = self.now() + (float("inf") if max_seconds is None else max_seconds)
         self.interval: Final = 1 / max_rate if max_rate else 0.0
         """Seconds between two requests."""
         self._lock = threading.Lock()
@@ -50,10 +50,19 @@ class Pace:
         self.reached: str | None = None
         """The ceiling that has kept a request from being sent, in words."""
 
+    @staticmethod
+    def now() -> float:
+        """Tell the seconds of the clock that every limit of a server is measured with."""
+        return time.monotonic()
+
+    @staticmethod
+    def _wait(event: threading.Event, seconds: float) -> None:
+        event.wait(seconds)
+
     @property
     def left(self) -> float:
         """Seconds until the ceiling of time."""
-        return self._until - time.monotonic()
+        return self._until - self.now()
 
     def take_turn(self) -> None:
         """Wait until a request may be sent, and count it.
@@ -64,7 +73,7 @@ class Pace:
             CeilingError: a ceiling is reached; its text says which.
         """
         while self.pause_left:  # another thread may prolong it meanwhile
-            self._spent.wait(min(self.pause_left, max(self.left, 0.0)))
+            self._wait(self._spent, min(self.pause_left, max(self.left, 0.0)))
             self._check_turns()
         with self._lock:
             self.check()
@@ -73,16 +82,16 @@ class Pace:
             self._given += 1
             if self._given == self._max_requests:
                 self._spent.set()  # what sleeps until another try will never get one
-            now = time.monotonic()
+            now = self.now()
             turn = max(self._next, now)
             self._next = turn + self.interval
         if turn > now:
-            self._stopped.wait(min(turn - now, self.left))
+            self._wait(self._stopped, min(turn - now, self.left))
             self.check()
 
     def sleep(self, seconds: float) -> None:
         """Wait before another try; raises as ``take_turn`` does, without waiting for nothing."""
-        self._spent.wait(min(seconds, max(self.left, 0.0)))
+        self._wait(self._spent, min(seconds, max(self.left, 0.0)))
         self._check_turns()
 
     def _check_turns(self) -> None:
@@ -97,14 +106,14 @@ class Pace:
             Whether it is long, and was not known of before.
         """
         with self._lock:
-            before, until = self._paused_until, time.monotonic() + seconds
+            before, until = self._paused_until, self.now() + seconds
             self._paused_until = max(before, until)
             return seconds >= _LONG and until > before + 1
 
     @property
     def pause_left(self) -> float:
         """Seconds until a pause ends; 0 when there is none."""
-        return max(self._paused_until - time.monotonic(), 0.0)
+        return max(self._paused_until - self.now(), 0.0)
 
     def check(self) -> None:
         """Raise as ``take_turn`` does if requests in flight have to end, too."""

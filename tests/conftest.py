@@ -4,6 +4,7 @@ import copy
 import functools
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from clearml_snapshot.exporter.pace import Pace
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.server import StandIn
 
@@ -71,3 +73,32 @@ def start_standin() -> Iterator[Callable[..., StandIn]]:
             return stack.enter_context(StandIn(database, **options))
 
         yield start
+
+
+class Clock:
+    """The time that an exporter's limits are measured with: it passes only while one waits.
+
+    What a busy machine takes for an answer is nothing here; sockets keep to the true clock.
+    """
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.waits: list[float] = []
+        """The seconds of each wait, in order."""
+        self._lock = threading.Lock()
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        """Let the time pass at once, unless the event has happened."""
+        with self._lock:
+            if not event.is_set():
+                self.waits.append(seconds)
+                self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Let the exporter wait for its turn, or for another try, without waiting."""
+    clock = Clock()
+    monkeypatch.setattr(Pace, "now", staticmethod(lambda: clock.now))
+    monkeypatch.setattr(Pace, "_wait", staticmethod(clock.wait))
+    return clock
