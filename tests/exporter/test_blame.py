@@ -18,18 +18,17 @@ import jwt
 import pytest
 import trustme
 
-from clearml_snapshot.exporter.api import Api, Limits
+from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.configuration import read_configuration
 from clearml_snapshot.exporter.errors import ExitCode, ServerError
-from clearml_snapshot.exporter.pace import Pace
 from clearml_snapshot.exporter.route import find_route
 from clearml_snapshot.exporter.standin.server import StandIn
 from tests.cli.test_bad_servers import RawServer
+from tests.conftest import Clock
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SECRET = "s3cr3t-of-the-tests"
 CLOSED = "http://127.0.0.1:1"
-LIMITS = Limits(timeout=0.5, give_up_after=0.5)
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 Blame = Callable[..., str]
@@ -43,7 +42,7 @@ def answer(status: str, body: bytes = b"") -> bytes:
 
 
 @pytest.fixture(autouse=True)
-def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: Clock) -> None:
     """Nothing of this machine, keys that are nowhere else, and no pause between tries."""
     proxies = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
     bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CLEARML_AUTH_TOKEN", "CLEARML_API_HOST")
@@ -53,7 +52,6 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CLEARML_CONFIG_FILE", raising=False)
     monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "ACCESS-OF-THE-TESTS")
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", SECRET)
-    monkeypatch.setattr(Pace, "sleep", lambda self, _: self.check())
 
 
 @pytest.fixture
@@ -65,7 +63,7 @@ def blame(monkeypatch: pytest.MonkeyPatch) -> Blame:
             monkeypatch.setenv(name, value)
         notices: list[str] = []
         with pytest.raises(ServerError) as caught:
-            Api(read_configuration(), LIMITS, notices.append).login()
+            Api(read_configuration(), notice=notices.append).login()
         assert caught.value.exit_code == ExitCode.SERVER
         for line in (str(caught.value), repr(caught.value), *notices):
             assert SECRET not in line
@@ -390,7 +388,7 @@ def test_white_space_around_keys_is_not_part_of_them(
         monkeypatch.delenv("CLEARML_API_ACCESS_KEY")
         monkeypatch.delenv("CLEARML_API_SECRET_KEY")
         monkeypatch.setenv("CLEARML_CONFIG_FILE", str(conf))
-    Api(read_configuration(), LIMITS).login()
+    Api(read_configuration()).login()
 
 
 def test_a_password_of_latin_letters_is_sent(
@@ -401,7 +399,7 @@ def test_a_password_of_latin_letters_is_sent(
     monkeypatch.setenv("CLEARML_API_HOST", server.url)
     monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "müller")
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", "grüße aus Köln")
-    assert Api(read_configuration(), LIMITS).login().user_id
+    assert Api(read_configuration()).login().user_id
 
 
 # Credentials go to the configured host and nowhere else.

@@ -36,10 +36,9 @@ TakeHome = Callable[..., "Home"]
 __all__ = ["database", "home", "task"]
 EVENTS, LISTING, LOGIN = "events.get_task_events", "tasks.get_all_ex", "auth.login"
 BUILD = "clearml_snapshot.exporter.store.dataset.build"
-PATIENCE = Limits(give_up_after=0.2)
 TOKEN = "ghp_" + "Zk3vQ9xT7bL1mN5cR8dW2fH6jP4sY0aE7uG9"
 
-pytestmark = pytest.mark.usefixtures("hurried")
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def rows(home: "Home") -> list[dict[str, Any]]:
@@ -97,7 +96,7 @@ def test_a_failed_run_leaves_a_row_and_nothing_else(
         home.server.faults.clear()
         fail(home, monkeypatch)
         with pytest.raises(error) as caught:
-            home.export(all_tasks=False, limits=PATIENCE)
+            home.export(all_tasks=False)
     after = open_snapshot(home.folder)
     assert contents(after) == contents(before)
     assert (after.selections, after.server, after.keep) == (before.selections, before.server, "1")
@@ -163,7 +162,7 @@ def test_an_error_while_the_row_is_written_hides_nothing(
     for endpoint in (EVENTS, LISTING):
         lose(home, endpoint)
         with pytest.raises(ServerError, match="dropped"):
-            home.export(all_tasks=False, limits=PATIENCE)
+            home.export(all_tasks=False)
     assert len(rows(home)) == 1
 
 
@@ -197,8 +196,8 @@ def test_a_full_disk_leaves_a_row_where_there_is_room_for_it(
 @pytest.mark.parametrize(
     ("endpoint", "limits", "result"),
     [
-        (LISTING, PATIENCE, "failed"),
-        (EVENTS, PATIENCE, "server lost"),
+        (LISTING, Limits(), "failed"),
+        (EVENTS, Limits(), "server lost"),
         ("none", Limits(max_requests=1), "ceiling"),
     ],
 )
@@ -225,7 +224,7 @@ def test_what_is_not_remembered_is_not_remembered_either_when_it_fails(
     lose(home, LISTING)
     asked = Selection(TaskFilter(task_ids=chosen.pop("task_ids", ())))
     with pytest.raises(ServerError):
-        home.export(asked, limits=PATIENCE, **chosen)
+        home.export(asked, **chosen)
     assert numbers(home.folder) == []
 
 

@@ -18,7 +18,8 @@ from clearml_snapshot.exporter.standin.history import grid_history
 from clearml_snapshot.exporter.standin.server import StandIn
 
 if TYPE_CHECKING:
-    from tests.exporter.conftest import Home
+    from tests.conftest import Clock
+    from tests.exporter.conftest import Hasty, Home
 
 TakeHome = Callable[..., "Home"]
 Start = Callable[..., StandIn]
@@ -32,7 +33,7 @@ def logged_in(server: StandIn, **limits: float) -> Api:
     }
     keys = (server.access_key, server.secret_key)
     configuration = ServerConfiguration(server.url, None, access_key=keys[0], secret_key=keys[1])
-    api = Api(configuration, Limits(**{"timeout": 10, "give_up_after": 20, **whole}))  # type: ignore[arg-type]
+    api = Api(configuration, Limits(**{"timeout": 60, "give_up_after": 120, **whole}))  # type: ignore[arg-type]
     api.login()
     return api
 
@@ -82,34 +83,61 @@ def test_no_pause_for_a_try_that_will_not_come(start_standin: Start) -> None:
 # A server that asks for a pause.
 
 
-def test_a_pause_is_one_for_all_threads(start_standin: Start) -> None:
-    pause = Fault("status", "server.info", status=429, count=1, headers={"Retry-After": "1"})
-    server = start_standin(faults=[pause])
+def test_a_pause_is_one_for_all_threads(
+    start_standin: Start, clock: "Clock", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = {"Retry-After": "30"}
+    server = start_standin(faults=[Fault("status", "server.info", count=1, headers=wait)])
     api = logged_in(server)
-    begun = time.monotonic()
+    waiting, go_on = threading.Semaphore(0), threading.Event()
+
+    def hold(event: threading.Event, seconds: float) -> None:
+        waiting.release()
+        go_on.wait()
+        clock.wait(event, seconds)
+
+    monkeypatch.setattr(Pace, "_wait", staticmethod(hold))
+    begun = clock.now
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(api.get, "server.info")
-        while not pause.fired or not api._pace.pause_left:
-            assert not first.done()
-        api.get("users.get_current_user")
-        first.result()
-    assert time.monotonic() - begun >= 0.9
+        both = []
+        for endpoint in ("server.info", "users.get_current_user"):
+            both.append(pool.submit(api.get, endpoint))
+            waits = waiting.acquire(timeout=60)
+            if not waits:
+                break
+        go_on.set()
+        for one in both:
+            one.result()
+    assert waits, "the second thread sends nothing either"
+    assert clock.now - begun >= 30
     assert [name for name, _ in server.requests].count("server.info") == 2
 
 
-def test_a_thread_in_a_pause_is_stopped_at_once() -> None:
-    pace = Pace()
+def test_a_thread_in_a_pause_is_stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, begun = Pace(), threading.Event()
     pace.pause(300)
-    threading.Timer(0.05, pace.stop).start()
-    with pytest.raises(StoppedError):
-        pace.take_turn()
+    wait = Pace._wait
+
+    def tell(event: threading.Event, seconds: float) -> None:
+        begun.set()
+        wait(event, seconds)
+
+    monkeypatch.setattr(Pace, "_wait", staticmethod(tell))
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(pace.take_turn)
+        begun.wait()
+        pace.stop()
+        with pytest.raises(StoppedError):
+            waiting.result()
 
 
-def test_a_pause_does_not_outlast_the_ceiling_of_time() -> None:
-    pace = Pace(max_seconds=0.1)
+def test_a_pause_does_not_outlast_the_ceiling_of_time(clock: "Clock") -> None:
+    begun = clock.now
+    pace = Pace(max_seconds=100)
     pace.pause(300)
     with pytest.raises(CeilingError, match="--max-time"):
         pace.take_turn()
+    assert clock.now - begun == 100
 
 
 @pytest.mark.parametrize("wait", ["600", "1e400", "Thu, 01 Jan 2099 00:00:00 GMT"])
@@ -140,21 +168,27 @@ def test_a_date_to_wait_for_is_of_the_clock_of_the_server() -> None:
     assert retry_after_seconds("nan") == retry_after_seconds("soon") == 0
 
 
-def test_a_request_in_flight_is_cut_when_the_time_is_over(start_standin: Start) -> None:
+def test_a_request_in_flight_is_cut_when_the_time_is_over(
+    start_standin: Start, clock: "Clock", hasty: "Hasty"
+) -> None:
     server = start_standin(faults=[Fault("stall", "server.info")])
-    api = logged_in(server, max_seconds=1, timeout=300, give_up_after=300)
-    with pytest.raises(CeilingError, match="--max-time 1s is reached"):
+    begun = clock.now
+    api = logged_in(server, max_seconds=30, timeout=300, give_up_after=300)
+    hasty(lambda endpoint, _: endpoint == "server.info")
+    with pytest.raises(CeilingError, match="--max-time 30s is reached"):
         api.get("server.info")
+    assert clock.now - begun == 30
     sent = len(server.requests)
-    with pytest.raises(CeilingError, match="--max-time 1s is reached"):
+    with pytest.raises(CeilingError, match="--max-time 30s is reached"):
         api.get("users.get_current_user")
     assert len(server.requests) == sent
 
 
+@pytest.mark.usefixtures("clock")
 def test_what_waits_for_another_try_ends_when_the_time_is_over(start_standin: Start) -> None:
     wait = {"Retry-After": "300"}
     server = start_standin(faults=[Fault("status", "server.info", status=429, headers=wait)])
-    api = logged_in(server, max_seconds=1, give_up_after=400)
+    api = logged_in(server, max_seconds=30, give_up_after=400)
     with pytest.raises(CeilingError, match="--max-time"):
         api.get("server.info")
     assert count(server, "server.info") == 1
@@ -174,14 +208,14 @@ def test_the_rate_is_of_all_threads_and_of_repetitions_too(
 ) -> None:
     faults = [Fault("status", "server.info", status=503, probability=0.2)] if faulty else []
     server = start_standin(faults=faults)
-    api = logged_in(server, max_rate=40)
+    api = logged_in(server, max_rate=100)
     begun = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: api.get("server.info"), range(40)))
     took = time.monotonic() - begun
     assert count(server) >= 41
     # The least time that the rate allows, never the most: that depends on the machine.
-    assert took >= (count(server) - 1) / 40 - 0.1
+    assert took >= (count(server) - 1) / 100 - 0.1
 
 
 def test_turns_are_evenly_spread() -> None:
@@ -193,10 +227,11 @@ def test_turns_are_evenly_spread() -> None:
     assert turns[-1] - turns[0] >= 0.09, "not all at once at the start of a second"
 
 
+@pytest.mark.usefixtures("clock")
 def test_a_slow_rate_is_no_silence_of_the_server(start_standin: Start) -> None:
-    """One request in 0.7 s, and a server that counts as dead after 0.5 s without a success."""
+    """One request in 70 s, and a server that counts as dead after 50 s without a success."""
     server = start_standin(faults=[Fault("status", "server.info", status=503, count=2)])
-    api = logged_in(server, max_rate=1 / 0.7, timeout=0.5, give_up_after=0.5)
+    api = logged_in(server, max_rate=1 / 70, timeout=50, give_up_after=50)
     assert api.get("server.info")["version"] == "2.3.0"
 
 

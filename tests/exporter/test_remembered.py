@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clearml_snapshot.exporter.api import Limits
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.selection import Selection
@@ -114,6 +113,6 @@ def test_metrics_that_cannot_be_listed_are_found_in_the_points(
 
     fault = Fault("status", "events.get_multi_task_metrics", status=500, when=when)
     home = take_home(database, faults=[fault])
-    report = home.export(Selection(metrics=("loss",)), limits=Limits(give_up_after=5))
+    report = home.export(Selection(metrics=("loss",)))
     assert report.problems == ()
     home.check(only=lambda metric, _: metric == "loss")

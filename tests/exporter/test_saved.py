@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearml_snapshot.exporter import saved
-from clearml_snapshot.exporter.api import READING_ENDPOINTS, Limits
+from clearml_snapshot.exporter.api import READING_ENDPOINTS
 from clearml_snapshot.exporter.errors import DatasetError, LoginError, ServerError
 from clearml_snapshot.exporter.saved import CountedAgain, StoredTask, count_again, prove
 from clearml_snapshot.exporter.selection import Selection
@@ -230,12 +230,13 @@ def test_nothing_is_asked_about_nothing(home: "Home") -> None:
     assert len(home.sent("tasks.get_all_ex")) == 1, "no ids would mean every task"
 
 
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("endpoint", ["tasks.*", "events.*", "*"])
 def test_a_server_that_dies_lists_nothing(home: "Home", endpoint: str) -> None:
     home.server.faults.add(Fault("drop", "server.info"))
     home.server.faults.add(Fault("drop", endpoint, skip=1))
     with pytest.raises(ServerError):
-        again(home, limits=Limits(timeout=0.5, give_up_after=0.5), workers=1)
+        again(home, workers=1)
 
 
 def test_wrong_keys_are_said(home: "Home", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,13 +53,14 @@ def test_what_a_limit_leaves_has_a_row(take_home: Callable[..., Home], database:
     home.check()
 
 
+@pytest.mark.usefixtures("clock")
 def test_what_a_dead_server_leaves_has_a_row(
     take_home: Callable[..., Home], database: Database
 ) -> None:
     fault = Fault("drop", skip=20)
     home = take_home(database, faults=[fault])
     with pytest.raises(ServerError):
-        home.export(limits=Limits(timeout=1, give_up_after=0.2))
+        home.export()
     assert states(home).total() == TASKS
     assert states(home)["unread"] > 0
     (row,) = home.rows("exports")
