@@ -237,8 +237,7 @@ def take(server: StandIn, data: Path) -> Export:
     """Run ``export`` in this process; gives its exit code."""
 
     def run(*arguments: str) -> int:
-        limits = ["--timeout", "1", "--give-up-after", "2"]
-        return main(["export", *arguments, "--data", str(data), *limits])
+        return main(["export", *arguments, "--data", str(data)])
 
     return run
 

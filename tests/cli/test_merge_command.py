@@ -16,7 +16,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def _export(data: Path, *arguments: str) -> int:
-    return main(["export", *arguments, "--data", str(data), "--timeout", "5"])
+    return main(["export", *arguments, "--data", str(data)])
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.server import StandIn
 from clearml_snapshot.exporter.store.snapshots import numbers, open_snapshot
+from tests.conftest import Hasty
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Export = Callable[..., int]
@@ -141,9 +142,11 @@ def test_a_ceiling_below_the_listing(take: Export, capsys: pytest.CaptureFixture
     )
 
 
-def test_a_ceiling_of_time(take: Export, server: StandIn, data: Path) -> None:
-    tasks = list(server.database.tasks)
-    server.faults.add(Fault("stall", EVENTS, lambda body: body["task"] == tasks[0]))
-    assert take("--all", "--max-time", "2s", "--timeout", "30", "--give-up-after", "60") == 7
+def test_a_ceiling_of_time(take: Export, server: StandIn, data: Path, hasty: Hasty) -> None:
+    """The task that stalls is read last."""
+    task = next(iter(server.database.tasks))
+    server.faults.add(Fault("stall", EVENTS, lambda body: body["task"] == task))
+    hasty(lambda endpoint, body: endpoint == EVENTS and body["task"] == task)
+    assert take("--all", "--max-time", "30s", "--workers", "1") == 7
     assert open_snapshot(data).states == {"complete": 5, "unread": 1}
     assert take("--all", "--max-time", "soon") == 2

@@ -19,8 +19,6 @@ from clearml_snapshot.exporter.report import ExportReport
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.exporter.wire import Wire
-from tests.conftest import Clock
 
 SINGLE_VALUE = -(2**31)
 
@@ -153,31 +151,6 @@ def take_home(
         return Home(server, tmp_path / "data")
 
     return take
-
-
-Hasty = Callable[[Callable[[str, Mapping[str, Any]], bool]], None]
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Hasty:
-    """Cut requests that are never answered after 0.2 s, as if all their time had passed.
-
-    ``hasty(never)``: ``never(endpoint, body)`` says which requests these are.
-    """
-    whole = Wire.post
-
-    def shorten(never: Callable[[str, Mapping[str, Any]], bool]) -> None:
-        def post(self: Wire, path: str, data: bytes, auth: Any, allowed: float) -> Any:
-            if not never(path.rpartition("/")[2], json.loads(data)):
-                return whole(self, path, data, auth, allowed)
-            try:
-                return whole(self, path, data, auth, 0.2)
-            finally:
-                clock.move(allowed)
-
-        monkeypatch.setattr(Wire, "post", post)
-
-    return shorten
 
 
 @pytest.fixture

@@ -28,8 +28,7 @@ from clearml_snapshot.exporter.standin.faults import Fault, FaultPlan, Kind
 from clearml_snapshot.exporter.standin.history import grid_history, grid_value
 from clearml_snapshot.exporter.standin.server import StandIn
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
-from tests.conftest import Clock
-from tests.exporter.conftest import Hasty
+from tests.conftest import Clock, Hasty
 
 Start = Callable[..., StandIn]
 EVENTS = "events.get_task_events"
@@ -419,17 +418,14 @@ def test_a_server_that_dies_in_the_middle(
     start_standin: Start,
     take: Callable[..., ExportReport],
     tmp_path: Path,
-    clock: Clock,
     hasty: Hasty,
     kind: Kind,
 ) -> None:
     server = start_standin(grid_history(30, 2, 20))
     fault = server.faults.add(Fault(kind, skip=15))
     hasty(lambda *_: kind == "stall" and not fault.skip)
-    begun = clock.now
     with pytest.raises(ServerError, match="is not answering") as caught:
         take(server)
-    assert clock.now - begun < 4 * (60 + 11), "each thread waits for itself"
     assert caught.value.exit_code == ExitCode.SERVER
     found = states(tmp_path / "data")
     assert set(found.values()) == {"complete", "unread"}

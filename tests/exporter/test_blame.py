@@ -432,7 +432,7 @@ def test_a_proxy_sees_nothing_of_https(blame: Blame) -> None:
         thread.start()
         proxy = f"http://me:other@127.0.0.1:{listener.getsockname()[1]}"
         blame(CLEARML_API_HOST="https://10.255.0.1", HTTPS_PROXY=proxy)
-        thread.join(10)
+        thread.join(60)
     assert len(seen) == 3
     for request in seen:
         assert request.startswith(b"CONNECT 10.255.0.1:443 ")

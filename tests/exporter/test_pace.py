@@ -18,8 +18,8 @@ from clearml_snapshot.exporter.standin.history import grid_history
 from clearml_snapshot.exporter.standin.server import StandIn
 
 if TYPE_CHECKING:
-    from tests.conftest import Clock
-    from tests.exporter.conftest import Hasty, Home
+    from tests.conftest import Clock, Hasty
+    from tests.exporter.conftest import Home
 
 TakeHome = Callable[..., "Home"]
 Start = Callable[..., StandIn]

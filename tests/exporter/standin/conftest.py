@@ -18,7 +18,7 @@ def call() -> Call:
     def send(server: StandIn, endpoint: str, **body: Any) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {server.gate.issue(None)}"}
         url = f"{server.url}/v2.31/{endpoint}"
-        response = requests.post(url, json=body, headers=headers, timeout=20)
+        response = requests.post(url, json=body, headers=headers, timeout=60)
         answer: dict[str, Any] = response.json()
         return response.status_code, answer
 

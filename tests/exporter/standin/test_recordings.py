@@ -147,7 +147,7 @@ def send(server: StandIn, name: str, scroll_ids: dict[str, str]) -> requests.Res
         server.url + request["path"],
         headers={"Content-Type": "application/json", **headers},
         data=body if isinstance(body, str) else json.dumps(body),
-        timeout=10,
+        timeout=60,
     )
 
 
