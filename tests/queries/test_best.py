@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
@@ -110,11 +110,7 @@ def expected(
     return answers, counts
 
 
-@settings(
-    max_examples=14,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=14)
 @given(
     tasks=histories(),
     by=st.sampled_from(["variant", "task", "project"]),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
@@ -25,7 +25,7 @@ odd_values = st.one_of(
 odd_iterations = st.one_of(st.integers(-3, 5), st.sampled_from([None, LEAST, 2**63 - 1]))
 odd_texts = st.sampled_from(["0.1", 'it\'s "1"', "🚀/x", "", None])
 quickly = settings(  # each dataset is asked three times: to write one takes as long as to ask it
-    max_examples=9, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=9
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import UsageError
@@ -164,9 +164,7 @@ values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([NAN, INF, None]))
     smooth=st.floats(0, 0.9999),
     points=st.one_of(st.none(), st.integers(1, 9)),
 )
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=6)
 def test_any_curve(
     make_dataset: MakeDataset, several: list[Any], smooth: float, points: int | None
 ) -> None:

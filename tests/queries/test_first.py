@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import UsageError
@@ -84,9 +84,7 @@ thresholds = st.sampled_from([-1.0, 0.0, 0.5, 1.0, 2.0, INF, -INF])
     threshold=thresholds,
     length=st.integers(1, 4),
 )
-@settings(
-    max_examples=9, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=9)
 def test_on_any_history(
     make_dataset: MakeDataset, curves: list[Any], side: str, threshold: float, length: int
 ) -> None:

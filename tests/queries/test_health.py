@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError
@@ -120,9 +120,7 @@ iterations = st.one_of(st.integers(-4, 60), st.sampled_from([-(2**63), 2**63 - 1
 values = st.one_of(st.integers(-50, 50).map(float), st.sampled_from([NAN, math.inf, 1e300]))
 
 
-@settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=12)
 @given(
     several=st.lists(
         st.dictionaries(
