@@ -11,14 +11,14 @@ import pty
 import re
 import shlex
 import struct
-import subprocess
 import sys
 import tempfile
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, chdir, contextmanager
 from pathlib import Path
 
+from clearml_snapshot.cli.main import main
 from clearml_snapshot.cli.reference import reference
 from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
 from clearml_snapshot.exporter.standin.history import demo_history
@@ -87,7 +87,6 @@ def demo() -> Iterator[tuple[str, dict[str, str]]]:
     """Give a folder to work in, and an environment that leads to the demo history."""
     with tempfile.TemporaryDirectory() as folder, StandIn(demo_history()) as server:
         environment = {**os.environ, **server.environment(), "NO_COLOR": "1", "TERM": "dumb"}
-        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
         for name in ("CLEARML_SNAPSHOT_DATA", "COLUMNS", "LINES"):
             environment.pop(name, None)
         yield folder, environment
@@ -130,23 +129,57 @@ def _run(command: str, folder: str, environment: dict[str, str]) -> list[str]:
     """Run a command with its answer on a terminal; its notes come after, as lines."""
     terminal, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, WIDTH, 0, 0))
-    with subprocess.Popen(
-        shlex.split(command),
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=theirs,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        os.close(theirs)
-        _, notes = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}: {notes}")
+    with tempfile.TemporaryFile() as stderr:
+        try:
+            with _streams(theirs, stderr.fileno()), _surroundings(folder, environment):
+                code = main(shlex.split(command)[1:])
+        finally:
+            os.close(theirs)
+        stderr.seek(0)
+        notes = stderr.read().decode()
+    if code:
+        raise SystemExit(f"{command} ended with {code}: {notes}")
     printed = f"{_everything(terminal)}{notes}"
     for pattern, steady in STEADY:
         printed = re.sub(pattern, steady, printed, flags=re.MULTILINE)
     return [f"$ {command}", *printed.splitlines(), ""]
+
+
+@contextmanager
+def _streams(terminal: int, notes: int) -> Iterator[None]:
+    """Let this process have the streams that one of its own would have.
+
+    To start one takes far longer than most commands do, and there are twenty.
+    """
+    with ExitStack() as stack, Path(os.devnull).open() as nothing:
+        theirs = {"stdin": nothing.fileno(), "stdout": terminal, "stderr": notes}
+        for place, (name, descriptor) in enumerate(theirs.items()):
+            stack.callback(_put_back, place, os.dup(place))
+            stack.callback(setattr, sys, name, getattr(sys, name))
+            os.dup2(descriptor, place)
+            mode = "w" if place else "r"
+            stream = stack.enter_context(os.fdopen(place, mode, encoding="utf-8", closefd=False))
+            setattr(sys, name, stream)
+        yield
+
+
+def _put_back(place: int, before: int) -> None:
+    os.dup2(before, place)
+    os.close(before)
+
+
+@contextmanager
+def _surroundings(folder: str, environment: dict[str, str]) -> Iterator[None]:
+    """Go to a folder, with these variables and no others."""
+    before = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(environment)
+        with chdir(folder):
+            yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _everything(terminal: int) -> str:

@@ -117,11 +117,12 @@ def expected(
     top=st.integers(1, 3),
 )
 def test_agrees_with_python(
-    make_dataset: MakeDataset, tasks: list[dict[str, Any]], by: str, top: int
+    written: MakeDataset, tasks: list[dict[str, Any]], by: str, top: int
 ) -> None:
-    folder = make_dataset(tasks)
-    for name in ("max", "min", "last"):
-        check(ask(folder, name, by=by, top=top), tasks, name, by, top)
+    with open_dataset(written(tasks)) as dataset:
+        for name in ("max", "min", "last"):
+            rows = dataset.rows(dataset.query(name, by=by, top=top)).as_dicts()
+            check(rows, tasks, name, by, top)
 
 
 def check(
