@@ -5,12 +5,16 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.errors import OtherServerError
 from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.selection import Remembered
 from clearml_snapshot.exporter.store.literal import literals
+from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import rows
 
@@ -84,12 +88,13 @@ def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remember
 
 def monitor_points(snapshot: Snapshot) -> int:
     """Count the points of ``:monitor:*`` metrics."""
-    ((points,),) = _ask(
-        "SELECT coalesce(sum(n), 0) FROM read_parquet($files) WHERE starts_with(metric, $prefix)",
-        files=literals(snapshot.paths("series")),
-        prefix=MONITOR_PREFIX,
-    )
-    return int(points)
+    points = 0
+    for path in snapshot.paths("series"):
+        for batch in read_batches(path, "series", columns=("metric", "n")):
+            metrics = batch.column("metric").cast(pa.string())
+            here = batch.filter(pc.starts_with(metrics, MONITOR_PREFIX))
+            points += pc.sum(here.column("n")).as_py() or 0
+    return points
 
 
 def _ask(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:

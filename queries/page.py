@@ -4,6 +4,7 @@ One file without script, pictures or links that load: it may come from anybody, 
 other people's text. Each of its tables is cut, so that a history of any size gives a small page.
 """
 
+import functools
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from clearml_snapshot.queries.page_best import best
 from clearml_snapshot.queries.summary_csv import EXCEL_ROWS
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Template
     from markupsafe import Markup
 
 BEST: Final = 200
@@ -67,8 +68,7 @@ def write_page(dataset: Dataset, path: Path) -> None:
     Raises:
         DatasetError: ``snapshot.json`` cannot be read.
     """
-    page = _environment().from_string(read("page.html"))
-    path.write_bytes(page.render(_about(dataset)).encode())
+    path.write_bytes(_template().render(_about(dataset)).encode())
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:
@@ -119,8 +119,9 @@ def _tables(snapshot: Snapshot) -> list[Table]:
     return [Table(name, rows[name], files[name], size[name]) for name in TABLE_NAMES]
 
 
-def _environment() -> "Environment":
-    """Set up Jinja: everything is escaped, and a name that is not given is an error."""
+@functools.cache
+def _template() -> "Template":
+    """Compile the page, once: everything is escaped, a name that is not given is an error."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -139,7 +140,7 @@ def _environment() -> "Environment":
         size=size_in_words,
         link=_link,
     )
-    return environment
+    return environment.from_string(read("page.html"))
 
 
 def _seen(text: str, longest: int = _LONGEST) -> str:

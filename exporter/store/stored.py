@@ -21,7 +21,7 @@ def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dic
     Times are aware datetimes.
     """
     for path in snapshot.paths(table):
-        for batch in read_batches(path, table):
+        for batch in read_batches(path, table, columns=columns):
             yield from batch.select(list(columns)).to_pylist()
 
 
