@@ -201,15 +201,17 @@ def export(
     """Take scalars, metadata and parameters of the selected tasks home.
 
     Without a filter it repeats the selections that the dataset remembers, and reads only what
-    has changed. The first export needs a filter, or --all.
+    has changed. The first export needs a filter, or --all. Once it has tried to reach a server, its
+    selection is remembered even if it fails, and status shows the error.
     """
     from clearml_snapshot.exporter.dry_run import forecast
+    from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
     from clearml_snapshot.exporter.run import export as run_export
 
     options = _options(filters, run, store, again, server, ceilings)
     selection = _selection(filters, metrics, run)
     act: Callable[..., ExportReport | Forecast] = forecast if run.dry_run else run_export
-    with _told(data):
+    with _told(data), terminated_as_interrupted():
         report = act(data, selection, options=options, progress=make_progress(quiet=quiet))
     if form == "json":
         write_text(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")

@@ -73,14 +73,21 @@ class Agenda:
     begun: datetime
 
 
-def log_in(options: ExportOptions, progress: Progress) -> Server:
-    """Find the way to the server and say which it is.
+def connect(options: ExportOptions, progress: Progress) -> Api:
+    """Read the configuration; nothing is sent yet.
+
+    Raises:
+        LoginError, ServerError: the configuration names no credentials, or not a valid address.
+    """
+    return Api(read_configuration(options.web_host), options.limits, progress.note)
+
+
+def log_in(api: Api, progress: Progress) -> Server:
+    """Log in to a server and say which it is.
 
     Raises:
         LoginError, ServerError: no way in.
     """
-    configuration = read_configuration(options.web_host)
-    api = Api(configuration, options.limits, progress.note)
     identity = api.login()
     progress.note(
         f"server {api.host} (ClearML {identity.server_version}), user {identity.user_name}"

@@ -6,7 +6,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
+from clearml_snapshot.exporter.agenda import (
+    Agenda,
+    ExportOptions,
+    Server,
+    connect,
+    log_in,
+    make_agenda,
+)
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.event_pages import PAGE
 from clearml_snapshot.exporter.fetch import with_details
@@ -49,7 +56,7 @@ def forecast(
     check_asked(folder, selection, options)
     if options.server_moved:
         raise UsageError("--server-moved writes the new address; leave --dry-run out")
-    server = log_in(options, progress)
+    server = log_in(connect(options, progress), progress)
     with ExitStack() as held:
         snapshot = None
         if current_snapshot_folder(folder) is not None:

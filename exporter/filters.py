@@ -8,7 +8,7 @@ import difflib
 import fnmatch
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
@@ -189,6 +189,17 @@ def resolve(asked: TaskFilter, names: Names, now: datetime) -> ResolvedFilter:
         order=asked.order,
     )
     return _with_words(resolved, asked)
+
+
+def check_typed(asked: TaskFilter) -> None:
+    """Refuse what no server could make valid: times, statuses, types and patterns.
+
+    Raises:
+        NoSuchNameError: a status or type that does not exist.
+        UsageError: a time or a regular expression that cannot be read.
+    """
+    nameless = replace(asked, projects=(), users=(), tags=(), any_tags=(), exclude_tags=())
+    resolve(nameless, Names({}, {}, ()), datetime.now(UTC))
 
 
 def parse_time(text: str, now: datetime) -> datetime:

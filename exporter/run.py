@@ -1,16 +1,28 @@
 """An export from end to end: list → plan → fetch → stage → commit."""
 
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.agenda import Agenda, ExportOptions, Server, log_in, make_agenda
+from clearml_snapshot.exporter.agenda import (
+    Agenda,
+    ExportOptions,
+    Server,
+    connect,
+    log_in,
+    make_agenda,
+)
 from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
-from clearml_snapshot.exporter.failed_run import WHILE_WRITING, Attempt, commit_row
+from clearml_snapshot.exporter.failed_run import (
+    WHILE_WRITING,
+    Attempt,
+    commit_row,
+    unmade_if_empty,
+)
 from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
+from clearml_snapshot.exporter.filters import check_typed
 from clearml_snapshot.exporter.interrupt import Interrupt, first_interrupt
 from clearml_snapshot.exporter.known import known_tasks, stored_reports
 from clearml_snapshot.exporter.pace import StoppedError
@@ -67,35 +79,45 @@ def export(
     clock = time.monotonic()
     check_asked(folder, selection, options)
     attempt = Attempt(folder, selection, options)
-    with attempt.logging_in():
-        server = log_in(options, progress)
-    with _unmade_if_refused(folder), writing(folder, wait=options.wait) as dataset:
+    with attempt.configuring():
+        api = connect(options, progress)
+    with attempt.logging_in(api):
+        server = log_in(api, progress)
+    with unmade_if_empty(folder), writing(folder, wait=options.wait) as dataset:
         try:
             with attempt.listing(dataset, server):
-                if options.server_moved:
-                    follow_server(server, dataset, progress, accept_loss=options.accept_loss)
-                agenda = _agenda(server, dataset, selection, options, progress)
-            api, snapshot = server.api, dataset.snapshot
-            again = {
-                one.task.task_id: (one.known.project_id, one.known.points_stored or 0)
-                for one in agenda.plan.to_read
-                if one.known is not None and one.may_replace
-            }
-            taker = Taker(
-                api.host,
-                api.web_host,
-                snapshot,
-                StoredShapes(snapshot, again),
-                StoredDigests(snapshot, _to_compare(agenda.plan)),
-                StoredPoints(snapshot, again),
-                accept_loss=options.accept_loss,
-            )
-            stage = dataset.new_stage()
-            run = Run(server, options, progress, dataset, agenda, taker, stage, clock, attempt)
+                run = _prepare(attempt, server, dataset, progress, clock)
             return _export(run)
         finally:
             server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
             progress.end()
+
+
+def _prepare(
+    attempt: Attempt, server: Server, dataset: Dataset, progress: Progress, clock: float
+) -> Run:
+    """List what is selected, and open what is stored of the tasks that will be read again."""
+    options = attempt.options
+    if options.server_moved:
+        follow_server(server, dataset, progress, accept_loss=options.accept_loss)
+    agenda = _agenda(server, dataset, attempt.selection, options, progress)
+    api, snapshot = server.api, dataset.snapshot
+    again = {
+        one.task.task_id: (one.known.project_id, one.known.points_stored or 0)
+        for one in agenda.plan.to_read
+        if one.known is not None and one.may_replace
+    }
+    taker = Taker(
+        api.host,
+        api.web_host,
+        snapshot,
+        StoredShapes(snapshot, again),
+        StoredDigests(snapshot, _to_compare(agenda.plan)),
+        StoredPoints(snapshot, again),
+        accept_loss=options.accept_loss,
+    )
+    stage = dataset.new_stage()
+    return Run(server, options, progress, dataset, agenda, taker, stage, clock, attempt)
 
 
 def _agenda(
@@ -118,10 +140,15 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
     """Refuse what cannot be meant, before a server is asked.
 
     Raises:
-        UsageError: a first export without a selection, or a selection beside ``only_failed``.
+        UsageError: a first export without a selection, a selection beside ``only_failed``, or one
+            that is not valid on any server.
     """
     refuse_one_snapshot(folder)
+    if selection is not None:
+        check_typed(selection.filter)
     is_first = current_snapshot_folder(folder) is None
+    if options.server_moved and is_first:
+        raise UsageError("--server-moved needs a dataset that was exported before; leave it out")
     if options.only_failed and (selection is not None or is_first):
         raise UsageError(
             f"there is no dataset at {folder} whose failed tasks could be tried again"
@@ -133,22 +160,6 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
             "the first export of a dataset needs a filter (--project, --tag, …; see "
             "`clearml-snapshot export --help`), or --all for every task"
         )
-
-
-@contextmanager
-def _unmade_if_refused(folder: Path) -> Iterator[None]:
-    """Leave no new folder behind when what was asked cannot be meant."""
-    is_new = not folder.exists()
-    try:
-        yield
-    except UsageError:
-        if is_new and current_snapshot_folder(folder) is None:
-            # By name: another export may have begun here, and its work must not go.
-            for name in (".gitignore", ".lock", "README.md"):
-                (folder / name).unlink(missing_ok=True)
-            with suppress(OSError):
-                folder.rmdir()
-        raise
 
 
 def _export(run: Run) -> ExportReport:
@@ -295,7 +306,8 @@ def _commit_row(run: Run, result: str, error: Exception) -> None:
     """Commit that a run failed, and what it was asked for, and nothing else."""
     row = export_row(run, result, datetime.now(UTC), error)
     selections = [one.as_json() for one in run.agenda.remembered]
-    commit_row(run.dataset, run.server, selections, row)
+    about_server = server_record(run.server, None)
+    commit_row(run.dataset, about_server, selections, row, run.options.keep)
 
 
 def _commit(

@@ -127,7 +127,7 @@ class Surveyor:
         except NoSuchNameError as error:
             if is_new:
                 raise
-            survey.warnings.append(f"a remembered selection no longer matches any task: {error}")
+            survey.warnings.append(f"a remembered selection {_matches_none(matched)}: {error}")
             return
         except UsageError as error:
             if is_new:
@@ -137,7 +137,7 @@ class Surveyor:
             return
         survey.matched[selection] = len(listing.tasks)
         if not is_new and not listing.tasks:
-            never = "has never matched a task" if not matched else "no longer matches any task"
+            never = _matches_none(matched)
             survey.warnings.append(f"a remembered selection {never}: {survey.words[-1]}")
         for task, metrics in zip(listing.tasks, asked, strict=True):
             before = survey.asked.get(task.task_id)
@@ -273,6 +273,10 @@ class Surveyor:
             metrics = MetricFilter.read(stored.metric_filter)
             self._ask(survey, AskedTask(task, metrics, is_selected, _stored_doubt(stored)))
         return found
+
+
+def _matches_none(matched: int | None) -> str:
+    return "no longer matches any task" if matched else "has never matched a task"
 
 
 def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:

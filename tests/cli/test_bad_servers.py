@@ -126,6 +126,8 @@ def fails(
 ) -> Run:
     """Export, see it fail as promised, and give the line that it failed with.
 
+    With --once, so that nothing is to be remembered and no folder stays.
+
     Pauses between two tries take no time, and what answers has a minute for it; only a server that
     never answers is asked with ``stalls``, which gives it 0.3 s.
     """
@@ -138,7 +140,9 @@ def fails(
                 monkeypatch.setenv(name, value)
         begun = clock.now
         limits = ["--timeout", "0.3", "--give-up-after", "0.3"] if stalls else []
-        assert main(["export", "--all", "--data", str(tmp_path / "data"), *limits]) == code
+        assert (
+            main(["export", "--all", "--once", "--data", str(tmp_path / "data"), *limits]) == code
+        )
         assert clock.now - begun <= 120 + 11, "--give-up-after, and the longest pause after it"
         out, err = capfd.readouterr()
         assert out == ""

@@ -143,3 +143,17 @@ def test_what_check_does_not_take(
     assert (code, out) == (2, "")
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_first_export_without_a_server_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CLEARML_API_HOST", "http://127.0.0.1:1")
+    monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "key")
+    monkeypatch.setenv("CLEARML_API_SECRET_KEY", "secret")
+    data = ["--data", str(tmp_path / "data")]
+    assert main(["export", "--project", "team", "-q", "--give-up-after", "0.1", *data]) == 4
+    assert main(["status", "--check", *data]) == 3
+    assert "the newest export failed: http://127.0.0.1:1: " in capfd.readouterr().err
+    assert main(["selections", *data]) == 0
+    assert "--project team" in capfd.readouterr().out

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ from clearml_snapshot.exporter.errors import (
 )
 from clearml_snapshot.exporter.failed_run import sentence
 from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.faults import Fault
@@ -235,14 +238,122 @@ def test_a_mistyped_name_leaves_no_folder(take_home: TakeHome, database: Databas
     assert not home.folder.exists()
 
 
-def test_a_first_login_that_is_refused_leaves_nothing(
+def silence(home: "Home", patch: pytest.MonkeyPatch) -> None:
+    home.server.faults.add(Fault("drop"))
+
+
+@pytest.mark.parametrize("fail", [refuse, silence])
+def test_a_first_login_that_failed_is_remembered(
+    fail: Callable[["Home", pytest.MonkeyPatch], None],
+    take_home: TakeHome,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home = take_home(database)
+    with monkeypatch.context() as patch:
+        fail(home, patch)
+        for name in ("team", "team/project"):
+            with pytest.raises(ServerError) as caught:
+                home.export(Selection(TaskFilter(projects=(name,))), keep=Retention.parse("7"))
+    home.server.faults.clear()
+    assert [(row["result"], row["error"]) for row in rows(home)] == [
+        ("failed", str(caught.value))
+    ] * 2
+    stored = open_snapshot(home.folder)
+    assert [kept["filter"]["projects"] for kept in stored.selections] == [
+        ["team"],
+        ["team/project"],
+    ]
+    assert (stored.server, stored.keep) == ({}, "7"), "the address may be the mistake"
+    assert verify(home.folder).problems == ()
+    assert home.export(all_tasks=False).exit_code == 0
+    assert open_snapshot(home.folder).server["host"] == home.server.url
+    home.check()
+
+
+def test_what_was_not_sent_leaves_no_folder(
     take_home: TakeHome, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = take_home(database)
-    refuse(home, monkeypatch)
-    with pytest.raises(LoginError):
+    reconfigure(home, monkeypatch)
+    for asked in (TaskFilter(created_after="soon"), TaskFilter(statuses=("dun",))):
+        with pytest.raises(UsageError):
+            home.export(Selection(asked))
+    with pytest.raises(UsageError, match="--server-moved"):
+        home.export(server_moved=True)
+    monkeypatch.setenv("CLEARML_API_HOST", "localhost:8008")
+    with pytest.raises(ServerError):
+        home.export()
+    forget(home, monkeypatch)
+    with pytest.raises(ServerError):
         home.export()
     assert not home.folder.exists()
+
+
+@pytest.mark.parametrize("moment", [LOGIN, LISTING])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_ctrl_c_before_a_task_was_read_leaves_a_row(
+    is_first: bool,
+    moment: str,
+    take_home: TakeHome,
+    database: Database,
+) -> None:
+    home = take_home(database)
+    asked = Selection(TaskFilter(projects=("team",)))
+    if not is_first:
+        home.export(asked)
+    before = len(home.sent(moment))
+
+    def press(_: Any) -> bool:
+        if len(home.sent(moment)) > before and not pressed:
+            pressed.append(None)
+            os.kill(os.getpid(), signal.SIGTERM)
+        return False
+
+    pressed: list[None] = []
+    home.server.faults.add(Fault("drop", when=press))
+    with pytest.raises(KeyboardInterrupt), terminated_as_interrupted():
+        home.export(asked if is_first else None, all_tasks=False)
+    home.server.faults.clear()
+    row = rows(home)[-1]
+    assert (row["result"], row["error"]) == (
+        "interrupted",
+        "interrupted before a task was read",
+    )
+    (kept,) = open_snapshot(home.folder).selections
+    assert kept["filter"] == {"projects": ["team"]}
+    assert home.export(all_tasks=False).exit_code == 0
+    home.check()
+
+
+def test_ctrl_c_in_what_is_not_remembered_leaves_no_folder(
+    take_home: TakeHome, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    home = take_home(database)
+    monkeypatch.setattr("clearml_snapshot.exporter.run.make_agenda", press)
+    with pytest.raises(KeyboardInterrupt):
+        home.export(once=True)
+    assert not home.folder.exists()
+    home.folder.mkdir()
+    with pytest.raises(KeyboardInterrupt):
+        home.export(once=True)
+    assert list(home.folder.iterdir()) == []
+
+
+def test_a_full_disk_while_listing_leaves_a_row(
+    home: "Home", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("clearml_snapshot.exporter.run.make_agenda", full)
+    with pytest.raises(OSError, match="No space left"):
+        home.export(all_tasks=False)
+    row = rows(home)[-1]
+    assert (row["result"], row["error"]) == ("disk full", "cannot write: No space left on device")
 
 
 # -- warnings --------------------------------------------------------------------------------------
