@@ -23,7 +23,8 @@ Serve = Callable[..., str]
 
 
 def _answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json"]
+    """Write an answer of a server that closes: a connection used again might find it closed."""
+    lines = [f"HTTP/1.1 {status}", "Content-Type: application/json", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     if "Content_Length" not in headers:
         lines.append(f"Content-Length: {len(body)}")
@@ -59,17 +60,21 @@ class RawServer:
         self.stopping = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def stop(self) -> None:
+        """Wake who waits for a connection; it would go on at the number of the next listener."""
         self.stopping.set()
+        socket.create_connection(("127.0.0.1", self.port)).close()
+        self._accepting.join()
         self.listener.close()
 
     def _accept(self) -> None:
         while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
+            connection, _ = self.listener.accept()
+            if self.stopping.is_set():
+                connection.close()
                 return
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
