@@ -97,7 +97,7 @@ def _summary(joined: "Joined") -> Iterator[str]:
         yield (
             f"{counted(added.tasks, 'task')} put together: {added.series:,} series "
             f"({counted(added.points, 'point')}) come from copies that were not taken, because the "
-            "taken one was not asked for them"
+            "taken one does not have them"
         )
     if left.tasks:
         yield (

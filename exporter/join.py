@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
-from clearml_snapshot.exporter.join_choice import Choice, Copy, changed_columns, choose
+from clearml_snapshot.exporter.join_choice import LACKING, Choice, Copy, changed_columns, choose
 from clearml_snapshot.exporter.join_report import Joined, report
 from clearml_snapshot.exporter.join_servers import check_server, joined_server, new_address
 from clearml_snapshot.exporter.join_sources import (
@@ -28,6 +28,7 @@ from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, 
 from clearml_snapshot.exporter.store.join import Share, build_joined
 from clearml_snapshot.exporter.store.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder, hold
@@ -78,6 +79,10 @@ def _told(target: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, duckdb.Error) as error:
+        if is_out_of_room(error):
+            raise SnapshotError(
+                f"cannot write {target}: the disk is full; nothing was merged; make room"
+            ) from error
         raise DatasetError(
             f"a source is damaged ({str(error).splitlines()[0]}); nothing was merged; "
             "run clearml-snapshot verify on each"
@@ -112,7 +117,8 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
     narrow = [
         task_id
         for task_id in sorted(copies)
-        if len(copies[task_id]) > 1 and any(copy.metric_filter for copy in copies[task_id])
+        if len(copies[task_id]) > 1
+        and any(copy.metric_filter or copy.state in LACKING for copy in copies[task_id])
     ]
     stored = [StoredShapes(source.snapshot, narrow) for source in sources]
 

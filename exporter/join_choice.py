@@ -19,6 +19,7 @@ Why = Literal[
     "could not be read",
     "not read yet",
     "partial, with fewer points",
+    "after the server lost points",
     "of the same reading, with fewer points",
     "of the same reading, with something taken out",
     "of the same reading, in an older snapshot",
@@ -27,11 +28,13 @@ Why = Literal[
 """Why a copy is not taken."""
 
 _GRAVITY: Final = ("complete", "shrunk", "lost", "partial", "failed", "unread", "gone")
+"""States; of two parts of a task the later one here is the task's."""
 
 _WITHOUT_POINTS: Final = ("failed", "unread")
 """States of copies whose points could not be read, or were not."""
 
-"""States; of two parts of a task the later one here is the task's."""
+LACKING: Final = ("partial", "lost", *_WITHOUT_POINTS)
+"""States of copies that may lack series for which they were asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Choice:
         return self.best.points + sum(part.points for part in self.parts)
 
 
+_NOTHING: Final = MetricFilter(())
+
 SeriesOf = Callable[[Copy], Mapping[Name, Shape]]
 """Gives the stored series of a copy."""
 
@@ -120,28 +125,32 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -
     """
     best, *others = ranked(copies)
     asked = MetricFilter.read(best.metric_filter)
+    # of what is covered, a copy that is not taken can add nothing
+    covered = _NOTHING if best.state in LACKING else asked
     parts, left = [], []
-    held = set(series_of(best)) if others and asked.wanted is not None else set()
+    held = set(series_of(best)) if others and covered.wanted is not None else set()
     for other in others:
-        if asked.wanted is None:
+        if covered.wanted is None:
             break
-        lacking = _lacking(series_of(other), asked, held)
+        lacking = _lacking(series_of(other), covered, held)
         part = Part(other, frozenset(lacking), sum(shape.n for shape in lacking.values()))
         if lacking and is_other_run(best, other, series_of, overlap_of):
             left.append(part)
-        elif lacking or _proves_more(best, other, asked):
+        elif lacking or _asks_more(other, asked):
             parts.append(part)
             held.update(lacking)
             asked = asked.merged(MetricFilter.read(other.metric_filter))
+            covered = covered.merged(_covered_by(best, part))
     return Choice((best, *others), tuple(parts), tuple(left))
 
 
 def ranked(copies: Sequence[Copy]) -> list[Copy]:
     """Order the copies of a task, the one to take first.
 
-    The newest reading is the best, but one that failed is worth less than any that has points, and
-    one that came to only a part of them less than one that came to more; ``export`` keeps stored
-    points in the same cases. The order of the sources decides only where all else is equal.
+    The newest reading is the best, but one that failed is worth less than any that has points. One
+    that came to only a part of them is worth less than one that came to more, and so is one that
+    came after the server had lost some. ``export`` keeps stored points in the same cases. The order
+    of the sources decides only where all else is equal.
     """
     newest = sorted(copies, key=_worth, reverse=True)
     able = newest
@@ -150,7 +159,15 @@ def ranked(copies: Sequence[Copy]) -> list[Copy]:
     most = max(copy.points for copy in able)
     unsure = ("partial", *_WITHOUT_POINTS)
     able = [c for c in able if c.state not in unsure or c.points >= most]
+    able = [c for c in able if not _was_fuller(c, able)]
     return [*able, *(copy for copy in newest if copy not in able)]
+
+
+def _was_fuller(copy: Copy, others: Sequence[Copy]) -> bool:
+    """Whether another copy was read before the server lost points, and nothing happened since."""
+    return copy.state == "lost" and any(
+        other.points > copy.points and _is_up_to_date(copy, other) for other in others
+    )
 
 
 def _worth(copy: Copy) -> tuple[object, ...]:
@@ -162,8 +179,8 @@ def why_not(best: Copy, other: Copy) -> Why:
     if best.fetched_at != other.fetched_at:
         if best.fetched_at > other.fetched_at:
             return "read earlier"
-        if other.state == "unread":
-            return "not read yet"
+        if other.state in ("unread", "lost"):
+            return "not read yet" if other.state == "unread" else "after the server lost points"
         return "could not be read" if other.state == "failed" else "partial, with fewer points"
     if best.points != other.points:
         return "of the same reading, with fewer points"
@@ -181,10 +198,19 @@ def _lacking(
     }
 
 
-def _proves_more(best: Copy, other: Copy, asked: MetricFilter) -> bool:
-    """Whether a copy shows that there is nothing else of something that was not asked."""
-    both = asked.merged(MetricFilter.read(other.metric_filter))
-    return both.wanted != asked.wanted and _state(best, other) == "complete"
+def _asks_more(other: Copy, asked: MetricFilter) -> bool:
+    """Whether a copy was asked for something more, even if there is nothing of it here.
+
+    One that is complete shows that there is nothing of it; any other, that it was not read.
+    """
+    return asked.merged(MetricFilter.read(other.metric_filter)).wanted != asked.wanted
+
+
+def _covered_by(best: Copy, part: Part) -> MetricFilter:
+    """Give what a copy was asked for, where nothing else of it can be in a third copy."""
+    other = part.copy
+    is_sure = other.state not in LACKING if part.series else _state(best, other) == "complete"
+    return MetricFilter.read(other.metric_filter) if is_sure else _NOTHING
 
 
 def _asks(asked: MetricFilter, name: Name) -> bool:
@@ -279,6 +305,8 @@ def _reason(best: Copy, part: Part) -> str | None:
     if _state(best, copy) == "complete":
         return None
     series = f"{len(part.series):,} series {'is' if len(part.series) == 1 else 'are'}"
+    if not part.series:
+        series = "what else was selected is"
     read = f"{series} of a reading at {copy.fetched_at:%Y-%m-%d %H:%M} UTC"
     moved = "" if _is_up_to_date(best, copy) else ", and the task has changed between the two"
     own = f" ({copy.state}: {copy.reason})" if copy.reason else ""

@@ -164,13 +164,14 @@ def _expected(copies: Sequence[tuple[int, Stored]]) -> tuple[int, dict[Name, lis
     left = [o for o in left if o[1].state not in ("partial", "failed") or o[1].n == most]
     winner, best = left[0]
     series = {name: [*values] for name, values in best.series.items()}
-    asking = [best]
+    asking = [best] if best.state not in ("partial", "failed") else []
     for _, other in [*left[1:], *(one for one in order if one not in left)]:
         if other.started != best.started:
             continue
         fresh = [n for n in other.series if not any(_is_asked(task, n) for task in asking)]
+        fresh = [n for n in fresh if n not in series]
         series.update({name: [*other.series[name]] for name in fresh})
-        asking += [other] if fresh else []
+        asking += [other] if fresh and other.state not in ("partial", "failed") else []
     return winner, series
 
 
@@ -563,3 +564,43 @@ def test_an_export_goes_on_with_it(tmp_path: Path, write: Write, ask: Ask) -> No
     assert two.number == 2
     assert _held(ask, two.root) == {"a": {TRAIN: [3]}, "b": {TRAIN: [2]}}
     assert verify(tmp_path / "both").is_intact
+
+
+def test_a_wider_copy_that_was_not_read_makes_the_task_partial(
+    tmp_path: Path, write: Write
+) -> None:
+    """Its selection is remembered; without a word the task would count as complete."""
+    for state, earlier in (("unread", 0), ("failed", 0), ("unread", 2)):
+        name = f"{state} {earlier}"
+        write(f"{name} a", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS)])
+        write(f"{name} b", [Stored("a", {}, day=earlier, asked=EVERY, state=state, missing=5)])
+        joined = join([tmp_path / f"{name} a", tmp_path / f"{name} b"], tmp_path / name)
+        row = _row(joined.snapshot, "a")
+        assert (row["state"], row["metric_filter"], row["points_stored"]) == ("partial", None, 2)
+        assert row["reason"].startswith("what else was selected is of a reading at")
+        assert row["reason"].endswith(f"({state}: why {state})")
+
+
+@pytest.mark.parametrize("state", ["partial", "lost"])
+def test_series_that_the_newer_copy_lacks_come_from_the_older_one(
+    tmp_path: Path, write: Write, ask: Ask, state: str
+) -> None:
+    """A reading in part, or after a loss, does not show that there never was such a series."""
+    write("old", [Stored("a", {ACCURACY: [5, 6]})])
+    later = DAY + timedelta(days=1)
+    new = Stored("a", {TRAIN: [1, 2, 3]}, day=1, state=state, last_update=later)
+    write("new", [new])
+    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert _held(ask, joined.snapshot) == {"a": {TRAIN: [1, 2, 3], ACCURACY: [5, 6]}}
+    assert _row(joined.snapshot, "a")["state"] == "partial"
+    assert verify(tmp_path / "both").is_intact
+
+
+def test_a_copy_from_before_the_server_lost_points_is_taken(tmp_path: Path, write: Write) -> None:
+    """Nothing happened to the task in between, so it is as complete as it was."""
+    write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5, 6]})])
+    write("new", [Stored("a", {TRAIN: [1]}, day=1, state="lost")])
+    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = _row(joined.snapshot, "a")
+    assert (row["state"], row["points_stored"], joined.fewer) == ("complete", 4, ())
+    assert [lost.why for lost in joined.sources[1].lost] == ["after the server lost points"]
