@@ -28,6 +28,9 @@ from clearml_snapshot.exporter.vanished import judge
 _UNFINISHED: Final = ("partial", "failed", "unread")
 """States of stored tasks that every run tries again."""
 
+_NAMED: Final = 3
+"""Tasks that a warning names."""
+
 NOT_LISTED: Final = "not all its metrics are known"
 """What a reason says of a task whose metrics could not be listed for a choice of them."""
 
@@ -252,6 +255,7 @@ class Surveyor:
             [task_id for task_id in absent if task_id not in found], self.known, self.accept_gone
         )
         survey.gone, survey.gone_expected = vanished.gone, vanished.expected
+        self._warn_of_unread(survey)
         if vanished.unexplained:
             there = sum(one.state != "gone" for one in self.known.values())
             survey.warnings.append(
@@ -259,6 +263,20 @@ class Surveyor:
                 f"{self.api.host} at once: is it the right server, has this user lost a "
                 "permission? They are not marked as gone; if they were deleted on purpose, give "
                 "--accept-gone @FILE with their ids, or --accept-gone all"
+            )
+
+    def _warn_of_unread(self, survey: Survey) -> None:
+        """Say which tasks nobody can read any further, because they are gone."""
+        never = [
+            task_id
+            for task_id in survey.gone
+            if task_id not in survey.gone_expected and self.known[task_id].state in _UNFINISHED
+        ]
+        if never:
+            ids = ", ".join(never[:_NAMED]) + ", …" * (len(never) > _NAMED)
+            survey.warnings.append(
+                f"{len(never):,} of the tasks that are gone from the server had not been read "
+                f"completely: {ids}"
             )
 
     def _stored(

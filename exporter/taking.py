@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.fetch import FetchedTask
+from clearml_snapshot.exporter.not_read import is_widened, unread_row, widened_row
 from clearml_snapshot.exporter.outcome import Outcome, outcome
 from clearml_snapshot.exporter.plan import KnownTask, PlannedTask
 from clearml_snapshot.exporter.report import Problem
@@ -152,17 +153,23 @@ class Taker:
         return [one for one in planned if one.task.task_id not in self.taken and not one.is_same]
 
     def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
-        """Give each new task that was not read yet a row, once per run.
+        """Give each task that was not read yet a row that says so, once per run.
 
-        So the folder itself says what a selection matched and what is not here. The next reading
+        So the folder itself says what a selection matched and what is not here: a new task is
+        ``unread``, a stored one of which more metrics were selected ``partial``. The next reading
         of the task replaces the row.
         """
         if self._has_marked_unread:
             return
         self._has_marked_unread = True
-        for one in self.left_of(planned):
+        left = self.left_of(planned)
+        for one in left:
             if one.known is None and one.task.task_id not in self._has_row:
-                stage.add(self._unread_row(one, now))
+                stage.add(unread_row(one, self.host, self.web_host, now))
+        widened = {one.task.task_id: one for one in left if is_widened(one)}
+        if self.snapshot is not None and widened:
+            for row in task_rows(self.snapshot, widened):
+                stage.refresh(widened_row(row, widened[row["task_id"]]), None)
 
     def mark_committed(self) -> None:
         """Note that all that was taken so far is in the dataset."""
@@ -179,21 +186,6 @@ class Taker:
         self.taken, self.counts = set(taken), replace(counts)
         del self.problems[problems:], self._doubts[self._committed_doubts :]
         self._has_row, self._has_marked_unread = stored, False
-
-    def _unread_row(self, planned: PlannedTask, now: datetime) -> dict[str, Any]:
-        return {
-            **planned.task.row(),
-            "web_url": web_url(self.web_host, planned.task),
-            "server_id": self.host,
-            "metric_filter": planned.metrics.text,
-            "points_stored": 0,
-            "points_bad": 0,
-            "state": "unread",
-            "reason": "not read yet",
-            "fetched_at": now,
-            "fingerprint": planned.fingerprint,
-            "selected": planned.selected,
-        }
 
     def _count(self, one: FetchedTask) -> None:
         counts, task = self.counts, one.planned.task
