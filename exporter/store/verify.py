@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout, snapshot_json
@@ -28,6 +30,7 @@ from clearml_snapshot.exporter.store.snapshots import (
     hold,
     read_header,
 )
+from clearml_snapshot.exporter.store.stored import rows as stored_rows
 from clearml_snapshot.exporter.store.verify_pack import (
     REMADE,
     Arrived,
@@ -86,7 +89,7 @@ def verify(
         UsageError: it is an address.
         NoDatasetError: there is nothing to verify.
         DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
-        SnapshotError: there is no room to unpack a pack.
+        SnapshotError: there is no room to unpack a pack, or for what does not fit into memory.
     """
     refuse_address(folder)
     with naming_owner(folder):
@@ -191,7 +194,7 @@ def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verifica
         tasks=count["tasks"],
         series=count["series"],
         points=count["scalars"],
-        states=snapshot.states,
+        states=_states(snapshot, is_readable=rows and not damaged),
         content_id=stored_content_id(snapshot.root),
     )
 
@@ -201,6 +204,17 @@ def _rows(snapshot: Snapshot) -> Counter[str]:
     for entry in snapshot.files:
         rows[entry.table] += entry.rows
     return rows
+
+
+def _states(snapshot: Snapshot, *, is_readable: bool) -> Mapping[str, int]:
+    """Give the tasks by state; ``snapshot.json`` of an older format does not count them."""
+    if snapshot.format_version >= layout.STATES_SINCE:
+        return snapshot.states
+    try:
+        names = stored_rows(snapshot, "tasks", ["state"]) if is_readable else ()
+        return Counter(row["state"] for row in names)
+    except pa.ArrowException:  # the rows' own check has told it
+        return {}
 
 
 def _header_problems(snapshot: Snapshot) -> Iterator[str]:

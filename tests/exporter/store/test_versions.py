@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.store.layout import ADDED, FORMAT_VERSION, lackin
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.stored import task_rows
+from clearml_snapshot.exporter.store.verify import verify
 from clearml_snapshot.queries.connect import connect
 
 Ask = Callable[[Path, str], list[tuple[Any, ...]]]
@@ -107,3 +108,17 @@ def test_an_old_snapshot_without_rows_is_written_anew(tmp_path: Path, commit: Ca
         two = commit(dataset, {}, "2")
     (path,) = two.paths("tasks")
     assert pq.ParquetFile(path).schema_arrow.equals(TABLES["tasks"].remove_metadata())
+
+
+@pytest.mark.parametrize("version", [1, 2, 3])
+def test_an_older_snapshot_says_what_is_not_complete(
+    tmp_path: Path, commit: Call, line: Call, task_row: Call, version: int
+) -> None:
+    """Its snapshot.json does not count the states; the rows do."""
+    with writing(tmp_path / "data") as dataset:
+        commit(dataset, {("a", "p"): line("a", [1])}, "1")
+        stage = dataset.new_stage()
+        stage.refresh(task_row("a", "p", state="partial", reason="why"), None)
+        last = dataset.commit(stage, server={}, selections=None, export_row=None)
+    make_older(last.root, version)
+    assert verify(tmp_path / "data").states == {"partial": 1}
