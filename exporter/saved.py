@@ -17,11 +17,12 @@ import duckdb
 from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.api import Api, Limits
 from clearml_snapshot.exporter.configuration import read_configuration
-from clearml_snapshot.exporter.errors import DatasetError, RefusedError
+from clearml_snapshot.exporter.errors import DatasetError, RefusedError, SnapshotError
 from clearml_snapshot.exporter.evidence import contradicted
 from clearml_snapshot.exporter.scalars import count_scalars, fetch_scalars, pages_of
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.digest import DigestSink, StoredDigests
+from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.verify import damage
@@ -195,6 +196,8 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        if is_out_of_room(error):
+            raise SnapshotError("the disk is full; no task is listed; make room") from error
         reason = str(error).splitlines()[0]
         raise DatasetError(
             f"{snapshot.root} is damaged: {reason}; no task is listed; run clearml-snapshot verify"

@@ -9,6 +9,7 @@ import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.literal import spelt
+from clearml_snapshot.exporter.store.reserve import is_out_of_room
 
 _KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
@@ -52,6 +53,11 @@ def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
         return UsageError(
             "another thread is reading a relation of this thread; make and read each relation in "
             "one thread"
+        )
+    if is_out_of_room(error):
+        return SnapshotError(
+            "the disk is full: there is no room for what does not fit into memory; make room in "
+            "the cache folder (XDG_CACHE_HOME), ask for less, or allow more memory"
         )
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")

@@ -39,6 +39,7 @@ from clearml_snapshot.exporter.store.replace import (
     rewrite,
     write_rows,
 )
+from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
 from clearml_snapshot.exporter.store.summary import write_series
@@ -304,7 +305,7 @@ def _told(written: Iterator[FileEntry]) -> Iterator[FileEntry]:
     try:
         yield from written
     except (duckdb.Error, pa.ArrowException) as error:
-        if any(words in str(error) for words in ("No space left", "max_temp_directory_size")):
+        if is_out_of_room(error):
             raise OSError(errno.ENOSPC, "No space left on device") from error
         raise
 

@@ -9,6 +9,7 @@ from typing import Final
 
 _FULL_DISK: Final = (errno.ENOSPC, errno.EDQUOT)
 _IN_WORDS: Final = tuple(f"[errno {number}]" for number in _FULL_DISK)
+_NO_ROOM: Final = ("No space left", "Disk quota exceeded", "max_temp_directory_size")
 _MOST: Final = 32 * 2**20
 """Bytes: a commit writes the points in memory (800,000 at most, 4 to 7 bytes each), the rows of its
 tasks and its series; files that are staged are renamed."""
@@ -19,6 +20,14 @@ _SHARE: Final = 4
 def is_full_disk(error: OSError) -> bool:
     """Whether an error says that the disk, or the user's share of it, is full."""
     return error.errno in _FULL_DISK or any(words in str(error).lower() for words in _IN_WORDS)
+
+
+def is_out_of_room(error: Exception) -> bool:
+    """Whether DuckDB or Arrow found the disk full, to write or to spill what memory cannot hold.
+
+    DuckDB spills no more than there was room for when it began, and calls that out of memory.
+    """
+    return any(words in str(error) for words in _NO_ROOM)
 
 
 class Reserve:

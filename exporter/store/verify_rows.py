@@ -19,8 +19,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.literal import literal, literals, spelt
+from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.summary import write_series
 from clearml_snapshot.exporter.store.writer import CLAIMS
@@ -51,7 +53,10 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
     """Find what does not fit together in the rows of a snapshot whose files are whole.
 
     Yields:
-        One line a problem: what, which; of one kind the first ten, and how many more.
+        One line per problem: what, which; of one kind the first ten, and how many more.
+
+    Raises:
+        SnapshotError: the disk for what does not fit into memory is full.
     """
     try:
         with ExitStack() as stack:
@@ -66,6 +71,11 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             yield from _told(connection, "verify_points")
             yield from _told(connection, "verify_series")
     except (duckdb.Error, pa.ArrowException) as error:
+        if is_out_of_room(error):
+            raise SnapshotError(
+                f"the rows cannot be checked: the disk is full at {tempfile.gettempdir()}; make "
+                "room there, or set TMPDIR to a folder on another disk"
+            ) from error
         # Whole by its hash and yet unreadable: it was written so.
         yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
 

@@ -20,6 +20,7 @@ from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.snapshots import open_snapshot, unread
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.catalogue import find
+from clearml_snapshot.queries.connect import _SETTINGS
 from clearml_snapshot.queries.messages import translated
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -451,6 +452,22 @@ def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
     ):
         dataset.rows(dataset.sql("SELECT len(list(range)) FROM range(9000000)"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_not_called_memory_or_damage(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB takes the room that there was when it began for a limit that somebody has set."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(_SETTINGS, "max_temp_directory_size", "1MB")
+    with open_dataset(team(make_dataset), memory_limit="20MB", threads=1) as dataset:
+        with pytest.raises(SnapshotError, match=r"^the disk is full: .*XDG_CACHE_HOME") as caught:
+            dataset.rows(dataset.sql("SELECT range FROM range(9000000) ORDER BY hash(range)"))
+        assert len(dataset.rows(dataset.query("max")).rows) == 1
+    assert "\n" not in str(caught.value)
+    assert not [*(tmp_path / "cache").rglob("*.tmp")]
+    full = duckdb.IOException('IO Error: Could not write file "x": No space left on device')
+    assert str(translated(full)).startswith("the disk is full: ")
 
 
 def test_a_closed_dataset_says_so(make_dataset: MakeDataset) -> None:

@@ -10,12 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError
 from clearml_snapshot.exporter.store import verify_rows
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.files import FileEntry
@@ -493,3 +494,12 @@ def test_slabs_cover_each_metric_once() -> None:
         Slab("d", "d"),
     ]
     assert list(slabs([])) == []
+
+
+def test_a_full_disk_is_not_called_damage(snapshot: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise duckdb.IOException("IO Error: Could not write: No space left on device")
+
+    monkeypatch.setattr(verify_rows, "_compute", full)
+    with pytest.raises(SnapshotError, match="the rows cannot be checked: the disk is full at"):
+        verify(snapshot)
