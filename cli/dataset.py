@@ -239,6 +239,8 @@ def page_lines(
         yield f"{'' if place else 'warnings':<12}{text}"
     if found.packed is None:
         yield f"kept        {Retention.parse(found.keep)}"
+    if found.readable_by is not None:
+        yield f"readable by {found.readable_by}"
     for place, one in enumerate(asked):
         matched = "" if one.matched is None else f"  ({counted(one.matched, 'task')})"
         yield f"{'' if place else 'selections':<12}{one.number}  {one.selection}{matched}"

@@ -31,10 +31,12 @@ from clearml_snapshot.cli.server import (
     Server,
     ServerOptions,
 )
+from clearml_snapshot.cli.sharing import STORED, Share
 from clearml_snapshot.cli.summary import alerts, summary
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.store.modes import SharedWith
 from clearml_snapshot.exporter.store.retention import Retention
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
     from clearml_snapshot.exporter.selection import Selection
 
 PANEL: Final = "Take home"
-STORED: Final = "What is stored"
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ class StoreOptions:
     accept_loss: bool
     keep: Retention | None
     workers: int
+    share: SharedWith | None
 
 
 def store_options(
@@ -160,9 +162,10 @@ def store_options(
             "--workers", metavar="N", min=1, max=64, rich_help_panel=SERVER, help="Tasks in flight."
         ),
     ] = 4,
+    share: Share = None,
 ) -> StoreOptions:
     """Gather what is stored."""
-    return StoreOptions(not no_params, keep_secrets, accept_loss, read_keep(keep), workers)
+    return StoreOptions(not no_params, keep_secrets, accept_loss, read_keep(keep), workers, share)
 
 
 def read_keep(text: str | None) -> Retention | None:
@@ -245,6 +248,7 @@ def _options(
         accept_gone=again.accept_gone,
         order=filters.order,
         keep=store.keep,
+        share=store.share,
     )
 
 

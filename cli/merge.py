@@ -11,6 +11,7 @@ import typer
 from clearml_snapshot.cli.frame import add_command
 from clearml_snapshot.cli.options import OUTPUT, Quiet
 from clearml_snapshot.cli.output import refuse_stdout
+from clearml_snapshot.cli.sharing import ShareNew
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import SnapshotError
@@ -67,6 +68,7 @@ def merge(
             "they have in common, and merge.",
         ),
     ] = False,
+    share: ShareNew = None,
     quiet: Quiet = False,
 ) -> None:
     """Join datasets of one server into a new one, and say what it took from where.
@@ -79,7 +81,8 @@ def merge(
     from clearml_snapshot.exporter.join import join
 
     refuse_stdout(target)
-    joined = join(sources, target, make_progress(quiet=quiet), same_server=same_server)
+    progress = make_progress(quiet=quiet)
+    joined = join(sources, target, progress, same_server=same_server, share=share)
     if report is not None:
         _write_report(joined, report)
     for line in _summary(joined):

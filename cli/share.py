@@ -16,6 +16,7 @@ from clearml_snapshot.cli.options import (
     Quiet,
 )
 from clearml_snapshot.cli.output import refuse_stdout, write_text
+from clearml_snapshot.cli.sharing import ShareNew
 from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import UsageError
@@ -104,6 +105,7 @@ def unpack(
             help="A folder that is new or empty.",
         ),
     ],
+    share: ShareNew = None,
     quiet: Quiet = False,
 ) -> None:
     """Turn a pack into a snapshot folder, and prove every file of it on the way.
@@ -114,7 +116,7 @@ def unpack(
     from clearml_snapshot.exporter.store.unpack import unpack as unpack_it
 
     refuse_stdout(target)
-    snapshot = unpack_it(pack, target, make_progress(quiet=quiet))
+    snapshot = unpack_it(pack, target, make_progress(quiet=quiet), share=share)
     totals = snapshot.totals
     write_text(
         f"{printable(str(target))}: {counted(totals.tasks, 'task')}, {totals.series:,} series, "

@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.plan import Again, KnownTask, Plan, PlannedTask, 
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.scalars import pages_of
 from clearml_snapshot.exporter.selection import Remembered, Selection, whole_ids
+from clearml_snapshot.exporter.store.modes import SharedWith
 from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.survey import Survey, Surveyor
@@ -52,6 +53,9 @@ class ExportOptions:
     """Which tasks are read first; archived ones are those that a server deletes."""
     keep: Retention | None = None
     """Which snapshots stay when an export ends, from now on; None is what the dataset remembers."""
+    share: SharedWith | None = None
+    """Who may read the dataset from now on; None leaves that as it is, which is the owner of a new
+    one."""
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ class Attempt:
     def _add_row(self, api: Api | None, error: BaseException) -> None:
         is_there = current_snapshot_folder(self.folder) is not None
         if is_there or (api is not None and self._is_remembered):
-            with unmade_if_empty(self.folder), writing(self.folder) as dataset:
+            share = self.options.share
+            with unmade_if_empty(self.folder), writing(self.folder, share=share) as dataset:
                 self._commit(dataset, {}, api, error)
 
     def _commit(

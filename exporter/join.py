@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
 from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
 from clearml_snapshot.exporter.store.join import Share, build_joined
+from clearml_snapshot.exporter.store.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
@@ -41,6 +42,7 @@ def join(
     progress: Progress | None = None,
     *,
     same_server: bool = False,
+    share: SharedWith | None = None,
 ) -> Joined:
     """Join snapshots of one server into a new dataset; the sources stay as they are.
 
@@ -52,6 +54,8 @@ def join(
         target: a folder that is new or empty.
         progress: is told what is being done; silent by default.
         same_server: different addresses are one server; common tasks must not contradict it.
+        share: who may read the new dataset; None is for whom an empty target was made, else the
+            owner.
 
     Raises:
         UsageError: the sources are of several servers, or the target cannot be meant.
@@ -59,6 +63,7 @@ def join(
         SnapshotError: the target cannot be written.
     """
     progress = progress or Progress()
+    refuse_without_modes(share)
     _check_target(target, sources)
     with ExitStack() as held:
         opened = [open_source(path) for path in sources]
@@ -69,7 +74,7 @@ def join(
         with _told(target), memory_given_back():
             choices = _choices(opened)
             progress.note(f"merging {len(choices):,} tasks into {target}")
-            snapshot = _write(target, opened, choices)
+            snapshot = _write(target, opened, choices, share)
         return report(opened, choices, snapshot)
 
 
@@ -145,11 +150,16 @@ def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> 
     return replace(choice, parts=tuple(parts)) if choice.parts else choice
 
 
-def _write(target: Path, sources: Sequence[Source], choices: Sequence[Choice]) -> Snapshot:
+def _write(
+    target: Path,
+    sources: Sequence[Source],
+    choices: Sequence[Choice],
+    share: SharedWith | None,
+) -> Snapshot:
     created_at = max(source.snapshot.created_at for source in sources)
     selections, server = joined_selections(sources), joined_server(sources)
     shares = _shares(sources, choices, server)
-    with _new_dataset(target) as dataset:
+    with _new_dataset(target, share) as dataset:
         spill = layout.staging(target) / "merge"
 
         def make(root: Path, number: int) -> None:
@@ -162,11 +172,11 @@ def _write(target: Path, sources: Sequence[Source], choices: Sequence[Choice]) -
 
 
 @contextmanager
-def _new_dataset(target: Path) -> Iterator[Dataset]:
+def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
     """Begin a dataset, of which nothing is left when it ends without a snapshot."""
     existed, is_ours = target.is_dir(), False
     try:
-        with writing(target) as dataset:
+        with writing(target, share=share) as dataset:
             is_ours = True
             yield dataset
     finally:

@@ -1,7 +1,8 @@
 """An export from end to end: list → plan → fetch → stage → commit."""
 
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -33,9 +34,11 @@ from clearml_snapshot.exporter.report import ExportReport, Result
 from clearml_snapshot.exporter.run_result import Run, export_row, make_report
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.server_moved import follow_server, server_record
-from clearml_snapshot.exporter.store.dataset import Dataset, refuse_one_snapshot, writing
+from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.digest import StoredDigests
+from clearml_snapshot.exporter.store.modes import refuse_without_modes, sharing
 from clearml_snapshot.exporter.store.overlap import StoredPoints
+from clearml_snapshot.exporter.store.prepare import refuse_one_snapshot
 from clearml_snapshot.exporter.store.reserve import is_full_disk
 from clearml_snapshot.exporter.store.shapes import StoredShapes
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
@@ -78,12 +81,15 @@ def export(
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
     clock = time.monotonic()
     check_asked(folder, selection, options)
+    if options.share is not None and current_snapshot_folder(folder) is not None:
+        with writing(folder, wait=options.wait, share=options.share):
+            _note_sharing(folder, progress)  # needs no server, so it comes before the login
     attempt = Attempt(folder, selection, options)
     with attempt.configuring():
         api = connect(options, progress)
     with attempt.logging_in(api):
         server = log_in(api, progress)
-    with unmade_if_empty(folder), writing(folder, wait=options.wait) as dataset:
+    with unmade_if_empty(folder), _made(folder, options, progress) as dataset:
         try:
             with attempt.listing(dataset, server):
                 run = _prepare(attempt, server, dataset, progress, clock)
@@ -136,13 +142,29 @@ def _agenda(
         raise CeilingError(f"{ceiling} before a task was read; allow more") from None
 
 
+@contextmanager
+def _made(folder: Path, options: ExportOptions, progress: Progress) -> Iterator[Dataset]:
+    """Become the writer of the dataset; a new one is shared as it is made."""
+    share = options.share if current_snapshot_folder(folder) is None else None
+    with writing(folder, wait=options.wait, share=share) as dataset:
+        if share is not None:
+            _note_sharing(folder, progress)
+        yield dataset
+
+
+def _note_sharing(folder: Path, progress: Progress) -> None:
+    for sentence in sharing(folder):
+        progress.note(sentence)
+
+
 def check_asked(folder: Path, selection: Selection | None, options: ExportOptions) -> None:
     """Refuse what cannot be meant, before a server is asked.
 
     Raises:
-        UsageError: a first export without a selection, a selection beside ``only_failed``, or one
-            that is not valid on any server.
+        UsageError: a first export without a selection, a selection beside ``only_failed``, one
+            that is not valid on any server, or ``share`` on Windows.
     """
+    refuse_without_modes(options.share)
     refuse_one_snapshot(folder)
     if selection is not None:
         check_typed(selection.filter)

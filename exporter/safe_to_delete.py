@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from clearml_snapshot.exporter.store.dataset import refuse_one_snapshot, writing
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.prepare import refuse_one_snapshot
 from clearml_snapshot.exporter.store.stored import task_rows
 
 

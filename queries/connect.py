@@ -13,6 +13,7 @@ import platformdirs
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.literal import is_pattern, literal, literals
+from clearml_snapshot.exporter.store.modes import PRIVATE
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.messages import in_one_line
@@ -193,7 +194,7 @@ def _spill_folder() -> str:
     """
     cache = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False))
     try:
-        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        cache.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     except OSError:
         return ""
     return literal(cache / f"spill-{os.getpid()}")

@@ -8,8 +8,11 @@ from typing import Any, Final, Literal
 
 import duckdb
 
+from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.modes import readers
 from clearml_snapshot.exporter.store.pack_words import PackWords, pack_words
 from clearml_snapshot.exporter.store.retention import DEFAULT
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries import catalogue
 from clearml_snapshot.queries.dataset import Dataset
 
@@ -81,6 +84,8 @@ class Status:
     """The first of them."""
     packed: PackWords | None
     """Which part of a snapshot this pack is; None: it is no pack."""
+    readable_by: Literal["owner", "group", "everyone"] | None
+    """Who may read it by the mode of the dataset's folder; None for a pack, and on Windows."""
     root: Path
     """The folder to copy, or the pack."""
 
@@ -124,8 +129,17 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
             ProblemTask(**row) for row in _ask(dataset, "_status_problems", {"top": problems})
         ),
         packed=packed and packed.spelt_out(),
+        readable_by=_readers(snapshot),
         root=snapshot.place,
     )
+
+
+def _readers(snapshot: Snapshot) -> Literal["owner", "group", "everyone"] | None:
+    if snapshot.pack is not None:
+        return None
+    parent = snapshot.root.parent
+    is_inside = parent.name == layout.SNAPSHOTS
+    return readers(parent.parent if is_inside else snapshot.root)
 
 
 def ranking(dataset: Dataset, by: By, top: int | None = None) -> duckdb.DuckDBPyRelation:

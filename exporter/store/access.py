@@ -1,16 +1,21 @@
 """Whose a folder is that may not be read or written, in one line."""
 
+import os
+import shlex
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.store.modes import HAS_MODES, group_name
 
 try:
     import pwd
 except ImportError:  # Windows
     pwd = None  # type: ignore[assignment]  # its absence is checked before its use
+
+_Place = tuple[Path, os.stat_result]
 
 
 @contextmanager
@@ -32,25 +37,41 @@ def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
 
 
 def _told(path: Path, refused: Path, *, writing: bool) -> str:
-    owner = _owner(path) or _owner(refused)
-    whose = f"it belongs to {owner}" if owner else "the system refuses"
+    place = _nearest(path) or _nearest(refused)
+    whose = _owner(place[1]) if place else "the system refuses"
     if writing:
         return (
             f"cannot write to {path}: {whose}; run this as its owner, or give a folder of yours "
             "with --data"
         )
-    return f"cannot read {path}: {whose}; ask its owner for the right to read it, or for a pack"
+    return f"cannot read {path}: {whose}; {_way_out(path, place)}"
 
 
-def _owner(path: Path) -> str | None:
-    """Name who owns the nearest thing on the way to a path that can be looked at, and its mode."""
+def _way_out(path: Path, place: _Place | None) -> str:
+    """Say what a reader can do: what a folder's owner has to type depends on the folder's mode."""
+    if place is None or place[0] != path or not stat.S_ISDIR(place[1].st_mode) or not HAS_MODES:
+        return "ask its owner for the right to read it, or for a pack"
+    if place[1].st_mode & stat.S_IRGRP:
+        group = group_name(place[1].st_gid)
+        return f"only members of the group {group} can read it; join that, or ask for a pack"
+    return (
+        "its owner can share it with its group (clearml-snapshot export --share group --data "
+        f"{shlex.quote(str(path.absolute()))}), or give you a pack"
+    )
+
+
+def _nearest(path: Path) -> _Place | None:
+    """Find the nearest thing on the way to a path that can be looked at."""
     for place in (path, *path.absolute().parents):
         try:
-            status = place.stat()
+            return place, place.stat()
         except OSError:
             continue
-        return f"{_name(status.st_uid)} (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
+
+
+def _owner(status: os.stat_result) -> str:
+    return f"it belongs to {_name(status.st_uid)} (mode {stat.S_IMODE(status.st_mode):04o})"
 
 
 def _name(uid: int) -> str:

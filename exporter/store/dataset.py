@@ -8,21 +8,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError, LockedError
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
-from clearml_snapshot.exporter.store.files import point_to, sync_folder, write_text
-from clearml_snapshot.exporter.store.litter import is_litter
-from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.files import point_to, sync_folder
+from clearml_snapshot.exporter.store.modes import PRIVATE, Rule, SharedWith
+from clearml_snapshot.exporter.store.prepare import prepare
 from clearml_snapshot.exporter.store.reserve import Reserve, is_full_disk
 from clearml_snapshot.exporter.store.retention import DEFAULT, Retention, kept
+from clearml_snapshot.exporter.store.share import reshare, set_modes, set_modes_beside
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
     current_snapshot_folder,
@@ -34,96 +35,27 @@ from clearml_snapshot.exporter.store.snapshots import (
 )
 from clearml_snapshot.exporter.store.writer import Stage
 
-_README: Final = """\
-# A ClearML dataset
-
-`current` is the newest complete snapshot. To hand it on, copy the folder that it points to
-(`cp -rL current somewhere`): it is whole, it never changes, and its README says how to open it.
-`clearml-snapshot pack -o it.zip` makes one file of it, or of a part.
-
-Everything here was written by clearml-snapshot; `snapshots/` may hold older states too.
-"""
-
-
-def prepare(data: Path) -> None:
-    """Make a folder ready to be a dataset; one that is a dataset already stays as it is.
-
-    A new one is readable by its owner only, because histories hold names, paths and parameters.
-
-    Raises:
-        UsageError: the folder holds something else.
-    """
-    refuse_one_snapshot(data)
-    if _is_dataset(data):
-        return
-    if data.is_dir():
-        _refuse_strangers(data)
-    data.mkdir(parents=True, exist_ok=True)
-    data.chmod(0o700)
-    for name, text in ((".gitignore", "*\n"), (layout.README, _README)):
-        if not (data / name).exists():
-            write_text(data / name, text)
-
-
-def refuse_one_snapshot(data: Path) -> None:
-    """See that a path is no address, and none that was handed over: a pack, or a snapshot folder.
-
-    Raises:
-        UsageError: it is, or it is some other file.
-    """
-    refuse_address(data)
-    with naming_owner(data, writing=True):
-        if data.exists() and not data.is_dir():
-            raise UsageError(f"{data} is no folder; give another one with --data")
-        if (data / layout.SNAPSHOT_JSON).is_file():
-            raise UsageError(
-                f"{data} is one snapshot, which never changes; give a dataset's folder with --data"
-            )
-
-
-def _is_dataset(data: Path) -> bool:
-    folder = current_snapshot_folder(data)
-    return folder is not None and (folder / layout.SNAPSHOT_JSON).is_file()
-
-
-def _refuse_strangers(data: Path) -> None:
-    """Accept a README, hidden files, litter, an uncommitted dataset, and datasets inside."""
-    for entry in sorted(p for p in data.iterdir() if not is_litter(p.name)):
-        known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
-        if not known and not (entry.is_dir() and _is_dataset(entry)):
-            raise UsageError(
-                f"{data} holds {entry.name} and is no dataset of ours; "
-                "give an empty or a new folder with --data"
-            )
-    strangers = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
-    if strangers:
-        raise UsageError(
-            f"{data} holds snapshots/{strangers[0].name} and is no dataset of ours; "
-            "give an empty or a new folder with --data"
-        )
-
-
-def _is_expected(path: Path) -> bool:
-    return layout.snapshot_number(path.name) is not None or is_litter(path.name)
-
 
 @contextmanager
-def writing(data: Path, *, wait: bool = False) -> Iterator["Dataset"]:
+def writing(
+    data: Path, *, wait: bool = False, share: SharedWith | None = None
+) -> Iterator["Dataset"]:
     """Become the one writer of a dataset, and clear away what a killed one left.
 
     Args:
         data: the dataset's folder; made when it is not there.
         wait: wait for another writer to end instead of failing.
+        share: who may read it from now on; None leaves that as it is.
 
     Raises:
         LockedError: another process is writing.
-        UsageError: the folder holds something else.
+        UsageError: the folder holds something else, or cannot be shared.
         DatasetError: its current snapshot is damaged or newer than this tool.
     """
     lock = FileLock(layout.lock(data))
     try:
         with naming_owner(data, writing=True):
-            prepare(data)
+            prepare(data, share)
             lock.acquire(timeout=-1 if wait else 0)
     except Timeout as error:
         raise LockedError(_who_has_it(data)) from error
@@ -131,6 +63,8 @@ def writing(data: Path, *, wait: bool = False) -> Iterator["Dataset"]:
         with memory_given_back():
             with naming_owner(data, writing=True):
                 dataset = Dataset(data)
+                if share is not None:
+                    reshare(data, share)
             yield dataset
     finally:
         shutil.rmtree(layout.staging(data), ignore_errors=True)
@@ -183,9 +117,10 @@ class Dataset:
         staging = layout.staging(self._data)
         if staging.exists():
             shutil.rmtree(staging)
-        staging.mkdir()
+        staging.mkdir(mode=PRIVATE)
         owner = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         layout.owner(self._data).write_text(json.dumps(owner), encoding="utf-8")
+        set_modes_beside(self._data)
         current = 0 if self._snapshot is None else self._snapshot.number
         for number in numbers(self._data):
             if number > current:  # renamed into place, but killed before it became current
@@ -347,6 +282,7 @@ class Dataset:
     def _publish(self, folder: Path, number: int) -> Snapshot:
         snapshots = layout.snapshots(self._data)
         snapshots.mkdir(exist_ok=True)
+        set_modes(folder, Rule.of(self._data))
         folder.rename(layout.snapshot(self._data, number))
         sync_folder(snapshots)
         self._point_to(number)
@@ -360,6 +296,7 @@ class Dataset:
             f"snapshots/{number:06d}",
             layout.staging(self._data) / "current",
         )
+        set_modes_beside(self._data)
         sync_folder(self._data)
 
     def _prune(self, spare: int | None) -> None:

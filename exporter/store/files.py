@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clearml_snapshot.exporter.store.modes import PRIVATE
+
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
@@ -104,7 +106,7 @@ def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
             shutil.rmtree(left, ignore_errors=True)
     folder = beside.with_name(f".{beside.name}.{doing}-{os.getpid()}")
     try:
-        folder.mkdir(mode=0o700)
+        folder.mkdir(mode=PRIVATE)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -35,6 +35,9 @@ states ``unread`` and ``lost``.
 TABLE_NAMES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
 """The tables, each also the name of its folder."""
 
+SNAPSHOTS: Final = "snapshots"
+"""The folder of a dataset that holds its snapshots."""
+
 NO_PROJECT: Final = "__HIVE_DEFAULT_PARTITION__"
 """The partition of tasks in no project; every reader takes it for NULL."""
 
@@ -83,7 +86,7 @@ def table_at(path: str) -> str | None:
 
 def snapshots(data: Path) -> Path:
     """Return the folder that holds the snapshots of a dataset."""
-    return data / "snapshots"
+    return data / SNAPSHOTS
 
 
 def snapshot(data: Path, number: int) -> Path:

@@ -21,6 +21,7 @@ import platformdirs
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.modes import PRIVATE
 from clearml_snapshot.exporter.store.packed import Pack, read_pack
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot, unread
 from clearml_snapshot.exporter.store.unpack import extract
@@ -142,7 +143,7 @@ def cache_folder() -> Path:
     if not folder.is_absolute():  # there is no home
         return _temporary()
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     except OSError:
         return _temporary()
     return folder if os.access(folder, os.W_OK | os.X_OK) else _temporary()

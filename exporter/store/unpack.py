@@ -11,13 +11,21 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageE
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.files import scratch_beside, sync_folder, sync_tree
+from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.share import set_modes_unpacked
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
 from clearml_snapshot.exporter.store.zip_entries import blocks
 
 
-def unpack(pack: Path, target: Path, progress: Progress | None = None) -> Snapshot:
+def unpack(
+    pack: Path,
+    target: Path,
+    progress: Progress | None = None,
+    *,
+    share: SharedWith | None = None,
+) -> Snapshot:
     """Turn a pack into a snapshot folder.
 
     Nothing is written before its lists of files agree, and nothing stays when one of them is not
@@ -27,14 +35,16 @@ def unpack(pack: Path, target: Path, progress: Progress | None = None) -> Snapsh
         pack: the archive.
         target: a new folder, or an empty one; its parent must be there.
         progress: is told what is being written; silent by default.
+        share: who may read it; None is for whom an empty target was made, else the owner.
 
     Raises:
-        UsageError: the target is in use, or cannot be.
+        UsageError: the target is in use, or cannot be, or cannot be shared.
         DatasetError: the pack is damaged, hostile, or newer than this tool.
         SnapshotError: it does not fit on the disk.
     """
     for path in (pack, target):
         refuse_address(path)
+    refuse_without_modes(share)
     target = target.resolve()
     _refuse_used(target)
     found = read_pack(pack)
@@ -43,8 +53,9 @@ def unpack(pack: Path, target: Path, progress: Progress | None = None) -> Snapsh
     try:
         with scratch_beside(target, "unpacking") as scratch:
             folder = scratch / "snapshot"
-            folder.mkdir(mode=0o700)
+            folder.mkdir(mode=PRIVATE)
             extract(found, folder, names)
+            set_modes_unpacked(folder, target, share)
             sync_tree(folder)
             _move(folder, target)
     except OSError as error:

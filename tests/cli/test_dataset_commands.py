@@ -69,6 +69,7 @@ def test_status_is_one_page(data: Path, capsys: Capture) -> None:
         f"on disk     {_kilobytes(data)}",
         "exports     1; the last one began 2026-03-01 12:00 UTC: partial",
         "kept        the newest 2",
+        "readable by owner",
         "selections  1  --project vision --tag '\\x1b[2J'  (1 task)",
         "            2  --metric loss",
         r"partial   bbbbbbbb  bad \x1b[2J\n😀 \u202e n…: 5 points of 9 came, and the ser…",

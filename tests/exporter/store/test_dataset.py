@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
-from clearml_snapshot.exporter.store.dataset import prepare, writing
+from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.prepare import prepare
 from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import hold, open_snapshot
 
