@@ -303,7 +303,10 @@ def test_ctrl_c_before_there_is_anything(
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130
     assert err.splitlines()[-1] == "error: interrupted"
-    assert not (data / "current").exists()
+    assert open_snapshot(data).totals.tasks == 0
+    server.faults.clear()
+    assert main(["export", "--data", str(data), "--quiet"]) == 0, "the selection is remembered"
+    assert open_snapshot(data).totals.points == 240
 
 
 def _few_bytes() -> None:
