@@ -9,7 +9,11 @@ SELECT
     count(*) FILTER (state = 'partial') AS partial,
     count(*) FILTER (state = 'failed') AS failed,
     count(*) FILTER (state = 'unread') AS unread,
-    count(*) FILTER (state = 'lost') AS lost
+    count(*) FILTER (state = 'lost') AS lost,
+    count(*) FILTER (
+        state = 'gone'
+        AND (points_expected > points_stored OR (points_expected IS NULL AND points_stored = 0))
+    ) AS gone_before
 FROM (
     SELECT
         *,

@@ -38,6 +38,8 @@ class Coverage:
     """Of those selected, tasks whose points were not read yet."""
     lost: int
     """Of those selected, tasks of which the server lost points before they were read."""
+    gone_before: int
+    """Of those selected, tasks that the server lost before all of their points were read."""
     number: int
     """The snapshot's."""
     created_at: datetime
@@ -140,6 +142,9 @@ def _tasks(reach: Coverage) -> str:
     missing = in_words(
         {name: getattr(reach, name) for name in ("failed", "partial", "unread", "lost")}
     )
+    if reach.gone_before:
+        before = f"{reach.gone_before:,} gone before they were read completely"
+        missing = f"{missing}, {before}" if missing else before
     noun = "task" if reach.selected == 1 else "tasks"
     if not reach.about_metrics:
         text = f"{reach.selected:,} {noun}{among}"

@@ -47,6 +47,23 @@ def test_lines(make_dataset: MakeDataset) -> None:
     assert age.endswith("Z, 3 hours old")
 
 
+def test_tasks_that_were_gone_before_they_were_read_are_counted(make_dataset: MakeDataset) -> None:
+    """All that was stored of them is here, and that is not all that they had."""
+    read = {"points": [("loss", "train", 1, 3.0)], "points_stored": 1, "state": "gone"}
+    folder = make_dataset(
+        [
+            {"task_id": "a" * 32, **read, "points_expected": 1},
+            {"task_id": "b" * 32, **read, "points_expected": 0},
+            {"task_id": "c" * 32, **read, "points_expected": 9},
+            {"task_id": "d" * 32, "state": "gone", "points_stored": 0},
+        ]
+    )
+    assert under(folder, metric="loss")[0] == (
+        "3 of 4 tasks have it: 3 gone from the server; of all selected 2 gone before they were "
+        "read completely"
+    )
+
+
 def test_monitoring_alone_is_not_having_it(make_dataset: MakeDataset) -> None:
     folder = mixed(make_dataset)
     assert under(folder)[0].startswith("4 of 6 tasks have it: 2 running, 2 archived")
