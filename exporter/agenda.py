@@ -1,6 +1,6 @@
 """What a run is going to do: its options, the way to the server, and the plan out of both sides."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -11,15 +11,15 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.fetch import MOST_DETAILS
 from clearml_snapshot.exporter.known import known_tasks, remembered_selections
 from clearml_snapshot.exporter.login import Identity
-from clearml_snapshot.exporter.plan import Again, KnownTask, Plan, PlannedTask, make_plan
+from clearml_snapshot.exporter.plan import Again, Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.scalars import pages_of
-from clearml_snapshot.exporter.selection import Remembered, Selection, whole_ids
+from clearml_snapshot.exporter.selection import Remembered, Selection
 from clearml_snapshot.exporter.store.modes import SharedWith
 from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.survey import Survey, Surveyor
-from clearml_snapshot.exporter.vanished import EVERY_TASK
+from clearml_snapshot.exporter.vanished import accepted_tasks
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def make_agenda(
         known,
         begun,
         context,
-        accept_gone=_accepted(options.accept_gone, known),
+        accept_gone=accepted_tasks(options.accept_gone, known),
     )
     if options.only_failed:
         survey = surveyor.unfinished()
@@ -179,11 +179,6 @@ def _remember(
 ) -> list[Remembered]:
     known = {one.selection for one in remembered}
     return [*remembered, *(Remembered(one) for one in selections if one not in known)]
-
-
-def _accepted(texts: Sequence[str], known: Mapping[str, KnownTask]) -> frozenset[str]:
-    ids = whole_ids([text for text in texts if text != EVERY_TASK], known)
-    return frozenset([*ids, *(text for text in texts if text == EVERY_TASK)])
 
 
 def _note_cost(plan: Plan, again: Again | None, progress: Progress) -> None:

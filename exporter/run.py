@@ -105,7 +105,7 @@ def _prepare(
     """List what is selected, and open what is stored of the tasks that will be read again."""
     options = attempt.options
     if options.server_moved:
-        follow_server(server, dataset, progress, accept_loss=options.accept_loss)
+        follow_server(server, dataset, progress, accept_gone=options.accept_gone)
     agenda = _agenda(server, dataset, attempt.selection, options, progress)
     api, snapshot = server.api, dataset.snapshot
     again = {

@@ -1,6 +1,6 @@
 """A server that has a new address: proven by its tasks, and written into the dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.addresses import same_address, spelling
@@ -18,6 +18,7 @@ from clearml_snapshot.exporter.store.new_address import (
 )
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import rows
+from clearml_snapshot.exporter.vanished import EVERY_TASK, accepted_tasks
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.agenda import Server
@@ -27,7 +28,7 @@ _MOST_COMPARED: Final = 500
 
 
 def follow_server(
-    server: "Server", dataset: Dataset, progress: Progress, *, accept_loss: bool = False
+    server: "Server", dataset: Dataset, progress: Progress, *, accept_gone: Sequence[str] = ()
 ) -> None:
     """See that a server is the one that a dataset is of, and commit its new address.
 
@@ -37,7 +38,8 @@ def follow_server(
         server: under its new address.
         dataset: what was exported from the old one; its current snapshot is another one after.
         progress: is told what was compared.
-        accept_loss: more than half of the tasks may be gone.
+        accept_gone: tasks that may be gone, as ``vanished.accepted_tasks`` reads them; those that
+            were listed as safe to delete may be gone as well.
 
     Raises:
         UsageError: there is nothing to compare, or it is another server.
@@ -49,7 +51,7 @@ def follow_server(
     if old is None or same_address(old, new):
         progress.note(f"--server-moved: the dataset is of {new} already")
         return
-    compared = _compare(server, snapshot, old, accept_loss=accept_loss)
+    compared = _compare(server, snapshot, old, accept_gone)
     progress.note(f"{old} is {new} now: {compared:,} stored tasks are the same there")
     record = {**snapshot.server, "host": new, "web": server.api.web_host}
     record[MOVED_FROM] = moved_from([snapshot.server], new)
@@ -84,7 +86,7 @@ def _written(snapshot: Snapshot, addresses: Sequence[str]) -> frozenset[str]:
     return frozenset(text for text in written if spelling(text) in spelt)
 
 
-def _compare(server: "Server", snapshot: Snapshot, old: str, *, accept_loss: bool) -> int:
+def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequence[str]) -> int:
     """Count the stored tasks that the server has, all of them the same.
 
     Raises:
@@ -92,29 +94,37 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, *, accept_loss: boo
     """
     stored = {
         row["task_id"]: row
-        for row in rows(snapshot, "tasks", [*COMPARED, "state"])
+        for row in rows(snapshot, "tasks", [*COMPARED, "state", "safe_to_delete_at"])
         if row["state"] != "gone"
     }
     ids = _sample(sorted(stored))
     here = server.api.host
     refused = f"{here} is not the server at {old}"
-    found = 0
+    accepted = accepted_tasks(accept_gone, stored)
+    found = set()
     for task in list_by_id(server.api, ids):
         why = contradiction(stored[task.task_id], task.row())
         if why is not None:
             raise UsageError(f"{refused}: of task {task.task_id}, {why}; use another folder")
-        found += 1
+        found.add(task.task_id)
     if not found:
         raise UsageError(
             f"{refused}: none of {len(ids):,} stored tasks is there, or this user does not see "
             "them; use another folder"
         )
-    if found * 2 < len(ids) and not accept_loss:
+    others = [one for one in ids if one not in found and not _may_be_gone(stored[one], accepted)]
+    if len(found) < len(others):
         raise UsageError(
-            f"{here} has {found:,} of {len(ids):,} stored tasks of {old} only, too few to be sure; "
-            "if the others were deleted add --accept-loss, else use another folder"
+            f"{here} has {len(found):,} of {len(ids):,} stored tasks of {old} only, too few to be "
+            "sure; if the others were deleted add --accept-gone @FILE with their ids, or "
+            "--accept-gone all, else use another folder"
         )
-    return found
+    return len(found)
+
+
+def _may_be_gone(row: Mapping[str, Any], accepted: Collection[str]) -> bool:
+    is_listed = row["safe_to_delete_at"] is not None
+    return is_listed or EVERY_TASK in accepted or row["task_id"] in accepted
 
 
 def _sample(ids: Sequence[str]) -> list[str]:

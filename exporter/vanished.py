@@ -1,10 +1,11 @@
 """Stored tasks that the server no longer has: deleted on purpose, or a reason to look. Pure."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from clearml_snapshot.exporter.plan import KnownTask
+from clearml_snapshot.exporter.selection import whole_ids
 
 EVERY_TASK: Final = "all"
 """Accepted in place of ids: whatever has vanished was to be deleted."""
@@ -23,6 +24,21 @@ class Vanished:
     """Those of them that were listed as safe to delete, or that are accepted as gone."""
     unexplained: int
     """Other tasks, too many at once to be marked."""
+
+
+def accepted_tasks(texts: Iterable[str], stored: Iterable[str]) -> frozenset[str]:
+    """Read which tasks may be gone: whole ids, and ``EVERY_TASK`` as it is.
+
+    Args:
+        texts: ids of stored tasks, unique beginnings of them, or ``EVERY_TASK``.
+        stored: ids of the stored tasks.
+
+    Raises:
+        NoSuchNameError, UsageError: a beginning that no stored task has, or that several have.
+    """
+    chosen = [*texts]
+    ids = whole_ids([text for text in chosen if text != EVERY_TASK], stored)
+    return frozenset([*ids, *(text for text in chosen if text == EVERY_TASK)])
 
 
 def judge(

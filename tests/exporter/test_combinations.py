@@ -8,6 +8,7 @@ import pytest
 from clearml_snapshot.exporter import forecast
 from clearml_snapshot.exporter.agenda import ExportOptions
 from clearml_snapshot.exporter.api import Limits
+from clearml_snapshot.exporter.errors import CeilingError, UsageError
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.database import Database
 from tests.exporter.test_sync import Clock, curve
@@ -131,3 +132,37 @@ def test_a_dry_run_tells_the_requests(take_home: TakeHome, database: Database, a
     stopped = home.export(all_tasks=False, again=again, limits=Limits(max_requests=cost - 2))
     assert (stopped.result, stopped.exit_code) == ("ceiling", 7)
     home.check()
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_limit_inside_the_listing_keeps_what_is_there(
+    take_home: TakeHome, database: Database, is_first: bool
+) -> None:
+    home = take_home(database)
+    if not is_first:
+        limited(home, None, 8)
+    before = in_state(home, "unread")
+    with pytest.raises(CeilingError, match="before a task was read; allow more"):
+        home.export(Selection(), limits=Limits(max_requests=2))
+    last = max(home.rows("exports"), key=lambda row: row["started"])
+    assert (last["result"], in_state(home, "unread")) == ("ceiling", before)
+    assert home.export(all_tasks=False).exit_code == 0, "the selection is remembered"
+    home.check()
+
+
+def test_a_server_moves_while_most_tasks_were_deleted(
+    take_home: TakeHome, database: Database
+) -> None:
+    """Unread tasks prove the address as well; what was deleted is accepted without any point."""
+    home = take_home(database)
+    limited(home, None, 8)
+    kept = in_state(home, "unread")
+    deleted = sorted(set(database.tasks) - {*kept[:1]})
+    for task in deleted:
+        database.delete_task(task)
+    moved = take_home(database)
+    with pytest.raises(UsageError, match=r"has 1 of 6 stored tasks .* --accept-gone @FILE"):
+        moved.export(all_tasks=False, server_moved=True)
+    report = moved.export(all_tasks=False, server_moved=True, accept_gone=tuple(deleted))
+    assert (report.tasks_new, report.tasks_gone, report.tasks_gone_expected) == (1, 5, 5)
+    moved.check(kept[0])

@@ -120,7 +120,7 @@ def test_another_server_is_refused(take_home: TakeHome, start_standin: Start, mo
     other.add_task("another", "p")
     move(start_standin(other))
     refused(home, "none of 3 stored tasks is there")
-    refused(home, "none of 3 stored tasks is there", accept_loss=True)
+    refused(home, "none of 3 stored tasks is there", accept_gone=("all",))
 
 
 def test_a_copy_with_other_tasks_of_the_same_ids_is_refused(
@@ -152,8 +152,9 @@ def test_most_tasks_gone_needs_a_word(take_home: TakeHome, move: Move) -> None:
     for key in list(home.database.tasks)[:6]:
         home.database.delete_task(key)
     move(home.server)
-    refused(home, "has 3 of 9 stored tasks .* --accept-loss")
-    assert home.export(all_tasks=False, server_moved=True, accept_loss=True).tasks_gone == 6
+    refused(home, "has 3 of 9 stored tasks .* --accept-gone all")
+    refused(home, "has 3 of 9 stored tasks", accept_loss=True)
+    assert home.export(all_tasks=False, server_moved=True, accept_gone=("all",)).tasks_gone == 6
 
 
 def test_a_forecast_does_not_move_it(take_home: TakeHome, move: Move) -> None:
