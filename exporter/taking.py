@@ -20,6 +20,8 @@ from clearml_snapshot.exporter.tasks import web_url
 
 _TOLD_DOUBTS: Final = 20
 """Tasks that get a sentence of their own."""
+_ROWS_AT_ONCE: Final = 5_000
+"""Rows of ``tasks`` held while they are changed."""
 
 
 @dataclass
@@ -167,8 +169,10 @@ class Taker:
             if one.known is None and one.task.task_id not in self._has_row:
                 stage.add(unread_row(one, self.host, self.web_host, now))
         widened = {one.task.task_id: one for one in left if is_widened(one)}
-        if self.snapshot is not None and widened:
-            for row in task_rows(self.snapshot, widened):
+        ids = sorted(widened) if self.snapshot is not None else []
+        for at in range(0, len(ids), _ROWS_AT_ONCE):
+            assert self.snapshot is not None
+            for row in task_rows(self.snapshot, ids[at : at + _ROWS_AT_ONCE]):
                 stage.refresh(widened_row(row, widened[row["task_id"]]), None)
 
     def mark_committed(self) -> None:
