@@ -123,7 +123,9 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
         task_id
         for task_id in sorted(copies)
         if len(copies[task_id]) > 1
-        and any(copy.metric_filter or copy.state in LACKING for copy in copies[task_id])
+        and any(
+            one.metric_filter or one.state in LACKING or one.was_unread for one in copies[task_id]
+        )
     ]
     stored = [StoredShapes(source.snapshot, narrow) for source in sources]
 

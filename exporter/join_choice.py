@@ -68,6 +68,13 @@ class Copy:
         """The points stored; none where nothing is known of them."""
         return self.points_stored or 0
 
+    @property
+    def was_unread(self) -> bool:
+        """Whether the server lost the task before all of its points were read."""
+        if self.points_expected is None:
+            return self.state == "gone" and not self.points
+        return self.state == "gone" and self.points_expected > self.points
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -126,7 +133,7 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -
     best, *others = ranked(copies)
     asked = MetricFilter.read(best.metric_filter)
     # of what is covered, a copy that is not taken can add nothing
-    covered = _NOTHING if best.state in LACKING else asked
+    covered = _NOTHING if best.state in LACKING or best.was_unread else asked
     parts, left = [], []
     held = set(series_of(best)) if others and covered.wanted is not None else set()
     for other in others:
@@ -158,7 +165,7 @@ def ranked(copies: Sequence[Copy]) -> list[Copy]:
         able = [copy for copy in newest if copy.state not in _WITHOUT_POINTS]
     most = max(copy.points for copy in able)
     unsure = ("partial", *_WITHOUT_POINTS)
-    able = [c for c in able if c.state not in unsure or c.points >= most]
+    able = [c for c in able if c.points >= most or not (c.state in unsure or c.was_unread)]
     able = [c for c in able if not _was_fuller(c, able)]
     return [*able, *(copy for copy in newest if copy not in able)]
 
@@ -181,7 +188,8 @@ def why_not(best: Copy, other: Copy) -> Why:
             return "read earlier"
         if other.state in ("unread", "lost"):
             return "not read yet" if other.state == "unread" else "after the server lost points"
-        return "could not be read" if other.state == "failed" else "partial, with fewer points"
+        is_empty = other.state == "failed" or (other.was_unread and not other.points)
+        return "could not be read" if is_empty else "partial, with fewer points"
     if best.points != other.points:
         return "of the same reading, with fewer points"
     if best.taken_out != other.taken_out:

@@ -604,3 +604,14 @@ def test_a_copy_from_before_the_server_lost_points_is_taken(tmp_path: Path, writ
     row = _row(joined.snapshot, "a")
     assert (row["state"], row["points_stored"], joined.fewer) == ("complete", 4, ())
     assert [lost.why for lost in joined.sources[1].lost] == ["after the server lost points"]
+
+
+def test_a_task_that_was_gone_before_it_was_read_takes_no_points_away(
+    tmp_path: Path, write: Write
+) -> None:
+    write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5, 6]})])
+    write("new", [Stored("a", {}, day=1, state="gone", missing=4)])
+    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = _row(joined.snapshot, "a")
+    assert (row["state"], row["points_stored"], joined.fewer) == ("complete", 4, ())
+    assert [lost.why for lost in joined.sources[1].lost] == ["could not be read"]
