@@ -4,11 +4,11 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -56,16 +56,18 @@ class Home:
 
     def points(self) -> dict[Key, Point]:
         """Read all points; a key that is stored twice fails."""
-        rows = self.rows("scalars")
-        points = {
-            (row["task_id"], row["metric"], row["variant"], row["iteration"]): (
-                row["value"],
-                _milliseconds(row["timestamp"]),
-                row["worker"],
-            )
-            for row in rows
-        }
-        assert len(points) == len(rows), "a key is stored twice"
+        points: dict[Key, Point] = {}
+        rows = 0
+        for file in sorted((self.folder / "current" / "scalars").rglob("*.parquet")):
+            table = pq.ParquetFile(file).read()
+            column = {name: table[name] for name in table.column_names}
+            column["timestamp"] = column["timestamp"].cast(pa.int64())  # milliseconds
+            names = ("task_id", "metric", "variant", "iteration")
+            keys = zip(*(column[name].to_pylist() for name in names), strict=True)
+            values = (column[name].to_pylist() for name in ("value", "timestamp", "worker"))
+            points.update(zip(keys, zip(*values, strict=True), strict=True))
+            rows += table.num_rows
+        assert len(points) == rows, "a key is stored twice"
         return points
 
     def check(self, *task_ids: str, only: Callable[[str, str], bool] = lambda *_: True) -> None:
@@ -132,10 +134,6 @@ def truth(database: Database, task_id: str) -> dict[Key, Point]:
 
 def _null_if_single(iteration: int) -> int | None:
     return None if iteration == SINGLE_VALUE else iteration
-
-
-def _milliseconds(moment: datetime | None) -> int | None:
-    return None if moment is None else round(moment.timestamp() * 1000)
 
 
 @pytest.fixture

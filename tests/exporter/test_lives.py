@@ -14,7 +14,8 @@ def test_random_lives_are_not_mixed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         if name.startswith("CLEARML_"):
             monkeypatch.delenv(name)
     monkeypatch.setattr(os, "environ", os.environ.copy())
-    events, results = live(12, random.Random(4), tmp_path / "data")
+    events, results = live(6, random.Random(0), tmp_path / "data")
     assert events["reset"]
+    assert results["given up in doubt"]
     assert results["replaced by another run"]
     assert results["with points that the server lost"]

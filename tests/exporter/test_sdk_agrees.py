@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.history import demo_history
 from clearml_snapshot.exporter.standin.server import StandIn
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
 TakeHome = Callable[..., "Home"]
-EVERY = 6
+EVERY = 8
 SINGLE_VALUE = -(2**31)
 
 SCRIPT = """
@@ -80,7 +82,7 @@ def test_the_sdk_agrees(take_home: TakeHome, tmp_path: Path) -> None:
         ]
         database.report(overwritten, batch)
     home = take_home(database)
-    home.export()
+    home.export(Selection(TaskFilter(task_ids=(*chosen, overwritten))))
     answers = ask_sdk(home.server, [*chosen, overwritten], tmp_path)
     assert len(chosen) >= 5
     stored = home.points()

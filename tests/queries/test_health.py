@@ -120,25 +120,25 @@ iterations = st.one_of(st.integers(-4, 60), st.sampled_from([-(2**63), 2**63 - 1
 values = st.one_of(st.integers(-50, 50).map(float), st.sampled_from([NAN, math.inf, 1e300]))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(
     several=st.lists(
         st.dictionaries(
             iterations, st.tuples(st.one_of(values, st.none()), st.integers(0, 30)), max_size=25
         ),
-        min_size=4,
-        max_size=4,
+        min_size=8,
+        max_size=8,
     )
 )
-def test_steps_agree_with_python(make_dataset: MakeDataset, several: list[Series]) -> None:
-    """Four series a dataset: to write and to ask one is what takes time."""
+def test_steps_agree_with_python(written: MakeDataset, several: list[Series]) -> None:
+    """Eight series a dataset: to write and to ask one is what takes time."""
     points: list[tuple[Any, ...]] = []
     for number, series in enumerate(several):
         name = ("m", f"v{number}")
         points += [(*name, at, value, second) for at, (value, second) in series.items()]
         points.append((*name, None, 1.0))
     rows = ask(
-        make_dataset([{"task_id": "a" * 32, "points": points}]),
+        written([{"task_id": "a" * 32, "points": points}]),
         kind=["gap", "backwards", "spike"],
         spike_factor=3.0,
     )

@@ -22,6 +22,9 @@ from clearml_snapshot.exporter.store.writer import PointBuffer
 Call = Callable[..., Any]
 Row = tuple[Any, ...]
 
+FEW = 4
+"""Small files that are left in peace in these tests: each file is a commit."""
+
 ODD = (math.nan, -math.nan, math.inf, -math.inf, -0.0, 0.0, 5e-324, None)
 ITERATIONS = (None, -(2**63), 2**63 - 1, -1, 0, 1)
 
@@ -68,7 +71,10 @@ def _export(
 
 
 @pytest.fixture
-def helpers(points: Call, task_row: Call, export_row: Call) -> tuple[Call, Call, Call]:
+def helpers(
+    points: Call, task_row: Call, export_row: Call, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Call, Call, Call]:
+    monkeypatch.setattr(compact, "MOST", FEW)
     return points, task_row, export_row
 
 
@@ -80,13 +86,13 @@ def _small(snapshot: Snapshot, table: str) -> int:
 def test_many_small_files_become_one_with_the_same_rows(
     tmp_path: Path, helpers: tuple[Call, Call, Call], monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    monkeypatch.setattr(merge, "HELD", dict.fromkeys(TABLES, block * (MOST + 1)))
+    monkeypatch.setattr(merge, "HELD", dict.fromkeys(TABLES, block * (FEW + 1)))
     with writing(tmp_path / "data") as target:
-        for number in range(MOST + 1):
+        for number in range(FEW + 1):
             tasks = {f"t{number}": _odd_points(f"t{number}", number)}
             before = _export(target, tasks, helpers, str(number), compact=False)
         expected = {table: _rows(before, table) for table in TABLES if table != "exports"}
-        assert _small(before, "scalars") == MOST + 1
+        assert _small(before, "scalars") == FEW + 1
         after = _export(target, {}, helpers, "last")
     for table, rows in expected.items():
         assert _rows(after, table) == rows
@@ -111,26 +117,26 @@ def test_running_tasks_keep_files_of_their_own(
     tmp_path: Path, line: Call, helpers: tuple[Call, Call, Call]
 ) -> None:
     with writing(tmp_path / "data") as target:
-        for number in range(MOST + 3):
+        for number in range(FEW + 3):
             done, running = f"t{number}", f"run{number}"
             tasks = {task_id: line(task_id, [1.0, 2.0]) for task_id in (done, running)}
             last = _export(target, tasks, helpers, str(number))
     for table in ("scalars", "series", "tasks", "hyperparams"):
-        assert _small(last, table) <= MOST
+        assert _small(last, table) <= 2 * 3, "of each kind a merged one, and two since then"
         for path in last.paths(table):
             assert len({task_id.startswith("run") for task_id in _task_ids(path)}) == 1
-    assert last.totals.points == 2 * 2 * (MOST + 3)
+    assert last.totals.points == 2 * 2 * (FEW + 3)
 
 
 def test_nothing_is_committed_again_when_neither_kind_has_too_many_files(
     tmp_path: Path, line: Call, helpers: tuple[Call, Call, Call]
 ) -> None:
     with writing(tmp_path / "data") as target:
-        for number in range(1, MOST):
+        for number in range(1, FEW):
             tasks = {task_id: line(task_id, [1.0]) for task_id in (f"t{number}", f"run{number}")}
             last = _export(target, tasks, helpers, str(number))
             assert last.number == number
-    assert _small(last, "scalars") == 2 * (MOST - 1)
+    assert _small(last, "scalars") == 2 * (FEW - 1)
 
 
 def test_tasks_that_ended_leave_the_files_of_running_ones(
@@ -138,16 +144,16 @@ def test_tasks_that_ended_leave_the_files_of_running_ones(
 ) -> None:
     """Only their metadata was read again, so their points stand where they were."""
     with writing(tmp_path / "data") as target:
-        for number in range(MOST + 1):
+        for number in range(FEW + 1):
             tasks = {f"run{number}-{k}": line(f"run{number}-{k}", [1.0]) for k in range(2)}
             before = _export(target, tasks, helpers, str(number), compact=False)
         stage = target.new_stage()
-        for number in range(MOST + 1):
+        for number in range(FEW + 1):
             stage.refresh(helpers[1](f"run{number}-0", "p", status="completed"), None)
         last = target.commit(stage, server={}, selections=None, export_row=None)
     assert _rows(last, "scalars") == _rows(before, "scalars")
     found = [_task_ids(path) for path in last.paths("scalars")]
-    assert sorted(len(ids) for ids in found) == [MOST + 1, MOST + 1]
+    assert sorted(len(ids) for ids in found) == [FEW + 1, FEW + 1]
     assert {task_id[-2:] for task_id in found[0]} in ({"-0"}, {"-1"})
 
 
@@ -166,7 +172,7 @@ def test_full_files_are_left_alone(
     (full,) = first.paths("scalars")
     assert Path(full).name in {Path(path).name for path in last.paths("scalars")}
     sizes = [entry.rows for entry in last.files if entry.table == "scalars"]
-    assert len([rows for rows in sizes if rows < 100]) <= MOST
+    assert len([rows for rows in sizes if rows < 100]) <= FEW
     assert max(sizes) < 300
     assert sum(sizes) == 100 + 90 * 30
 
@@ -176,15 +182,15 @@ def test_a_compacted_snapshot_takes_the_place_of_the_one_before_it(
 ) -> None:
     data = tmp_path / "data"
     with writing(data) as target:
-        for number in range(MOST + 1):
+        for number in range(FEW + 1):
             tasks = {f"t{number}": line(f"t{number}", [1.0])}
             last = _export(target, tasks, helpers, str(number), checkpoint=True)
-        assert _small(last, "scalars") == MOST + 1, "a checkpoint merges nothing"
+        assert _small(last, "scalars") == FEW + 1, "a checkpoint merges nothing"
         last = _export(target, {}, helpers, "last")
         assert _small(last, "scalars") == 1
-        assert [folder.name for folder in (data / "snapshots").iterdir()] == [f"{MOST + 3:06d}"]
+        assert [folder.name for folder in (data / "snapshots").iterdir()] == [f"{FEW + 3:06d}"]
         following = _export(target, {}, helpers, "following")
-    assert open_snapshot(data).number == following.number == MOST + 4
+    assert open_snapshot(data).number == following.number == FEW + 4
     assert open_snapshot(data, -1).number == last.number
     assert not following.checkpoint
     kept = sorted(folder.name for folder in (data / "snapshots").iterdir())
@@ -202,10 +208,10 @@ def test_a_full_disk_leaves_the_commit_as_it_is(
 
     monkeypatch.setattr(dataset, "rebuild", refuse)
     with writing(tmp_path / "data") as target:
-        for number in range(MOST + 1):
+        for number in range(FEW + 1):
             last = _export(target, {f"t{number}": line(f"t{number}", [1.0])}, helpers, str(number))
-    assert last.number == MOST + 1
-    assert open_snapshot(tmp_path / "data").totals.points == MOST + 1
+    assert last.number == FEW + 1
+    assert open_snapshot(tmp_path / "data").totals.points == FEW + 1
 
 
 @given(st.lists(st.integers(1, 2_499_999), min_size=MOST + 1, max_size=60))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.dataset import writing
@@ -23,7 +24,7 @@ NOW = datetime.now(UTC)
 
 
 def page(task_id, start, rows=10_000):
-    iterations = pa.array(range(start, start + rows), pa.int64())
+    iterations = pa.array(np.arange(start, start + rows))
     texts = [pa.repeat(t, rows) for t in (task_id, "loss", "train", "worker")]
     time = iterations.cast(pa.timestamp("ms", tz="UTC"))
     columns = [*texts[:3], iterations, time, iterations.cast(pa.float64()), texts[3]]

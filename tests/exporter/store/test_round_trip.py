@@ -40,7 +40,7 @@ def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(repr(v) if isinstance(v, float) else (v is not None, str(v)) for v in row)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(tasks=TASKS)
 @example(tasks={})
 @example(tasks={"a": ("2024", [("m", "v", 2**63 - 1, None, 1.0, None)] * 1), "b": (None, [])})

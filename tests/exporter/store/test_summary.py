@@ -69,7 +69,7 @@ def _same(name: str, ours: Any, theirs: Any, scale: float) -> bool:
     return ours == theirs or (math.isnan(ours) and math.isnan(theirs))
 
 
-@settings(max_examples=15)  # of up to 24 series each: to write them is what takes time
+@settings(max_examples=10)  # of up to 24 series each: to write them is what takes time
 @given(all_readings=st.lists(_SERIES, min_size=4, max_size=24))
 @example(all_readings=[[(None, None, 3.0)]])
 @example(all_readings=[[(None, None, 3.0), (5, None, 3.0), (2, None, 3.0)]])
