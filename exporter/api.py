@@ -117,7 +117,7 @@ class Api:
         self._pace = Pace(
             self._limits.max_requests, self._limits.max_rate, self._limits.max_seconds
         )
-        self._streaks = Streaks()
+        self.streaks = Streaks()
         self._notice = notice
         self._login_lock = threading.Lock()
         self._token: str | None = None
@@ -168,11 +168,11 @@ class Api:
         if endpoint not in READING_ENDPOINTS:
             raise AssertionError(f"{endpoint} is not in the allow-list of reading endpoints")
         data = json.dumps(body).encode()
-        self._streaks.begin(endpoint, str(body.get("task") or ""))
+        self.streaks.begin(endpoint, body)
         done = self._until_done(
             lambda: self._one_call(endpoint, data, decode), most_tries, endpoint
         )
-        self._streaks.succeed(endpoint, data)
+        self.streaks.succeed(endpoint, data)
         return done
 
     def get(self, endpoint: str, **body: Any) -> dict[str, Any]:
@@ -317,7 +317,7 @@ class Api:
             return True
         if not self._ever_succeeded and error.wrong_address:
             return tries >= _FIRST_TRIES
-        is_down = self._streaks.is_down(endpoint)
+        is_down = self.streaks.is_down(endpoint)
         if tries < (min(most, _TRIES_WHEN_DOWN) if is_down else most):
             return False
         others_succeed = self._last_success > begun
@@ -346,26 +346,26 @@ class Api:
 
     def _refused(self, error: TryAgainError, endpoint: str) -> SnapshotError:
         """Tell a request that the server cannot answer from an endpoint that answers nothing."""
-        self._streaks.give_up(endpoint)
-        if self._streaks.is_lost(endpoint) and not self._still_works(endpoint):
-            return self._end(fails_each_task(self.host, endpoint, error))
+        self.streaks.give_up(endpoint)
+        if self.streaks.is_lost(endpoint) and not self._still_works(endpoint):
+            return self._end(fails_each_task(self.host, endpoint, error, self.streaks.task))
         # Of an endpoint that is down the subcode says nothing about this request: taken for
         # "too large a page" it would bring on ever smaller ones.
-        subcode = 0 if self._streaks.is_down(endpoint) else error.subcode or 0
+        subcode = 0 if self.streaks.is_down(endpoint) else error.subcode or 0
         return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
 
     def _still_works(self, endpoint: str) -> bool:
-        """Repeat what an endpoint answered before: is it the endpoint, or the tasks?"""
-        body = self._streaks.good(endpoint)
-        if body is None or self._token is None:
-            return False
+        """Ask for something else that should be answered: is it the endpoint, or the tasks?"""
+        return any(self._answers(endpoint, one) for one in self.streaks.others(endpoint))
+
+    def _answers(self, endpoint: str, body: bytes) -> bool:
+        path, auth = f"/v{self._version}/{endpoint}", Bearer(self._token or "")
         try:
-            path = f"/v{self._version}/{endpoint}"
-            status, _ = self._post(path, body, Bearer(self._token), self._limits.timeout)
+            status, _ = self._post(path, body, auth, self._limits.timeout)
         except TryAgainError:
             return False
         if status == 200:
-            self._streaks.succeed(endpoint, body)
+            self.streaks.succeed(endpoint, body)
         return status == 200
 
     def _end(self, reason: str) -> ServerError:

@@ -126,12 +126,20 @@ def asks_to_wait(host: str, error: TryAgainError, patience: float) -> str:
     )
 
 
-def fails_each_task(host: str, endpoint: str, error: TryAgainError) -> str:
-    """Say that an endpoint fails whatever task it is asked for, though the server lives."""
+def fails_each_task(host: str, endpoint: str, error: TryAgainError, task: str) -> str:
+    """Say that an endpoint fails whatever task it is asked for, though the server lives.
+
+    Args:
+        host: the server.
+        endpoint: where it failed.
+        error: how it failed last.
+        task: the one whose request failed last.
+    """
     who = "its search engine (Elasticsearch)" if error.subcode == _SEARCH_ENGINE else endpoint
     return (
-        f"{host} answers, but {who} fails for one task after another ({error}); what is "
-        "committed stays, the other tasks are not read yet: run it again when the server is well"
+        f"{host} answers, but {who} fails for one task after another, the last one being "
+        f"{task} ({error}); what is committed stays, the other tasks are "
+        "not read yet: run it again when the server is well"
     )
 
 

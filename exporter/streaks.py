@@ -5,8 +5,10 @@ this each of ten thousand tasks would be given all of its tries, smaller and sma
 would count as failed though nothing is wrong with it.
 """
 
+import json
 import threading
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 _MANY: Final = 3
 """Tasks lost in a row at which an endpoint counts as down. One odd task is only one."""
@@ -26,10 +28,21 @@ class Streaks:
         self._lost: dict[str, int] = {}
         self._good: dict[str, bytes] = {}
         self._own = threading.local()
+        self._others: tuple[str, ...] = ()
 
-    def begin(self, endpoint: str, task: str) -> None:
-        """Note that the calling thread now asks an endpoint for a task."""
-        last = self._last()
+    def compare_with(self, task_ids: Sequence[str]) -> None:
+        """Name tasks that are asked for once more before the first ones of a run end it."""
+        self._others = tuple(dict.fromkeys(task_ids))
+
+    @property
+    def task(self) -> str:
+        """The task that the calling thread asked for last; empty when it named none."""
+        return str(self._own.body.get("task") or "")
+
+    def begin(self, endpoint: str, body: Mapping[str, Any]) -> None:
+        """Note what the calling thread now asks an endpoint for."""
+        self._own.body = body
+        last, task = self._last(), self.task
         before, was_given_up = last.get(endpoint, (task, False))
         if before == task:
             last[endpoint] = (task, was_given_up)
@@ -46,10 +59,18 @@ class Streaks:
             self._lost.pop(endpoint, None)
             self._good[endpoint] = body
 
-    def good(self, endpoint: str) -> bytes | None:
-        """Give the last request to an endpoint that was answered; None when none ever was."""
+    def others(self, endpoint: str) -> list[bytes]:
+        """Give requests that an endpoint answers unless it is down.
+
+        That is the last one that it answered. Before the first answer it is what the calling
+        thread asked, for other tasks: the first ones of a run may be odd, and would end every run.
+        """
         with self._lock:
-            return self._good.get(endpoint)
+            good = self._good.get(endpoint)
+        if good is not None:
+            return [good]
+        others = (one for one in self._others if one != self.task)
+        return [json.dumps({**self._own.body, "task": one}).encode() for one in others]
 
     def give_up(self, endpoint: str) -> None:
         """Note that the calling thread's call failed in all of its tries."""

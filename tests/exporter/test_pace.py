@@ -338,6 +338,22 @@ def test_odd_tasks_in_a_row_are_not_a_dead_search_engine(take_home: TakeHome) ->
 
 
 @pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("workers", [1, 4])
+def test_odd_tasks_before_all_others_do_not_end_every_run(
+    take_home: TakeHome, workers: int
+) -> None:
+    """Before the first answer other tasks are asked for: the next run would stop at the same."""
+    database = grid_history(20, 1, 3)
+    newest = sorted(database.tasks.values(), key=lambda task: task["created"], reverse=True)
+    odd = [task["id"] for task in newest[:9]]
+    home = take_home(database, faults=[broken(when=lambda body: body["task"] in odd)])
+    report = home.export(workers=workers)
+    assert {problem.task_id for problem in report.problems} == set(odd)
+    home.check(*(set(database.tasks) - set(odd)))
+    assert home.export(all_tasks=False, workers=workers).exit_code == ExitCode.PARTIAL
+
+
+@pytest.mark.usefixtures("hurried")
 def test_a_proxy_that_fails_one_endpoint_is_no_dead_server(start_standin: Start) -> None:
     database = grid_history(6, 1, 3)
     tasks = list(database.tasks)
