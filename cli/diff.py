@@ -130,7 +130,7 @@ def diff(
         found.ending_after(limits.timeout),
         speaking(),
     ):
-        for line in () if output.quiet else found.notes:
+        for line in found.warnings if output.quiet else found.notes:
             note(line)
         if by is not None:
             write_answer(found.differences(by), output, name=f"diff_by_{by}")

@@ -63,7 +63,7 @@ def write_answer(
     rows = Rows(relation)
     if form == "table":
         on_screen = path is None and is_terminal(sys.stdout)
-        drawn = _draw_on_screen(rows, options.quiet, screenful) if on_screen else _draw(rows)
+        drawn = _draw_on_screen(rows, screenful) if on_screen else _draw(rows)
         write_text(drawn, path)
         return
     if form in BINARY and path is None and is_terminal(sys.stdout):
@@ -127,8 +127,8 @@ def _draw(rows: Rows) -> str:
     return tables.draw_table(rows, list(rows), tables.Screen(None, colours=False, links=False)).text
 
 
-def _draw_on_screen(rows: Rows, quiet: bool, screenful: int | None) -> str:
-    """Draw what fits the terminal, and say what did not."""
+def _draw_on_screen(rows: Rows, screenful: int | None) -> str:
+    """Draw what fits the terminal, and say what did not: also when quiet, it is missing."""
     from clearml_snapshot.cli import tables
 
     shown = list(rows) if screenful is None else rows.first(screenful + 1)
@@ -138,11 +138,11 @@ def _draw_on_screen(rows: Rows, quiet: bool, screenful: int | None) -> str:
     if len(shown) == 1:
         return tables.draw_lines(rows, shown[0], screen).text
     drawing = tables.draw_table(rows, shown[:screenful], screen)
-    if drawing.left_out and not quiet:
+    if drawing.left_out:
         named = ", ".join(drawing.left_out[:6])
         more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
         note(f"no room for {named}{more}; -o FILE has them")
-    if screenful is not None and len(shown) > screenful and not quiet:
+    if screenful is not None and len(shown) > screenful:
         note(f"the first {screenful} of {rows.count():,} rows; -o FILE or a pipe has them all")
     return drawing.text
 

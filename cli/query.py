@@ -293,8 +293,8 @@ def _footnotes(
     *,
     quiet: bool,
 ) -> Iterator[str]:
-    """Say which of the answer is suspect, quiet or not, and how far it reaches."""
-    from clearml_snapshot.queries.coverage import coverage, lines
+    """Say what of the answer is suspect or missing and, unless quiet, how far it reaches."""
+    from clearml_snapshot.queries.coverage import coverage, lines, warnings
     from clearml_snapshot.queries.empty import why_empty
     from clearml_snapshot.queries.zeros import notes
 
@@ -303,8 +303,8 @@ def _footnotes(
     if reason is not None:
         yield reason
     yield from notes(asked, query, given, rows)
-    if not quiet:
-        yield from lines(coverage(asked, asked.bound(query, **given)), rows)
+    reach = coverage(asked, asked.bound(query, **given))
+    yield from warnings(reach) if quiet else lines(reach, rows)
 
 
 def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:

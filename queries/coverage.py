@@ -103,6 +103,12 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
     return [_tasks(reach), *marked[:_SHOWN], *more, _age(reach, now or datetime.now(UTC))]
 
 
+def warnings(reach: Coverage) -> list[str]:
+    """Give the line about the tasks when it says that something is missing, here or there."""
+    missing = (reach.failed, reach.partial, reach.unread, reach.lost, reach.shrunk, reach.gone)
+    return [_tasks(reach)] if any(missing) else []
+
+
 _SHOWN: Final = 5
 _OF_A_WINNER: Final = frozenset({"metric", "variant", "task_id", "value", "status"})
 """Columns of an answer that chooses tasks by their values; others mark nobody."""

@@ -148,13 +148,17 @@ class Comparison:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to know before the differences are believed."""
-        found = []
+        if self.selected is None:
+            return self.warnings
+        return (*self.warnings, f"only tasks that the filter finds in either: {self.selected:,}")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Of the notes, those that put the differences in doubt."""
         servers = [side.server.get("host") for side in (self.before, self.after)]
-        if None not in servers and not same_address(*servers):
-            found.append(f"before is of the server {servers[0]}, after of {servers[1]}")
-        if self.selected is not None:
-            found.append(f"only tasks that the filter finds in either: {self.selected:,}")
-        return tuple(found)
+        if None in servers or same_address(*servers):
+            return ()
+        return (f"before is of the server {servers[0]}, after of {servers[1]}",)
 
     def differences(self, by: By) -> duckdb.DuckDBPyRelation:
         """Give all that differs as a table; nothing is read more than once.

@@ -268,7 +268,7 @@ def test_another_server_is_told(data: Path, tmp_path: Path, capsys: Capture) -> 
     assert capsys.readouterr().err == said
     assert _typed(other, "--quiet", "--task", A, data=data) == 0
     printed = capsys.readouterr()
-    assert printed.err == ""
+    assert printed.err == said
     assert "tasks       0 new, 1 changed, 0 gone, 0 the same" in printed.out
 
 

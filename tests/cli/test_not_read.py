@@ -48,6 +48,10 @@ def test_every_command_says_it(stopped: Path, tmp_path: Path, capsys: Capture) -
         words[name] = "".join(capsys.readouterr())
     silent = [name for name in told if unread not in words[name] and name != "status"]
     assert silent == []
+    for name in ("query max", "query tasks", "query of the pack"):
+        main([*told[name], "-q"])
+        (line,) = capsys.readouterr().err.splitlines()
+        assert unread in line, "quiet leaves out notes, and never what is missing"
     assert f"{states['unread']} unread" in words["status"]
     has_it = f"{states['complete']} of 6 tasks have it; of all selected {unread}"
     assert has_it in words["query max"]
