@@ -132,7 +132,7 @@ def verify(
     found = _verified(folder, output.quiet)
     write_text("".join(f"{printable(line)}\n" for line in _findings(found)), output.path)
     for text in found.notes:
-        note(f"not checked: {text}")
+        note(text)
     raise typer.Exit(_verdict(found))
 
 

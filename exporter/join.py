@@ -1,7 +1,7 @@
 """Several datasets of one server become one: the newer export of a task wins, and it is told."""
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
 from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
 from clearml_snapshot.exporter.store.join import Share, build_joined
+from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.places import refuse_address
@@ -104,7 +105,7 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
         refuse_address(path)
     if target.suffix.lower() == ".zip":
         raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    if not is_unused(target):
         raise UsageError(f"-o {target} exists already; give a new or an empty folder")
     if not target.parent.is_dir():
         raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
@@ -177,19 +178,21 @@ def _write(
 def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
     """Begin a dataset, of which nothing is left when it ends without a snapshot."""
     existed, is_ours = target.is_dir(), False
+    there = {*target.iterdir()} if existed else set()
     try:
         with writing(target, share=share) as dataset:
             is_ours = True
             yield dataset
     finally:
         if is_ours and current_snapshot_folder(target) is None:
-            _clear(target)
+            _clear(target, there)
             if not existed:
                 target.rmdir()
 
 
-def _clear(folder: Path) -> None:
-    for entry in folder.iterdir():
+def _clear(folder: Path, there: Set[Path]) -> None:
+    """Remove what is in a folder, except for what was there before."""
+    for entry in {*folder.iterdir()} - there:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
         else:

@@ -14,7 +14,13 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
-from clearml_snapshot.exporter.store.files import FileEntry, scratch_beside, sync_folder
+from clearml_snapshot.exporter.store.files import (
+    FileEntry,
+    move_into_place,
+    scratch_beside,
+    sync_folder,
+)
+from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
@@ -112,7 +118,7 @@ def _check_target(target: Path) -> None:
     if target.suffix.lower() == ARCHIVE:
         if target.is_dir():
             raise UsageError(f"-o {target}: this is a folder; give another name")
-    elif target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    elif not is_unused(target):
         raise UsageError(f"-o {target} exists already; give a new or an empty folder")
 
 
@@ -150,9 +156,5 @@ def _publish_archive(folder: Path, target: Path) -> int:
 
 def _publish(folder: Path, target: Path) -> int:
     size = sum(member.size for member in members(folder))
-    place = target.resolve()
-    if place.is_dir():
-        place.rmdir()
-    folder.rename(place)
-    sync_folder(place.parent)
+    move_into_place(folder, target.resolve())
     return size

@@ -90,6 +90,21 @@ def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
     text.unlink(missing_ok=True)
 
 
+def move_into_place(folder: Path, target: Path) -> None:
+    """Make a folder appear at its place, complete.
+
+    Args:
+        folder: on the same disk.
+        target: not there, or a folder without anything but litter, which stays in it.
+    """
+    if target.is_dir():
+        for entry in list(target.iterdir()):
+            entry.rename(folder / entry.name)
+        target.rmdir()  # Windows renames onto nothing
+    folder.rename(target)
+    sync_folder(target.parent)
+
+
 @contextmanager
 def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
     """Give a hidden folder beside a target, on the same disk, which goes whatever happens.

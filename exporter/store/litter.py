@@ -1,14 +1,15 @@
 """Names of what systems and copying tools leave in folders and archives, told by the name alone."""
 
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 _LITTER: Final = re.compile(
     r"\.DS_Store|\._.*|\.localized|Icon\r|__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes"
     r"|\.fseventsd|(?:eh)?thumbs\.db|desktop\.ini|@eaDir|\.nfs[0-9a-f]{8,}|\.directory"
-    r"|\.dropbox(?:\.attr)?|\..*\.icloud|.*\.sync-conflict-.*|\.~lock\..*#|~\$.*|.*~"
-    r"|\.part-\d{6,}-\d{5}\.parquet\.\w{6}|lost\+found",
+    r"|\.fuse_hidden[0-9a-f]{8,}|\.dropbox(?:\.attr|\.cache)?|\..*\.icloud|.*\.sync-conflict-.*"
+    r"|.* \(.*conflicted copy.*\).*|\.sync(?:thing\..*|_[0-9a-f]+\.db.*|\.ffs_db)?|\.stfolder"
+    r"|\.stversions|\.~lock\..*#|~\$.*|.*~|\.part-\d{6,}-\d{5}\.parquet\.\w{6}|lost\+found",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -25,6 +26,13 @@ def is_litter(name: str) -> bool:
 def is_below_litter(path: str) -> bool:
     """Tell whether a path, with ``/``, is litter or lies in a folder that is."""
     return any(map(is_litter, PurePosixPath(path).parts))
+
+
+def is_unused(target: Path) -> bool:
+    """Tell whether something new may be written to a path: nothing, or a folder of litter."""
+    if not target.exists():
+        return True
+    return target.is_dir() and all(is_litter(entry.name) for entry in target.iterdir())
 
 
 def is_read_by_globs(name: str) -> bool:

@@ -10,7 +10,8 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.files import scratch_beside, sync_folder, sync_tree
+from clearml_snapshot.exporter.store.files import move_into_place, scratch_beside, sync_tree
+from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.places import refuse_address
@@ -57,7 +58,7 @@ def unpack(
             extract(found, folder, names)
             set_modes_unpacked(folder, target, share)
             sync_tree(folder)
-            _move(folder, target)
+            move_into_place(folder, target)
     except OSError as error:
         raise SnapshotError(f"cannot write {target}: {error.strerror}; make room there") from error
     return read_snapshot(target)
@@ -66,15 +67,8 @@ def unpack(
 def _refuse_used(target: Path) -> None:
     if not target.parent.is_dir():
         raise UsageError(f"there is no folder {target.parent}; make it first")
-    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+    if not is_unused(target):
         raise UsageError(f"{target} is in use; give a new or an empty folder")
-
-
-def _move(scratch: Path, target: Path) -> None:
-    if target.is_dir():
-        target.rmdir()  # Windows renames onto nothing
-    scratch.rename(target)
-    sync_folder(target.parent)
 
 
 def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True) -> None:

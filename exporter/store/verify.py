@@ -58,7 +58,7 @@ class Verification:
     problems: tuple[str, ...]
     """One line each: what, which; names stand as they are, control characters included."""
     notes: tuple[str, ...]
-    """What could not be checked."""
+    """What could not be checked, and what was passed over, one sentence each."""
     files: int
     bytes: int
     tasks: int
@@ -172,7 +172,10 @@ def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verifica
     if has_sums(snapshot):
         problems += sums_problems(snapshot)
     else:
-        notes.append("snapshot.json, README.md and open.sql have no hash in this older format")
+        notes.append(
+            "snapshot.json, README.md and open.sql are not checked: this older format has no hash "
+            "of them"
+        )
     listed = sum(entry.bytes for entry in snapshot.files)
     progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
     damaged = [*_file_problems(snapshot)]
@@ -268,7 +271,7 @@ def _notes(litter: Iterable[str]) -> Iterator[str]:
     names = [*litter]
     if names:
         more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-        yield f"{names[0]}{more}, left by a system or a copying tool"
+        yield f"passed over, as a system or a copying tool left it: {names[0]}{more}"
 
 
 def _file_problems(snapshot: Snapshot) -> Iterator[str]:

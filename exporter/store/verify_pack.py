@@ -22,7 +22,9 @@ from clearml_snapshot.exporter.store.zip_entries import STORED, Entry, blocks
 _MOST_DIFFERENCES: Final = 10_000
 """Bytes; an archive with more of them was written by something else."""
 
-REMADE: Final = "the archive around the files: it was not written by pack, but zipped anew"
+REMADE: Final = (
+    "the archive around the files is not checked: it was not written by pack, but zipped anew"
+)
 
 
 class BrokenArchiveError(DatasetError):

@@ -29,6 +29,11 @@ LITTER = (
     ".part-000001-00001.parquet.Ab3xYz",
     "__MACOSX",
     ".part-000001-00001.parquet.icloud",
+    ".fuse_hidden0000a1b200000001",
+    "README (Ann's conflicted copy 2026-03-01).md",
+    ".sync",
+    ".sync_0a1b2c.db-wal",
+    ".syncthing.README.md.tmp",
 )
 READ = ("part (1).parquet", "part - Copy.parquet", "._part.parquet", ".hidden.parquet")
 
@@ -75,7 +80,7 @@ def test_what_plain_globs_read_is_a_problem_and_the_rest_a_note(snapshot: Path) 
     assert sorted(found.problems) == sorted(
         f"not listed in snapshot.json: tasks/{name}" for name in read
     )
-    assert "left by a system" in found.notes[0]
+    assert "passed over, as a system or a copying tool left it: " in found.notes[0]
 
 
 def _zipped_by_finder(snapshot: Path, target: Path, *more: str) -> Path:
@@ -96,12 +101,25 @@ def test_an_archive_zipped_anew_opens_without_its_litter(snapshot: Path, tmp_pat
     pack = _zipped_by_finder(snapshot, tmp_path / "a.zip")
     found = verify(pack)
     assert found.problems == ()
-    assert "left by a system" in found.notes[-1]
+    assert "passed over, as a system or a copying tool left it: " in found.notes[-1]
     unpack(pack, tmp_path / "new")
     files = [
         {p.relative_to(r) for r in (f,) for p in r.rglob("*")} for f in (snapshot, tmp_path / "new")
     ]
     assert files[0] == files[1]
+
+
+def test_a_folder_of_litter_is_free_and_keeps_it(snapshot: Path, tmp_path: Path) -> None:
+    pack = _zipped_by_finder(snapshot, tmp_path / "a.zip")
+    target = tmp_path / "new"
+    (target / "@eaDir").mkdir(parents=True)
+    (target / ".DS_Store").write_text("x")
+    unpack(pack, target)
+    assert verify(target).problems == ()
+    assert (target / ".DS_Store").read_text() == "x"
+    assert (target / "@eaDir").is_dir()
+    with pytest.raises(UsageError, match="in use"):
+        unpack(pack, target)
 
 
 @pytest.mark.parametrize("name", ["copy/notes.txt", "other/x", "copy/tasks/part (1).parquet"])

@@ -207,8 +207,8 @@ def test_a_missing_a_short_and_a_strange_file(snapshot: Path, table: str) -> Non
     found = verify(snapshot)
     assert found.problems == (f"{size - 1:,} bytes instead of {size:,}: {first}",)
     assert found.notes == (
-        f"{path.with_name('.DS_Store').relative_to(snapshot).as_posix()}, left by a system or a "
-        "copying tool",
+        "passed over, as a system or a copying tool left it: "
+        f"{path.with_name('.DS_Store').relative_to(snapshot).as_posix()}",
         "the rows are not checked: that needs whole files",
     )
     path.unlink()
@@ -367,7 +367,8 @@ def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
     assert found.problems == ()
     assert found.content_id is None
     assert found.notes == (
-        "snapshot.json, README.md and open.sql have no hash in this older format",
+        "snapshot.json, README.md and open.sql are not checked: this older format has no hash of "
+        "them",
     )
 
 
