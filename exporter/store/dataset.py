@@ -281,7 +281,7 @@ class Dataset:
 
     def _publish(self, folder: Path, number: int) -> Snapshot:
         snapshots = layout.snapshots(self._data)
-        snapshots.mkdir(exist_ok=True)
+        snapshots.mkdir(mode=PRIVATE, exist_ok=True)  # until what is beside it is set
         set_modes(folder, Rule.of(self._data))
         folder.rename(layout.snapshot(self._data, number))
         sync_folder(snapshots)

@@ -8,7 +8,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.files import write_text
 from clearml_snapshot.exporter.store.litter import is_litter
-from clearml_snapshot.exporter.store.modes import SharedWith, prepared_for, share_folder
+from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, prepared_for, share_folder
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 
@@ -17,7 +17,8 @@ _README: Final = """\
 
 `current` is the newest complete snapshot. To hand it on, copy the folder that it points to
 (`cp -rL current somewhere`): it is whole, it never changes, and its README says how to open it.
-`clearml-snapshot pack -o it.zip` makes one file of it, or of a part.
+`clearml-snapshot pack -o it.zip` makes one file of it, or of a part. To let the group of this
+folder read everything here, run `clearml-snapshot export --share group`.
 
 Everything here was written by clearml-snapshot; `snapshots/` may hold older states too.
 """
@@ -42,7 +43,7 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
     if data.is_dir():
         _refuse_strangers(data)
     share = share or prepared_for(data)
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     share_folder(data, share)
     for name, text in ((".gitignore", "*\n"), (layout.README, _README)):
         if not (data / name).exists():

@@ -156,6 +156,14 @@ def test_no_right_to_write_is_ever_added(commit: Call, line: Call, tmp_path: Pat
     assert found_modes(data) == expected("group")
 
 
+def test_what_another_user_writes_stays_readable_for_the_owner(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.touch()
+    made.chmod(0o666)  # as root writes into the closed folder of a user
+    assert modes.Rule(0o700, 0, is_foreign=True).mode(made.stat()) == 0o604
+    assert modes.Rule(0o700, 0).mode(made.stat()) == 0o600
+
+
 def test_a_folder_that_was_made_for_a_group_stays_so(tmp_path: Path) -> None:
     for mode, share in ((0o2750, "group"), (0o2770, "group"), (0o755, "owner"), (0o2755, "owner")):
         data = tmp_path / f"{mode:o}"
