@@ -135,7 +135,8 @@ def _file() -> Path:
     )
 
     active = None if LOCAL_CONFIG_FILE_OVERRIDE_VAR.get() else get_active_config_file()
-    return Path(active or get_config_file()).expanduser()
+    path = active or get_config_file()
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path's raises where there is no home
 
 
 def _absent_file() -> str:

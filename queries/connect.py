@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
-import platformdirs
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.literal import is_pattern, literal, literals
-from clearml_snapshot.exporter.store.modes import PRIVATE
+from clearml_snapshot.exporter.store.own_cache import own_cache
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.messages import in_one_line
@@ -192,9 +191,5 @@ def _spill_folder() -> str:
 
     Empty, which is no spilling, for a user without a home to write to.
     """
-    cache = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False))
-    try:
-        cache.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-    except OSError:
-        return ""
-    return literal(cache / f"spill-{os.getpid()}")
+    cache = own_cache()
+    return literal(cache / f"spill-{os.getpid()}") if cache else ""

@@ -17,11 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.modes import PRIVATE
+from clearml_snapshot.exporter.store.own_cache import own_cache
 from clearml_snapshot.exporter.store.packed import Pack, read_pack
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot, unread
 from clearml_snapshot.exporter.store.unpack import extract
@@ -139,14 +137,8 @@ class Scratch:
 
 def cache_folder() -> Path:
     """Give the folder of the cache; where none can be written, one for this process."""
-    folder = Path(platformdirs.user_cache_dir("clearml-snapshot", appauthor=False)) / "packs"
-    if not folder.is_absolute():  # there is no home
-        return _temporary()
-    try:
-        folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
-    except OSError:
-        return _temporary()
-    return folder if os.access(folder, os.W_OK | os.X_OK) else _temporary()
+    folder = own_cache("packs")
+    return folder if folder and os.access(folder, os.W_OK | os.X_OK) else _temporary()
 
 
 @cache

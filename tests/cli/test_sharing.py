@@ -3,9 +3,9 @@
 Root takes the rights of a second user, who is a member of the dataset's group and has no home.
 """
 
-import codecs
 import json
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -19,6 +19,7 @@ import pytest
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.store import modes
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.pack_cache import _temporary
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Captured = pytest.CaptureFixture[str]
@@ -32,8 +33,6 @@ as_others = pytest.mark.skipif(
 @pytest.fixture
 def shared(history: Path) -> Iterator[Path]:
     """A dataset of root that a group reads, in a folder that everybody may enter."""
-    for name in ("utf-8-sig", "cp437"):  # Python's own folder may be closed to the other user
-        codecs.lookup(name)
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     shutil.copytree(history, place / "data", symlinks=True)
@@ -50,6 +49,7 @@ def shared(history: Path) -> Iterator[Path]:
 def as_user(run_here: Run, shared: Path) -> Run:
     def run(user: int, *arguments: str, data: bool = True) -> "subprocess.CompletedProcess[str]":
         before = os.getgroups()
+        _temporary.cache_clear()  # of another user, as no process has two
         os.setgroups([GROUP] if user == MEMBER else [])
         os.setegid(user)
         os.seteuid(user)
@@ -60,6 +60,7 @@ def as_user(run_here: Run, shared: Path) -> Run:
             os.seteuid(0)
             os.setegid(0)
             os.setgroups(before)
+            _temporary.cache_clear()
 
     return run
 
@@ -72,6 +73,10 @@ def _listing(data: Path) -> list[tuple[str, int, int]]:
 @as_others
 def test_a_member_reads_and_leaves_no_trace(as_user: Run, shared: Path) -> None:
     before, theirs = _listing(shared), shared.parent / "theirs"
+    # Root loads what Python loads late: its folder may be closed to the other user.
+    own = str(shared.parent / "own.zip")
+    assert main(["pack", "--data", str(shared), "-o", own, "--quiet"]) == 0
+    assert main(["verify", own]) == 0
     for command in (
         ("query", "max"),
         ("sql", "SELECT count(*) FROM scalars"),
@@ -173,3 +178,21 @@ def test_where_there_are_no_modes_it_does_not_apply(
     told = capsys.readouterr().err
     assert "--share does not apply on Windows" in told
     assert told.count("\n") == 1
+
+
+def test_a_user_without_a_name_and_a_home(
+    history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def unknown(uid: int) -> None:
+        raise KeyError(uid)
+
+    pack = str(tmp_path / "x.zip")
+    assert main(["pack", "--data", str(history), "-o", pack, "--quiet"]) == 0
+    for name in ("HOME", "XDG_CACHE_HOME", "CLEARML_CONFIG_FILE", "CLEARML_API_HOST"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    for data in (str(history), pack):
+        assert main(["query", "max", "--data", data]) == 0
+    capsys.readouterr()
+    assert main(["export", "--all", "--data", str(tmp_path / "data")]) != 0
+    assert capsys.readouterr().err.count("\n") == 1
