@@ -49,6 +49,11 @@ def _done(report: ExportReport) -> Iterator[str]:
     share = f", {report.monitor_points / held:.0%} of them :monitor:" if held else ""
     yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
     yield from _losses(report)
+    if report.tasks_ahead:
+        yield (
+            f"partial: of {counted(report.tasks_ahead, 'running task')} the newest points are not "
+            "visible on the server yet; the next export reads them"
+        )
     if report.tasks_changed_silently:
         yield (
             f"changed silently: {counted(report.tasks_changed_silently, 'task')} had other points "

@@ -45,6 +45,8 @@ class ExportReport:
     """Stored points of those earlier runs."""
     snapshot_before: int | None
     """The snapshot that still has what was replaced; None: nothing was."""
+    tasks_ahead: int
+    """Running tasks whose newest points are not visible yet: partial, and no problem."""
     tasks_lost: int
     """Of those read, tasks of which the server lost points before they were read."""
     tasks_unread: int
@@ -84,7 +86,7 @@ class ExportReport:
     @property
     def tasks_partial(self) -> int:
         """Tasks stored with less than the server holds."""
-        return sum(problem.state == "partial" for problem in self.problems)
+        return sum(problem.state == "partial" for problem in self.problems) + self.tasks_ahead
 
     @property
     def tasks_failed(self) -> int:

@@ -37,6 +37,8 @@ class Counts:
     points_replaced: int = 0
     """Stored points of earlier runs of tasks that were run again."""
     lost: int = 0
+    ahead: int = 0
+    """Running tasks whose summary names points that are not visible yet: partial, as expected."""
     unchanged: int = 0
     """Tasks that were asked for again although nothing of them had changed, and rightly so."""
     silent: int = 0
@@ -250,6 +252,7 @@ class Taker:
             return {}
         is_lost = against.state == "lost"
         self.counts.lost += is_lost
+        self.counts.ahead += against.is_expected
         is_known = is_lost and stored is not None and stored.reason == against.reason
         is_known |= is_lost and stored is not None and self.accept_loss
         if not (is_known or against.is_expected):

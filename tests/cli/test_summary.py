@@ -41,6 +41,7 @@ REPORT = ExportReport(
     tasks_rerun=0,
     points_replaced=0,
     snapshot_before=None,
+    tasks_ahead=0,
     tasks_lost=2,
     tasks_unread=0,
     tasks_outdated=0,

@@ -303,6 +303,7 @@ def test_points_that_are_not_visible_yet_are_read_by_the_next_export(
     report = home.export()
     assert (int(report.exit_code), states(home)[task]) == (code, "partial")
     assert "it was just updated; the next export reads it again" in home.tasks()[task]["reason"]
+    assert home.rows("exports")[-1]["tasks_partial"] == report.tasks_partial == 1
     stored.events = late
     stored.forget()
     assert home.export().exit_code == 0
