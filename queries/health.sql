@@ -8,8 +8,9 @@
 -- the median of its project's ended tasks, of at least four; :monitor: does not count.
 --
 -- Values. nonfinite: NaN, infinities, or no number. zero: exactly 0 among values far from 0,
--- probably a NaN (the view suspect_zeros). diverged: the last value is not finite, or ten times
--- the width of the middle half of all values away from it. spike: up and down again (or down and
+-- probably a NaN (the view suspect_zeros); the kinds after it pass over such values. diverged: the
+-- last value is not finite or such a zero, or ten times the width of the middle half of all values
+-- away from it. spike: up and down again (or down and
 -- up), both further than many usual steps. plateau: most of the iterations came after its highest
 -- and its lowest value; the hours that took are told, and a constant is none.
 --
@@ -38,6 +39,32 @@ WITH chosen AS (
         ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
     END
 ),
+suspect AS MATERIALIZED (
+    SELECT *
+    FROM suspects($nan_value::DOUBLE[])
+    SEMI JOIN chosen USING (task_id, metric, variant)
+    WHERE ($metric IS NULL OR list_contains($metric, metric))
+        AND (
+            $kind::VARCHAR[] IS NULL
+            OR list_has_any($kind, ['zero', 'spike', 'diverged', 'plateau', 'gap', 'backwards'])
+        )
+),
+-- The extremes of the series with suspect zeros, without these.
+extremes AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        first({'iteration': iteration, 'timestamp': timestamp} ORDER BY value, iteration) AS at_min,
+        first({'iteration': iteration, 'timestamp': timestamp} ORDER BY value DESC, iteration)
+            AS at_max,
+        min(value) < max(value) AS differ
+    FROM scalars
+    SEMI JOIN suspect USING (task_id, metric, variant)
+    ANTI JOIN suspect USING (task_id, metric, variant, iteration)
+    WHERE isfinite(value)
+    GROUP BY task_id, metric, variant
+),
 now AS (
     SELECT greatest(
         (SELECT max(fetched_at) FROM tasks), (SELECT max(last_update) FROM tasks)
@@ -63,6 +90,7 @@ lengths AS (
     WINDOW siblings AS (PARTITION BY project_id)
 ),
 -- One window over the points serves every kind that looks at neighbours.
+-- Suspect zeros have no value in it: they are a kind of their own.
 steps AS (
     SELECT
         task_id,
@@ -79,14 +107,20 @@ steps AS (
         AND isfinite(lead(value) OVER in_order) AS is_peak,
         timestamp < lag(timestamp) OVER in_order AS backwards,
         isfinite(value) AS is_finite
-    FROM scalars
-    SEMI JOIN chosen USING (task_id, metric, variant)
-    WHERE iteration IS NOT NULL
-        AND ($metric IS NULL OR list_contains($metric, metric))
-        AND (
-            $kind::VARCHAR[] IS NULL
-            OR list_has_any($kind, ['spike', 'diverged', 'gap', 'backwards'])
-        )
+    FROM (
+        SELECT
+            scalars.* REPLACE (CASE WHEN is_suspect IS NULL THEN value END AS value)
+        FROM scalars
+        SEMI JOIN chosen USING (task_id, metric, variant)
+        LEFT JOIN (SELECT *, true AS is_suspect FROM suspect) AS marked
+            USING (task_id, metric, variant, iteration)
+        WHERE iteration IS NOT NULL
+            AND ($metric IS NULL OR list_contains($metric, metric))
+            AND (
+                $kind::VARCHAR[] IS NULL
+                OR list_has_any($kind, ['spike', 'diverged', 'gap', 'backwards'])
+            )
+    )
     WINDOW in_order AS (PARTITION BY task_id, metric, variant ORDER BY iteration)
 ),
 usual AS (
@@ -161,13 +195,14 @@ about_series AS (
                 {
                     'kind': 'diverged',
                     'n': CASE
-                        WHEN NOT isfinite(last) OR greatest(lower - last, last - upper)
-                            > 10 * (upper - lower) AND upper > lower AND n_steps >= 10 THEN 1
+                        WHEN NOT isfinite(last) OR ends_suspect
+                            OR greatest(lower - last, last - upper) > 10 * (upper - lower)
+                            AND upper > lower AND n_steps >= 10 THEN 1
                     END,
                     'iteration': last_iteration,
-                    'detail': 'ends at ' || last || coalesce(
-                        ', half of the values are in ' || lower || ' … ' || upper, ''
-                    )
+                    'detail': 'ends at ' || last
+                    || CASE WHEN ends_suspect THEN ', probably a NaN' ELSE '' END
+                    || coalesce(', half of the values are in ' || lower || ' … ' || upper, '')
                 },
                 {
                     'kind': 'plateau',
@@ -197,17 +232,30 @@ about_series AS (
     FROM (
         SELECT
             *,
-            greatest(min_iteration, max_iteration) AS best_iteration,
-            greatest(min_timestamp, max_timestamp) AS best_timestamp,
+            greatest(
+                CASE WHEN differ IS NULL THEN min_iteration ELSE at_min.iteration END,
+                CASE WHEN differ IS NULL THEN max_iteration ELSE at_max.iteration END
+            ) AS best_iteration,
+            greatest(
+                CASE WHEN differ IS NULL THEN min_timestamp ELSE at_min.timestamp END,
+                CASE WHEN differ IS NULL THEN max_timestamp ELSE at_max.timestamp END
+            ) AS best_timestamp,
             CASE
-                WHEN n - n_nonfinite - n_null >= 10
+                WHEN n - n_nonfinite - n_null - coalesce(n_suspect, 0) >= 10
                     AND last_iteration > first_iteration
-                    AND max > min THEN
+                    AND coalesce(differ, max > min) THEN
                     (last_iteration::HUGEINT - best_iteration)
                     / (last_iteration::HUGEINT - first_iteration)
-            END AS best_share
+            END AS best_share,
+            coalesce(last_suspect = last_iteration, false) AS ends_suspect
         FROM chosen
         LEFT JOIN usual USING (task_id, metric, variant)
+        LEFT JOIN extremes USING (task_id, metric, variant)
+        LEFT JOIN (
+            SELECT task_id, metric, variant, count(*) AS n_suspect, max(iteration) AS last_suspect
+            FROM suspect
+            GROUP BY task_id, metric, variant
+        ) AS counted USING (task_id, metric, variant)
     )
 ),
 about_tasks AS (
@@ -259,10 +307,7 @@ zeros AS (
         'between ' || arg_min(before, iteration) || coalesce(
             ' and ' || arg_min(after, iteration), ' and the end'
         ) AS detail
-    FROM suspects($nan_value::DOUBLE[])
-    SEMI JOIN chosen USING (task_id, metric, variant)
-    WHERE ($metric IS NULL OR list_contains($metric, metric))
-        AND ($kind IS NULL OR list_contains($kind, 'zero'))
+    FROM suspect
     GROUP BY task_id, metric, variant
 ),
 findings AS (

@@ -270,3 +270,23 @@ def test_what_cannot_stand_for_nan(make_dataset: MakeDataset) -> None:
         for wrong in (float("nan"), [0.0, float("inf")], "x"):
             with pytest.raises(UsageError, match=r"nan_value .*: give a finite number"):
                 dataset.query("max", nan_value=wrong)
+
+
+def test_health_passes_over_suspect_zeros(make_dataset: MakeDataset) -> None:
+    falling = [2.0 - n / 20 + 0.01 * (n % 3) for n in range(30)]
+    early = [0.0 if n == 6 else value for n, value in enumerate(falling)]
+    with open_dataset(make_dataset([task(early), task([*falling, 0.0, 0.0], "b")])) as dataset:
+        rows = dataset.rows(dataset.query("health", metric="loss")).as_dicts()
+    found = {(row["task_id"][0], row["kind"]): row for row in rows}
+    assert found.keys() == {("a", "zero"), ("b", "zero"), ("b", "diverged")}
+    assert found["b", "diverged"]["detail"].startswith("ends at 0.0, probably a NaN, half of the")
+    assert found["b", "diverged"]["iteration"] == 310
+
+
+def test_health_passes_over_what_the_user_set(make_dataset: MakeDataset) -> None:
+    falling = [-1.0 if n == 6 else 2.0 - n / 20 + 0.01 * (n % 3) for n in range(30)]
+    with open_dataset(make_dataset([task(falling)])) as dataset:
+        kinds = {
+            row["kind"] for row in dataset.rows(dataset.query("health", nan_value=-1)).as_dicts()
+        }
+        assert kinds == {"zero"}
