@@ -63,16 +63,19 @@ class EventPage:
     dropped: int = 0
     """Events that cannot be stored: no usable iteration, or no names."""
 
-    def opening(self) -> dict[tuple[str, str], Any]:
-        """Give the wall time of each series at the first iteration: a new run has others."""
+    def opening(self) -> dict[tuple[str, str], tuple[int | None, float | None]]:
+        """Give wall time (ms) and value of each series at the first iteration of the page."""
         iterations = self.points["iteration"]
         is_first = (
             pc.is_null(iterations)
             if self.first == SINGLE_VALUE_ITERATION
             else pc.equal(iterations, pa.scalar(self.first, pa.int64()))
         )
-        rows = self.points.filter(is_first).select(["metric", "variant", "timestamp"]).to_pylist()
-        return {(row["metric"], row["variant"]): row["timestamp"] for row in rows}
+        points = self.points.filter(is_first)
+        names, times = points.select(["metric", "variant"]), points["timestamp"].cast(pa.int64())
+        columns = [*names.columns, times, points["value"]]
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        return {(metric, variant): (time, value) for metric, variant, time, value in rows}
 
 
 class _Event(msgspec.Struct, gc=False):

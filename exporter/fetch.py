@@ -10,6 +10,7 @@ from typing import Final, Literal
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import CeilingError, RefusedError, ServerError
 from clearml_snapshot.exporter.listing import read_all_details
+from clearml_snapshot.exporter.one_run import RunWatch
 from clearml_snapshot.exporter.plan import PlannedTask
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.scalars import ScalarsRead, count_scalars, fetch_scalars
@@ -171,7 +172,9 @@ def _fetch(
         if _can_keep(api, planned, details, options):
             none = ScalarsRead(0, 0)
             return FetchedTask(planned, details, none, None, "kept", details.missing, at)
-        read = fetch_scalars(api, planned.task.task_id, planned.metrics.wanted, buffer)
+        watch = RunWatch(api, planned.task, details.claims)
+        task_id, wanted = planned.task.task_id, planned.metrics.wanted
+        read = fetch_scalars(api, task_id, wanted, buffer, watch.was_run_again)
     except RefusedError as error:
         buffer.discard()
         why = _together(str(error), planned.doubt)

@@ -5,9 +5,10 @@ What could be read is kept where a part of a task cannot be read, and the reason
 missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Final, Protocol
 
 import pyarrow as pa
 
@@ -25,6 +26,7 @@ from clearml_snapshot.exporter.event_pages import (
 )
 from clearml_snapshot.exporter.events import EventPage, distinct
 from clearml_snapshot.exporter.metrics import MetricChoice, metric_selectors
+from clearml_snapshot.exporter.one_run import Opening, is_same_opening
 from clearml_snapshot.exporter.parts import Splitter, as_parts
 from clearml_snapshot.exporter.series import NO_SUCH_TASK
 
@@ -32,6 +34,10 @@ _READS: Final = 3
 """Times that a task is read before it counts as partial."""
 _SPLITS: Final = 50
 """Parts that may turn out too large for the server before they are read as far as they come."""
+_MIXED: Final = (
+    f"it was run again while it was read, {_READS} times in a row, and points of two runs are not "
+    "stored together"
+)
 _ITERATIONS_NAMED: Final = 3
 """Iterations that a reason names."""
 
@@ -70,8 +76,12 @@ class _Tally:
     odd: int = 0
     """Events that cannot be stored: no usable iteration, or the key of another one."""
     pages: int = 0
-    opening: Mapping[tuple[str, str], Any] = field(default_factory=dict)
-    """Wall times at the very first iteration."""
+    opening: Opening = field(default_factory=dict)
+    """The first points of the very first page, when more than one was asked for."""
+    opened: Part | None = None
+    """The part that they are of."""
+    is_one_run: bool | None = True
+    """Whether all that came is of one run of the task; None is not proven."""
     tail: str | None = None
     """Scroll id behind the last page, when it can be followed."""
     cut: set[int] = field(default_factory=set)
@@ -90,19 +100,27 @@ class _Reading:
     whole: list[Part]
     """All that is asked for."""
     splitter: Splitter
+    was_run_again: Callable[[], bool] | None = None
+    """Asks the server; None: nobody does."""
     tally: _Tally = field(default_factory=_Tally)
 
 
 def fetch_scalars(
-    api: Api, task_id: str, wanted: Sequence[MetricChoice] | None, sink: PointSink
+    api: Api,
+    task_id: str,
+    wanted: Sequence[MetricChoice] | None,
+    sink: PointSink,
+    was_run_again: Callable[[], bool] | None = None,
 ) -> ScalarsRead:
-    """Read all points of a task into a sink.
+    """Read all points of a task into a sink; points of two runs of it are never taken together.
 
     Args:
         api: a server, logged in.
         task_id: the task.
         wanted: the metrics asked for; None is every metric, an empty one none.
         sink: takes the pages; its content is valid once this returns.
+        was_run_again: asks whether the task was run again since it was asked last; called where
+            the wall times of what came in several requests do not prove that it was not.
 
     Raises:
         RefusedError: the server refuses the task as a whole.
@@ -111,18 +129,24 @@ def fetch_scalars(
     if wanted is not None and not wanted:
         return ScalarsRead(0, 0)
     whole = as_parts(metric_selectors(wanted or ()))
-    reading = _Reading(api, task_id, sink, whole, Splitter(api, task_id))
+    reading = _Reading(api, task_id, sink, whole, Splitter(api, task_id), was_run_again)
     parts = whole
     for attempt in range(_READS):
         if attempt:
             sink.discard()
-        if attempt == _READS - 1:
+        if attempt == _READS - 1 and reading.tally.is_one_run is not False:
             parts = [one for part in whole for one in reading.splitter.split(part)]
         parts = _read(reading, parts)
-        result = _verdict(reading, was_split=parts != whole)
+        result = _verdict(reading, parts)
+        if _is_mixed(reading):
+            parts, reading.splitter = whole, Splitter(api, task_id)  # it may have other series now
+            continue
         if result.reason is None or _is_final(reading, result):
-            break
-    return result
+            return result
+    if reading.tally.is_one_run is not False:
+        return result
+    sink.discard()
+    return ScalarsRead(result.expected, 0, reason=_MIXED)
 
 
 def pages_of(points: int | None) -> int:
@@ -169,6 +193,17 @@ class _Names:
         """Keep the names: they are the task's."""
 
 
+def _is_mixed(reading: _Reading) -> bool:
+    """Tell whether points of two runs may have come; the server is asked where nothing proves it.
+
+    A running task may have overwritten its first points, which is not another run.
+    """
+    tally = reading.tally
+    if tally.is_one_run is not True and reading.was_run_again is not None:
+        tally.is_one_run = not reading.was_run_again()
+    return tally.is_one_run is False
+
+
 def _is_final(reading: _Reading, result: ScalarsRead) -> bool:
     """Whether reading a task again would bring no more of it."""
     tally = reading.tally
@@ -201,7 +236,7 @@ def _read_parts(reading: _Reading, parts: Sequence[Part]) -> None:
     tally = reading.tally = _Tally()
     for part in parts:
         try:
-            _read_part(reading, part)
+            _read_part(reading, part, is_only=len(parts) == 1)
         except RefusedError as error:
             if _is_gone(error):
                 raise
@@ -210,14 +245,14 @@ def _read_parts(reading: _Reading, parts: Sequence[Part]) -> None:
         raise tally.refusal
 
 
-def _read_part(reading: _Reading, part: Part) -> None:
+def _read_part(reading: _Reading, part: Part, *, is_only: bool) -> None:
     tally = reading.tally
     tally.tail, place = None, Place()
     try:
         for page in read_pages(reading.api, reading.task_id, part, place):
             tally.pages += 1
-            if tally.pages == 1 and page.returned != place.total:
-                tally.opening = page.opening()
+            if tally.pages == 1 and not (is_only and page.returned == place.total):
+                tally.opening, tally.opened = page.opening(), part
             _keep(reading, page)
     finally:
         tally.total += place.total or 0
@@ -237,29 +272,25 @@ def _keep(reading: _Reading, page: EventPage) -> None:
     reading.sink.add(points)
 
 
-def _verdict(reading: _Reading, *, was_split: bool) -> ScalarsRead:
+def _verdict(reading: _Reading, parts: Sequence[Part]) -> ScalarsRead:
     """Compare what came with what the server counts; asked anew where that may have changed."""
     tally = reading.tally
-    expected, rewritten = tally.total, False
-    if was_split:
-        tally.opening = {}  # other series may begin earlier
+    expected, was_split = tally.total, parts != reading.whole
     try:
-        if was_split or tally.pages > 1 or tally.stored + tally.odd != expected:
-            expected, rewritten = _count_again(reading)
+        if len(parts) > 1 or tally.pages > 1 or tally.stored + tally.odd != expected:
+            expected = _count_again(reading)
             is_late = not was_split and expected > tally.stored + tally.odd
             if is_late and _read_late(reading, expected):
-                expected, rewritten = _count_again(reading)
+                expected = _count_again(reading)
     except RefusedError as error:
         if _is_gone(error):
             raise
         tally.refusal = tally.refusal or error
         expected = max(expected, tally.stored)
-    return ScalarsRead(
-        expected, tally.stored, tally.bad, _reason(reading, expected, rewritten=rewritten)
-    )
+    return ScalarsRead(expected, tally.stored, tally.bad, _reason(reading, expected))
 
 
-def _reason(reading: _Reading, expected: int, *, rewritten: bool) -> str | None:
+def _reason(reading: _Reading, expected: int) -> str | None:
     tally = reading.tally
     missing = expected - tally.stored
     if missing < 0:
@@ -271,7 +302,7 @@ def _reason(reading: _Reading, expected: int, *, rewritten: bool) -> str | None:
         return f"{missing} of {expected} points did not come{_why_missing(reading)}"
     if tally.refusal is not None:
         return f"its points could not be counted again: {tally.refusal}"
-    return "its points were replaced while they were read" if rewritten else None
+    return None
 
 
 def _why_missing(reading: _Reading) -> str:
@@ -292,17 +323,20 @@ def _is_gone(error: RefusedError) -> bool:
     return (error.status, error.subcode) == NO_SUCH_TASK
 
 
-def _count_again(reading: _Reading) -> tuple[int, bool]:
-    """Count the points once more, and see whether the first ones are still the same."""
-    size = min(reading.tally.stored, 1)
-    first, *others = reading.whole
-    page = ask_page(reading.api, reading.task_id, first, None, size)
-    rest = (ask_page(reading.api, reading.task_id, part, None, 0).total for part in others)
-    before, now = reading.tally.opening, page.opening()
-    common = before.keys() & now.keys()
-    is_same = all(before[key] == now[key] for key in common)
-    total = (page.total or 0) + sum(count or 0 for count in rest)
-    return total, not is_same or bool(before and now and not common)
+def _count_again(reading: _Reading) -> int:
+    """Count the points once more, and see whether the first that came are still the same."""
+    tally, ask = reading.tally, partial(ask_page, reading.api, reading.task_id)
+    tally.is_one_run = None if tally.stored else True
+    at = reading.whole.index(tally.opened) if tally.opened in reading.whole else 0
+    size = min(tally.stored, 1)
+    pages = [ask(part, None, size * (n == at)) for n, part in enumerate(reading.whole)]
+    if tally.opened is not None:
+        now = pages[at].opening()
+        if tally.opened != reading.whole[at] and not tally.opening.keys() & now.keys():
+            # Other series than those that were read first may begin earlier.
+            now = ask(tally.opened, None, size).opening()
+        tally.is_one_run = is_same_opening(tally.opening, now)
+    return sum(page.total or 0 for page in pages)
 
 
 def _read_late(reading: _Reading, expected: int) -> bool:

@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.tasks import Task, read_task
 
 MOST_TASKS: Final = 500
 """Tasks per request; the server cuts longer pages (clearml-api.md, "Listing tasks")."""
-_FIELDS: Final = ("id", "status", "started", "last_update", "last_iteration")
+_FIELDS: Final = ("id", "status", "status_changed", "started", "last_update", "last_iteration")
 """What moves when points do; ``last_change`` moves with names and tags as well."""
 
 
