@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,16 @@ def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
         yield
     except PermissionError as error:
         refused = Path(error.filename) if isinstance(error.filename, str) else path
+        if _is_scratch(refused) and not refused.is_relative_to(path.absolute()):
+            raise SnapshotError(
+                f"cannot write to {refused}: {error.strerror}; set TMPDIR to a folder of yours"
+            ) from error
         raise SnapshotError(_told(path, refused, writing=writing)) from error
+
+
+def _is_scratch(path: Path) -> bool:
+    """Tell whether it is a place for what is needed for a moment only."""
+    return path.is_relative_to(tempfile.gettempdir())
 
 
 def _told(path: Path, refused: Path, *, writing: bool) -> str:

@@ -37,8 +37,13 @@ def theirs(history: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def as_other(
-    run_here: Callable[..., "subprocess.CompletedProcess[str]"], theirs: Path
+    run_here: Callable[..., "subprocess.CompletedProcess[str]"],
+    theirs: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    scratch = theirs.parent / "open"
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
         os.seteuid(54321)
         try:
@@ -74,3 +79,16 @@ def test_what_may_be_read_answers_without_a_place_to_write(
         done = as_other(*command)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
         assert "cannot write to " in done.stderr
+
+
+def test_a_place_for_scratch_is_not_taken_for_the_dataset(
+    as_other: Callable[..., "subprocess.CompletedProcess[str]"], theirs: Path
+) -> None:
+    for place in (theirs, *theirs.rglob("*")):
+        if not place.is_symlink():
+            place.chmod(0o755 if place.is_dir() else 0o644)
+    (theirs.parent / "open").chmod(0o755)
+    done = as_other("verify")
+    assert done.returncode == 1
+    assert f"cannot write to {theirs.parent / 'open'}" in done.stderr
+    assert "set TMPDIR to a folder of yours" in done.stderr

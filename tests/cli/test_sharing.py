@@ -46,7 +46,9 @@ def shared(history: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def as_user(run_here: Run, shared: Path) -> Run:
+def as_user(run_here: Run, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(tempfile, "tempdir", str(shared.parent / "theirs"))
+
     def run(user: int, *arguments: str, data: bool = True) -> "subprocess.CompletedProcess[str]":
         before = os.getgroups()
         _temporary.cache_clear()  # of another user, as no process has two
