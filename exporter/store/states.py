@@ -9,7 +9,7 @@ from typing import Final
 MEANINGS: Final[Mapping[str, str]] = {
     "complete": "every point that the server counted for what was asked is here",
     "failed": "its points could not be read; the reason says why",
-    "partial": "fewer points are here than the server counted; the reason says why",
+    "partial": "some points are not here yet; the reason says which or why",
     "unread": "selected, but the export ended before its points were read",
     "lost": "the server lost points of it before they could be read; all that it still had is here",
     "shrunk": "the server lost points of it since; they are still here",
