@@ -12,6 +12,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.claims import MOST_SERIES, Claims
+from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.store.shapes import Name
 from clearml_snapshot.exporter.summaries import read_summaries
 from clearml_snapshot.exporter.tasks import Task
@@ -37,6 +38,19 @@ def is_same_opening(before: Opening, now: Opening) -> bool | None:
         return False
     times = (before[name][0] for name in common)
     return True if any(time is not None and time >= _EARLIEST for time in times) else None
+
+
+def was_run_again_since(api: Api, listed: Task, claims: Claims) -> bool:
+    """Ask once whether a task was run again since it was listed; no answer counts as yes.
+
+    Raises:
+        ServerError: the server is gone.
+        CeilingError: a ceiling is reached.
+    """
+    try:
+        return RunWatch(api, listed, claims).was_run_again()
+    except RefusedError:
+        return True
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from clearml_snapshot.exporter.claims import MOST_SERIES, Claims
@@ -34,6 +35,7 @@ def outcome(
     one: FetchedTask,
     stored_series: Callable[[], Mapping[Name, Shape]],
     compare: Callable[[], Overlap],
+    was_run_again: Callable[[], bool],
     *,
     accept_loss: bool,
 ) -> Outcome:
@@ -43,6 +45,8 @@ def outcome(
         one: the task as it was read.
         stored_series: gives what is stored of it; asked only where it matters.
         compare: compares its points with the stored ones; asked only where it matters.
+        was_run_again: asks the server whether the task was run again since it was listed; asked
+            only where nothing but its start connects stored points with those that came.
         accept_loss: take the server's word where it has less than is stored.
     """
     stored = one.planned.known
@@ -60,18 +64,27 @@ def outcome(
     if one.state != "complete":
         lacking = overlap.lacking
         return Outcome("replace", "read in part" if lacking else None, lacking)
-    return _compared(one, stored, overlap, stored_series())
+    return _compared(one, stored, overlap, stored_series(), was_run_again)
 
 
 def _compared(
-    one: FetchedTask, stored: KnownTask, overlap: Overlap, before: Mapping[Name, Shape]
+    one: FetchedTask,
+    stored: KnownTask,
+    overlap: Overlap,
+    before: Mapping[Name, Shape],
+    was_run_again: Callable[[], bool],
 ) -> Outcome:
-    """Decide about a complete reading: points that only the dataset has stay if of the same run."""
+    """Decide about a complete reading: points that only the dataset has stay if of the same run.
+
+    The start is that of the listing, and the points were read later.
+    """
     started = one.planned.task.started
     is_same_start = started is not None and started == stored.started
-    verdict = compare_runs(
-        overlap, before, server_sums(one.details.claims), is_same_start=is_same_start
-    )
+    compared = partial(compare_runs, overlap, before, server_sums(one.details.claims))
+    verdict = compared(is_same_start=is_same_start)
+    rests_on_start = is_same_start and not overlap.identical
+    if verdict == "same" and overlap.lacking and rests_on_start and was_run_again():
+        verdict = compared(is_same_start=False)
     if verdict == "same":
         return Outcome("merge" if overlap.lacking else "replace")
     if overlap.lacking and verdict == "doubt":

@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.filters import check_typed
 from clearml_snapshot.exporter.interrupt import Interrupt, first_interrupt
 from clearml_snapshot.exporter.known import known_tasks, stored_reports
+from clearml_snapshot.exporter.one_run import was_run_again_since
 from clearml_snapshot.exporter.pace import StoppedError
 from clearml_snapshot.exporter.plan import Plan
 from clearml_snapshot.exporter.progress import Progress
@@ -120,6 +121,7 @@ def _prepare(
         StoredShapes(snapshot, again),
         StoredDigests(snapshot, _to_compare(agenda.plan)),
         StoredPoints(snapshot, again),
+        lambda one: was_run_again_since(api, one.planned.task, one.details.claims),
         accept_loss=options.accept_loss,
     )
     stage = dataset.new_stage()

@@ -1,10 +1,11 @@
 """What came of a task becomes its rows, and is counted."""
 
-from collections.abc import Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from clearml_snapshot.exporter.errors import CeilingError, ServerError
 from clearml_snapshot.exporter.fetch import FetchedTask
 from clearml_snapshot.exporter.not_read import is_widened, unread_row, widened_row
 from clearml_snapshot.exporter.outcome import Outcome, outcome
@@ -63,6 +64,8 @@ class Taker:
     """Of those read again although no date moved."""
     points: StoredPoints
     """Of all that are read again."""
+    was_run_again: Callable[[FetchedTask], bool]
+    """Asks the server whether a task was run again since it was listed."""
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
@@ -78,19 +81,20 @@ class Taker:
     """Tasks of the plan that have a row by this run, after ``start_over``."""
 
     def take(self, stage: Stage, one: FetchedTask) -> None:
-        """Take one task that was read."""
-        self.taken.add(one.planned.task.task_id)
+        """Take one task that was read.
+
+        Raises:
+            ServerError: the server is gone, and had to be asked again.
+            CeilingError: a ceiling is reached, so that it cannot be asked.
+        """
+        task_id, stored = one.planned.task.task_id, one.planned.known
         if self._is_unchanged(one):
+            self.taken.add(task_id)
             one.discard()
             return
+        decided = self._outcome(one)
+        self.taken.add(task_id)
         self._count(one)
-        task_id, stored = one.planned.task.task_id, one.planned.known
-        decided = outcome(
-            one,
-            lambda: self.series.of(task_id),
-            lambda: overlap(self.points.of(task_id), fetched_points(one.points)),
-            accept_loss=self.accept_loss,
-        )
         if decided.given_up is not None:
             self._give_up(one, decided)
         match decided.action:
@@ -104,6 +108,20 @@ class Taker:
                 self._hold(stage, one)
             case "leave":
                 one.discard()
+
+    def _outcome(self, one: FetchedTask) -> Outcome:
+        task_id = one.planned.task.task_id
+        try:
+            return outcome(
+                one,
+                lambda: self.series.of(task_id),
+                lambda: overlap(self.points.of(task_id), fetched_points(one.points)),
+                lambda: self.was_run_again(one),
+                accept_loss=self.accept_loss,
+            )
+        except (ServerError, CeilingError):
+            one.discard()
+            raise
 
     def _is_unchanged(self, one: FetchedTask) -> bool:
         """See whether a task that was asked for although no date moved is as it is stored.

@@ -215,3 +215,46 @@ def test_a_loss_that_is_accepted(take_home: TakeHome, database: Database) -> Non
     report = home.export(accept_loss=True)
     assert {key[3] for key in home.points()} == set(range(5, 21))
     assert (report.tasks_shrunk, report.tasks_rerun) == (0, 0)
+
+
+@pytest.mark.parametrize("request_of", ["tasks.get_all_ex", "events.get_task_events"])
+def test_a_run_that_begins_after_the_listing_is_not_taken_for_the_stored_one(
+    request_of: str, take_home: TakeHome, database: Database
+) -> None:
+    """It has the start of the run before it, and no point in common with that."""
+    task = start(database, range(20))
+    home = take_home(database)
+    home.export()
+    run(database, task, [20], 1.0)
+    seen: list[str] = []
+
+    def meanwhile(endpoint: str, body: dict[str, Any]) -> None:
+        is_listing = "last_metrics" not in body.get("only_fields", [])
+        if endpoint == request_of and not (endpoint == "tasks.get_all_ex" and is_listing):
+            if not seen:
+                run_again(database, task, range(30, 60))
+                run(database, task, range(60, 65), -9.0)
+            seen.append(endpoint)
+
+    home.server.meanwhile = meanwhile
+    report = home.export()
+    assert {key[3] for key in home.points()} == set(range(30, 65))
+    assert (report.exit_code, len(report.warnings), report.tasks_rerun) == (3, 1, 0)
+    home.export()
+    home.check()
+
+
+def test_lost_points_of_a_run_that_goes_on_stay_without_a_common_point(
+    take_home: TakeHome, database: Database
+) -> None:
+    """Its start is asked once more, after the points were read."""
+    task = database.add_task("train", "p")
+    database.set_status(task, "in_progress")
+    run(database, task, range(20), 1.0)
+    home = take_home(database)
+    home.export()
+    database.lose(task)
+    run(database, task, range(20, 30), 1.0)
+    report = home.export()
+    assert {key[3] for key in home.points()} == set(range(30))
+    assert (report.exit_code, report.tasks_shrunk) == (0, 1)
