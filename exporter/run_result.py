@@ -48,7 +48,20 @@ class Run:
     @property
     def warnings(self) -> list[str]:
         """What somebody should look at, from the listing and from reading."""
-        return [*self.agenda.survey.warnings, *self.taker.warnings]
+        return [*self.agenda.survey.warnings, *self.taker.warnings, *self._not_compared()]
+
+    def _not_compared(self) -> list[str]:
+        """Say how many stored tasks --recount or --reread has not asked for, or not yet."""
+        asked = [one for one in self.agenda.plan.to_read if one.is_same]
+        left = sum(one.task.task_id not in self.taker.taken for one in asked)
+        if not left:
+            return []
+        option = "--recount" if self.options.again == "counts" else "--reread"
+        return [
+            f"{option}: {left:,} of {len(asked):,} stored tasks whose dates did not move were not "
+            f"compared before the run ended; give {option} again, with a higher limit if there was "
+            "one"
+        ]
 
     @property
     def spared(self) -> int | None:

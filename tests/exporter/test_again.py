@@ -1,14 +1,18 @@
 """What no date shows: points that changed in silence, and tasks that were deleted on purpose."""
 
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import nan
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clearml_snapshot.exporter import forecast
+from clearml_snapshot.cli.summary import alerts, summary
+from clearml_snapshot.exporter import export, forecast
 from clearml_snapshot.exporter.agenda import ExportOptions
+from clearml_snapshot.exporter.api import Limits
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.plan import Again
 from clearml_snapshot.exporter.progress import Progress
@@ -110,8 +114,8 @@ def test_a_server_that_counts_no_reports_is_believed_its_points(
 ) -> None:
     for key in database.tasks:
         for variants in database.tasks[key]["last_metrics"].values():
-            for summary in variants.values():
-                del summary["count"]
+            for series in variants.values():
+                del series["count"]
     report, requests = again(home, again="counts")
     assert (report.tasks_unchanged, len(requests)) == (3, 3)
     add_in_part(database, task)
@@ -131,6 +135,40 @@ def test_the_cost_is_said_before_it_begins(how: Again, what: str, home: "Home") 
     before = len(home.server.requests)
     home.export(again=how)
     assert len(home.server.requests) - before == would.requests
+
+
+class Presser(Progress):
+    """Presses Ctrl-C once, when the first task is done."""
+
+    def __init__(self) -> None:
+        self.is_pressed = False
+
+    def task_done(self, points: int, requests: int) -> None:
+        if not self.is_pressed:
+            self.is_pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("how", ["counts", "points"])
+@pytest.mark.parametrize("by", ["ceiling", "interrupted"])
+def test_what_was_not_compared_is_said(how: Again, by: str, home: "Home") -> None:
+    options = ExportOptions(again=how, workers=1)
+    progress = Progress() if by == "ceiling" else Presser()
+    if by == "ceiling":
+        cost = forecast(home.folder, None, options=options).requests
+        options = replace(options, limits=Limits(max_requests=cost - 1))
+    report = export(home.folder, None, options=options, progress=progress)
+    assert (report.result, report.tasks_unread) == (by, 0)
+    (warning,) = report.warnings
+    option = {"counts": "--recount", "points": "--reread"}[how]
+    left = 3 - report.tasks_unchanged
+    assert left >= 1
+    assert warning.startswith(f"{option}: {left} of 3 stored tasks ")
+    last = max(home.rows("exports"), key=lambda row: row["started"])
+    assert (last["warnings"], last["tasks_unread"]) == ([warning], 0)
+    assert f"warning: {warning}" in [*summary(report)]
+    assert f"warning: {warning}" in [*alerts(report)]
+    assert export(home.folder, None, options=ExportOptions(again=how)).warnings == ()
 
 
 # -- deleted on purpose ----------------------------------------------------------------------------
