@@ -92,13 +92,15 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
     Raises:
         UsageError: it is another server.
     """
-    stored = {
-        row["task_id"]: row
-        for row in rows(snapshot, "tasks", [*COMPARED, "state", "safe_to_delete_at"])
-        if row["state"] != "gone"
-    }
-    ids = _sample(sorted(stored))
+    known = list(rows(snapshot, "tasks", [*COMPARED, "state", "safe_to_delete_at"]))
+    stored = {row["task_id"]: row for row in known if row["state"] != "gone"}
     here = server.api.host
+    if not stored:
+        raise UsageError(
+            f"nothing can prove that {here} is the server at {old}: {_nothing_left(len(known))}; "
+            "use another folder"
+        )
+    ids = _sample(sorted(stored))
     refused = f"{here} is not the server at {old}"
     accepted = accepted_tasks(accept_gone, stored)
     found = set()
@@ -120,6 +122,12 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
             "--accept-gone all, else use another folder"
         )
     return len(found)
+
+
+def _nothing_left(known: int) -> str:
+    if not known:
+        return "no task is stored that could be compared"
+    return f"all stored tasks ({known:,}) were gone before the address changed"
 
 
 def _may_be_gone(row: Mapping[str, Any], accepted: Collection[str]) -> bool:

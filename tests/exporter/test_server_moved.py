@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,6 +158,23 @@ def test_most_tasks_gone_needs_a_word(take_home: TakeHome, move: Move) -> None:
     assert home.export(all_tasks=False, server_moved=True, accept_gone=("all",)).tasks_gone == 6
 
 
+@pytest.mark.parametrize(
+    ("tasks", "why"),
+    [(2, r"all stored tasks \(2\) were gone"), (0, "no task is stored that could be compared")],
+)
+def test_a_dataset_without_a_task_to_compare(
+    tasks: int, why: str, take_home: TakeHome, move: Move
+) -> None:
+    home = take_home(grid_history(tasks, 1, 3))
+    home.export()
+    home.database.tasks.clear()
+    if tasks:
+        home.export(accept_gone=("all",))
+    move(home.server)
+    refused(home, f"nothing can prove that .*: {why}")
+    refused(home, f"nothing can prove that .*: {why}", accept_gone=("all",))
+
+
 def test_a_forecast_does_not_move_it(take_home: TakeHome, move: Move) -> None:
     home = take_home(grid_history(2, 1, 3))
     home.export()
@@ -236,17 +254,60 @@ def test_no_common_task_is_no_proof(
     assert not (tmp_path / "both").exists()
 
 
+def elsewhere(one: "Home", database: Database, start: Start, move: Move, folder: Path) -> "Home":
+    """Export what another server holds, by its other address."""
+    server = start(database)
+    move(server)
+    other = type(one)(server, folder)
+    other.export()
+    return other
+
+
+def older(task: dict[str, Any]) -> None:
+    task["last_update"] -= timedelta(days=1)
+
+
+COPIES: dict[str, Callable[[dict[str, Any]], None]] = {
+    "it was created at another time": lambda task: task.update(
+        created=task["created"].replace(year=2001)
+    ),
+    "its last_update is older there than here": older,
+    "its name is another one, though its last_change is the same": lambda task: task.update(
+        name="another"
+    ),
+    "its started is another one, though its last_update is the same": lambda task: task.update(
+        started=task["last_update"]
+    ),
+}
+"""What the tasks of a copy of a server may show, once the copy goes on by itself."""
+
+
+@pytest.mark.parametrize("why", COPIES)
 def test_a_copy_that_went_on_by_itself_is_not_merged(
-    take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
+    why: str, take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
 ) -> None:
     one = take_home(grid_history(2, 1, 3))
     one.export()
     copy = grid_history(2, 1, 3)
     for task in copy.tasks.values():
-        task["created"] = task["created"].replace(year=2001)
-    server = start_standin(copy)
-    move(server)
-    two = type(one)(server, tmp_path / "two")
-    two.export()
-    with pytest.raises(UsageError, match=r"are not of one server: of task .*at another time"):
+        COPIES[why](task)
+    two = elsewhere(one, copy, start_standin, move, tmp_path / "two")
+    with pytest.raises(UsageError, match=rf"are not of one server: of task \w+, {why}"):
         join([one.folder, two.folder], tmp_path / "both", same_server=True)
+    assert not (tmp_path / "both").exists()
+
+
+def test_other_options_are_not_another_server(
+    take_home: TakeHome, move: Move, tmp_path: Path
+) -> None:
+    """They give each task another fingerprint, and say nothing about the server."""
+    one = take_home(grid_history(2, 1, 3))
+    one.export()
+    move(one.server)
+    two = type(one)(one.server, tmp_path / "two")
+    two.export(with_params=False)
+    prints = [{row["fingerprint"] for row in home.tasks().values()} for home in (one, two)]
+    assert prints[0].isdisjoint(prints[1])
+    join([one.folder, two.folder], tmp_path / "both", same_server=True)
+    both = type(one)(one.server, tmp_path / "both")
+    assert both.points() == one.points()
