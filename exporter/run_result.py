@@ -152,7 +152,7 @@ def make_report(run: Run, result: Result) -> ExportReport:
         tasks_changed_silently=counts.silent,
         tasks_gone_expected=counts.gone_expected,
         problems=tuple(run.problems),
-        warnings=tuple(run.warnings),
+        warnings=(*run.warnings, *run.dataset.warnings),
         points=counts.points,
         points_bad=counts.points_bad,
         redacted=counts.redacted,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -34,6 +34,9 @@ from clearml_snapshot.exporter.store.snapshots import (
     unread,
 )
 from clearml_snapshot.exporter.store.writer import Stage
+
+_GRAVE: Final = "pruned-"
+"""Where a snapshot waits to be deleted: a name in ``.staging`` that begins so, and its number."""
 
 
 @contextmanager
@@ -108,6 +111,8 @@ class Dataset:
         self._snapshot = None if folder is None else read_snapshot(folder)
         self._stages = count(1)
         self._removed: list[int] = []
+        self._kept_by_disk: dict[int, OSError] = {}
+        """Snapshots that could not be removed, or not completely."""
         self._reserve = Reserve(layout.staging(data) / "reserve")
         self._clean()
         if self._snapshot is not None and not layout.current_link(data).is_dir():
@@ -116,8 +121,8 @@ class Dataset:
     def _clean(self) -> None:
         staging = layout.staging(self._data)
         if staging.exists():
-            shutil.rmtree(staging)
-        staging.mkdir(mode=PRIVATE)
+            self._clear(staging)
+        staging.mkdir(mode=PRIVATE, exist_ok=True)
         owner = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
         layout.owner(self._data).write_text(json.dumps(owner), encoding="utf-8")
         set_modes_beside(self._data)
@@ -125,6 +130,23 @@ class Dataset:
         for number in numbers(self._data):
             if number > current:  # renamed into place, but killed before it became current
                 shutil.rmtree(layout.snapshot(self._data, number))
+
+    def _clear(self, staging: Path) -> None:
+        """Delete what an earlier writer left; old snapshots that cannot be deleted hinder nobody.
+
+        Raises:
+            OSError: something else is left.
+        """
+        try:
+            shutil.rmtree(staging)
+        except OSError as error:
+            if staging.is_symlink():
+                raise
+            shutil.rmtree(staging, ignore_errors=True)
+            left = [entry.name.partition(_GRAVE) for entry in staging.iterdir()]
+            if not left or any(before or not number.isdecimal() for before, _, number in left):
+                raise
+            self._kept_by_disk |= {int(number): error for _, _, number in left}
 
     @property
     def snapshot(self) -> Snapshot | None:
@@ -141,6 +163,20 @@ class Dataset:
     def removed(self) -> tuple[int, ...]:
         """Numbers of the snapshots that commits here removed, other than checkpoints."""
         return tuple(sorted(self._removed))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What somebody should look at: snapshots that the disk refused to delete, in one line."""
+        if not self._kept_by_disk:
+            return ()
+        kept_here = sorted(self._kept_by_disk)
+        error = self._kept_by_disk[kept_here[0]]
+        word = "snapshot" if len(kept_here) == 1 else "snapshots"
+        return (
+            f"could not remove {word} {', '.join(map(str, kept_here))} of {self._data}: "
+            f"{error.strerror or error}; the new snapshot is complete, and the next export tries "
+            "again",
+        )
 
     def new_stage(self) -> Stage:
         """Start to collect tasks for a commit; from now on there is room kept for that."""
@@ -303,7 +339,7 @@ class Dataset:
         """Remove checkpoints and old exports, except for those that somebody is reading."""
         assert self._snapshot is not None
         finished = self._finished()
-        stay = {*kept(finished, self.retention, datetime.now(UTC)), spare}
+        stay = {*kept(finished, self.retention, datetime.now(UTC)), spare, *self._kept_by_disk}
         for number in numbers(self._data):
             if number < self._snapshot.number and number not in stay:
                 is_gone = self._remove(number)
@@ -316,6 +352,9 @@ class Dataset:
             try:
                 header = read_header(layout.snapshot(self._data, number))
                 moment = snapshot_json.moment(header["created_at"])
+            except PermissionError as error:  # not damaged, and whose it is can give it back
+                self._kept_by_disk[number] = error
+                continue
             except (DatasetError, KeyError, ValueError):  # damaged: nothing to travel back to
                 continue
             if not header.get("checkpoint"):
@@ -323,14 +362,32 @@ class Dataset:
         return moments
 
     def _remove(self, number: int) -> bool:
-        """Remove a snapshot unless somebody is reading it, and tell whether it is gone."""
+        """Remove a snapshot unless somebody is reading it, and tell whether it is gone.
+
+        A disk that refuses has no say in whether the new snapshot counts: see ``warnings``.
+        """
+        try:
+            is_gone = self._try_to_remove(number)
+        except OSError as error:
+            self._kept_by_disk[number] = error
+            return False
+        if is_gone:
+            self._kept_by_disk.pop(number, None)
+        return is_gone
+
+    def _try_to_remove(self, number: int) -> bool:
         folder = layout.snapshot(self._data, number)
-        grave = layout.staging(self._data) / f"pruned-{number}"
+        grave = layout.staging(self._data) / f"{_GRAVE}{number}"
         if not (folder / layout.SNAPSHOT_JSON).exists():
             shutil.rmtree(folder)
             return True
         with unread(folder) as free:
-            if free:
-                folder.rename(grave)  # gone at once for new readers; deleting takes its time
-        shutil.rmtree(grave, ignore_errors=True)
-        return free
+            if not free:
+                return False
+            folder.rename(grave)  # gone at once for new readers; deleting takes its time
+        try:
+            shutil.rmtree(grave)
+        except OSError:
+            shutil.rmtree(grave, ignore_errors=True)  # all of it that can be deleted
+            raise
+        return True
