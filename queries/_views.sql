@@ -50,116 +50,13 @@ FROM (
 )
 GROUP BY task_id;
 
--- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
--- sets. marks lists such values; NULL is 0 alone.
---
--- 1. A point that holds a mark is suspect when the nearest values before and after it (other marks
---    passed over; at the end of a series only the one before) are on the same side of the mark and
---    far from it: at least half the median distance of the ten values before; or 2.5 times the
---    steps that the curve takes there, for a curve that falls or rises fast.
--- 2. Nothing is far that noise, rounding or underflow reach: 1.5 times the usual bend of the curve
---    around, ten of the smallest steps where all values are multiples of it (counts too), a
---    millionth of the median distance.
--- 3. Marks that are not rare are values: runs of marks, and values that dip to less than half of
---    both neighbours, may be two or one in twenty values, as zeros of a sparse reward are not.
+-- What suspects answers, without a rule. DuckDB binds whatever a view or a macro names when it
+-- creates them, so the views and macros on suspects are made with this one, in less time than with
+-- the rule, which replaces it at the end of this file.
 CREATE MACRO suspects(marks) AS TABLE
-WITH finite AS (
-    SELECT
-        task_id,
-        metric,
-        variant,
-        iteration,
-        mark,
-        CASE WHEN value <> mark THEN value - mark END AS distance,
-        count(distance) OVER (
-            PARTITION BY task_id, metric, variant, mark ORDER BY iteration
-        ) AS stretch
-    FROM picked.scalars
-    CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
-    SEMI JOIN (
-        FROM picked.series
-        WHERE list_bool_or(
-            list_transform(coalesce(marks, [0.0]), lambda one: min <= one AND max >= one)
-        )
-    ) AS with_mark USING (task_id, metric, variant)
-    WHERE isfinite(value)
-        AND iteration IS NOT NULL
-        AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
-),
--- A stretch is a value and the marks that follow it; the first may have no value.
-stretches AS (
-    SELECT
-        task_id,
-        metric,
-        variant,
-        mark,
-        stretch,
-        any_value(distance) AS before,
-        list(iteration) FILTER (distance IS NULL) AS marked
-    FROM finite
-    GROUP BY task_id, metric, variant, mark, stretch
-),
-stepped AS (
-    SELECT
-        *,
-        lead(before) OVER in_order AS after,
-        median(abs(before)) OVER (in_order ROWS 9 PRECEDING) AS usual_before,
-        abs(before - lag(before) OVER in_order) AS step,
-        abs(before - 2 * lag(before) OVER in_order + lag(before, 2) OVER in_order) AS bend,
-        abs(before) < least(abs(lag(before) OVER in_order), abs(lead(before) OVER in_order)) / 2
-            AND lag(before) OVER in_order IS NOT NULL
-            AND lead(before) OVER in_order IS NOT NULL AS dips
-    FROM stretches
-    WINDOW in_order AS (PARTITION BY task_id, metric, variant, mark ORDER BY stretch)
-),
-surrounded AS (
-    SELECT
-        *,
-        least(abs(before), abs(after)) AS nearest,
-        greatest(step, lag(step) OVER in_order) AS step_before,
-        greatest(lead(step, 2) OVER in_order, lead(step, 3) OVER in_order) AS step_after,
-        median(abs(before)) OVER whole AS usual,
-        min(nullif(step, 0)) OVER whole AS smallest_step,
-        count(before) OVER whole AS n_values,
-        count(*) FILTER (marked IS NOT NULL OR dips) OVER whole AS dives,
-        CASE WHEN count(bend) OVER around >= 4 THEN median(bend) OVER around END AS usual_bend
-    FROM stepped
-    WINDOW
-        whole AS (PARTITION BY task_id, metric, variant, mark),
-        in_order AS (PARTITION BY task_id, metric, variant, mark ORDER BY stretch),
-        around AS (in_order ROWS BETWEEN 9 PRECEDING AND 10 FOLLOWING)
-),
-judged AS (
-    SELECT
-        *,
-        bool_and(abs(before / smallest_step - round(before / smallest_step)) < 1e-6)
-            OVER (PARTITION BY task_id, metric, variant, mark) AND n_values >= 5 AS counts
-    FROM surrounded
-)
-SELECT
-    task_id,
-    metric,
-    variant,
-    unnest(marked) AS iteration,
-    before + mark AS before,
-    after + mark AS after
-FROM judged
-WHERE before IS NOT NULL
-    AND coalesce(sign(before) = sign(after), true)
-    AND dives <= least(n_values / 2, greatest(2, n_values / 20))
-    AND nearest >= greatest(
-        usual / 1e6, 1.5 * usual_bend, CASE WHEN counts THEN 10 * smallest_step END
-    )
-    AND (
-        nearest >= usual_before / 2
-        OR (
-            coalesce(abs(after) >= 2.5 * step_after, true)
-            AND (
-                abs(before) >= 2.5 * step_before
-                OR nearest >= abs(before) / 4 AND nearest >= abs(after) / 4
-            )
-        )
-    );
+SELECT task_id, metric, variant, iteration, value AS before, value AS after
+FROM picked.scalars
+WHERE list_contains(marks, value);
 
 CREATE VIEW suspect_zeros AS FROM suspects([0.0]);
 
@@ -283,3 +180,189 @@ CREATE MACRO nearest(value, iteration, wanted) AS
     arg_min(
         value, {'distance': abs(iteration::HUGEINT - wanted::HUGEINT), 'iteration': iteration}
     ) FILTER (isfinite(value) AND iteration IS NOT NULL);
+
+-- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
+-- sets. marks lists such values; NULL is 0 alone.
+--
+-- 1. A point that holds a mark is suspect when the nearest values before and after it (other marks
+--    passed over; at the end of a series only the one before) are on the same side of the mark and
+--    far from it: at least half the median distance of the ten values before, or 2.5 times the
+--    steps that the curve takes there, for a curve that falls or rises fast.
+-- 2. Nothing is far that noise, rounding or underflow reach: 1.4 times the usual bend of the curve
+--    around, a millionth of the median distance. Where the curve has sunk to less than a third of
+--    its median distance, or has been within three quarters of its noise of the mark before, it may
+--    reach the mark: then far is a usual step and three times the noise. Noise is a bend that the
+--    next bend undoes, among the 30 values before. It counts for less where the four latest have
+--    less and it is small beside the values, since such noise may sink with them.
+-- 3. Counts and shares of few are true zeros: nothing is suspect among five or more whole numbers,
+--    nor within 100 of the smallest steps where all values are multiples of it or a tenth of them
+--    repeat (10 where they follow a straight line). Nor in a schedule, which keeps its value for
+--    four of five steps.
+-- 4. Marks that are not rare are values: runs of marks, and values that dip to less than half of
+--    both neighbours, may be two or one in twenty values, as zeros of a sparse reward are not.
+--
+-- Most series are dropped early, and neighbours are looked up for the points in question only.
+CREATE OR REPLACE MACRO suspects(marks) AS TABLE
+WITH curves AS MATERIALIZED (
+    SELECT task_id, metric, variant, mark, row_number() OVER () AS curve
+    FROM picked.series
+    CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
+    WHERE min <= mark AND max >= mark
+),
+-- A stretch is a value and the marks that follow it. In stretch 0 are marks before any value.
+finite AS (
+    SELECT
+        curve,
+        mark,
+        iteration,
+        CASE WHEN value <> mark THEN value - mark END AS distance,
+        count(distance) OVER in_order AS stretch,
+        distance IS NOT NULL
+            AND lead(curve) OVER in_order IS NOT NULL
+            AND lead(distance) OVER in_order IS NULL AS is_marked,
+        stretch = 1 AND row_number() OVER in_order > 1 AS is_after_marks
+    FROM picked.scalars
+    JOIN curves USING (task_id, metric, variant)
+    WHERE isfinite(value)
+        AND iteration IS NOT NULL
+        AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
+    WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
+),
+stepped AS (
+    SELECT
+        curve,
+        stretch,
+        is_marked,
+        is_after_marks,
+        distance + mark AS value,
+        distance AS before,
+        lag(before) OVER in_order AS before_1,
+        lag(before, 2) OVER in_order AS before_2,
+        lag(before, 3) OVER in_order AS before_3,
+        lead(before) OVER in_order AS after,
+        lead(before, 2) OVER in_order AS after_2,
+        lead(before, 3) OVER in_order AS after_3,
+        abs(before - before_1) AS step
+    FROM finite
+    WHERE distance IS NOT NULL
+    WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
+),
+whole AS (
+    SELECT
+        curve,
+        median(abs(before)) AS usual,
+        min(nullif(step, 0)) AS smallest_step,
+        quantile_cont(step, 0.8) AS large_step,
+        count(*) AS n_values,
+        count(*) FILTER (is_after_marks) + count(*) FILTER (
+            is_marked
+            OR abs(before) < least(abs(before_1), abs(after)) / 2
+            AND before_1 IS NOT NULL
+            AND after IS NOT NULL
+        ) AS dives,
+        bool_and(value = round(value)) AS is_whole,
+        count(*) FILTER (before IN (before_1, before_2)) AS n_repeats
+    FROM stepped
+    GROUP BY curve
+    HAVING bool_or(is_marked)
+        AND dives <= least(n_values / 2, greatest(2, n_values / 20))
+        AND (n_values < 5 OR large_step > 0 AND NOT is_whole)
+),
+grids AS (
+    SELECT
+        curve,
+        bool_and(abs(before / smallest_step - round(before / smallest_step)) < 1e-6) AS on_a_grid
+    FROM stepped
+    JOIN whole USING (curve)
+    GROUP BY curve
+),
+candidates AS (
+    SELECT
+        curve,
+        stretch,
+        before,
+        after,
+        least(abs(before), abs(after)) AS nearest,
+        greatest(step, abs(before_1 - before_2)) AS step_before,
+        greatest(abs(after_2 - after), abs(after_3 - after_2)) AS step_after
+    FROM stepped
+    SEMI JOIN whole USING (curve)
+    WHERE is_marked AND coalesce(sign(before) = sign(after), true)
+),
+neighbours AS (
+    SELECT
+        curve,
+        stretch AS neighbour,
+        abs(before) AS distance,
+        step,
+        before - 2 * before_1 + before_2 AS bend,
+        before_1 - 2 * before_2 + before_3 AS bend_1,
+        CASE
+            WHEN sign(bend) = sign(bend_1) THEN 0
+            WHEN bend_1 IS NOT NULL THEN least(abs(bend), abs(bend_1))
+        END AS jitter,
+        greatest(distance, abs(before_1), abs(before_2), abs(before_3)) AS height
+    FROM stepped
+),
+surrounded AS (
+    SELECT
+        curve,
+        stretch,
+        median(distance) FILTER (place BETWEEN -9 AND 0) AS usual_before,
+        median(step) FILTER (place BETWEEN -9 AND 0) AS usual_step,
+        min(distance) FILTER (place <= 0) AS lowest_before,
+        CASE
+            WHEN count(bend) FILTER (place >= -9) >= 4
+                THEN median(abs(bend)) FILTER (place >= -9)
+        END AS usual_bend,
+        least(
+            quantile_cont(jitter, 0.65) FILTER (place <= 0),
+            greatest(
+                median(jitter) FILTER (place BETWEEN -3 AND 0),
+                2 * abs(before) * quantile_cont(jitter / height, 0.8) FILTER (place <= 0)
+            )
+        ) AS noise
+    FROM (
+        SELECT curve, stretch, before, unnest(range(-29, 11)) AS place, stretch + place AS neighbour
+        FROM candidates
+    ) AS wanted
+    JOIN neighbours USING (curve, neighbour)
+    GROUP BY curve, stretch, before
+)
+SELECT
+    task_id,
+    metric,
+    variant,
+    iteration,
+    before + mark AS before,
+    after + mark AS after
+FROM candidates
+JOIN whole USING (curve)
+JOIN grids USING (curve)
+JOIN surrounded USING (curve, stretch)
+JOIN curves USING (curve)
+JOIN (
+    SELECT curve, stretch, iteration FROM finite WHERE distance IS NULL
+) AS points USING (curve, stretch)
+WHERE nearest >= greatest(
+        usual / 1e6,
+        1.4 * usual_bend,
+        CASE
+            WHEN n_values >= 5 AND (on_a_grid OR n_repeats >= greatest(3, n_values / 10))
+                THEN smallest_step * CASE WHEN usual_bend >= smallest_step / 2 THEN 100 ELSE 10 END
+        END,
+        CASE
+            WHEN noise > 0 AND (nearest < usual / 3 OR lowest_before < 0.75 * noise)
+                THEN 3 * noise + usual_step
+        END
+    )
+    AND (
+        nearest >= usual_before / 2
+        OR (
+            coalesce(abs(after) >= 2.5 * step_after, true)
+            AND (
+                abs(before) >= 2.5 * step_before
+                OR nearest >= abs(before) / 4 AND nearest >= abs(after) / 4
+            )
+        )
+    );

@@ -11,7 +11,7 @@ import duckdb
 from clearml_snapshot.queries.catalogue import Query, read
 
 _TABLES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
-_CREATE: Final = re.compile(r"^CREATE (VIEW|MACRO) (\w+)", re.MULTILINE)
+_CREATE: Final = re.compile(r"^CREATE (?:OR REPLACE )?(VIEW|MACRO) (\w+)", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 _HEAD: Final = """\
 -- For a DuckDB that has read the snapshot's open.sql: duckdb -init open.sql, in its folder.

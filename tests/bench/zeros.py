@@ -3,7 +3,8 @@
     python -m tests.bench.zeros [--seeds 20] [--verbose]
 
 Exits non-zero when more than one curve in a hundred with NaN is judged wrong, or more than one in
-two hundred with true zeros.
+two hundred with true zeros. More families, and those that were held out while the rule was chosen,
+are counted beside them.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import sys
 from collections import Counter
 from typing import Final
 
+from tests.queries import curves_held_out, curves_more
 from tests.queries.curves import Case, suspects, with_nan, with_true_zeros
 
 LENGTHS: Final = (20, 100, 400)
@@ -29,6 +31,13 @@ def main() -> int:
     true = [*with_true_zeros(LENGTHS, seeds)]
     missed = _count("NaN found", lost, options.verbose)
     false = _count("true zeros left alone", true, options.verbose)
+    for kind, module in (("more", curves_more), ("held-out", curves_held_out)):
+        lost_too = [
+            case for seed in seeds for case in with_nan(LENGTHS, seed, families=module.LOSSES)
+        ]
+        true_too = [*with_true_zeros(LENGTHS, seeds, module.TRUE_ZEROS)]
+        _count(f"NaN found, {kind} families", lost_too, options.verbose)
+        _count(f"true zeros left alone, {kind} families", true_too, options.verbose)
     return int(missed > MOST_MISSED * len(lost) or false > MOST_FALSE * len(true))
 
 

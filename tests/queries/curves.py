@@ -147,6 +147,26 @@ TRUE_ZEROS: Final[Mapping[str, Shape]] = {
     "success rate": lambda rng, n: [
         sum(rng.random() < 0.3 for _ in range(8)) / 8 for _ in range(n)
     ],
+    "noisier hinge to 0": lambda rng, n: [
+        max(0.0, 1 - 1.2 * i / n + 0.06 * rng.gauss(0, 1)) for i in range(n)
+    ],
+    "quieter hinge to 0": lambda rng, n: [
+        max(0.0, 1 - 2 * i / n + 0.005 * rng.gauss(0, 1)) for i in range(n)
+    ],
+    "clipped decay": lambda rng, n: [
+        max(0.0, math.exp(-4 * i / n) - 0.06 + 0.015 * rng.gauss(0, 1)) for i in range(n)
+    ],
+    "learning rate in steps": lambda rng, n: [
+        0.0 if i > 0.9 * n else 0.1 * 0.1 ** (3 * i // n) for i in range(n)
+    ],
+    "switched off": lambda rng, n: [0.3] * (4 * n // 5) + [0.0] * (n // 5),
+    "share of a few": lambda rng, n: [
+        _binomial(rng, m := rng.randint(3, 8), 0.6) / m for _ in range(n)
+    ],
+    "percentage of 30": lambda rng, n: [100 * _binomial(rng, 30, 0.1) / 30 for _ in range(n)],
+    "integers": lambda rng, n: [
+        0.0 if rng.random() < 0.03 else float(rng.randint(200, 300)) for _ in range(n)
+    ],
 }
 """Curves whose zeros are values."""
 
@@ -158,9 +178,14 @@ def _positions(rng: random.Random, n: int) -> Iterator[set[int]]:
     yield from ({*range(at, n)} for at in (7, n // 2, n - 2))
 
 
-def with_nan(lengths: Sequence[int], seed: int = 1, mark: float = 0.0) -> Iterator[Case]:
-    """Draw every family of ``LOSSES`` with NaN at several places, logged as the mark."""
-    for name, shape in LOSSES.items():
+def with_nan(
+    lengths: Sequence[int],
+    seed: int = 1,
+    mark: float = 0.0,
+    families: Mapping[str, Shape] = LOSSES,
+) -> Iterator[Case]:
+    """Draw every family with NaN at several places, logged as the mark."""
+    for name, shape in families.items():
         for n in lengths:
             for number, marked in enumerate(_positions(random.Random(f"{seed} {n}"), n)):
                 values = shape(random.Random(f"{seed} {name} {n} {number}"), n)
@@ -168,9 +193,13 @@ def with_nan(lengths: Sequence[int], seed: int = 1, mark: float = 0.0) -> Iterat
                 yield Case(name, logged, frozenset(marked))
 
 
-def with_true_zeros(lengths: Sequence[int], seeds: Sequence[int] = (1,)) -> Iterator[Case]:
-    """Draw every family of ``TRUE_ZEROS``."""
-    for name, shape in TRUE_ZEROS.items():
+def with_true_zeros(
+    lengths: Sequence[int],
+    seeds: Sequence[int] = (1,),
+    families: Mapping[str, Shape] = TRUE_ZEROS,
+) -> Iterator[Case]:
+    """Draw every family."""
+    for name, shape in families.items():
         for n in lengths:
             for seed in seeds:
                 yield Case(name, shape(random.Random(f"{seed} {name} {n}"), n), frozenset())

@@ -290,3 +290,19 @@ def test_health_passes_over_what_the_user_set(make_dataset: MakeDataset) -> None
             row["kind"] for row in dataset.rows(dataset.query("health", nan_value=-1)).as_dicts()
         }
         assert kinds == {"zero"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([0.3] * 40 + [0.0] * 10, id="a weight that is switched off"),
+        pytest.param([0.1] * 20 + [0.01] * 20 + [0.0] * 2, id="a learning rate in steps"),
+        pytest.param([950.0 + n % 7 * (n % 3) for n in range(40)] + [0.0], id="whole numbers"),
+        pytest.param([0.8, 0.75, 0.8, 2 / 3, 0.75] * 8 + [0.0], id="shares of a few"),
+    ],
+)
+def test_what_is_no_measurement_has_true_zeros(
+    make_dataset: MakeDataset, values: list[float]
+) -> None:
+    with open_dataset(make_dataset([task(values)])) as dataset:
+        assert dataset.sql("SELECT iteration FROM suspect_zeros").fetchall() == []
