@@ -6,6 +6,7 @@ import io
 import math
 import os
 import pty
+import stat
 import struct
 import subprocess
 import sys
@@ -88,6 +89,14 @@ def on_terminal(program: list[str], history: Path) -> Callable[..., Session]:
         return run_on_terminal(command, columns=columns, cwd=history.parent, **environment)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def open_code() -> None:
+    """Skip where another user could not load the program: its checkout is a private folder."""
+    for place in Path(sys.prefix, "x").parents:
+        if not place.stat().st_mode & stat.S_IXOTH:
+            pytest.skip(f"another user may not enter {place}, where the program is installed")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 Root takes the rights of a user without a name and a home for the time of a command.
 """
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -38,6 +39,7 @@ def theirs(history: Path) -> Iterator[Path]:
 @pytest.fixture
 def as_other(
     run_here: Callable[..., "subprocess.CompletedProcess[str]"],
+    open_code: None,
     theirs: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., "subprocess.CompletedProcess[str]"]:
@@ -45,12 +47,13 @@ def as_other(
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
 
     def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        os.seteuid(54321)
-        try:
-            data = [] if arguments[0] == "verify" else ["--data"]
-            return run_here(*arguments, *data, str(theirs), cwd=theirs.parent, HOME="/nowhere")
-        finally:
-            os.seteuid(0)
+        with contextlib.chdir(theirs.parent):  # the way back may be closed to the other user
+            os.seteuid(54321)
+            try:
+                data = [] if arguments[0] == "verify" else ["--data"]
+                return run_here(*arguments, *data, str(theirs), cwd=theirs.parent, HOME="/nowhere")
+            finally:
+                os.seteuid(0)
 
     return run
 

@@ -3,6 +3,7 @@
 Root takes the rights of a second user, who is a member of the dataset's group and has no home.
 """
 
+import contextlib
 import json
 import os
 import pwd
@@ -46,23 +47,24 @@ def shared(history: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def as_user(run_here: Run, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def as_user(run_here: Run, open_code: None, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr(tempfile, "tempdir", str(shared.parent / "theirs"))
 
     def run(user: int, *arguments: str, data: bool = True) -> "subprocess.CompletedProcess[str]":
-        before = os.getgroups()
-        _temporary.cache_clear()  # of another user, as no process has two
-        os.setgroups([GROUP] if user == MEMBER else [])
-        os.setegid(user)
-        os.seteuid(user)
-        try:
-            typed = [*arguments, "--data", str(shared)] if data else arguments
-            return run_here(*typed, cwd=shared.parent, HOME="/nowhere")
-        finally:
-            os.seteuid(0)
-            os.setegid(0)
-            os.setgroups(before)
-            _temporary.cache_clear()
+        typed = [*arguments, "--data", str(shared)] if data else arguments
+        with contextlib.chdir(shared.parent):  # the way back may be closed to the other user
+            before = os.getgroups()
+            _temporary.cache_clear()  # of another user, as no process has two
+            os.setgroups([GROUP] if user == MEMBER else [])
+            os.setegid(user)
+            os.seteuid(user)
+            try:
+                return run_here(*typed, cwd=shared.parent, HOME="/nowhere")
+            finally:
+                os.seteuid(0)
+                os.setegid(0)
+                os.setgroups(before)
+                _temporary.cache_clear()
 
     return run
 
