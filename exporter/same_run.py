@@ -38,14 +38,26 @@ def compare_runs(
     """
     goes_on = _goes_on(before, after, {})
     explained = _goes_on(before, after, overlap.reported)
-    sums = explained if overlap.retimed or overlap.altered else goes_on
-    if is_same_start:
-        return "other" if sums is False and not overlap.identical else "same"
+    is_again = bool(overlap.retimed or overlap.altered)
+    is_short = is_again and explained is False
+    is_other = goes_on is False or (is_short and _are_of_these(after, overlap.reported))
     if overlap.identical:
-        return "same" if not overlap.altered and goes_on is not False else "doubt"
-    if sums is False or (overlap.retimed and sums is None):
+        is_same = is_same_start or (not overlap.altered and goes_on is not False)
+        return "same" if is_same else "doubt"
+    if is_other or (overlap.retimed and explained is None and not is_same_start):
         return "other"
-    return "doubt"
+    return "same" if is_same_start and not is_short else "doubt"
+
+
+def _are_of_these(after: Mapping[Name, Sums] | None, reported: Mapping[Name, int]) -> bool:
+    """Whether the later sums are just those of the later points, as where a run began anew.
+
+    Else sums that are too small for a run that goes on prove nothing: what the server stores of a
+    refused chunk is in no sum.
+    """
+    return after is not None and all(
+        count == reported.get(name, 0) for name, (count, *_) in after.items()
+    )
 
 
 def _goes_on(

@@ -1,5 +1,6 @@
 """Two runs of one task: never mixed, and what is given up is reported."""
 
+import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -258,3 +259,25 @@ def test_lost_points_of_a_run_that_goes_on_stay_without_a_common_point(
     report = home.export()
     assert {key[3] for key in home.points()} == set(range(30))
     assert (report.exit_code, report.tasks_shrunk) == (0, 1)
+
+
+def test_points_that_came_without_a_report_do_not_make_it_another_run(
+    take_home: TakeHome, database: Database
+) -> None:
+    """What the server stores of a refused chunk is in no sum of reports (clearml-api.md, "Values").
+
+    The server loses all points of a task, which goes on from a checkpoint: no point is as it was.
+    """
+    task = start(database, range(12))
+    home = take_home(database)
+    home.export()
+    database.lose(task)
+    database.continue_task(task)
+    run(database, task, range(5, 12), 1.0)
+    point = {"metric": "loss", "variant": "v", "iter": 12, "value": 0.5, "timestamp": 1}
+    whole = {"type": "training_stats_scalar", "task": task, "worker": "w", **point}
+    database.put_raw(task, json.dumps(whole))
+    report = home.export()
+    assert {key[3] for key in home.points()} == set(range(5, 13))
+    assert (report.exit_code, report.tasks_rerun, len(report.warnings)) == (3, 0, 1)
+    assert "5 " in report.warnings[0]
