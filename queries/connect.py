@@ -88,6 +88,20 @@ def show(
             connection.execute(f"CREATE VIEW {schema}.scalars AS {read('_no_points.sql')}")
 
 
+def views_script(snapshot: Snapshot) -> str:
+    """Write SQL that makes a view of each table, for another DuckDB; it names every file.
+
+    Args:
+        snapshot: whose files to read; none of them is in a pack.
+    """
+    listed = {entry.table for entry in snapshot.files}
+    views = (
+        f"CREATE OR REPLACE VIEW {table} AS {_reading(table, snapshot)};\n"
+        for table in filter(listed.__contains__, TABLE_NAMES)
+    )
+    return "SET TimeZone = 'UTC';\n" + "".join(views)
+
+
 def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
     """Let a connection see points that were not there when it was made."""
     from clearml_snapshot.exporter.store.pack_cache import with_points  # only packs need it
