@@ -1,5 +1,6 @@
 """`merge`: several datasets of one server become one."""
 
+import codecs
 import csv
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ import typer
 
 from clearml_snapshot.cli.frame import add_command
 from clearml_snapshot.cli.options import OUTPUT, Quiet
-from clearml_snapshot.cli.output import refuse_stdout
+from clearml_snapshot.cli.output import refuse_stdout, replacing
 from clearml_snapshot.cli.sharing import ShareNew
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.cli.words import counted
@@ -148,7 +149,8 @@ def _write_report(joined: "Joined", path: Path) -> None:
     names = [source.name for source in joined.sources]
     header = ["task_id", "task", "taken_from", "fetched_at", "points", "series_from"]
     try:
-        with path.open("w", encoding="utf-8", newline="") as stream:
+        with replacing(path) as file:
+            stream = codecs.getwriter("utf-8")(file)
             rows = csv.writer(stream, lineterminator="\n")
             rows.writerow([*header, *(f"fetched_at in {name}" for name in names)])
             rows.writerows(_row(choice, names) for choice in joined.choices)

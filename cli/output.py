@@ -13,6 +13,7 @@ from clearml_snapshot.cli.options import OutputOptions
 from clearml_snapshot.cli.rows import Rows
 from clearml_snapshot.cli.terminal import is_terminal, note, shows_colours, shows_links, silence
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.store.files import sync_folder
 from clearml_snapshot.exporter.store.places import refuse_address
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _sink(path: Path | None) -> Iterator[BinaryIO]:
             with path.open("wb") as device:
                 yield device
         else:
-            with _replacing(path) as file:
+            with replacing(path) as file:
                 yield file
     except BrokenPipeError:
         raise
@@ -170,8 +171,15 @@ def _sink(path: Path | None) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write beside the file and rename over it, so that no reader sees half an answer."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write beside the file and rename over it, so that no reader sees half an answer.
+
+    What is renamed is on the disk already, so that not even a power cut leaves half of it.
+
+    Raises:
+        UsageError: the path is a directory, or there is none for it.
+        OSError: it cannot be written.
+    """
     if path.is_dir():
         raise UsageError(f"-o {path}: this is a directory; name a file in it")
     if not path.parent.is_dir():
@@ -181,7 +189,10 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     try:
         with beside.open("wb") as file:
             yield file
+            file.flush()
+            os.fsync(file.fileno())
         beside.replace(target)
+        sync_folder(target.parent)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -211,5 +222,6 @@ def _write_database(
         ):
             database.register("answer", answer)
             database.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM answer')
+        sync_folder(path.resolve().parent)
     except duckdb.Error as error:
         raise SnapshotError(f"cannot write {path}: {' '.join(str(error).split())}") from None

@@ -18,6 +18,7 @@ from clearml_snapshot.exporter.store.files import (
     FileEntry,
     move_into_place,
     scratch_beside,
+    sync_file,
     sync_folder,
 )
 from clearml_snapshot.exporter.store.litter import is_unused
@@ -139,6 +140,8 @@ def _write_pages(folder: Path) -> None:
     with open_dataset(folder) as packed:
         write_page(packed, folder / layout.INDEX_HTML)
         write_summary(packed, folder / layout.SUMMARY_CSV)
+    for name in (layout.INDEX_HTML, layout.SUMMARY_CSV):
+        sync_file(folder / name)
 
 
 def _publish_archive(folder: Path, target: Path) -> int:

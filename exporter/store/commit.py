@@ -26,7 +26,6 @@ from clearml_snapshot.exporter.store.files import (
     FileEntry,
     copy_synced,
     link_or_copy,
-    sync_tree,
     write_text,
 )
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
@@ -229,7 +228,10 @@ class Build:
         return layout.part_name(self._number, next(self._sequence))
 
     def describe(self, about: About) -> list[FileEntry]:
-        """Write ``snapshot.json`` and the texts beside it, sync the folder, and give its files."""
+        """Write ``snapshot.json`` and the texts beside it, and give the files of the tables.
+
+        What is written is on the disk; whoever moves the folder into its place syncs its entries.
+        """
         files = sorted(self._files, key=lambda entry: entry.path)
         created_at = about.created_at or datetime.now(UTC)
         header = {
@@ -252,7 +254,6 @@ class Build:
         write_text(self._root / layout.OPEN_SQL, open_sql())
         write_text(self._root / layout.DATAPACKAGE, descriptor(header, files))
         write_sums(self._root, files)
-        sync_tree(self._root)
         return files
 
     def _totals(self) -> Totals:

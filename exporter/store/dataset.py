@@ -18,7 +18,12 @@ from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
 from clearml_snapshot.exporter.store.compact import is_crowded
-from clearml_snapshot.exporter.store.files import point_to, sync_folder
+from clearml_snapshot.exporter.store.files import (
+    make_folder,
+    point_to,
+    sync_folder,
+    sync_tree,
+)
 from clearml_snapshot.exporter.store.modes import PRIVATE, Rule, SharedWith
 from clearml_snapshot.exporter.store.prepare import prepare
 from clearml_snapshot.exporter.store.reserve import Reserve, is_full_disk
@@ -115,8 +120,13 @@ class Dataset:
         """Snapshots that could not be removed, or not completely."""
         self._reserve = Reserve(layout.staging(data) / "reserve")
         self._clean()
-        if self._snapshot is not None and not layout.current_link(data).is_dir():
-            self._point_to(self._snapshot.number)  # a copy without its symlink
+        if self._snapshot is not None and not self._is_linked(self._snapshot):
+            self._point_to(self._snapshot.number)
+
+    def _is_linked(self, snapshot: Snapshot) -> bool:
+        """Whether the link leads to a snapshot; a copy may lack it, or have a text beside it."""
+        link, text = layout.current_link(self._data), layout.current_text(self._data)
+        return link.is_dir() and not text.exists() and link.resolve() == snapshot.root
 
     def _clean(self) -> None:
         staging = layout.staging(self._data)
@@ -317,8 +327,9 @@ class Dataset:
 
     def _publish(self, folder: Path, number: int) -> Snapshot:
         snapshots = layout.snapshots(self._data)
-        snapshots.mkdir(mode=PRIVATE, exist_ok=True)  # until what is beside it is set
+        make_folder(snapshots, PRIVATE)  # until what is beside it is set
         set_modes(folder, Rule.of(self._data))
+        sync_tree(folder)
         folder.rename(layout.snapshot(self._data, number))
         sync_folder(snapshots)
         self._point_to(number)

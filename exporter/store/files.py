@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from clearml_snapshot.exporter.store.modes import PRIVATE
+
+_USUAL_MODE: Final = 0o777
+"""What the umask takes away from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,21 @@ def sync_tree(root: Path) -> None:
         sync_folder(Path(folder))
 
 
+def make_folder(path: Path, mode: int) -> None:
+    """Make a folder, and the missing ones above it, each of them on the disk.
+
+    Args:
+        path: the folder; nothing is done when it is there.
+        mode: of the folder itself; those above it get the usual one.
+    """
+    if path.is_dir():
+        return
+    if not path.parent.is_dir():
+        make_folder(path.parent, _USUAL_MODE)
+    path.mkdir(mode=mode, exist_ok=True)
+    sync_folder(path.parent)
+
+
 def sha256(path: Path) -> str:
     """Hash a file; 64 hex digits."""
     with path.open("rb") as stream:
@@ -76,22 +95,43 @@ def write_text(path: Path, text: str) -> None:
 
 
 def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
-    """Make ``link`` a symlink to ``target`` in one step, or say the target in the file ``text``."""
+    """Make ``link`` a symlink to ``target`` in one step, or write the target to the file ``text``.
+
+    Only one of the two is left, because readers of plain Parquet know the link only.
+
+    Args:
+        link: what is there already is replaced, or removed where there can be no new link.
+        text: the file in its place.
+        target: relative to the folder of both.
+        scratch: a path on the same disk that nothing else uses.
+
+    Raises:
+        OSError: neither can be written, or the old link cannot be removed.
+    """
     scratch.unlink(missing_ok=True)
     try:
         scratch.symlink_to(target, target_is_directory=True)
     except (OSError, NotImplementedError):  # a drive without symlinks, Windows without the right
         write_text(scratch, target + "\n")
         scratch.replace(text)
+        if not _move_away(link, scratch):
+            link.unlink(missing_ok=True)
         return
-    if link.is_dir() and not link.is_symlink():  # a copy made by a tool that follows symlinks
-        link.rename(scratch.with_name("replaced"))
+    _move_away(link, scratch)
     scratch.replace(link)
     text.unlink(missing_ok=True)
 
 
+def _move_away(link: Path, scratch: Path) -> bool:
+    """Move a folder in the place of a link, as copying tools that follow links leave it."""
+    is_folder = link.is_dir() and not link.is_symlink()
+    if is_folder:
+        link.rename(scratch.with_name("replaced"))
+    return is_folder
+
+
 def move_into_place(folder: Path, target: Path) -> None:
-    """Make a folder appear at its place, complete.
+    """Make a folder appear at its place, complete and with all its entries on the disk.
 
     Args:
         folder: on the same disk.
@@ -101,6 +141,7 @@ def move_into_place(folder: Path, target: Path) -> None:
         for entry in list(target.iterdir()):
             entry.rename(folder / entry.name)
         target.rmdir()  # Windows renames onto nothing
+    sync_tree(folder)
     folder.rename(target)
     sync_folder(target.parent)
 

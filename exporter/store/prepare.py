@@ -6,7 +6,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.access import naming_owner
-from clearml_snapshot.exporter.store.files import write_text
+from clearml_snapshot.exporter.store.files import make_folder, write_text
 from clearml_snapshot.exporter.store.litter import is_litter
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, prepared_for, share_folder
 from clearml_snapshot.exporter.store.places import refuse_address
@@ -43,7 +43,7 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
     if data.is_dir():
         _refuse_strangers(data)
     share = share or prepared_for(data)
-    data.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+    make_folder(data, PRIVATE)
     share_folder(data, share)
     for name, text in ((".gitignore", "*\n"), (layout.README, _README)):
         if not (data / name).exists():

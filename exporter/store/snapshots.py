@@ -142,22 +142,38 @@ def current_snapshot_folder(data: Path) -> Path | None:
     """Find the current snapshot's folder; None when nothing was committed yet.
 
     A folder under ``snapshots`` is always whole, so where the pointer was lost (many tools copy no
-    symlinks) the newest one is it.
+    symlinks) the newest one is it. Of a link and a text the one that leads to the newer snapshot
+    counts: the other one is about to be removed.
 
     Raises:
         DatasetError: the pointer leads nowhere.
     """
-    link = layout.current_link(data)
+    link, text = layout.current_link(data), layout.current_text(data)
     if link.is_dir():
-        return link.resolve()
+        return _newer_in_text(data, link.resolve(), text) or link.resolve()
     if link.is_symlink():
         return _existing(data, link.readlink().name)
-    for text in (link, layout.current_text(data)):  # unpacked archives hold links as text
-        if text.is_file():
-            target = _beginning(text)
-            return _existing(data, PurePosixPath(target).name)
+    for pointer in (text, link):  # unpacked archives hold links as text
+        if pointer.is_file():
+            return _existing(data, _named_in(pointer))
     found = numbers(data)
     return layout.snapshot(data, found[-1]) if found else None
+
+
+def _newer_in_text(data: Path, linked: Path, text: Path) -> Path | None:
+    """Give the folder that a text names, when its snapshot is newer than the one of the link."""
+    if not text.is_file():
+        return None
+    number = layout.snapshot_number(_named_in(text))
+    if number is None or not layout.snapshot(data, number).is_dir():
+        return None
+    is_newer = number > snapshot_json.count(read_header(linked).get("number", 0))
+    return layout.snapshot(data, number).resolve() if is_newer else None
+
+
+def _named_in(pointer: Path) -> str:
+    """Give the last part of the path in a text."""
+    return PurePosixPath(_beginning(pointer)).name
 
 
 def _beginning(text: Path) -> str:

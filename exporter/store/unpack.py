@@ -10,7 +10,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.files import move_into_place, scratch_beside, sync_tree
+from clearml_snapshot.exporter.store.files import move_into_place, scratch_beside
 from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
@@ -57,7 +57,6 @@ def unpack(
             folder.mkdir(mode=PRIVATE)
             extract(found, folder, names)
             set_modes_unpacked(folder, target, share)
-            sync_tree(folder)
             move_into_place(folder, target)
     except OSError as error:
         raise SnapshotError(f"cannot write {target}: {error.strerror}; make room there") from error

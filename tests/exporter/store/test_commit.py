@@ -1,5 +1,6 @@
 """A commit: replaced tasks, linked files, totals, empty tables."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.retention import Retention
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
 from clearml_snapshot.exporter.store.writer import PointBuffer
@@ -178,6 +180,76 @@ def test_without_links_files_are_copied(
         commit(dataset, {}, "3")
     assert not (data / "CURRENT").exists()
     assert open_snapshot(data).number == 3
+
+
+@pytest.mark.parametrize("was", ["a link", "a folder", "a text"])
+def test_a_current_of_earlier_goes_where_there_can_be_no_new_link(
+    was: str, tmp_path: Path, commit: Call, line: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers of plain Parquet know the link only, so it never leads to an older snapshot."""
+    data = tmp_path / "data"
+    with writing(data) as dataset:
+        commit(dataset, {("a", "p"): line("a", [1])}, "1")
+    if was != "a link":
+        (data / "current").unlink()
+    if was == "a folder":
+        shutil.copytree(data / "snapshots" / "000001", data / "current")
+    if was == "a text":
+        (data / "current").write_text("snapshots/000001\n")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "symlink", refuse)
+    with writing(data) as dataset:
+        commit(dataset, {("b", "p"): line("b", [1])}, "2")
+    assert not os.path.lexists(data / "current")
+    assert (data / "CURRENT").read_text() == "snapshots/000002\n"
+    assert open_snapshot(data).totals.tasks == 2
+
+
+def test_a_link_that_cannot_be_removed_fails_the_commit(
+    tmp_path: Path, commit: Call, line: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "data"
+    with writing(data) as dataset:
+        commit(dataset, {("a", "p"): line("a", [1])}, "1")
+    unlink = os.unlink
+
+    def refuse(path: Any, *others: Any, **options: Any) -> None:
+        if str(path).endswith("current"):
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        unlink(path, *others, **options)
+
+    monkeypatch.setattr(os, "symlink", refuse_link)
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(PermissionError, match="current"), writing(data) as dataset:
+        commit(dataset, {("b", "p"): line("b", [1])}, "2")
+
+
+def refuse_link(*_: object, **__: object) -> None:
+    """Stand for a drive that has links of earlier and takes no new ones."""
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize(("linked", "said"), [(1, 2), (2, 1)])
+def test_of_two_pointers_the_newer_one_counts(
+    linked: int, said: int, tmp_path: Path, commit: Call, line: Call
+) -> None:
+    """Both are there when a commit was killed between them; an older version left both."""
+    data = tmp_path / "data"
+    with writing(data) as dataset:
+        for number in (1, 2):
+            tasks = {(f"t{number}", "p"): line(f"t{number}", [1])}
+            commit(dataset, tasks, str(number), keep=Retention.parse("2"))
+    (data / "current").unlink()
+    (data / "current").symlink_to(f"snapshots/{linked:06d}")
+    (data / "CURRENT").write_text(f"snapshots/{said:06d}\n")
+    assert open_snapshot(data).number == 2
+    with writing(data):
+        pass
+    assert not (data / "CURRENT").exists()
+    assert (data / "current").resolve().name == "000002"
 
 
 def test_a_current_that_became_a_folder_is_put_right(
