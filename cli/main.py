@@ -11,6 +11,7 @@ import typer
 from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share
 from clearml_snapshot.cli.completion import SHELL_VARIABLE
 from clearml_snapshot.cli.frame import Group, usage_line
+from clearml_snapshot.cli.scrubbed import scrubbed_stderr
 from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 
@@ -57,6 +58,12 @@ for commands in (export, query, dataset, diff, saved, share, merge, demo):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; bugs keep their traceback."""
     _open_closed_streams()
+    with scrubbed_stderr():
+        return _ended(arguments)
+
+
+def _ended(arguments: Sequence[str] | None) -> int:
+    """Run one command and tell its ending."""
     try:
         code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -42,8 +42,8 @@ from clearml_snapshot.exporter.login import (
     read_identity,
     refuse_too_old,
     token_claims,
-    without_secrets,
 )
+from clearml_snapshot.exporter.own_keys import remember, scrub_bytes
 from clearml_snapshot.exporter.pace import Pace
 from clearml_snapshot.exporter.route import find_route
 from clearml_snapshot.exporter.streaks import Streaks
@@ -113,6 +113,7 @@ class Api:
         self._wire = Wire(self.route, configuration.verify)
         self.traffic = self._wire.traffic
         self._configuration = configuration
+        remember(configuration.access_key, configuration.secret_key, configuration.token)
         self._limits = limits or Limits()
         self._pace = Pace(
             self._limits.max_requests, self._limits.max_rate, self._limits.max_seconds
@@ -241,6 +242,7 @@ class Api:
                 f"the login was answered with {looks_like(body)}; {is_it_the_api(self.route)}",
                 wrong_address=True,
             ) from None
+        remember(token)
         self._token = token
         # By the length of its life: our clock and the server's need not agree.
         life = float(claims.get("exp") or "inf") - float(claims.get("iat") or time.time())
@@ -264,9 +266,7 @@ class Api:
         except TryAgainError:
             self._pace.check()
             raise
-        if status == 200:
-            return status, body
-        return status, without_secrets(body, self._configuration, self._token)
+        return status, body if status == 200 else scrub_bytes(body)
 
     def _until_done(
         self, one_try: Callable[[], T], most_tries: int = _MOST_TRIES, endpoint: str = ""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from clearml_snapshot.exporter.addresses import normal_address, without_userinfo
 from clearml_snapshot.exporter.errors import LoginError, ServerError, UsageError
+from clearml_snapshot.exporter.own_keys import remember
 
 DEFAULT: Final = "clearml's default"
 """The source of a setting that nobody set."""
@@ -60,6 +61,7 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
     token, token_source = _setting(defs.ENV_AUTH_TOKEN, None, settings)
     access, access_source = _setting(defs.ENV_ACCESS_KEY, "api.credentials.access_key", settings)
     secret, secret_source = _setting(defs.ENV_SECRET_KEY, "api.credentials.secret_key", settings)
+    remember(token, access, secret)
     if not token and not (access and secret):
         raise LoginError(_what_lacks(access, secret) + _absent_file())
     if token:

@@ -17,6 +17,8 @@ The number is the exit code. A message is one line: what, which, what next.
 
 from enum import IntEnum
 
+from clearml_snapshot.exporter.own_keys import scrub
+
 
 class ExitCode(IntEnum):
     """The exit codes of every command; ``docs/cli.md`` prints this table."""
@@ -47,9 +49,15 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
 
 
 class SnapshotError(Exception):
-    """The root: its text is one line for the user, its ``exit_code`` ends the process."""
+    """The root: its text is one line for the user, its ``exit_code`` ends the process.
+
+    The credentials of this process are not in it, whatever a server has sent back.
+    """
 
     exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(scrub(message))
 
 
 class UsageError(SnapshotError):

@@ -30,6 +30,7 @@ from clearml_snapshot.exporter.errors import (
     ServerError,
     SnapshotError,
 )
+from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.pace import StoppedError
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.selection import Remembered, Selection
@@ -216,4 +217,4 @@ def sentence(error: BaseException) -> str:
 
 def without_secrets(text: str) -> str:
     """Replace what looks like a credential; this text is stored, whatever is asked of values."""
-    return Redactor().text(text)[0] or text
+    return Redactor().text(scrub(text))[0] or text

@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from clearml_snapshot.exporter.errors import LoginError, RefusedError
+from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.route import Route
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
@@ -45,7 +46,7 @@ class TryAgainError(Exception):
         status: int = 0,
         subcode: int | None = None,
     ) -> None:
-        super().__init__(reason)
+        super().__init__(scrub(reason))
         self.after = after
         self.wrong_address = wrong_address
         self.was_dropped = was_dropped

@@ -1,12 +1,12 @@
 """What a token says of itself, and which settings to look at when a login is refused."""
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from clearml_snapshot.exporter.configuration import DEFAULT, ServerConfiguration
 from clearml_snapshot.exporter.errors import ServerError
+from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.route import Route
 
 _OLDEST: Final = (2, 16)
@@ -44,12 +44,12 @@ def read_identity(claims: Mapping[str, Any], api_version: str) -> Identity:
     """Read who is logged in from a token's payload."""
     identity = claims.get("identity") or {}
     return Identity(
-        user_id=str(identity.get("user") or ""),
-        user_name=str(identity.get("user_name") or ""),
-        company_id=str(identity.get("company") or ""),
-        company_name=str(identity.get("company_name") or ""),
-        server_version=str(claims.get("server_version") or "unknown"),
-        api_version=api_version,
+        user_id=scrub(str(identity.get("user") or "")),
+        user_name=scrub(str(identity.get("user_name") or "")),
+        company_id=scrub(str(identity.get("company") or "")),
+        company_name=scrub(str(identity.get("company_name") or "")),
+        server_version=scrub(str(claims.get("server_version") or "unknown")),
+        api_version=scrub(api_version),
     )
 
 
@@ -81,13 +81,3 @@ def check_login(configuration: ServerConfiguration, route: Route) -> str:
         )
     server = f"; also {route.check}" if route.host_source == DEFAULT else ""
     return f"check {given}{server}"
-
-
-def without_secrets(body: bytes, configuration: ServerConfiguration, token: str | None) -> bytes:
-    """Take credentials out of an error's body: servers and proxies may quote what they got."""
-    access, secret = configuration.access_key or "", configuration.secret_key or ""
-    pair = base64.b64encode(f"{access}:{secret}".encode("latin-1", "replace")).decode()
-    for text in (secret, configuration.token, token, pair if secret else None):
-        if text:
-            body = body.replace(text.encode(), b"<redacted>")
-    return body

@@ -19,6 +19,7 @@ from urllib3.util import parse_url
 from clearml_snapshot.exporter.addresses import without_userinfo
 from clearml_snapshot.exporter.configuration import DEFAULT, ServerConfiguration
 from clearml_snapshot.exporter.errors import ServerError
+from clearml_snapshot.exporter.own_keys import remember
 
 _BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """Where requests looks for a CA bundle, in its order; it knows no others."""
@@ -125,6 +126,7 @@ def _wrong_with(address: str) -> str | None:
         return None if is_able else "needs PySocks, which is not installed (pip install PySocks)"
     if parts.scheme not in _PROXY_SCHEMES:
         return f"is of the unknown kind {parts.scheme}:// (http, https or socks5 can be used)"
+    remember(password)
     if not is_latin(user + password):
         return "has a user or password with a character that cannot be sent; percent-encode it"
     return None

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Kind = Literal[
     "status",  # an error answer: ``status``, as JSON in the API's envelope unless it is a proxy's
+    "echo",  # an error answer that quotes the request's Authorization header, as ``echo`` says
     "expired",  # 401/30, as for a token that has run out
     "html",  # a proxy's page in place of JSON
     "garbage",  # 200 with bytes that are no JSON
@@ -32,10 +33,11 @@ class Fault:
         probability: how often, of the calls that match.
         count: how many times at most; None is for ever.
         skip: how many matching calls pass unharmed first.
-        status: for ``status`` (503 unless given) and ``html`` (200 unless given).
+        status: for ``status`` (503 unless given), ``echo`` (400) and ``html`` (200 unless given).
         subcode: of a ``status`` in the API's envelope; 100 is the search engine's.
         headers: sent along, ``{"Retry-After": "1"}`` say.
         seconds: for ``slow``.
+        echo: what an ``echo`` says, made of the header.
     """
 
     kind: Kind
@@ -48,6 +50,7 @@ class Fault:
     subcode: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.5
+    echo: Callable[[str], str] = str
     fired: int = 0
 
     def matches(self, endpoint: str, body: dict[str, Any]) -> bool:

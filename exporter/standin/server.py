@@ -169,7 +169,7 @@ class StandIn:
         self.requests.append((name, body))
         self.meanwhile(name, body)
         call.fault = self.faults.pick(name, body)
-        _refuse(call.fault)
+        _refuse(call.fault, authorization or "")
         self.gate.check(authorization)
         body = _read_body(call.payload)
         schemas.validate(name, body)
@@ -186,10 +186,12 @@ class _Call:
     fault: Fault | None = None
 
 
-def _refuse(fault: Fault | None) -> None:
+def _refuse(fault: Fault | None, authorization: str) -> None:
     """Raise the error that a fault makes of the answer, if it is of that kind."""
     if fault is not None and fault.kind == "expired":
         raise ApiError(401, 30, "Invalid token (invalid jwt token): reason=Signature has expired")
+    if fault is not None and fault.kind == "echo":
+        raise ApiError(fault.status or 400, fault.subcode, fault.echo(authorization))
     if fault is not None and fault.kind == "status":
         raise ApiError(fault.status or 503, fault.subcode, "General server error")
 

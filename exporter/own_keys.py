@@ -1,0 +1,138 @@
+"""The credentials of this process: whatever text they turn up in, they are replaced.
+
+A server or a proxy may send back what it was sent, in an error, in a page, in a name: as it was or
+encoded (the pair is sent as base64). `remember` is told of each credential where it is read;
+`scrub` is asked by every error of ours, by what is stored, and by everything that the program
+writes to a terminal.
+"""
+
+import base64
+import html
+import json
+import re
+import string
+import threading
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+REDACTED: Final = "<redacted>"
+
+_PREFIX: Final = 12
+"""Of a text that was cut, so many characters of a credential are recognised as its begin or end."""
+_SHORTEST: Final = 6
+"""A shorter one is a word of ordinary language."""
+_WORDLIKE: Final = re.compile(r"[A-Za-z]{1,8}")
+_BEFORE: Final = frozenset(string.ascii_letters + string.digits + "+_-")
+_AFTER: Final = _BEFORE | frozenset("/.=%~\\")
+"""Characters of base64, of tokens and of URL encoding: a hit is widened over them."""
+
+
+_MOST: Final = 12
+"""Credentials that are remembered; of a long run's tokens the last ones."""
+
+
+class _Known:
+    """What to look for."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._needles: dict[str, frozenset[str]] = {}
+        self.pattern: re.Pattern[str] | None = None
+
+    def add(self, secret: str) -> None:
+        with self._lock:
+            if secret in self._needles:
+                return
+            if len(self._needles) >= _MOST:
+                del self._needles[next(iter(self._needles))]
+            self._needles[secret] = frozenset(_needles(secret))
+            every = frozenset().union(*self._needles.values())
+            longest_first = sorted(every, key=lambda one: (-len(one), one))
+            self.pattern = re.compile("|".join(map(re.escape, longest_first)))
+
+    def forget(self) -> None:
+        with self._lock:
+            self._needles, self.pattern = {}, None
+
+
+_known: Final = _Known()
+
+
+def remember(*secrets: str | None) -> None:
+    """Have these credentials replaced from now on, in every encoding and beside each other.
+
+    Args:
+        secrets: access key and secret key, or a token; None and short words are passed over.
+    """
+    for secret in secrets:
+        if secret and len(secret) >= _SHORTEST and not _WORDLIKE.fullmatch(secret):
+            _known.add(secret)
+
+
+def forget() -> None:
+    """Forget every credential: for tests, where one process logs in as many."""
+    _known.forget()
+
+
+def scrub(text: str) -> str:
+    """Replace the credentials of this process by ``<redacted>``; any other text stays as it is."""
+    pattern = _known.pattern
+    if pattern is None or pattern.search(text) is None:
+        return text
+    pieces: list[str] = []
+    position = 0
+    for match in pattern.finditer(text):
+        start, end = _widened(text, *match.span())
+        if start > position or not pieces:
+            pieces += [text[position:start], REDACTED]
+        position = max(position, end)
+    return "".join(pieces) + text[position:]
+
+
+def scrub_bytes(body: bytes) -> bytes:
+    """Scrub an answer of a server; bytes that are not UTF-8 stay as they are."""
+    text = body.decode("utf-8", "surrogateescape")
+    return scrub(text).encode("utf-8", "surrogateescape")
+
+
+def _widened(text: str, start: int, end: int) -> tuple[int, int]:
+    """Take what a hit is a part of along: the rest of a token, the end of a base64 text."""
+    while start and text[start - 1] in _BEFORE:
+        start -= 1
+    while end < len(text) and text[end] in _AFTER:
+        end += 1
+    return start, end
+
+
+def _needles(secret: str) -> Iterator[str]:
+    """Give what one credential looks like, as it is and encoded, and when it was cut."""
+    escaped = {secret, json.dumps(secret)[1:-1], html.escape(secret), repr(secret)[1:-1]}
+    yield from _spelt(escaped)
+    yield from _spelt(_inside_base64(secret.encode()))
+    encoded = secret.encode().hex()
+    yield from (encoded, encoded.upper())
+
+
+def _spelt(texts: Iterable[str]) -> Iterator[str]:
+    """Give each text as it is, in a URL and in another's JSON, and its first and last part."""
+    for text in texts:
+        quoted = urllib.parse.quote(text, safe="")
+        for one in {text, quoted, urllib.parse.quote(quoted, safe=""), text.replace("/", "\\/")}:
+            yield one
+            if len(one) > _PREFIX + 4:
+                yield one[:_PREFIX]
+                yield one[-_PREFIX:]
+
+
+def _inside_base64(secret: bytes) -> Iterator[str]:
+    """Give what stays the same of it in base64, wherever in a longer text it begins.
+
+    Three bytes become four characters, so there are three ways; the characters at both ends depend
+    on the neighbours and are left out. It finds ``key:secret``, each alone, and complete headers.
+    """
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + secret).decode().rstrip("=")
+        core = encoded[-(-before * 8 // 6) : (before + len(secret)) * 8 // 6]
+        if len(core) >= _SHORTEST + 2:
+            yield from {core, core.replace("+", "-").replace("/", "_")}
