@@ -16,6 +16,7 @@ import urllib3
 from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import InsecureRequestWarning
 
+from clearml_snapshot.exporter.answers import Login, TokenClaims, data_of, reader
 from clearml_snapshot.exporter.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
     LoginError,
@@ -27,7 +28,6 @@ from clearml_snapshot.exporter.failures import (
     DamagedBodyError,
     TryAgainError,
     asks_to_wait,
-    decode_data,
     fails_each_task,
     failure,
     is_it_the_api,
@@ -120,6 +120,7 @@ class Api:
         )
         self.streaks = Streaks()
         self._notice = notice
+        self.remarks: list[str] = []  # of what came and could not be used
         self._login_lock = threading.Lock()
         self._token: str | None = None
         self._renew_at = float("inf")
@@ -140,7 +141,7 @@ class Api:
         self._last_success = self._pace.now()
         self._token = None
         claims = self._renew(None)
-        self._version = str(claims.get("api_version") or "2.23")
+        self._version = claims.api_version or "2.23"
         refuse_too_old(self.host, claims, self.version)
         return read_identity(claims, self._version)
 
@@ -178,7 +179,7 @@ class Api:
 
     def get(self, endpoint: str, **body: Any) -> dict[str, Any]:
         """POST to a reading endpoint and give its ``data``; raises as ``call`` does."""
-        return self.call(endpoint, body, decode_data)
+        return self.call(endpoint, body, data_of)
 
     def stop(self) -> None:
         """Make every call in flight, and every later one, end soon with StoppedError."""
@@ -193,11 +194,10 @@ class Api:
     @property
     def version(self) -> tuple[int, ...]:
         """The server's API version, e.g. (2, 34)."""
-        return tuple(int(part) for part in self._version.split(".") if part.isdigit())
+        return tuple(int(part) for part in self._version.split(".") if part)
 
     def _one_call(self, endpoint: str, data: bytes, decode: Callable[[bytes], T]) -> T:
-        token = self._token
-        if token is None or self._pace.now() > self._renew_at:
+        if (token := self._token) is None or self._pace.now() > self._renew_at:
             self._renew(token)
             token = self._token
         assert token is not None
@@ -211,16 +211,16 @@ class Api:
         except DamagedBodyError as error:
             raise TryAgainError(f"{endpoint} answered {error}") from None
 
-    def _renew(self, old_token: str | None) -> dict[str, Any]:
+    def _renew(self, old_token: str | None) -> TokenClaims:
         """Log in, once however many threads found the token ended."""
         with self._login_lock:
             if old_token is not None and self._token != old_token:
-                return {}
+                return TokenClaims()
             if old_token is None:
                 return self._until_done(self._one_login)
             return self._one_login()
 
-    def _one_login(self) -> dict[str, Any]:
+    def _one_login(self) -> TokenClaims:
         configured = self._configuration
         if configured.access_key and configured.secret_key:
             auth: AuthBase = HTTPBasicAuth(configured.access_key, configured.secret_key)
@@ -235,9 +235,9 @@ class Api:
         if status != 200:
             raise failure(self.route, "auth.login", status, body, login=True)
         try:
-            token = decode_data(body)["token"]
+            token = reader(Login)(body).token
             claims = token_claims(token)
-        except (DamagedBodyError, KeyError, TypeError, ValueError):
+        except (DamagedBodyError, ValueError):
             raise TryAgainError(
                 f"the login was answered with {looks_like(body)}; {is_it_the_api(self.route)}",
                 wrong_address=True,
@@ -245,7 +245,7 @@ class Api:
         remember(token)
         self._token = token
         # By the length of its life: our clock and the server's need not agree.
-        life = float(claims.get("exp") or "inf") - float(claims.get("iat") or time.time())
+        life = (claims.exp or float("inf")) - (claims.iat or time.time())
         self._renew_at = self._pace.now() + life - min(_RENEW_BEFORE, life / 10)
         return claims
 
@@ -362,7 +362,7 @@ class Api:
         path, auth = f"/v{self._version}/{endpoint}", Bearer(self._token or "")
         try:
             status, _ = self._post(path, body, auth, self._limits.timeout)
-        except TryAgainError:
+        except (TryAgainError, RefusedError):
             return False
         if status == 200:
             self.streaks.succeed(endpoint, body)
@@ -385,7 +385,7 @@ class Api:
                 if status in (200, 401) and is_of_clearml(body):
                     self._last_success = self._pace.now()
                     return True
-            except TryAgainError:
+            except (TryAgainError, RefusedError):
                 pass
             if self._pace.now() > until:
                 break

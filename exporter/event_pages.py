@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.events import EventPage, decode_page
 from clearml_snapshot.exporter.metrics import Selector
 from clearml_snapshot.exporter.series import FEW_TRIES, SERVER_ERROR
+from clearml_snapshot.exporter.wire import TOO_LARGE
 
 PAGE: Final = 10_000
 """Events a page; the server answers more with an error."""
@@ -121,15 +122,10 @@ def next_page(api: Api, task_id: str, part: Part, place: Place) -> EventPage | N
         try:
             return ask_page(api, task_id, part, place.scroll_id, place.size)
         except RefusedError as error:
-            if error.status != SERVER_ERROR:
+            if error.status not in (SERVER_ERROR, TOO_LARGE):
                 raise
-            if error.subcode == _SEARCH_ENGINE:
-                if place.size == 1:
-                    raise
-                if not place.is_small_enough:
-                    ask_page(api, task_id, part, place.scroll_id, 1)  # or raises
-                    place.is_small_enough = True
-                place.usual = place.size = place.size // 2
+            if error.subcode == _SEARCH_ENGINE or error.status == TOO_LARGE:
+                _halve(api, task_id, part, place, error)
                 continue
             if place.total is None:
                 # A page of no events still counts them.
@@ -142,6 +138,16 @@ def next_page(api: Api, task_id: str, part: Part, place: Place) -> EventPage | N
         place.refused = min(place.seen + place.size, place.refused or place.total, place.total)
         place.size = max(place.refused - place.seen - place.step, 1)
         place.step *= 2
+
+
+def _halve(api: Api, task_id: str, part: Part, place: Place, error: RefusedError) -> None:
+    """Ask for half as many events from now on; raises where a page of one is refused as well."""
+    if place.size == 1:
+        raise error
+    if error.status != TOO_LARGE and not place.is_small_enough:
+        ask_page(api, task_id, part, place.scroll_id, 1)  # or raises
+        place.is_small_enough = True
+    place.usual = place.size = place.size // 2
 
 
 def ask_page(api: Api, task_id: str, part: Part, scroll_id: str | None, size: int) -> EventPage:

@@ -176,7 +176,7 @@ def _is_regular(values: Floats, times: Ints) -> bool:
 def _decode_oddly(task_id: str, body: bytes) -> EventPage:
     """Decode what the typed decoder refused, event by event."""
     try:
-        data = json.loads(body, parse_int=_integer)["data"]
+        data = json.loads(body, parse_int=read_integer)["data"]
         events = [dict(event) for event in data["events"]]
         total, scroll_id = data.get("total"), data.get("scroll_id")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -223,7 +223,7 @@ def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _integer(digits: str) -> int | float:
+def read_integer(digits: str) -> int | float:
     """Read an integer; Python refuses thousands of digits, which no double holds either."""
     try:
         return int(digits)

@@ -59,17 +59,6 @@ class TryAgainError(Exception):
         return self.subcode is not None and self.status in {401, 500}
 
 
-def decode_data(body: bytes) -> dict[str, Any]:
-    """Give the ``data`` of an envelope; raises DamagedBodyError when it is none."""
-    try:
-        data = json.loads(body)["data"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise DamagedBodyError(looks_like(body)) from None
-    if not isinstance(data, dict):
-        raise DamagedBodyError(looks_like(body))
-    return data
-
-
 def failure(
     route: Route, endpoint: str, status: int, body: bytes, *, login: bool = False
 ) -> LoginError | RefusedError | TryAgainError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -153,7 +153,15 @@ def with_details(
         at += len(group)
         size = _next_size(details.values())
         for one in group:
-            yield one, details.get(one.task.task_id, _GONE)
+            yield one, _with_odd(one, details.get(one.task.task_id, _GONE))
+
+
+def _with_odd(planned: PlannedTask, details: TaskDetails) -> TaskDetails:
+    """Add what the listing said of a task and nobody can read: it stays partial for that."""
+    if planned.task.odd is None:
+        return details
+    missing = _together(details.missing, f"its entry in the list of tasks: {planned.task.odd}")
+    return replace(details, missing=missing)
 
 
 def _next_size(details: Collection[TaskDetails]) -> int:

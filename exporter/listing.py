@@ -10,7 +10,13 @@ from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.filters import ResolvedFilter
 from clearml_snapshot.exporter.names import tag_filter
-from clearml_snapshot.exporter.paging import PAGE, list_at_once, list_in_groups, read_by_id
+from clearml_snapshot.exporter.paging import (
+    PAGE,
+    ask_entries,
+    list_at_once,
+    list_in_groups,
+    read_by_id,
+)
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.tasks import (
@@ -71,16 +77,10 @@ def read_all_details(
     api: Api, task_ids: Sequence[str], redactor: Redactor, *, with_params: bool
 ) -> Iterator[tuple[str, TaskDetails]]:
     """Read the heavy fields of at most 500 tasks, in one request."""
-    data = api.get(
-        "tasks.get_all_ex",
-        id=list(task_ids),
-        only_fields=list(HEAVY_FIELDS),
-        search_hidden=True,
-        page=0,
-        page_size=len(task_ids),
-    )
-    for entry in data["tasks"]:
-        yield str(entry["id"]), read_details(entry, redactor, with_params=with_params)
+    ids = list(task_ids)
+    body = {"id": ids, "search_hidden": True, "page": 0, "page_size": len(ids)}
+    for entry in ask_entries(api, "tasks", body, HEAVY_FIELDS).entries:
+        yield entry["id"], read_details(entry, redactor, with_params=with_params)
 
 
 def count_visible(api: Api) -> tuple[int, int]:
@@ -142,12 +142,12 @@ def _left_out(
         yield "archived tasks: --archived include"
     if asked.hidden or asked.task_ids is not None or asked.archived == "only":
         return
-    probe = {**body, "search_hidden": True, "system_tags": ["hidden"]}
+    hidden = {"search_hidden": True, "system_tags": ["hidden"], "page": 0, "page_size": 1}
     try:
-        data = api.get("tasks.get_all_ex", **probe, only_fields=["id"], page=0, page_size=1)
+        found = ask_entries(api, "tasks", {**body, **hidden}, ("id",))
     except RefusedError:
         return
-    if data["tasks"]:
+    if found.came:
         yield "hidden tasks (behind datasets, pipelines, reports): --hidden include"
 
 

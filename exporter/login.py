@@ -1,9 +1,11 @@
 """What a token says of itself, and which settings to look at when a login is refused."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+import msgspec
+
+from clearml_snapshot.exporter.answers import Owner, TokenClaims
 from clearml_snapshot.exporter.configuration import DEFAULT, ServerConfiguration
 from clearml_snapshot.exporter.errors import ServerError
 from clearml_snapshot.exporter.own_keys import scrub
@@ -26,7 +28,7 @@ class Identity:
     api_version: str
 
 
-def refuse_too_old(host: str, claims: Mapping[str, Any], api_version: tuple[int, ...]) -> None:
+def refuse_too_old(host: str, claims: TokenClaims, api_version: tuple[int, ...]) -> None:
     """See that a server is new enough for what it will be asked.
 
     Raises:
@@ -35,25 +37,25 @@ def refuse_too_old(host: str, claims: Mapping[str, Any], api_version: tuple[int,
     if api_version < _OLDEST:
         named = ".".join(map(str, api_version))
         raise ServerError(
-            f"{host} is too old: ClearML {claims.get('server_version') or 'unknown'} (API {named}) "
+            f"{host} is too old: ClearML {claims.server_version or 'unknown'} (API {named}) "
             "ignores what this tool asks for; ClearML 1.2 (API 2.16) or newer is needed"
         )
 
 
-def read_identity(claims: Mapping[str, Any], api_version: str) -> Identity:
+def read_identity(claims: TokenClaims, api_version: str) -> Identity:
     """Read who is logged in from a token's payload."""
-    identity = claims.get("identity") or {}
+    owner = claims.identity or Owner()
     return Identity(
-        user_id=scrub(str(identity.get("user") or "")),
-        user_name=scrub(str(identity.get("user_name") or "")),
-        company_id=scrub(str(identity.get("company") or "")),
-        company_name=scrub(str(identity.get("company_name") or "")),
-        server_version=scrub(str(claims.get("server_version") or "unknown")),
+        user_id=scrub(owner.user or ""),
+        user_name=scrub(owner.user_name or ""),
+        company_id=scrub(owner.company or ""),
+        company_name=scrub(owner.company_name or ""),
+        server_version=scrub(claims.server_version or "unknown"),
         api_version=scrub(api_version),
     )
 
 
-def token_claims(token: object) -> dict[str, Any]:
+def token_claims(token: str) -> TokenClaims:
     """Read a token's payload; whether its signature holds is the server's business.
 
     Raises:
@@ -61,11 +63,12 @@ def token_claims(token: object) -> dict[str, Any]:
     """
     import jwt
 
-    if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+    if not (token.isascii() and token.isprintable()):
         raise ValueError("a token of other characters than ASCII")
     try:
-        return dict(jwt.decode(token, options={"verify_signature": False}))
-    except jwt.PyJWTError as error:
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return msgspec.convert(claims, TokenClaims)
+    except (jwt.PyJWTError, msgspec.ValidationError, RecursionError) as error:
         raise ValueError(str(error)) from None
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from clearml_snapshot.exporter.answers import NamedEntry, Tags, judge, reader
 from clearml_snapshot.exporter.api import Api
-from clearml_snapshot.exporter.events import clean_text
 from clearml_snapshot.exporter.filters import Names, TaskFilter
-from clearml_snapshot.exporter.paging import list_at_once, list_in_passes
+from clearml_snapshot.exporter.paging import ask_entries, list_at_once, list_in_passes
+from clearml_snapshot.exporter.tasks import read_task
 
 _FILTERS_SINCE: Final = (2, 27)
 """API version from which ``filters`` is understood; older servers ignore it in silence."""
@@ -17,7 +18,7 @@ def read_names(api: Api, asked: TaskFilter, user_id: str) -> Names:
     projects = _project_names(api) if asked.projects else {}
     users = _user_names(api) if set(asked.users) - {"me"} else {}
     wanted_tags = {*asked.tags, *asked.any_tags, *asked.exclude_tags}
-    tags = set(api.get("organization.get_tags").get("tags") or ()) if wanted_tags else set()
+    tags = _tag_names(api) if wanted_tags else set()
     tags |= {tag for tag in wanted_tags - tags if _tag_exists(api, tag)}
     return Names(projects=projects, users=users, tags=tags, me=user_id)
 
@@ -39,22 +40,31 @@ def tag_filter(
 
 def _project_names(api: Api) -> dict[str, str]:
     entries = list_at_once(api, "projects", {"search_hidden": True}, ("id", "name"))
-    return {str(entry["id"]): clean_text(str(entry.get("name") or "")) for entry in entries}
+    return dict(map(_named, entries))
 
 
 def _user_names(api: Api) -> dict[str, str]:
     entries = list_in_passes(api, "users", ("id", "name"))
-    return {str(user["id"]): str(user.get("name") or "") for user in entries}
+    return dict(map(_named, entries))
+
+
+def _named(said: object) -> tuple[str, str]:
+    entry = judge(said, NamedEntry).entry
+    assert entry is not None, "an entry without an id is left out by paging"
+    return entry.id, entry.name or ""
+
+
+def _tag_names(api: Api) -> set[str]:
+    return set(api.call("organization.get_tags", {}, reader(Tags)).tags or ())
 
 
 def _tag_exists(api: Api, tag: str) -> bool:
     """Look for a tag that the server's list of tags lacks, as it may on archived tasks."""
-    data = api.get(
-        "tasks.get_all_ex",
+    body = {
         **tag_filter(api.version, (tag,)),
-        search_hidden=True,
-        only_fields=["id", "tags"],
-        page=0,
-        page_size=1,
-    )
-    return any(tag in (entry.get("tags") or ()) for entry in data["tasks"])
+        "search_hidden": True,
+        "page": 0,
+        "page_size": 1,
+    }
+    found = ask_entries(api, "tasks", body, ("id", "tags")).entries
+    return any(tag in read_task(entry).tags for entry in found)

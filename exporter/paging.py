@@ -6,11 +6,13 @@ answer has no such gap, and it may be as long as one likes when it is asked for 
 of a scroll. So long lists are asked for in one answer with ids only, and the rest is read by id.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from clearml_snapshot.exporter.answers import LISTS, reader
 from clearml_snapshot.exporter.api import Api
+from clearml_snapshot.exporter.errors import ServerError
 
 PAGE: Final = 1_000
 """Entries of one answer with all that the listing asks of a task."""
@@ -21,7 +23,20 @@ _GROWTH: Final = 4
 _LONGEST_OFFSET_PAGE: Final = 500
 """Entries of a page that is asked for by its number; the server cuts longer ones."""
 
+_MOST_PAGES: Final = 2_000
+"""Numbered pages of one pass; a million users are not to be expected."""
+
 Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The entries of one answer."""
+
+    entries: list[Entry]
+    """Those that have an id; one without cannot be asked for, or stored."""
+    came: int
+    """All of them."""
 
 
 def list_in_groups(
@@ -43,14 +58,15 @@ def list_in_groups(
         RefusedError, ServerError: as ``Api.call`` does.
     """
     page = one_answer(api, entity, body, only, size)
-    known = {str(entry["id"]) for entry in page}
-    yield from page
-    full, asked = len(page) >= size, _IDS
+    known = {entry["id"] for entry in page.entries}
+    yield from page.entries
+    full, asked = page.came >= size, _IDS
     while full:
-        ids = [str(entry["id"]) for entry in one_answer(api, entity, body, ("id",), asked)]
+        listed = one_answer(api, entity, body, ("id",), asked)
+        ids = [entry["id"] for entry in listed.entries]
         yield from read_by_id(api, entity, [one for one in ids if one not in known], only)
         known.update(ids)
-        full, asked = len(ids) >= asked, _GROWTH * asked
+        full, asked = listed.came >= asked, _GROWTH * asked
 
 
 def read_by_id(api: Api, entity: str, ids: Sequence[str], only: Sequence[str]) -> Iterator[Entry]:
@@ -58,8 +74,7 @@ def read_by_id(api: Api, entity: str, ids: Sequence[str], only: Sequence[str]) -
     for at in range(0, len(ids), PAGE):
         group = ids[at : at + PAGE]
         body = {"id": list(group), "search_hidden": True}
-        entries = one_answer(api, entity, body, only, len(group))
-        found = {str(entry["id"]): entry for entry in entries}
+        found = {one["id"]: one for one in one_answer(api, entity, body, only, len(group)).entries}
         yield from (found[one] for one in group if one in found)
 
 
@@ -67,44 +82,69 @@ def list_at_once(
     api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = _IDS
 ) -> list[Entry]:
     """List everything in a single answer, which is asked for again with more room if it is full."""
-    while len(page := one_answer(api, entity, body, only, size)) >= size:
+    while (page := one_answer(api, entity, body, only, size)).came >= size:
         size *= _GROWTH
-    return page
+    return page.entries
 
 
 def list_in_passes(
     api: Api, entity: str, only: Sequence[str], size: int = _LONGEST_OFFSET_PAGE
 ) -> Iterator[Entry]:
-    """List what knows no scroll, page by page, until a pass brings nothing new."""
+    """List what knows no scroll, page by page, until a pass brings nothing new.
+
+    A page that brings nothing that this pass has not had yet ends it: the server does not heed the
+    number of the page.
+
+    Raises:
+        ServerError: the pages do not come to an end.
+    """
     known: set[str] = set()
     while True:
-        before = len(known)
-        for number in itertools.count():
-            entries = _numbered_page(api, entity, only, number, size)
-            yield from _unknown(entries, known)
-            if len(entries) < size:
+        before, had = len(known), set[str]()
+        for number in range(_MOST_PAGES):
+            page = _numbered_page(api, entity, only, number, size)
+            yield from _unknown(page.entries, known)
+            ids = {entry["id"] for entry in page.entries}
+            if page.came < size or ids <= had:
                 break
+            had |= ids
+        else:
+            raise ServerError(f"{api.host} lists {entity} without an end; gave up")
         if number == 0 or len(known) == before:
             return
 
 
 def one_answer(
     api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int
-) -> list[Entry]:
+) -> Answer:
     """Ask for the first entries of a list, as they are at one moment; ``size`` is not limited."""
-    asked = {**body, "only_fields": list(only), "size": size, "scroll_id": None}
-    return list(api.get(f"{entity}.get_all_ex", **asked)[entity])
+    return ask_entries(api, entity, {**body, "size": size, "scroll_id": None}, only)
 
 
-def _numbered_page(
-    api: Api, entity: str, only: Sequence[str], number: int, size: int
-) -> list[Entry]:
-    paging = {"order_by": ["id"], "page": number, "page_size": size}
-    return list(api.get(f"{entity}.get_all_ex", only_fields=list(only), **paging)[entity])
+def _numbered_page(api: Api, entity: str, only: Sequence[str], number: int, size: int) -> Answer:
+    return ask_entries(api, entity, {"order_by": ["id"], "page": number, "page_size": size}, only)
+
+
+def ask_entries(api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str]) -> Answer:
+    """Ask ``get_all_ex`` once; an entry without an id is left out, and the run says so."""
+    endpoint = f"{entity}.get_all_ex"
+    data = api.call(endpoint, {**body, "only_fields": list(only)}, reader(LISTS[entity]))
+    came: list[Any] = getattr(data, entity)
+    entries = [entry for entry in came if _has_id(entry)]
+    if len(entries) < len(came):
+        count = len(came) - len(entries)
+        remark = f"{endpoint} gave {count:,} {entity} without a usable id: they were left out"
+        if remark not in api.remarks:
+            api.remarks.append(remark)
+    return Answer(entries, len(came))
+
+
+def _has_id(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("id"), str) and bool(entry["id"])
 
 
 def _unknown(entries: Iterable[Entry], known: set[str]) -> Iterator[Entry]:
     for entry in entries:
-        if str(entry["id"]) not in known:
-            known.add(str(entry["id"]))
+        if entry["id"] not in known:
+            known.add(entry["id"])
             yield entry

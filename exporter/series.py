@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
+from clearml_snapshot.exporter.answers import (
+    Columns,
+    MetricData,
+    Metrics,
+    TaskMetrics,
+    reader,
+)
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
-from clearml_snapshot.exporter.failures import decode_data
 
 _LISTS_SINCE: Final = (2, 28)
 """API version (ClearML 1.14) that brought the list of metrics of several tasks."""
@@ -81,15 +87,15 @@ def listed_series(
         group = groups.pop()
         body = {"tasks": list(group), "event_type": "training_stats_scalar"}
         try:
-            data = api.call("events.get_multi_task_metrics", body, decode_data, FEW_TRIES)
+            data = api.call("events.get_multi_task_metrics", body, reader(Metrics), FEW_TRIES)
         except RefusedError as error:
             if len(group) > 1:
                 groups += _halves(group)
             elif (error.status, error.subcode) != NO_SUCH_TASK:
                 _refuse(group[0], error, refused)
             continue
-        for entry in data["metrics"]:
-            series.setdefault(entry["metric"], set()).update(entry.get("variants") or ())
+        for entry in data.metrics:
+            series.setdefault(entry.metric, set()).update(entry.variants or ())
     return series
 
 
@@ -117,10 +123,10 @@ def metric_names(api: Api, task_id: str) -> set[str]:
     """
     body = {"tasks": [task_id], "event_type": "training_stats_scalar"}
     try:
-        data = api.call("events.get_task_metrics", body, decode_data, FEW_TRIES)
+        data = api.call("events.get_task_metrics", body, reader(TaskMetrics), FEW_TRIES)
     except RefusedError:
         return set()
-    return {str(name) for entry in data.get("metrics") or () for name in entry["metrics"]}
+    return {name for entry in data.metrics or () for name in entry.metrics}
 
 
 def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
@@ -148,18 +154,17 @@ def _add_by_time(api: Api, task_id: str, metric: str, names: set[str]) -> int | 
     seen, total = 0, None
     while total is None or seen < total:
         try:
-            data = api.call("events.scalar_metrics_iter_raw", body, decode_data, FEW_TRIES)
+            data = api.call("events.scalar_metrics_iter_raw", body, reader(Columns), FEW_TRIES)
         except RefusedError as error:
             if error.status != SERVER_ERROR:
                 raise
             return None  # an event without a value spoils this call; what is listed must do
-        names.update(data.get("variants") or ())
-        returned = data.get("returned") or 0
-        total = int(data.get("total") or 0)
-        if not returned:
+        names.update(data.variants or ())
+        total = data.total or 0
+        if not data.returned or data.scroll_id is None:
             return total
-        seen += returned
-        body["scroll_id"] = data["scroll_id"]
+        seen += data.returned
+        body["scroll_id"] = data.scroll_id
     return None
 
 
@@ -168,11 +173,11 @@ def _add_by_scroll(api: Api, task_id: str, metric: str, names: set[str]) -> None
     body: dict[str, Any] = {"task": task_id, "metric": metric}
     for _ in range(_MOST_SCROLLED // 500):
         try:
-            data = api.call("events.get_scalar_metric_data", body, decode_data, FEW_TRIES)
+            data = api.call("events.get_scalar_metric_data", body, reader(MetricData), FEW_TRIES)
         except RefusedError:
             return
-        events = data.get("events") or ()
-        names.update(str(event["variant"]) for event in events if "variant" in event)
-        if not events or not data.get("scroll_id"):
+        found = (event.get("variant") for event in data.events or ())
+        names.update(name for name in found if isinstance(name, str))
+        if not data.events or not data.scroll_id:
             return
-        body["scroll_id"] = data["scroll_id"]
+        body["scroll_id"] = data.scroll_id

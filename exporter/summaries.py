@@ -6,6 +6,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.claims import Claims, read_claims
+from clearml_snapshot.exporter.paging import ask_entries
 from clearml_snapshot.exporter.tasks import Task, read_task
 
 MOST_TASKS: Final = 500
@@ -36,17 +37,11 @@ def read_summaries(
     ids = list(task_ids)
     if not ids:
         return {}  # an empty list of ids does not filter
-    data = api.get(
-        "tasks.get_all_ex",
-        id=ids,
-        only_fields=[*_FIELDS, "last_metrics"] if with_claims else list(_FIELDS),
-        search_hidden=True,
-        page=0,
-        page_size=MOST_TASKS,
-    )
+    body = {"id": ids, "search_hidden": True, "page": 0, "page_size": MOST_TASKS}
+    only = [*_FIELDS, "last_metrics"] if with_claims else _FIELDS
     return {
-        str(entry["id"]): TaskSummary(
-            read_task(entry), read_claims(str(entry["id"]), entry.get("last_metrics"))
+        entry["id"]: TaskSummary(
+            read_task(entry), read_claims(entry["id"], entry.get("last_metrics"))
         )
-        for entry in data["tasks"]
+        for entry in ask_entries(api, "tasks", body, only).entries
     }

@@ -106,6 +106,7 @@ class Surveyor:
         survey.covers_remembered = all(_is_covered(one, selections) for one in standing)
         if standing and survey.covers_remembered and not survey.is_incomplete:
             self._look_after_absent(survey)
+        survey.warnings += self.api.remarks
         return survey
 
     def unfinished(self) -> Survey:
@@ -251,9 +252,9 @@ class Surveyor:
             and _is_of(one, self.api.host)
         ]
         found = self._stored(survey, absent, selected=False)
-        vanished = judge(
-            [task_id for task_id in absent if task_id not in found], self.known, self.accept_gone
-        )
+        # What came without an id may be any of them, so none counts as absent then.
+        missing = [one for one in absent if one not in found and not self.api.remarks]
+        vanished = judge(missing, self.known, self.accept_gone)
         survey.gone, survey.gone_expected = vanished.gone, vanished.expected
         self._warn_of_unread(survey)
         if vanished.unexplained:

@@ -5,13 +5,23 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
+from clearml_snapshot.exporter.answers import Reference, Script, TaskEntry, judge
 from clearml_snapshot.exporter.claims import Claims, read_claims
 from clearml_snapshot.exporter.events import clean_text
 from clearml_snapshot.exporter.redact import Redactor
+
+_TIMES: Final = (
+    "created",
+    "started",
+    "completed",
+    "last_update",
+    "last_change",
+    "status_changed",
+)
 
 LIGHT_FIELDS: Final = (
     "id",
@@ -72,6 +82,8 @@ class Task:
     last_iteration: int | None
     active_duration: int | None
     parent: str | None
+    odd: str | None = None
+    """What the server said of it and nobody can read, in words; the field is None then."""
 
     @property
     def archived(self) -> bool:
@@ -85,12 +97,19 @@ class Task:
 
     def fingerprint(self, *context: object) -> str:
         """Hash all that the listing says, and what it is read for; equal means unchanged."""
-        return hashlib.sha256(msgspec.json.encode((self, *context))).hexdigest()
+        odd = () if self.odd is None else (self.odd,)
+        said = msgspec.json.encode((self._columns(), *context, *odd))
+        return hashlib.sha256(said).hexdigest()
 
     def row(self) -> dict[str, Any]:
         """Give the columns of ``tasks`` that the listing knows."""
-        known = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {**known, "archived": self.archived, "hidden": self.hidden}
+        return {**self._columns(), "archived": self.archived, "hidden": self.hidden}
+
+    def _columns(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _COLUMNS}
+
+
+_COLUMNS: Final = tuple(one.name for one in fields(Task) if one.name != "odd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,66 +127,76 @@ class TaskDetails:
 
 
 def read_task(said: Mapping[str, Any]) -> Task:
-    """Make a task of one entry of a listing; what is missing or odd becomes None."""
+    """Make a task of one entry of a listing, which has an id.
+
+    What is missing, null or of another form becomes None; the last is named in ``odd``.
+    """
+    judged = judge(said, TaskEntry)
+    entry = judged.entry
+    assert entry is not None, "an entry without an id is left out by paging"
+    times = {name: getattr(entry, name) for name in _TIMES}
+    moments = {name: read_time(text) for name, text in times.items()}
+    odd = [judged.odd] if judged.odd else []
+    odd += [f"its {name} is not a time" for name in _TIMES if times[name] and not moments[name]]
     return Task(
-        task_id=str(said["id"]),
-        name=_text(said.get("name")) or "",
-        project_id=_shared(_joined(said, "project", "id")),
-        project=_shared(_joined(said, "project", "name")),
-        type=_shared(_text(said.get("type"))),
-        status=_shared(_text(said.get("status"))) or "unknown",
-        user_id=_shared(_joined(said, "user", "id")),
-        user=_shared(_joined(said, "user", "name")),
-        tags=_texts(said.get("tags")),
-        system_tags=_texts(said.get("system_tags")),
-        created=read_time(said.get("created")),
-        started=read_time(said.get("started")),
-        completed=read_time(said.get("completed")),
-        last_update=read_time(said.get("last_update")),
-        last_change=read_time(said.get("last_change")),
-        status_changed=read_time(said.get("status_changed")),
-        last_iteration=_integer(said.get("last_iteration")),
-        active_duration=_integer(said.get("active_duration")),
-        parent=_joined(said, "parent", "id"),
+        task_id=clean_text(entry.id),
+        name=_text(entry.name) or "",
+        project_id=_shared(_joined(entry.project, "id")),
+        project=_shared(_joined(entry.project, "name")),
+        type=_shared(_text(entry.type)),
+        status=_shared(_text(entry.status)) or "unknown",
+        user_id=_shared(_joined(entry.user, "id")),
+        user=_shared(_joined(entry.user, "name")),
+        tags=_texts(entry.tags),
+        system_tags=_texts(entry.system_tags),
+        last_iteration=entry.last_iteration,
+        active_duration=entry.active_duration,
+        parent=_joined(entry.parent, "id"),
+        odd="; ".join(odd) or None,
+        **moments,
     )
 
 
 def read_details(
     said: Mapping[str, Any], redactor: Redactor, *, with_params: bool = True
 ) -> TaskDetails:
-    """Make the heavy part of one entry of ``tasks.get_all_ex``."""
-    script = said.get("script") if isinstance(said.get("script"), dict) else {}
-    assert isinstance(script, dict)
+    """Make the heavy part of one entry of ``tasks.get_all_ex``, which has an id."""
+    judged = judge(said, TaskEntry)
+    entry = judged.entry
+    assert entry is not None, "an entry without an id is left out by paging"
+    script = entry.script or Script()
     redacted = 0
     columns: dict[str, str | None] = {}
     for name in ("comment", "status_reason", "status_message"):
-        columns[name], hits = redactor.text(_text(said.get(name)))
+        columns[name], hits = redactor.text(_text(getattr(entry, name)))
         redacted += hits
-    columns["repository"], hits = redactor.url(_text(script.get("repository")))
+    columns["repository"], hits = redactor.url(_text(script.repository))
     redacted += hits
-    columns["branch"] = _text(script.get("branch"))
-    columns["commit"] = _text(script.get("version_num"))
-    columns["entry_point"] = _text(script.get("entry_point"))
-    rows = list(_hyperparams(said.get("hyperparams"))) if with_params else []
+    columns["branch"] = _text(script.branch)
+    columns["commit"] = _text(script.version_num)
+    columns["entry_point"] = _text(script.entry_point)
+    rows = list(_hyperparams(entry.hyperparams)) if with_params else []
     for row in rows:
         value, hit = redactor.parameter(row["section"] or "", row["name"] or "", row["value"])
         row["value"] = value
         redacted += hit
-    claims = read_claims(str(said["id"]), said.get("last_metrics"))
-    return TaskDetails(columns, tuple(rows), redacted, claims=claims)
+    missing = f"its metadata: {judged.odd}" if judged.odd else None
+    claims = read_claims(entry.id, entry.last_metrics)
+    return TaskDetails(columns, tuple(rows), redacted, missing, claims)
 
 
-def read_time(text: object) -> datetime | None:
+def read_time(text: str | None) -> datetime | None:
     """Read a server's time, whose fraction is absent when it is 0; None for what is none."""
-    if not isinstance(text, str):
+    if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        moment = moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # before the year 1, or after 9999, in UTC
         return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     # Arrow keeps milliseconds; cut them here, so that what is compared is what is stored.
-    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def web_url(web_host: str | None, task: Task) -> str | None:
@@ -177,25 +206,24 @@ def web_url(web_host: str | None, task: Task) -> str | None:
     return f"{web_host}/projects/{task.project_id or '*'}/experiments/{task.task_id}/output/log"
 
 
-def _hyperparams(sections: object) -> Iterable[dict[str, str | None]]:
-    if not isinstance(sections, dict):
-        return
-    for section, params in sections.items():
-        for name, param in params.items() if isinstance(params, dict) else ():
+def _hyperparams(
+    sections: Mapping[str, Mapping[str, Any] | None] | None,
+) -> Iterable[dict[str, Any]]:
+    for section, params in (sections or {}).items():
+        for name, param in (params or {}).items():
             entry = param if isinstance(param, dict) else {"value": param}
             yield {
-                "section": clean_text(str(section)),
-                "name": clean_text(str(name)),
-                "value": _text(entry.get("value")),
-                "type": _text(entry.get("type")),
+                "section": clean_text(section),
+                "name": clean_text(name),
+                "value": _written(entry.get("value")),
+                "type": _written(entry.get("type")),
             }
 
 
-def _joined(said: Mapping[str, Any], field: str, part: str) -> str | None:
+def _joined(entry: Reference | str | None, part: Literal["id", "name"]) -> str | None:
     """Read ``{"id": …, "name": …}``, or the plain id that some calls give instead."""
-    entry = said.get(field)
-    if isinstance(entry, dict):
-        return _text(entry.get(part))
+    if isinstance(entry, Reference):
+        return _text(getattr(entry, part))
     return _text(entry) if part == "id" else None
 
 
@@ -204,16 +232,15 @@ def _shared(text: str | None) -> str | None:
     return None if text is None else sys.intern(text)
 
 
-def _text(value: object) -> str | None:
+def _text(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
+
+
+def _written(value: object) -> str | None:
+    """Write a parameter's value as text, which it is on the server; older ones kept numbers."""
     return None if value is None else clean_text(value if isinstance(value, str) else str(value))
 
 
-def _texts(values: object) -> tuple[str, ...]:
+def _texts(values: Iterable[str] | None) -> tuple[str, ...]:
     """Read tags, which may be doubled."""
-    known = values if isinstance(values, list) else []
-    return tuple(dict.fromkeys(clean_text(str(value)) for value in known))
-
-
-def _integer(value: object) -> int | None:
-    is_whole = isinstance(value, int) and -(2**63) <= value < 2**63
-    return value if is_whole and isinstance(value, int) else None
+    return tuple(dict.fromkeys(map(clean_text, values or ())))

@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from clearml_snapshot.exporter.connection_failures import connection_failure
+from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.failures import TryAgainError, place, retry_after_seconds
 from clearml_snapshot.exporter.route import Route
 
@@ -31,7 +32,11 @@ _CUT_AFTER: Final = 0.2
 _CHUNK: Final = 1 << 18
 _LOOK_EVERY: Final = 0.1
 _DAMAGED: Any = isal_zlib.error
-_MOST_AT_ONCE: Final = 1 << 26
+MOST_BODY: Final = 1 << 26
+"""Bytes of one answer, packed or unpacked: 25 times a page of 10,000 events. Longer pages are asked
+for in smaller ones."""
+TOO_LARGE: Final = 413
+"""The status of the RefusedError for an answer of more bytes; no server has sent it."""
 _GZIP: Final = 31
 """What zlib calls a gzip header and trailer, in its ``wbits``."""
 _HEADERS: Final = {
@@ -105,6 +110,10 @@ class Line(HTTPAdapter):
         return Watched
 
 
+class TooMuchError(Exception):
+    """An answer has more bytes than any should have."""
+
+
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """Give none: requests would parse a Location, and fail on a bad one, unasked."""
@@ -116,17 +125,26 @@ def unpacked(body: bytes, encoding: str) -> bytes:
 
     Raises:
         ContentDecodingError: it is damaged, or in an encoding that we did not ask for.
+        TooMuchError: it becomes more than MOST_BODY.
     """
     if encoding in {"", "identity"}:
         return body
     if encoding != "gzip":
         raise ContentDecodingError(f"encoding {encoding}")
-    # The last four bytes say how long it becomes; with room for it at once it takes a third.
-    room = min(int.from_bytes(body[-4:], "little"), _MOST_AT_ONCE) + 1
+    # The last four bytes say how long it becomes; with room for it at once it takes half the time.
+    room = min(int.from_bytes(body[-4:], "little"), MOST_BODY) + 1
+    inflater = isal_zlib.decompressobj(_GZIP)
     try:
-        return bytes(isal_zlib.decompress(body, _GZIP, room))
+        text = bytes(inflater.decompress(body, room))
+        while not inflater.eof and inflater.unconsumed_tail and len(text) <= MOST_BODY:
+            text += inflater.decompress(inflater.unconsumed_tail, MOST_BODY + 1 - len(text))
     except _DAMAGED as error:
         raise ContentDecodingError(str(error)) from None
+    if len(text) > MOST_BODY:
+        raise TooMuchError
+    if not inflater.eof:
+        raise ContentDecodingError("a truncated body")
+    return text
 
 
 class Lines:
@@ -188,6 +206,7 @@ class Wire:
 
         Raises:
             TryAgainError: no whole answer came.
+            RefusedError: it has more than MOST_BODY bytes; its status is TOO_LARGE.
         """
         deadline = time.monotonic() + allowed
         self.traffic.add(requests=1)
@@ -206,6 +225,13 @@ class Wire:
                 ) as response,
             ):
                 return response.status_code, self._read(response, deadline)
+        except TooMuchError:
+            raise RefusedError(
+                f"{self.route.host}: {path.rpartition('/')[2]} answered more than "
+                f"{MOST_BODY >> 20} MiB, and no answer that was asked for is so long",
+                status=TOO_LARGE,
+                subcode=0,
+            ) from None
         except (requests.RequestException, HTTPError, OSError) as error:
             late = TimeoutError() if time.monotonic() > deadline + _CUT_AFTER else error
             raise connection_failure(late, allowed, self.route) from None
@@ -221,6 +247,8 @@ class Wire:
             while chunk := response.raw.read1(_CHUNK, decode_content=False):
                 chunks.append(chunk)
                 _check_in_time(deadline)
+                if response.raw.tell() > MOST_BODY:
+                    raise TooMuchError
             _check_in_time(deadline)  # a line that was cut may look like the end of a body
             if response.headers.get("Location") and 300 <= response.status_code < 400:
                 return f"a redirect to {place(response.headers['Location'])}".encode()

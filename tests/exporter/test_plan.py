@@ -181,10 +181,19 @@ def test_other_options_and_selections_refresh_the_metadata() -> None:
 
 
 def test_odd_fields_of_a_listing() -> None:
-    task = read_task({"id": 5, "project": "plain id", "tags": ["x", "x", 3], "created": "never"})
-    assert (task.task_id, task.name, task.status) == ("5", "", "unknown")
+    odd = {"id": "t", "project": "plain id", "tags": ["x", 3], "created": "never", "type": True}
+    task = read_task(odd)
+    assert (task.task_id, task.name, task.status) == ("t", "", "unknown")
     assert (task.project_id, task.project, task.created) == ("plain id", None, None)
-    assert task.tags == ("x", "3")
-    assert read_task({**SAID, "last_iteration": 2**63}).last_iteration is None
+    assert (task.tags, task.type) == ((), None)
+    assert task.odd == (
+        "its type has another form (expected str | null, got bool), its tags has another form "
+        "(expected str, got int at [1]); its created is not a time"
+    )
+    large = read_task({**SAID, "last_iteration": 2**63})
+    assert (large.last_iteration, bool(large.odd)) == (None, True)
+    early = read_task({**SAID, "created": "0001-01-01T00:00:00+14:00"})
+    assert (early.created, early.odd) == (None, "its created is not a time")
     assert read_task({**SAID, "name": "a\ud800"}).name == "a\ufffd"
+    assert read_task({**SAID, "tags": None, "\ud800": 1}).odd is None
     assert read_task(SAID).last_update == datetime(2026, 1, 2, 0, 0, 0, 123_000, tzinfo=UTC)
