@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.filters import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.metrics import Series
 from clearml_snapshot.exporter.store.places import refuse_address
@@ -23,6 +23,7 @@ from clearml_snapshot.queries import arguments, asked, catalogue, connect, narro
 from clearml_snapshot.queries.catalogue import Query
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.messages import speaking, translated
+from clearml_snapshot.queries.one_select import one_select
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
@@ -109,7 +110,7 @@ class Dataset:
             UsageError: it is no single SELECT, or DuckDB refuses it.
             DatasetError: a file of the snapshot cannot be read.
         """
-        return self._relation(self._one_select(statement), params)
+        return self._relation(one_select(self._connection, statement), params)
 
     def explain(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
@@ -119,7 +120,7 @@ class Dataset:
         Raises:
             UsageError: it is no single SELECT, or DuckDB refuses it.
         """
-        select = self._one_select(statement)
+        select = one_select(self._connection, statement)
         if _ABOUT_POINTS.search(select):
             self._bring_points()
         with speaking():
@@ -246,23 +247,6 @@ class Dataset:
     def close(self) -> None:
         """Let go of the snapshot; relations cannot be read any more."""
         self._open.close()
-
-    def _one_select(self, statement: str) -> str:
-        """Give the one SELECT without what follows its semicolon: a relation takes no more."""
-        with speaking():
-            statements = self._connection.extract_statements(statement)
-        if not statements:
-            raise UsageError("there is no SQL statement; give one SELECT")
-        if len(statements) > 1:
-            raise UsageError(f"these are {len(statements)} SQL statements; give one SELECT")
-        kind = statements[0].type.name
-        if kind == "MULTI":
-            raise UsageError("a PIVOT that finds its columns by itself is not one SELECT; list IN")
-        if kind != "SELECT":
-            raise UsageError(f"{kind} is not allowed; give one SELECT, a snapshot never changes")
-        text = statement.encode()  # DuckDB counts bytes
-        ends = [at for at, _ in duckdb.tokenize(statement) if text[at : at + 1] == b";"]
-        return text[: ends[-1]].decode() if ends else statement
 
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
