@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from clearml_snapshot.cli.frame import add_command
-from clearml_snapshot.cli.opening import LimitOptions, opened
+from clearml_snapshot.cli.opening import LimitOptions, make_pages, opened
 from clearml_snapshot.cli.options import (
     DATASET,
     DEFAULT_DATA,
@@ -118,10 +118,11 @@ def verify(
 ) -> None:
     """Check that a snapshot is intact, and say whether it is complete (offline).
 
-    Compares every file with its hash, and the rows with each other: keys, counts, series against
-    points. One line per problem on stdout; the exit code is 5 when there is one, and 3 when the
-    snapshot is intact but some of its tasks are partial, failed or not read yet. With --summary it
-    compares with what the server said of each series instead.
+    Compares every file with its hash, the rows with each other (keys, counts, series against
+    points), and each text with what this version makes of the rest; a text that another version
+    wrote otherwise is `not proven`. One line per problem on stdout; the exit code is 5 when there
+    is one, and 3 when the snapshot is intact but some of its tasks are partial, failed or not read
+    yet. With --summary it compares with what the server said of each series instead.
     """
     folder = path or data
     if summary:
@@ -319,7 +320,7 @@ def _verified(folder: Path, quiet: bool) -> "Verification":
     from clearml_snapshot.cli.progress import make_progress
     from clearml_snapshot.exporter.store.verify import verify as prove
 
-    return prove(folder, progress=make_progress(quiet=quiet))
+    return prove(folder, progress=make_progress(quiet=quiet), make_pages=make_pages)
 
 
 def _findings(found: "Verification") -> Iterator[str]:
@@ -333,6 +334,7 @@ def _findings(found: "Verification") -> Iterator[str]:
         missing = in_words(found.states)
         if missing:
             yield f"not complete: of {counted(found.tasks, 'task')} {missing}"
+        yield from (f"not proven: {text}" for text in found.unproven)
         if found.content_id is not None:
             yield f"content id: {found.content_id}"
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.opening import make_pages
 from clearml_snapshot.cli.options import OUTPUT, Quiet
 from clearml_snapshot.cli.output import refuse_stdout, replacing
 from clearml_snapshot.cli.sharing import ShareNew
@@ -83,7 +84,9 @@ def merge(
 
     refuse_stdout(target)
     progress = make_progress(quiet=quiet)
-    joined = join(sources, target, progress, same_server=same_server, share=share)
+    joined = join(
+        sources, target, progress, same_server=same_server, share=share, make_pages=make_pages
+    )
     if report is not None:
         _write_report(joined, report)
     for line in _summary(joined):
@@ -95,6 +98,7 @@ def _summary(joined: "Joined") -> Iterator[str]:
     """Say what was taken from where; the last line is the folder to copy."""
     for source in joined.sources:
         yield from _of_source(source)
+    yield from (f"warning: not proven: {text}" for text in joined.unproven)
     added, left = joined.added, joined.other_run
     yield f"{counted(joined.shared, 'task')} in more than one of them"
     if added.tasks:

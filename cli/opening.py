@@ -89,6 +89,13 @@ def opened(
         yield dataset
 
 
+def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
+    """Make the pages of a pack again, see ``queries.pages``; loaded only where there are some."""
+    from clearml_snapshot.queries.pages import make_pages as make
+
+    make(folder, names, into)
+
+
 def which(snapshot: str | None) -> int | datetime | None:
     """Read which snapshot was typed: a number, or a time.
 

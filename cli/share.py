@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearml_snapshot.cli.frame import add_command
-from clearml_snapshot.cli.opening import LimitOptions, opened
+from clearml_snapshot.cli.opening import LimitOptions, make_pages, opened
 from clearml_snapshot.cli.options import (
     OUTPUT,
     Dataset,
@@ -110,18 +110,22 @@ def unpack(
 ) -> None:
     """Turn a pack into a snapshot folder, and prove every file of it on the way.
 
-    What is not exactly a snapshot is refused, and nothing is written but the folder.
+    What is not exactly a snapshot is refused, and so is a text that this version would have written
+    otherwise. Nothing is written but the folder.
     """
     from clearml_snapshot.cli.progress import make_progress
     from clearml_snapshot.exporter.store.unpack import unpack as unpack_it
 
     refuse_stdout(target)
-    snapshot = unpack_it(pack, target, make_progress(quiet=quiet), share=share)
-    totals = snapshot.totals
+    progress = make_progress(quiet=quiet)
+    unpacked = unpack_it(pack, target, progress, share=share, make_pages=make_pages)
+    totals = unpacked.snapshot.totals
     write_text(
         f"{printable(str(target))}: {counted(totals.tasks, 'task')}, {totals.series:,} series, "
         f"{counted(totals.points, 'point')}\n"
     )
+    for text in unpacked.unproven:
+        note(f"warning: not proven: {text}")
 
 
 def _options(

@@ -17,6 +17,7 @@ from clearml_snapshot.exporter.join_servers import check_server, joined_server, 
 from clearml_snapshot.exporter.join_sources import (
     Source,
     check_files,
+    check_texts,
     joined_selections,
     open_source,
     read_copies,
@@ -34,6 +35,7 @@ from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
 from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder, hold
+from clearml_snapshot.exporter.store.verify_texts import MakePages
 from clearml_snapshot.exporter.store.writer import Place
 
 
@@ -44,6 +46,7 @@ def join(
     *,
     same_server: bool = False,
     share: SharedWith | None = None,
+    make_pages: MakePages | None = None,
 ) -> Joined:
     """Join snapshots of one server into a new dataset; the sources stay as they are.
 
@@ -57,10 +60,11 @@ def join(
         same_server: different addresses are one server; common tasks must not contradict it.
         share: who may read the new dataset; None is for whom an empty target was made, else the
             owner.
+        make_pages: makes the pages of a pack again, see ``store.verify_texts``.
 
     Raises:
         UsageError: the sources are of several servers, or the target cannot be meant.
-        DatasetError: a source cannot be read, or a file of it is not as it was written.
+        DatasetError: a source cannot be read, or a file or text of it is not as it was written.
         SnapshotError: the target cannot be written.
     """
     progress = progress or Progress()
@@ -72,11 +76,12 @@ def join(
             held.enter_context(hold(source.snapshot))
         check_server(opened, same_server=same_server)
         check_files(opened, progress)
+        unproven = check_texts(opened, make_pages)
         with _told(target), memory_given_back():
             choices = _choices(opened)
             progress.note(f"merging {len(choices):,} tasks into {target}")
             snapshot = _write(target, opened, choices, share)
-        return report(opened, choices, snapshot)
+        return replace(report(opened, choices, snapshot), unproven=tuple(unproven))
 
 
 @contextmanager

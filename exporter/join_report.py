@@ -73,6 +73,8 @@ class Joined:
     """The folder to copy."""
     choices: tuple[Choice, ...]
     """Each task with its copies, by task id."""
+    unproven: tuple[str, ...] = ()
+    """Texts of a source that could not be compared with its tables, one sentence each."""
 
 
 def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snapshot) -> Joined:

@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.store.pack_words import pack_words
 from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
 from clearml_snapshot.exporter.store.verify import damage
+from clearml_snapshot.exporter.store.verify_texts import MakePages, refuse_forged
 
 _OWN: Final = ("source", "made", "taken_out")
 """Fields of ``Copy`` that are no columns of ``tasks``."""
@@ -59,6 +60,23 @@ def check_files(sources: Sequence[Source], progress: Progress) -> None:
         problem = next(damage(source.snapshot.root, files), None)
         if problem is not None:
             raise DatasetError(f"{source.name} is damaged: {problem}; get another copy of it")
+
+
+def check_texts(sources: Sequence[Source], make_pages: MakePages | None) -> list[str]:
+    """See that the texts of each source are what its tables give: a forger has touched it else.
+
+    Returns:
+        What could not be proven, one sentence each.
+
+    Raises:
+        DatasetError: a text is not what this version writes, or cannot be read.
+        SnapshotError: there is no room to write the texts again.
+    """
+    return [
+        f"{source.name}: {text}"
+        for source in sources
+        for text in refuse_forged(source.snapshot, make_pages)
+    ]
 
 
 def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:

@@ -27,10 +27,10 @@ from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
 from clearml_snapshot.exporter.store.sums import write_sums
 from clearml_snapshot.exporter.store.verify import damage
-from clearml_snapshot.queries.dataset import Dataset, open_dataset
+from clearml_snapshot.exporter.store.verify_texts import PAGES
+from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.pack_part import PackOptions, pack_part
-from clearml_snapshot.queries.page import write_page
-from clearml_snapshot.queries.summary_csv import write_summary
+from clearml_snapshot.queries.pages import make_pages
 
 ARCHIVE: Final = ".zip"
 _OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
@@ -137,10 +137,8 @@ def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
 
 def _write_pages(folder: Path) -> None:
     """Write the files for those who have a browser or a spreadsheet only."""
-    with open_dataset(folder) as packed:
-        write_page(packed, folder / layout.INDEX_HTML)
-        write_summary(packed, folder / layout.SUMMARY_CSV)
-    for name in (layout.INDEX_HTML, layout.SUMMARY_CSV):
+    make_pages(folder, PAGES, folder)
+    for name in PAGES:
         sync_file(folder / name)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,17 @@ from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.share import set_modes_unpacked
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
+from clearml_snapshot.exporter.store.verify_texts import MakePages, refuse_forged
 from clearml_snapshot.exporter.store.zip_entries import blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What came out of a pack."""
+
+    snapshot: Snapshot
+    unproven: tuple[str, ...]
+    """Texts that could not be compared with the rest, one sentence each."""
 
 
 def unpack(
@@ -26,17 +37,21 @@ def unpack(
     progress: Progress | None = None,
     *,
     share: SharedWith | None = None,
-) -> Snapshot:
+    make_pages: MakePages | None = None,
+) -> Unpacked:
     """Turn a pack into a snapshot folder.
 
     Nothing is written before its lists of files agree, and nothing stays when one of them is not
-    what they say; the folder appears when all of it is on the disk.
+    what they say, or a text is not what the rest gives; the folder appears when all of it is on the
+    disk.
 
     Args:
         pack: the archive.
         target: a new folder, or an empty one; its parent must be there.
         progress: is told what is being written; silent by default.
         share: who may read it; None is for whom an empty target was made, else the owner.
+        make_pages: makes ``index.html`` and ``summary.csv`` again, see ``verify_texts``;
+            ``queries.pages`` has one. None leaves them unproven.
 
     Raises:
         UsageError: the target is in use, or cannot be, or cannot be shared.
@@ -56,11 +71,13 @@ def unpack(
             folder = scratch / "snapshot"
             folder.mkdir(mode=PRIVATE)
             extract(found, folder, names)
+            arrived = replace(read_snapshot(folder), pack=pack)  # by this name it is known
+            unproven = refuse_forged(arrived, make_pages)
             set_modes_unpacked(folder, target, share)
             move_into_place(folder, target)
     except OSError as error:
         raise SnapshotError(f"cannot write {target}: {error.strerror}; make room there") from error
-    return read_snapshot(target)
+    return Unpacked(read_snapshot(target), unproven)
 
 
 def _refuse_used(target: Path) -> None:

@@ -1,7 +1,7 @@
 """Prove a snapshot whole, offline: its files against snapshot.json, its rows against each other.
 
 Files come first: rows are read only when every file is as it was written, so that damage is named
-by file and never met as a reader's error.
+by file and never met as a reader's error. The texts come last, as they are made from all the rest.
 """
 
 import os
@@ -45,6 +45,7 @@ from clearml_snapshot.exporter.store.verify_sums import (
     stored_content_id,
     sums_problems,
 )
+from clearml_snapshot.exporter.store.verify_texts import MakePages, TextsFound, compare_texts
 
 _HASHING: Final = 4
 """Files hashed at once: more would only make a spinning disk seek."""
@@ -68,6 +69,8 @@ class Verification:
     """Tasks by state: an intact snapshot need not be complete."""
     content_id: str | None = None
     """The hash of ``SHA256SUMS``; None for an older format."""
+    unproven: tuple[str, ...] = ()
+    """Texts of which nobody knows how they should be, one sentence each; see ``verify_texts``."""
 
     @property
     def is_intact(self) -> bool:
@@ -76,7 +79,10 @@ class Verification:
 
 
 def verify(
-    folder: Path, snapshot: int | None = None, progress: Progress | None = None
+    folder: Path,
+    snapshot: int | None = None,
+    progress: Progress | None = None,
+    make_pages: MakePages | None = None,
 ) -> Verification:
     """Check everything that can be checked of a snapshot without its server.
 
@@ -84,6 +90,8 @@ def verify(
         folder: a dataset, or a snapshot wherever it was copied to, packed or not.
         snapshot: which one of a dataset, by its number; None is the current one.
         progress: is told what is being read; silent by default.
+        make_pages: makes the pages of a pack again, see ``verify_texts``; ``queries.pages`` has
+            one. None leaves them unproven.
 
     Raises:
         UsageError: it is an address.
@@ -93,16 +101,21 @@ def verify(
     """
     refuse_address(folder)
     with naming_owner(folder):
-        return _verified_place(folder, snapshot, progress or Progress())
+        how = _How(progress or Progress(), make_pages)
+        if snapshot is None and folder.is_file():
+            return _verified_pack(folder, how)
+        return _verified_folder(_root(folder, snapshot), how)
 
 
-def _verified_place(folder: Path, snapshot: int | None, progress: Progress) -> Verification:
-    if snapshot is None and folder.is_file():
-        return _verified_pack(folder, progress)
-    return _verified_folder(_root(folder, snapshot), progress)
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What the caller of ``verify`` brings."""
+
+    progress: Progress
+    make_pages: MakePages | None
 
 
-def _verified_folder(root: Path, progress: Progress, *, rows: bool = True) -> Verification:
+def _verified_folder(root: Path, how: _How, *, rows: bool = True) -> Verification:
     try:
         found = described(root, read_header(root))
     except DatasetError as error:
@@ -110,21 +123,21 @@ def _verified_folder(root: Path, progress: Progress, *, rows: bool = True) -> Ve
             raise
         return _unreadable(root, error)
     with hold(found):
-        return _verified(found, progress, rows=rows)
+        return _verified(found, how, rows=rows)
 
 
 def _unreadable(root: Path, error: DatasetError) -> Verification:
     return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
 
 
-def _verified_pack(path: Path, progress: Progress) -> Verification:
+def _verified_pack(path: Path, how: _How) -> Verification:
     """Check the archive, its contents like a folder, and the rows when all of that is whole."""
     try:
         with arrived(path) as pack:
             if layout.SNAPSHOT_JSON in pack.damaged:  # what else is damaged, it cannot say
                 return Verification(path, _changed(pack.damaged), (), 0, 0, 0, 0, 0)
             around = [] if pack.damaged else archive_problems(path, pack)
-            found = _contents(path, pack, progress, rows=not (pack.damaged or around))
+            found = _contents(path, pack, how, rows=not (pack.damaged or around))
     except BrokenArchiveError as error:
         return _unreadable(path, error)
     if around is None:
@@ -138,10 +151,10 @@ def _changed(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"content changed: {name}" for name in names)
 
 
-def _contents(path: Path, pack: Arrived, progress: Progress, *, rows: bool) -> Verification:
+def _contents(path: Path, pack: Arrived, how: _How, *, rows: bool) -> Verification:
     """Verify what was unpacked, and speak of the pack."""
     try:
-        found = _verified_folder(pack.folder, progress, rows=rows)
+        found = _verified_folder(pack.folder, how, rows=rows)
     except DatasetError as error:
         raise DatasetError(str(error).replace(str(pack.folder), str(path))) from error
     problems = tuple(problem.replace(str(pack.folder), str(path)) for problem in found.problems)
@@ -166,7 +179,7 @@ def _is_newer(root: Path) -> bool:
         return False
 
 
-def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verification:
+def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
     problems = [*_header_problems(snapshot), *_stranger_problems(snapshot)]
     notes = [*_notes(_litter(snapshot.root))]
     if has_sums(snapshot):
@@ -177,7 +190,7 @@ def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verifica
             "of them"
         )
     listed = sum(entry.bytes for entry in snapshot.files)
-    progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
+    how.progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
     damaged = [*_file_problems(snapshot)]
     if not damaged:
         damaged = [*_schema_problems(snapshot)]
@@ -186,11 +199,12 @@ def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verifica
     if damaged or not rows:
         notes.append("the rows are not checked: that needs whole files")
     else:
-        progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
+        how.progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
         problems += row_problems(snapshot)
+    texts = TextsFound() if problems or not rows else compare_texts(snapshot, how.make_pages)
     return Verification(
         snapshot.root,
-        tuple(problems),
+        (*problems, *texts.problems),
         tuple(notes),
         files=len(snapshot.files),
         bytes=listed,
@@ -199,6 +213,7 @@ def _verified(snapshot: Snapshot, progress: Progress, *, rows: bool) -> Verifica
         points=count["scalars"],
         states=_states(snapshot, is_readable=rows and not damaged),
         content_id=stored_content_id(snapshot.root),
+        unproven=texts.unproven,
     )
 
 

@@ -86,7 +86,7 @@ def test_the_archive_that_they_are_made_of_is_whole(files: Files, home: Path) ->
         list(use(path, home))
     path.write_bytes(deflated("README.md", lambda pressed: pressed)(files))
     assert list(_verified(path, home)) == []
-    path.write_bytes(with_header(lambda header: header.update(server={}))(files))
+    path.write_bytes(with_header(lambda header: header.update(selections=None))(files))
     assert list(_verified(path, home)) == []
 
 

@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, u
 from clearml_snapshot.exporter.store.stored import rows
 from clearml_snapshot.exporter.store.verify import verify
 from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer
+from tests.exporter.store.fitting import write_fitting
 from tests.exporter.store.test_versions import make_older
 
 Ask = Callable[[Path, str], list[tuple[Any, ...]]]
@@ -342,6 +343,7 @@ def test_the_first_source_decides_only_what_nothing_else_does(tmp_path: Path, wr
     header = tmp_path / "two/current/snapshot.json"
     made = json.loads((tmp_path / "one/current/snapshot.json").read_bytes())["created_at"]
     header.write_text(json.dumps({**json.loads(header.read_bytes()), "created_at": made}))
+    write_fitting(header.parent)
     for place, order in enumerate((["one", "two"], ["two", "one"])):
         joined = join([tmp_path / name for name in order], tmp_path / f"both{place}")
         assert [source.taken for source in joined.sources] == [1, 0]
@@ -463,6 +465,7 @@ def _say_packed(root: Path, taken_out: list[str]) -> None:
     path = root / "snapshot.json"
     header = json.loads(path.read_bytes())
     path.write_text(json.dumps({**header, "packed": {"taken_out": taken_out}}))
+    write_fitting(root)
 
 
 def test_a_pack_without_hosts_is_refused(tmp_path: Path, write: Write) -> None:

@@ -73,7 +73,7 @@ def test_unpacked_it_is_the_snapshot_again(
     target = tmp_path / "q3"
     if made:
         target.mkdir()
-    snapshot = unpack(pack, target)
+    snapshot = unpack(pack, target).snapshot
     assert (snapshot.root, snapshot.pack) == (target, None)
     assert _contents(target) == _contents(root)
     assert stat.S_IMODE(target.stat().st_mode) == 0o700
@@ -191,7 +191,7 @@ def test_an_older_format_has_no_hashes_of_its_texts(root: Path, pack: Path, tmp_
     (older / "datapackage.json").unlink()
     with pack.open("wb") as stream:
         write_archive(stream, members(older))
-    assert unpack(pack, tmp_path / "q3").format_version == 2
+    assert unpack(pack, tmp_path / "q3").snapshot.format_version == 2
     with open_dataset(pack) as dataset:
         assert dataset.sql(COUNT).fetchall() == [(3,)]
     assert verify(pack).is_intact

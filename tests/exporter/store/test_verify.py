@@ -25,6 +25,7 @@ from clearml_snapshot.exporter.store.sums import write_sums
 from clearml_snapshot.exporter.store.verify import Verification, verify
 from clearml_snapshot.exporter.store.verify_rows import Slab, slabs
 from clearml_snapshot.exporter.store.writer import PointBuffer
+from tests.exporter.store.fitting import write_fitting
 
 Call = Callable[..., Any]
 Change = Callable[[pa.Table], pa.Table]
@@ -78,10 +79,10 @@ def _header(snapshot: Path) -> dict[str, Any]:
 
 
 def _write_header(snapshot: Path, header: dict[str, Any]) -> None:
-    """Change it as a faulty writer would: SHA256SUMS fits."""
+    """Change it as a faulty writer would: its texts and SHA256SUMS fit."""
     (snapshot / "snapshot.json").write_text(json.dumps(header, indent=1))
-    with suppress(TypeError, KeyError, AttributeError):  # it makes no sense on purpose
-        write_sums(snapshot, [FileEntry(**entry) for entry in header["files"]])
+    with suppress(TypeError, KeyError, AttributeError, ValueError):  # it makes no sense on purpose
+        write_fitting(snapshot)
 
 
 def _rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
