@@ -82,7 +82,16 @@ def _ended(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:
         silence(sys.stdout, sys.stderr)
         return ExitCode.COMPLETE
+    except OSError as error:
+        complain(_refused(error))
+        return ExitCode.FAILED
     return code
+
+
+def _refused(error: OSError) -> str:
+    """Say what the system cannot do: a name that is too long, a disk that fails, no more files."""
+    reason = error.strerror or (str(error).splitlines() or ["it does not say why"])[0]
+    return f"{error.filename}: {reason}" if error.filename is not None else f"system: {reason}"
 
 
 def _run(arguments: Sequence[str]) -> int:

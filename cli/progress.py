@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from clearml_snapshot.cli.terminal import is_terminal, note, printable
+from clearml_snapshot.cli.terminal import is_terminal, line, note
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.progress import Progress
 
@@ -64,7 +64,7 @@ class BarProgress(Progress):
         if self._bar is None:
             note(text)
         else:
-            self._bar.console.print(printable(text), style="dim", markup=False, highlight=False)
+            self._bar.console.print(line(text), style="dim", markup=False, highlight=False)
 
     def listing(self, tasks: int) -> None:
         """Overwrite one line until the bar begins."""

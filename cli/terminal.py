@@ -5,6 +5,8 @@ import re
 import sys
 from typing import Final, TextIO
 
+from clearml_snapshot.exporter.errors import shortened
+
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Control characters, line separators and marks that reorder text (Unicode bidi)."""
 
@@ -17,16 +19,21 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def line(text: str) -> str:
+    """Make one line for a person of any text: printable, and of a length that can be read."""
+    return shortened(printable(text))
+
+
 def note(text: str) -> None:
     """Say one line to the person, on stderr; stdout is data."""
     stream = sys.stderr
-    print(styled(printable(text), "2", stream), file=stream, flush=True)
+    print(styled(line(text), "2", stream), file=stream, flush=True)
 
 
 def complain(text: str) -> None:
     """Say in one line on stderr why the command fails."""
     stream = sys.stderr
-    print(f"{styled('error:', '1;31', stream)} {printable(text)}", file=stream, flush=True)
+    print(f"{styled('error:', '1;31', stream)} {line(text)}", file=stream, flush=True)
 
 
 def styled(text: str, codes: str, stream: TextIO) -> str:

@@ -16,8 +16,14 @@ The number is the exit code. A message is one line: what, which, what next.
 """
 
 from enum import IntEnum
+from typing import Final
 
 from clearml_snapshot.exporter.own_keys import scrub
+
+_LONGEST: Final = 1_000
+"""Characters of a line; the longest of ours have half of that where no name is long."""
+_END: Final = 300
+"""Of these at its end, where it says what to do."""
 
 
 class ExitCode(IntEnum):
@@ -46,6 +52,14 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.CEILING: "stopped at a ceiling; run it again to go on",
     ExitCode.INTERRUPTED: "interrupted; what was done is committed",
 }
+
+
+def shortened(text: str) -> str:
+    """Cut a line in its middle where it is longer than anybody reads: a name can be a megabyte."""
+    if len(text) <= _LONGEST:
+        return text
+    left_out = len(text) - _LONGEST
+    return f"{text[: _LONGEST - _END]} …({left_out:,} characters)… {text[-_END:]}"
 
 
 class SnapshotError(Exception):

@@ -10,6 +10,7 @@ from clearml_snapshot.exporter.claims import Claims
 from clearml_snapshot.exporter.events import SINGLE_VALUE_ITERATION
 from clearml_snapshot.exporter.store.digest import files_of
 from clearml_snapshot.exporter.store.literal import literals
+from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.witness import named_iterations
 
@@ -87,7 +88,10 @@ def contradicted(
     if not named.num_rows:
         return set()
     series, files = literals(snapshot.paths("series")), files_of(snapshot, projects)
-    with duckdb.connect(config={"threads": 2, "memory_limit": "256MB"}) as connection:
+    with (
+        readable(snapshot.root),
+        duckdb.connect(config={"threads": 2, "memory_limit": "256MB"}) as connection,
+    ):
         connection.register("named", named)
         found = connection.execute(_SERIES, {"files": series, "is_reread": is_reread}).fetchall()
         if files:

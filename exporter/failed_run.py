@@ -29,6 +29,7 @@ from clearml_snapshot.exporter.errors import (
     OtherServerError,
     ServerError,
     SnapshotError,
+    shortened,
 )
 from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.pace import StoppedError
@@ -212,7 +213,7 @@ def sentence(error: BaseException) -> str:
     text = str(error)
     if isinstance(error, OSError):  # Arrow's errors have their reason in the text only
         text = f"cannot write: {error.strerror or text}"
-    return without_secrets(text.splitlines()[0] if text else type(error).__name__)
+    return shortened(without_secrets(text.splitlines()[0] if text else type(error).__name__))
 
 
 def without_secrets(text: str) -> str:

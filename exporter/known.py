@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.selection import Remembered
 from clearml_snapshot.exporter.store.literal import literals
+from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.stored import rows
@@ -45,6 +46,7 @@ def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict
     if snapshot is None or not task_ids:
         return {}
     sums = _ask(
+        snapshot,
         "SELECT task_id, sum(server_count) FROM read_parquet($files) "
         "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) "
         "GROUP BY task_id HAVING count(*) = count(server_count)",
@@ -60,6 +62,7 @@ def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[
         return {}
     series: dict[str, set[str]] = {}
     for metric, variant in _ask(
+        snapshot,
         "SELECT DISTINCT metric, variant FROM read_parquet($files) "
         "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
         files=literals(snapshot.paths("series")),
@@ -97,8 +100,11 @@ def monitor_points(snapshot: Snapshot) -> int:
     return points
 
 
-def _ask(sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+def _ask(snapshot: Snapshot, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
     import duckdb
 
-    with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
+    with (
+        readable(snapshot.root),
+        duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection,
+    ):
         return connection.execute(sql, parameters).fetchall()

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.store.layout import partition
 from clearml_snapshot.exporter.store.literal import literals
+from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import TaskPoints
@@ -79,7 +80,10 @@ class StoredDigests:
         files = files_of(self._snapshot, {self._projects[task_id] for task_id in ids})
         if not files:
             return {}
-        with duckdb.connect(config={"threads": 2, "memory_limit": "96MB"}) as connection:
+        with (
+            readable(self._snapshot.root),
+            duckdb.connect(config={"threads": 2, "memory_limit": "96MB"}) as connection,
+        ):
             rows = connection.execute(
                 f"SELECT task_id, {_SUMS} FROM read_parquet($files, hive_partitioning = false) "
                 "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) GROUP BY task_id",

@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
+from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import Place
@@ -44,12 +45,11 @@ def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]
     """Find which of the tasks a snapshot has already, each with its project."""
     known: dict[str, str | None] = {}
     for path in snapshot.paths("tasks"):
-        rows = pq.read_table(path, columns=["task_id", "project_id"], partitioning=None)
-        known.update(
-            (row["task_id"], row["project_id"])
-            for row in rows.to_pylist()
-            if row["task_id"] in task_ids
-        )
+        for batch in read_batches(path, "tasks", columns=["task_id", "project_id"]):
+            with readable(path):
+                columns = (batch.column(name).to_pylist() for name in ("task_id", "project_id"))
+                rows = zip(*columns, strict=True)
+                known.update((task, project) for task, project in rows if task in task_ids)
     return known
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from clearml_snapshot.exporter.store.literal import literals
+from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _CHUNK: Final = 500
@@ -51,7 +52,10 @@ class StoredShapes:
         if self._snapshot is None:
             return {}
         ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
-        with duckdb.connect(config={"threads": 2, "memory_limit": "96MB"}) as connection:
+        with (
+            readable(self._snapshot.root),
+            duckdb.connect(config={"threads": 2, "memory_limit": "96MB"}) as connection,
+        ):
             rows = connection.execute(
                 "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "
                 "server_count, server_min, server_max FROM read_parquet($files) "

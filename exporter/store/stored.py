@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from clearml_snapshot.exporter.store.encode import in_memory, write_sorted
 from clearml_snapshot.exporter.store.merge import not_fetched
+from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.replace import holding, read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import PointBuffer, Stage, TaskPoints, staged_path
@@ -22,7 +23,9 @@ def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dic
     """
     for path in snapshot.paths(table):
         for batch in read_batches(path, table, columns=columns):
-            yield from batch.select(list(columns)).to_pylist()
+            with readable(path):
+                some = batch.select(list(columns)).to_pylist()
+            yield from some
 
 
 def task_rows(snapshot: Snapshot, task_ids: Collection[str]) -> list[dict[str, Any]]:
@@ -34,8 +37,9 @@ def task_rows(snapshot: Snapshot, task_ids: Collection[str]) -> list[dict[str, A
     found: list[dict[str, Any]] = []
     for path in snapshot.paths("tasks"):
         for batch in read_batches(path, "tasks"):
-            here = pc.is_in(batch.column("task_id").cast(pa.string()), wanted)
-            found += batch.filter(here).to_pylist()
+            with readable(path):
+                here = pc.is_in(batch.column("task_id").cast(pa.string()), wanted)
+                found += batch.filter(here).to_pylist()
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.exporter.errors import ExitCode, shortened
 
 Piped = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -170,3 +170,20 @@ def test_stdin_that_is_no_text(program: list[str], history: Path) -> None:
     )
     assert done.returncode == ExitCode.USAGE
     assert done.stderr == b"error: stdin is no UTF-8 text\n"
+
+
+def test_a_line_is_cut_in_its_middle(
+    run_here: Callable[..., "subprocess.CompletedProcess[str]"], tmp_path: Path
+) -> None:
+    """What a name or a path makes too long still begins and ends as it did."""
+    done = run_here("status", "--data", "x" * 1_000_000, cwd=tmp_path)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr) < 1_100
+    missing = run_here("query", "max", "--metric", "m" * 100_000, "--data", "none", cwd=tmp_path)
+    assert missing.stderr.startswith("error: ")
+    assert len(missing.stderr) < 1_100
+    text = shortened("begin " + "x" * 5_000 + " end")
+    assert text.startswith("begin x")
+    assert text.endswith("x end")
+    assert shortened("x" * 1_000) == "x" * 1_000

@@ -1,0 +1,33 @@
+"""What a library says of stored files that it cannot read becomes one line of ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.reserve import is_out_of_room
+
+
+@contextmanager
+def readable(where: Path | str) -> Iterator[None]:
+    """Read stored rows inside the block; whatever cannot be read of them is damage.
+
+    Args:
+        where: the file, or the snapshot.
+
+    Raises:
+        DatasetError: DuckDB or Arrow cannot read it, or a text in it is not UTF-8.
+    """
+    import duckdb  # whoever reads has loaded both already, and others need neither
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
+        if is_out_of_room(error):
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        raise DatasetError(
+            f"{where} is damaged ({reason}); run clearml-snapshot verify, put back a copy of it, "
+            "or export into a new folder"
+        ) from error
