@@ -1,7 +1,7 @@
 """Which names announce a credential, and which values such a name makes one.
 
 Two mistakes are possible: a wrong redaction costs a hyperparameter, a missed secret leaks. So the
-name decides how little the value must show, in four steps:
+name decides how little the value must show, in steps:
 
 ====== ================================================= =========================================
 claim  names                                             stored as ``<redacted>``
@@ -9,7 +9,8 @@ claim  names                                             stored as ``<redacted>`
 SURE   password, secret, credentials, api_key,           everything but what cannot be one: empty,
        access_key, auth_token, hf_token,                 bool, None, small numbers, ``<pad>``,
        connection_string …                               ``${VAR}``, plain paths and URIs
-LIKELY token, x_token, wandb_key, client_key, pw,        what looks issued: hex of 16 and more,
+TYPED  pass, x_pw                                        as LIKELY, and a word with a number
+LIKELY token, x_token, wandb_key, client_key, x_pat,     what looks issued: hex of 16 and more,
        auth, cookie; anything inside ``credentials/``    ``user:word``, letters and digits mixed;
                                                          words and words with a number stay
 SLIGHT key, x_key, pad_token, stop_tokens, and names     only what looks random: 20 characters and
@@ -30,6 +31,25 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+from clearml_snapshot.exporter.redact_words import (
+    GLUED,
+    GLUED_BEFORE,
+    KEY_AFTER,
+    KEY_LIKELY,
+    KEY_SURE,
+    KEYS,
+    NEUTRAL,
+    PASS_BEFORE,
+    PASSWORDS,
+    PAT_BEFORE,
+    SECRETS,
+    SYSTEMS,
+    TOKEN_SURE,
+    TOKEN_VOCABULARY,
+    VENDORS,
+    without_accents,
+)
+
 
 class Claim(IntEnum):
     """How surely a name says that its value is a credential."""
@@ -37,112 +57,132 @@ class Claim(IntEnum):
     NONE = 0
     SLIGHT = 1
     LIKELY = 2
-    SURE = 3
-    PASSWORD = 4
+    TYPED = 3
+    """As LIKELY, and what a person would choose: ``hunter2``."""
+    SURE = 4
+    PASSWORD = 5
     """As SURE, and a whole number may be one."""
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_PASSWORDS: Final = _words("password passwords passwd pwd passphrase passcode passwort contraseña")
-_SECRETS: Final = _words(
-    "secret secrets credential credentials creds apikey apikeys secretkey accesskey privatekey"
-    " authtoken accesstoken apitoken connectionstring connstr dsn authorization"
-)
-_GLUED: Final = (
-    *("password", "passwd", "passphrase", "apikey", "secretkey", "accesskey", "privatekey"),
-    *("authtoken", "accesstoken", "apitoken", "clientsecret"),
-)
-"""Ends of words written without a separator, as in ``pgpassword``."""
-
-_VENDORS: Final = _words(
-    "openai anthropic wandb clearml comet neptune aws azure gcp google github gitlab huggingface"
-    " hf cohere mistral groq replicate kaggle sendgrid stripe slack twilio databricks snowflake"
-    " pinecone serpapi langchain langsmith tavily dagshub roboflow zenodo sentry ngrok telegram"
-    " discord npm pypi vault dockerhub registry mlflow"
-)
-_KEY_SURE: Final = _words(
-    "api access secret private auth signing encryption account subscription ssh license hmac"
-)
-_KEY_LIKELY: Final = _VENDORS | _words(
-    "service master shared storage app application client admin function deploy user login"
-)
-_TOKEN_SURE: Final = _VENDORS | _words(
-    "auth access api bearer refresh hub bot session security sas jwt oauth oauth2 secret login"
-    " deploy personal csrf xsrf private git"
-)
-_TOKEN_VOCABULARY: Final = _words(
-    "pad padding eos bos unk unknown mask sep cls start end stop begin first last next prev image"
-    " video audio speech text word char target source special prefix suffix separator newline"
-    " space class time state register query task language lang sentence document doc speaker"
-)
-_PASS_BEFORE: Final = _words(
-    "db database user smtp redis mysql postgres pg ssh git mail email root admin ftp http proxy"
-    " wifi login clearml agent key"
-)
-_NEUTRAL: Final = _words(
-    "value val str string text plain plaintext raw base64 b64 default prod dev staging test new"
-    " old primary secondary"
-)
-"""Last words that leave what stands before them the head."""
-
-_COUNTS: Final = _words("num n max min len count avg total number")
+_COUNTS: Final = frozenset(("num", "n", "max", "min", "len", "count", "avg", "total", "number"))
 
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _PARTS: Final = re.compile(r"[/.:]+")
 
 
 def split_words(name: str) -> list[str]:
-    """Split at separators, camelCase humps and digits: ``HFApiKey2`` → hf, api, key, 2."""
+    """Split at separators, camelCase humps and digits: ``HFApiKey2`` → hf, api, key, 2.
+
+    Accents are gone: ``contraseña`` is one word, whoever typed it without its tilde.
+    """
+    if not name.isascii():
+        name = "".join(map(_without_accents, name))
     return [word.lower() for word in _WORD.findall(name)]
 
 
+def _without_accents(character: str) -> str:
+    bare = without_accents(character)
+    return bare.upper() if character.isupper() else bare
+
+
 def _key_claim(before: str) -> Claim:
-    if before in _KEY_SURE:
+    if before in KEY_SURE or before in SECRETS:
         return Claim.SURE
-    return Claim.LIKELY if before in _KEY_LIKELY else Claim.SLIGHT
+    return Claim.LIKELY if before in KEY_LIKELY else Claim.SLIGHT
 
 
 def _token_claim(head: str, before: str) -> Claim:
-    if before in _TOKEN_SURE:
+    if before in TOKEN_SURE:
         return Claim.SURE
-    if head == "tokens" or before in _TOKEN_VOCABULARY:
+    if head == "tokens" or before in TOKEN_VOCABULARY:
         return Claim.SLIGHT
     return Claim.LIKELY
 
 
+_SECTIONS: Final = frozenset(("args", "general", "hydra", "properties", "config", "params"))
+"""Of parameters: the words before a name that say nothing of it."""
+
+
+def _pass_claim(head: str, before: str) -> Claim:
+    """What ``pass`` and ``pw`` say: ``bind_pw`` a password, ``forward_pass`` nothing."""
+    if before in PASS_BEFORE:
+        return Claim.PASSWORD
+    return Claim.TYPED if head == "pw" or not before or before in _SECTIONS else Claim.NONE
+
+
+def _glued_claim(head: str) -> Claim:
+    """What a word without separators says: ``userpass``, ``githubtoken``, ``mailgunkey``."""
+    if head.endswith(("password", "passwd")):
+        return Claim.PASSWORD
+    if head.endswith(GLUED):
+        return Claim.SURE
+    for end in ("pass", "pwd", "pw"):
+        if head.endswith(end) and head.removesuffix(end) in GLUED_BEFORE:
+            return Claim.PASSWORD
+    if head.endswith("token") and head.removesuffix("token") in TOKEN_SURE:
+        return Claim.SURE
+    if head.endswith("key") and head.removesuffix("key") in KEY_SURE | VENDORS:
+        return Claim.LIKELY
+    return Claim.LIKELY if head in _HEADS else Claim.NONE
+
+
+_HEADS: Final = frozenset(
+    ("auth", "cookie", "cookies", "jwt", "sas", "bearer", "pat", "netrc", "htpasswd", "otp", "totp")
+)
+
+
 def _head_claim(head: str, before: str) -> Claim:
     """What the last word says, seen with the one before it."""
-    if head in _PASSWORDS or head.endswith(("password", "passwd")):
+    if head in PASSWORDS:
         return Claim.PASSWORD
     if head in {"pass", "pw"}:
-        sure = before in _PASS_BEFORE
-        return Claim.PASSWORD if sure else Claim.NONE if before else Claim.LIKELY
-    if head in _SECRETS or head.endswith(_GLUED):
+        return _pass_claim(head, before)
+    if head in SECRETS:
         return Claim.SURE
-    if head in {"key", "keys"}:
-        return _key_claim(before)
-    if head in {"token", "tokens"}:
+    if head in {"token", "tokens", "tok"}:
         return _token_claim(head, before)
-    return Claim.LIKELY if head in {"auth", "cookie", "jwt", "sas", "bearer"} else Claim.NONE
+    if head == "pat" and before in PAT_BEFORE:
+        return Claim.SURE
+    if head in KEYS:
+        claim = _key_claim(before)
+        return max(claim, Claim.SLIGHT if head in {"key", "keys"} else Claim.LIKELY)
+    return _glued_claim(head)
 
 
-def _own_claim(words: list[str]) -> Claim:
-    """The claim of a name without the folders that it stands in."""
+def _phrase_claim(words: list[str]) -> Claim:
+    """What several words say together: ``connection_string``, ``mot_de_passe``, ``clave_api``."""
     if words[-2:] in (["connection", "string"], ["conn", "str"]):
         return Claim.SURE
     if words[-3:] == ["access", "key", "id"]:
         return Claim.SURE
-    while len(words) > 1 and (words[-1] in _NEUTRAL or words[-1].isdigit()):
+    if len(words) > 1 and words[-2] in KEYS and words[-1] in KEY_AFTER:
+        return Claim.SURE
+    ends = ("".join(words[-count:]) for count in (2, 3) if len(words) >= count)
+    return Claim.PASSWORD if any(end in PASSWORDS for end in ends) else Claim.NONE
+
+
+def _own_claim(words: list[str]) -> Claim:
+    """The claim of a name without the folders that it stands in."""
+    if phrase := _phrase_claim(words):
+        return phrase
+    while len(words) > 1 and _says_nothing(words):
         words = words[:-1]
+    if phrase := _phrase_claim(words):
+        return phrase
     claims = [
         _head_claim(word, words[index - 1] if index else "") for index, word in enumerate(words)
     ]
     if not claims or claims[-1] is not Claim.NONE:
         return claims[-1] if claims else Claim.NONE
     return Claim.SLIGHT if max(claims) >= Claim.SURE else Claim.NONE
+
+
+def _says_nothing(words: list[str]) -> bool:
+    """Say whether the last word leaves the head to another: ``password_prod``, ``pwd_db``."""
+    last = words[-1]
+    if last in NEUTRAL or last.isdigit():
+        return True
+    return last in SYSTEMS and last not in KEYS and _own_claim(words[:-1]) >= Claim.SURE
 
 
 @lru_cache(maxsize=8192)
@@ -156,15 +196,16 @@ def claim_of(name: str) -> Claim:
     return Claim.LIKELY if inside else own
 
 
-_SETTLED: Final = _words(
+_SETTINGS: Final = (
     "none null nil nan true false yes no on off n/a auto default required optional empty dummy"
     " env environment prompt basic bearer digest oauth oauth2 iam [] {} () '' \"\" ... not-needed"
 )
+_SETTLED: Final = frozenset(_SETTINGS.split())
 _MASKED: Final = re.compile(
     r"<[^<>\s]{1,64}>|<\|[^<>|]{1,64}\|>|\[[A-Z_]{1,16}\]|[*•xX.\-]+|\$\{[^{}]*\}|\$\w+|\{\{.*\}\}"
-    r"|%\w+%"
+    r"|%\w+%|\[(?:\s*[\"']?[A-Z][A-Z0-9]*_[A-Z0-9_]+[\"']?\s*,?)+\]"
 )
-"""Special tokens, masks, and references to where the value is kept."""
+"""Special tokens, masks, references to where the value is kept, and lists of variables."""
 
 _FLOAT: Final = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?")
 _PATH: Final = re.compile(
@@ -182,6 +223,8 @@ _WORDY: Final = re.compile(r"(?:(?:[A-Za-z]+\d{0,4}|\d+[A-Za-z]{0,2})(?:[\-_./:+
 def _cannot_be_one(value: str) -> bool:
     """Say whether the value is empty, a setting, a placeholder, or says where the secret is."""
     if len(value) <= 12 and value.lower() in _SETTLED:
+        return True
+    if len(value) <= 3 and not any(c.isalnum() for c in value):
         return True
     if _MASKED.fullmatch(value) or _FLOAT.fullmatch(value):
         return True
@@ -206,7 +249,8 @@ def looks_random(value: str) -> bool:
     return changes >= 0.42 * len(value)
 
 
-def _looks_issued(value: str) -> bool:
+def looks_issued(value: str) -> bool:
+    """Say whether a machine may have made it: hexadecimal, ``user:word``, letters with digits."""
     if len(value) < 8 or any(c.isspace() for c in value):
         return False
     if _HEX.fullmatch(value) or looks_random(value):
@@ -216,6 +260,18 @@ def _looks_issued(value: str) -> bool:
     if _WORDY.fullmatch(value):
         return False
     return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+_SNAKE: Final = re.compile(r"[A-Za-z]+\d*(?:[_\-./:+,][A-Za-z0-9]+)+")
+
+
+def looks_typed(value: str) -> bool:
+    """Say whether a person may have chosen it as a password: letters and something else."""
+    if not 5 <= len(value) <= 64 or value[0] in "[({" or any(c.isspace() for c in value):
+        return False
+    if _SNAKE.fullmatch(value) or not any(c.isalpha() for c in value):
+        return False
+    return not value.isalpha() or not (value[1:].islower() or value.isupper())
 
 
 def _whole_number_is_one(name: str, value: str, claim: Claim) -> bool:
@@ -235,4 +291,5 @@ def named_secret(name: str, value: str) -> bool:
         return claim >= Claim.SURE and _whole_number_is_one(name, value, claim)
     if claim is Claim.SLIGHT:
         return looks_random(value)
-    return claim >= Claim.SURE or _looks_issued(value)
+    is_chosen = claim is Claim.TYPED and looks_typed(value)
+    return claim >= Claim.SURE or is_chosen or looks_issued(value)

@@ -1,0 +1,121 @@
+"""Programs that take a password as an argument without a name.
+
+One program a line: those that share an option, the option, and what follows it. The source of each
+is the program's own manual page.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+Span = tuple[int, int]
+"""Start and end of what is to be replaced."""
+
+_PAIR: Final = r"[\"']?[^\s:\"']{1,128}:(?P<secret>[^\s\"']{1,256})"
+_ATTACHED: Final = r"[\"']?(?P<secret>[^\s\"'\-][^\s\"']{2,255})"
+_NEXT: Final = (
+    r"[ =]?[ \t]*(?:[\"'](?P<quoted>[^\"'\n]{1,256})[\"']|(?P<secret>[^\s\"'\-][^\s\"']{0,255}))"
+)
+
+_PROGRAMS: Final = (
+    # programs, options, what follows, manual page
+    ("curl", r"-u|-U|--user|--proxy-user", r"[ =]?[ \t]*" + _PAIR, "man:curl(1)"),
+    ("https?|httpie", r"-a|--auth", r"[ =]?[ \t]*" + _PAIR, "man:http(1)"),
+    ("mysql\\w*|mariadb\\w*", r"-p", _ATTACHED, "man:mysql(1)"),
+    ("sshpass", r"-p", _NEXT, "man:sshpass(1)"),
+    (
+        "(?:docker|podman|buildah|skopeo|oras|crane|helm|az|oc|cf|nerdctl|snow\\w*)",
+        r"-p",
+        _NEXT,
+        "man:docker-login(1)",
+    ),
+    ("redis-cli|valkey-cli", r"-a|--pass", _NEXT, "man:redis-cli(1)"),
+    ("mongo\\w*", r"-p", _NEXT, "man:mongosh(1)"),
+    (
+        "sqlcmd|bcp|osql|isql|tsql",
+        r"-P",
+        _NEXT,
+        "https://learn.microsoft.com/sql/tools/sqlcmd/sqlcmd-utility",
+    ),
+    ("ldap\\w+", r"-w", _NEXT, "man:ldapsearch(1)"),
+    (
+        "smb\\w+|rpcclient|net",
+        r"-U|--user",
+        r"[ =]?[ \t]*[\"']?[^\s%\"']{1,128}%(?P<secret>[^\s\"']{1,256})",
+        "man:smbclient(1)",
+    ),
+    ("7za?|7zr|rar|unrar", r"-p", _ATTACHED, "man:7z(1)"),
+    ("zip|unzip", r"-P", _NEXT, "man:zip(1)"),
+    (
+        "openssl",
+        r"-passin|-passout|-pass|-k",
+        r"[ =]?[ \t]*(?:pass:)?(?P<secret>(?!file:|env:|fd:|stdin)[^\s\"']{1,256})",
+        "man:openssl-passphrase-options(1)",
+    ),
+    ("htpasswd", r"-\w*b\w*[ \t]+\S+[ \t]+\S+", _NEXT, "man:htpasswd(1)"),
+    ("rabbitmqctl", r"add_user[ \t]+\S+|change_password[ \t]+\S+", _NEXT, "man:rabbitmqctl(8)"),
+    (
+        "wandb",
+        r"login(?:[ \t]+--(?:relogin|cloud|verify))*",
+        r"[ \t]+(?P<secret>[A-Za-z0-9_\-]{32,})",
+        "https://docs.wandb.ai/ref/cli/wandb-login",
+    ),
+    (
+        "vault",
+        r"login",
+        r"[ \t]+(?P<secret>[A-Za-z0-9_.\-]{20,})",
+        "https://developer.hashicorp.com/vault/docs/commands/login",
+    ),
+)
+_LOGIN: Final = re.compile(r"\blogin\b|\bsql\b")
+_NEEDS_LOGIN: Final = re.compile(
+    r"(?:docker|podman|buildah|skopeo|oras|crane|helm|az|oc|cf|nerdctl)\b"
+)
+"""Programs whose ``-p`` is a port or a project unless they log in."""
+
+_COMMANDS: Final = tuple(
+    re.compile(rf"(?<![\w.\-])(?:{programs})(?=[ \t])[^\n|;&]{{0,300}}?[ \t](?:{options}){follows}")
+    for programs, options, follows, _manual in _PROGRAMS
+)
+_ANY_PROGRAM: Final = re.compile(
+    rf"(?<![\w.\-])(?:{'|'.join(programs for programs, *_ in _PROGRAMS)})[ \t]"
+)
+_OTHERS: Final = (
+    re.compile(
+        r"(?i)\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by|password)[ \t]+(?:password[ \t]+)?"
+        r"'(?P<secret>[^'\n]{1,256})'"
+    ),
+    re.compile(
+        r"(?i)\bpassword[ \t]+for[ \t]+[^\s=]{1,128}[ \t]*=[ \t]*'(?P<secret>[^'\n]{1,256})'"
+    ),
+    re.compile(
+        r"(?i)\bauth\s{0,3}=\s{0,3}\(\s{0,3}[\"'][^\"'\n]{0,128}[\"']\s{0,3},\s{0,3}"
+        r"[\"'](?P<secret>[^\"'\n]{1,256})[\"']"
+    ),
+    re.compile(
+        r"(?i)\becho[ \t]+[\"']?(?P<secret>[^\s\"'|]{4,256})[\"']?[ \t]*\|[ \t]*"
+        r"(?:sudo[ \t]+(?:-\w+[ \t]+)*-S\b|\S+[ \t]+login\b[^\n]*--password-stdin)"
+    ),
+)
+"""SQL, requests, and a password that is piped."""
+_OTHER_MARKS: Final = ("identified", "password", "auth", "echo")
+
+
+def command_spans(text: str, folded: str) -> Iterator[Span]:
+    """Find the passwords of commands.
+
+    Args:
+        text: the text.
+        folded: the same in lower case.
+    """
+    is_command = " " in text and _ANY_PROGRAM.search(text) is not None
+    others = _OTHERS if any(mark in folded for mark in _OTHER_MARKS) else ()
+    for command in (*(_COMMANDS if is_command else ()), *others):
+        for match in command.finditer(text):
+            group = "quoted" if match.groupdict().get("quoted") else "secret"
+            if _logs_in(match) and not match[group].startswith(("$", "<", "{", "%")):
+                yield match.span(group)
+
+
+def _logs_in(match: re.Match[str]) -> bool:
+    return not _NEEDS_LOGIN.match(match[0]) or _LOGIN.search(match[0]) is not None
