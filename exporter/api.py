@@ -209,7 +209,7 @@ class Api:
         try:
             return decode(body)
         except DamagedBodyError as error:
-            raise TryAgainError(f"{endpoint} answered {error}") from None
+            raise TryAgainError(f"{endpoint} answered {error}", status=error.status) from None
 
     def _renew(self, old_token: str | None) -> TokenClaims:
         """Log in, once however many threads found the token ended."""

@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import RefusedError
-from clearml_snapshot.exporter.events import EventPage, decode_page
+from clearml_snapshot.exporter.events import SCALAR, EventPage, decode_page
 from clearml_snapshot.exporter.metrics import Selector
+from clearml_snapshot.exporter.other_series import refuse_other_series
 from clearml_snapshot.exporter.series import FEW_TRIES, SERVER_ERROR
 from clearml_snapshot.exporter.wire import TOO_LARGE
 
@@ -154,11 +155,11 @@ def ask_page(api: Api, task_id: str, part: Part, scroll_id: str | None, size: in
     """Ask for one page; a size of 0 only counts.
 
     Raises:
-        RefusedError: the server refuses it.
+        RefusedError: the server refuses it, or answers with other points again and again.
     """
     body: dict[str, Any] = {
         "task": task_id,
-        "event_type": "training_stats_scalar",
+        "event_type": SCALAR,
         "batch_size": size,
         "count_total": True,
     }
@@ -166,7 +167,7 @@ def ask_page(api: Api, task_id: str, part: Part, scroll_id: str | None, size: in
         body["metrics"] = list(part.selectors)
     if scroll_id is not None:
         body["scroll_id"] = scroll_id
-    decode = partial(_decode, task_id)
+    decode = partial(_decode, task_id, part)
     try:
         return api.call("events.get_task_events", body, decode, FEW_TRIES)
     except RefusedError as error:
@@ -184,6 +185,8 @@ def _starts_over(page: EventPage, last: int | None, part: Part) -> bool:
     return True
 
 
-def _decode(task_id: str, body: bytes) -> EventPage:
+def _decode(task_id: str, part: Part, body: bytes) -> EventPage:
     with one_at_a_time:
-        return decode_page(task_id, body)
+        page = decode_page(task_id, body)
+        refuse_other_series(page.points, part.selectors)
+        return page

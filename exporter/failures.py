@@ -15,6 +15,8 @@ _OTHERS: Final = (("web UI", "://app.", 8080), ("files server", "://files.", 808
 """ClearML's other servers: how their addresses usually begin, and their ports."""
 _SEARCH_ENGINE: Final = 100
 """The subcode of a failure of Elasticsearch (``clearml-api.md``, "Login and envelope")."""
+_LONGEST_NAME: Final = 80
+"""Characters of a name in an error."""
 _FOR_EVER: Final = 365 * 86_400.0
 """Seconds from which on a pause is not worth its number."""
 _SPEAKS_TLS: Final = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port")
@@ -23,6 +25,21 @@ _SPEAKS_TLS: Final = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port"
 
 class DamagedBodyError(Exception):
     """A body that is no answer of a ClearML server; decoders raise it and the call is repeated."""
+
+    status = 0
+    """The HTTP status that counts: 0 is that of no answer."""
+
+
+class MixedUpError(DamagedBodyError):
+    """A body that answers another request than ours, as a cache in between may give it."""
+
+    status = 200
+
+
+def in_short(name: object) -> str:
+    """Cut what an answer says to the length of a name, for an error."""
+    text = str(name)
+    return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 class TryAgainError(Exception):
@@ -56,7 +73,8 @@ class TryAgainError(Exception):
     @property
     def is_about_the_request(self) -> bool:
         """Whether ClearML itself answered, and not to say that it is busy or going down."""
-        return self.subcode is not None and self.status in {401, 500}
+        is_its_error = self.subcode is not None and self.status in {401, 500}
+        return is_its_error or self.status == MixedUpError.status
 
 
 def failure(

@@ -193,7 +193,12 @@ def _fetch(
     reason = _together(read.reason, planned.doubt) or details.missing
     state: State = "complete" if reason is None else "partial"
     points = buffer.finish()
-    against = _contradiction(api, planned, details, points) if reason is None else None
+    against = None
+    if reason is None:
+        try:
+            against = _contradiction(api, planned, details, points)
+        except RefusedError as error:
+            state, reason = "partial", f"its summary could not be read again: {error}"
     return FetchedTask(planned, details, read, points, state, reason, at, against)
 
 

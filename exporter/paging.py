@@ -6,13 +6,14 @@ answer has no such gap, and it may be as long as one likes when it is asked for 
 of a scroll. So long lists are asked for in one answer with ids only, and the rest is read by id.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from clearml_snapshot.exporter.answers import LISTS, reader
 from clearml_snapshot.exporter.api import Api
 from clearml_snapshot.exporter.errors import ServerError
+from clearml_snapshot.exporter.failures import MixedUpError, in_short
 
 PAGE: Final = 1_000
 """Entries of one answer with all that the listing asks of a task."""
@@ -126,10 +127,24 @@ def _numbered_page(api: Api, entity: str, only: Sequence[str], number: int, size
 
 
 def ask_entries(api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str]) -> Answer:
-    """Ask ``get_all_ex`` once; an entry without an id is left out, and the run says so."""
+    """Ask ``get_all_ex`` once; an entry without an id is left out, and the run says so.
+
+    What a wrong answer leaves out would look deleted, so one that has entries of other ids than
+    ``id`` of the request is not taken.
+
+    Raises:
+        RefusedError: entries of other ids come again and again.
+        ServerError: as ``Api.call`` does.
+    """
     endpoint = f"{entity}.get_all_ex"
-    data = api.call(endpoint, {**body, "only_fields": list(only)}, reader(LISTS[entity]))
-    came: list[Any] = getattr(data, entity)
+    read = reader(LISTS[entity])
+
+    def decode(answer: bytes) -> list[Any]:
+        came: list[Any] = getattr(read(answer), entity)
+        _refuse_others(entity, came, body.get("id"))
+        return came
+
+    came = api.call(endpoint, {**body, "only_fields": list(only)}, decode)
     entries = [entry for entry in came if _has_id(entry)]
     if len(entries) < len(came):
         count = len(came) - len(entries)
@@ -137,6 +152,12 @@ def ask_entries(api: Api, entity: str, body: Mapping[str, Any], only: Sequence[s
         if remark not in api.remarks:
             api.remarks.append(remark)
     return Answer(entries, len(came))
+
+
+def _refuse_others(entity: str, came: Iterable[Any], wanted: Collection[str] | None) -> None:
+    others = {entry["id"] for entry in came if _has_id(entry)}.difference(wanted or ())
+    if wanted and others:
+        raise MixedUpError(f"with {entity} that were not asked for ({in_short(min(others))})")
 
 
 def _has_id(entry: object) -> bool:

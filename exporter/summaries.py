@@ -32,7 +32,7 @@ def read_summaries(
     empty, which saves 350 bytes per series.
 
     Raises:
-        RefusedError, ServerError: as ``Api.get`` does.
+        RefusedError, ServerError: as ``paging.ask_entries`` does.
     """
     ids = list(task_ids)
     if not ids:

@@ -19,6 +19,7 @@ Kind = Literal[
     "drop",  # the connection ends without an answer
     "slow",  # the right answer, ``seconds`` late
     "stall",  # no answer until the server stops
+    "mixed up",  # the right answer to another request: ``instead``
 ]
 
 
@@ -38,6 +39,8 @@ class Fault:
         headers: sent along, ``{"Retry-After": "1"}`` say.
         seconds: for ``slow``.
         echo: what an ``echo`` says, made of the header.
+        instead: what the request is answered for in place of what it says, for ``mixed up``; a
+            cache whose key leaves out a part of the request does so.
     """
 
     kind: Kind
@@ -51,6 +54,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.5
     echo: Callable[[str], str] = str
+    instead: dict[str, Any] = field(default_factory=dict)
     fired: int = 0
 
     def matches(self, endpoint: str, body: dict[str, Any]) -> bool:
