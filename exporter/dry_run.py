@@ -24,12 +24,8 @@ from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.exporter.report import Forecast
 from clearml_snapshot.exporter.run import check_asked
 from clearml_snapshot.exporter.selection import Selection
-from clearml_snapshot.exporter.store.snapshots import (
-    Snapshot,
-    current_snapshot_folder,
-    hold,
-    open_snapshot,
-)
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
 from clearml_snapshot.exporter.tasks import TaskDetails
 
 _AGAIN: Final = 1

@@ -39,9 +39,9 @@ from clearml_snapshot.exporter.selections import words
 from clearml_snapshot.exporter.server_moved import server_record
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.reserve import is_full_disk
 from clearml_snapshot.exporter.store.retention import Retention
-from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 
 _RECORDED: Final = (ServerError, CeilingError, OtherServerError, OSError, KeyboardInterrupt)
 WHILE_WRITING: Final = (SnapshotError, OSError, pa.ArrowException)

@@ -31,10 +31,11 @@ from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
-from clearml_snapshot.exporter.store.snapshots import Snapshot, current_snapshot_folder, hold
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.exporter.store.verify_texts import MakePages
 from clearml_snapshot.exporter.store.writer import Place
 

@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.pack_words import pack_words
 from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.statistics import parquet_problem
 from clearml_snapshot.exporter.store.verify import damage
 from clearml_snapshot.exporter.store.verify_texts import MakePages, refuse_forged
 
@@ -51,15 +52,24 @@ def check_files(sources: Sequence[Source], progress: Progress) -> None:
     """See that no damage is taken over: a file that is written anew gets a hash anew.
 
     Raises:
-        DatasetError: a file is not as it was written.
+        DatasetError: a file is not as it was written, or says of its rows what is not true.
     """
     for source in sources:
         files = source.snapshot.files
         size = sum(entry.bytes for entry in files)
         progress.note(f"hashing {len(files):,} files of {source.name}, {size / 1e6:,.1f} MB")
-        problem = next(damage(source.snapshot.root, files), None)
+        problem = next(damage(source.snapshot.root, files), None) or next(_lies(source), None)
         if problem is not None:
             raise DatasetError(f"{source.name} is damaged: {problem}; get another copy of it")
+
+
+def _lies(source: Source) -> Iterator[str]:
+    """Check what the files say of their rows; one line per file that does not say the truth."""
+    root, version = source.snapshot.root, source.snapshot.format_version
+    for entry in source.snapshot.files:
+        problem = parquet_problem(root / entry.path, entry, version)
+        if problem is not None:
+            yield problem
 
 
 def check_texts(sources: Sequence[Source], make_pages: MakePages | None) -> list[str]:

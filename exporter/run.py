@@ -39,10 +39,10 @@ from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.digest import StoredDigests
 from clearml_snapshot.exporter.store.modes import refuse_without_modes, sharing
 from clearml_snapshot.exporter.store.overlap import StoredPoints
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.prepare import refuse_one_snapshot
 from clearml_snapshot.exporter.store.reserve import is_full_disk
 from clearml_snapshot.exporter.store.shapes import StoredShapes
-from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
 from clearml_snapshot.exporter.store.writer import Stage
 from clearml_snapshot.exporter.taking import Taker
 

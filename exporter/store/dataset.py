@@ -25,14 +25,13 @@ from clearml_snapshot.exporter.store.files import (
     sync_tree,
 )
 from clearml_snapshot.exporter.store.modes import PRIVATE, Rule, SharedWith
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
 from clearml_snapshot.exporter.store.prepare import prepare
 from clearml_snapshot.exporter.store.reserve import Reserve, is_full_disk
 from clearml_snapshot.exporter.store.retention import DEFAULT, Retention, kept
 from clearml_snapshot.exporter.store.share import reshare, set_modes, set_modes_beside
 from clearml_snapshot.exporter.store.snapshots import (
     Snapshot,
-    current_snapshot_folder,
-    numbers,
     open_snapshot,
     read_header,
     read_snapshot,

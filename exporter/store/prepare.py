@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.store.files import make_folder, write_text
 from clearml_snapshot.exporter.store.litter import is_litter
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, prepared_for, share_folder
 from clearml_snapshot.exporter.store.places import refuse_address
-from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 
 _README: Final = """\
 # A ClearML dataset

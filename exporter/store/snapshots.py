@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from pathlib import Path, PurePosixPath
-from typing import Any, Final, cast
+from pathlib import Path
+from typing import Any, cast
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
@@ -17,14 +17,12 @@ from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
 
 try:
     import fcntl
 except ImportError:  # Windows: there an open file cannot be deleted anyway
     fcntl = None  # type: ignore[assignment]  # its absence is checked before each use
-
-
-_LONGEST_POINTER: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,68 +134,6 @@ def _open_current(data: Path) -> Snapshot:
         except DatasetError:
             if _current(data) == folder:
                 raise
-
-
-def current_snapshot_folder(data: Path) -> Path | None:
-    """Find the current snapshot's folder; None when nothing was committed yet.
-
-    A folder under ``snapshots`` is always whole, so where the pointer was lost (many tools copy no
-    symlinks) the newest one is it. Of a link and a text the one that leads to the newer snapshot
-    counts: the other one is about to be removed.
-
-    Raises:
-        DatasetError: the pointer leads nowhere.
-    """
-    link, text = layout.current_link(data), layout.current_text(data)
-    if link.is_dir():
-        return _newer_in_text(data, link.resolve(), text) or link.resolve()
-    if link.is_symlink():
-        return _existing(data, link.readlink().name)
-    for pointer in (text, link):  # unpacked archives hold links as text
-        if pointer.is_file():
-            return _existing(data, _named_in(pointer))
-    found = numbers(data)
-    return layout.snapshot(data, found[-1]) if found else None
-
-
-def _newer_in_text(data: Path, linked: Path, text: Path) -> Path | None:
-    """Give the folder that a text names, when its snapshot is newer than the one of the link."""
-    if not text.is_file():
-        return None
-    number = layout.snapshot_number(_named_in(text))
-    if number is None or not layout.snapshot(data, number).is_dir():
-        return None
-    is_newer = number > snapshot_json.count(read_header(linked).get("number", 0))
-    return layout.snapshot(data, number).resolve() if is_newer else None
-
-
-def _named_in(pointer: Path) -> str:
-    """Give the last part of the path in a text."""
-    return PurePosixPath(_beginning(pointer)).name
-
-
-def _beginning(text: Path) -> str:
-    with text.open(encoding="utf-8", errors="replace") as stream:
-        return stream.read(_LONGEST_POINTER).strip()
-
-
-def _existing(data: Path, name: str) -> Path:
-    folder = layout.snapshots(data) / name
-    if layout.snapshot_number(name) is None or not folder.is_dir():
-        raise DatasetError(
-            f"{data} calls {name!r} its current snapshot, and there is no such folder in "
-            f"{layout.snapshots(data)}; copy the dataset again"
-        )
-    return folder
-
-
-def numbers(data: Path) -> list[int]:
-    """List the numbers of a dataset's snapshot folders, oldest first."""
-    folder = layout.snapshots(data)
-    if not folder.is_dir():
-        return []
-    found = (layout.snapshot_number(entry.name) for entry in folder.iterdir())
-    return sorted(number for number in found if number is not None)
 
 
 def _chosen(data: Path, current: Path, which: int | datetime) -> Path:

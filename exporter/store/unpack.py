@@ -101,7 +101,7 @@ def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True
         SnapshotError: there is no room for them.
         OSError: the disk refuses.
     """
-    from clearml_snapshot.exporter.store.footers import footer_problem
+    from clearml_snapshot.exporter.store.statistics import parquet_problem
 
     wanted = [*names]
     _check_room(pack, folder, wanted)
@@ -111,7 +111,7 @@ def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(pack, name, target, sync=sync)
         entry = tables.get(name)
-        problem = entry and footer_problem(target, entry, pack.snapshot.format_version)
+        problem = entry and parquet_problem(target, entry, pack.snapshot.format_version)
         if problem:
             raise DatasetError(f"{pack.path}: {problem}")
 

@@ -19,17 +19,12 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.files import FileEntry
-from clearml_snapshot.exporter.store.footers import footer_problem
 from clearml_snapshot.exporter.store.litter import is_below_litter, is_read_by_globs
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
-from clearml_snapshot.exporter.store.snapshots import (
-    Snapshot,
-    current_snapshot_folder,
-    described,
-    hold,
-    read_header,
-)
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.snapshots import Snapshot, described, hold, read_header
+from clearml_snapshot.exporter.store.statistics import parquet_problem
 from clearml_snapshot.exporter.store.stored import rows as stored_rows
 from clearml_snapshot.exporter.store.verify_pack import (
     REMADE,
@@ -333,8 +328,8 @@ def _is_in_place(entry: FileEntry) -> bool:
 
 
 def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Check rows and schema in the footers; a table's files have all that of their format."""
+    """Check what each file says of itself; a table's files have all that of their format."""
     for entry in snapshot.files:
-        problem = footer_problem(snapshot.root / entry.path, entry, snapshot.format_version)
+        problem = parquet_problem(snapshot.root / entry.path, entry, snapshot.format_version)
         if problem is not None:
             yield problem

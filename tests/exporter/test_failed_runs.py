@@ -27,8 +27,9 @@ from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.store import commit
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.pointer import numbers
 from clearml_snapshot.exporter.store.retention import Retention
-from clearml_snapshot.exporter.store.snapshots import Snapshot, numbers, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
 from clearml_snapshot.exporter.store.verify import verify
 from tests.exporter.test_sync import curve, database, home, task
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.store.snapshots import numbers
+from clearml_snapshot.exporter.store.pointer import numbers
 from clearml_snapshot.queries import open_dataset
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.selections import remembered, remove, words
 from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.snapshots import numbers, open_snapshot
+from clearml_snapshot.exporter.store.pointer import numbers
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify import verify
 
 EVERYTHING = Selection()

@@ -11,8 +11,9 @@ import pytest
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.retention import Retention
-from clearml_snapshot.exporter.store.snapshots import current_snapshot_folder, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.unpack import unpack
 from clearml_snapshot.exporter.store.verify import damage, verify
 from clearml_snapshot.exporter.store.verify_sums import sums_problems

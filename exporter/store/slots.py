@@ -1,0 +1,113 @@
+"""The values of a Parquet column as they are stored: one slot per value, NULL or empty list.
+
+Everything that statistics say can be computed from slots with numpy: values become numbers whose
+order is theirs.
+"""
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Numbers = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What some slots hold, in the terms of Parquet's statistics."""
+
+    slots: int
+    nulls: int
+    low: bytes | None
+    """The smallest value as Parquet writes it; None: there is no value, or NaN only."""
+    high: bytes | None
+    text_bytes: int | None
+    """Bytes of all values, of a column of text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """One column of one row group."""
+
+    rows: int
+    order: Numbers
+    """One number per slot, ordered as the values are; anything where there is none."""
+    is_value: Mask
+    plain: Callable[[Any], bytes]
+    """Gives the bytes of the value that a number stands for."""
+    lengths: Numbers | None = None
+    """Bytes of each value of a column of text."""
+
+    def extent(self, start: int, end: int) -> Extent:
+        """Describe the slots from ``start`` up to ``end``."""
+        is_value = self.is_value[start:end]
+        values = self.order[start:end][is_value]
+        nulls = len(is_value) - len(values)
+        text_bytes = None
+        if self.lengths is not None:
+            text_bytes = int(self.lengths[start:end][is_value].sum())
+        if values.dtype.kind == "f":
+            values = values[~np.isnan(values)]
+        if not len(values):
+            return Extent(len(is_value), nulls, None, None, text_bytes)
+        low, high = self.plain(values.min()), self.plain(values.max())
+        return Extent(len(is_value), nulls, low, high, text_bytes)
+
+
+def slots(column: "pa.ChunkedArray[Any]") -> Slots:
+    """Lay out a column of texts, lists of texts, booleans, integers, times or doubles."""
+    whole = column.combine_chunks()
+    if pa.types.is_list(whole.type):
+        return _of_lists(cast("pa.ListArray[Any]", whole))
+    is_value = whole.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_dictionary(whole.type) or pa.types.is_string(whole.type):
+        return _of_texts(whole, is_value)
+    if pa.types.is_floating(whole.type):
+        values = whole.fill_null(0.0).to_numpy(zero_copy_only=False)
+        return Slots(len(whole), values, is_value, lambda value: struct.pack("<d", value))
+    if pa.types.is_boolean(whole.type):
+        flags = whole.fill_null(False).to_numpy(zero_copy_only=False)
+        return Slots(len(whole), flags, is_value, lambda value: bytes([bool(value)]))
+    numbers = whole.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return Slots(len(whole), numbers, is_value, lambda value: struct.pack("<q", value))
+
+
+def _of_texts(whole: "pa.Array[Any]", is_value: Mask) -> Slots:
+    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+    texts = cast("pa.DictionaryArray[Any, Any]", coded)
+    codes = texts.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    known = cast("pa.StringArray", texts.dictionary)
+    if not len(known):
+        known = pa.array([""], pa.string())  # no slot has a value
+    places = pc.array_sort_indices(known).to_numpy()
+    ranks = np.empty(len(known), np.int64)
+    ranks[places] = np.arange(len(known))
+    lengths = pc.binary_length(known).fill_null(0).to_numpy(zero_copy_only=False)
+    return Slots(
+        len(whole),
+        ranks[codes],
+        is_value,
+        lambda rank: str(known[int(places[int(rank)])]).encode(),
+        lengths[codes].astype(np.int64),
+    )
+
+
+def _of_lists(whole: "pa.ListArray[Any]") -> Slots:
+    """Lay out lists of texts: a list without elements, or none at all, has one slot."""
+    counts = pc.list_value_length(whole).fill_null(0).to_numpy(zero_copy_only=False)
+    sizes = np.maximum(counts, 1).astype(np.int64)
+    has_element = np.repeat(counts > 0, sizes)
+    elements = whole.flatten()
+    leaves = _of_texts(elements, elements.is_valid().to_numpy(zero_copy_only=False))
+    order, lengths = (np.zeros(int(sizes.sum()), np.int64) for _ in range(2))
+    is_value = np.zeros(len(order), np.bool_)
+    assert leaves.lengths is not None
+    order[has_element], is_value[has_element] = leaves.order, leaves.is_value
+    lengths[has_element] = leaves.lengths
+    return Slots(len(whole), order, is_value, leaves.plain, lengths)
