@@ -33,7 +33,12 @@ SORT: Final[dict[str, tuple[str, ...]]] = {
 }
 """The order of rows inside a file; NULL comes first."""
 
-_DELTA: Final = {"iteration": "DELTA_BINARY_PACKED", "timestamp": "DELTA_BINARY_PACKED"}
+_ENCODINGS: Final = {
+    "iteration": "DELTA_BINARY_PACKED",
+    "timestamp": "DELTA_BINARY_PACKED",
+    "value": "PLAIN",
+}
+"""Of the columns of ``scalars``; doubles are written plain anyhow, texts with dictionaries."""
 _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _WIDEST: Final = 2**62
 _SMALLEST: Final = -(2**63)
@@ -153,6 +158,25 @@ def _used(texts: "pa.DictionaryArray[Any, Any]") -> "pa.DictionaryArray[Any, Any
     )
 
 
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """Give the options of pyarrow's Parquet writer with which files of a table are written.
+
+    ``statistics`` refuses files that were written with others.
+    """
+    texts = [field.name for field in schema if field.type in (_CODES, pa.string())]
+    lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
+    numbers = {*schema.names}.difference(texts)
+    encodings = {name: how for name, how in _ENCODINGS.items() if name in numbers}
+    return {
+        "use_dictionary": texts + lists,
+        "column_encoding": encodings or None,
+        "compression": "zstd",
+        "compression_level": 3,
+        "store_schema": False,
+        "write_page_checksum": True,
+    }
+
+
 class PartWriter:
     """One Parquet part file; a context manager that leaves nothing behind when it fails."""
 
@@ -160,25 +184,8 @@ class PartWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._table, self._rows = path, table, 0
         schema = in_memory(table)
-        texts = [field.name for field in schema if field.type == _CODES]
-        lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
-        encodings = {name: how for name, how in _DELTA.items() if name in schema.names}
-        if table == "scalars":
-            encodings["value"] = "PLAIN"
-        options: dict[str, Any] = {
-            "use_dictionary": texts + lists,
-            "column_encoding": encodings or None,
-        }
-        self._writer = pq.ParquetWriter(
-            str(path),
-            schema,
-            filesystem=LOCAL,
-            compression="zstd",
-            compression_level=3,
-            store_schema=False,
-            write_page_checksum=True,
-            **options,
-        )
+        options = writer_options(schema)
+        self._writer = pq.ParquetWriter(str(path), schema, filesystem=LOCAL, **options)
 
     def write(self, rows: pa.Table) -> None:
         """Append rows as one row group (or several of ``ROW_GROUP``)."""

@@ -16,6 +16,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError, SnapshotError
 from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.store.encode import writer_options
 from clearml_snapshot.exporter.store.layout import lacking
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, unread
 from clearml_snapshot.queries import diff, open_dataset
@@ -281,7 +282,8 @@ def _make_version_1(snapshot: Snapshot) -> None:
     for entry in header["files"]:
         if newer := list(lacking(entry["table"], 1)):
             file = snapshot.root / entry["path"]
-            pq.write_table(pq.read_table(file, partitioning=None).drop_columns(newer), file)
+            older = pq.read_table(file, partitioning=None).drop_columns(newer)
+            pq.write_table(older, file, **writer_options(older.schema))
             content = file.read_bytes()
             entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     path.write_text(json.dumps(header))

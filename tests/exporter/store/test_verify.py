@@ -19,6 +19,7 @@ import pytest
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError
 from clearml_snapshot.exporter.store import verify_rows
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.encode import writer_options
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import lacking
 from clearml_snapshot.exporter.store.sums import write_sums
@@ -92,7 +93,7 @@ def _rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
     path = snapshot / entry["path"]
     before = pq.ParquetFile(path).read()
     rows = change(before)
-    pq.write_table(rows, path, store_schema=False)
+    pq.write_table(rows, path, **writer_options(rows.schema))
     totals = header["totals"]
     total = {"scalars": "points"}.get(table, table)
     totals[total] = totals.get(total, 0) + rows.num_rows - before.num_rows
@@ -240,7 +241,8 @@ def test_pages_that_never_could_be_read(snapshot: Path) -> None:
     entry["sha256"] = hashlib.sha256(text).hexdigest()
     _write_header(snapshot, header)
     (problem,) = verify(snapshot).problems
-    assert problem.startswith("the rows cannot be read: ")
+    assert problem.startswith("no readable Parquet (")
+    assert problem.endswith(entry["path"])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.encode import writer_options
 from clearml_snapshot.exporter.store.layout import ADDED, FORMAT_VERSION, lacking
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
@@ -30,7 +31,8 @@ def make_older(folder: Path, version: int) -> None:
         newer = list(lacking(entry["table"], version))
         if newer:
             file = folder / entry["path"]
-            pq.write_table(pq.read_table(file, partitioning=None).drop_columns(newer), file)
+            older = pq.read_table(file, partitioning=None).drop_columns(newer)
+            pq.write_table(older, file, **writer_options(older.schema))
             content = file.read_bytes()
             entry.update(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
     header["totals"]["bytes"] = sum(entry["bytes"] for entry in header["files"])
