@@ -118,6 +118,13 @@ def _summary(joined: "Joined") -> Iterator[str]:
             f"warning: of {counted(len(joined.fewer), 'task')} a copy that was not taken has more "
             f"points ({joined.fewer_points:,}): {ids}"
         )
+    if joined.unlike:
+        ids = ", ".join(joined.unlike[:_TOLD_IDS]) + ", …" * (len(joined.unlike) > _TOLD_IDS)
+        yield (
+            f"warning: {counted(len(joined.unlike), 'task')} with other points in copies that "
+            f"have the same fingerprint, so one of the copies is not as the server had it: {ids}; "
+            "compare the datasets with clearml-snapshot diff"
+        )
     if joined.poorer:
         yield (
             f"warning: {counted(joined.poorer, 'task')} without what a pack left out, though "

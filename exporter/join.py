@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ from clearml_snapshot.exporter.join_sources import (
     Source,
     check_files,
     check_texts,
+    check_times,
     joined_selections,
     open_source,
     read_copies,
 )
+from clearml_snapshot.exporter.join_unlike import unlike_tasks
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
@@ -76,13 +79,16 @@ def join(
         for source in opened:
             held.enter_context(hold(source.snapshot))
         check_server(opened, same_server=same_server)
+        check_times(opened, datetime.now(UTC))
         check_files(opened, progress)
         unproven = check_texts(opened, make_pages)
         with _told(target), memory_given_back():
             choices = _choices(opened)
             progress.note(f"merging {len(choices):,} tasks into {target}")
+            unlike = unlike_tasks(opened, choices)
             snapshot = _write(target, opened, choices, share)
-        return replace(report(opened, choices, snapshot), unproven=tuple(unproven))
+        joined = report(opened, choices, snapshot)
+        return replace(joined, unproven=tuple(unproven), unlike=unlike)
 
 
 @contextmanager

@@ -62,6 +62,7 @@ class Copy:
     last_update: datetime | None
     last_iteration: int | None
     selected: bool | None
+    fingerprint: str
 
     @property
     def points(self) -> int:

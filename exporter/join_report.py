@@ -75,6 +75,8 @@ class Joined:
     """Each task with its copies, by task id."""
     unproven: tuple[str, ...] = ()
     """Texts of a source that could not be compared with its tables, one sentence each."""
+    unlike: tuple[str, ...] = ()
+    """Tasks of which two complete copies have one fingerprint and other points."""
 
 
 def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snapshot) -> Joined:

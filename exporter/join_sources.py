@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
 from clearml_snapshot.exporter.store.statistics import parquet_problem
 from clearml_snapshot.exporter.store.verify import damage
+from clearml_snapshot.exporter.store.verify_rows import CLOCK_STEP
 from clearml_snapshot.exporter.store.verify_texts import MakePages, refuse_forged
 
 _OWN: Final = ("source", "made", "taken_out")
@@ -21,6 +23,9 @@ _OWN: Final = ("source", "made", "taken_out")
 
 _SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
 """Columns whose texts many copies have in common: one of each is kept."""
+
+_AHEAD: Final = timedelta(days=1)
+"""How far the clocks of two machines may be apart."""
 
 _ROWS_AT_ONCE: Final = 4_096
 """Rows held as Python objects."""
@@ -89,11 +94,37 @@ def check_texts(sources: Sequence[Source], make_pages: MakePages | None) -> list
     ]
 
 
+def check_times(sources: Sequence[Source], now: datetime) -> None:
+    """See that no snapshot is of the future: the newest reading wins.
+
+    Raises:
+        DatasetError: one is, by this machine's clock.
+    """
+    for source in sources:
+        made = source.snapshot.created_at
+        if made > now + _AHEAD:
+            raise DatasetError(
+                f"{source.name} says that it was made at {made:%Y-%m-%d %H:%M} UTC, and this "
+                f"machine's clock says {now:%Y-%m-%d %H:%M} UTC; set the clock, or get another "
+                "copy of it"
+            )
+
+
+def _check_copy(source: Source, copy: Copy) -> None:
+    made = source.snapshot.created_at
+    if copy.fetched_at > made + timedelta(seconds=CLOCK_STEP):
+        raise DatasetError(
+            f"{source.name} has task {copy.task_id} as read at {copy.fetched_at:%Y-%m-%d %H:%M} "
+            f"UTC, which is after the snapshot was made ({made:%Y-%m-%d %H:%M} UTC); get another "
+            "copy of it"
+        )
+
+
 def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
     """Read what each source has of each task, by task id.
 
     Raises:
-        DatasetError: a source has a task twice.
+        DatasetError: a source has a task twice, or one that was read after it was made.
     """
     columns = [one.name for one in fields(Copy) if one.name not in _OWN]
     texts: dict[str, str] = {}
@@ -109,6 +140,7 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
                     f"{source.name} has task {row['task_id']} twice; run clearml-snapshot verify"
                 )
             its.append(Copy(place, source.snapshot.created_at, len(source.taken_out), **row))
+            _check_copy(source, its[-1])
     return copies
 
 

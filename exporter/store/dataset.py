@@ -251,11 +251,15 @@ class Dataset:
         return snapshot
 
     def _now(self) -> datetime:
-        """Give the moment of new contents, which no other contents here have."""
+        """Give the moment of new contents, later than that of all others here.
+
+        A clock that was set back would else make a snapshot older than what was read for it.
+        """
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        is_taken = self._snapshot is not None and self._snapshot.created_at == now
-        return now + timedelta(milliseconds=1) if is_taken else now
+        if self._snapshot is None:
+            return now
+        return max(now, self._snapshot.created_at + timedelta(milliseconds=1))
 
     def amend(
         self,

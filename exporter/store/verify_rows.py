@@ -35,6 +35,9 @@ _SLAB_POINTS: Final = 5_000_000
 
 _BATCH: Final = 1_000
 
+CLOCK_STEP: Final = 60
+"""Seconds that a clock may be set back during an export: what was read before is later then."""
+
 _SHOWN: Final = 10
 """Problems of one kind that are told one by one."""
 
@@ -65,6 +68,8 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             _make_views(connection, snapshot)
             yield from _told(connection, "verify_keys")
             yield from _totals(connection, snapshot)
+            latest = round(snapshot.created_at.timestamp() * 1000) + CLOCK_STEP * 1000
+            yield from _told(connection, "verify_times", {"latest": latest})
             metrics = connection.execute(_sql("verify_metrics")).fetchall()
             for slab in slabs(metrics):
                 yield from _told(connection, "verify_unique", asdict(slab))

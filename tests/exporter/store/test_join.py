@@ -13,14 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clearml_snapshot.cli import merge as merge_command
 from clearml_snapshot.exporter import join as join_module
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.join import join
 from clearml_snapshot.exporter.join_report import Joined
 from clearml_snapshot.exporter.metrics import MetricChoice, MetricFilter
 from clearml_snapshot.exporter.store import compact
+from clearml_snapshot.exporter.store import dataset as dataset_module
 from clearml_snapshot.exporter.store import join as store_join
-from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.store.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.layout import FORMAT_VERSION
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, unread
 from clearml_snapshot.exporter.store.stored import rows
@@ -618,3 +620,54 @@ def test_a_task_that_was_gone_before_it_was_read_takes_no_points_away(
     row = _row(joined.snapshot, "a")
     assert (row["state"], row["points_stored"], joined.fewer) == ("complete", 4, ())
     assert [lost.why for lost in joined.sources[1].lost] == ["could not be read"]
+
+
+def test_a_reading_of_the_future_does_not_win(write: Write, tmp_path: Path) -> None:
+    """A time later than its own snapshot's is a lie: the newest reading wins."""
+    write("ours", [Stored("a", {TRAIN: [1, 2]})])
+    write("theirs", [Stored("a", {TRAIN: [9, 9]}, day=365_000)])
+    (problem,) = verify(tmp_path / "theirs").problems
+    assert problem.startswith("time after its snapshot was made: task a, fetched_at 30")
+    with pytest.raises(DatasetError, match=r"theirs has task a as read at 30.*, which is after"):
+        join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_snapshot_of_the_future_is_not_merged(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("ours", [Stored("a", {TRAIN: [1, 2]})])
+    later = datetime(2999, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(Dataset, "_now", lambda _: later)
+    write("theirs", [Stored("a", {TRAIN: [9, 9]}, day=300_000)])
+    with pytest.raises(DatasetError, match="says that it was made at 2999-01-01 00:00 UTC"):
+        join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
+
+
+def test_a_clock_that_is_set_back_makes_no_snapshot_older(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = write("ours", [Stored("a", {TRAIN: [1]})])
+
+    class Earlier:
+        @staticmethod
+        def now(tz: Any) -> datetime:
+            return datetime(2020, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr(dataset_module, "datetime", Earlier)
+    second = write("ours", [Stored("b", {TRAIN: [1]})])
+    assert second.created_at == first.created_at + timedelta(milliseconds=1)
+    assert verify(tmp_path / "ours").problems == ()
+
+
+def test_unchanged_tasks_with_other_points_are_told(write: Write, tmp_path: Path) -> None:
+    """Their fingerprints are equal, so one of the two copies is not what the server had."""
+    same, other = {TRAIN: [1, 2]}, {TRAIN: [1, 3]}
+    write("ours", [Stored("a", same), Stored("b", same), Stored("c", same), Stored("d", same, 1)])
+    theirs = [Stored("a", same), Stored("b", other), Stored("c", {TRAIN: [1]}), Stored("d", other)]
+    write("theirs", theirs)
+    joined = join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
+    assert joined.unlike == ("b", "c")
+    (line,) = (line for line in merge_command._summary(joined) if "fingerprint" in line)
+    assert line.startswith("warning: 2 tasks with other points in copies that have the same")
+    assert ": b, c; compare the datasets with clearml-snapshot diff" in line
