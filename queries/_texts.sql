@@ -6,6 +6,10 @@ FROM (
             task_id,
             name,
             project,
+            type,
+            status,
+            user_id,
+            parent,
             status_reason,
             status_message,
             "user",
@@ -27,6 +31,15 @@ SELECT 'tasks', 'tags', tag, min(task_id), count(*)
 FROM (SELECT task_id, unnest(tags) AS tag FROM tasks)
 GROUP BY tag
 UNION ALL
+SELECT 'tasks', 'system_tags', tag, min(task_id), count(*)
+FROM (SELECT task_id, unnest(system_tags) AS tag FROM tasks)
+GROUP BY tag
+UNION ALL
+SELECT 'hyperparams', 'type', type, min(task_id), count(*)
+FROM hyperparams
+WHERE type IS NOT NULL
+GROUP BY type
+UNION ALL
 SELECT 'series', 'metric', metric, min(task_id), count(*)
 FROM series
 GROUP BY metric
@@ -42,8 +55,12 @@ GROUP BY worker
 UNION ALL
 SELECT 'exports', column_name, text, NULL, count(*)
 FROM (
-    UNPIVOT (SELECT server, "user", selections FROM exports)
+    UNPIVOT (SELECT server, "user", selections, result, error, tool_version FROM exports)
     ON COLUMNS(*) INTO NAME column_name VALUE text
 )
 GROUP BY column_name, text
+UNION ALL
+SELECT 'exports', 'warnings', warning, NULL, count(*)
+FROM (SELECT unnest(warnings) AS warning FROM exports)
+GROUP BY warning
 ORDER BY ALL;

@@ -16,7 +16,7 @@ from clearml_snapshot.queries import taken_out
 from clearml_snapshot.queries.arguments import Pairs, chosen_pairs
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.secrets import Secrets, find_secrets, safe_json
+from clearml_snapshot.queries.secrets import Secrets, find_secrets
 
 _PLACES: Final = 3
 """Places of credentials that a refusal names."""
@@ -57,7 +57,7 @@ def pack_part(
     every = [(m, v) for m, variants in dataset.series_names.items() for v in variants]
     series = frozenset(pair for pair in narrowed or every if not secrets.holds(*pair))
     is_whole = len(series) == len(every)
-    counts = {} if is_whole else _counts(dataset, series, _asked_words(options))
+    counts = {} if is_whole else _counts(dataset, series, _asked_words(options, secrets))
     edits = taken_out.Rows(dataset.snapshot, options.redact, secrets, counts).edits()
     part = Part(
         task_ids=ids if dataset.filter is not None else None,
@@ -68,7 +68,7 @@ def pack_part(
     )
     (earlier,) = _asked(dataset, "SELECT coalesce(sum(redacted), 0)::BIGINT AS n FROM tasks")
     told = taken_out.in_words(options.redact, secrets, earlier["n"])
-    return part, _header(dataset, options, asked, told)
+    return part, _header(dataset, options, asked, told, secrets)
 
 
 def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
@@ -165,14 +165,18 @@ def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozens
 
 
 def _header(
-    dataset: Dataset, options: PackOptions, asked: TaskFilter | None, told: Iterable[str]
+    dataset: Dataset,
+    options: PackOptions,
+    asked: TaskFilter | None,
+    told: Iterable[str],
+    secrets: Secrets,
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
     snapshot = dataset.about
     before = pack_words(snapshot) or PackWords()
     chosen = {
         "selection": _selection_words(dataset, asked),
-        "metrics": "; ".join(sorted(_asked_words(options))),
+        "metrics": "; ".join(sorted(_asked_words(options, secrets))),
     }
     packed: dict[str, Any] = {
         key: " and ".join(text for text in (getattr(before, key), now) if text)
@@ -180,9 +184,9 @@ def _header(
     }
     packed["selection"] = taken_out.without_users(packed["selection"], options.redact)
     if not options.keep_secrets:
-        packed = safe_json(packed)
+        packed = secrets.search.json(packed)
     packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *told]))
-    return {**taken_out.header_changes(snapshot, options.redact), "packed": packed}
+    return {**taken_out.header_changes(snapshot, options.redact, secrets), "packed": packed}
 
 
 def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
@@ -195,7 +199,7 @@ def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
     return " ".join(text for text in (told if told != "--all" else "", ids) if text)
 
 
-def _asked_words(options: PackOptions) -> frozenset[str]:
+def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
     """Write the metric arguments as they were typed, but for what looks like a credential."""
     typed = (
         ("--metric", options.metrics),
@@ -203,7 +207,7 @@ def _asked_words(options: PackOptions) -> frozenset[str]:
         ("--exclude-metric", options.exclude_metrics),
     )
     told = " ".join(f"{option} {value}" for option, values in typed for value in values)
-    safe = told if options.keep_secrets else safe_json(told)
+    safe = told if options.keep_secrets else secrets.search.text(told)
     return frozenset({safe} if safe else ())
 
 

@@ -4,15 +4,14 @@ An export takes credentials out already, unless it was told to keep them; this l
 names as well as values, by the same rules (``exporter.redact``).
 """
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from clearml_snapshot.exporter.redact import Redactor
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.messages import speaking
+from clearml_snapshot.queries.secret_search import Search
 
 Column = tuple[str, str]
 """Table and column."""
@@ -30,6 +29,8 @@ _SHORT_ID: Final = 8
 class Secrets:
     """What was found, and what is to stand in its place."""
 
+    search: Search = field(default_factory=Search)
+    """Takes the same out of other texts: those of ``snapshot.json``, those that were typed."""
     texts: dict[Column, dict[str, str]] = field(default_factory=dict)
     """By column: each text that holds a credential, with the one to store."""
     params: dict[tuple[str, str, str | None], str | None] = field(default_factory=dict)
@@ -51,43 +52,65 @@ class Secrets:
         self.places.append(f"{place}{where}{more}")
 
 
+HEADER: Final = "snapshot.json"
+"""Stands for a table in a `Column`; its columns are ``selections`` and the keys of ``server``."""
+
+
 def find_secrets(dataset: Dataset, passed_over: frozenset[Column] = frozenset()) -> Secrets:
     """Look for credentials in every text of the tasks that a dataset is open for.
 
+    What was found in one place is looked for in all others: a password, found by the name of its
+    parameter, may stand in a comment without any.
+
     Args:
         dataset: the dataset.
-        passed_over: columns that will not travel; those of ``hyperparams`` as ``value``.
+        passed_over: columns that will not travel; those of ``hyperparams`` as ``value``, those of
+            ``snapshot.json`` under that name.
     """
-    found = Secrets()
-    redactor = Redactor()
-    for row in _rows(dataset, "_texts.sql"):
-        column = (row["table_name"], row["column_name"])
-        safe = _safe(redactor, column, row["text"])
-        if column not in passed_over and safe != row["text"]:
-            found.texts.setdefault(column, {})[row["text"]] = safe
-            found._add(_column_in_words(column), row["task_id"], row["n"])
-    if ("hyperparams", "value") not in passed_over:
-        _find_params(dataset, redactor, found)
+    search = Search()
+    found = _searched(dataset, passed_over, search)
+    if search.learn():
+        found = _searched(dataset, passed_over, search)
     return found
 
 
-def _find_params(dataset: Dataset, redactor: Redactor, found: Secrets) -> None:
+def _searched(dataset: Dataset, passed_over: frozenset[Column], search: Search) -> Secrets:
+    found = Secrets(search=search)
+    for row in _rows(dataset, "_texts.sql"):
+        column = (row["table_name"], row["column_name"])
+        if column in passed_over:
+            continue
+        safe = _safe(search, column, row["text"])
+        if safe != row["text"]:
+            found.texts.setdefault(column, {})[row["text"]] = safe
+            found._add(_column_in_words(column), row["task_id"], row["n"])
+    if ("hyperparams", "value") not in passed_over:
+        _find_params(dataset, search, found)
+    _find_in_header(dataset, passed_over, search, found)
+    return found
+
+
+def _find_params(dataset: Dataset, search: Search, found: Secrets) -> None:
     for row in _rows(dataset, "_param_texts.sql"):
         section, name, value = row["section"], row["name"], row["value"]
-        named = redactor.text(section)[0], redactor.text(name)[0]
-        if named != (section, name):
+        if search.text(section) != section or search.text(name) != name:
             found.params[section, name, value] = None
             found._add("the name of a hyperparameter", row["task_id"], row["n"])
             continue
-        safe, is_secret = redactor.parameter(section, name, value)
-        if is_secret:
+        safe = search.parameter(section, name, value)
+        if safe != value:
             found.params[section, name, value] = safe
             found._add(f"hyperparameter {section}/{name}", row["task_id"], row["n"])
 
 
-def safe_json(value: Any) -> Any:
-    """Give a JSON value with the credentials in its texts taken out."""
-    return _mapped(value, lambda text: Redactor().text(text)[0] or "")
+def _find_in_header(
+    dataset: Dataset, passed_over: frozenset[Column], search: Search, found: Secrets
+) -> None:
+    header = {**dataset.snapshot.server, "selections": dataset.snapshot.selections}
+    for name, value in header.items():
+        is_there = (HEADER, name) not in passed_over and search.json(value) != value
+        if is_there:
+            found._add(f"{name} in {HEADER}", None, 1)
 
 
 def _rows(dataset: Dataset, name: str) -> Iterator[dict[str, Any]]:
@@ -98,34 +121,18 @@ def _rows(dataset: Dataset, name: str) -> Iterator[dict[str, Any]]:
             yield dict(zip(columns, row, strict=True))
 
 
-def _safe(redactor: Redactor, column: Column, text: str) -> str:
+def _safe(search: Search, column: Column, text: str) -> str:
     if column in _URLS:
-        return redactor.url(text)[0] or ""
+        return search.url(text)
     if column in _JSON:
-        return _safe_json_text(text)
-    return redactor.text(text)[0] or ""
-
-
-def _safe_json_text(text: str) -> str:
-    """Take credentials out of the texts inside a JSON text; it stays as it is without any."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return Redactor().text(text)[0] or ""
-    safe = safe_json(value)
-    return text if safe == value else json.dumps(safe, ensure_ascii=False)
-
-
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, Mapping):
-        return {key: _mapped(inner, change) for key, inner in value.items()}
-    return [_mapped(inner, change) for inner in value] if isinstance(value, list) else value
+        return search.json_text(text)
+    return search.text(text)
 
 
 def _column_in_words(column: Column) -> str:
     table, name = column
     if column in _NAMES:
         return f"the name of a {name}"
+    if table == "hyperparams":
+        return f"the {name} of a hyperparameter"
     return f"{name} of an export" if table == "exports" else name

@@ -10,7 +10,7 @@ from typing import Any, Final
 from clearml_snapshot.exporter.redact import REDACTED
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.subset import Row, RowEdit
-from clearml_snapshot.queries.secrets import Column, Secrets, safe_json
+from clearml_snapshot.queries.secrets import HEADER, Column, Secrets
 
 SECRETS: Final = "secrets"
 CATEGORIES: Final[Mapping[str, str]] = {
@@ -59,7 +59,11 @@ def passed_over(categories: Collection[str]) -> frozenset[Column]:
     """Give the columns in which no credential has to be looked for, because they do not travel."""
     found = {(table, name) for table, names in emptied(categories).items() for name in names}
     if "params" in categories:
-        found.add(("hyperparams", "value"))
+        found |= {("hyperparams", "value"), ("hyperparams", "type")}
+    if "hosts" in categories:
+        found |= {(HEADER, key) for key in _OF_HOSTS}
+    if "users" in categories:
+        found.add((HEADER, "selections"))
     return frozenset(found)
 
 
@@ -84,9 +88,10 @@ class Rows:
         """Give the edit of each table that needs one."""
         needed: dict[str, RowEdit] = {}
         texts = {table for table, _ in self.secrets.texts}
-        if self.secrets.params:
+        if self.secrets.params or "hyperparams" in texts:
             needed["hyperparams"] = self._param
-        if self.counts or self.secrets.params or "tasks" in texts or "hosts" in self.categories:
+        is_edited = "tasks" in texts or "hyperparams" in needed
+        if self.counts or is_edited or "hosts" in self.categories:
             needed["tasks"] = self._task
         if "scalars" in texts:
             needed["scalars"] = self._point
@@ -96,18 +101,16 @@ class Rows:
 
     def _param(self, row: Row) -> Row | None:
         key = (row["section"], row["name"], row["value"])
-        if key not in self.secrets.params:
-            return row
-        self._params_of[row["task_id"]] += 1
+        changed, found = self._without_texts("hyperparams", row)
+        is_secret = key in self.secrets.params
+        self._params_of[row["task_id"]] += found + is_secret
+        if not is_secret:
+            return changed
         safe = self.secrets.params[key]
-        return None if safe is None else {**row, "value": safe}
+        return None if safe is None else {**changed, "value": safe}
 
     def _task(self, row: Row) -> Row:
         changed, found = self._without_texts("tasks", row)
-        tags = self.secrets.texts.get(("tasks", "tags"), {})
-        if tags and row["tags"]:
-            changed["tags"] = [tags.get(tag, tag) for tag in row["tags"]]
-            found += sum(tag in tags for tag in row["tags"])
         found += self._params_of[row["task_id"]]
         if found:
             changed["redacted"] = (row["redacted"] or 0) + found
@@ -128,17 +131,24 @@ class Rows:
     def _without_texts(self, table: str, row: Row) -> tuple[dict[str, Any], int]:
         changed, found = dict(row), 0
         for (its_table, column), texts in self.secrets.texts.items():
-            if its_table == table and column != "tags" and row[column] in texts:
+            if its_table != table or row[column] is None:
+                continue
+            if isinstance(row[column], list):
+                changed[column] = [texts.get(text, text) for text in row[column]]
+                found += sum(text in texts for text in row[column])
+            elif row[column] in texts:
                 changed[column] = texts[row[column]]
                 found += 1
         return changed, found
 
 
-def header_changes(snapshot: Snapshot, categories: Collection[str]) -> dict[str, Any]:
+def header_changes(
+    snapshot: Snapshot, categories: Collection[str], secrets: Secrets
+) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that change with what is taken out."""
     server, selections = dict(snapshot.server), snapshot.selections
     if SECRETS in categories:
-        server, selections = safe_json(server), safe_json(selections)
+        server, selections = secrets.search.json(server), secrets.search.json(selections)
     if "hosts" in categories:
         server = {key: value for key, value in server.items() if key not in _OF_HOSTS}
     if "users" in categories:

@@ -20,14 +20,16 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify import verify
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack import Packed, pack
 from clearml_snapshot.queries.pack_part import PackOptions
+from clearml_snapshot.queries.secrets import Secrets
 from clearml_snapshot.queries.taken_out import header_changes
-from tests.queries.conftest import write
+from tests.queries.conftest import START, write
 from tests.queries.nasty import nasty
 
 Row = tuple[Any, ...]
@@ -289,7 +291,7 @@ def test_whose_server_it_is_is_taken_out_with_hosts(tmp_path: Path) -> None:
     write(tmp_path / "data", _telling())
     server = {"host": "http://server", "web": "http://web", "company": "Inside Ltd", "version": "2"}
     snapshot = replace(open_snapshot(tmp_path / "data"), server=server)
-    assert header_changes(snapshot, {"hosts"})["server"] == {"version": "2"}
+    assert header_changes(snapshot, {"hosts"}, Secrets())["server"] == {"version": "2"}
 
 
 def _with_secret(**columns: Any) -> list[dict[str, Any]]:
@@ -313,6 +315,15 @@ def test_a_credential_anywhere_stops_a_pack(tmp_path: Path) -> None:
         {"params": [{"section": "Args", "name": TOKEN, "value": "1"}]},
         {"points": [(f"loss {TOKEN}", "train", 0, 1.0), ("acc", "val", 0, 0.5)]},
         {"points": [("loss", TOKEN, 0, 1.0), ("acc", "val", 0, 0.5)]},
+        {"type": TOKEN},
+        {"status": f"stopped by {TOKEN}"},
+        {"system_tags": ["archived", TOKEN]},
+        {"user_id": TOKEN},
+        {"parent": TOKEN},
+        {"entry_point": f"train.py --x {TOKEN}"},
+        {"params": [{"section": "Args", "name": "lr", "value": "1", "type": TOKEN}]},
+        {"name": "what the other task has in api_key: Xk29fjw0Qpa"},
+        {"params": [{"section": "Args", "name": "note", "value": "Xk29fjw0Qpa"}]},
     ]
     places = [
         {"points": [("loss", "train", 0, 1.0)], **place, "task_id": f"{number:032x}"}
@@ -328,6 +339,26 @@ def test_a_credential_anywhere_stops_a_pack(tmp_path: Path) -> None:
     packed = _pack(data, tmp_path / "safe", redact=frozenset({"secrets"}))
     assert not any(secret in _everything(tmp_path / "safe") for secret in secrets)
     assert packed.taken_out == (f"secrets: {len(places)} values that look like a credential",)
+    assert verify(tmp_path / "safe").problems == ()
+
+
+def test_a_credential_in_snapshot_json_stops_a_pack(tmp_path: Path) -> None:
+    with writing(tmp_path / "data") as dataset:
+        stage = dataset.new_stage()
+        server = {"host": "http://server", "company": f"ACME {TOKEN}", "id": "s"}
+        row: dict[str, Any] = {
+            "warnings": [f"look at {TOKEN}"],
+            "error": f"refused {TOKEN}",
+            "result": "failed",
+        }
+        row |= {"export_id": "1" * 32, "started": START}
+        task = {"task_id": "1" * 32, "server_id": "http://server", "state": "complete"}
+        stage.add({**task, "fetched_at": START, "fingerprint": "f"}, (), None)
+        dataset.commit(stage, server=server, selections=[{"note": TOKEN}], export_row=row)
+    with pytest.raises(UsageError, match=r"company in snapshot\.json"):
+        _pack(tmp_path / "data", tmp_path / "pack.zip")
+    _pack(tmp_path / "data", tmp_path / "safe", redact=frozenset({"secrets"}))
+    assert TOKEN not in _everything(tmp_path / "safe")
     assert verify(tmp_path / "safe").problems == ()
 
 
