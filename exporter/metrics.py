@@ -53,13 +53,21 @@ class MetricFilter:
 
     @classmethod
     def read(cls, text: str | None) -> "MetricFilter":
-        """Read ``tasks.metric_filter`` back; format version 1 wrote the metrics alone."""
+        """Read ``tasks.metric_filter`` back.
+
+        Raises:
+            DatasetError: it is not what this tool writes.
+        """
         if text is None:
             return EVERY_METRIC
-        written = json.loads(text)
-        if isinstance(written, list):
-            written = {"asked": [], "metrics": written}
-        return cls(_choices(written["metrics"]), frozenset(written["asked"]))
+        from clearml_snapshot.exporter.store.filter_text import read_filter  # no question needs it
+
+        written = read_filter(text)
+        choices = tuple(
+            MetricChoice(one.metric, frozenset(one.variants) if one.variants else None)
+            for one in written.metrics
+        )
+        return cls(choices, frozenset(written.asked))
 
 
 EVERY_METRIC = MetricFilter()

@@ -172,11 +172,12 @@ def _count(number: int, one: str = "", many: str = "") -> str:
     return f"{number:,} {noun}".rstrip()
 
 
-def _moment(moment: datetime | None) -> "Markup":
+def _moment(moment: datetime | str | None) -> "Markup":
+    """Write a time; outside of the years 1 to 9999 DuckDB gives it as text."""
     from markupsafe import Markup
 
-    if moment is None:
-        return _text(None, "unknown")
+    if not isinstance(moment, datetime):
+        return _text(moment, "unknown")
     moment = moment.astimezone(UTC)
     return Markup('<time datetime="{:%Y-%m-%dT%H:%M:%SZ}">{:%Y-%m-%d %H:%M} UTC</time>').format(
         moment, moment

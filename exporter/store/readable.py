@@ -16,14 +16,15 @@ def readable(where: Path | str) -> Iterator[None]:
         where: the file, or the snapshot.
 
     Raises:
-        DatasetError: DuckDB or Arrow cannot read it, or a text in it is not UTF-8.
+        DatasetError: DuckDB or Arrow cannot read it, a text in it is not UTF-8, or a time has no
+            date (it lies outside of the years 1 to 9999).
     """
     import duckdb  # whoever reads has loaded both already, and others need neither
     import pyarrow as pa
 
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, UnicodeDecodeError) as error:
+    except (duckdb.Error, pa.ArrowException, ValueError, OverflowError) as error:
         if is_out_of_room(error):
             raise
         reason = (str(error).splitlines() or [""])[0]

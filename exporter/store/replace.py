@@ -21,6 +21,9 @@ from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writer import Place
 
+_FIRST_MS: Final = -62135596800000
+_LAST_MS: Final = 253402300799999
+"""The years 1 to 9999 in milliseconds since 1970, which is how times are stored."""
 _BATCH: Final = 65_536
 
 
@@ -116,7 +119,25 @@ def read_batches(
     names = None if columns is None else list(columns)
     with _opened(path, texts) as file:
         for batch in file.iter_batches(size, columns=names):
+            _check_values(batch)
             yield _completed(batch, table)
+
+
+def _check_values(batch: pa.RecordBatch) -> None:
+    """See that each text is UTF-8 and each time has a date, as all that we write.
+
+    Raises:
+        pa.ArrowInvalid: one is not.
+    """
+    for column in batch.columns:
+        if isinstance(column, pa.DictionaryArray):
+            column.dictionary.validate(full=True)
+        elif pa.types.is_string(column.type) or pa.types.is_list(column.type):
+            column.validate(full=True)
+        elif batch.num_rows and pa.types.is_timestamp(column.type):
+            ends: Any = pc.min_max(column.cast(pa.int64())).as_py()
+            if ends["min"] is not None and not _FIRST_MS <= ends["min"] <= ends["max"] <= _LAST_MS:
+                raise pa.ArrowInvalid("a time outside of the years 1 to 9999")
 
 
 @contextmanager

@@ -23,8 +23,10 @@ from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.literal import literal, literals, spelt
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.summary import write_series
+from clearml_snapshot.exporter.store.verify_values import value_problems
 from clearml_snapshot.exporter.store.writer import CLAIMS
 
 _MEMORY: Final = "512MB"
@@ -66,6 +68,7 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             scratch = Path(stack.enter_context(_scratch()))
             connection = stack.enter_context(_connect(scratch))
             _make_views(connection, snapshot)
+            yield from value_problems(connection)
             yield from _told(connection, "verify_keys")
             yield from _totals(connection, snapshot)
             latest = round(snapshot.created_at.timestamp() * 1000) + CLOCK_STEP * 1000
@@ -106,7 +109,7 @@ def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    for table in ("tasks", "hyperparams", "series", "scalars"):
+    for table in TABLES:
         paths = literals(snapshot.paths(table))
         connection.read_parquet(paths, hive_partitioning=False).create_view(table)
 
