@@ -33,11 +33,15 @@ def refuse_other_series(points: pa.Table, asked: Iterable[Mapping[str, Any]]) ->
         raise MixedUpError(f"with metric {in_short(metric)}, which was not asked for")
     if all(names is None for names in wanted.values()):
         return
+    named = {
+        metric: None if names is None else set(map(clean_text, names))
+        for metric, names in wanted.items()
+    }
     codes = [text.indices.to_numpy().astype(np.int64) for text in texts]
     for code in pc.unique(pa.array(codes[0] * len(variants) + codes[1])).to_pylist():
         metric, variant = metrics[code // len(variants)], variants[code % len(variants)]
-        names = wanted[metric]
-        if names is not None and variant not in set(map(clean_text, names)):
+        names = named[metric]
+        if names is not None and variant not in names:
             raise MixedUpError(
                 f"with series {in_short(f'{metric}/{variant}')} that was not asked for"
             )

@@ -109,15 +109,15 @@ def _needles(secret: str) -> Iterator[str]:
     """Give what one credential looks like, as it is and encoded, and when it was cut."""
     escaped = {secret, json.dumps(secret)[1:-1], html.escape(secret), repr(secret)[1:-1]}
     yield from _spelt(escaped)
-    yield from _spelt(_inside_base64(secret.encode()))
-    encoded = secret.encode().hex()
+    yield from _spelt(_inside_base64(secret.encode(errors="surrogatepass")))
+    encoded = secret.encode(errors="surrogatepass").hex()
     yield from (encoded, encoded.upper())
 
 
 def _spelt(texts: Iterable[str]) -> Iterator[str]:
     """Give each text as it is, in a URL and in another's JSON, and its first and last part."""
     for text in texts:
-        quoted = urllib.parse.quote(text, safe="")
+        quoted = urllib.parse.quote(text, safe="", errors="surrogatepass")
         for one in {text, quoted, urllib.parse.quote(quoted, safe=""), text.replace("/", "\\/")}:
             yield one
             if len(one) > _PREFIX + 4:

@@ -195,6 +195,8 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
     """Turn what DuckDB says of a damaged file into our error."""
     try:
         yield
+    except DatasetError as error:
+        raise DatasetError(f"no task is listed: {error}") from error
     except duckdb.Error as error:
         if is_out_of_room(error):
             raise SnapshotError("the disk is full; no task is listed; make room") from error

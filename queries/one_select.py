@@ -40,7 +40,8 @@ def _kind(statement: duckdb.Statement) -> str:
 
 def _between_semicolons(statement: str) -> str:
     text = statement.encode()  # DuckDB counts bytes
-    tokens = [at for at, _ in duckdb.tokenize(statement)]
+    kinds = dict(duckdb.tokenize(statement))
+    tokens = [at for at, kind in kinds.items() if kind != duckdb.token_type.comment]
     words = [at for at in tokens if text[at : at + 1] != b";"]
     before = [at for at in tokens if at < words[0]]
     behind = [at for at in tokens if at > words[-1]]

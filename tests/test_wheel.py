@@ -74,7 +74,8 @@ def python(wheel: Path) -> Path:
 def test_the_wheel_holds_every_module_query_and_marker(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     expected = {
-        f"clearml_snapshot/{path}" for path in sources(".py", ".sql", ".html", ".md", "py.typed")
+        f"clearml_snapshot/{path}"
+        for path in sources(".py", ".sql", ".tsv", ".html", ".md", "py.typed")
     }
     assert expected - held == set(), "add its folder to [tool.setuptools] packages"
     ours = {name for name in held if name.startswith("clearml_snapshot/")}

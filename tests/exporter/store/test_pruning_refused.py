@@ -12,8 +12,9 @@ import pytest
 from clearml_snapshot.cli.summary import alerts
 from clearml_snapshot.exporter.standin.database import Database
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.pointer import numbers
 from clearml_snapshot.exporter.store.retention import Retention
-from clearml_snapshot.exporter.store.snapshots import numbers, read_header
+from clearml_snapshot.exporter.store.snapshots import read_header
 from clearml_snapshot.exporter.store.verify import verify
 
 if TYPE_CHECKING:
