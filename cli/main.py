@@ -125,4 +125,4 @@ def _open_closed_streams() -> None:
 def _check_text(arguments: Sequence[str]) -> None:
     for number, argument in enumerate(arguments, 1):
         if any("\ud800" <= character <= "\udfff" for character in argument):
-            raise UsageError(f"argument {number} is no valid text in this locale's encoding")
+            raise UsageError(f"argument {number} is not valid text in this locale's encoding")

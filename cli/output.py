@@ -208,7 +208,7 @@ def _write_database(
     if options.format is not None:
         raise UsageError(f"-o {path} is a database and takes no --format")
     if path.is_dir() or not path.parent.is_dir():
-        raise UsageError(f"-o {path}: this is no file in an existing directory")
+        raise UsageError(f"-o {path}: this is not a file in an existing directory")
     if not literal.can_hold_database(path):
         raise UsageError(
             f"-o {path}: DuckDB writes no database below a folder whose name holds ? or a "

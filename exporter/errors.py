@@ -113,7 +113,7 @@ class RefusedError(ServerError):
 
 
 class DatasetError(SnapshotError):
-    """The folder is damaged, written by a newer version, or no dataset of ours."""
+    """The folder is damaged, written by a newer version, or not a dataset of this tool."""
 
     exit_code = ExitCode.DATASET
 

@@ -39,7 +39,7 @@ class Source:
     """As it was typed."""
     snapshot: Snapshot
     taken_out: tuple[str, ...] = ()
-    """What its pack left out, a line each; nothing for what is no pack."""
+    """What its pack left out, a line each; nothing for what is not a pack."""
 
 
 def open_source(path: Path) -> Source:

@@ -70,7 +70,7 @@ def _hex_or_random(value: str) -> bool:
 
 
 def _one_piece(value: str) -> bool:
-    """Say whether a part of 20 characters and more is no word: ``sk-learn-…`` is none."""
+    """Tell whether a part of 20 or more characters is not a word; ``sk-learn-…`` is words."""
     parts = re.split(r"[-_]", value)
     return any(len(part) >= 20 and not part.isalpha() for part in parts) or looks_random(value)
 

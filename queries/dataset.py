@@ -107,7 +107,7 @@ class Dataset:
             ``.fetchall()``; ``Dataset.rows`` reads it without pandas, pyarrow or pytz.
 
         Raises:
-            UsageError: it is no single SELECT, or DuckDB refuses it.
+            UsageError: it is not a single SELECT, or DuckDB refuses it.
             DatasetError: a file of the snapshot cannot be read.
         """
         return self._relation(one_select(self._connection, statement), params)
@@ -118,7 +118,7 @@ class Dataset:
         """Show DuckDB's plan for a statement that ``sql`` would take.
 
         Raises:
-            UsageError: it is no single SELECT, or DuckDB refuses it.
+            UsageError: it is not a single SELECT, or DuckDB refuses it.
         """
         select = one_select(self._connection, statement)
         if _ABOUT_POINTS.search(select):

@@ -14,7 +14,7 @@ def one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
         statement: as it was typed.
 
     Raises:
-        UsageError: it is no single SELECT, or DuckDB cannot parse it.
+        UsageError: it is not a single SELECT, or DuckDB cannot parse it.
     """
     with speaking():
         statements = connection.extract_statements(statement)

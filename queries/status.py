@@ -83,7 +83,7 @@ class Status:
     problem_tasks: tuple[ProblemTask, ...]
     """The first of them."""
     packed: PackWords | None
-    """Which part of a snapshot this pack is; None: it is no pack."""
+    """Which part of a snapshot this pack is; None: it is not a pack."""
     readable_by: Literal["owner", "group", "everyone"] | None
     """Who may read it by the mode of the dataset's folder; None for a pack, and on Windows."""
     root: Path

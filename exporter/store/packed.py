@@ -104,7 +104,7 @@ def read_archive(stream: BinaryIO) -> Archive:
     for entry in entries:
         path = entry.name.removeprefix(folder)
         if not entry.name.startswith(folder) or not _is_in_place(path, entry):
-            raise DatasetError(f"{shown(entry.name)} is no file of a snapshot")
+            raise DatasetError(f"{shown(entry.name)} is not a file of a snapshot")
         if path.casefold() in once:
             raise DatasetError(f"{shown(entry.name)} is there twice")
         once.add(path.casefold())
@@ -125,7 +125,7 @@ def _common_folder(entries: Iterable[Entry]) -> str:
     found = [e.name for e in entries if e.name.rpartition("/")[2] == layout.SNAPSHOT_JSON]
     folders = sorted((name.removesuffix(layout.SNAPSHOT_JSON) for name in found), key=len)
     if not folders:
-        raise DatasetError("there is no snapshot.json in it; it is no pack")
+        raise DatasetError("there is no snapshot.json in it; it is not a pack")
     if folders[0] and not _TOP_FOLDER.fullmatch(folders[0]):
         raise DatasetError(f"{shown(folders[0])} is no place for a snapshot")
     return folders[0]

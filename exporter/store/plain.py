@@ -14,7 +14,7 @@ def read_plain(path: Path, most: int) -> bytes:
     """Read a small file.
 
     Raises:
-        NotPlainError: it is no file, or larger than ``most`` bytes.
+        NotPlainError: it is not a file, or larger than ``most`` bytes.
         OSError: it cannot be read.
     """
     status = _plain(path.stat(), path)
@@ -35,7 +35,7 @@ class PlainFolder:
         """Look at a file; ``path`` is relative, with ``/``.
 
         Raises:
-            NotPlainError: it is no file of this folder.
+            NotPlainError: it is not a file of this folder.
             OSError: it is missing, or the system refuses.
         """
         self._enter(path.rpartition("/")[0])

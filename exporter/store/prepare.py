@@ -51,7 +51,7 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
 
 
 def refuse_one_snapshot(data: Path) -> None:
-    """See that a path is no address, and none that was handed over: a pack, or a snapshot folder.
+    """See that a path is not an address, a pack or a snapshot folder.
 
     Raises:
         UsageError: it is, or it is some other file.
@@ -59,7 +59,7 @@ def refuse_one_snapshot(data: Path) -> None:
     refuse_address(data)
     with naming_owner(data, writing=True):
         if data.exists() and not data.is_dir():
-            raise UsageError(f"{data} is no folder; give another one with --data")
+            raise UsageError(f"{data} is not a folder; give another one with --data")
         if (data / layout.SNAPSHOT_JSON).is_file():
             raise UsageError(
                 f"{data} is one snapshot, which never changes; give a dataset's folder with --data"
@@ -77,13 +77,13 @@ def _refuse_strangers(data: Path) -> None:
         known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
         if not known and not (entry.is_dir() and _is_dataset(entry)):
             raise UsageError(
-                f"{data} holds {entry.name} and is no dataset of ours; "
+                f"{data} holds {entry.name} and is not a dataset of this tool; "
                 "give an empty or a new folder with --data"
             )
     strangers = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
     if strangers:
         raise UsageError(
-            f"{data} holds snapshots/{strangers[0].name} and is no dataset of ours; "
+            f"{data} holds snapshots/{strangers[0].name} and is not a dataset of this tool; "
             "give an empty or a new folder with --data"
         )
 

@@ -144,7 +144,7 @@ def test_a_name_cannot_break_the_error_line(piped: Piped) -> None:
 def test_an_argument_that_is_no_text(program: list[str]) -> None:
     done = subprocess.run([*program, "sql", b"SELECT '\xff'"], capture_output=True, check=False)
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr.startswith(b"error: argument 2 is no valid text")
+    assert done.stderr.startswith(b"error: argument 2 is not valid text")
 
 
 def test_runs_as_a_module() -> None:

@@ -48,14 +48,14 @@ def test_existing_files_are_left_as_they_are(tmp_path: Path) -> None:
 def test_somebody_elses_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("")
-    with pytest.raises(UsageError, match="is no dataset of ours"):
+    with pytest.raises(UsageError, match="is not a dataset of this tool"):
         prepare(tmp_path)
     assert not (tmp_path / ".gitignore").exists()
 
 
 def test_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    with pytest.raises(UsageError, match="is no folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         prepare(tmp_path / "data")
 
 

@@ -68,7 +68,7 @@ def test_a_dataset_begins_beside_litter(made: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, name: str) -> None:
     assert not is_litter(name)
     (tmp_path / name).write_text("x")
-    with pytest.raises(UsageError, match="no dataset of ours"), writing(tmp_path):
+    with pytest.raises(UsageError, match="not a dataset of this tool"), writing(tmp_path):
         pass
 
 
@@ -125,6 +125,6 @@ def test_a_folder_of_litter_is_free_and_keeps_it(snapshot: Path, tmp_path: Path)
 @pytest.mark.parametrize("name", ["copy/notes.txt", "other/x", "copy/tasks/part (1).parquet"])
 def test_an_archive_with_more_stays_refused(snapshot: Path, tmp_path: Path, name: str) -> None:
     pack = _zipped_by_finder(snapshot, tmp_path / "a.zip", name)
-    with pytest.raises(DatasetError, match="no file of a snapshot"):
+    with pytest.raises(DatasetError, match="not a file of a snapshot"):
         unpack(pack, tmp_path / "new")
     assert not (tmp_path / "new").exists()

@@ -345,14 +345,14 @@ def test_commands_on_a_pack(pack: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert f" in {pack}\n" in capsys.readouterr().out
     for writes in (["selections", "remove", "1"], ["export"], ["export", "--only-failed"]):
         assert main([*writes, "--data", str(pack)]) == 2
-        assert f"{pack} is no folder" in capsys.readouterr().err
+        assert f"{pack} is not a folder" in capsys.readouterr().err
     assert main(["query", "max", "--metric", "loss", "--data", str(pack), "--snapshot", "7"]) == 2
     assert f"{pack} is one snapshot (number 1)" in capsys.readouterr().err
 
 
 def test_no_export_into_a_pack(pack: Path) -> None:
     before = pack.read_bytes()
-    with pytest.raises(UsageError, match="is no folder"), writing(pack):
+    with pytest.raises(UsageError, match="is not a folder"), writing(pack):
         pass
     assert pack.read_bytes() == before
 
