@@ -15,6 +15,8 @@ from clearml_snapshot.cli.terminal import printable
 
 SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
 """Through it a shell asks for completions; its name is Typer's."""
+_EVALUATED: Final = frozenset("\\`$\"'")
+"""With one of these a name can be run: zsh evaluates once more what Typer's script gives it."""
 MOST: Final = 200
 """Candidates that a shell is given."""
 
@@ -60,7 +62,7 @@ def candidates(parameter: str, typed: dict[str, Any], incomplete: str) -> list[s
         return None
     data = typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
     found = _stored(Path(data), typed.get("snapshot"), sources, incomplete)
-    return [_for_shell(name) for name in found if printable(name) == name]
+    return [_for_shell(name) for name in found if printable(name) == name and _is_safe(name)]
 
 
 def _stored(
@@ -89,6 +91,15 @@ def _stored(
     return []
 
 
+def _is_safe(name: str) -> bool:
+    """Tell whether a shell can be given a name; bash gets it quoted, and evaluates nothing."""
+    return _is_for_bash() or not _EVALUATED & set(name)
+
+
 def _for_shell(name: str) -> str:
     """Quote for bash, which takes a candidate as it is typed; zsh and fish quote themselves."""
-    return shlex.quote(name) if "bash" in os.environ.get(SHELL_VARIABLE, "") else name
+    return shlex.quote(name) if _is_for_bash() else name
+
+
+def _is_for_bash() -> bool:
+    return "bash" in os.environ.get(SHELL_VARIABLE, "")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.cli.completion import candidates
+from clearml_snapshot.cli.completion import SHELL_VARIABLE, candidates
+from tests.queries.conftest import write
 
 Complete = Callable[..., list[str]]
 
@@ -75,6 +76,18 @@ def test_names_that_would_steer_the_terminal_are_not_offered(history: Path) -> N
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize("shell", ["zsh", "fish", "powershell"])
+def test_names_that_a_shell_would_run_are_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shell: str
+) -> None:
+    """zsh evaluates what Typer's script gives it once more."""
+    hostile = ["n\\$(touch x)", "n`touch x`", "n$(touch x)", "n'; touch x; '", 'n"; touch x; "']
+    metrics = [(name, "v", 0, 1.0) for name in [*hostile, "nice"]]
+    write(tmp_path / "data", [{"task_id": "1" * 32, "points": metrics}])
+    monkeypatch.setenv(SHELL_VARIABLE, f"complete_{shell}")
+    assert candidates("metric", {"data": tmp_path / "data"}, "n") == ["nice"]
+
+
 def test_bash_itself_puts_the_candidates_to_use(program: list[str], history: Path) -> None:
     script = f"""
         source <(_CLEARML_SNAPSHOT_COMPLETE=source_bash {program[0]})
@@ -97,7 +110,7 @@ def test_bash_itself_puts_the_candidates_to_use(program: list[str], history: Pat
 
 def test_completing_loads_nothing_heavy(program: list[str], history: Path) -> None:
     script = (
-        "import sys; from clearml_snapshot.cli.completion import candidates;"
+        "import sys; from clearml_snapshot.cli.completion import SHELL_VARIABLE, candidates;"
         f"assert candidates('metric', {{'data': {str(history)!r}}}, 'l') == ['loss'];"
         "print(*sys.modules)"
     )
