@@ -119,7 +119,7 @@ def test_a_file_in_place_of_the_folder(
 ) -> None:
     data.write_text("mine")
     assert take("--all") == 2
-    assert "no folder" in error_of(capsys)
+    assert "not a folder" in error_of(capsys)
     assert data.read_text() == "mine"
 
 
