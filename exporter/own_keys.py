@@ -13,7 +13,8 @@ import re
 import string
 import threading
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 REDACTED: Final = "<redacted>"
@@ -33,12 +34,17 @@ _MOST: Final = 12
 
 
 class _Known:
-    """What to look for."""
+    """What to look for.
+
+    Nothing is compiled until a credential was found: each login of a long run brings a new token,
+    and hardly any text has one in it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._needles: dict[str, frozenset[str]] = {}
-        self.pattern: re.Pattern[str] | None = None
+        self._marks: tuple[str, ...] = ()
+        self._pattern: re.Pattern[str] | None = None
 
     def add(self, secret: str) -> None:
         with self._lock:
@@ -47,13 +53,23 @@ class _Known:
             if len(self._needles) >= _MOST:
                 del self._needles[next(iter(self._needles))]
             self._needles[secret] = frozenset(_needles(secret))
-            every = frozenset().union(*self._needles.values())
-            longest_first = sorted(every, key=lambda one: (-len(one), one))
-            self.pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = None
+            self._marks = tuple(chain.from_iterable(map(_without_longer, self._needles.values())))
 
     def forget(self) -> None:
         with self._lock:
-            self._needles, self.pattern = {}, None
+            self._needles, self._marks, self._pattern = {}, (), None
+
+    def found_in(self, text: str) -> Iterator[re.Match[str]]:
+        """Find the credentials in a text, the longest form of each first."""
+        if not any(mark in text for mark in self._marks):
+            return iter(())
+        with self._lock:
+            if self._pattern is None:
+                every = frozenset().union(*self._needles.values())
+                longest_first = sorted(every, key=lambda one: (-len(one), one))
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return self._pattern.finditer(text)
 
 
 _known: Final = _Known()
@@ -77,12 +93,9 @@ def forget() -> None:
 
 def scrub(text: str) -> str:
     """Replace the credentials of this process by ``<redacted>``; any other text stays as it is."""
-    pattern = _known.pattern
-    if pattern is None or pattern.search(text) is None:
-        return text
     pieces: list[str] = []
     position = 0
-    for match in pattern.finditer(text):
+    for match in _known.found_in(text):
         start, end = _widened(text, *match.span())
         if start > position or not pieces:
             pieces += [text[position:start], REDACTED]
@@ -112,6 +125,13 @@ def _needles(secret: str) -> Iterator[str]:
     yield from _spelt(_inside_base64(secret.encode(errors="surrogatepass")))
     encoded = secret.encode(errors="surrogatepass").hex()
     yield from (encoded, encoded.upper())
+
+
+def _without_longer(needles: Collection[str]) -> Iterator[str]:
+    """Leave out each needle that has another one in it: where it stands, that one is found."""
+    for one in needles:
+        if not any(other in one for other in needles if other != one):
+            yield one
 
 
 def _spelt(texts: Iterable[str]) -> Iterator[str]:
