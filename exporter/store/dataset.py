@@ -1,7 +1,5 @@
 """Writing side of a dataset: make it, lock it, commit to it, prune it."""
 
-import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,9 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
-from clearml_snapshot.exporter.errors import DatasetError, LockedError
+from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
 from clearml_snapshot.exporter.store.access import naming_owner
 from clearml_snapshot.exporter.store.commit import About, build, rebuild
@@ -25,6 +22,7 @@ from clearml_snapshot.exporter.store.files import (
     sync_tree,
 )
 from clearml_snapshot.exporter.store.modes import PRIVATE, Rule, SharedWith
+from clearml_snapshot.exporter.store.one_writer import only_writer, write_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
 from clearml_snapshot.exporter.store.prepare import prepare
 from clearml_snapshot.exporter.store.reserve import Reserve, is_full_disk
@@ -59,23 +57,17 @@ def writing(
         UsageError: the folder holds something else, or cannot be shared.
         DatasetError: its current snapshot is damaged or newer than this tool.
     """
-    lock = FileLock(layout.lock(data))
-    try:
-        with naming_owner(data, writing=True):
-            prepare(data, share)
-            lock.acquire(timeout=-1 if wait else 0)
-    except Timeout as error:
-        raise LockedError(_who_has_it(data)) from error
-    try:
-        with memory_given_back():
+    with naming_owner(data, writing=True):
+        prepare(data, share)
+    with only_writer(data, wait=wait), memory_given_back():
+        try:
             with naming_owner(data, writing=True):
                 dataset = Dataset(data)
                 if share is not None:
                     reshare(data, share)
             yield dataset
-    finally:
-        shutil.rmtree(layout.staging(data), ignore_errors=True)
-        lock.release()
+        finally:
+            shutil.rmtree(layout.staging(data), ignore_errors=True)
 
 
 @contextmanager
@@ -95,15 +87,6 @@ def memory_given_back() -> Iterator[None]:
         yield
     finally:
         pa.set_memory_pool(before)
-
-
-def _who_has_it(data: Path) -> str:
-    try:
-        owner = json.loads(layout.owner(data).read_bytes())
-        who = f"process {int(owner['pid'])} since {owner['since']}"
-    except (OSError, ValueError, KeyError, TypeError):  # it is just starting, or just ending
-        who = "another process"
-    return f"{data} is being written by {who}; try later, or wait for it with --wait"
 
 
 class Dataset:
@@ -132,8 +115,7 @@ class Dataset:
         if staging.exists():
             self._clear(staging)
         staging.mkdir(mode=PRIVATE, exist_ok=True)
-        owner = {"pid": os.getpid(), "since": datetime.now(UTC).isoformat(timespec="seconds")}
-        layout.owner(self._data).write_text(json.dumps(owner), encoding="utf-8")
+        write_owner(self._data)
         set_modes_beside(self._data)
         current = 0 if self._snapshot is None else self._snapshot.number
         for number in numbers(self._data):
