@@ -208,13 +208,12 @@ def export(
     selection is remembered even if it fails, and status shows the error.
     """
     from clearml_snapshot.exporter.dry_run import forecast
-    from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
     from clearml_snapshot.exporter.run import export as run_export
 
     options = _options(filters, run, store, again, server, ceilings)
     selection = _selection(filters, metrics, run)
     act: Callable[..., ExportReport | Forecast] = forecast if run.dry_run else run_export
-    with _told(data), terminated_as_interrupted():
+    with _told(data):
         report = act(data, selection, options=options, progress=make_progress(quiet=quiet))
     if form == "json":
         write_text(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")

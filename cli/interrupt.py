@@ -27,7 +27,8 @@ class Interruptible:
     the work itself, and that part does not end, Ctrl-C is lost (seen with duckdb 2.0.1 in a join of
     two ranges). So the signal also wakes a thread here, which interrupts what DuckDB does.
 
-    Outside the main thread all stays as it is: Python brings no signal there.
+    SIGTERM does what the first one does, see ``terminated_as_interrupted``. Outside the main thread
+    all stays as it is: Python brings no signal there.
 
     Raises:
         KeyboardInterrupt: Ctrl-C came; also in place of what DuckDB made of it.
@@ -75,12 +76,12 @@ class Interruptible:
             raise KeyboardInterrupt from None
 
     def _watch(self) -> None:
-        pressed = 0
-        while not pressed:
+        signals = b""
+        while not {signal.SIGINT, signal.SIGTERM}.intersection(signals):
             signals = os.read(self._reader, 64)
             if not signals:
                 return
-            pressed = signals.count(signal.SIGINT)
+        pressed = signals.count(signal.SIGINT)
         self._came = True
         os.set_blocking(self._reader, False)
         ends = time.monotonic() + _PATIENCE

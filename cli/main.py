@@ -14,6 +14,7 @@ from clearml_snapshot.cli.frame import Group, usage_line
 from clearml_snapshot.cli.scrubbed import scrubbed_stderr
 from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
+from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
 
 PROGRAM = "clearml-snapshot"
 
@@ -65,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _ended(arguments: Sequence[str] | None) -> int:
     """Run one command and tell its ending."""
     try:
-        code = _run(sys.argv[1:] if arguments is None else arguments)
+        with terminated_as_interrupted():
+            code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except SnapshotError as error:
         complain(str(error))

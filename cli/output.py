@@ -1,6 +1,5 @@
 """The only writer of stdout: where an answer goes, and in which form."""
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from clearml_snapshot.cli.terminal import is_terminal, note, shows_colours, show
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.files import sync_folder
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.scratch import replacing_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -185,16 +185,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     if not path.parent.is_dir():
         raise UsageError(f"-o {path}: there is no directory {path.parent}; make it first")
     target = path.resolve()
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        with beside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(target)
-        sync_folder(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing_file(target) as file:
+        yield file
+    sync_folder(target.parent)
 
 
 def _write_database(

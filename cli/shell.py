@@ -6,6 +6,7 @@ and nothing of the snapshot's folder but its Parquet files.
 """
 
 import shutil
+import signal
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -18,6 +19,7 @@ from clearml_snapshot.cli.options import DatasetChoice
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.layout import table_at
 from clearml_snapshot.exporter.store.literal import literal
+from clearml_snapshot.exporter.store.scratch import scratch_in
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
 
 
@@ -40,8 +42,9 @@ def start_shell(choice: DatasetChoice) -> None:
             "DuckDB's shell is not installed; install it (see duckdb.org), or give a statement"
         )
     # As a child, not in our place: meanwhile the snapshot is held against being pruned.
-    with hold(snapshot), tempfile.TemporaryDirectory(prefix="clearml-snapshot-") as scratch:
-        init = _write_init(snapshot, Path(scratch))
+    place = Path(tempfile.gettempdir())
+    with hold(snapshot), scratch_in(place, "clearml-snapshot-shell-") as scratch:
+        init = _write_init(snapshot, scratch)
         code = _run([program, "-init", str(init)])
     if code:
         raise typer.Exit(code)
@@ -49,11 +52,15 @@ def start_shell(choice: DatasetChoice) -> None:
 
 def _run(command: list[str]) -> int:
     with subprocess.Popen(command) as shell:
-        while True:
-            try:
-                return shell.wait()
-            except KeyboardInterrupt:  # Ctrl-C is the shell's: it ends one statement there
-                continue
+        before = signal.signal(signal.SIGTERM, lambda *_: shell.terminate())
+        try:
+            while True:
+                try:
+                    return shell.wait()
+                except KeyboardInterrupt:  # Ctrl-C is the shell's: it ends one statement there
+                    continue
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _write_init(snapshot: Snapshot, scratch: Path) -> Path:

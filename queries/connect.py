@@ -12,7 +12,7 @@ import duckdb
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.literal import is_pattern, literal, literals
-from clearml_snapshot.exporter.store.own_cache import own_cache
+from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.messages import in_one_line
@@ -205,5 +205,5 @@ def _spill_folder() -> str:
 
     Empty, which is no spilling, for a user without a home to write to.
     """
-    cache = own_cache()
-    return literal(cache / f"spill-{os.getpid()}") if cache else ""
+    folder = spill_folder()
+    return literal(folder) if folder else ""

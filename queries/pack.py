@@ -17,12 +17,12 @@ from clearml_snapshot.exporter.store.dataset import memory_given_back
 from clearml_snapshot.exporter.store.files import (
     FileEntry,
     move_into_place,
-    scratch_beside,
     sync_file,
     sync_folder,
 )
 from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.scratch import scratch_beside
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.subset import write_subset
 from clearml_snapshot.exporter.store.sums import write_sums

@@ -1,16 +1,13 @@
 """Files that survive a power cut: sync, hash, link, replace."""
 
-import glob
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.store.modes import PRIVATE
+from clearml_snapshot.exporter.store.litter import is_litter
 
 _USUAL_MODE: Final = 0o777
 """What the umask takes away from."""
@@ -136,48 +133,19 @@ def move_into_place(folder: Path, target: Path) -> None:
     Args:
         folder: on the same disk.
         target: not there, or a folder without anything but litter, which stays in it.
+
+    Raises:
+        OSError: something else is there by now, or the disk refuses.
     """
     if target.is_dir():
         for entry in list(target.iterdir()):
-            entry.rename(folder / entry.name)
-        target.rmdir()  # Windows renames onto nothing
+            if is_litter(entry.name):  # else the folder is not empty, and stays
+                entry.rename(folder / entry.name)
+        if os.name == "nt":
+            target.rmdir()  # Windows renames onto nothing
     sync_tree(folder)
     folder.rename(target)
     sync_folder(target.parent)
-
-
-@contextmanager
-def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
-    """Give a hidden folder beside a target, on the same disk, which goes whatever happens.
-
-    So do those that killed processes left. Only the user can look into it.
-
-    Args:
-        target: what will be made; its parent is there.
-        doing: what is being done, for the folder's name.
-    """
-    beside = target.resolve()
-    for left in beside.parent.glob(f".{glob.escape(beside.name)}.{doing}-[0-9]*"):
-        if not _is_running(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = beside.with_name(f".{beside.name}.{doing}-{os.getpid()}")
-    try:
-        folder.mkdir(mode=PRIVATE)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_running(process: str) -> bool:
-    if process == str(os.getpid()):  # the one before us in a container had our number too
-        return False
-    try:
-        os.kill(int(process), 0)
-    except (ProcessLookupError, ValueError):
-        return False
-    except OSError:  # it is somebody else's, or Windows does not tell
-        return True
-    return True
 
 
 def size_in_words(count: int) -> str:

@@ -1,5 +1,8 @@
 """The folder that readers write to: their own cache, never the dataset."""
 
+import os
+import re
+import shutil
 from pathlib import Path
 
 import platformdirs
@@ -21,3 +24,32 @@ def own_cache(*below: str) -> Path | None:
     except (OSError, RuntimeError):  # the latter: no HOME, and the user has no name
         return None
     return cache
+
+
+def spill_folder() -> Path | None:
+    """Name a folder of this process for what exceeds memory; None as for ``own_cache``.
+
+    DuckDB makes and removes it. What killed processes of this machine left in theirs is removed.
+    """
+    cache = own_cache()
+    if cache is None:
+        return None
+    machine = os.uname().nodename if os.name == "posix" else ""
+    prefix = "spill-" + re.sub(r"[^\w.-]", "_", machine) + "-"
+    for left in cache.glob("spill-*"):
+        process = left.name.removeprefix(prefix)
+        if left.name.startswith(prefix) and not _is_running(process):
+            shutil.rmtree(left, ignore_errors=True)
+    return cache / f"{prefix}{os.getpid()}"
+
+
+def _is_running(process: str) -> bool:
+    if os.name == "nt" or not re.fullmatch(r"[1-9]\d{0,9}", process):
+        return True  # nobody knows: there, a signal of number 0 ends a process
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is somebody else's
+        return True
+    return True

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,8 +19,10 @@ from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.modes import PRIVATE
 from clearml_snapshot.exporter.store.own_cache import own_cache
 from clearml_snapshot.exporter.store.packed import Pack, read_pack
+from clearml_snapshot.exporter.store.scratch import scratch_in
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot, unread
 from clearml_snapshot.exporter.store.unpack import extract
 
@@ -66,7 +68,7 @@ def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
     pack = pack or read_pack(snapshot.pack)
     if pack.key != snapshot.root.name:
         raise DatasetError(f"{pack.path} is another pack than before; open it again")
-    with _speaking_of(pack.path), Scratch(snapshot.root.parent) as scratch:
+    with _speaking_of(pack.path), scratch_in_cache(snapshot.root.parent) as scratch:
         names = [entry.path for entry in snapshot.files if entry.table == _POINTS]
         extract(pack, scratch, names, sync=False)
         _rename(scratch / _POINTS, snapshot.root / _POINTS)
@@ -106,7 +108,7 @@ def _unpacked(pack: Pack, folder: Path) -> Snapshot:
         for name in pack.archive.files
         if name in wanted or layout.table_at(name) not in (None, _POINTS)
     ]
-    with Scratch(folder.parent) as scratch:
+    with scratch_in_cache(folder.parent) as scratch:
         extract(pack, scratch, names, sync=False)
         _rename(scratch, folder)
     return replace(read_snapshot(folder, points=False), pack=pack.path)
@@ -121,18 +123,13 @@ def _rename(scratch: Path, target: Path) -> None:
             raise
 
 
-class Scratch:
-    """A folder beside those of the cache, gone at the end of the block."""
-
-    def __init__(self, parent: Path) -> None:
-        self._parent = parent
-
-    def __enter__(self) -> Path:
-        self._path = Path(tempfile.mkdtemp(prefix=".", dir=self._parent))
-        return self._path
-
-    def __exit__(self, *_: object) -> None:
-        shutil.rmtree(self._path, ignore_errors=True)
+@contextmanager
+def scratch_in_cache(cache: Path) -> Iterator[Path]:
+    """Give an empty folder beside those of the cache, gone at the end of the block."""
+    with scratch_in(cache, ".scratch-") as scratch:
+        folder = scratch / "pack"
+        folder.mkdir(mode=PRIVATE)
+        yield folder
 
 
 def cache_folder() -> Path:
@@ -143,14 +140,16 @@ def cache_folder() -> Path:
 
 @cache
 def _temporary() -> Path:
+    kept = ExitStack()
     try:
-        folder = Path(tempfile.mkdtemp(prefix="clearml-snapshot-"))
+        scratch = scratch_in(Path(tempfile.gettempdir()), "clearml-snapshot-packs-")
+        folder = kept.enter_context(scratch)
     except OSError as error:
         raise SnapshotError(
             f"there is no folder to unpack into ({error.strerror}); unpack the pack yourself, "
             "with clearml-snapshot unpack, and give that folder"
         ) from error
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(kept.close)
     return folder
 
 
@@ -172,6 +171,6 @@ def _remove(folder: Path) -> None:
     if not (folder / layout.SNAPSHOT_JSON).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with unread(folder) as free, Scratch(folder.parent) as grave:
+    with unread(folder) as free, scratch_in_cache(folder.parent) as grave:
         if free:
             folder.rename(grave / folder.name)  # gone at once for others

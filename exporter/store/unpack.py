@@ -11,11 +11,12 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.files import move_into_place, scratch_beside
+from clearml_snapshot.exporter.store.files import move_into_place
 from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.packed import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.store.scratch import scratch_beside
 from clearml_snapshot.exporter.store.share import set_modes_unpacked
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
 from clearml_snapshot.exporter.store.verify_texts import MakePages, refuse_forged

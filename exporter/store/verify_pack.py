@@ -15,7 +15,7 @@ from typing import BinaryIO, Final, cast
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store.archive import members, write_archive
-from clearml_snapshot.exporter.store.pack_cache import Scratch, cache_folder
+from clearml_snapshot.exporter.store.pack_cache import cache_folder, scratch_in_cache
 from clearml_snapshot.exporter.store.packed import Archive, read_archive
 from clearml_snapshot.exporter.store.zip_entries import STORED, Entry, blocks
 
@@ -50,7 +50,7 @@ def arrived(path: Path) -> Iterator[Arrived]:
         SnapshotError: there is no room for it.
     """
     try:
-        with path.open("rb") as stream, Scratch(cache_folder()) as scratch:
+        with path.open("rb") as stream, scratch_in_cache(cache_folder()) as scratch:
             archive = _read(stream)
             folder = scratch / "pack"
             folder.mkdir()
@@ -77,7 +77,7 @@ def _check_room(archive: Archive, path: Path, scratch: Path) -> None:
     free = shutil.disk_usage(scratch).free
     if needed > free:
         raise SnapshotError(
-            f"{path} unpacks to {needed:,} bytes, and {scratch.parent} has {free:,} left"
+            f"{path} unpacks to {needed:,} bytes, and {cache_folder()} has {free:,} left"
         )
 
 

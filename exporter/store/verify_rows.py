@@ -4,11 +4,10 @@ Points are read twice: once in slabs of metrics, to prove them distinct, and onc
 series anew. What concerns a task's points is then asked of the computed series, which are few.
 """
 
-import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from itertools import count
@@ -24,6 +23,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.literal import literal, literals, spelt
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import TABLES
+from clearml_snapshot.exporter.store.scratch import scratch_in
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.summary import write_series
 from clearml_snapshot.exporter.store.verify_values import value_problems
@@ -65,7 +65,8 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
     """
     try:
         with ExitStack() as stack:
-            scratch = Path(stack.enter_context(_scratch()))
+            place = Path(tempfile.gettempdir())
+            scratch = stack.enter_context(scratch_in(place, "clearml-snapshot-verify-"))
             connection = stack.enter_context(_connect(scratch))
             _make_views(connection, snapshot)
             yield from value_problems(connection)
@@ -88,16 +89,6 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             ) from error
         # Whole by its hash and yet unreadable: it was written so.
         yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
-
-
-@contextmanager
-def _scratch() -> Iterator[str]:
-    """Make a folder for what does not fit into memory, in the system's place for such."""
-    folder = tempfile.mkdtemp(prefix="clearml-snapshot-verify-")
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:

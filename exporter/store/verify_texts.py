@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.store.files import sha256
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
 from clearml_snapshot.exporter.store.packed import opened, read_archive
 from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder
+from clearml_snapshot.exporter.store.scratch import scratch_in
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
 from clearml_snapshot.exporter.store.zip_entries import blocks
 
@@ -176,9 +177,9 @@ def _pages(
     snapshot: Snapshot, names: Sequence[str], make_pages: MakePages
 ) -> dict[str, str | None]:
     try:
-        with tempfile.TemporaryDirectory(prefix="clearml-snapshot-texts-") as scratch:
-            make_pages(snapshot.root, names, Path(scratch))
-            return {name: sha256(Path(scratch, name)) for name in names}
+        with scratch_in(Path(tempfile.gettempdir()), "clearml-snapshot-texts-") as scratch:
+            make_pages(snapshot.root, names, scratch)
+            return {name: sha256(scratch / name) for name in names}
     except DatasetError:  # its rows, or snapshot.json, are not what such a page can be made of
         return dict.fromkeys(names)
     except OSError as error:

@@ -1,13 +1,16 @@
 """How commands end: exit codes, one line on stderr, closed pipes."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from clearml_snapshot.cli.formats import WRITERS
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import ExitCode, shortened
 
@@ -187,3 +190,18 @@ def test_a_line_is_cut_in_its_middle(
     assert text.startswith("begin x")
     assert text.endswith("x end")
     assert shortened("x" * 1_000) == "x" * 1_000
+
+
+def test_a_terminated_answer_leaves_nothing_behind(
+    piped: Piped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_some(rows: Any, sink: Any) -> None:
+        sink.write(b"half of it")
+        assert len([*tmp_path.iterdir()]) == 1
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setitem(WRITERS, "csv", write_some)
+    done = piped("sql", "SELECT 1", "-o", str(tmp_path / "x.csv"))
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
+    assert not [*tmp_path.iterdir()]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

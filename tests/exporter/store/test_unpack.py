@@ -80,15 +80,6 @@ def test_unpacked_it_is_the_snapshot_again(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["q3", "x.zip"]
 
 
-def test_what_a_killed_one_left_goes_with_the_next(pack: Path, tmp_path: Path) -> None:
-    left, running = (tmp_path / f".q3.unpacking-{pid}" for pid in (999_999_999, 1))
-    for folder in (left, running):
-        (folder / "snapshot").mkdir(parents=True)
-    unpack(pack, tmp_path / "q3")
-    assert not left.exists()
-    assert running.exists()
-
-
 def test_a_target_that_is_in_use_or_nowhere(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "q3").mkdir()
     (tmp_path / "q3" / "thesis.tex").write_text("")
