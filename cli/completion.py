@@ -5,20 +5,27 @@ without the views of a question, and says nothing where there is no dataset.
 """
 
 import os
-import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.cli.options import DATA_VARIABLE, DEFAULT_DATA
 from clearml_snapshot.cli.terminal import printable
 
-SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
-"""Through it a shell asks for completions; its name is Typer's."""
-_EVALUATED: Final = frozenset("\\`$\"'")
-"""With one of these a name can be run: zsh evaluates once more what Typer's script gives it."""
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 MOST: Final = 200
 """Candidates that a shell is given."""
+LONGEST: Final = 1_000
+"""Characters of a candidate: nobody picks a longer one from a list."""
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": 1,
+    "memory_limit": "1GB",
+    "temp_directory": "",
+}
+"""DuckDB's: nothing is written to disk when TAB is pressed."""
 
 _METRIC: Final = ("series", "metric")
 _SERIES: Final = ("series", "metric || '/' || variant")
@@ -61,8 +68,8 @@ def candidates(parameter: str, typed: dict[str, Any], incomplete: str) -> list[s
     if sources is None:
         return None
     data = typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
-    found = _stored(Path(data), typed.get("snapshot"), sources, incomplete)
-    return [_for_shell(name) for name in found if printable(name) == name and _is_safe(name)]
+    folder = Path(os.path.expanduser(data))  # noqa: PTH111 - expands ~ as far as it can, raises nothing
+    return _stored(folder, typed.get("snapshot"), sources, incomplete)
 
 
 def _stored(
@@ -77,29 +84,21 @@ def _stored(
 
     try:
         found = open_snapshot(data, which(snapshot), points=False)
-        with duckdb.connect(config={"threads": 1}) as connection:
+        with duckdb.connect(config=_CONFIG) as connection:
             for table, column in sources:
-                rows = connection.execute(
+                connection.execute(
                     f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
-                    "WHERE starts_with(one, $2) ORDER BY ALL LIMIT $3",
-                    [literals(found.paths(table)), incomplete, MOST],
-                ).fetchall()
-                if rows:
-                    return [name for (name,) in rows]
-    except (SnapshotError, duckdb.Error):
+                    "WHERE starts_with(one, $2) AND length(one) <= $3 ORDER BY ALL",
+                    [literals(found.paths(table)), incomplete, LONGEST],
+                )
+                if names := list(islice(_printable_names(connection), MOST)):
+                    return names
+    except (SnapshotError, duckdb.Error, OSError):
         pass  # no dataset, or one that cannot be read: there is nothing to offer
     return []
 
 
-def _is_safe(name: str) -> bool:
-    """Tell whether a shell can be given a name; bash gets it quoted, and evaluates nothing."""
-    return _is_for_bash() or not _EVALUATED & set(name)
-
-
-def _for_shell(name: str) -> str:
-    """Quote for bash, which takes a candidate as it is typed; zsh and fish quote themselves."""
-    return shlex.quote(name) if _is_for_bash() else name
-
-
-def _is_for_bash() -> bool:
-    return "bash" in os.environ.get(SHELL_VARIABLE, "")
+def _printable_names(connection: "DuckDBPyConnection") -> Iterator[str]:
+    """Give those names that do not steer a terminal; others must not use up what is offered."""
+    while rows := connection.fetchmany(MOST):
+        yield from (name for (name,) in rows if name and printable(name) == name)

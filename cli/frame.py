@@ -166,7 +166,8 @@ class _Plain(_TyperParameter):
         found = candidates(self.name or "", ctx.params, incomplete)
         if found is None:
             return super().shell_complete(ctx, incomplete)
-        return [CompletionItem(name) for name in found]
+        is_argument = isinstance(self, TyperArgument)  # a dash would make an option of it
+        return [CompletionItem(name) for name in found if not (is_argument and name[:1] == "-")]
 
     def _converted(self, ctx: "Context", value: Any) -> Any:
         convert = self._converter()

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share
-from clearml_snapshot.cli.completion import SHELL_VARIABLE
+from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share, shells
 from clearml_snapshot.cli.frame import Group, usage_line
 from clearml_snapshot.cli.scrubbed import scrubbed_stderr
 from clearml_snapshot.cli.terminal import complain, silence
@@ -27,8 +26,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(ctx: typer.Context, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:  # a shell's TAB parses without doing anything
         from importlib.metadata import version
 
         typer.echo(f"{PROGRAM} {version(PROGRAM)}")
@@ -99,8 +98,8 @@ def _refused(error: OSError) -> str:
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
     command = _command()
-    if SHELL_VARIABLE in os.environ:
-        command.main(prog_name=PROGRAM)
+    if shells.SHELL_VARIABLE in os.environ:
+        return shells.answer(command, PROGRAM, arguments)
     _check_text(arguments)
     try:
         with command.make_context(PROGRAM, list(arguments)) as ctx:
@@ -113,6 +112,7 @@ def _run(arguments: Sequence[str]) -> int:
 @functools.cache
 def _command() -> Any:
     """Build the tree of commands: once per process, as it takes a while."""
+    shells.register()
     return typer.main.get_command(app)
 
 

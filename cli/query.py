@@ -89,7 +89,8 @@ class Catalogue(Group):
         """Find the query, or suggest near ones."""
         if not args[0].startswith("-") and args[0] not in queries():
             own = _own(ctx)
-            _tell_problems(own)
+            if not ctx.resilient_parsing:  # a shell's TAB: there is nobody to tell
+                _tell_problems(own)
             if args[0] not in own.queries:
                 raise no_such("query", args[0], self.list_commands(ctx))
         return super().resolve_command(ctx, args)
