@@ -45,10 +45,13 @@ def _leave(*_: object) -> NoReturn:
 
 
 def _end() -> NoReturn:
-    """End without waiting for threads.
+    """End without waiting for threads, which skips ``atexit``: it would remove temporary files.
 
     The second Ctrl-C can come at a moment in which Python itself would wait for one for ever.
     """
+    leftovers = sys.modules.get("clearml_snapshot.exporter.store.leftovers")
+    if leftovers is not None and hasattr(leftovers, "remove_leftovers"):  # else half imported
+        leftovers.remove_leftovers()
     for stream in (sys.stdout, sys.stderr):
         # It is closed, None (as cron may start us), or writing at this moment.
         with suppress(OSError, ValueError, AttributeError, RuntimeError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.opening import LimitOptions, make_pages, opened
 from clearml_snapshot.cli.options import (
     DATASET,
@@ -320,7 +321,8 @@ def _verified(folder: Path, quiet: bool) -> "Verification":
     from clearml_snapshot.cli.progress import make_progress
     from clearml_snapshot.exporter.store.verify import verify as prove
 
-    return prove(folder, progress=make_progress(quiet=quiet), make_pages=make_pages)
+    with Interruptible():
+        return prove(folder, progress=make_progress(quiet=quiet), make_pages=make_pages)
 
 
 def _findings(found: "Verification") -> Iterator[str]:
@@ -351,7 +353,7 @@ def _write_claims(folder: Path, output: OutputOptions) -> None:
     from clearml_snapshot.queries.claims import count_claims, disagreements
     from clearml_snapshot.queries.messages import speaking
 
-    with open_dataset(folder) as opened, speaking():
+    with Interruptible(), open_dataset(folder) as opened, speaking():
         differing = disagreements(opened).materialize()
         write_answer(differing, output, name="summary")
         if not output.quiet:

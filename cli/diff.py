@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 from typer.core import TyperOption
 
+from clearml_snapshot.cli.bounds import ended_after, within_memory
 from clearml_snapshot.cli.frame import Command, expanded
 from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.opening import Limits, which
@@ -125,8 +126,10 @@ def diff(
     sides = _choice(before or "-1", data), _choice(after, data)
     with (
         Interruptible() as interruptible,
+        ended_after(limits.timeout),
         compare(*sides, filter=filters, memory_limit=limits.memory) as found,
         interruptible.stopped_by(found.interrupter()),
+        within_memory(found.memory_limit),
         found.ending_after(limits.timeout),
         speaking(),
     ):

@@ -9,14 +9,11 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final, Self
 
-from clearml_snapshot.cli.terminal import complain
+from clearml_snapshot.cli.ending import GRACE, end_now
 from clearml_snapshot.exporter.errors import ExitCode
 
 _AGAIN: Final = 0.02
 """Seconds; an interrupt between two statements, or before one starts, stops neither."""
-
-_PATIENCE: Final = 5.0
-"""Seconds; a statement that is being planned, or that matches one long text, heeds no interrupt."""
 
 
 class Interruptible:
@@ -84,19 +81,12 @@ class Interruptible:
         pressed = signals.count(signal.SIGINT)
         self._came = True
         os.set_blocking(self._reader, False)
-        ends = time.monotonic() + _PATIENCE
+        ends = time.monotonic() + GRACE
         while not self._done.wait(_AGAIN):
             with suppress(BlockingIOError):
                 pressed += os.read(self._reader, 64).count(signal.SIGINT)
             if pressed > 1 or time.monotonic() > ends:
-                _leave()
+                end_now(ExitCode.INTERRUPTED, "interrupted")
             with self._lock:
                 for stop in self._stops:
                     stop()
-
-
-def _leave() -> None:
-    """End the process from outside its main thread, which does not answer."""
-    with suppress(OSError, ValueError):
-        complain("interrupted")
-    os._exit(ExitCode.INTERRUPTED)

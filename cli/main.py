@@ -80,6 +80,9 @@ def _ended(arguments: Sequence[str] | None) -> int:
     except PermissionError as error:
         complain(f"the system refuses {error.filename}: {error.strerror}; ask its owner")
         return ExitCode.FAILED
+    except MemoryError:
+        complain("out of memory; ask for less, or allow more memory")
+        return ExitCode.FAILED
     except BrokenPipeError:
         silence(sys.stdout, sys.stderr)
         return ExitCode.COMPLETE

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from clearml_snapshot.cli.bounds import ended_after, within_memory
 from clearml_snapshot.cli.frame import OptionGroup
 from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.options import DatasetChoice
@@ -69,6 +70,8 @@ def opened(
 ) -> "Iterator[Dataset]":
     """Open a dataset; the block ends when the time is up, and after Ctrl-C.
 
+    If it does not, the process does: after ``ending.GRACE``, or when it uses too much memory.
+
     Raises:
         SnapshotError: it took too long, or there is no such dataset, snapshot or task.
     """
@@ -76,6 +79,7 @@ def opened(
 
     with (
         Interruptible() as interruptible,
+        ended_after(limits.timeout),
         open_dataset(
             choice.data,
             snapshot=which(choice.snapshot),
@@ -84,6 +88,7 @@ def opened(
             allow_files=allow_files,
         ) as dataset,
         interruptible.stopped_by(dataset.interrupter()),
+        within_memory(dataset.memory_limit),
         dataset.ending_after(limits.timeout),
     ):
         yield dataset

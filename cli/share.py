@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearml_snapshot.cli.frame import add_command
+from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.opening import LimitOptions, make_pages, opened
 from clearml_snapshot.cli.options import (
     OUTPUT,
@@ -118,7 +119,8 @@ def unpack(
 
     refuse_stdout(target)
     progress = make_progress(quiet=quiet)
-    unpacked = unpack_it(pack, target, progress, share=share, make_pages=make_pages)
+    with Interruptible():
+        unpacked = unpack_it(pack, target, progress, share=share, make_pages=make_pages)
     totals = unpacked.snapshot.totals
     write_text(
         f"{printable(str(target))}: {counted(totals.tasks, 'task')}, {totals.series:,} series, "

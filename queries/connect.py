@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +12,12 @@ import duckdb
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.layout import TABLE_NAMES, lacking
+from clearml_snapshot.exporter.store.leftovers import is_removed, remove_at_end
 from clearml_snapshot.exporter.store.literal import is_pattern, literal, literals
 from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.catalogue import read
+from clearml_snapshot.queries.limits import size_in_bytes, time_is_up
 from clearml_snapshot.queries.messages import in_one_line
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -61,7 +64,8 @@ def start(
     Raises:
         UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
     """
-    settings = dict(_SETTINGS, temp_directory=_spill_folder())
+    spill = spill_folder()
+    settings = dict(_SETTINGS, temp_directory=literal(spill) if spill else "")
     if threads is not None:
         settings["threads"] = threads
     if memory_limit is not None:
@@ -71,6 +75,9 @@ def start(
     except duckdb.Error as error:
         wrong = f"threads {threads}, memory limit {memory_limit}"
         raise UsageError(f"DuckDB cannot start with {wrong}: {in_one_line(error)}") from error
+    if spill:
+        remove_at_end(spill)  # DuckDB does, unless the process ends at once
+        weakref.finalize(connection, is_removed, spill).atexit = False
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a session's would not be its cursors'
     return connection
 
@@ -141,29 +148,35 @@ def ending_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -
     Raises:
         SnapshotError: the time is up.
     """
+    if seconds is None:
+        yield
+        return
     over, done = threading.Event(), threading.Event()
+    longest = min(seconds, threading.TIMEOUT_MAX)
 
     def watch() -> None:
-        if not done.wait(seconds):
+        if not done.wait(longest):
             over.set()
             while not done.wait(_INTERRUPT_EVERY):
                 connection.interrupt()
 
     watcher = threading.Thread(target=watch, daemon=True)
-    if seconds is not None:
-        watcher.start()
+    watcher.start()
     try:
         yield
     except (SnapshotError, duckdb.Error, KeyboardInterrupt):
         if not over.is_set():
             raise
-        raise SnapshotError(
-            f"the query took longer than {seconds:g} s; ask for less, or give it more time"
-        ) from None
+        raise SnapshotError(time_is_up(seconds)) from None
     finally:
         done.set()
-        if seconds is not None:
-            watcher.join()
+        watcher.join()
+
+
+def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return DuckDB's own limit for its buffers, in bytes."""
+    [(text,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    return size_in_bytes(text)
 
 
 def _files_below(folder: Path) -> Iterator[str]:
@@ -198,12 +211,3 @@ def _reading(table: str, snapshot: Snapshot) -> str:
 
 def _list(texts: Iterable[str]) -> str:
     return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
-
-
-def _spill_folder() -> str:
-    """Name a folder of this process for what exceeds memory; DuckDB makes and removes it.
-
-    Empty, which is no spilling, for a user without a home to write to.
-    """
-    folder = spill_folder()
-    return literal(folder) if folder else ""

@@ -234,11 +234,21 @@ class Dataset:
     def ending_after(self, seconds: float | None) -> Iterator[None]:
         """Interrupt what is asked in this block when it takes longer; None is without end.
 
+        The interrupt stops DuckDB between batches of rows. A function that works long on one row
+        heeds it late or never (the similarity of two texts of 4 MB), and nothing here ends a
+        process that is yours: where the end must be certain, ask in a process that can be killed,
+        or run ``clearml-snapshot sql --query-timeout``, which ends its own.
+
         Raises:
             SnapshotError: the time is up.
         """
         with connect.ending_after(self._connection, seconds):
             yield
+
+    @property
+    def memory_limit(self) -> int:
+        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
+        return connect.memory_limit(self._connection)
 
     def interrupter(self) -> Callable[[], None]:
         """Return what interrupts, from any thread, what the calling thread asks."""

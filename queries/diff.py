@@ -199,13 +199,18 @@ class Comparison:
 
     @contextmanager
     def ending_after(self, seconds: float | None) -> Iterator[None]:
-        """Interrupt what is asked in this block when it takes longer; None is without end.
+        """Interrupt what is asked in this block when it takes longer; see ``Dataset.ending_after``.
 
         Raises:
             SnapshotError: the time is up.
         """
         with connect.ending_after(self._connection, seconds):
             yield
+
+    @property
+    def memory_limit(self) -> int:
+        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
+        return connect.memory_limit(self._connection)
 
     def interrupter(self) -> Callable[[], None]:
         """Return what interrupts, from any thread, what the calling thread asks."""

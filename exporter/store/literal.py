@@ -7,10 +7,8 @@ not help: its patterns know no character that would do so in every position. So 
 a folder gets another name, by which the same folder is reached.
 """
 
-import atexit
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterable
 from functools import cache
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.store.leftovers import remove_at_end
 
 _MEANINGFUL: Final = re.compile(
     r"[*?\[\]{}=\ud800-\udfff" + ("" if os.sep == "\\" else r"\\") + "]"
@@ -130,7 +129,7 @@ def _link_to(folder: str) -> str:
 @cache
 def _links() -> str:
     folder = tempfile.mkdtemp(prefix="clearml-snapshot-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    remove_at_end(Path(folder))
     return folder
 
 

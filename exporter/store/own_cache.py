@@ -27,9 +27,11 @@ def own_cache(*below: str) -> Path | None:
 
 
 def spill_folder() -> Path | None:
-    """Name a folder of this process for what exceeds memory; None as for ``own_cache``.
+    """Name a new folder for what exceeds memory; None as for ``own_cache``.
 
-    DuckDB makes and removes it. What killed processes of this machine left in theirs is removed.
+    No two connections share one, as DuckDB numbers the files in it, and one process may open
+    several datasets. DuckDB makes and removes it. What killed processes of this machine left in
+    theirs is removed.
     """
     cache = own_cache()
     if cache is None:
@@ -37,10 +39,10 @@ def spill_folder() -> Path | None:
     machine = os.uname().nodename if os.name == "posix" else ""
     prefix = "spill-" + re.sub(r"[^\w.-]", "_", machine) + "-"
     for left in cache.glob("spill-*"):
-        process = left.name.removeprefix(prefix)
+        process = left.name.removeprefix(prefix).partition("-")[0]
         if left.name.startswith(prefix) and not _is_running(process):
             shutil.rmtree(left, ignore_errors=True)
-    return cache / f"{prefix}{os.getpid()}"
+    return cache / f"{prefix}{os.getpid()}-{os.urandom(4).hex()}"
 
 
 def _is_running(process: str) -> bool:

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
+from clearml_snapshot.exporter.store.leftovers import temporary
+
 try:
     import fcntl
 except ImportError:  # Windows: what is open there cannot be deleted anyway
@@ -65,7 +67,8 @@ def scratch_in(parent: Path, prefix: str) -> Iterator[Path]:
         _remove_folder(Path(entry))
     folder, lock = _new_folder(parent, prefix)
     try:
-        yield folder
+        with temporary(folder):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         lock.close()
@@ -88,7 +91,7 @@ def replacing_file(target: Path) -> Iterator[BinaryIO]:
         _remove_file(Path(entry))
     path, file = _new_file(target)
     try:
-        with file:
+        with temporary(path), file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -113,14 +113,20 @@ def test_what_did_not_fit_into_the_memory_of_a_killed_process(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     own = spill_folder()
     assert own is not None
-    prefix = own.name.removesuffix(str(os.getpid()))
+    prefix = own.name.partition(f"{os.getpid()}-")[0]
     with subprocess.Popen(["true"]) as ended:
         ended.wait()
     left, *others = (
         own.with_name(name)
-        for name in (f"{prefix}{ended.pid}", f"{prefix}1", f"spill-other-{ended.pid}", f"{prefix}0")
+        for name in (
+            f"{prefix}{ended.pid}-12ab",
+            f"{prefix}{os.getpid()}-12ab",
+            f"{prefix}1-12ab",
+            f"spill-other-{ended.pid}-12ab",
+            f"{prefix}0-12ab",
+        )
     )
     for folder in (left, *others):
         folder.mkdir()
-    assert spill_folder() == own
+    assert spill_folder() not in (own, None)
     assert {*own.parent.iterdir()} == {*others}
