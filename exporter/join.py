@@ -30,11 +30,12 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
 from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
 from clearml_snapshot.exporter.store.join import Share, build_joined
-from clearml_snapshot.exporter.store.litter import is_unused
+from clearml_snapshot.exporter.store.litter import is_litter, is_unused
 from clearml_snapshot.exporter.store.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.prepare import is_unfinished
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import is_settled
 from clearml_snapshot.exporter.store.shapes import Name, Shape, StoredShapes
@@ -59,7 +60,8 @@ def join(
 
     Args:
         sources: datasets, snapshot folders or packs; two or more.
-        target: a folder that is new or empty.
+        target: a folder that is new or empty, or in which a process was killed before it had
+            made anything.
         progress: is told what is being done; silent by default.
         same_server: different addresses are one server; common tasks must not contradict it.
         share: who may read the new dataset; None is for whom an empty target was made, else the
@@ -117,7 +119,7 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
         refuse_address(path)
     if target.suffix.lower() == ".zip":
         raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
-    if not is_unused(target):
+    if not is_unused(target) and not is_unfinished(target):
         raise UsageError(f"-o {target} exists already; give a new or an empty folder")
     if not target.parent.is_dir():
         raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
@@ -188,9 +190,12 @@ def _write(
 
 @contextmanager
 def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
-    """Begin a dataset, of which nothing is left when it ends without a snapshot."""
+    """Begin a dataset, of which nothing is left when it ends without a snapshot.
+
+    One that a killed process has begun there goes with it.
+    """
     existed, is_ours = target.is_dir(), False
-    there = {*target.iterdir()} if existed else set()
+    there = {path for path in target.iterdir() if is_litter(path.name)} if existed else set()
     try:
         with writing(target, share=share) as dataset:
             is_ours = True

@@ -6,11 +6,13 @@ from typing import Final
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.access import naming_owner
-from clearml_snapshot.exporter.store.files import make_folder, write_text
+from clearml_snapshot.exporter.store.files import make_folder, sync_folder
 from clearml_snapshot.exporter.store.litter import is_litter
+from clearml_snapshot.exporter.store.locks import marker_of
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, prepared_for, share_folder
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.scratch import is_part_of, replacing_file
 
 _README: Final = """\
 # A ClearML dataset
@@ -22,6 +24,9 @@ folder read everything here, run `clearml-snapshot export --share group`.
 
 Everything here was written by clearml-snapshot; `snapshots/` may hold older states too.
 """
+
+_TEXTS: Final = {".gitignore": "*\n", layout.README: _README}
+"""What is written beside the snapshots, and never changed."""
 
 
 def prepare(data: Path, share: SharedWith | None = None) -> None:
@@ -45,9 +50,38 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
     share = share or prepared_for(data)
     make_folder(data, PRIVATE)
     share_folder(data, share)
-    for name, text in ((".gitignore", "*\n"), (layout.README, _README)):
+    for name, text in _TEXTS.items():
         if not (data / name).exists():
-            write_text(data / name, text)
+            with replacing_file(data / name) as file:
+                file.write(text.encode())
+            sync_folder(data)
+
+
+def is_unfinished(data: Path) -> bool:
+    """Tell whether a folder holds a dataset that was begun, and nothing else but litter.
+
+    So a process leaves it that was killed before its first commit. Nothing in it was ever read.
+    """
+    if not data.is_dir() or data.is_symlink():
+        return False
+    return all(_is_begun(path) for path in data.iterdir() if not is_litter(path.name))
+
+
+def _is_begun(path: Path) -> bool:
+    """Tell whether something is what a dataset has beside its snapshots, as it was made."""
+    if path.is_symlink():
+        return False
+    if path.name in _TEXTS:
+        return path.is_file() and path.read_bytes() == _TEXTS[path.name].encode()
+    if any(is_part_of(path.name, name) for name in _TEXTS):
+        return path.is_file()
+    if path.name == layout.SNAPSHOTS:
+        return path.is_dir() and all(is_litter(entry.name) for entry in path.iterdir())
+    if path.name == layout.staging(path.parent).name:
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else {""}
+        return not names or layout.owner(path.parent).name in names
+    lock = layout.lock(path.parent)
+    return path.name == lock.name or path.name.startswith(marker_of(lock).name)
 
 
 def refuse_one_snapshot(data: Path) -> None:

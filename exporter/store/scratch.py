@@ -86,8 +86,7 @@ def replacing_file(target: Path) -> Iterator[BinaryIO]:
     Raises:
         OSError: it cannot be written, or not be replaced.
     """
-    name = re.escape(f".{target.name[:_LONGEST]}.")
-    for entry in _left(target.parent, name + r"[0-9a-f]{16}\.part"):
+    for entry in _left(target.parent, _part_of(target.name)):
         _remove_file(Path(entry))
     path, file = _new_file(target)
     try:
@@ -102,6 +101,15 @@ def replacing_file(target: Path) -> Iterator[BinaryIO]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def is_part_of(name: str, target: str) -> bool:
+    """Tell by their names whether a file is one in the making for another one beside it."""
+    return re.fullmatch(_part_of(target), name) is not None
+
+
+def _part_of(target: str) -> str:
+    return re.escape(f".{target[:_LONGEST]}.") + r"[0-9a-f]{16}\.part"
 
 
 def _left(folder: Path, pattern: str) -> list[str]:
