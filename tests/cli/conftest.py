@@ -99,6 +99,28 @@ def open_code() -> None:
             pytest.skip(f"another user may not enter {place}, where the program is installed")
 
 
+def run_in_process(
+    *arguments: str, cwd: Path, stdin: str = "", **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run ``main`` in this process; the environment is this process's and what is given."""
+    given, out, err = io.BytesIO(stdin.encode()), io.BytesIO(), io.BytesIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(cwd)
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
+            patch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8", newline="\n"))
+        try:
+            code: Any = main(arguments)
+        except SystemExit as end:  # as typer ends when completion is installed
+            code = end.code
+        sys.stdout.flush()
+        sys.stderr.flush()
+        return subprocess.CompletedProcess(
+            arguments, code, out.getvalue().decode(), err.getvalue().decode()
+        )
+
+
 @pytest.fixture(scope="session")
 def run_here() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run ``main`` in this process (``run_here(*arguments, cwd=…, stdin="", VARIABLE=…)``).
@@ -106,28 +128,7 @@ def run_here() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     It sees what a process of its own would see, without the half second to start one: streams
     that are no terminal, a folder, variables. What a system does to a process is tested with one.
     """
-
-    def run(
-        *arguments: str, cwd: Path, stdin: str = "", **environment: str
-    ) -> "subprocess.CompletedProcess[str]":
-        given, out, err = io.BytesIO(stdin.encode()), io.BytesIO(), io.BytesIO()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.chdir(cwd)
-            for name, value in environment.items():
-                patch.setenv(name, value)
-            for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
-                patch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8", newline="\n"))
-            try:
-                code: Any = main(arguments)
-            except SystemExit as end:  # as typer ends when a shell asks
-                code = end.code
-            sys.stdout.flush()
-            sys.stderr.flush()
-            return subprocess.CompletedProcess(
-                arguments, code, out.getvalue().decode(), err.getvalue().decode()
-            )
-
-    return run
+    return run_in_process
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,17 @@ def name_of(shell: str, answer: str) -> str:
     return parse(answer).incomplete if shell == "bash" else answer.partition("\t")[0]
 
 
+def keys(shell: str, key: str, quote: str, name: str) -> str:
+    """Give what is typed for the answer of a key, in the way in which the shell wants it.
+
+    fish hides a name that begins with a dot until the dot is typed, and leaves the quote open
+    behind a name to which more could belong.
+    """
+    dot = "." * name.startswith(".")
+    closing = quote * (shell == "fish" and name[-1] in "/=@:.,-" and name != ".")
+    return f"KEY{key} {quote}{dot}\t{closing} "
+
+
 class Shell:
     """One interactive shell; leave it with ``end``."""
 

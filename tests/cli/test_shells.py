@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.real_shells import QUOTES, SHELLS, Run, Shell, ask, install, name_of, request
+from tests.cli.real_shells import QUOTES, SHELLS, Run, Shell, ask, install, keys, name_of, request
 from tests.queries.conftest import write
 
 NAMES = (
@@ -39,6 +39,7 @@ NAMES = (
     'n"!touch"',
     "%B%n%{",
     "~root",
+    ".$(touch ran)",
     "=ls",
     "^a^b",
     "$HOME ~",
@@ -160,7 +161,7 @@ def test_a_completed_name_is_one_word_and_runs_nothing(
         assert session.run("clearml-snapshot query ow\t") == ["query", "own1"]
         assert run_here(*session.asked(), cwd=hostile, **request(shell)).stdout.splitlines() == own
 
-        words = [f"KEY{key} {quote}\t " for key in by_key]
+        words = [keys(shell, key, quote, name_of(shell, line)) for key, (line,) in by_key.items()]
         words += ["KEYown ow\t KEYfile evi\t"]
         expected = [(f"KEY{key}", name_of(shell, line)) for key, (line,) in by_key.items()]
         expected += [("KEYown", "own1"), ("KEYfile", FILE)]
