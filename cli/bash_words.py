@@ -29,7 +29,7 @@ class Line:
 
 
 def parse(text: str, breaks: str = "") -> Line:
-    """Take a line apart; a quote that is not closed and a last backslash are no errors.
+    """Take a line apart; a quote that is not closed and a last backslash are not errors.
 
     Args:
         text: the line as it was typed, up to the cursor.

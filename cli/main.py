@@ -101,7 +101,7 @@ def _refused(error: OSError) -> str:
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
     command = _command()
-    if shells.SHELL_VARIABLE in os.environ:
+    if os.environ.get(shells.SHELL_VARIABLE):  # PowerShell 7.5 leaves it behind, empty
         return shells.answer(command, PROGRAM, arguments)
     _check_text(arguments)
     try:

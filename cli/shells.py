@@ -73,7 +73,7 @@ function %(complete_func)s
     if set -q offers[1]
         printf '%%s\\n' $offers
     else
-        __fish_complete_path (string unescape -- $word; or echo $word)
+        __fish_complete_path (string unescape -- $word; or printf '%%s\\n' $word)
     end
 end
 
@@ -112,7 +112,7 @@ def answer(command: "Command", program: str, arguments: Sequence[str]) -> int:
     if writer is None:
         note(f"completion has changed; run {program} --install-completion again")
         return ExitCode.USAGE
-    return _write(writer(command, arguments))
+    return _write(writer(command, arguments or [""]))
 
 
 def _write(lines: Sequence[str]) -> int:
@@ -131,6 +131,8 @@ def _offers(command: "Command", words: Sequence[str], incomplete: str) -> list[t
     try:
         context = _resolve_context(command, {}, command.name or "", list(words))
         source, value = _resolve_incomplete(context, list(words), incomplete)
+        if incomplete == "=":  # a word of its own: only bash cuts there, and not what it sends us
+            value = incomplete
         items = source.shell_complete(context, value)
     except (SnapshotError, typer.TyperException, typer.Exit, OSError):
         return []
@@ -173,7 +175,7 @@ def _for_fish(command: "Command", arguments: Sequence[str]) -> list[str]:
 
 
 def _for_powershell(command: "Command", _: Sequence[str]) -> list[str]:
-    """Write what Typer's function for PowerShell reads; it has been tried in no PowerShell."""
+    """Write what Typer's function for PowerShell reads; it has not been tried in a PowerShell."""
     from typer._click.shell_completion import split_arg_string
 
     words = split_arg_string(os.environ.get("_TYPER_COMPLETE_ARGS", ""))[1:]

@@ -97,6 +97,7 @@ def test_bash_goes_on_behind_what_it_keeps(
         ("query", "max", "--data", "~nobody\x01/", "-m", "l"),
         ("query", "max", "-m", "\udcff"),
         ("query", "max", "--top", ""),
+        ("query", "max", "-m", "="),
         ("",),
         ("-",),
     ],
@@ -108,6 +109,12 @@ def test_tab_says_nothing_but_what_it_offers(complete: Complete, words: tuple[st
         assert not any("0.2" in line for line in offered)
 
 
+def test_a_function_that_says_nothing_gets_an_answer(run_here: Run, history: Path) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        done = run_here(cwd=history.parent, **{SHELL_VARIABLE: f"lines_{shell}"})
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_title_is_shown_beside_a_query(complete: Complete) -> None:
     assert complete("query", "leaderb", shell="fish")[0].startswith("leaderboard\tThe best tasks")
 
@@ -117,6 +124,8 @@ def test_powershell_gets_words_in_quotes(run_here: Run, history: Path) -> None:
     asked = {SHELL_VARIABLE: "complete_powershell", "_TYPER_COMPLETE_ARGS": line}
     done = run_here(cwd=history.parent, **asked, _TYPER_COMPLETE_WORD_TO_COMPLETE="train")
     assert done.stdout == "'training lr=0.01'::: \n'training lr=0.1'::: \n"
+    left = run_here("query", "list-nothing", cwd=history.parent, **{SHELL_VARIABLE: ""})
+    assert left.stderr.startswith("error: no query")  # PowerShell 7.5 leaves it empty
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "odd"])
