@@ -3,12 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
-import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.claims import Claims
 from clearml_snapshot.exporter.events import SINGLE_VALUE_ITERATION
 from clearml_snapshot.exporter.store.digest import files_of
+from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.literal import literals
 from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -90,7 +90,7 @@ def contradicted(
     series, files = literals(snapshot.paths("series")), files_of(snapshot, projects)
     with (
         readable(snapshot.root),
-        duckdb.connect(config={"threads": 2, "memory_limit": "256MB"}) as connection,
+        engine(threads=2, memory_limit="256MB") as connection,
     ):
         connection.register("named", named)
         found = connection.execute(_SERIES, {"files": series, "is_reread": is_reread}).fetchall()

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.join_choice import Choice, Copy
 from clearml_snapshot.exporter.join_sources import Source
+from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.literal import literals
 
 _OUTLINE: Final = (
@@ -60,6 +60,6 @@ def _unlike(one: Source, other: Source, task_ids: Sequence[str]) -> set[str]:
         name: literals(source.snapshot.paths("series"))
         for name, source in (("one", one), ("other", other))
     }
-    with duckdb.connect(config={"memory_limit": _MEMORY}) as connection:
+    with engine(memory_limit=_MEMORY) as connection:
         connection.register("asked", pa.table({"task_id": pa.array(task_ids, pa.string())}))
         return {task_id for (task_id,) in connection.execute(_UNLIKE, files).fetchall()}

@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.errors import OtherServerError
 from clearml_snapshot.exporter.metrics import MONITOR_PREFIX
 from clearml_snapshot.exporter.plan import KnownTask
 from clearml_snapshot.exporter.selection import Remembered
+from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.literal import literals
 from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.replace import read_batches
@@ -101,10 +102,8 @@ def monitor_points(snapshot: Snapshot) -> int:
 
 
 def _ask(snapshot: Snapshot, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    import duckdb
-
     with (
         readable(snapshot.root),
-        duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection,
+        engine(threads=2, memory_limit=_MEMORY) as connection,
     ):
         return connection.execute(sql, parameters).fetchall()

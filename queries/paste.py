@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final
 
 import duckdb
@@ -58,10 +59,14 @@ def _needed(sql: str) -> Iterator[str]:
     return (text for name, text in made.items() if name in names)
 
 
-def _views() -> Iterator[tuple[str, str]]:
+@cache
+def _views() -> tuple[tuple[str, str], ...]:
     """Give every view and macro with the statement that makes it in the schema ``asked``."""
     with duckdb.connect() as connection:
-        statements = connection.extract_statements(read("_views.sql"))
+        return tuple(_in_asked(connection.extract_statements(read("_views.sql"))))
+
+
+def _in_asked(statements: Iterable[duckdb.Statement]) -> Iterator[tuple[str, str]]:
     for statement in statements:
         text = statement.query.strip()
         text = text[: text.rindex(";") + 1]  # what follows is the comment of the next one

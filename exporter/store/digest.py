@@ -5,9 +5,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import pyarrow as pa
 
+from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.layout import partition
 from clearml_snapshot.exporter.store.literal import literals
 from clearml_snapshot.exporter.store.readable import readable
@@ -82,7 +82,7 @@ class StoredDigests:
             return {}
         with (
             readable(self._snapshot.root),
-            duckdb.connect(config={"threads": 2, "memory_limit": "96MB"}) as connection,
+            engine(threads=2, memory_limit="96MB") as connection,
         ):
             rows = connection.execute(
                 f"SELECT task_id, {_SUMS} FROM read_parquet($files, hive_partitioning = false) "
@@ -107,7 +107,7 @@ def _paths(snapshot: Snapshot, folders: Collection[str]) -> Iterable[Path]:
 def _digest(points: pa.Table) -> Digest:
     if not points.num_rows:
         return NO_POINTS
-    with duckdb.connect(config={"threads": 1}) as connection:
+    with engine(threads=1) as connection:
         connection.register("points", points)
         ((count, total),) = connection.execute(f"SELECT {_SUMS} FROM points").fetchall()
     return int(count), int(total)

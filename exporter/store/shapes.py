@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.literal import literals
 from clearml_snapshot.exporter.store.readable import readable
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -47,14 +48,12 @@ class StoredShapes:
         return self._read(self._chunk[task_id]).get(task_id, {})
 
     def _read_chunk(self, chunk: int) -> dict[str, dict[Name, Shape]]:
-        import duckdb
-
         if self._snapshot is None:
             return {}
         ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
         with (
             readable(self._snapshot.root),
-            duckdb.connect(config={"threads": 2, "memory_limit": "96MB"}) as connection,
+            engine(threads=2, memory_limit="96MB") as connection,
         ):
             rows = connection.execute(
                 "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "

@@ -9,8 +9,9 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.encode import row_groups, write_part
+from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.files import FileEntry
-from clearml_snapshot.exporter.store.literal import literal, literals
+from clearml_snapshot.exporter.store.literal import literals
 
 _MEMORY: Final = "96MB"
 """DuckDB spills to disk beyond this; the whole export has 400 MB."""
@@ -34,12 +35,13 @@ def write_series(
     """
     pa.default_memory_pool().release_unused()  # DuckDB has its own
     points = literals(scalars)
-    with duckdb.connect(config={"threads": 2, "memory_limit": _MEMORY}) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute("SET enable_progress_bar = false")  # `python -c` would show it on stdout
+    with engine(
+        spill=spill / "series",
+        threads=2,
+        memory_limit=_MEMORY,
         # Joins as written: DuckDB would keep the points in memory, and pass the few series by them.
-        connection.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
-        connection.execute("SET temp_directory = $spill", {"spill": literal(spill)})
+        disabled_optimizers="join_order,build_side_probe_side",
+    ) as connection:
         buckets = _buckets(connection, points)
         for bucket in range(buckets):
             parameters = {

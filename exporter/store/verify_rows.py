@@ -20,7 +20,8 @@ import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store import layout
-from clearml_snapshot.exporter.store.literal import literal, literals, spelt
+from clearml_snapshot.exporter.store.engine import engine
+from clearml_snapshot.exporter.store.literal import literals, spelt
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.schema import TABLES
 from clearml_snapshot.exporter.store.scratch import scratch_in
@@ -67,7 +68,11 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
         with ExitStack() as stack:
             place = Path(tempfile.gettempdir())
             scratch = stack.enter_context(scratch_in(place, "clearml-snapshot-verify-"))
-            connection = stack.enter_context(_connect(scratch))
+            connection = stack.enter_context(
+                engine(
+                    spill=scratch / "spill", memory_limit=_MEMORY, preserve_insertion_order=False
+                )
+            )
             _make_views(connection, snapshot)
             yield from value_problems(connection)
             yield from _told(connection, "verify_keys")
@@ -89,14 +94,6 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             ) from error
         # Whole by its hash and yet unreadable: it was written so.
         yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
-
-
-def _connect(scratch: Path) -> duckdb.DuckDBPyConnection:
-    spill = {"temp_directory": literal(scratch / "spill")}
-    connection = duckdb.connect(config={"memory_limit": _MEMORY, **spill})
-    connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("SET preserve_insertion_order = false")
-    return connection
 
 
 def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
@@ -174,7 +171,7 @@ def _compute(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scratch:
     def target() -> Path:
         return scratch / f"series-{next(numbers)}.parquet"
 
-    written = list(write_series(points, [claims], target, spill=scratch / "spill-series"))
+    written = list(write_series(points, [claims], target, spill=scratch))
     paths = literals(entry.path for entry in written)
     connection.read_parquet(paths, hive_partitioning=False).create_view("computed")
 
