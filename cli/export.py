@@ -37,6 +37,7 @@ from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.modes import SharedWith
+from clearml_snapshot.exporter.store.places import is_inside
 from clearml_snapshot.exporter.store.retention import Retention
 
 if TYPE_CHECKING:
@@ -265,15 +266,18 @@ def whoami(server: Server, form: Json = None) -> None:
 
 @contextmanager
 def _told(data: Path) -> Iterator[None]:
-    """Say in one line what a disk refuses: it is full, or not ours to write to."""
+    """Say in one line what a disk refuses of the dataset; what it refuses elsewhere is not that."""
+    from clearml_snapshot.exporter.store.disk_errors import cannot_write, way_out
+
     try:
         yield
     except OSError as error:
-        # Arrow's errors have their reason in the text only.
-        reason = error.strerror or str(error).splitlines()[0]
+        name = error.filename2 or error.filename
+        if isinstance(name, str) and not is_inside(name, data):
+            raise
         raise SnapshotError(
-            f"cannot write {error.filename or data}: {reason}; what is stored stays; make room "
-            "(or give another folder with --data) and run it again to go on"
+            f"{cannot_write(error, data)}; what is stored stays; {way_out(error)} (or give another "
+            "folder with --data) and run it again to go on"
         ) from error
 
 

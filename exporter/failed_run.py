@@ -39,6 +39,7 @@ from clearml_snapshot.exporter.selections import words
 from clearml_snapshot.exporter.server_moved import server_record
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.disk_errors import reason
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.reserve import is_full_disk
 from clearml_snapshot.exporter.store.retention import Retention
@@ -211,8 +212,8 @@ def sentence(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted before a task was read"
     text = str(error)
-    if isinstance(error, OSError):  # Arrow's errors have their reason in the text only
-        text = f"cannot write: {error.strerror or text}"
+    if isinstance(error, OSError):
+        text = f"cannot write: {reason(error)}"
     return shortened(without_secrets(text.splitlines()[0] if text else type(error).__name__))
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +29,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.commit import About
 from clearml_snapshot.exporter.store.dataset import Dataset, memory_given_back, writing
+from clearml_snapshot.exporter.store.disk_errors import cannot_write, way_out
 from clearml_snapshot.exporter.store.join import Share, build_joined
 from clearml_snapshot.exporter.store.litter import is_litter, is_unused
 from clearml_snapshot.exporter.store.modes import SharedWith, refuse_without_modes
@@ -108,8 +109,9 @@ def _told(target: Path) -> Iterator[None]:
             "run clearml-snapshot verify on each"
         ) from error
     except OSError as error:
-        reason = error.strerror or str(error).splitlines()[0]  # Arrow's have a text only
-        raise SnapshotError(f"cannot write {target}: {reason}; nothing was merged") from error
+        raise SnapshotError(
+            f"{cannot_write(error, target)}; nothing was merged; {way_out(error)}"
+        ) from error
 
 
 def _check_target(target: Path, sources: Sequence[Path]) -> None:
@@ -203,7 +205,8 @@ def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
     finally:
         if is_ours and current_snapshot_folder(target) is None:
             _clear(target, there)
-            if not existed:
+        if not existed:
+            with suppress(OSError):  # there, or not empty: it was made, or is another process's
                 target.rmdir()
 
 

@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.join_choice import Choice, Copy
 from clearml_snapshot.exporter.join_sources import Source
 from clearml_snapshot.exporter.store.engine import engine
 from clearml_snapshot.exporter.store.literal import literals
+from clearml_snapshot.exporter.store.readable import readable
 
 _OUTLINE: Final = (
     "task_id, metric, variant, n, n_nonfinite, n_null, min, min_iteration, min_timestamp, "
@@ -60,6 +61,9 @@ def _unlike(one: Source, other: Source, task_ids: Sequence[str]) -> set[str]:
         name: literals(source.snapshot.paths("series"))
         for name, source in (("one", one), ("other", other))
     }
-    with engine(memory_limit=_MEMORY) as connection:
+    with (
+        readable(f"{one.snapshot.root} or {other.snapshot.root}"),
+        engine(memory_limit=_MEMORY) as connection,
+    ):
         connection.register("asked", pa.table({"task_id": pa.array(task_ids, pa.string())}))
         return {task_id for (task_id,) in connection.execute(_UNLIKE, files).fetchall()}

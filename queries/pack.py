@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.archive import members, write_archive
 from clearml_snapshot.exporter.store.dataset import memory_given_back
+from clearml_snapshot.exporter.store.disk_errors import cannot_write, named, number_of, way_out
 from clearml_snapshot.exporter.store.files import (
     FileEntry,
     move_into_place,
@@ -100,8 +101,8 @@ def pack(
 
 def _told(error: OSError | pa.ArrowException, dataset: Dataset, target: Path) -> SnapshotError:
     """Tell a disk that refuses from a damaged file, which is an error without a number."""
-    if isinstance(error, OSError) and error.errno:
-        return SnapshotError(f"cannot write {target}: {error.strerror or error}")
+    if isinstance(error, OSError) and number_of(error) is not None:
+        return SnapshotError(f"{cannot_write(error, target)}; {way_out(error)}")
     return DatasetError(
         f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
         "see clearml-snapshot verify"
@@ -145,7 +146,7 @@ def _write_pages(folder: Path) -> None:
 def _publish_archive(folder: Path, target: Path) -> int:
     """Write the archive beside its place and rename it there in one step."""
     beside = folder.with_name("archive.zip")
-    with beside.open("wb") as stream:
+    with named(beside), beside.open("wb") as stream:
         write_archive(stream, members(folder))
         stream.flush()
         os.fsync(stream.fileno())

@@ -29,6 +29,7 @@ from clearml_snapshot.exporter.store.files import (
     write_text,
 )
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
+from clearml_snapshot.exporter.store.readable import is_refused, refused
 from clearml_snapshot.exporter.store.replace import (
     Change,
     by_place,
@@ -308,6 +309,8 @@ def _told(written: Iterator[FileEntry]) -> Iterator[FileEntry]:
     except (duckdb.Error, pa.ArrowException) as error:
         if is_out_of_room(error):
             raise OSError(errno.ENOSPC, "No space left on device") from error
+        if is_refused(error):
+            raise refused(error) from error
         raise
 
 

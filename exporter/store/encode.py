@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow.fs import LocalFileSystem
 
+from clearml_snapshot.exporter.store.disk_errors import named, reading
 from clearml_snapshot.exporter.store.files import FileEntry, sha256, sync_file
 from clearml_snapshot.exporter.store.schema import TABLES
 
@@ -185,12 +186,14 @@ class PartWriter:
         self._path, self._table, self._rows = path, table, 0
         schema = in_memory(table)
         options = writer_options(schema)
-        self._writer = pq.ParquetWriter(str(path), schema, filesystem=LOCAL, **options)
+        with named(path):
+            self._writer = pq.ParquetWriter(str(path), schema, filesystem=LOCAL, **options)
 
     def write(self, rows: pa.Table) -> None:
         """Append rows as one row group (or several of ``ROW_GROUP``)."""
         if rows.num_rows:
-            self._writer.write_table(_only_used(rows), row_group_size=ROW_GROUP)
+            with named(self._path):
+                self._writer.write_table(_only_used(rows), row_group_size=ROW_GROUP)
             self._rows += rows.num_rows
 
     def __enter__(self) -> Self:
@@ -203,7 +206,8 @@ class PartWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._writer.close()
+            with named(self._path):
+                self._writer.close()
         except OSError:
             self._path.unlink(missing_ok=True)
             raise
@@ -214,7 +218,9 @@ class PartWriter:
         """Sync the closed file and describe it; its ``path`` is still the absolute one."""
         sync_file(self._path)
         size = self._path.stat().st_size
-        return FileEntry(self._table, str(self._path), self._rows, size, sha256(self._path))
+        with reading(self._path):
+            digest = sha256(self._path)
+        return FileEntry(self._table, str(self._path), self._rows, size, digest)
 
 
 def write_part(path: Path, table: str, slices: Iterable[pa.Table]) -> FileEntry:

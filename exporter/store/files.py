@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+from clearml_snapshot.exporter.store.disk_errors import named, reading
 from clearml_snapshot.exporter.store.litter import is_litter
 
+_BLOCK: Final = 2**20
 _USUAL_MODE: Final = 0o777
 """What the umask takes away from."""
 
@@ -26,7 +27,7 @@ class FileEntry:
 
 def sync_file(path: Path) -> None:
     """Force a file's content to the disk."""
-    with path.open("rb+") as stream:
+    with named(path), path.open("rb+") as stream:
         os.fsync(stream.fileno())
 
 
@@ -67,7 +68,7 @@ def make_folder(path: Path, mode: int) -> None:
 
 def sha256(path: Path) -> str:
     """Hash a file; 64 hex digits."""
-    with path.open("rb") as stream:
+    with named(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
@@ -80,14 +81,27 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def copy_synced(source: Path, target: Path) -> None:
-    """Copy a file's content and force it to the disk."""
-    shutil.copyfile(source, target)
+    """Copy a file's content and force it to the disk.
+
+    Raises:
+        DatasetError: the source cannot be read.
+        OSError: the target cannot be written.
+    """
+    with reading(source), source.open("rb") as stream, named(target), target.open("wb") as copy:
+        while block := _read(stream, source):
+            copy.write(block)
     sync_file(target)
+
+
+def _read(stream: BinaryIO, path: Path) -> bytes:
+    with reading(path):  # inside of what names the target
+        return stream.read(_BLOCK)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file and force it to the disk."""
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with named(path):
+        path.write_text(text, encoding="utf-8", newline="\n")
     sync_file(path)
 
 

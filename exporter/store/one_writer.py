@@ -12,6 +12,7 @@ from typing import Any
 from clearml_snapshot.exporter.errors import LockedError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.access import naming_owner
+from clearml_snapshot.exporter.store.disk_errors import named
 from clearml_snapshot.exporter.store.locks import HeldError, locked
 
 
@@ -42,7 +43,8 @@ def write_owner(data: Path) -> None:
     """Write who the writer is, for those who find the dataset locked."""
     since = datetime.now(UTC).isoformat(timespec="seconds")
     owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-    layout.owner(data).write_text(json.dumps(owner), encoding="utf-8")
+    with named(layout.owner(data)):
+        layout.owner(data).write_text(json.dumps(owner), encoding="utf-8")
 
 
 def _told(data: Path, error: HeldError) -> str:

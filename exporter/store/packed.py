@@ -16,6 +16,7 @@ from typing import BinaryIO, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store import layout, snapshot_json
+from clearml_snapshot.exporter.store.disk_errors import reading
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.litter import is_below_litter
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
@@ -85,7 +86,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         stream = path.open("rb")
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}") from error
-    with stream, naming(path):
+    with stream, naming(path), reading(path):
         yield stream
 
 

@@ -11,6 +11,14 @@ _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
 """A scheme has two letters or more, a drive of Windows has one. ``Path`` makes one / of //."""
 
 
+def is_inside(name: str, folder: Path) -> bool:
+    """Tell whether a path is a folder or something in it, by their names or by where they lead."""
+    path = Path(name)
+    return path.absolute().is_relative_to(folder.absolute()) or path.resolve().is_relative_to(
+        folder.resolve()
+    )
+
+
 def refuse_address(path: str | os.PathLike[str]) -> None:
     """See that a path is none such as ``s3://bucket/data``; ``a:b`` is a local name like any other.
 

@@ -1,11 +1,28 @@
 """What a library says of stored files that it cannot read becomes one line of ours."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.literal import spelt
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
+
+_REFUSED: Final = re.compile(r'(?:Could not read from|Cannot open) file ".*": ')
+"""How DuckDB tells that the system refuses, its reason at the end; damage is told otherwise."""
+
+
+def is_refused(error: Exception) -> bool:
+    """Tell whether an error of DuckDB says that the system cannot read a file."""
+    return _REFUSED.search(str(error)) is not None
+
+
+def refused(error: Exception) -> DatasetError:
+    """Make the error of a file that DuckDB cannot read; its text names the file."""
+    text = spelt(str(error).splitlines()[0]).removeprefix("IO Error: ")
+    return DatasetError(f"{text}; check the disk that it is on, and run it again")
 
 
 @contextmanager
@@ -28,6 +45,8 @@ def readable(where: Path | str) -> Iterator[None]:
         if is_out_of_room(error):
             raise
         reason = (str(error).splitlines() or [""])[0]
+        if is_refused(error):
+            raise refused(error) from error
         raise DatasetError(
             f"{where} is damaged ({reason}); run clearml-snapshot verify, put back a copy of it, "
             "or export into a new folder"

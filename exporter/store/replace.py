@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.disk_errors import number_of, unreadable
 from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
@@ -159,6 +160,8 @@ def _opened(path: Path | str, texts: list[str]) -> Iterator[pq.ParquetFile]:
         ) as file:
             yield file
     except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and number_of(error) is not None:
+            raise unreadable(path, error) from error
         raise DatasetError(
             f"{path} is damaged ({str(error).splitlines()[0]}); put back a copy of it, "
             "or export into a new folder"

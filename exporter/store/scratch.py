@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
+from clearml_snapshot.exporter.store.disk_errors import named
 from clearml_snapshot.exporter.store.leftovers import temporary
 
 try:
@@ -90,7 +91,7 @@ def replacing_file(target: Path) -> Iterator[BinaryIO]:
         _remove_file(Path(entry))
     path, file = _new_file(target)
     try:
-        with temporary(path), file:
+        with temporary(path), named(target), file:
             yield file
             file.flush()
             os.fsync(file.fileno())

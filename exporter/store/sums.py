@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.disk_errors import reading
 from clearml_snapshot.exporter.store.files import FileEntry, sha256, write_text
 from clearml_snapshot.exporter.store.layout import SHA256SUMS, TEXTS
 
@@ -25,7 +26,10 @@ def write_sums(root: Path, entries: Iterable[FileEntry]) -> str:
         entries: its Parquet files, whose hashes are known.
     """
     hashes = {entry.path: entry.sha256 for entry in entries}
-    hashes |= {name: sha256(root / name) for name in TEXTS if (root / name).is_file()}
+    for name in TEXTS:
+        if (root / name).is_file():
+            with reading(root / name):
+                hashes[name] = sha256(root / name)
     text = _listed(hashes)
     write_text(root / SHA256SUMS, text)
     return content_id(text.encode())

@@ -11,6 +11,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store import layout
+from clearml_snapshot.exporter.store.disk_errors import cannot_write, named, way_out
 from clearml_snapshot.exporter.store.files import move_into_place
 from clearml_snapshot.exporter.store.litter import is_unused
 from clearml_snapshot.exporter.store.modes import PRIVATE, SharedWith, refuse_without_modes
@@ -77,7 +78,7 @@ def unpack(
             set_modes_unpacked(folder, target, share)
             move_into_place(folder, target)
     except OSError as error:
-        raise SnapshotError(f"cannot write {target}: {error.strerror}; make room there") from error
+        raise SnapshotError(f"{cannot_write(error, target)}; {way_out(error)}") from error
     return Unpacked(read_snapshot(target), unproven)
 
 
@@ -133,7 +134,7 @@ _SPARE: Final = 2**20
 def _write(pack: Pack, name: str, target: Path, *, sync: bool) -> None:
     """Write one file and compare it with its hash; texts of older formats have none."""
     digest = hashlib.sha256()
-    with opened(pack.path) as source, target.open("xb") as stream:
+    with opened(pack.path) as source, named(target), target.open("xb") as stream:
         for block in blocks(source, pack.archive.files[name]):
             digest.update(block)
             stream.write(block)

@@ -19,6 +19,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.datapackage import descriptor
+from clearml_snapshot.exporter.store.disk_errors import reason
 from clearml_snapshot.exporter.store.files import sha256
 from clearml_snapshot.exporter.store.open_me import open_sql, readme
 from clearml_snapshot.exporter.store.packed import opened, read_archive
@@ -131,7 +132,8 @@ def _hashes(snapshot: Snapshot) -> dict[str, str]:
             f"{error.filename} is {error.strerror}; copy the snapshot again"
         ) from error
     except OSError as error:
-        raise SnapshotError(f"cannot read {snapshot.place}: {error.strerror}") from error
+        name = error.filename or snapshot.place
+        raise SnapshotError(f"cannot read {name}: {reason(error)}; check the disk") from error
 
 
 def _in_folder(root: Path) -> dict[str, str]:

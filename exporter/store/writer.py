@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.store.disk_errors import named
 from clearml_snapshot.exporter.store.encode import (
     LOCAL,
     conform,
@@ -199,7 +200,8 @@ class Stage:
         path = staged_path(self.directory)
         path.parent.mkdir(parents=True, exist_ok=True)
         rows = pa.concat_tables([CLAIMS.empty_table(), *self._claims])
-        pq.write_table(rows, str(path), filesystem=LOCAL)
+        with named(path):
+            pq.write_table(rows, str(path), filesystem=LOCAL)
         self._claims.clear()
         self._claim_files.append(path)
 
