@@ -30,7 +30,7 @@ def program() -> None:
             signal.signal(signal.SIGINT, before)
         code = main()
         if is_heeded:
-            signal.signal(signal.SIGINT, _leave)
+            signal.signal(signal.SIGINT, signal.SIG_IGN if code == _INTERRUPTED else _leave)
     except KeyboardInterrupt:
         _leave()
     if code == _INTERRUPTED:
@@ -39,6 +39,7 @@ def program() -> None:
 
 
 def _leave(*_: object) -> NoReturn:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # or the second Ctrl-C would write a second line
     if sys.stderr is not None:
         sys.stderr.write("error: interrupted\n")
     _end()

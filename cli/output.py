@@ -63,9 +63,10 @@ def write_answer(
     form = options.format or _default_format(path)
     rows = Rows(relation)
     if form == "table":
-        on_screen = path is None and is_terminal(sys.stdout)
-        drawn = _draw_on_screen(rows, screenful) if on_screen else _draw(rows)
-        write_text(drawn, path)
+        if path is None and is_terminal(sys.stdout):
+            write_text(_draw_on_screen(rows, screenful))
+        else:
+            _write_table(rows, path)
         return
     if form in BINARY and path is None and is_terminal(sys.stdout):
         raise UsageError(f"{form} is binary; write it to a file with -o, or into a pipe")
@@ -121,11 +122,12 @@ def _default_format(path: Path | None) -> str:
     return found
 
 
-def _draw(rows: Rows) -> str:
-    """Draw every row and column, without colour: nobody can widen a pipe or a file."""
-    from clearml_snapshot.cli import tables
+def _write_table(rows: Rows, path: Path | None) -> None:
+    """Write every row and column, without colour: nobody can widen a pipe or a file."""
+    from clearml_snapshot.cli.long_tables import write_table
 
-    return tables.draw_table(rows, list(rows), tables.Screen(None, colours=False, links=False)).text
+    with _sink(path) as sink:
+        write_table(rows, sink)
 
 
 def _draw_on_screen(rows: Rows, screenful: int | None) -> str:

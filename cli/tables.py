@@ -22,15 +22,15 @@ _NARROWEST: Final = 14
 """A text column is never narrower than this, unless it is short."""
 _WIDEST: Final = 48
 _NONFINITE: Final = {"nan": "NaN", "inf": "∞", "-inf": "-∞"}
-_GAP: Final = 2
+GAP: Final = 2
 
 
 @dataclass(frozen=True)
 class Screen:
     """What the table is drawn on."""
 
-    width: int | None
-    """Columns; None: as wide as the answer."""
+    width: int
+    """Columns."""
     colours: bool
     links: bool
 
@@ -110,15 +110,11 @@ def _places(rows: Rows, screen: Screen) -> list[int]:
     return [place for place, name in enumerate(names) if not (behind and name == LINK_COLUMN)]
 
 
-def _fit(
-    rows: Rows, naturals: dict[int, int], empty: set[int], width: int | None
-) -> dict[int, int]:
+def _fit(rows: Rows, naturals: dict[int, int], empty: set[int], width: int) -> dict[int, int]:
     """Give each column its width: numbers and times whole, texts cut.
 
     Where that is not enough, columns of NULLs are left out, then times, then the last columns.
     """
-    if width is None:
-        return naturals
     kinds = {place: rows.columns[place].kind for place in naturals}
     widths = {
         place: min(natural, _NARROWEST if kinds[place] in (Kind.TEXT, Kind.JSON) else width)
@@ -140,7 +136,7 @@ def _fit(
 
 
 def _total(widths: dict[int, int]) -> int:
-    return sum(widths.values()) + _GAP * (len(widths) - 1)
+    return sum(widths.values()) + GAP * (len(widths) - 1)
 
 
 def _render(
@@ -157,7 +153,7 @@ def _render(
 
     table = Table(
         box=None,
-        padding=(0, _GAP, 0, 0),
+        padding=(0, GAP, 0, 0),
         pad_edge=False,
         header_style="bold" if screen.colours else "",
     )
@@ -176,7 +172,7 @@ def _render(
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        width=max(_total(widths) + _GAP, 1),
+        width=max(_total(widths) + GAP, 1),
         force_terminal=screen.colours or screen.links,
         color_system="standard" if screen.colours or screen.links else None,
         no_color=not screen.colours,

@@ -1,8 +1,11 @@
 """Every format byte by byte, files that are never half written, and what a terminal is shown."""
 
+import errno
+import io
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clearml_snapshot.cli import long_tables, tables
+from clearml_snapshot.cli.rows import Rows
 from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.queries import open_dataset
 
 Piped = Callable[..., "subprocess.CompletedProcess[str]"]
 OnTerminal = Callable[..., Any]
@@ -268,3 +274,32 @@ def test_sql_shows_40_rows_and_the_true_count(on_terminal: OnTerminal, piped: Pi
 def test_binary_is_not_thrown_at_a_terminal(on_terminal: OnTerminal) -> None:
     session = on_terminal("sql", "SELECT 1", "--format", "parquet")
     assert (session.code, session.screen) == (ExitCode.USAGE, "")
+
+
+def test_a_table_in_a_pipe_is_drawn_row_by_row(
+    history: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes as when all of it is drawn at once; the rows wait on disk for the widths."""
+    monkeypatch.setattr(long_tables, "_IN_MEMORY", 100)
+    written = io.BytesIO()
+    with open_dataset(history) as dataset:
+        shown = "SELECT name, task_id, project, created, archived, tags, user FROM tasks"
+        for statement in (ODD, shown, "SELECT 1 AS none LIMIT 0"):
+            rows = Rows(dataset.sql(statement))
+            long_tables.write_table(rows, written)
+            screen = tables.Screen(100_000, colours=False, links=False)
+            assert written.getvalue().decode() == tables.draw_table(rows, list(rows), screen).text
+            written = io.BytesIO()
+
+
+def test_a_table_for_which_the_disk_is_too_small(
+    piped: Piped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda *_, **__: Full())
+    ended = piped("sql", "SELECT 1", "--format", "table")
+    assert (ended.returncode, ended.stdout) == (ExitCode.FAILED, "")
+    assert ended.stderr.startswith("error: no room for a table of this size at ")
