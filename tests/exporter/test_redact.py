@@ -385,32 +385,32 @@ def test_count_adds_up() -> None:
 @pytest.mark.parametrize(
     "hostile",
     [
-        "a" * 300_000,
-        "a." * 150_000,
-        "A0" * 150_000,
-        "token=" * 50_000,
-        "://a:" * 60_000,
-        "eyJ" * 100_000,
-        "-----BEGIN PRIVATE KEY" * 10_000,
-        "https://" * 40_000 + "/webhook",
-        "password is " * 25_000,
-        "bearer " * 40_000,
-        "authorization: " * 20_000,
-        '"' * 300_000 + "token",
-        "--token " * 40_000,
-        "<password>" * 30_000,
-        "password:\n " * 30_000,
-        "key='" * 60_000,
-        "mysql -p curl -u " * 20_000,
-        "sk-a_" * 60_000,
-        "\u00e9" * 300_000 + "token",
+        "a" * 100_000,
+        "a." * 50_000,
+        "A0" * 50_000,
+        "token=" * 16_666,
+        "://a:" * 20_000,
+        "eyJ" * 33_333,
+        "-----BEGIN PRIVATE KEY" * 3_333,
+        "https://" * 13_333 + "/webhook",
+        "password is " * 8_333,
+        "bearer " * 13_333,
+        "authorization: " * 6_666,
+        '"' * 100_000 + "token",
+        "--token " * 13_333,
+        "<password>" * 10_000,
+        "password:\n " * 10_000,
+        "key='" * 20_000,
+        "mysql -p curl -u " * 6_666,
+        "sk-a_" * 20_000,
+        "\u00e9" * 100_000 + "token",
     ],
     ids=lambda text: text[:12],
 )
 def test_a_long_text_takes_linear_time(hostile: str) -> None:
     started = time.process_time()
     Redactor().text(hostile)
-    assert time.process_time() - started < 60
+    assert time.process_time() - started < 20
 
 
 def test_twenty_thousand_distinct_parameters_take_no_minutes() -> None:
