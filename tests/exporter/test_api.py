@@ -424,7 +424,9 @@ def test_a_server_that_dies_in_the_middle(
     server = start_standin(grid_history(30, 2, 20))
     fault = server.faults.add(Fault(kind, skip=15))
     hasty(lambda *_: kind == "stall" and not fault.skip)
-    with pytest.raises(ServerError, match="is not answering") as caught:
+    # Which is found out first, depends on how long five tasks take.
+    said = "is not answering|fails for one task after another"
+    with pytest.raises(ServerError, match=said) as caught:
         take(server)
     assert caught.value.exit_code == ExitCode.SERVER
     found = states(tmp_path / "data")
