@@ -30,7 +30,7 @@ demo: install ## Export from the embedded stand-in server and query the result
 
 test: install lint types imports ## Everything that CI checks
 	@# Hundreds of tests start the program: byte-compiled once, even where the environment forbids it.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
 
 lint: install ## Style and format, changing nothing
 	$(BIN)/ruff check .
