@@ -487,8 +487,9 @@ def test_nothing_half_written_is_left(
 
 @pytest.mark.parametrize("name", ["a.zip", "a [1].zip"])
 def test_what_a_killed_pack_left_goes_with_the_next(odd: Path, tmp_path: Path, name: str) -> None:
-    left = tmp_path / f".{name}.packing-999999999"
+    left = tmp_path / f".{name}.packing-a1b2c3d4"
     (left / "pack").mkdir(parents=True)
+    (left / ".clearml-snapshot-scratch").touch()
     _pack(odd, tmp_path / name)
     assert _listing(tmp_path) == [name]
 
