@@ -37,7 +37,7 @@ from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.modes import SharedWith
-from clearml_snapshot.exporter.store.places import is_inside
+from clearml_snapshot.exporter.store.places import is_about
 from clearml_snapshot.exporter.store.retention import Retention
 
 if TYPE_CHECKING:
@@ -267,13 +267,15 @@ def whoami(server: Server, form: Json = None) -> None:
 @contextmanager
 def _told(data: Path) -> Iterator[None]:
     """Say in one line what a disk refuses of the dataset; what it refuses elsewhere is not that."""
+    from clearml_snapshot.exporter.store.access import naming_owner
     from clearml_snapshot.exporter.store.disk_errors import cannot_write, way_out
 
     try:
-        yield
+        with naming_owner(data, writing=True):
+            yield
     except OSError as error:
         name = error.filename2 or error.filename
-        if isinstance(name, str) and not is_inside(name, data):
+        if isinstance(name, str) and not is_about(name, data):
             raise
         raise SnapshotError(
             f"{cannot_write(error, data)}; what is stored stays; {way_out(error)} (or give another "

@@ -8,6 +8,7 @@ from typing import Final
 import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.store.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.literal import spelt
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
 
@@ -62,7 +63,8 @@ def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
     if _is_damage(error) or (opening and isinstance(error, duckdb.BinderException)):
-        return DatasetError(f"the snapshot cannot be read: {text}; copy or export it again")
+        way = way_to_read(text, "copy or export it again")
+        return DatasetError(f"the snapshot cannot be read: {text}; {way}")
     if isinstance(error, duckdb.OutOfMemoryException):
         short = text.partition(" Possible solutions:")[0]
         return SnapshotError(f"out of memory: {short}; ask for less, or allow more memory")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.modes import HAS_MODES, group_name
+from clearml_snapshot.exporter.store.places import is_about
 
 try:
     import pwd
@@ -22,6 +23,8 @@ _Place = tuple[Path, os.stat_result]
 @contextmanager
 def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
     """Turn a refusal of the system inside the block into an error that says what to do.
+
+    One that is about a file elsewhere stays as it is.
 
     Args:
         path: the folder, or the file, that is to be read or written.
@@ -38,6 +41,8 @@ def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
             raise SnapshotError(
                 f"cannot write to {refused}: {error.strerror}; set TMPDIR to a folder of yours"
             ) from error
+        if not is_about(str(refused), path):  # such as a file of the program, or a configuration
+            raise
         raise SnapshotError(_told(path, refused, writing=writing)) from error
 
 

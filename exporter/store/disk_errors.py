@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.store.reserve import is_full_disk
 _NUMBER: Final = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)
 """How Arrow tells the system's number: in its text only."""
 
+_CHECK: Final = "check the disk that it is on, and run it again"
 _NO_RIGHT: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
@@ -47,9 +48,19 @@ def reading(path: Path) -> Iterator[None]:
 
 def unreadable(path: Path | str, error: OSError) -> DatasetError:
     """Make the error of a file that the system cannot read, which need not be damaged."""
-    return DatasetError(
-        f"cannot read {path}: {reason(error)}; check the disk that it is on, and run it again"
-    )
+    return DatasetError(f"cannot read {path}: {reason(error)}; {way_to_read(reason(error))}")
+
+
+def way_to_read(text: str, otherwise: str = _CHECK) -> str:
+    """Say what to do about a file that cannot be read.
+
+    Args:
+        text: what was told of it, with the system's words.
+        otherwise: what to do where these do not tell.
+    """
+    if os.strerror(errno.EACCES) in text or os.strerror(errno.EPERM) in text:
+        return "ask its owner for the right to read it"
+    return _CHECK if os.strerror(errno.EIO) in text else otherwise
 
 
 def number_of(error: BaseException) -> int | None:

@@ -11,12 +11,14 @@ _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
 """A scheme has two letters or more, a drive of Windows has one. ``Path`` makes one / of //."""
 
 
-def is_inside(name: str, folder: Path) -> bool:
-    """Tell whether a path is a folder or something in it, by their names or by where they lead."""
+def is_about(name: str, folder: Path) -> bool:
+    """Tell whether a path is a folder, something in it, or on the way to it.
+
+    Both by their names and by where they lead.
+    """
     path = Path(name)
-    return path.absolute().is_relative_to(folder.absolute()) or path.resolve().is_relative_to(
-        folder.resolve()
-    )
+    pairs = ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve()))
+    return any(one.is_relative_to(other) or other.is_relative_to(one) for one, other in pairs)
 
 
 def refuse_address(path: str | os.PathLike[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.literal import spelt
 from clearml_snapshot.exporter.store.reserve import is_out_of_room
 
@@ -22,7 +23,7 @@ def is_refused(error: Exception) -> bool:
 def refused(error: Exception) -> DatasetError:
     """Make the error of a file that DuckDB cannot read; its text names the file."""
     text = spelt(str(error).splitlines()[0]).removeprefix("IO Error: ")
-    return DatasetError(f"{text}; check the disk that it is on, and run it again")
+    return DatasetError(f"{text}; {way_to_read(text)}")
 
 
 @contextmanager
