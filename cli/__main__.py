@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Final, NoReturn, TextIO, cast
+from typing import Final, NoReturn
 
 _INTERRUPTED: Final = 130
 """``ExitCode.INTERRUPTED``; the module that says so is one of those that are imported below."""
@@ -21,10 +21,9 @@ def program() -> None:
     if is_heeded:
         signal.signal(signal.SIGINT, _leave)
     from clearml_snapshot.cli.main import main
-    from clearml_snapshot.cli.scrubbed import ScrubbedStream
+    from clearml_snapshot.cli.scrubbed import scrub_streams
 
-    if sys.stderr is not None:
-        sys.stderr = cast("TextIO", ScrubbedStream(sys.stderr))  # to the end: tracebacks come late
+    scrub_streams()  # to the end: tracebacks come late
     try:
         if is_heeded:
             signal.signal(signal.SIGINT, before)

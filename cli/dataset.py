@@ -1,6 +1,5 @@
 """`status`, `verify` and `selections`: what is here, whether it is whole, what is repeated."""
 
-import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from clearml_snapshot.cli.formats import json_text
 from clearml_snapshot.cli.frame import add_command
 from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.opening import LimitOptions, make_pages, opened
@@ -206,7 +206,7 @@ def _write_status(
         page: dict[str, Any] = {"dataset": str(data), **found.as_dict()}
         page["selections"] = [asdict(one) for one in asked]
         page["concerns"] = wrong
-        write_text(json.dumps(page, ensure_ascii=False) + "\n", output.path)
+        write_text(json_text(page), output.path)
         return wrong
     lines = page_lines(found, asked, data)
     write_text("".join(f"{printable(line)}\n" for line in lines), output.path)

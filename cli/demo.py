@@ -11,7 +11,7 @@ import typer
 
 from clearml_snapshot.cli.frame import add_command
 from clearml_snapshot.cli.options import DATASET
-from clearml_snapshot.cli.terminal import note, styled
+from clearml_snapshot.cli.terminal import note, printable, styled, with_marks
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def _run(arguments: Sequence[str]) -> None:
     from clearml_snapshot.cli.main import main
 
     sys.stdout.flush()
-    typed = f"\n$ clearml-snapshot {shlex.join(arguments)}"
-    print(styled(typed, "1", sys.stderr), file=sys.stderr, flush=True)
+    typed = f"$ clearml-snapshot {printable(shlex.join(arguments))}"
+    print(f"\n{styled(typed, '1', sys.stderr)}", file=with_marks(sys.stderr), flush=True)
     code = main(arguments)
     if code != ExitCode.COMPLETE:
         raise typer.Exit(code)

@@ -1,6 +1,5 @@
 """`diff`: what is new, changed and gone between two snapshots."""
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC
@@ -12,6 +11,7 @@ import typer
 from typer.core import TyperOption
 
 from clearml_snapshot.cli.bounds import ended_after, within_memory
+from clearml_snapshot.cli.formats import json_text
 from clearml_snapshot.cli.frame import Command, expanded
 from clearml_snapshot.cli.interrupt import Interruptible
 from clearml_snapshot.cli.opening import Limits, which
@@ -166,7 +166,7 @@ def _choice(text: str | None, data: Path) -> "Choice":
 def _write_page(found: "Comparison", paths: tuple[Path, Path], output: OutputOptions) -> None:
     """Write the page, or the object where JSON is asked for or the file is named so."""
     if page_form(output, "diff") == "json":
-        write_text(json.dumps(found.summary.as_dict(), ensure_ascii=False) + "\n", output.path)
+        write_text(json_text(found.summary.as_dict()), output.path)
         return
     lines = page_lines(found.summary, *paths)
     write_text("".join(f"{printable(line)}\n" for line in lines), output.path)

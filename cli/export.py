@@ -1,6 +1,5 @@
 """`export` and `whoami`: the two commands that talk to a server."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from clearml_snapshot.cli.again import Again, AgainOptions
+from clearml_snapshot.cli.formats import json_text
 from clearml_snapshot.cli.frame import OptionGroup, add_command
 from clearml_snapshot.cli.options import (
     DEFAULT_DATA,
@@ -33,7 +33,7 @@ from clearml_snapshot.cli.server import (
 )
 from clearml_snapshot.cli.sharing import STORED, Share
 from clearml_snapshot.cli.summary import alerts, summary
-from clearml_snapshot.cli.terminal import note
+from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.modes import SharedWith
@@ -217,7 +217,7 @@ def export(
     with _told(data):
         report = act(data, selection, options=options, progress=make_progress(quiet=quiet))
     if form == "json":
-        write_text(json.dumps(report.as_dict(), ensure_ascii=False) + "\n")
+        write_text(json_text(report.as_dict()))
     for line in alerts(report) if quiet else summary(report):
         note(line)
     raise typer.Exit(report.exit_code)
@@ -258,10 +258,11 @@ def whoami(server: Server, form: Json = None) -> None:
 
     found = look_around(server.limits(), server.web_host, note)
     if form == "json":
-        write_text(json.dumps(found, ensure_ascii=False) + "\n")
+        write_text(json_text(found))
         return
     width = max(map(len, found))
-    write_text("".join(f"{name:<{width}}  {value}\n" for name, value in found.items()))
+    lines = (printable(f"{name:<{width}}  {value}") for name, value in found.items())
+    write_text("".join(f"{one}\n" for one in lines))
 
 
 @contextmanager

@@ -2,9 +2,10 @@
 
 Values are whole in every format here: ids, links and digits. NULL is an empty field (csv, tsv,
 markdown) or null; NaN and the infinities are ``NaN``, ``Infinity``, ``-Infinity``, in JSON as
-strings, because JSON has no such numbers and null would make them NULL. Lists, structs and maps are
-JSON text inside csv. Text that begins with ``=`` or ``@`` is written as it is: an answer is data,
-and a spreadsheet that should not compute it must import the column as text.
+strings, because JSON has no such numbers and null would make them NULL; controls, bidi marks and
+other unseen characters are escaped there. Lists, structs and maps are JSON text inside csv. Text
+that begins with ``=`` or ``@`` is written as it is: an answer is data, and a spreadsheet that
+should not compute it must import the column as text.
 """
 
 import json
@@ -16,6 +17,8 @@ from typing import BinaryIO, Final, cast
 from clearml_snapshot.cli.rows import Column, Kind, Rows, Value
 from clearml_snapshot.cli.terminal import printable
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.own_keys import scrub_json
+from clearml_snapshot.exporter.unseen import as_json, spelled_out
 
 Writer = Callable[[Rows, BinaryIO], None]
 
@@ -79,7 +82,12 @@ def _objects(rows: Rows) -> Iterator[bytes]:
     for row in rows:
         cells = zip(keys, rows.columns, row, strict=True)
         pairs = (f"{key}: {_json(column, cell)}" for key, column, cell in cells)
-        yield ("{" + ", ".join(pairs) + "}").encode()
+        yield spelled_out("{" + ", ".join(pairs) + "}", as_json).encode()
+
+
+def json_text(value: object) -> str:
+    """Write a value as one line of JSON, as the tables are written: unseen characters escaped."""
+    return spelled_out(scrub_json(json.dumps(value, ensure_ascii=False)), as_json) + "\n"
 
 
 def _json(column: Column, cell: Value) -> str:
@@ -154,7 +162,7 @@ def write_parquet(rows: Rows, sink: BinaryIO) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with rows.typed.to_arrow_reader() as reader:
+    with rows.batches() as reader:
         try:
             writer = pq.ParquetWriter(sink, reader.schema, compression="zstd")
         except pa.ArrowNotImplementedError as error:
@@ -169,7 +177,7 @@ def write_arrow(rows: Rows, sink: BinaryIO) -> None:
     import pyarrow as pa
 
     with (
-        rows.typed.to_arrow_reader() as reader,
+        rows.batches() as reader,
         pa.ipc.new_file(pa.PythonFile(cast(IOBase, sink), "w"), reader.schema) as writer,
     ):
         for batch in reader:

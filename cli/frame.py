@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption, _TyperParameter
 
+from clearml_snapshot.cli.terminal import printable_lines
+
 if TYPE_CHECKING:  # Typer carries click inside and does not export these types
     from typer._click.core import Command as ClickCommand
     from typer._click.core import Context, Parameter
@@ -235,6 +237,10 @@ def _number(
 class Command(TyperCommand):
     """A command whose help shows its options in sections."""
 
+    def get_help(self, ctx: "Context") -> str:
+        """Write the help; a query of somebody's own has anything in its header."""
+        return printable_lines(super().get_help(ctx))
+
     def get_params(self, ctx: "Context") -> "list[Parameter]":
         """List the options and arguments, ``--help`` too."""
         return _plain(super().get_params(ctx))
@@ -246,6 +252,10 @@ class Command(TyperCommand):
 
 class Group(TyperGroup):
     """A group of commands whose help shows its commands in sections."""
+
+    def get_help(self, ctx: "Context") -> str:
+        """Write the help; a query of somebody's own has anything in its title."""
+        return printable_lines(super().get_help(ctx))
 
     def get_params(self, ctx: "Context") -> "list[Parameter]":
         """List the options, ``--help`` too."""

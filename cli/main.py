@@ -11,10 +11,11 @@ import typer
 from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share, shells
 from clearml_snapshot.cli.frame import Group, usage_line
 from clearml_snapshot.cli.loading import ImportsTold
-from clearml_snapshot.cli.scrubbed import scrubbed_stderr
+from clearml_snapshot.cli.scrubbed import scrubbed_streams
 from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
+from clearml_snapshot.exporter.own_keys_configured import remember_configured
 
 PROGRAM = "clearml-snapshot"
 
@@ -59,7 +60,7 @@ for commands in (export, query, dataset, diff, saved, share, merge, demo):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; bugs keep their traceback."""
     _open_closed_streams()
-    with scrubbed_stderr():
+    with scrubbed_streams():
         return _ended(arguments)
 
 
@@ -101,6 +102,7 @@ def _refused(error: OSError) -> str:
 
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
+    remember_configured()
     command = _command()
     if os.environ.get(shells.SHELL_VARIABLE):  # PowerShell 7.5 leaves it behind, empty
         return shells.answer(command, PROGRAM, arguments)

@@ -17,6 +17,7 @@ from clearml_snapshot.cli.sharing import ShareNew
 from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.own_keys import scrub
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.join_choice import Choice
@@ -163,8 +164,8 @@ def _write_report(joined: "Joined", path: Path) -> None:
         with replacing(path) as file:
             stream = codecs.getwriter("utf-8")(file)
             rows = csv.writer(stream, lineterminator="\n")
-            rows.writerow([*header, *(f"fetched_at in {name}" for name in names)])
-            rows.writerows(_row(choice, names) for choice in joined.choices)
+            rows.writerow(_safe([*header, *(f"fetched_at in {name}" for name in names)]))
+            rows.writerows(_safe(_row(choice, names)) for choice in joined.choices)
     except OSError as error:
         raise SnapshotError(
             f"cannot write {path}: {error.strerror}; the merge itself is done: {joined.snapshot}"
@@ -183,6 +184,13 @@ def _row(choice: "Choice", names: list[str]) -> list[object]:
         " ".join(names[part.copy.source] for part in choice.with_series),
         *(fetched.get(place) for place in range(len(names))),
     ]
+
+
+def _safe(cells: list[object]) -> list[object]:
+    """Write texts so that a spreadsheet computes none, and without this process's credentials."""
+    from clearml_snapshot.queries.summary_csv import safe
+
+    return [safe(scrub(cell)) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _iso(moment: datetime) -> str:

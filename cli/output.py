@@ -5,13 +5,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from clearml_snapshot.cli.formats import BINARY, WRITERS
 from clearml_snapshot.cli.options import OutputOptions
 from clearml_snapshot.cli.rows import Rows
+from clearml_snapshot.cli.scrubbed import ScreenSink
 from clearml_snapshot.cli.terminal import is_terminal, note, shows_colours, shows_links, silence
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.store.files import sync_folder
 from clearml_snapshot.exporter.store.places import refuse_address
 from clearml_snapshot.exporter.store.scratch import replacing_file
@@ -33,6 +35,8 @@ EXTENSIONS: Final = {
 }
 _DATABASE: Final = ".duckdb"
 STDOUT: Final = Path("-")
+_FOR_PROGRAMS: Final = frozenset({"csv", "tsv", "text"})
+"""Forms that keep every character of a text in a pipe; on a terminal it is escaped first."""
 
 
 def write_answer(
@@ -61,16 +65,19 @@ def write_answer(
     if options.table is not None:
         raise UsageError("--table names a table of a .duckdb file; add -o FILE.duckdb")
     form = options.format or _default_format(path)
-    rows = Rows(relation)
+    on_screen = path is None and is_terminal(sys.stdout)
     if form == "table":
-        if path is None and is_terminal(sys.stdout):
-            write_text(_draw_on_screen(rows, screenful))
+        rows = Rows(relation)
+        if on_screen:
+            with _sink(None, has_marks=True) as sink:
+                sink.write(_draw_on_screen(rows, screenful).encode())
         else:
             _write_table(rows, path)
         return
-    if form in BINARY and path is None and is_terminal(sys.stdout):
+    if form in BINARY and on_screen:
         raise UsageError(f"{form} is binary; write it to a file with -o, or into a pipe")
-    with _sink(path) as sink:
+    rows = Rows(relation, for_screen=on_screen and form in _FOR_PROGRAMS)
+    with _sink(path, has_marks=form in BINARY) as sink:
         WRITERS[form](rows, sink)
 
 
@@ -103,13 +110,13 @@ def refuse_stdout(target: Path) -> None:
 
 
 def write_text(text: str, path: Path | None = None) -> None:
-    """Write text as it is to stdout, or to a file.
+    """Write text to stdout, or to a file; on a terminal only its line ends and tabs are obeyed.
 
     Raises:
         SnapshotError: it cannot be written.
     """
     with _sink(None if path == STDOUT else path) as sink:
-        sink.write(text.encode())
+        sink.write(scrub(text).encode())
 
 
 def _default_format(path: Path | None) -> str:
@@ -151,15 +158,20 @@ def _draw_on_screen(rows: Rows, screenful: int | None) -> str:
 
 
 @contextmanager
-def _sink(path: Path | None) -> Iterator[BinaryIO]:
-    """Open where the bytes go, and speak of what the system refuses."""
+def _sink(path: Path | None, *, has_marks: bool = False) -> Iterator[BinaryIO]:
+    """Open where the bytes go, and speak of what the system refuses.
+
+    Args:
+        path: None is stdout.
+        has_marks: what is written is binary, or has our own colours in it and all else escaped.
+    """
     try:
         if path is None:
-            yield sys.stdout.buffer
+            yield sys.stdout.buffer if has_marks else _screened(sys.stdout.buffer)
             sys.stdout.buffer.flush()
         elif path.exists() and not path.is_file() and not path.is_dir():
             with path.open("wb") as device:
-                yield device
+                yield device if has_marks else _screened(device)
         else:
             with replacing(path) as file:
                 yield file
@@ -170,6 +182,11 @@ def _sink(path: Path | None) -> Iterator[BinaryIO]:
             silence(sys.stdout)
         where = "stdout" if path is None else str(path)
         raise SnapshotError(f"cannot write {where}: {error.strerror or error}") from None
+
+
+def _screened(sink: BinaryIO) -> BinaryIO:
+    """Escape what goes to a terminal, whatever way it is named: ``-o /dev/tty``."""
+    return cast("BinaryIO", ScreenSink(sink)) if sink.isatty() else sink
 
 
 @contextmanager
@@ -213,7 +230,7 @@ def _write_database(
     try:
         with (
             duckdb.connect(literal.literal(path)) as database,
-            Rows(relation).typed.to_arrow_reader() as answer,
+            Rows(relation).batches() as answer,
         ):
             database.register("answer", answer)
             database.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM answer')

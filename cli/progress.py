@@ -4,7 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from clearml_snapshot.cli.terminal import is_terminal, line, note
+from clearml_snapshot.cli.terminal import is_terminal, line, note, with_marks
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.progress import Progress
 
@@ -68,12 +68,11 @@ class BarProgress(Progress):
 
     def listing(self, tasks: int) -> None:
         """Overwrite one line until the bar begins."""
-        sys.stderr.write(f"\rlisting: {counted(tasks, 'task')}")
-        sys.stderr.flush()
+        _draw(f"\rlisting: {counted(tasks, 'task')}")
 
     def begin(self, tasks: int, unchanged: int) -> None:
         """Draw the bar."""
-        sys.stderr.write("\r\x1b[K")
+        _draw("\r\x1b[K")
         kept = f", {unchanged:,} unchanged" if unchanged else ""
         note(f"{counted(tasks, 'task')} to read{kept}")
         if not tasks:
@@ -113,6 +112,13 @@ def make_progress(*, quiet: bool) -> Progress:
     return BarProgress() if is_terminal(sys.stderr) else PlainProgress()
 
 
+def _draw(text: str) -> None:
+    """Write what moves the cursor."""
+    stream = with_marks(sys.stderr)
+    stream.write(text)
+    stream.flush()
+
+
 def _make_bar() -> "Bar":
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -125,6 +131,6 @@ def _make_bar() -> "Bar":
         TextColumn("{task.fields[rate]:,.0f}/s"),
         TextColumn("{task.fields[requests]:,} req"),
         TimeRemainingColumn(compact=True),
-        console=Console(stderr=True, highlight=False),
+        console=Console(file=with_marks(sys.stderr), highlight=False),
         transient=True,
     )

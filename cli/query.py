@@ -29,7 +29,7 @@ from clearml_snapshot.cli.options import (
 )
 from clearml_snapshot.cli.output import write_answer, write_text
 from clearml_snapshot.cli.shell import start_shell
-from clearml_snapshot.cli.terminal import note
+from clearml_snapshot.cli.terminal import note, printable
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.filters import TaskFilter, no_such
 from clearml_snapshot.queries.arguments import is_partner, names_tasks
@@ -113,8 +113,8 @@ def _list_queries(
         own = _own(ctx)
         listed = {**queries(), **own.queries}
         widest = max(map(len, listed))
-        lines = (f"{name.ljust(widest)}  {query.title}\n" for name, query in listed.items())
-        write_text("".join(lines))
+        lines = (f"{name.ljust(widest)}  {query.title}" for name, query in listed.items())
+        write_text("".join(f"{printable(one)}\n" for one in lines))
         _tell_problems(own)
 
 

@@ -5,20 +5,27 @@ DuckDB does the conversion, so that no row needs pyarrow, pytz or a type of Duck
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
+from clearml_snapshot.cli.terminal import printable
+from clearml_snapshot.exporter.own_keys import are_in, are_known, scrub, scrub_json
+
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyRelation
 
 Value = bool | int | float | str | None
 """What a cell holds; None is NULL."""
 
 _BATCH: Final = 4096
+_ARROW_BATCH: Final = 100_000
+
+Change = Callable[[str], str]
 
 
 class Kind(Enum):
@@ -50,16 +57,23 @@ class Column:
 class Rows:
     """An answer that was not read yet; each reading runs the question again.
 
+    The credentials of this process are in none of its texts, see `exporter.own_keys`.
+
+    Args:
+        relation: the answer.
+        for_screen: escape what would steer a terminal, in names and texts.
+
     Attributes:
         columns: the columns, named uniquely.
     """
 
-    def __init__(self, relation: "DuckDBPyRelation") -> None:
+    def __init__(self, relation: "DuckDBPyRelation", *, for_screen: bool = False) -> None:
         kinds = [_kind(str(type_)) for type_ in relation.types]
-        names = _unique(relation.columns)
+        shown = printable if for_screen else None
+        names = _unique([(shown or str)(scrub(name)) for name in relation.columns])
         self.columns = tuple(Column(*pair) for pair in zip(names, kinds, strict=True))
-        self._json = [place for place, kind in enumerate(kinds) if kind is Kind.JSON]
         self._relation = relation
+        self._changes = dict(_changes(kinds, shown))
         casts = [_CASTS[_cast_key(str(type_))] for type_ in relation.types]
         self._plain = _project(relation, casts, names)
 
@@ -73,19 +87,25 @@ class Rows:
         rows = iter(self._plain.iter_rows(_BATCH))
         # Running the question now lets it fail before a writer has written its header.
         first = list(islice(rows, 1))
-        return map(self._checked, chain(first, rows))
+        every = chain(first, rows)
+        return map(self._checked, _scrubbed(every, self.columns) if are_known() else every)
 
     def first(self, limit: int) -> list[tuple[Value, ...]]:
         """Read the first rows."""
-        return [self._checked(row) for row in self._plain.limit(limit).fetchall()]
+        rows = self._plain.limit(limit).fetchall()
+        return [self._checked(row) for row in _scrubbed(rows, self.columns)]
 
     def _checked(self, row: tuple[Value, ...]) -> tuple[Value, ...]:
-        if not self._json:
-            return row
-        cells = list(row)
-        for place in self._json:
-            cells[place] = _valid_json(cells[place])
-        return tuple(cells)
+        return _with_changes(row, self._changes) if self._changes else row
+
+    def batches(self) -> "pa.RecordBatchReader":
+        """Read the answer with DuckDB's own types, as Arrow."""
+        reader: pa.RecordBatchReader = self.typed.to_arrow_reader(_ARROW_BATCH)
+        if not are_known():
+            return reader
+        from clearml_snapshot.cli.rows_arrow import scrubbed
+
+        return scrubbed(reader)
 
     def count(self) -> int:
         """Count the rows."""
@@ -153,9 +173,51 @@ def _project(
     return projected
 
 
-def _valid_json(cell: Value) -> Value:
+def _changes(kinds: list[Kind], shown: Change | None) -> Iterator[tuple[int, Change]]:
+    """Give what is done to the texts of a column, by its place; nothing to most of them."""
+    for place, kind in enumerate(kinds):
+        steps: list[Change] = []
+        if kind is Kind.JSON:
+            steps.append(_valid_json)
+        if shown is not None and kind is not Kind.NUMBER:
+            steps.append(shown)
+        if steps:
+            yield place, partial(_changed, steps)
+
+
+def _changed(steps: list[Change], text: str) -> str:
+    for step in steps:
+        text = step(text)
+    return text
+
+
+def _scrubbed(
+    rows: Iterable[tuple[Value, ...]], columns: Sequence[Column]
+) -> Iterator[tuple[Value, ...]]:
+    """Replace this process's credentials; some thousand texts are looked at in one go."""
+    kinds = {place: column.kind for place, column in enumerate(columns)}
+    changes = {Kind.TEXT: scrub, Kind.JSON: scrub_json}
+    places = [place for place, kind in kinds.items() if kind in changes]
+    left = iter(rows)
+    while some := list(islice(left, _BATCH)):
+        texts = [cell for place in places for row in some if isinstance(cell := row[place], str)]
+        if are_in("\n".join(texts)):
+            yield from (_with_changes(row, {p: changes[kinds[p]] for p in places}) for row in some)
+        else:
+            yield from some
+
+
+def _with_changes(row: tuple[Value, ...], changes: Mapping[int, Change]) -> tuple[Value, ...]:
+    cells = list(row)
+    for place, change in changes.items():
+        if isinstance(cell := cells[place], str):
+            cells[place] = change(cell)
+    return tuple(cells)
+
+
+def _valid_json(cell: str) -> str:
     """Make texts of the non-finite numbers that DuckDB writes bare into JSON."""
-    if not isinstance(cell, str) or not _NONFINITE.search(cell):
+    if not _NONFINITE.search(cell):
         return cell
     return json.dumps(json.loads(cell, parse_constant=str), ensure_ascii=False)
 

@@ -1,22 +1,32 @@
 """What a terminal may be sent, and one-line notes on stderr."""
 
 import os
-import re
 import sys
-from typing import Final, TextIO
+from typing import Final, TextIO, cast
 
 from clearml_snapshot.exporter.errors import shortened
-
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Control characters, line separators and marks that reorder text (Unicode bidi)."""
+from clearml_snapshot.exporter.unseen import as_escape, spelled_out
 
 _NO_LINKS: Final = frozenset({"", "dumb", "linux", "unknown"})
 """Values of TERM whose terminal prints a hyperlink's escape sequence or cannot follow it."""
 
 
 def printable(text: str) -> str:
-    r"""Escape what would steer a terminal or break a line: names hold anything (``\x1b[2J``)."""
-    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    r"""Escape what would steer a terminal, break a line or be unseen (``\x1b[2J``, ``\u200b``)."""
+    return spelled_out(text, as_escape)
+
+
+def printable_lines(text: str) -> str:
+    """Escape the same in text of several lines, which stay lines: help, SQL, a plan."""
+    return spelled_out(text, lambda one: one if one in "\n\t" else as_escape(one))
+
+
+def with_marks(stream: TextIO) -> TextIO:
+    """Give the way to a stream for text with our own colours and movements of the cursor.
+
+    All that is written to the stream itself is escaped where it is a terminal, see `cli.scrubbed`.
+    """
+    return cast("TextIO", getattr(stream, "with_marks", stream))
 
 
 def line(text: str) -> str:
@@ -27,13 +37,14 @@ def line(text: str) -> str:
 def note(text: str) -> None:
     """Say one line to the person, on stderr; stdout is data."""
     stream = sys.stderr
-    print(styled(line(text), "2", stream), file=stream, flush=True)
+    print(styled(line(text), "2", stream), file=with_marks(stream), flush=True)
 
 
 def complain(text: str) -> None:
     """Say in one line on stderr why the command fails."""
     stream = sys.stderr
-    print(f"{styled('error:', '1;31', stream)} {line(text)}", file=stream, flush=True)
+    told = f"{styled('error:', '1;31', stream)} {line(text)}"
+    print(told, file=with_marks(stream), flush=True)
 
 
 def styled(text: str, codes: str, stream: TextIO) -> str:

@@ -29,6 +29,8 @@ _AFTER: Final = _BEFORE | frozenset("/.=%~\\")
 """Characters of base64, of tokens and of URL encoding: a hit is widened over them."""
 
 
+_JSON_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+
 _MOST: Final = 12
 """Credentials that are remembered; of a long run's tokens the last ones."""
 
@@ -60,9 +62,15 @@ class _Known:
         with self._lock:
             self._needles, self._marks, self._pattern = {}, (), None
 
+    def is_any(self) -> bool:
+        return bool(self._marks)
+
+    def are_in(self, text: str) -> bool:
+        return any(mark in text for mark in self._marks)
+
     def found_in(self, text: str) -> Iterator[re.Match[str]]:
         """Find the credentials in a text, the longest form of each first."""
-        if not any(mark in text for mark in self._marks):
+        if not self.are_in(text):
             return iter(())
         with self._lock:
             if self._pattern is None:
@@ -101,6 +109,27 @@ def scrub(text: str) -> str:
             pieces += [text[position:start], REDACTED]
         position = max(position, end)
     return "".join(pieces) + text[position:]
+
+
+def are_known() -> bool:
+    """Whether there is any credential to look for."""
+    return _known.is_any()
+
+
+def are_in(text: str) -> bool:
+    """Whether any credential is in a text."""
+    return _known.are_in(text)
+
+
+def scrub_json(text: str) -> str:
+    """Scrub the texts of JSON; it stays JSON, and its numbers keep their digits."""
+    return _JSON_TEXT.sub(_scrubbed_json_text, text) if are_in(text) else text
+
+
+def _scrubbed_json_text(found: re.Match[str]) -> str:
+    text = json.loads(found[0], strict=False)
+    safe = scrub(text)
+    return found[0] if safe == text else json.dumps(safe, ensure_ascii=False)
 
 
 def scrub_bytes(body: bytes) -> bytes:

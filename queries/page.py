@@ -19,6 +19,7 @@ from clearml_snapshot.exporter.store.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.pack_words import pack_words
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.states import MEANINGS, in_words
+from clearml_snapshot.exporter.unseen import as_code_point, spelled_out
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.page_best import best
@@ -38,12 +39,6 @@ _LONGEST: Final = 120
 """Characters of a name, so that hostile ones cannot make the page large."""
 
 _LONGEST_LINK: Final = 500
-
-_UNSEEN: Final = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
-    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-"""Characters that show nothing, turn the text around them, or are no character at all."""
 
 _LINK: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.IGNORECASE)
 
@@ -145,7 +140,7 @@ def _template() -> "Template":
 
 def _seen(text: str, longest: int = _LONGEST) -> str:
     """Spell out what is unseen, and cut what is too long."""
-    seen = _UNSEEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text))
+    seen = spelled_out(str(text), as_code_point)
     return seen if len(seen) <= longest else seen[: longest - 1] + "…"
 
 

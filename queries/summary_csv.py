@@ -1,8 +1,8 @@
 """summary.csv: every series of a snapshot in one table that a spreadsheet opens.
 
 Written for Excel: UTF-8 with a byte order mark (without one it reads another encoding), commas,
-CRLF, and no text that it would compute. Numbers are whole: a double in the fewest digits that give
-it back. NULL is an empty cell.
+CRLF, and no text that it would compute, also where it splits at semicolons or tabs. Numbers are
+whole: a double in the fewest digits that give it back. NULL is an empty cell.
 """
 
 import csv
@@ -22,8 +22,17 @@ EXCEL_ROWS: Final = 1_048_576
 _EXCEL_CHARACTERS: Final = 32_767
 """Of one cell; the rest of a longer one would run over into cells of its own."""
 
-_FORMULA: Final = re.compile("[=+\\-@\t\r\n＝＋－＠]")
+_FORMULA: Final = re.compile("\\s*[=+\\-@＝＋－＠]|[\t\r\n]")
 """What a text begins with that a spreadsheet computes; the wide forms in East Asian versions."""
+
+_HIDDEN_FORMULA: Final = re.compile(
+    "([;\t|\n\r\v\f\x1c-\x1e\x85\u2028\u2029][\\s\"']*)(?<!')([=+\\-@＝＋－＠])"
+)
+"""One inside a text, where a cell begins if the file is read with another separator than a comma.
+
+Spreadsheets in many countries do so; line breaks end a row there, as the quotes around are not at
+the begin of a field. Quotes and white space before it do not keep it from being computed.
+"""
 
 _SERIES_AT_ONCE: Final = 100_000
 """Sorted together; 2 million at once take more than a gigabyte."""
@@ -104,9 +113,11 @@ def _cells(batch: Any) -> Iterator[list[Any]]:
 def safe(text: str) -> str:
     """Write a text so that a spreadsheet shows it: ``=1+1`` gets an apostrophe in front.
 
-    A NUL, at which Excel would stop to read, becomes its picture.
+    So does ``x;=1+1`` inside: with a semicolon, a tab or ``|`` as the separator, or behind a line
+    break, a cell begins there. A NUL, at which Excel would stop to read, becomes its picture.
     """
     marked = "'" + text if _FORMULA.match(text) else text
+    marked = _HIDDEN_FORMULA.sub(r"\1'\2", marked)
     return marked.replace("\0", "␀")[:_EXCEL_CHARACTERS]
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import urllib.parse
@@ -14,7 +15,12 @@ import pytest
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter import export
 from clearml_snapshot.exporter.errors import SnapshotError
-from clearml_snapshot.exporter.own_keys import forget, remember, scrub
+from clearml_snapshot.exporter.own_keys import forget, remember, scrub, scrub_json
+from clearml_snapshot.exporter.own_keys_configured import (
+    FILE_VARIABLES,
+    VARIABLES,
+    remember_configured,
+)
 from clearml_snapshot.exporter.selection import Selection
 from clearml_snapshot.exporter.standin.faults import Fault
 from clearml_snapshot.exporter.standin.server import StandIn
@@ -157,6 +163,106 @@ def test_logs_warnings_and_tracebacks_tell_no_key() -> None:
     assert "Failed to parse headers: <redacted>" in done.stderr
     assert "UserWarning: <redacted>" in done.stderr
     assert _leaks(done.stdout + done.stderr) == []
+
+
+@pytest.fixture
+def named_by_keys(server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Path:
+    """A dataset in which names are the keys of whoever exports, as a fresh process sees it."""
+    database = server.database
+    task = database.add_task(f"run {PAIR}", "team", tags=[SECRET])
+    database.report(task, [{"metric": f"m-{ACCESS}", "variant": SECRET, "iter": 1, "value": 0.1}])
+    assert main(["export", "--all", "--data", str(tmp_path / "data")]) == 0
+    capfd.readouterr()
+    forget()
+    return tmp_path / "data"
+
+
+ANSWER = (
+    "SELECT name, tags, {'k': tags} AS s, map {name: 0.1} AS m, 1e300 AS big, 0.10 AS d FROM tasks"
+)
+
+
+def test_an_answer_tells_no_key(
+    named_by_keys: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ask = ["sql", ANSWER, "--data", str(named_by_keys)]
+    for form in ("table", "csv", "tsv", "json", "jsonl", "markdown"):
+        assert main([*ask, "--format", form]) == 0
+        assert _leaks("".join(capfd.readouterr())) == []
+    for suffix in ("csv", "md", "json", "jsonl", "parquet", "arrow", "duckdb"):
+        target = tmp_path / f"answer.{suffix}"
+        assert main([*ask, "-o", str(target)]) == 0
+        assert _leaks(target.read_bytes().decode("latin-1")) == [], suffix
+    lines = (tmp_path / "answer.jsonl").read_text().splitlines()
+    (row,) = [json.loads(line) for line in lines if "run" in line]
+    safe = {"name": "run <redacted>:<redacted>", "tags": ["<redacted>"]}
+    assert row == {
+        **safe,
+        "s": {"k": ["<redacted>"]},
+        "m": {"run <redacted>:<redacted>": 0.1},
+        "big": 1e300,
+        "d": 0.1,
+    }
+    rows = pq.read_table(tmp_path / "answer.parquet").select(["name", "tags", "big"]).to_pylist()
+    assert [row for row in rows if row["tags"]] == [{**safe, "big": 1e300}]
+
+
+def test_no_command_tells_a_key(named_by_keys: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ("query", "max"),
+        ("query", "max", "--show", "-m", f"*{ACCESS}*"),
+        ("query", "max", "-m", SECRET),
+        ("status", "--by", "task"),
+        ("status", "--format", "json"),
+        ("diff", "1", "1", "--format", "json"),
+        ("selections",),
+    ):
+        assert main([*arguments, "--data", str(named_by_keys)]) in (0, 2)
+        assert _leaks("".join(capfd.readouterr())) == [], arguments
+
+
+def test_a_report_tells_no_key(
+    named_by_keys: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.csv"
+    copy = shutil.copytree(named_by_keys, tmp_path / "copy", symlinks=True)
+    target = str(tmp_path / "target")
+    assert (
+        main(["merge", str(named_by_keys), str(copy), "-o", target, "--report", str(report)]) == 0
+    )
+    out, err = capfd.readouterr()
+    assert "run <redacted>" in report.read_text()
+    assert _leaks(out + err + report.read_text()) == []
+
+
+def test_the_file_that_the_sdk_reads_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question never loads the SDK; the keys are read out of its file all the same."""
+    file = tmp_path / "my.conf"
+    file.write_text(f'api {{ credentials {{ "access_key" = "{ACCESS}"\n secret_key: {SECRET} }} }}')
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HERE", str(tmp_path))
+    monkeypatch.setenv("CLEARML_CONFIG_FILE", "$HERE/my.conf")
+    remember_configured()
+    assert scrub(f"{ACCESS} and {SECRET}") == "<redacted> and <redacted>"
+
+
+def test_the_variables_are_those_of_the_sdk() -> None:
+    from clearml.backend_api.session import defs
+    from clearml.backend_config.defs import LOCAL_CONFIG_FILE_OVERRIDE_VAR
+
+    keys = (defs.ENV_ACCESS_KEY, defs.ENV_SECRET_KEY, defs.ENV_AUTH_TOKEN)
+    assert sorted(VARIABLES) == sorted(name for entry in keys for name in entry.keys)
+    assert LOCAL_CONFIG_FILE_OVERRIDE_VAR.keys == FILE_VARIABLES
+
+
+def test_json_stays_json() -> None:
+    remember(ACCESS, SECRET)
+    text = json.dumps({f"k\\{ACCESS}": [f'"{SECRET}"', 0.1], "n": 1}) + " 1e400"
+    assert scrub_json(text) == '{"k\\\\<redacted>": ["\\"<redacted>\\"", 0.1], "n": 1} 1e400'
+    assert scrub_json('{"a": 0.10}') == '{"a": 0.10}'
 
 
 def test_other_words_stay() -> None:

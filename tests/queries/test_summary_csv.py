@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from clearml_snapshot.queries import open_dataset, summary_csv
 from clearml_snapshot.queries.summary_csv import safe, write_summary
 
-from .nasty import QUOTED, nasty
+from .nasty import nasty
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -56,8 +57,8 @@ def test_each_series_is_a_row_and_a_task_without_one_too(make_dataset: MakeDatas
     named = [row for row in found if row["metric"]]
     for row, one in zip(named, stored, strict=True):
         for name in ("task_id", "metric", "variant", "status", "state"):
-            assert row[name] == one[name]
-        assert row["task"] == (one["task"] or "")
+            assert row[name] == safe(one[name])
+        assert row["task"] == safe(one["task"] or "")
         assert row["tags"] == ", ".join(one["tags"] or ())
         assert row["n_points"] == str(one["n"])
         for name in ("min", "max", "mean", "std"):
@@ -72,7 +73,14 @@ def test_each_series_is_a_row_and_a_task_without_one_too(make_dataset: MakeDatas
     assert all(row["n_points"] == row["min"] == row["variant"] == "" for row in empty)
 
 
-COMPUTED = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
+COMPUTED = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r1", "\nx", "＝1", " =1"]
+HIDDEN = {
+    f"a{separator}{between}{formula}1": f"a{separator}{between}'{formula}1"
+    for separator in (";", "\t", "|", "\n", "\r", "\r\n", "\u2028")
+    for between in ("", " ", '"', "''" + '"')
+    for formula in ("=", "+", "-", "@", "＝")
+}
+"""Names with a formula behind what another reader takes for the end of a cell."""
 
 
 def test_a_text_that_would_be_computed_gets_an_apostrophe(make_dataset: MakeDataset) -> None:
@@ -98,8 +106,29 @@ def test_a_text_that_would_be_computed_gets_an_apostrophe(make_dataset: MakeData
         assert (row["min"], row["first"]) == ("-1.5", "-1.5")  # a number is no formula
 
 
+@pytest.mark.parametrize("separator", [";", "\t", "|", ","])
+def test_no_cell_is_computed_whatever_separates_them(
+    separator: str, make_dataset: MakeDataset
+) -> None:
+    """Read as a spreadsheet that was told another separator does: no cell begins a formula."""
+    names = [*COMPUTED, *HIDDEN, "\t=1", "\r=1", "\n=1", ";=1", '"";=1', "x;y;=1\t+2\n-3"]
+    tasks = [
+        {"task_id": f"{at:032x}", "name": name, "tags": ["x", name]}
+        for at, name in enumerate(names)
+    ]
+    content = written(make_dataset(tasks)).decode("utf-8-sig")
+    for lines in (content.splitlines(), io.StringIO(content, newline="")):
+        cells = [cell for row in csv.reader(lines, delimiter=separator) for cell in row]
+        assert [one for one in cells if re.match(r"\s*[=+\-@＝＋－＠]", one)] == []
+
+
+def test_a_formula_inside_a_text_gets_an_apostrophe() -> None:
+    assert {name: safe(name) for name in HIDDEN} == HIDDEN
+    assert safe(safe("x;=1")) == safe("x;=1")
+
+
 def test_other_texts_stay_as_they_are(make_dataset: MakeDataset) -> None:
-    name = QUOTED + ', "a",\nb; 1=1 <b> 🚀'
+    name = 'it\'s "quoted", --, "a",\nb; 1=1 a-b <b> 🚀'
     (row,) = rows(written(make_dataset([{"task_id": "a" * 32, "name": name}])))
     assert row["task"] == name
 

@@ -1,0 +1,60 @@
+"""The credentials that this machine is configured with, read without the SDK.
+
+A question to a dataset never logs in, and importing the SDK would double the time that it takes.
+Still an answer must not show the key of whoever asks: somebody may have pasted it into a name.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.own_keys import remember
+
+VARIABLES: Final = (
+    "CLEARML_API_ACCESS_KEY",
+    "TRAINS_API_ACCESS_KEY",
+    "CLEARML_API_SECRET_KEY",
+    "TRAINS_API_SECRET_KEY",
+    "CLEARML_AUTH_TOKEN",
+)
+FILE_VARIABLES: Final = ("CLEARML_CONFIG_FILE", "TRAINS_CONFIG_FILE")
+_FILES: Final = ("~/trains.conf", "~/clearml.conf")
+_LONGEST: Final = 1_000_000
+"""Bytes; a longer one is not a configuration file."""
+
+_ASSIGNED: Final = re.compile(
+    r"""\b(?:access_key|secret_key)["']?\s*[:=]\s*(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"'$,}\n]+))"""
+)
+
+
+def remember_configured(environment: Mapping[str, str] | None = None) -> None:
+    """Remember the keys of the environment and of ``clearml.conf``, see `own_keys.remember`.
+
+    What cannot be read is passed over: the login tells what is wrong with it.
+    """
+    found = os.environ if environment is None else environment
+    remember(*(found.get(name, "").strip() for name in VARIABLES))
+    for file in _files(found):
+        with suppress(OSError, ValueError, RuntimeError):
+            path = Path(file).expanduser()
+            if path.is_file():
+                remember(*_keys(path))
+                return
+
+
+def _files(environment: Mapping[str, str]) -> Iterator[str]:
+    """Give the places of the file, in the SDK's order; only the first one that is there counts."""
+    yield from (
+        os.path.expandvars(environment[name]) for name in FILE_VARIABLES if name in environment
+    )
+    yield from _FILES
+
+
+def _keys(path: Path) -> Iterator[str]:
+    with path.open("rb") as file:
+        text = file.read(_LONGEST).decode("utf-8", "replace")
+    for groups in _ASSIGNED.findall(text):
+        yield from (key.strip() for key in groups if key)

@@ -1,0 +1,70 @@
+"""Characters that show nothing, or steer what shows them: told by one function wherever they go.
+
+Names come from other people. A terminal obeys control characters, a browser and a terminal turn
+the text around for bidi marks, and nobody sees that a name has a zero-width space in it or a
+message in tag characters. The page of a pack, tables, JSON and every line for a terminal use this.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+_JOINABLE: Final = (
+    "\u0590-\u061b\u061d-\u180a\u1810-\u1aff\u2190-\u2bff\u3400-\u9fff\ua840-\uabff\ufb1d-\ufdff"
+    "\ufe0e\ufe0f\ufe70-\ufefc\U00010800-\U0001bbff\U0001f000-\U0001faff\U00020000-\U000323af"
+)
+"""Scripts that join letters, and pictures: between two of these a joiner changes what is seen."""
+
+_ALWAYS: Final = (
+    # C0 and C1 controls, line separators, bidi marks and embeddings, surrogates, annotations.
+    "\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufff0-\ufffb"
+    # Soft hyphen, grapheme joiner, fillers, zero width, and formats of notes and of shorthand.
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u2060-\u2065\u3164\ufeff\uffa0"
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    # Tags.
+    "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
+)
+_UNSEEN: Final = re.compile(
+    f"[{_ALWAYS}]"
+    # Variation selectors: one after a picture or an ideograph chooses its form, others are unseen.
+    "|[\ufe00-\ufe0d]"
+    "|(?<![#*0-9\xa9\xae\u203c\u2049\u2122-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff])[\ufe0e\ufe0f]"
+    "|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af])[\U000e0100-\U000e01ef]"
+    # Joiners.
+    f"|(?<![{_JOINABLE}])[\u200c\u200d]|[\u200c\u200d](?![{_JOINABLE}])"
+)
+"""Unicode's Default_Ignorable_Code_Point (17.0) and its categories Cc, Zl, Zp and Cs.
+
+Not spelled out: joiners and variation selectors where emoji and scripts need them.
+"""
+
+_PERHAPS: Final = re.compile(f"[{_ALWAYS}\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+"""A quick look: nearly every text has none of these."""
+
+
+def spelled_out(text: str, spell: Callable[[str], str]) -> str:
+    """Write out what is unseen in a text; all else stays.
+
+    Args:
+        text: any text, lone surrogates too.
+        spell: gives what to write for one character; see `as_escape`, `as_code_point`, `as_json`.
+    """
+    if (text.isascii() and text.isprintable()) or _PERHAPS.search(text) is None:
+        return text
+    return _UNSEEN.sub(lambda found: spell(found[0]), text)
+
+
+def as_escape(character: str) -> str:
+    r"""Spell it as Python does: ``\x1b``, ``\n``, ``\u202e``."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def as_code_point(character: str) -> str:
+    """Spell it as Unicode does: ``⟨U+202E⟩``."""
+    return f"⟨U+{ord(character):04X}⟩"
+
+
+def as_json(character: str) -> str:
+    r"""Spell it as JSON does, which gives it back: ``\u202e``, ``\udb40\udc01``."""
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
