@@ -16,7 +16,7 @@ from clearml_snapshot.queries import taken_out
 from clearml_snapshot.queries.arguments import Pairs, chosen_pairs
 from clearml_snapshot.queries.catalogue import read
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.secrets import Secrets, find_secrets
+from clearml_snapshot.queries.secrets import Secrets, find_secrets, secret_ids
 
 _PLACES: Final = 3
 """Places of credentials that a refusal names."""
@@ -80,6 +80,12 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
     if options.keep_secrets:
         return Secrets()
     found = find_secrets(dataset, taken_out.passed_over(options.redact))
+    ids = secret_ids(dataset, found.search)
+    if ids:
+        raise UsageError(
+            f"the id of {' and of '.join(ids)} looks like a credential, and an id cannot be taken "
+            "out; leave it out with a filter, or let it through with --keep-secrets"
+        )
     if found.count and taken_out.SECRETS not in options.redact:
         places = ", ".join(found.places[:_PLACES])
         more = f", … {len(found.places) - _PLACES:,} more" if len(found.places) > _PLACES else ""

@@ -74,6 +74,12 @@ def find_secrets(dataset: Dataset, passed_over: frozenset[Column] = frozenset())
     return found
 
 
+def secret_ids(dataset: Dataset, search: Search) -> list[str]:
+    """Say of what the id looks like a credential: an id names rows and folders, and has to stay."""
+    rows = _rows(dataset, "_odd_ids.sql")
+    return sorted({row["kind"] for row in rows if search.text(row["id"]) != row["id"]})
+
+
 def _searched(dataset: Dataset, passed_over: frozenset[Column], search: Search) -> Secrets:
     found = Secrets(search=search)
     for row in _rows(dataset, "_texts.sql"):
