@@ -44,6 +44,39 @@ _PROGRAMS: Final = (
         r"[ =]?[ \t]*[\"']?[^\s%\"']{1,128}%(?P<secret>[^\s\"']{1,256})",
         "man:smbclient(1)",
     ),
+    (
+        "cqlsh",
+        r"-p",
+        _NEXT,
+        "https://cassandra.apache.org/doc/latest/cassandra/managing/tools/cqlsh.html",
+    ),
+    ("lftp", r"-u|-\w*u", r"[ \t]*[^\s,]{1,128},(?P<secret>[^\s\"']{1,256})", "man:lftp(1)"),
+    ("[xw]l?freerdp3?|sdl-freerdp3?", r"/p:", r"(?P<secret>[^\s\"']{1,256})", "man:xfreerdp(1)"),
+    (
+        "sqlplus|rman|expdp|impdp|sqlldr",
+        r"[^\s/@\"'\-]{1,128}/",
+        r"(?P<secret>[^\s/@\"']{1,256})@",
+        "https://docs.oracle.com/en/database/oracle/oracle-database/23/sqpug/starting-SQL-Plus.html",
+    ),
+    (
+        "mc|mcli",
+        r"(?:alias[ \t]+set|config[ \t]+host[ \t]+add)(?:[ \t]+[^\s\-]\S*){3}(?=[ \t])",
+        _NEXT,
+        "https://min.io/docs/minio/linux/reference/minio-mc/mc-alias-set.html",
+    ),
+    (
+        "rclone",
+        r"config[ \t]+(?:create|update|password)[ \t][^\n|;&]{0,300}?[ \t]"
+        r"(?:pass|password|secret_access_key|client_secret|token)(?=[ \t=])",
+        _NEXT,
+        "https://rclone.org/commands/rclone_config_create/",
+    ),
+    (
+        "net",
+        r"use(?:[ \t]+\S+){1,2}?",
+        r"[ \t]+(?P<secret>[^\s/\\\"'][^\s\"']{0,255})(?=[ \t]+/user)",
+        "https://learn.microsoft.com/windows-server/administration/windows-commands/net-use",
+    ),
     ("7za?|7zr|rar|unrar", r"-p", _ATTACHED, "man:7z(1)"),
     ("zip|unzip", r"-P", _NEXT, "man:zip(1)"),
     (
@@ -82,6 +115,28 @@ _ANY_PROGRAM: Final = re.compile(
 )
 _OTHERS: Final = (
     re.compile(
+        r"(?i)convertto-securestring[ \t]+(?:-string[ \t]+)?[\"'](?P<secret>[^\"'\n]{1,256})[\"']"
+    ),
+    re.compile(r"(?i)\bset_?password\(\s{0,3}[\"'](?P<secret>[^\"'\n]{1,256})[\"']"),
+    re.compile(
+        r"\blogin\(\s{0,3}(?:key|token|api_key)\s{0,3}=\s{0,3}[\"'](?P<secret>[^\"'\n]{8,256})[\"']"
+    ),
+    re.compile(
+        r"\blogin\(\s{0,3}[\"'][^\"'\n]{1,128}[\"']\s{0,3},\s{0,3}"
+        r"[\"'](?P<secret>[^\"'\n]{4,256})[\"']"
+    ),
+    re.compile(
+        r"(?i)\benable[ \t]+(?:secret|password)[ \t]+(?:\d[ \t]+)?(?P<secret>[^\s\"']{6,256})"
+    ),
+    re.compile(
+        r"(?i)\blogin[ \t]*[:=][ \t]*[^\s/]{1,64}[ \t]*/[ \t]*"
+        r"(?P<secret>(?=\S{0,256}\d)(?=\S{0,256}[a-z])\S{6,256})"
+    ),
+    re.compile(
+        r"\"username\"\s{0,3}:\s{0,3}\"[^\"\n]{0,128}\"\s{0,3},\s{0,3}\"key\"\s{0,3}:\s{0,3}"
+        r"\"(?P<secret>[^\"\n]{16,256})\""
+    ),
+    re.compile(
         r"(?i)\b(?:identified[ \t]+(?:with[ \t]+\S+[ \t]+)?by|password)[ \t]+(?:password[ \t]+)?"
         r"'(?P<secret>[^'\n]{1,256})'"
     ),
@@ -97,8 +152,17 @@ _OTHERS: Final = (
         r"(?:sudo[ \t]+(?:-\w+[ \t]+)*-S\b|\S+[ \t]+login\b[^\n]*--password-stdin)"
     ),
 )
-"""SQL, requests, and a password that is piped."""
-_OTHER_MARKS: Final = ("identified", "password", "auth", "echo")
+"""SQL, requests, PowerShell, logins in Python, kaggle.json, and a password that is piped."""
+_OTHER_MARKS: Final = (
+    "identified",
+    "password",
+    "auth",
+    "echo",
+    "securestring",
+    "login",
+    "username",
+    "enable",
+)
 
 
 def command_spans(text: str, folded: str) -> Iterator[Span]:

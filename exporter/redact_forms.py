@@ -130,6 +130,15 @@ _RULES: Final = (
         fold=True,
     ),
     _Rule(
+        ("token ", "key "),
+        re.compile(
+            r"(?i)\b(?:token|(?:api|secret|access)[ _\-]?key)[ \t]+([A-Za-z0-9._~+/\-]{24,}=*)"
+        ),
+        group=1,
+        check=looks_random,
+        fold=True,
+    ),
+    _Rule(
         ("basic",),
         re.compile(r"(?i)\bbasic[ \t]+([A-Za-z0-9+/]{6,}=*)"),
         group=1,
@@ -140,7 +149,7 @@ _RULES: Final = (
         ("authorization",),
         re.compile(
             r"(?i)\bauthorization[\"']?\s*[:=]\s*[\"']?"
-            r"(?:(?:bearer|basic|digest|token|apikey|key)\s+)?([^\s\"',]{6,})"
+            r"(?:(?:bearer|basic|digest|token|apikey|key|splunk|oauth|geniekey|sso-key)\s+)?([^\s\"',]{6,})"
         ),
         group=1,
         fold=True,

@@ -85,6 +85,10 @@ FORMATS: Final = _listed(
     pat{b62:14}.{hex:64} pat-na1-{uuid} AQVN{url:36} y0_{url:58} SWMTKN-1-{low:50}-{low:25}
     cfut_{b62:40} e2b_{hex:40} sk-lf-{uuid} mdb_sa_sk_{url:40} npg_{b62:16} napi_{low:64}
     re_{b62:8}_{b62:24} dnkey-{up:26}-{up:52} pat.{url:22}.{b62:24}.{b62:20} fm2_{b62:120}
+    hcaik_{low:58} hcxik_{low:58} xaat-{uuid} xapt-{uuid} secret-"live-{url:36}
+    secret-"test-{url:36} os_v2_app_{low:103} perm:{b62:20}.{b62:20}.{b62:40} DO00{up:16}
+    KGAT_{hex:32} fc-{hex:32} EXO{hex:26} K005{b62:27} xprv{b62:107} oauth:{low:30} {uuid}:fx
+    tr_dev_{b62:20} tr_prod_{b62:20} eyJrIjoi{b62:60} inngest_{hex:64} depot_{hex:64}
     ABSK{b62:120} EAAC{b62:120} amzn.mws.{uuid} figo_{b62:42}
     """
 )
@@ -138,6 +142,18 @@ _T = "§"
 FORMS: Final = tuple(
     f"""
     train.py --password {_T} --lr 0.1
+    lftp -u me,{_T} ftp.example.org
+    sqlplus scott/{_T}@db
+    cqlsh -u me -p {_T}
+    xfreerdp /u:me /p:{_T} /v:host
+    ConvertTo-SecureString "{_T}" -AsPlainText -Force
+    client.set_password("{_T}")
+    client.login("me", "{_T}")
+    mc alias set m http://x minio {_T}
+    rclone config create x sftp host h pass {_T}
+    net use z: //srv/x {_T} /user:me
+    enable secret 5 {_T}
+    wifi psk={_T}
     train.py --password '{_T}' --lr 0.1
     train.py --password "{_T}"
     train.py --db-password={_T}
