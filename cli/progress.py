@@ -4,6 +4,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
+from clearml_snapshot.cli.scrubbed import scrub_streams
 from clearml_snapshot.cli.terminal import is_terminal, line, note, with_marks
 from clearml_snapshot.cli.words import counted
 from clearml_snapshot.exporter.progress import Progress
@@ -80,6 +81,7 @@ class BarProgress(Progress):
         self._bar = _make_bar()
         self._task = self._bar.add_task("", total=tasks, points=0, requests=0, rate=0.0)
         self._bar.start()
+        scrub_streams()  # Rich has put streams of its own before them, until it stops
 
     def task_done(self, points: int, requests: int) -> None:
         """Move the bar."""

@@ -22,7 +22,9 @@ import pytest
 import typer
 
 from clearml_snapshot.cli.main import app, main
+from clearml_snapshot.cli.progress import BarProgress
 from clearml_snapshot.cli.scrubbed import scrubbed_streams
+from clearml_snapshot.cli.terminal import note
 from clearml_snapshot.exporter.own_keys import forget
 from clearml_snapshot.exporter.standin import history
 from clearml_snapshot.exporter.standin.database import Database
@@ -263,6 +265,20 @@ def test_tracebacks_warnings_and_logs_are_escaped() -> None:
         print(EVIL, file=sys.stderr)
         sys.stderr.writelines([EVIL])
     assert len(re.findall("E.x1b", screen[0])) == 3
+    assert [line for line in obeyed(screen[0]) if "FAKE2" not in line] == []
+
+
+def test_what_is_written_above_a_bar_is_escaped() -> None:
+    """Rich takes the place of both streams while a bar is there."""
+    with on_terminal() as screen, scrubbed_streams():
+        progress = BarProgress()
+        progress.begin(2, 0)
+        progress.note(EVIL)
+        note(EVIL)
+        for stream in (sys.stdout, sys.stderr):
+            print(EVIL, file=stream)
+        progress.end()
+    assert len(re.findall(r"E\\x1b", screen[0])) == 4
     assert [line for line in obeyed(screen[0]) if "FAKE2" not in line] == []
 
 
