@@ -16,6 +16,7 @@ from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
 from clearml_snapshot.exporter.own_keys_configured import remember_configured
+from clearml_snapshot.exporter.store.disk_errors import reason
 
 PROGRAM = "clearml-snapshot"
 
@@ -96,8 +97,8 @@ def _ended(arguments: Sequence[str] | None) -> int:
 
 def _refused(error: OSError) -> str:
     """Say what the system cannot do: a name that is too long, a disk that fails, no more files."""
-    reason = error.strerror or (str(error).splitlines() or ["it does not say why"])[0]
-    return f"{error.filename}: {reason}" if error.filename is not None else f"system: {reason}"
+    name = error.filename2 or error.filename
+    return f"{'system' if name is None else name}: {reason(error)}"
 
 
 def _run(arguments: Sequence[str]) -> int:

@@ -21,6 +21,7 @@ from clearml_snapshot.exporter.store import layout
 from clearml_snapshot.exporter.store.canonical import written_again
 from clearml_snapshot.exporter.store.compact import compact
 from clearml_snapshot.exporter.store.datapackage import descriptor
+from clearml_snapshot.exporter.store.disk_errors import reading
 from clearml_snapshot.exporter.store.encode import conform, write_part, write_sorted
 from clearml_snapshot.exporter.store.files import (
     FileEntry,
@@ -283,7 +284,10 @@ class Build:
     def _column_of_tasks(self, name: str) -> Iterator["pa.ChunkedArray[Any]"]:
         for entry in self._files:
             if entry.table == "tasks":
-                yield pq.ParquetFile(self._root / entry.path).read([name]).column(0)
+                path = self._root / entry.path
+                with reading(path):
+                    column = pq.ParquetFile(path).read([name]).column(0)
+                yield column
 
 
 def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]:

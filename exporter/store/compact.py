@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from clearml_snapshot.exporter.store.disk_errors import reading
 from clearml_snapshot.exporter.store.encode import row_groups, write_part
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.merge import merged
@@ -96,9 +97,14 @@ def _unsettled(root: Path, files: Iterable[FileEntry]) -> list[str]:
         row["task_id"]
         for entry in files
         if entry.table == "tasks"
-        for row in pq.read_table(root / entry.path, columns=columns, partitioning=None).to_pylist()
+        for row in _read(root / entry.path, columns)
         if not is_settled(row["status"], row["state"])
     )
+
+
+def _read(path: Path, columns: list[str]) -> list[dict[str, Any]]:
+    with reading(path):
+        return pq.read_table(path, columns=columns, partitioning=None).to_pylist()
 
 
 def _pools(

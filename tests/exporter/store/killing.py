@@ -138,7 +138,8 @@ def check(kill: "Killer", command: list[str], target: Path, *, existed: bool, mo
         kill.kill(last, *arguments)
         if _is_complete(target):
             continue
-        with contextlib.redirect_stderr(io.StringIO()) as told:
+        out = io.TextIOWrapper(io.BytesIO())
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as told:
             code = main(arguments)
         assert (code, last) == (0, last), told.getvalue()
         assert (_contents(target.parent), last) == (made, last)

@@ -33,6 +33,17 @@ def test_what_failed_and_what_to_do(error: OSError, told: str) -> None:
     assert f"{cannot_write(error, Path('data'))}; {way_out(error)}" == f"cannot write {told}"
 
 
+def test_what_no_command_foresaw(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise ARROWS
+
+    monkeypatch.setattr("clearml_snapshot.cli.main._run", fail)
+    assert main([]) == 1
+    assert capsys.readouterr().err == "error: system: Input/output error\n"
+
+
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs files that always fail")
 def test_a_copy_names_the_file_that_fails(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="cannot read /proc/self/mem: Input/output error; check"):
