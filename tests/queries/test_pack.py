@@ -342,14 +342,11 @@ def test_a_credential_anywhere_stops_a_pack(tmp_path: Path) -> None:
     assert verify(tmp_path / "safe").problems == ()
 
 
-@pytest.mark.parametrize("column", ["task_id", "project_id"])
-def test_an_id_that_is_a_credential_stops_a_pack(tmp_path: Path, column: str) -> None:
-    write(tmp_path / "data", [{**_with_secret()[0], column: TOKEN}])
-    for redact in (frozenset[str](), frozenset({"secrets"})):
-        with pytest.raises(UsageError, match=r"the id of a .* looks like a credential") as refused:
-            _pack(tmp_path / "data", tmp_path / "pack.zip", redact=redact)
-        assert TOKEN not in str(refused.value)
-    _pack(tmp_path / "data", tmp_path / "pack.zip", keep_secrets=True)
+def test_an_id_that_is_a_credential_stops_a_pack(tmp_path: Path) -> None:
+    write(tmp_path / "data", [{**_with_secret()[0], "task_id": TOKEN, "project_id": TOKEN}])
+    with pytest.raises(UsageError, match="the id of a project and of a task looks") as refused:
+        _pack(tmp_path / "data", tmp_path / "pack.zip", redact=frozenset({"secrets"}))
+    assert TOKEN not in str(refused.value)
 
 
 def test_a_credential_in_snapshot_json_stops_a_pack(tmp_path: Path) -> None:
