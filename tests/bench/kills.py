@@ -10,6 +10,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from clearml_snapshot.cli.main import main as run
 from tests.exporter.store.conftest import _commit, _line
 from tests.exporter.store.killing import check, commands, killer, make_sources
 
@@ -23,6 +24,8 @@ def main() -> None:
         sources = Path(folder, "sources")
         sources.mkdir()
         make_sources(sources, _commit, _line)
+        pack = ["pack", "--data", str(sources / "ours"), "-o", str(sources / "x.zip"), "--quiet"]
+        assert run(pack) == 0
         for name, (command, target) in commands(sources).items():
             for existed in (False, True)[: 1 if "." in target else 2]:
                 place = Path(folder, "in", target)

@@ -24,9 +24,8 @@ _SCRIPT: Final = """
 import contextlib, io, itertools, json, os, signal, sys
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter import join
-from clearml_snapshot.exporter.store import canonical, compact, pack_cache, statistics, unpack
-from clearml_snapshot.queries import pack, pages
-import jinja2
+from clearml_snapshot.exporter.store import canonical, compact, statistics
+from clearml_snapshot.queries import dataset
 
 CALLS = ("fsync", "link", "mkdir", "rename", "replace", "rmdir", "symlink", "unlink")
 
@@ -106,13 +105,11 @@ def commands(sources: Path) -> dict[str, tuple[list[str], str]]:
 
 
 def make_sources(place: Path, commit: Callable[..., Any], line: Callable[..., Any]) -> None:
-    """Make two datasets and a pack of one of them."""
+    """Make two datasets."""
     for name, value in (("ours", 1.0), ("theirs", 2.0)):
         with writing(place / name) as dataset:
             tasks = {("both", "p"): line("both", [value]), (name, "p"): line(name, [value])}
             commit(dataset, tasks, name)
-    pack = ["pack", "--data", str(place / "ours"), "-o", str(place / "x.zip"), "--quiet"]
-    assert main(pack) == 0
 
 
 def check(kill: "Killer", command: list[str], target: Path, *, existed: bool, most: int) -> int:

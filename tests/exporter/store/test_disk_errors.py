@@ -1,8 +1,9 @@
 """Disks that fail: a line says what failed, on which file; room is missing only where it is."""
 
 import errno
+import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,10 @@ def test_a_copy_names_the_file_that_fails(tmp_path: Path) -> None:
         copy_synced(tmp_path / "x", Path("/dev/full"))
 
 
+def _fail(error: OSError, *_: object) -> None:
+    raise error
+
+
 @pytest.fixture
 def two(tmp_path: Path, commit: Call, line: Call) -> list[str]:
     for name in ("ours", "theirs"):
@@ -61,23 +66,21 @@ def two(tmp_path: Path, commit: Call, line: Call) -> list[str]:
     return [str(tmp_path / name) for name in ("ours", "theirs")]
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
 def test_what_cannot_be_written(
-    number: int,
     two: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fail(descriptor: int) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(os, "fsync", fail)
-    way = "make room there" if number == errno.ENOSPC else "check the disk"
-    for command in (
-        ["merge", *two, "-o", str(tmp_path / "both")],
-        ["pack", "--data", two[0], "-o", str(tmp_path / "x.zip")],
+    merge = ["merge", *two, "-o", str(tmp_path / "both")]
+    pack = ["pack", "--data", two[0], "-o", str(tmp_path / "x.zip")]
+    for command, number, way in (
+        (merge, errno.EIO, "check the disk"),
+        (merge, errno.ENOSPC, "make room there"),
+        (pack, errno.EIO, "check the disk"),
     ):
+        error = OSError(number, os.strerror(number))
+        monkeypatch.setattr(os, "fsync", functools.partial(_fail, error))
         assert main(command) == 1
         told = capsys.readouterr().err.splitlines()[-1]
         assert told.startswith(f"error: cannot write {tmp_path}/")
@@ -92,7 +95,7 @@ def test_what_is_stored_and_cannot_be_read(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def fail(*_: object, **__: object) -> Iterator[None]:
+    def fail(*_: object, **__: object) -> None:
         raise ARROWS
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", fail)

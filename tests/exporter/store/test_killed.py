@@ -30,9 +30,7 @@ def _contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize(
-    ("name", "existed", "most"), [("merge", True, 3), ("unpack", False, 1), ("answer", False, 1)]
-)
+@pytest.mark.parametrize(("name", "existed", "most"), [("merge", True, 2), ("answer", False, 1)])
 def test_the_next_one_makes_it(
     name: str, existed: bool, most: int, kill: Killer, sources: Path, tmp_path: Path
 ) -> None:
