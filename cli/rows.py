@@ -23,7 +23,7 @@ Value = bool | int | float | str | None
 """What a cell holds; None is NULL."""
 
 _BATCH: Final = 512
-"""Rows as Python objects: with texts of a megabyte they are half a gigabyte; 4,096 are not faster."""
+"""Rows held as Python objects: half a gigabyte where each has a megabyte; more is not faster."""
 _ARROW_BATCH: Final = 100_000
 
 Change = Callable[[str], str]
