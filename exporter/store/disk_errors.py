@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.places import is_about
 from clearml_snapshot.exporter.store.reserve import is_full_disk
 
 _NUMBER: Final = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)
@@ -83,9 +84,11 @@ def cannot_write(error: OSError, place: Path) -> str:
 
     Args:
         error: the second name of it is a new one, where it is about a link or a rename.
-        place: what was being made, if it names no file.
+        place: what was being made; a file that is not near it was not being written.
     """
     names = [name for name in (error.filename2, error.filename) if isinstance(name, str)]
+    if names and not is_about(names[0], place.absolute().parent):
+        return f"{names[0]}: {reason(error)}"
     return f"cannot write {names[0] if names else place}: {reason(error)}"
 
 

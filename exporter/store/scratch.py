@@ -71,7 +71,7 @@ def scratch_in(parent: Path, prefix: str) -> Iterator[Path]:
         with temporary(folder):
             yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
         lock.close()
 
 
@@ -158,7 +158,7 @@ def _is_ours(file: IO[bytes], path: Path) -> bool:
 def _remove_folder(folder: Path) -> None:
     """Remove a folder that has our sign, and whose process has ended."""
     sign = folder / _SIGN
-    if folder.is_symlink() or not folder.is_dir():
+    if not _is_folder(folder):
         return
     if not sign.is_file():
         with suppress(OSError):  # killed before it could make the sign; else it is not empty
@@ -167,7 +167,21 @@ def _remove_folder(folder: Path) -> None:
         return
     with _if_left(sign) as is_left:
         if is_left:
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder, its sign last: what is killed meanwhile is still known as one of these."""
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if entry.name != _SIGN:
+                shutil.rmtree(entry) if _is_folder(entry) else entry.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder, and not a link to one."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _remove_file(path: Path) -> None:

@@ -32,6 +32,8 @@ ARROWS = OSError(errno.EIO, "Error writing bytes to file. Detail: [errno 5] Inpu
 )
 def test_what_failed_and_what_to_do(error: OSError, told: str) -> None:
     assert f"{cannot_write(error, Path('data'))}; {way_out(error)}" == f"cannot write {told}"
+    elsewhere = OSError(errno.ENOENT, "none", "/elsewhere/x.sql")
+    assert cannot_write(elsewhere, Path("data")) == "/elsewhere/x.sql: none"
 
 
 def test_what_no_command_foresaw(
