@@ -7,6 +7,7 @@ kept and used again, empty, by whoever asks for the same limits.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +26,9 @@ _BEGIN: Final = """
     SET TimeZone = 'UTC';
     SET enable_progress_bar = false;  -- `python -c` would show it on stdout
 """
+_SHORT: Final = 0.2
+"""Seconds in which not much memory is taken."""
+
 _idle: Final[dict[frozenset[tuple[str, object]], list[duckdb.DuckDBPyConnection]]] = {}
 _lock: Final = threading.Lock()
 
@@ -35,8 +39,8 @@ def engine(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Lend a connection to a DuckDB in memory that nobody else uses meanwhile; times are UTC.
 
-    Tables, views and settings of the session end with the block. One whose block failed, or that
-    wrote to its spill folder, is closed and not used again.
+    Tables, views and settings of the session end with the block. One whose block failed, that wrote
+    to its spill folder, or that worked for long is closed: only so its memory is free again.
 
     Args:
         spill: a folder for what does not fit into memory, in one that exists; without it, DuckDB
@@ -48,7 +52,7 @@ def engine(
         waiting = _idle.get(wanted)
         instance = waiting.pop() if waiting else None
     instance = instance or _started(settings)
-    is_good = False
+    is_good, begun = False, time.monotonic()
     try:
         with instance.cursor() as connection:
             connection.execute(_BEGIN)
@@ -56,7 +60,7 @@ def engine(
                 connection.execute("SET temp_directory = $spill", {"spill": literal(spill)})
             yield connection
             connection.execute("USE memory; DETACH lent")
-        is_good = spill is None or not spill.exists()
+        is_good = time.monotonic() - begun < _SHORT and not (spill and spill.exists())
     finally:
         if is_good:
             with _lock:

@@ -1,11 +1,13 @@
 """DuckDB is started once, and nothing of one use is left for the next."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from clearml_snapshot.exporter.store import engine as module
 from clearml_snapshot.exporter.store.engine import engine
 
 
@@ -44,6 +46,19 @@ def test_one_that_did_its_work_is_used_again(tmp_path: Path) -> None:
     assert not _is_fresh()
     assert _is_fresh(spill=tmp_path / "spill"), "the others have a folder that may be gone"
     assert not _is_fresh(spill=tmp_path / "another"), "the first was not needed"
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may take long for anything."""
+    monkeypatch.setattr(module, "_SHORT", math.inf)
+
+
+def test_one_that_worked_for_long_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    _is_fresh(threads=1)
+    monkeypatch.setattr(module, "_SHORT", 0)
+    _is_fresh(threads=1)
+    assert _is_fresh(threads=1)
 
 
 def test_one_that_failed_or_spilled_is_not(tmp_path: Path) -> None:
