@@ -262,7 +262,7 @@ def test_secrets_can_be_kept_and_parameters_left(take_home: TakeHome) -> None:
     assert IN_URL not in str(home.rows("tasks"))
 
 
-GRID = (80, 20, 1000)
+GRID = (40, 20, 1000)
 
 EXPORT_AND_MEASURE = """
 import json, sys

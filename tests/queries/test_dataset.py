@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from clearml_snapshot.exporter.errors import (
 )
 from clearml_snapshot.exporter.filters import TaskFilter
 from clearml_snapshot.exporter.store.snapshots import open_snapshot, unread
-from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.catalogue import find
 from clearml_snapshot.queries.connect import _SETTINGS
 from clearml_snapshot.queries.messages import translated
@@ -276,23 +276,29 @@ ESCAPES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def attacked(written: MakeDataset) -> Iterator[Dataset]:
+    """Stay open through all attempts: what one of them changes would help the next."""
+    with open_dataset(team(written)) as dataset:
+        yield dataset
+
+
 @pytest.mark.parametrize("statement", ESCAPES)
 def test_sql_sees_the_snapshot_and_nothing_else(
-    make_dataset: MakeDataset, tmp_path: Path, statement: str
+    attacked: Dataset, tmp_path: Path, statement: str
 ) -> None:
-    folder = team(make_dataset)
     other = tmp_path / "other.parquet"
     other.write_bytes(b"PAR1")
     local_variable = [1]
     assert local_variable
-    with open_dataset(folder) as dataset:
-        file, *_ = dataset.snapshot.paths("tasks")
-        before = Path(file).read_bytes()
-        with pytest.raises(UsageError) as caught:
-            dataset.rows(dataset.sql(statement.format(other=other, folder=folder, file=file)))
-        assert "\n" not in str(caught.value)
-        assert Path(file).read_bytes() == before
-        assert other.read_bytes() == b"PAR1"
+    file, *_ = attacked.snapshot.paths("tasks")
+    before = Path(file).read_bytes()
+    folder = attacked.snapshot.root.parents[1]
+    with pytest.raises(UsageError) as caught:
+        attacked.rows(attacked.sql(statement.format(other=other, folder=folder, file=file)))
+    assert "\n" not in str(caught.value)
+    assert Path(file).read_bytes() == before
+    assert other.read_bytes() == b"PAR1"
 
 
 def test_a_symlink_out_of_the_snapshot_is_not_followed(
