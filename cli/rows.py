@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Value = bool | int | float | str | None
 """What a cell holds; None is NULL."""
 
-_BATCH: Final = 512
+_BATCH: Final = 64
 """Rows held as Python objects: half a gigabyte where each has a megabyte; more is not faster."""
 _ARROW_BATCH: Final = 100_000
 

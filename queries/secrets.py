@@ -21,7 +21,7 @@ _URLS: Final = frozenset(
 )
 _JSON: Final = frozenset({("tasks", "metric_filter"), ("exports", "selections")})
 _NAMES: Final = (("series", "metric"), ("series", "variant"))
-_BATCH: Final = 10_000
+_BATCH: Final = 128
 _SHORT_ID: Final = 8
 
 

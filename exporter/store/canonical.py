@@ -6,13 +6,20 @@ was merged since. A pack must not: the same contents give the same bytes.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.encode import ROW_GROUP, ROWS_AT_ONCE, write_part
+from clearml_snapshot.exporter.store.encode import (
+    GROUP_BYTES,
+    ROW_GROUP,
+    ROWS_AT_ONCE,
+    text_bytes,
+    write_part,
+)
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.merge import merged
 
@@ -47,6 +54,8 @@ def _rewrite_folder(
     table = group[0].table
     sources = [root / entry.path for entry in sorted(group, key=lambda entry: entry.path)]
     groups = _exact(merged(sources, table), ROWS_AT_ONCE.get(table, ROW_GROUP))
+    if table in ROWS_AT_ONCE:
+        groups = chain.from_iterable(map(_of_little_text, groups))
     temporary = []
     for first in groups:
         several = chain([first], islice(groups, _GROUPS - 1))
@@ -76,6 +85,17 @@ def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
             held, rows = [joined.slice(size)], rows - size
     if rows:
         yield _plain(pa.concat_tables(held))
+
+
+def _of_little_text(rows: pa.Table) -> Iterator[pa.Table]:
+    """Cut rows where their texts, counted from the first row, come to another ``GROUP_BYTES``."""
+    share = np.cumsum(text_bytes(rows)) // GROUP_BYTES
+    starts = [0, *(np.flatnonzero(np.diff(share)) + 1).tolist(), rows.num_rows]
+    if len(starts) == 2:
+        yield rows
+        return
+    for start, end in pairwise(starts):
+        yield _plain(rows.slice(start, end - start))
 
 
 def _plain(rows: pa.Table) -> pa.Table:

@@ -30,6 +30,10 @@ MOST: Final = 8
 FAN_IN: Final = 16
 """Files merged at once: the memory is a block of each."""
 
+LARGE: Final = 16_384
+"""Bytes per row, compressed, of files of which few are merged at once: a block may be one text."""
+FAN_IN_LARGE: Final = 3
+
 _Filter = Callable[[pa.RecordBatch], "pa.Array[Any]"]
 
 _TIER: Final = 2
@@ -55,16 +59,17 @@ def _crowded(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
     return [group for group in groups if len(group) > MOST]
 
 
-def pick(rows: Sequence[int], full: int) -> int:
+def pick(rows: Sequence[int], full: int, fan_in: int = FAN_IN) -> int:
     """Tell how many of some small files, the smallest first, to merge into one.
 
     Args:
         rows: their sizes, ascending; at least two.
         full: from which size on a file is left alone.
+        fan_in: how many there may be.
     """
     together = rows[0]
     for count, size in enumerate(rows[1:], 1):
-        enough = together >= 2 * full or count == FAN_IN
+        enough = together >= 2 * full or count == fan_in
         if count > 1 and (enough or size > _TIER * together):
             return count
         together += size
@@ -137,7 +142,9 @@ def _chosen(pool: list[FileEntry]) -> list[FileEntry]:
     small = sorted((e for e in pool if e.rows < FULL[e.table]), key=lambda entry: entry.rows)
     if len(small) <= MOST:
         return []
-    some = small[: pick([entry.rows for entry in small], FULL[small[0].table])]
+    is_large = any(entry.bytes > LARGE * entry.rows for entry in small)
+    fan_in = FAN_IN_LARGE if is_large else FAN_IN
+    some = small[: pick([entry.rows for entry in small], FULL[small[0].table], fan_in)]
     pool[:] = [entry for entry in pool if entry not in some]
     return some
 

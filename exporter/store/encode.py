@@ -25,6 +25,9 @@ ROW_GROUP: Final = 250_000
 ROWS_AT_ONCE: Final = {"tasks": 20_000, "hyperparams": 100_000, "series": 100_000}
 """Rows of a row group that is gathered from a stream, for tables whose rows are larger."""
 
+GROUP_BYTES: Final = 16 * 2**20
+"""Bytes of text in a row group of these tables: whoever reads it may hold all of it."""
+
 SORT: Final[dict[str, tuple[str, ...]]] = {
     "tasks": ("task_id",),
     "hyperparams": ("task_id", "section", "name"),
@@ -135,16 +138,16 @@ def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
     return ranks.take(codes.indices)
 
 
-def _only_used(rows: pa.Table) -> pa.Table:
+def only_used(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Leave the texts of no row out of the dictionaries.
 
     The writer stores them whole, so that texts of rows that were filtered out would still be in the
-    file, for everybody who reads its bytes.
+    file, for everybody who reads its bytes; the reader gives those of a row group with each row.
     """
     for at, column in enumerate(rows.columns):
         if pa.types.is_dictionary(column.type):
-            chunks = [_used(cast("pa.DictionaryArray[Any, Any]", chunk)) for chunk in column.chunks]
-            rows = rows.set_column(at, rows.schema.field(at), pa.chunked_array(chunks))
+            used = _used(cast("pa.DictionaryArray[Any, Any]", column))
+            rows = rows.set_column(at, rows.schema.field(at), used)
     return rows
 
 
@@ -193,7 +196,8 @@ class PartWriter:
         """Append rows as one row group (or several of ``ROW_GROUP``)."""
         if rows.num_rows:
             with named(self._path):
-                self._writer.write_table(_only_used(rows), row_group_size=ROW_GROUP)
+                used = pa.Table.from_batches(map(only_used, rows.to_batches()), rows.schema)
+                self._writer.write_table(used, row_group_size=ROW_GROUP)
             self._rows += rows.num_rows
 
     def __enter__(self) -> Self:
@@ -239,15 +243,32 @@ def write_sorted(path: Path, table: str, rows: pa.Table) -> FileEntry:
 def row_groups(batches: Iterable[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
     """Gather batches into row groups; of a stream never more than one is in memory."""
     held: list[pa.Table] = []
-    rows, enough = 0, ROWS_AT_ONCE.get(table, ROW_GROUP)
+    rows = texts = 0
     for batch in batches:
         held.append(conform(pa.Table.from_batches([batch]), table))
         rows += batch.num_rows
-        if rows >= enough:
+        texts += int(text_bytes(held[-1]).sum()) if table in ROWS_AT_ONCE else 0
+        if rows >= ROWS_AT_ONCE.get(table, ROW_GROUP) or texts >= GROUP_BYTES:
             yield _joined(held)
-            held, rows = [], 0
+            held, rows, texts = [], 0, 0
     if held:
         yield _joined(held)
+
+
+def text_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """Count the bytes of text in each row of a conform table."""
+    total = np.zeros(rows.num_rows, np.int64)
+    for column in rows.columns:
+        if pa.types.is_dictionary(column.type):
+            chunks = (cast("pa.DictionaryArray[Any, Any]", chunk) for chunk in column.chunks)
+            total += np.concatenate([np.zeros(0, np.int64), *map(_lengths, chunks)])
+    return total
+
+
+def _lengths(texts: "pa.DictionaryArray[Any, Any]") -> npt.NDArray[np.int64]:
+    lengths = pc.binary_length(cast("pa.StringArray", texts.dictionary))
+    with_none = np.append(lengths.fill_null(0).to_numpy(), np.int64(0))
+    return cast("npt.NDArray[np.int64]", with_none[texts.indices.fill_null(-1).to_numpy()])
 
 
 def _joined(tables: list[pa.Table]) -> pa.Table:

@@ -20,6 +20,9 @@ HELD: Final = {
 }
 """Rows of all files that are in memory at once; those of ``tasks`` are a hundred times larger."""
 
+HELD_BYTES: Final = 32 * 2**20
+"""And so many bytes, where the texts of the latter two are longer than usual."""
+
 Key = tuple[tuple[bool, Any], ...]
 """A row's place in its table's order; NULL comes first."""
 
@@ -30,8 +33,8 @@ def merged(paths: Sequence[Path], table: str) -> Iterator[pa.Table]:
     In each step the smallest of the blocks' last keys is the bound: no unread row is before it,
     so all that is read up to it can be sorted and handed out.
     """
-    share = HELD[table] // len(paths)
-    blocks = [Block(read_batches(path, table, share), table) for path in paths]
+    rows, size = HELD[table] // len(paths), HELD_BYTES // len(paths)
+    blocks = [Block(read_batches(p, table, rows, size_in_bytes=size), table) for p in paths]
     while waiting := [block for block in blocks if block.has_rows]:
         bound = min(block.last for block in waiting)
         yield from sorted_slices(taken(waiting, bound, table), table)

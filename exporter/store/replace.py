@@ -14,7 +14,13 @@ import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk_errors import number_of, unreadable
-from clearml_snapshot.exporter.store.encode import in_memory, row_groups, write_part
+from clearml_snapshot.exporter.store.encode import (
+    ROWS_AT_ONCE,
+    in_memory,
+    only_used,
+    row_groups,
+    write_part,
+)
 from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.layout import partition
 from clearml_snapshot.exporter.store.readable import readable
@@ -26,6 +32,7 @@ _FIRST_MS: Final = -62135596800000
 _LAST_MS: Final = 253402300799999
 """The years 1 to 9999 in milliseconds since 1970, which is how times are stored."""
 _BATCH: Final = 65_536
+_BATCH_BYTES: Final = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +113,17 @@ def belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
 
 
 def read_batches(
-    path: Path | str, table: str, size: int = _BATCH, columns: Sequence[str] | None = None
+    path: Path | str,
+    table: str,
+    size: int = _BATCH,
+    columns: Sequence[str] | None = None,
+    size_in_bytes: int = _BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
     """Read a part file of any format version, text as dictionaries; a column it lacks is NULL.
 
     So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
     the checksums of its pages: written again it would get a hash of its own, and look whole.
+    Of whole rows fewer are read at once than ``size`` where they are large.
 
     Raises:
         DatasetError: the file is damaged.
@@ -119,9 +131,19 @@ def read_batches(
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
     names = None if columns is None else list(columns)
     with _opened(path, texts) as file:
-        for batch in file.iter_batches(size, columns=names):
+        if names is None and table in ROWS_AT_ONCE:
+            few = max(1, int(size_in_bytes / _bytes_per_row(file.metadata)))
+        else:
+            few = size
+        for batch in file.iter_batches(min(size, few), columns=names):
             _check_values(batch)
-            yield _completed(batch, table)
+            yield _completed(only_used(batch) if few < size else batch, table)
+
+
+def _bytes_per_row(file: pq.FileMetaData) -> float:
+    """Tell how many bytes a row has on average in the row group with the largest rows."""
+    groups = (file.row_group(number) for number in range(file.num_row_groups))
+    return max((g.total_byte_size / g.num_rows for g in groups if g.num_rows), default=0) or 1
 
 
 def _check_values(batch: pa.RecordBatch) -> None:

@@ -30,7 +30,10 @@ FLUSH_ROWS: Final = 400_000
 """Points of small tasks held before they are sorted; as many again may be on their way to disk."""
 
 DICT_ROWS: Final = 500
-"""Rows of the other tables held as Python objects, ten times the size of Arrow's."""
+"""Rows of the other tables held as Python objects, ten times the size of Arrow's.
+
+Fewer where their texts are long, so that these come to ``ROWS_BYTES`` at most.
+"""
 
 ROWS_BYTES: Final = 16 * 2**20
 """Rows of the other tables held as Arrow, a table."""
@@ -276,12 +279,14 @@ class _Rows:
         self._stage, self._table = stage, table
         self._place = Place(None, settled)
         self._dicts: list[Mapping[str, Any]] = []
+        self._characters = 0
         self._tables: list[pa.Table] = []
         self._bytes = 0
 
     def add(self, row: Mapping[str, Any]) -> None:
         self._dicts.append(row)
-        if len(self._dicts) >= DICT_ROWS:
+        self._characters += sum(len(text) for text in row.values() if isinstance(text, str))
+        if len(self._dicts) >= DICT_ROWS or self._characters >= ROWS_BYTES:
             self._to_arrow()
 
     def write_if_large(self) -> None:
@@ -291,6 +296,7 @@ class _Rows:
     def _to_arrow(self) -> None:
         rows = conform(pa.Table.from_pylist(self._dicts, TABLES[self._table]), self._table)
         self._dicts.clear()
+        self._characters = 0
         self._tables.append(rows)
         self._bytes += rows.nbytes
 
