@@ -6,7 +6,6 @@ What heeds neither is ended here. Only commands do this: a library must not end 
 
 import faulthandler
 import os
-import resource
 import sys
 import threading
 from collections.abc import Iterator
@@ -18,6 +17,11 @@ from clearml_snapshot.cli.ending import GRACE, end_now
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.store.files import size_in_words
 from clearml_snapshot.queries.limits import time_is_up
+
+try:
+    import resource
+except ImportError:  # Windows: DuckDB's own limit is the only one there
+    resource = None  # type: ignore[assignment]  # its absence is checked before each use
 
 _LOOK_EVERY: Final = 0.02
 """Seconds; DuckDB fills at most some 60 MB in that time on the 2 cores where it was measured."""
@@ -76,11 +80,15 @@ def within_memory(limit: int) -> Iterator[None]:
 
     Two limits, as neither is enough. The system refuses more than twice ``most_more``, which DuckDB
     and Python report as an error; it counts what is reserved, and a healthy join reserves 1.8 times
-    its limit. A thread looks at what is used, and ends the process beyond ``most_more``.
+    its limit. A thread looks at what is used, and ends the process beyond ``most_more``. Windows
+    has neither.
 
     Args:
         limit: DuckDB's own, in bytes.
     """
+    if resource is None:
+        yield
+        return
     done, most = threading.Event(), _resident() + most_more(limit)
 
     def watch() -> None:
