@@ -4,9 +4,11 @@ Commands import what they need when they need it, often inside of what tells err
 a file: a broken package, too many open files or too little memory would be told as one of those.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 
@@ -20,24 +22,17 @@ class LoadError(SnapshotError):
     """A part of the program cannot be loaded."""
 
 
-class ImportsTold:
-    """A block out of which an error of an import comes as a ``LoadError``."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        found = error
-        if type(error) in _TOLD:
-            found = error.__cause__ or error.__context__  # type: ignore[union-attr]  # not None
+@contextmanager
+def imports_told() -> Iterator[None]:
+    """Let an error of an import come out of the block as a ``LoadError``."""
+    try:
+        yield
+    except Exception as error:
+        found = error if type(error) not in _TOLD else error.__cause__ or error.__context__
         name = found and failed_import(found)
         if name:
             raise LoadError(f"cannot load {name}: {_why(found)}") from found
+        raise
 
 
 def failed_import(error: BaseException) -> str | None:

@@ -10,7 +10,7 @@ import typer
 
 from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share, shells
 from clearml_snapshot.cli.frame import Group, usage_line
-from clearml_snapshot.cli.loading import ImportsTold
+from clearml_snapshot.cli.loading import imports_told
 from clearml_snapshot.cli.scrubbed import scrubbed_streams
 from clearml_snapshot.cli.terminal import complain, silence
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _ended(arguments: Sequence[str] | None) -> int:
     """Run one command and tell its ending."""
     try:
-        with terminated_as_interrupted(), ImportsTold():
+        with terminated_as_interrupted(), imports_told():
             code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except SnapshotError as error:

@@ -2,7 +2,6 @@
 
 import threading
 import weakref
-from types import TracebackType
 from typing import Self
 
 import duckdb
@@ -52,10 +51,5 @@ class Cursors:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -75,7 +75,7 @@ def _removed(text: str, safe: str) -> list[str]:
 
 
 def _is_telling(secret: str) -> bool:
-    """Whether it is so odd that the same elsewhere is no chance; ``production`` is a word."""
+    """Whether it is too odd to occur twice by chance; ``production`` is a word."""
     if len(secret) < _SHORTEST or any(c.isspace() for c in secret):
         return False
     return looks_issued(secret) or looks_typed(secret)
