@@ -19,6 +19,7 @@ from enum import IntEnum
 from typing import Final
 
 from clearml_snapshot.exporter.own_keys import scrub
+from clearml_snapshot.exporter.unseen import storable
 
 _LONGEST: Final = 1_000
 """Characters of a line; the longest of ours have half of that where no name is long."""
@@ -71,7 +72,7 @@ class SnapshotError(Exception):
     exit_code: ExitCode = ExitCode.FAILED
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(scrub(message))
+        super().__init__(storable(scrub(message)))
 
 
 class UsageError(SnapshotError):

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from clearml_snapshot.exporter.errors import LoginError, RefusedError
 from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.route import Route
+from clearml_snapshot.exporter.unseen import storable
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
 _OTHERS: Final = (("web UI", "://app.", 8080), ("files server", "://files.", 8081))
@@ -28,6 +29,9 @@ class DamagedBodyError(Exception):
 
     status = 0
     """The HTTP status that counts: 0 is that of no answer."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(storable(reason))
 
 
 class MixedUpError(DamagedBodyError):
@@ -63,7 +67,7 @@ class TryAgainError(Exception):
         status: int = 0,
         subcode: int | None = None,
     ) -> None:
-        super().__init__(scrub(reason))
+        super().__init__(storable(scrub(reason)))
         self.after = after
         self.wrong_address = wrong_address
         self.was_dropped = was_dropped

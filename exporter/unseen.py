@@ -68,3 +68,8 @@ def as_json(character: str) -> str:
     r"""Spell it as JSON does, which gives it back: ``\u202e``, ``\udb40\udc01``."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def storable(text: str) -> str:
+    r"""Spell out lone surrogates as ``\ud800``: no file in UTF-8 can hold them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

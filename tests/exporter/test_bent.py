@@ -44,6 +44,16 @@ def test_a_sample_of_bent_answers(bent: Callable[[], Stage]) -> None:
             assert stage.faults(scene, bend) == [], f"{scene.name}: {bend}"
 
 
+@pytest.mark.parametrize("key", ["task", "type", "metric"])
+def test_half_a_character_in_an_event_is_stored_in_words(
+    bent: Callable[[], Stage], key: str
+) -> None:
+    stage, scene = bent(), SCENES[0]
+    call = next(call for call in stage.look(scene) if call[0] == "events.get_task_events")
+    path = ("events", 0, key)
+    assert stage.faults(scene, Bend(call, path, "half a character")) == []
+
+
 @pytest.mark.parametrize(
     ("odd", "reason"),
     [
