@@ -13,8 +13,10 @@ from typing import Final
 
 from clearml_snapshot.exporter.credential_formats import issued
 from clearml_snapshot.exporter.own_keys import REDACTED
+from clearml_snapshot.exporter.redact_blocks import placed
 from clearml_snapshot.exporter.redact_names import looks_random
 from clearml_snapshot.exporter.redact_pairs import named
+from clearml_snapshot.exporter.redact_prefix import prefixed
 
 Span = tuple[int, int]
 """Start and end of what is to be replaced."""
@@ -217,7 +219,7 @@ def spans(text: str) -> list[Span]:
     """Find all that is to be replaced in a text; spans may overlap."""
     if len(text) < _LEAST:
         return []
-    return [*_ruled(text), *_issued(text), *named(text)]
+    return [*_ruled(text), *_issued(text), *named(text), *prefixed(text), *placed(text)]
 
 
 def _ruled(text: str) -> Iterator[Span]:

@@ -9,9 +9,10 @@ claim  names                                             stored as ``<redacted>`
 SURE   password, secret, credentials, api_key,           everything but what cannot be one: empty,
        access_key, auth_token, hf_token,                 bool, None, small numbers, ``<pad>``,
        connection_string …                               ``${VAR}``, plain paths and URIs
-TYPED  pass, x_pw                                        as LIKELY, and a word with a number
+TYPED  pass, x_pw; anything inside ``credentials/``      as LIKELY, and a word with a number
+       but what is a setting there (``…/user``)
 LIKELY token, x_token, wandb_key, client_key, x_pat,     what looks issued: hex of 16 and more,
-       auth, cookie; anything inside ``credentials/``    ``user:word``, letters and digits mixed;
+       auth, cookie                                      ``user:word``, letters and digits mixed;
                                                          words and words with a number stay
 SLIGHT key, x_key, pad_token, stop_tokens, and names     only what looks random: 20 characters and
        that merely contain a word of SURE                more in which lower case, upper case and
@@ -42,6 +43,7 @@ from clearml_snapshot.exporter.redact_words import (
     PASS_BEFORE,
     PASSWORDS,
     PAT_BEFORE,
+    PLAIN,
     SECRETS,
     SYSTEMS,
     TOKEN_SURE,
@@ -192,8 +194,10 @@ def claim_of(name: str) -> Claim:
     if own >= Claim.LIKELY:
         return own
     folders = _PARTS.split(name)[:-1]
-    inside = any(_own_claim(split_words(folder)) >= Claim.SURE for folder in folders)
-    return Claim.LIKELY if inside else own
+    if not any(_own_claim(split_words(folder)) >= Claim.SURE for folder in folders):
+        return own
+    last = split_words(_PARTS.split(name)[-1])[-1:]
+    return Claim.LIKELY if PLAIN.issuperset(last) else Claim.TYPED
 
 
 _SETTINGS: Final = (

@@ -12,6 +12,7 @@ from typing import Final
 from clearml_snapshot.exporter.credential_formats import formats
 
 _TABLE: Final = "credential_words.tsv"
+_KINDS: Final = ("password", "secret", "key", "id", "plain")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -21,7 +22,7 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[str]]:
     text = files("clearml_snapshot.exporter").joinpath(_TABLE).read_text("utf-8")
-    found: dict[str, set[str]] = {"password": set(), "secret": set(), "key": set()}
+    found: dict[str, set[str]] = {kind: set() for kind in _KINDS}
     for line in text.splitlines():
         if not line.startswith("#"):
             kind, words, _language, _source = line.split("\t")
@@ -45,6 +46,10 @@ def without_accents(text: str) -> str:
 PASSWORDS: Final = _table()["password"]
 SECRETS: Final = _table()["secret"]
 KEYS: Final = _table()["key"] | {"key", "keys"}
+ID_WORDS: Final = _table()["id"]
+"""What stands before ids and hashes, as in ``run_2f7b…``."""
+PLAIN: Final = _table()["plain"]
+"""What a block of credentials tells besides: ``credentials/user``, ``secrets/region``."""
 
 GLUED: Final = (
     *("password", "passwd", "passphrase", "apikey", "secretkey", "accesskey", "privatekey"),
