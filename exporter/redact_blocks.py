@@ -65,10 +65,15 @@ def _in_blocks(text: str) -> Iterator[Span]:
         position = 0
         while match := pattern.search(text, position):
             position = match.end()
-            if claim_of(match["name"]) >= Claim.SURE:
+            if claim_of(match["name"]) >= Claim.SURE or _is_manifest(text, match["name"]):
                 end = end_of(text, match)
                 yield from _entries(match["name"], text[position:end], position)
                 position = end
+
+
+def _is_manifest(text: str, name: str) -> bool:
+    """Say whether this is the data of a Kubernetes Secret."""
+    return name in {"data", "stringData"} and "kind: Secret" in text
 
 
 def _dedent(text: str, header: re.Match[str]) -> int:
@@ -92,7 +97,9 @@ def _entries(block: str, body: str, start: int) -> Iterator[Span]:
     """Find the values in a block, each under the block's name and its own."""
     for match in _ENTRY.finditer(body):
         group = "bare" if match["quoted"] is None else "quoted"
-        if named_secret(f"{block}/{match['name']}", match[group]):
+        if not match[group].startswith(".") and named_secret(
+            f"secrets/{block}/{match['name']}", match[group]
+        ):
             yield start + match.start(group), start + match.end(group)
     for match in _ITEM.finditer(body):
         if looks_issued(match["bare"]) or looks_typed(match["bare"]):
@@ -103,5 +110,5 @@ def _in_password_files(text: str) -> Iterator[Span]:
     """Find passwords in lines of ``host:port:database:user:password``."""
     for match in _PGPASS.finditer(text):
         value = match["secret"]
-        if _DATABASES.fullmatch(match["port"]) or looks_issued(value) or looks_typed(value):
+        if _DATABASES.fullmatch(match["port"]) or looks_issued(value):
             yield match.span("secret")

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from clearml_snapshot.exporter.redact_names import looks_issued, looks_typed
+
 Span = tuple[int, int]
 """Start and end of what is to be replaced."""
 
@@ -86,6 +88,10 @@ _PROGRAMS: Final = (
         "man:openssl-passphrase-options(1)",
     ),
     ("htpasswd", r"-\w*b\w*[ \t]+\S+[ \t]+\S+", _NEXT, "man:htpasswd(1)"),
+    ("net", r"user[ \t]+[^\s/]+(?=[ \t])", _NEXT, "https://learn.microsoft.com/windows-server"),
+    ("ssh-keygen", r"-N|-P", _NEXT, "man:ssh-keygen(1)"),
+    ("snmp\\w+", r"-A|-X", _NEXT, "man:snmpcmd(1)"),
+    ("redis-cli|valkey-cli", r"AUTH", _NEXT, "https://redis.io/docs/latest/commands/auth/"),
     ("rabbitmqctl", r"add_user[ \t]+\S+|change_password[ \t]+\S+", _NEXT, "man:rabbitmqctl(8)"),
     (
         "wandb",
@@ -95,8 +101,8 @@ _PROGRAMS: Final = (
     ),
     (
         "vault",
-        r"login",
-        r"[ \t]+(?P<secret>[A-Za-z0-9_.\-]{20,})",
+        r"login|operator[ \t]+unseal",
+        r"[ \t]+(?P<secret>[A-Za-z0-9_.+/=\-]{20,})",
         "https://developer.hashicorp.com/vault/docs/commands/login",
     ),
 )
@@ -153,6 +159,44 @@ _OTHERS: Final = (
     ),
 )
 """SQL, requests, PowerShell, logins in Python, kaggle.json, and a password that is piped."""
+_GUARDED: Final = (
+    re.compile(
+        r"(?<!\S)(?:-[uU]|-{1,2}user(?:name)?)[ =]?[ \t]*[^\s\-]\S{0,127}[^\n|;&]{0,200}?"
+        r"(?<=[ \t])-[pPwa]" + _NEXT
+    ),
+    re.compile(r"(?<!\S)(?:-[uU]|-{1,2}user(?:name)?)[ =]?[ \t]*" + _PAIR),
+    re.compile(
+        r"(?i)\buser(?:name)?[ \t]+[\"']?[^\s\"']{1,128}[\"']?[^\n]{0,80}?\bpass(?:word)?" + _NEXT
+    ),
+    re.compile(
+        r"(?i)\bsecrets?[ \t]+(?:set|put|create|add|update)[ \t][^\n\"'|;&]{0,128}"
+        r"[\"'](?P<secret>[^\s\"']{5,256})[\"']"
+    ),
+    re.compile(
+        r"\becho[ \t]+(?:-\w+[ \t]+)*[\"']?(?P<secret>[^\s\"'|]{5,256})[\"']?"
+        r"[ \t]*\|[ \t]*(?:sudo[ \t]+)?(?:cryptsetup|gpg2?|passwd|chpasswd|kinit|su|smbpasswd"
+        r"|ssh-add|openssl|restic|keyctl)\b"
+    ),
+    re.compile(r"(?i)\bpragma[ \t]+(?:re)?key[ \t]*=[ \t]*[\"'](?P<secret>[^\"'\n]{3,256})[\"']"),
+    re.compile(r"jdbc:oracle:\w{2,8}:[^\s/@\"']{1,64}/(?P<secret>[^\s/@\"']{1,256})@"),
+    re.compile(r":(?:25|465|587|2525)[ \t]+[\w.@\-]{1,128}:(?P<secret>[^\s\"']{4,256})"),
+    re.compile(r"(?<!\S)[\w.@\-]{1,64}[ \t]+\*[ \t]+\"(?P<secret>[^\s\"]{4,256})\"[ \t]+\*"),
+)
+"""Of any program: a user and what follows ``-p``; only what does not look like a word is taken."""
+_GUARD_MARKS: Final = (
+    "user",
+    "-u ",
+    "-u=",
+    "secret",
+    "echo",
+    "pragma",
+    "jdbc:",
+    ":25 ",
+    ":465 ",
+    ":587 ",
+    ":2525 ",
+    '* "',
+)
 _OTHER_MARKS: Final = (
     "identified",
     "password",
@@ -179,6 +223,21 @@ def command_spans(text: str, folded: str) -> Iterator[Span]:
             group = "quoted" if match.groupdict().get("quoted") else "secret"
             if _logs_in(match) and not match[group].startswith(("$", "<", "{", "%")):
                 yield match.span(group)
+    if any(mark in folded for mark in _GUARD_MARKS):
+        yield from _guarded(text)
+
+
+def _guarded(text: str) -> Iterator[Span]:
+    for pattern in _GUARDED:
+        for match in pattern.finditer(text):
+            group = "quoted" if match.groupdict().get("quoted") else "secret"
+            if _is_chosen(match[group]):
+                yield match.span(group)
+
+
+def _is_chosen(value: str) -> bool:
+    """Whether it is neither a word nor numbers such as ports."""
+    return any(c.isalpha() for c in value) and (looks_typed(value) or looks_issued(value))
 
 
 def _logs_in(match: re.Match[str]) -> bool:

@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.own_keys import REDACTED
 from clearml_snapshot.exporter.redact_blocks import placed
 from clearml_snapshot.exporter.redact_names import looks_random
 from clearml_snapshot.exporter.redact_pairs import named
-from clearml_snapshot.exporter.redact_prefix import prefixed
+from clearml_snapshot.exporter.redact_prefix import dotted, is_drawn, prefixed
 
 Span = tuple[int, int]
 """Start and end of what is to be replaced."""
@@ -62,12 +62,19 @@ def _no_prose(value: str) -> bool:
     return len(value) >= 20 or (any(c.isdigit() for c in value) and any(c.isalpha() for c in value))
 
 
+_WORD_INSIDE: Final = re.compile(r"(?:[A-Z][a-z]{4,}\d*){2}")
+"""A name of a class: ``Int8DynActInt4WeightQuantizer``."""
+
+
 def _random_part(value: str) -> bool:
-    return any(len(part) >= 22 and looks_random(part) for part in re.split(r"[_\-.]", value)[1:])
+    parts = re.split(r"[_\-.]", value)[1:]
+    return any(looks_random(part) and not _WORD_INSIDE.search(part) for part in parts)
 
 
 def _hex_or_random(value: str) -> bool:
     """Say whether the end, behind a word for key, is hexadecimal or made by chance."""
+    if any(len(part) >= 20 and is_drawn(part) for part in re.split(r"[_\-.]", value)[1:]):
+        return True
     return _random_part(value) or re.search(r"(?:[0-9a-f]{32}|-[0-9a-f]{12})$", value) is not None
 
 
@@ -180,6 +187,27 @@ _RULES: Final = (
         check=_no_prose,
         fold=True,
     ),
+    _Rule(
+        ("://hook",),
+        re.compile(r"https?://hooks?\.[\w.\-]{3,100}/([^\s\"'<>]{12,})"),
+        group=1,
+    ),
+    _Rule(
+        ("$",),  # a password as crypt(3), Django and others store it: it can be guessed from that
+        re.compile(
+            r"(?:\$(?:1|2[abxy]?|5|6|y|gy|apr1|argon2\w{1,2}|scrypt|pbkdf2[\w\-]{0,16})|\bpbkdf2_\w{3,8})"
+            r"\$[^\s:\"'<>]{20,512}"
+        ),
+    ),
+    _Rule(
+        ("mnemonic", "seed", "recovery"),  # BIP 39: 12 to 24 words
+        re.compile(
+            r"(?i)\b(?:mnemonic|(?:seed|recovery)[ _\-]?(?:phrase|words))\W{1,8}"
+            r"((?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})"
+        ),
+        group=1,
+        fold=True,
+    ),
     _Rule(("password",), re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"), group=1),
     _Rule(
         (),  # a ClearML key and its secret beside each other have nothing literal
@@ -194,7 +222,7 @@ _RULES: Final = (
         ("_", "-", "."),  # the prefix of some issuer, and behind it nothing but chance
         re.compile(
             r"(?<![A-Za-z0-9/])(?!sha\d)[A-Za-z][A-Za-z0-9]{1,11}[_\-.](?=[a-z0-9_\-.]{0,99}[A-Z])"
-            r"[A-Za-z0-9_\-]{28,256}"
+            r"[A-Za-z0-9_\-]{20,256}"
         ),
         check=_random_part,
     ),
@@ -219,7 +247,8 @@ def spans(text: str) -> list[Span]:
     """Find all that is to be replaced in a text; spans may overlap."""
     if len(text) < _LEAST:
         return []
-    return [*_ruled(text), *_issued(text), *named(text), *prefixed(text), *placed(text)]
+    by_form = (*_ruled(text), *_issued(text), *prefixed(text), *dotted(text))
+    return [*by_form, *named(text), *placed(text)]
 
 
 def _ruled(text: str) -> Iterator[Span]:

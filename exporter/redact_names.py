@@ -41,6 +41,7 @@ from clearml_snapshot.exporter.redact_words import (
     KEYS,
     NEUTRAL,
     PASS_BEFORE,
+    PASS_PLAIN,
     PASSWORDS,
     PAT_BEFORE,
     PLAIN,
@@ -101,15 +102,11 @@ def _token_claim(head: str, before: str) -> Claim:
     return Claim.LIKELY
 
 
-_SECTIONS: Final = frozenset(("args", "general", "hydra", "properties", "config", "params"))
-"""Of parameters: the words before a name that say nothing of it."""
-
-
 def _pass_claim(head: str, before: str) -> Claim:
     """What ``pass`` and ``pw`` say: ``bind_pw`` a password, ``forward_pass`` nothing."""
     if before in PASS_BEFORE:
         return Claim.PASSWORD
-    return Claim.TYPED if head == "pw" or not before or before in _SECTIONS else Claim.NONE
+    return Claim.NONE if head == "pass" and before in PASS_PLAIN else Claim.TYPED
 
 
 def _glued_claim(head: str) -> Claim:
@@ -129,7 +126,20 @@ def _glued_claim(head: str) -> Claim:
 
 
 _HEADS: Final = frozenset(
-    ("auth", "cookie", "cookies", "jwt", "sas", "bearer", "pat", "netrc", "htpasswd", "otp", "totp")
+    (
+        "auth",
+        "cookie",
+        "cookies",
+        "jwt",
+        "sas",
+        "bearer",
+        "pat",
+        "netrc",
+        "htpasswd",
+        "otp",
+        "totp",
+        "salt",
+    )
 )
 
 
@@ -157,6 +167,8 @@ def _phrase_claim(words: list[str]) -> Claim:
         return Claim.SURE
     if words[-3:] == ["access", "key", "id"]:
         return Claim.SURE
+    if words[-2:] == ["key", "data"]:
+        return Claim.LIKELY
     if len(words) > 1 and words[-2] in KEYS and words[-1] in KEY_AFTER:
         return Claim.SURE
     ends = ("".join(words[-count:]) for count in (2, 3) if len(words) >= count)
@@ -206,7 +218,7 @@ _SETTINGS: Final = (
 )
 _SETTLED: Final = frozenset(_SETTINGS.split())
 _MASKED: Final = re.compile(
-    r"<[^<>\s]{1,64}>|<\|[^<>|]{1,64}\|>|\[[A-Z_]{1,16}\]|[*•xX.\-]+|\$\{[^{}]*\}|\$\w+|\{\{.*\}\}"
+    r"<[^<>\s]{1,64}>|<\|[^<>|]{1,64}\|>|\[[A-Z_]{1,16}\]|[*•xX.\-]+|\$\{[^{}]*\}|\$\w+|\$?\{\{.*\}\}"
     r"|%\w+%|\[(?:\s*[\"']?[A-Z][A-Z0-9]*_[A-Z0-9_]+[\"']?\s*,?)+\]"
 )
 """Special tokens, masks, references to where the value is kept, and lists of variables."""

@@ -108,7 +108,14 @@ SYSTEMS: Final = _words(
     " grafana docker github gitlab bitbucket svn nexus banco base basedatos datenbank bdd bd baza"
     " бд de do da del di du der accesso acceso acces acesso"
 )
-PASS_BEFORE: Final = SYSTEMS | _words("user login my the new old current default api app master")
+PASS_BEFORE: Final = SYSTEMS | _words(
+    "user login my the new old current default api app master auth become"
+)
+PASS_PLAIN: Final = _words(
+    "forward backward fwd bwd low high band all multi n num one two first second third single final"
+    " max min by com tres over under last next train eval val compile optimizer per each pre post"
+)
+"""``forward_pass`` says nothing."""
 GLUED_BEFORE: Final = SYSTEMS | _words("user login my admin super master")
 PAT_BEFORE: Final = VENDORS | _words("git api access my user bot ci repo org read write")
 KEY_AFTER: Final = _words(
