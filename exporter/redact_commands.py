@@ -160,6 +160,25 @@ _OTHERS: Final = (
 )
 """SQL, requests, PowerShell, logins in Python, kaggle.json, and a password that is piped."""
 _GUARDED: Final = (
+    re.compile(r"(?<!\S)(?:-U|--user)[ =]?[ \t]*[^\s%]{1,128}%(?P<secret>[^\s\"']{4,256})"),
+    re.compile(r"(?i)(?<![\w.])(?:stats[ \t]+)?auth(?:_basic)?[ \t]+" + _PAIR),
+    re.compile(
+        r"(?:\bconnect|\bHTTP\w{1,12}Auth|\w{0,24}Credentials?)\(\s{0,3}[\"'][^\"'\n]{1,128}[\"']\s{0,3},"
+        r"\s{0,3}[\"'](?P<secret>[^\s\"']{4,256})[\"']"
+    ),
+    re.compile(
+        r"\bconfig[ \t]+(?:set[ \t]+)?\S{0,128}(?:[Tt]oken|basic|[Aa]uth|[Pp]assword)\S{0,64}"
+        r"(?:[ \t]+\w{1,64})?[ \t]+(?P<secret>[^\s\"']{5,256})"
+    ),
+    re.compile(
+        r"\bsecret[ \t]+(?:set|put|create|add)[ \t]+[\w\-]{1,64}[ \t]+"
+        r"(?P<secret>[^\s\"'\-]\S{4,255})"
+    ),
+    re.compile(
+        r"(?<!\S)curl[ \t][^\n|;&]{0,300}?(?:-b|--cookie)[ \t]+[\"']?[^\s=]{1,64}="
+        r"(?P<secret>[^\s;\"']{8,256})"
+    ),
+    re.compile(r"(?i)(?<!\S)/ru[ \t]+\S{1,64}[ \t]+/rp[ \t]+(?P<secret>\S{3,256})"),
     re.compile(
         r"(?<!\S)(?:-[uU]|-{1,2}user(?:name)?)[ =]?[ \t]*[^\s\-]\S{0,127}[^\n|;&]{0,200}?"
         r"(?<=[ \t])-[pPwa]" + _NEXT
@@ -189,6 +208,13 @@ _GUARD_MARKS: Final = (
     "-u=",
     "secret",
     "echo",
+    "-u\t",
+    "auth",
+    "connect(",
+    "credential",
+    "config ",
+    "curl ",
+    "/ru ",
     "pragma",
     "jdbc:",
     ":25 ",

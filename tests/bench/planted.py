@@ -9,16 +9,18 @@ parameters are taken for one.
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from clearml_snapshot.exporter.redact import Redactor
 from tests.exporter.ordinary import ordinary
+from tests.exporter.ordinary_later import ordinary_later
 from tests.exporter.planted import Planted, planted, unseen
+from tests.exporter.planted_later import later
 
 _LEAST, _MOST = 0.95, 0.01
 
 
-def _found(title: str, draw: Callable[[int], list[Planted]], seeds: int) -> bool:
+def _found(title: str, draw: Callable[[int], Iterable[Planted]], seeds: int) -> bool:
     redactor, missed, number = Redactor(), Counter[str](), 0
     for seed in range(seeds):
         for one in draw(seed):
@@ -35,6 +37,7 @@ def _found(title: str, draw: Callable[[int], list[Planted]], seeds: int) -> bool
 
 def _taken(seeds: int) -> bool:
     parameters = [pair for seed in range(seeds) for pair in ordinary(seed, drawn=2_000)]
+    parameters += [pair for seed in range(seeds) for pair in ordinary_later(seed, drawn=2_000)]
     redactor, begun = Redactor(), time.process_time()
     taken = {pair for pair in parameters if redactor.parameter("Args", *pair)[1]}
     seconds = time.process_time() - begun
@@ -50,6 +53,7 @@ def main() -> int:
     done = [
         _found("kinds that were checked", planted, seeds),
         _found("kinds kept apart", unseen, seeds),
+        _found("kinds gathered later", later, seeds),
         _taken(seeds),
     ]
     return 0 if all(done) else 1

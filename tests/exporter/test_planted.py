@@ -7,14 +7,18 @@ import pytest
 from clearml_snapshot.exporter.credential_formats import formats
 from clearml_snapshot.exporter.redact import Redactor
 from tests.exporter.ordinary import ordinary
+from tests.exporter.ordinary_later import ordinary_later
 from tests.exporter.planted import Planted, planted, unseen
+from tests.exporter.planted_later import later
 
 
 def stored(one: Planted) -> str:
     return Redactor().parameter("Args", one.name, one.value)[0] or ""
 
 
-@pytest.mark.parametrize(("kinds", "least"), [(planted(), 0.99), (unseen(), 0.95)])
+@pytest.mark.parametrize(
+    ("kinds", "least"), [(planted(), 0.99), (unseen(), 0.95), (list(later()), 0.95)]
+)
 def test_planted_credentials_are_found(kinds: list[Planted], least: float) -> None:
     missed = [one.kind for one in kinds if one.secret in stored(one)]
     assert len(kinds) - len(missed) >= least * len(kinds), missed
@@ -27,6 +31,14 @@ def test_ordinary_parameters_stay() -> None:
     for name, value in parameters:
         assert redactor.parameter("Args", name, value) == (value, False)
         assert redactor.text(f"{name}: {value}") == (f"{name}: {value}", 0)
+
+
+def test_ordinary_parameters_that_came_later_stay() -> None:
+    redactor = Redactor()
+    parameters = list(ordinary_later())
+    assert len(parameters) >= 600
+    taken = [pair for pair in parameters if redactor.parameter("Args", *pair)[1]]
+    assert len(taken) <= 0.01 * len(parameters), taken
 
 
 def test_what_was_redacted_stays_as_it_is() -> None:
