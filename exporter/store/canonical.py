@@ -7,6 +7,7 @@ was merged since. A pack must not: the same contents give the same bytes.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, groupby, islice, pairwise
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -53,9 +54,11 @@ def _rewrite_folder(
 ) -> Iterator[FileEntry]:
     table = group[0].table
     sources = [root / entry.path for entry in sorted(group, key=lambda entry: entry.path)]
-    groups = _exact(merged(sources, table), ROWS_AT_ONCE.get(table, ROW_GROUP))
+    rows = merged(sources, table)
     if table in ROWS_AT_ONCE:
-        groups = chain.from_iterable(map(_of_little_text, groups))
+        groups = _of_little_text(rows, ROWS_AT_ONCE[table])
+    else:
+        groups = _exact(rows, ROW_GROUP)
     temporary = []
     for first in groups:
         several = chain([first], islice(groups, _GROUPS - 1))
@@ -87,15 +90,31 @@ def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         yield _plain(pa.concat_tables(held))
 
 
-def _of_little_text(rows: pa.Table) -> Iterator[pa.Table]:
-    """Cut rows where their texts, counted from the first row, come to another ``GROUP_BYTES``."""
-    share = np.cumsum(text_bytes(rows)) // GROUP_BYTES
-    starts = [0, *(np.flatnonzero(np.diff(share)) + 1).tolist(), rows.num_rows]
-    if len(starts) == 2:
-        yield rows
-        return
-    for start, end in pairwise(starts):
-        yield _plain(rows.slice(start, end - start))
+def _of_little_text(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+    """Cut a stream of rows after every ``size`` of them, and of these where the texts are long.
+
+    That is where the texts, counted from the first of these rows, come to another
+    ``GROUP_BYTES``; not much more than these is in memory.
+    """
+    for _, group in groupby(_shares(tables, size), key=itemgetter(0)):
+        yield _plain(pa.concat_tables([part for _, part in group]))
+
+
+def _shares(tables: Iterable[pa.Table], size: int) -> Iterator[tuple[tuple[int, int], pa.Table]]:
+    """Cut rows into slices, each with the numbers of its ``size`` rows and ``GROUP_BYTES``."""
+    rows = texts = 0
+    for table in tables:
+        left = table
+        while left.num_rows:
+            room = size - rows % size
+            part, left = left.slice(0, room), left.slice(room)
+            counted = texts + np.cumsum(text_bytes(part))
+            share = counted // GROUP_BYTES
+            edges = [0, *(np.flatnonzero(np.diff(share)) + 1).tolist(), part.num_rows]
+            for start, end in pairwise(edges):
+                yield (rows // size, int(share[start])), part.slice(start, end - start)
+            rows += part.num_rows
+            texts = int(counted[-1]) if rows % size else 0
 
 
 def _plain(rows: pa.Table) -> pa.Table:

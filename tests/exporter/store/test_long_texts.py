@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.store import canonical, compact, encode, merge, w
 from clearml_snapshot.exporter.store.canonical import written_again
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.encode import conform, row_groups, text_bytes, write_sorted
+from clearml_snapshot.exporter.store.files import FileEntry
 from clearml_snapshot.exporter.store.replace import read_batches
 from clearml_snapshot.exporter.store.schema import TABLES
 
@@ -103,3 +104,37 @@ def test_a_pack_is_the_same_however_the_rows_came(tmp_path: Path, tasks: Rows) -
         written.append((folder / entry.path).read_bytes())
         assert max(_groups(folder / entry.path)) < MOST + 2 * TEXT
     assert written[0] == written[1]
+
+
+def test_a_pack_holds_few_long_texts_at_once(
+    tmp_path: Path, tasks: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row group is handed on before much more is read, and cut where it always was."""
+    at_once, read = 17, []
+    rows = _table(tasks(range(40)))
+
+    def merged(*_: object) -> Iterator[pa.Table]:
+        for start in range(0, 40, 5):
+            read.append(start)
+            yield rows.slice(start, 5)
+
+    def write_part(path: Path, table: str, groups: Iterable[pa.Table]) -> FileEntry:
+        return encode.write_part(path, table, map(watched, groups))
+
+    def watched(group: pa.Table) -> pa.Table:
+        written.append(group.num_rows)
+        ahead.append(read[-1] + 5 - sum(written))
+        return group
+
+    written: list[int] = []
+    ahead: list[int] = []
+    monkeypatch.setitem(encode.ROWS_AT_ONCE, "tasks", at_once)
+    monkeypatch.setattr(canonical, "merged", merged)
+    monkeypatch.setattr(canonical, "write_part", write_part)
+    old = write_sorted(tmp_path / "tasks/0.parquet", "tasks", rows)
+    entries = [replace(old, path="tasks/0.parquet")]
+    written_again(tmp_path, entries, lambda: "part.parquet")
+    assert max(ahead) <= 5
+    texts = text_bytes(rows).tolist()
+    share = [(n // at_once, sum(texts[n - n % at_once : n + 1]) // MOST) for n in range(40)]
+    assert written == [share.count(one) for one in dict.fromkeys(share)]
