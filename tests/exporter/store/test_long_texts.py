@@ -11,6 +11,7 @@ import pytest
 
 from clearml_snapshot.exporter.store import canonical, compact, encode, merge, writer
 from clearml_snapshot.exporter.store.canonical import written_again
+from clearml_snapshot.exporter.store.commit import About, Build
 from clearml_snapshot.exporter.store.dataset import writing
 from clearml_snapshot.exporter.store.encode import conform, row_groups, text_bytes, write_sorted
 from clearml_snapshot.exporter.store.files import FileEntry
@@ -138,3 +139,12 @@ def test_a_pack_holds_few_long_texts_at_once(
     texts = text_bytes(rows).tolist()
     share = [(n // at_once, sum(texts[n - n % at_once : n + 1]) // MOST) for n in range(40)]
     assert written == [share.count(one) for one in dict.fromkeys(share)]
+
+
+def test_files_of_empty_tables_are_numbered_in_the_order_of_the_tables(tmp_path: Path) -> None:
+    """A set of names has another order in each process, and a pack other bytes."""
+    folder = Build(tmp_path / "new", 1, None)
+    folder.fill_empty()
+    entries = folder.describe(About(1, {}, [], checkpoint=False))
+    in_order = sorted(entries, key=lambda entry: entry.path.rpartition("/")[2])
+    assert [entry.table for entry in in_order] == list(TABLES)
