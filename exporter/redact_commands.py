@@ -249,7 +249,8 @@ def command_spans(text: str, folded: str) -> Iterator[Span]:
             group = "quoted" if match.groupdict().get("quoted") else "secret"
             if _logs_in(match) and not match[group].startswith(("$", "<", "{", "%")):
                 yield match.span(group)
-    if any(mark in folded for mark in _GUARD_MARKS):
+    may_be = " " in text or "(" in text or "jdbc:" in text
+    if may_be and any(mark in folded for mark in _GUARD_MARKS):
         yield from _guarded(text)
 
 
