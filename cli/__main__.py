@@ -21,7 +21,7 @@ def program() -> None:
     if is_heeded:
         signal.signal(signal.SIGINT, _leave)
     from clearml_snapshot.cli.main import main
-    from clearml_snapshot.cli.scrubbed import scrub_streams
+    from clearml_snapshot.cli.output.scrubbed import scrub_streams
 
     scrub_streams()  # to the end: tracebacks come late
     try:
@@ -49,7 +49,7 @@ def _end() -> NoReturn:
 
     The second Ctrl-C can come at a moment in which Python itself would wait for one for ever.
     """
-    leftovers = sys.modules.get("clearml_snapshot.exporter.store.leftovers")
+    leftovers = sys.modules.get("clearml_snapshot.exporter.store.disk.leftovers")
     if leftovers is not None and hasattr(leftovers, "remove_leftovers"):  # else half imported
         leftovers.remove_leftovers()
     for stream in (sys.stdout, sys.stderr):

@@ -8,15 +8,29 @@ from typing import Annotated, Any
 
 import typer
 
-from clearml_snapshot.cli import dataset, demo, diff, export, merge, query, saved, share, shells
-from clearml_snapshot.cli.frame import Group, usage_line
-from clearml_snapshot.cli.loading import imports_told
-from clearml_snapshot.cli.scrubbed import scrubbed_streams
-from clearml_snapshot.cli.terminal import complain, silence
+from clearml_snapshot.cli.commands import (
+    dataset,
+    demo,
+    diff,
+    export,
+    merge,
+    query,
+)
+from clearml_snapshot.cli.commands import (
+    pack as share,
+)
+from clearml_snapshot.cli.commands import (
+    safe_to_delete as saved,
+)
+from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
+from clearml_snapshot.cli.output.terminal import complain, silence
+from clearml_snapshot.cli.process.loading import imports_told
+from clearml_snapshot.cli.typer_ext import shells
+from clearml_snapshot.cli.typer_ext.commands import Group, usage_line
+from clearml_snapshot.exporter.client.configured_keys import remember_configured
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
-from clearml_snapshot.exporter.own_keys_configured import remember_configured
-from clearml_snapshot.exporter.store.disk_errors import reason
+from clearml_snapshot.exporter.store.disk.disk_errors import reason
 
 PROGRAM = "clearml-snapshot"
 

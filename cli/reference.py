@@ -11,11 +11,11 @@ from typing import Final
 
 import typer
 
-from clearml_snapshot.cli.formats import __doc__ as formats_text
-from clearml_snapshot.cli.frame import Command, Group, OptionText, option_texts
+from clearml_snapshot.cli.commands.query import QUESTION
 from clearml_snapshot.cli.main import PROGRAM, app
-from clearml_snapshot.cli.output import write_text
-from clearml_snapshot.cli.query import QUESTION
+from clearml_snapshot.cli.output.formats import __doc__ as formats_text
+from clearml_snapshot.cli.output.stdout import write_text
+from clearml_snapshot.cli.typer_ext.commands import Command, Group, OptionText, option_texts
 from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
 
 Section = tuple[str, tuple[OptionText, ...]]

@@ -21,10 +21,10 @@ from pathlib import Path
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.cli.reference import reference
 from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
-from clearml_snapshot.exporter.standin.history import demo_history
-from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.exporter.store.open_me import tables
-from clearml_snapshot.queries.catalogue import Query, queries
+from clearml_snapshot.exporter.standin.data.history import demo_history
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.format.readme import tables
+from clearml_snapshot.queries.ask.header import Query, queries
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (

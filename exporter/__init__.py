@@ -7,12 +7,12 @@ when they are first asked for, because queries import this package too and must 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.agenda import ExportOptions
-    from clearml_snapshot.exporter.dry_run import forecast
-    from clearml_snapshot.exporter.filters import TaskFilter
-    from clearml_snapshot.exporter.report import ExportReport, Forecast
-    from clearml_snapshot.exporter.run import export
-    from clearml_snapshot.exporter.selection import Selection
+    from clearml_snapshot.exporter.selection.selection import Selection
+    from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+    from clearml_snapshot.exporter.sync.dry_run import forecast
+    from clearml_snapshot.exporter.sync.export import export
+    from clearml_snapshot.exporter.sync.prepare import ExportOptions
+    from clearml_snapshot.exporter.sync.report import ExportReport, Forecast
 
 __all__ = [
     "ExportOptions",
@@ -25,13 +25,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ExportOptions": "agenda",
-    "ExportReport": "report",
-    "Forecast": "report",
-    "Selection": "selection",
-    "TaskFilter": "filters",
-    "export": "run",
-    "forecast": "dry_run",
+    "ExportOptions": "sync.prepare",
+    "ExportReport": "sync.report",
+    "Forecast": "sync.report",
+    "Selection": "selection.selection",
+    "TaskFilter": "selection.task_filter",
+    "export": "sync.export",
+    "forecast": "sync.dry_run",
 }
 
 

@@ -14,15 +14,28 @@ from typing import Any, Final, Self
 import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
-from clearml_snapshot.exporter.filters import ResolvedFilter, TaskFilter
-from clearml_snapshot.exporter.metrics import Series
-from clearml_snapshot.exporter.store.places import refuse_address
+from clearml_snapshot.exporter.selection.metric_filter import Series
+from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter
+from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
-from clearml_snapshot.queries import arguments, asked, catalogue, connect, narrow, pivot
-from clearml_snapshot.queries.catalogue import Query
+from clearml_snapshot.queries import session as connect
+from clearml_snapshot.queries import task_filter as narrow
+from clearml_snapshot.queries.ask import (
+    asked,
+)
+from clearml_snapshot.queries.ask import (
+    columns as pivot,
+)
+from clearml_snapshot.queries.ask import (
+    header as catalogue,
+)
+from clearml_snapshot.queries.ask import (
+    parameters as arguments,
+)
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.cursors import Cursors
-from clearml_snapshot.queries.messages import speaking, translated
-from clearml_snapshot.queries.one_select import one_select
+from clearml_snapshot.queries.duckdb_errors import speaking, translated
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
@@ -74,7 +87,7 @@ class Dataset:
                 self._cursors = opening.enter_context(Cursors(first))
                 self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
                 """What narrows the tasks; None is nothing."""
-                self._connection.execute(catalogue.read("_views.sql"))
+                self._connection.execute(catalogue.read("views.sql"))
                 connect.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from clearml_snapshot.exporter.pace import Pace
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.exporter.wire import Wire
+from clearml_snapshot.exporter.client.budget import Pace
+from clearml_snapshot.exporter.client.transport import Wire
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 settings.register_profile(
     "busy machine",

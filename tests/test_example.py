@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.standin.history import demo_history
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.history import demo_history
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "example.ipynb"
 

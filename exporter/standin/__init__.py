@@ -1,5 +1,9 @@
-"""The embedded ClearML API on loopback, for the demo and the tests: strict, never kinder.
+"""An embedded ClearML API on loopback, for the demo and the tests: strict, never kinder.
 
-with StandIn(database) as server:
-server.url, server.access_key, server.environment(), server.requests
+    with StandIn(database) as server:
+        server.url, server.access_key, server.environment(), server.requests
+
+``http`` serves and injects faults, ``api`` answers, ``data`` holds the records. Requests are
+checked against the schemas inside the ``clearml`` package. Product code never imports it, except
+for ``demo``.
 """

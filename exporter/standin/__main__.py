@@ -9,9 +9,9 @@ import contextlib
 import json
 import sys
 
-from clearml_snapshot.exporter.standin.faults import FaultPlan
-from clearml_snapshot.exporter.standin.history import demo_history, grid_history
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.history import demo_history, grid_history
+from clearml_snapshot.exporter.standin.http.faults import FaultPlan
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from clearml_snapshot.exporter.store.modes import PRIVATE
+from clearml_snapshot.exporter.store.permissions.modes import PRIVATE
 
 
 def own_cache(*below: str) -> Path | None:

@@ -4,8 +4,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.store import layout, snapshot_json
-from clearml_snapshot.exporter.store.plain import read_plain
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
+from clearml_snapshot.exporter.store.untrusted.plain_files import read_plain
 
 _LONGEST_POINTER: Final = 4096
 

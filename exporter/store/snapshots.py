@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
-from clearml_snapshot.exporter.store import layout, snapshot_json
-from clearml_snapshot.exporter.store.access import naming_owner
-from clearml_snapshot.exporter.store.files import FileEntry
-from clearml_snapshot.exporter.store.places import refuse_address
-from clearml_snapshot.exporter.store.plain import NotPlainError, PlainFolder, read_plain
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
+from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
+from clearml_snapshot.exporter.store.untrusted.plain_files import (
+    NotPlainError,
+    PlainFolder,
+    read_plain,
+)
 
 try:
     import fcntl
@@ -112,7 +117,7 @@ def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:
 
 
 def _open_pack(path: Path, points: bool) -> Snapshot:
-    from clearml_snapshot.exporter.store import pack_cache  # it stands on this module
+    from clearml_snapshot.exporter.store.pack import cache as pack_cache  # it stands on this module
 
     # a cast, as mypy sees two of this module: by its path, and as it is imported there
     return cast("Snapshot", pack_cache.open_pack(path, points=points))

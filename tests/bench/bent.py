@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.pace import Pace
+from clearml_snapshot.exporter.client.budget import Pace
 from tests.conftest import Clock
-from tests.exporter.bending import SCENES, BentServer, Scene, Stage, bends, small_database
+from tests.support.bending import SCENES, BentServer, Scene, Stage, bends, small_database
 
 
 def bend_all(sample: int, seed: int) -> int:

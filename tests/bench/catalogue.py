@@ -21,10 +21,10 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.retention import Retention
-from clearml_snapshot.exporter.store.schema import SCALARS
-from clearml_snapshot.exporter.store.writer import PointBuffer
+from clearml_snapshot.exporter.store.format.retention import Retention
+from clearml_snapshot.exporter.store.format.schema import SCALARS
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer
+from clearml_snapshot.exporter.store.writing.dataset import writing
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 PROJECT: Final = "5" * 32

@@ -13,9 +13,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from clearml_snapshot.exporter.store.verify import verify
+from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.pack import pack
+from clearml_snapshot.queries.pack.pack import pack
 from tests.bench.catalogue import build
 
 

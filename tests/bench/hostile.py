@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.cli.bounds import most_more
-from clearml_snapshot.cli.ending import GRACE
+from clearml_snapshot.cli.process.bounds import most_more
+from clearml_snapshot.cli.process.ending import GRACE
 
 TIMEOUT: Final = 2.0
 MEMORY: Final = 1_000_000_000

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from clearml_snapshot.cli.main import main as run
 from tests.exporter.store.conftest import _commit, _line
-from tests.exporter.store.killing import check, commands, killer, make_sources
+from tests.support.killing import check, commands, killer, make_sources
 
 
 def main() -> None:

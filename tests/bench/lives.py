@@ -25,11 +25,12 @@ from typing import Any, Final
 
 import duckdb
 
-from clearml_snapshot.exporter import export, taking
-from clearml_snapshot.exporter.report import ExportReport
-from clearml_snapshot.exporter.selection import Selection
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter import export
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.sync import apply as taking
+from clearml_snapshot.exporter.sync.report import ExportReport
 
 AT_ONCE: Final = 400
 """Lives on one server."""

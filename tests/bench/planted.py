@@ -11,11 +11,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from clearml_snapshot.exporter.redact import Redactor
-from tests.exporter.ordinary import ordinary
+from clearml_snapshot.exporter.redaction.redactor import Redactor
 from tests.exporter.ordinary_later import ordinary_later
-from tests.exporter.planted import Planted, planted, unseen
 from tests.exporter.planted_later import later
+from tests.support.ordinary import ordinary
+from tests.support.planted import Planted, planted, unseen
 
 _LEAST, _MOST = 0.95, 0.01
 

@@ -24,18 +24,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter import Selection, export
-from clearml_snapshot.exporter.standin.history import demo_history
-from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.exporter.store import compact, writer
-from clearml_snapshot.exporter.store.dataset import Dataset, writing
-from clearml_snapshot.exporter.store.schema import SCALARS, TABLES
+from clearml_snapshot.exporter.standin.data.history import demo_history
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.format.schema import SCALARS, TABLES
+from clearml_snapshot.exporter.store.parts import compaction as compact
+from clearml_snapshot.exporter.store.parts import staging as writer
+from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
+from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
-from clearml_snapshot.exporter.store.stored import rows
-from clearml_snapshot.exporter.store.writer import CLAIMS, PointBuffer
+from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.catalogue import queries
-from clearml_snapshot.queries.pack import pack
-from clearml_snapshot.queries.pack_part import PackOptions
+from clearml_snapshot.queries.ask.header import queries
+from clearml_snapshot.queries.pack.contents import PackOptions
+from clearml_snapshot.queries.pack.pack import pack
 
 COMMITS: Final = 4
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)

@@ -18,12 +18,12 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.dataset import Dataset, writing
-from clearml_snapshot.exporter.store.schema import SCALARS
+from clearml_snapshot.exporter.store.format.schema import SCALARS
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer, Stage
+from clearml_snapshot.exporter.store.parts.stored import task_rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.stored import task_rows
-from clearml_snapshot.exporter.store.writer import PointBuffer, Stage
-from clearml_snapshot.queries.connect import connect
+from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
+from clearml_snapshot.queries.session import connect
 
 HISTORY: Final = 300
 """Tasks on the first day."""

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from clearml_snapshot.cli.completion import MOST
+from clearml_snapshot.cli.typer_ext.completion import MOST
 from tests.cli.conftest import run_in_process
-from tests.cli.real_shells import QUOTES, SHELLS, Shell, ask, install, keys, name_of
 from tests.queries.conftest import write
+from tests.support.real_shells import QUOTES, SHELLS, Shell, ask, install, keys, name_of
 
 _PIECES = (
     *"""abc '"\\$`!#%&*()[]{}<>?|;:,.=~^@+-/_é😀""",
@@ -43,7 +43,7 @@ def _draw(seed: int) -> Iterator[str]:
 
 
 def _is_offered(name: str, shell: str, quote: str) -> bool:
-    """Whether there is a form for the name; see ``cli/shells.py``."""
+    """Whether there is a form for the name; see ``cli/typer_ext/shells.py``."""
     if shell == "bash" and quote == '"':
         return "!" not in name
     return shell != "fish" or bool(quote) or not name.startswith("~")

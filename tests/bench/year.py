@@ -26,9 +26,9 @@ import duckdb
 import numpy as np
 
 from clearml_snapshot.exporter import export
-from clearml_snapshot.exporter.selection import Selection
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 RUNNING = 3
 """Tasks that run at any time; the oldest ends when a new one begins."""

@@ -12,8 +12,8 @@ import sys
 from collections import Counter
 from typing import Final
 
-from tests.queries import curves_held_out, curves_more
-from tests.queries.curves import Case, suspects, with_nan, with_true_zeros
+from tests.support import curves_held_out, curves_more
+from tests.support.curves import Case, suspects, with_nan, with_true_zeros
 
 LENGTHS: Final = (20, 100, 400)
 MOST_MISSED: Final = 0.01

@@ -21,11 +21,11 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.standin.history import grid_history
-from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.schema import SCALARS
-from clearml_snapshot.exporter.store.writer import PointBuffer
+from clearml_snapshot.exporter.standin.data.history import grid_history
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.format.schema import SCALARS
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer
+from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Export = Callable[..., int]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

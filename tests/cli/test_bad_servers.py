@@ -12,8 +12,8 @@ import pytest
 import trustme
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.standin.faults import Fault
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.standin.http.server import StandIn
 from tests.conftest import Clock
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

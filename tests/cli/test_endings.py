@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.cli.formats import WRITERS
 from clearml_snapshot.cli.main import main
+from clearml_snapshot.cli.output.formats import WRITERS
 from clearml_snapshot.exporter.errors import ExitCode, shortened
 
 Piped = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -133,7 +133,7 @@ def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken() -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("clearml_snapshot.cli.query.queries", broken)
+    monkeypatch.setattr("clearml_snapshot.cli.commands.query.queries", broken)
     with pytest.raises(ZeroDivisionError):
         main(["query"])
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.standin.history import demo_history
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.history import demo_history
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Ask = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

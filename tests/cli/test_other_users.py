@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.store.access import naming_owner
+from clearml_snapshot.exporter.store.permissions.access import naming_owner
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may act as another user"

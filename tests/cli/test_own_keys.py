@@ -14,16 +14,16 @@ import pytest
 
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter import export
-from clearml_snapshot.exporter.errors import SnapshotError
-from clearml_snapshot.exporter.own_keys import forget, remember, scrub, scrub_json
-from clearml_snapshot.exporter.own_keys_configured import (
+from clearml_snapshot.exporter.client.configured_keys import (
     FILE_VARIABLES,
     VARIABLES,
     remember_configured,
 )
-from clearml_snapshot.exporter.selection import Selection
-from clearml_snapshot.exporter.standin.faults import Fault
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.own_keys import forget, remember, scrub, scrub_json
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.standin.http.server import StandIn
 from tests.conftest import Clock
 
 ACCESS = "Q7ZK3M5XJ9TB2WLC8RVD"

@@ -22,15 +22,15 @@ import pytest
 import typer
 
 from clearml_snapshot.cli.main import app, main
-from clearml_snapshot.cli.progress import BarProgress
-from clearml_snapshot.cli.scrubbed import scrubbed_streams
-from clearml_snapshot.cli.terminal import note
+from clearml_snapshot.cli.output.progress import BarProgress
+from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
+from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.exporter.own_keys import forget
-from clearml_snapshot.exporter.standin import history
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.faults import Fault
-from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.queries.catalogue import queries
+from clearml_snapshot.exporter.standin.data import history
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.queries.ask.header import queries
 
 EVIL = (
     "E\x1b[38;5;201m\x1b]8;;http:evil\x07\x1b]0;t\x07\x9b2J\x85\x00\x7f\x08\rFAKE1\nFAKE2\u2028FAKE3"

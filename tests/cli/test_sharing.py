@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.store import modes
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.pack_cache import _temporary
+from clearml_snapshot.exporter.store.pack.cache import _temporary
+from clearml_snapshot.exporter.store.permissions import modes
+from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Captured = pytest.CaptureFixture[str]

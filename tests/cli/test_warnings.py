@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.standin.faults import Fault
-from clearml_snapshot.exporter.standin.server import StandIn
-from clearml_snapshot.exporter.store.dataset import writing
+from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.writing.dataset import writing
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Capture = pytest.CaptureFixture[str]
@@ -113,7 +113,7 @@ def test_a_snapshot_that_is_too_old(
 
     _dataset(data)
     assert check(data, capsys, "--max-age", "26h")[0] == 0
-    monkeypatch.setattr("clearml_snapshot.queries.status.datetime", Later)
+    monkeypatch.setattr("clearml_snapshot.queries.status.status.datetime", Later)
     code, _, wrong = check(data, capsys, "--max-age", "26h")
     said = "warning: the snapshot is 27.5 hours old, more than 26 (--max-age)\n"
     assert (code, wrong) == (3, said)

@@ -13,12 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.exporter import export
-from clearml_snapshot.exporter.agenda import ExportOptions
-from clearml_snapshot.exporter.pace import Pace
-from clearml_snapshot.exporter.report import ExportReport
-from clearml_snapshot.exporter.selection import Selection
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.client.budget import Pace
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.sync.prepare import ExportOptions
+from clearml_snapshot.exporter.sync.report import ExportReport
 
 SINGLE_VALUE = -(2**31)
 

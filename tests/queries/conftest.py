@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.writer import PointBuffer, TaskPoints
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer, TaskPoints
+from clearml_snapshot.exporter.store.writing.dataset import writing
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -16,12 +16,12 @@ from clearml_snapshot.exporter.errors import (
     SnapshotError,
     UsageError,
 )
-from clearml_snapshot.exporter.filters import TaskFilter
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.snapshots import open_snapshot, unread
 from clearml_snapshot.queries import Dataset, open_dataset
-from clearml_snapshot.queries.catalogue import find
-from clearml_snapshot.queries.connect import _SETTINGS
-from clearml_snapshot.queries.messages import translated
+from clearml_snapshot.queries.ask.header import find
+from clearml_snapshot.queries.duckdb_errors import translated
+from clearml_snapshot.queries.session import _SETTINGS
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -411,11 +411,11 @@ def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
     folder = team(make_dataset)
     script = (
         "import sys\n"
-        "import clearml_snapshot.queries.catalogue as c; c.queries()\n"
+        "import clearml_snapshot.queries.ask.header as c; c.queries()\n"
         "assert 'duckdb' not in sys.modules\n"
         "from clearml_snapshot.queries import open_dataset\n"
-        "from clearml_snapshot.queries.coverage import coverage\n"
-        "from clearml_snapshot.queries.zeros import suspect_zeros\n"
+        "from clearml_snapshot.queries.notes.coverage import coverage\n"
+        "from clearml_snapshot.queries.notes.suspect_zeros import suspect_zeros\n"
         f"with open_dataset({str(folder)!r}) as dataset:\n"
         "    rows = dataset.rows(dataset.query('max', metric='loss'))\n"
         "    coverage(dataset, dataset.bound('max', metric='loss'))\n"

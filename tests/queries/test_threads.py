@@ -11,8 +11,8 @@ import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.diff import Choice, compare
-from clearml_snapshot.queries.messages import translated
+from clearml_snapshot.queries.diff.comparison import Choice, compare
+from clearml_snapshot.queries.duckdb_errors import translated
 
 MakeDataset = Callable[..., Path]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Call = Callable[..., tuple[int, dict[str, Any]]]
 

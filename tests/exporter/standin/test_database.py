@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Start = Callable[..., StandIn]
 Call = Callable[..., tuple[int, dict[str, Any]]]

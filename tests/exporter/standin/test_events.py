@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.history import grid_history, grid_value
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.data.history import grid_history, grid_value
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Start = Callable[..., StandIn]
 Call = Callable[..., tuple[int, dict[str, Any]]]

@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.history import ANCHOR, demo_history, grid_history, grid_value
-from clearml_snapshot.exporter.standin.points import SCALAR
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.data.history import (
+    ANCHOR,
+    demo_history,
+    grid_history,
+    grid_value,
+)
+from clearml_snapshot.exporter.standin.data.points import SCALAR
 
 
 def points(database: Database, task: str) -> list[tuple[str, str, int, float]]:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from clearml_snapshot.exporter.standin.database import Database
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Start = Callable[..., StandIn]
 Call = Callable[..., tuple[int, dict[str, Any]]]

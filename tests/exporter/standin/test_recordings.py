@@ -16,8 +16,8 @@ import jwt
 import pytest
 import requests
 
-from clearml_snapshot.exporter.standin.database import DEFAULT_USER, Database
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.database import DEFAULT_USER, Database
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 RECORDINGS = Path(__file__).parents[2] / "recordings"
 ROOT = "38bd9e509afd4998bc228f61b36cd741"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import requests
 
-from clearml_snapshot.exporter.standin.faults import Fault, FaultPlan
-from clearml_snapshot.exporter.standin.history import grid_history
-from clearml_snapshot.exporter.standin.server import StandIn
+from clearml_snapshot.exporter.standin.data.history import grid_history
+from clearml_snapshot.exporter.standin.http.faults import Fault, FaultPlan
+from clearml_snapshot.exporter.standin.http.server import StandIn
 
 Start = Callable[..., StandIn]
 Call = Callable[..., tuple[int, dict[str, Any]]]

@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from clearml_snapshot.exporter.store.dataset import Dataset
-from clearml_snapshot.exporter.store.schema import SCALARS
+from clearml_snapshot.exporter.store.format.schema import SCALARS
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.writer import PointBuffer
+from clearml_snapshot.exporter.store.writing.dataset import Dataset
 
 Point = tuple[str, str, str, int | None, datetime | None, float | None, str | None]
 """A row of ``scalars``."""

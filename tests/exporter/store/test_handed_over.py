@@ -17,10 +17,10 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.writer import PointBuffer
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer
+from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.pack import pack
+from clearml_snapshot.queries.pack.pack import pack
 
 NAN, INF = math.nan, math.inf
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.retention import Retention
+from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Call = Callable[..., Any]
 

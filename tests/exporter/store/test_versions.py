@@ -9,14 +9,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.store.dataset import writing
-from clearml_snapshot.exporter.store.encode import writer_options
-from clearml_snapshot.exporter.store.layout import ADDED, FORMAT_VERSION, lacking
-from clearml_snapshot.exporter.store.schema import TABLES
+from clearml_snapshot.exporter.store.format.layout import ADDED, FORMAT_VERSION, lacking
+from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.parts.parquet import writer_options
+from clearml_snapshot.exporter.store.parts.stored import task_rows
 from clearml_snapshot.exporter.store.snapshots import open_snapshot
-from clearml_snapshot.exporter.store.stored import task_rows
-from clearml_snapshot.exporter.store.verify import verify
-from clearml_snapshot.queries.connect import connect
+from clearml_snapshot.exporter.store.verify.verify import verify
+from clearml_snapshot.exporter.store.writing.dataset import writing
+from clearml_snapshot.queries.session import connect
 
 Ask = Callable[[Path, str], list[tuple[Any, ...]]]
 Call = Callable[..., Any]

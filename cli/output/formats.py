@@ -1,0 +1,199 @@
+"""How an answer becomes bytes: one writer a format, the same bytes in a file and in a pipe.
+
+Values are whole in every format here: ids, links and digits. NULL is an empty field (csv, tsv,
+markdown) or null; NaN and the infinities are ``NaN``, ``Infinity``, ``-Infinity``, in JSON as
+strings, because JSON has no such numbers and null would make them NULL; controls, bidi marks and
+other unseen characters are escaped there. Lists, structs and maps are JSON text inside csv. Text
+that begins with ``=`` or ``@`` is written as it is: an answer is data, and a spreadsheet that
+should not compute it must import the column as text.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from io import IOBase
+from typing import BinaryIO, Final, cast
+
+from clearml_snapshot.cli.output.rows import Column, Kind, Rows, Value
+from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.own_keys import scrub_json
+from clearml_snapshot.exporter.unseen import as_json, spelled_out
+
+Writer = Callable[[Rows, BinaryIO], None]
+
+
+def write_csv(rows: Rows, sink: BinaryIO) -> None:
+    """Write comma-separated values with a header, quoted as RFC 4180 says, lines end in LF."""
+    _write_separated(rows, sink, ",")
+
+
+def write_tsv(rows: Rows, sink: BinaryIO) -> None:
+    """Write tab-separated values; a text with a tab or a line break is quoted as in csv."""
+    _write_separated(rows, sink, "\t")
+
+
+def _write_separated(rows: Rows, sink: BinaryIO, separator: str) -> None:
+    found = iter(rows)
+    sink.write(_record([column.name for column in rows.columns], separator))
+    for row in found:
+        sink.write(_record([None if cell is None else plain(cell) for cell in row], separator))
+
+
+def _record(cells: list[str | None], separator: str) -> bytes:
+    """Make one line; an empty text is ``""`` and NULL is nothing, as PostgreSQL writes them."""
+    line = separator.join("" if cell is None else _field(cell, separator) for cell in cells)
+    return ((line or '""') + "\n").encode()
+
+
+def _field(text: str, separator: str) -> str:
+    needs_quotes = not text or text != text.strip() or any(c in text for c in (separator, '"'))
+    if needs_quotes or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def plain(cell: bool | int | float | str) -> str:
+    """Write a value in full: a double in the fewest digits that give it back."""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return "NaN" if math.isnan(cell) else "Infinity" if cell > 0 else "-Infinity"
+    return cell if isinstance(cell, str) else repr(cell)
+
+
+def write_json(rows: Rows, sink: BinaryIO) -> None:
+    """Write one array of objects, one object a line."""
+    mark = b"[\n"
+    for line in _objects(rows):
+        sink.write(mark + line)
+        mark = b",\n"
+    sink.write(b"[]\n" if mark == b"[\n" else b"\n]\n")
+
+
+def write_jsonl(rows: Rows, sink: BinaryIO) -> None:
+    """Write one object a line."""
+    for line in _objects(rows):
+        sink.write(line + b"\n")
+
+
+def _objects(rows: Rows) -> Iterator[bytes]:
+    keys = [json.dumps(column.name, ensure_ascii=False) for column in rows.columns]
+    for row in rows:
+        cells = zip(keys, rows.columns, row, strict=True)
+        pairs = (f"{key}: {_json(column, cell)}" for key, column, cell in cells)
+        yield spelled_out("{" + ", ".join(pairs) + "}", as_json).encode()
+
+
+def json_text(value: object) -> str:
+    """Write a value as one line of JSON, as the tables are written: unseen characters escaped."""
+    return spelled_out(scrub_json(json.dumps(value, ensure_ascii=False)), as_json) + "\n"
+
+
+def _json(column: Column, cell: Value) -> str:
+    if cell is None:
+        return "null"
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return json.dumps(plain(cell))
+    if column.kind in (Kind.JSON, Kind.NUMBER) and isinstance(cell, str):
+        return cell
+    return json.dumps(cell, ensure_ascii=False)
+
+
+def write_markdown(rows: Rows, sink: BinaryIO) -> None:
+    """Write a table for an issue or a README; numbers stand on the right."""
+    found = iter(rows)
+    names = [_markdown(column.name) for column in rows.columns]
+    marks = ["--:" if column.kind.is_number else ":--" for column in rows.columns]
+    for cells in (names, marks):
+        sink.write(f"| {' | '.join(cells)} |\n".encode())
+    for row in found:
+        cells = ["" if cell is None else _markdown(plain(cell)) for cell in row]
+        sink.write(f"| {' | '.join(cells)} |\n".encode())
+
+
+def _markdown(text: str) -> str:
+    lines = text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").splitlines()
+    return "<br>".join(printable(line) for line in lines)
+
+
+def write_text(rows: Rows, sink: BinaryIO) -> None:
+    """Write the bare value when there is one answer.
+
+    Raises:
+        UsageError: there are several answers; the text names them.
+        SnapshotError: there is none.
+    """
+    answers = rows.first(2)
+    if not answers:
+        raise SnapshotError("there is no answer to write as text")
+    if len(answers) > 1:
+        raise UsageError(f"text holds one value, and there are {_several(rows)}")
+    cell = answers[0][_value_place(rows)]
+    if cell is None:
+        raise SnapshotError("the answer is NULL; there is no value to write as text")
+    sink.write(plain(cell).encode() + b"\n")
+
+
+def _value_place(rows: Rows) -> int:
+    """Find the column that is the answer: the only one, or the one called value."""
+    names = [column.name for column in rows.columns]
+    if len(names) == 1:
+        return 0
+    if "value" not in names:
+        raise UsageError(f"text holds one value, and there are the columns {', '.join(names)}")
+    return names.index("value")
+
+
+def _several(rows: Rows) -> str:
+    names = [column.name for column in rows.columns]
+    if not {"metric", "variant"} <= set(names):
+        return f"{rows.count()} rows"
+    metric, variant = names.index("metric"), names.index("variant")
+    series = list(dict.fromkeys(f"{row[metric]}/{row[variant]}" for row in rows.first(1000)))
+    if len(series) == 1:
+        return f"several answers for {series[0]}; narrow the tasks, or use --top 1"
+    more = " …" if len(series) > 8 else ""
+    return f"several: {', '.join(series[:8])}{more}; choose with --variant"
+
+
+def write_parquet(rows: Rows, sink: BinaryIO) -> None:
+    """Write Parquet with DuckDB's types, zstd."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with rows.batches() as reader:
+        try:
+            writer = pq.ParquetWriter(sink, reader.schema, compression="zstd")
+        except pa.ArrowNotImplementedError as error:
+            raise UsageError(f"Parquet cannot hold this: {error}; cast it in SQL") from None
+        with writer:
+            for batch in reader:
+                writer.write_batch(batch)
+
+
+def write_arrow(rows: Rows, sink: BinaryIO) -> None:
+    """Write an Arrow IPC file (Feather 2)."""
+    import pyarrow as pa
+
+    with (
+        rows.batches() as reader,
+        pa.ipc.new_file(pa.PythonFile(cast(IOBase, sink), "w"), reader.schema) as writer,
+    ):
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+WRITERS: Final[Mapping[str, Writer]] = {
+    "csv": write_csv,
+    "tsv": write_tsv,
+    "json": write_json,
+    "jsonl": write_jsonl,
+    "markdown": write_markdown,
+    "text": write_text,
+    "parquet": write_parquet,
+    "arrow": write_arrow,
+}
+"""Every format but the table, which knows its terminal."""
+
+BINARY: Final = frozenset({"parquet", "arrow"})

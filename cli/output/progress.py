@@ -1,0 +1,138 @@
+"""The only writer of narration: a live bar on a terminal, plain lines now and then elsewhere."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from clearml_snapshot.cli.output.scrubbed import scrub_streams
+from clearml_snapshot.cli.output.terminal import is_terminal, line, note, with_marks
+from clearml_snapshot.cli.output.words import counted
+from clearml_snapshot.exporter.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+_PLAIN_EVERY: Final = 10.0
+"""Seconds between lines where no person watches."""
+
+
+class PlainProgress(Progress):
+    """Lines for a log: notes at once, numbers every ten seconds."""
+
+    def __init__(self) -> None:
+        self._tasks = self._done = self._points = 0
+        self._begun = self._told = time.monotonic()
+
+    def note(self, text: str) -> None:
+        """Say it."""
+        note(text)
+
+    def begin(self, tasks: int, unchanged: int) -> None:
+        """Say how much there is to do."""
+        self._tasks, self._begun = tasks, time.monotonic()
+        kept = f", {unchanged:,} unchanged" if unchanged else ""
+        note(f"{counted(tasks, 'task')} to read{kept}")
+
+    def task_done(self, points: int, requests: int) -> None:
+        """Say how far it is, when the last line is old."""
+        self._done += 1
+        self._points += points
+        now = time.monotonic()
+        if now - self._told >= _PLAIN_EVERY:
+            self._told = now
+            rate = self._points / max(now - self._begun, 1e-9)
+            note(
+                f"{self._done:,} of {counted(self._tasks, 'task')}, "
+                f"{counted(self._points, 'point')} ({rate:,.0f}/s), {counted(requests, 'request')}"
+            )
+
+    def committed(self, tasks: int) -> None:
+        """Say what is safe."""
+        note(f"checkpoint: {counted(tasks, 'more task')} committed")
+
+
+class BarProgress(Progress):
+    """A live bar; notes appear above it."""
+
+    def __init__(self) -> None:
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._points = 0
+
+    def note(self, text: str) -> None:
+        """Say it above the bar."""
+        if self._bar is None:
+            note(text)
+        else:
+            self._bar.console.print(line(text), style="dim", markup=False, highlight=False)
+
+    def listing(self, tasks: int) -> None:
+        """Overwrite one line until the bar begins."""
+        _draw(f"\rlisting: {counted(tasks, 'task')}")
+
+    def begin(self, tasks: int, unchanged: int) -> None:
+        """Draw the bar."""
+        _draw("\r\x1b[K")
+        kept = f", {unchanged:,} unchanged" if unchanged else ""
+        note(f"{counted(tasks, 'task')} to read{kept}")
+        if not tasks:
+            return
+        self._bar = _make_bar()
+        self._task = self._bar.add_task("", total=tasks, points=0, requests=0, rate=0.0)
+        self._bar.start()
+        scrub_streams()  # Rich has put streams of its own before them, until it stops
+
+    def task_done(self, points: int, requests: int) -> None:
+        """Move the bar."""
+        self._points += points
+        if self._bar is not None and self._task is not None:
+            elapsed = self._bar.tasks[0].elapsed or 1e-9
+            self._bar.update(
+                self._task,
+                advance=1,
+                points=self._points,
+                requests=requests,
+                rate=self._points / elapsed,
+            )
+
+    def committed(self, tasks: int) -> None:
+        """Say what is safe."""
+        self.note(f"checkpoint: {counted(tasks, 'more task')} committed")
+
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def make_progress(*, quiet: bool) -> Progress:
+    """Choose the voice: none, a bar for a person, or lines for a log."""
+    if quiet:
+        return Progress()
+    return BarProgress() if is_terminal(sys.stderr) else PlainProgress()
+
+
+def _draw(text: str) -> None:
+    """Write what moves the cursor."""
+    stream = with_marks(sys.stderr)
+    stream.write(text)
+    stream.flush()
+
+
+def _make_bar() -> "Bar":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    return RichProgress(
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[points]:,} points"),
+        TextColumn("{task.fields[rate]:,.0f}/s"),
+        TextColumn("{task.fields[requests]:,} req"),
+        TimeRemainingColumn(compact=True),
+        console=Console(file=with_marks(sys.stderr), highlight=False),
+        transient=True,
+    )

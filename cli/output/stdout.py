@@ -1,0 +1,245 @@
+"""The only writer of stdout: where an answer goes, and in which form."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+from clearml_snapshot.cli.options.options import OutputOptions
+from clearml_snapshot.cli.output.formats import BINARY, WRITERS
+from clearml_snapshot.cli.output.rows import Rows
+from clearml_snapshot.cli.output.scrubbed import ScreenSink
+from clearml_snapshot.cli.output.terminal import (
+    is_terminal,
+    note,
+    shows_colours,
+    shows_links,
+    silence,
+)
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.own_keys import scrub
+from clearml_snapshot.exporter.store.disk.files import sync_folder
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.disk.scratch import replacing_file
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+EXTENSIONS: Final = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    ".txt": "text",
+}
+_DATABASE: Final = ".duckdb"
+STDOUT: Final = Path("-")
+_FOR_PROGRAMS: Final = frozenset({"csv", "tsv", "text"})
+"""Forms that keep every character of a text in a pipe; on a terminal it is escaped first."""
+
+
+def write_answer(
+    relation: "DuckDBPyRelation",
+    options: OutputOptions,
+    *,
+    name: str,
+    screenful: int | None = None,
+) -> None:
+    """Write an answer to stdout or to a file.
+
+    Args:
+        relation: the answer.
+        options: what was typed.
+        name: the table's name in a database, unless another was typed.
+        screenful: on a terminal show only so many rows, and say how many there are.
+
+    Raises:
+        UsageError: an unknown extension, a directory, or several answers as text.
+        SnapshotError: the file cannot be written.
+    """
+    path = None if options.path in (None, STDOUT) else options.path
+    if path is not None and path.suffix.lower() == _DATABASE:
+        _write_database(relation, path, options, name)
+        return
+    if options.table is not None:
+        raise UsageError("--table names a table of a .duckdb file; add -o FILE.duckdb")
+    form = options.format or _default_format(path)
+    on_screen = path is None and is_terminal(sys.stdout)
+    if form == "table":
+        rows = Rows(relation)
+        if on_screen:
+            with _sink(None, has_marks=True) as sink:
+                sink.write(_draw_on_screen(rows, screenful).encode())
+        else:
+            _write_table(rows, path)
+        return
+    if form in BINARY and on_screen:
+        raise UsageError(f"{form} is binary; write it to a file with -o, or into a pipe")
+    rows = Rows(relation, for_screen=on_screen and form in _FOR_PROGRAMS)
+    with _sink(path, has_marks=form in BINARY) as sink:
+        WRITERS[form](rows, sink)
+
+
+def page_form(options: OutputOptions, name: str) -> str:
+    """Choose the form of what is one page: text, or one object of JSON.
+
+    Args:
+        options: what was typed.
+        name: the command, as an error names it.
+
+    Raises:
+        UsageError: a form for tables was asked for, or a file that is named so.
+    """
+    suffix = options.path.suffix.lower() if options.path is not None else ""
+    form = options.format or EXTENSIONS.get(suffix, "text")
+    if form not in ("json", "text") or options.table is not None or suffix == _DATABASE:
+        raise UsageError(f"{name} is one page; add --by for a table, or --format json")
+    return form
+
+
+def refuse_stdout(target: Path) -> None:
+    """See that ``-o`` does not name stdout, where only a folder or an archive can be written.
+
+    Raises:
+        UsageError: it is ``-``, which would become a folder of that name.
+    """
+    refuse_address(target)
+    if target == STDOUT:
+        raise UsageError(f"-o {STDOUT}: this does not go to stdout; name a file or a folder")
+
+
+def write_text(text: str, path: Path | None = None) -> None:
+    """Write text to stdout, or to a file; on a terminal only its line ends and tabs are obeyed.
+
+    Raises:
+        SnapshotError: it cannot be written.
+    """
+    with _sink(None if path == STDOUT else path) as sink:
+        sink.write(scrub(text).encode())
+
+
+def _default_format(path: Path | None) -> str:
+    if path is None:
+        return "table" if is_terminal(sys.stdout) else "csv"
+    found = EXTENSIONS.get(path.suffix.lower())
+    if found is None:
+        known = ", ".join((*EXTENSIONS, _DATABASE))
+        raise UsageError(f"-o {path}: its extension names no format; use {known}, or --format")
+    return found
+
+
+def _write_table(rows: Rows, path: Path | None) -> None:
+    """Write every row and column, without colour: nobody can widen a pipe or a file."""
+    from clearml_snapshot.cli.output.long_table import write_table
+
+    with _sink(path) as sink:
+        write_table(rows, sink)
+
+
+def _draw_on_screen(rows: Rows, screenful: int | None) -> str:
+    """Draw what fits the terminal, and say what did not: also when quiet, it is missing."""
+    from clearml_snapshot.cli.output import table as tables
+
+    shown = list(rows) if screenful is None else rows.first(screenful + 1)
+    screen = tables.Screen(
+        shutil.get_terminal_size().columns, shows_colours(sys.stdout), shows_links(sys.stdout)
+    )
+    if len(shown) == 1:
+        return tables.draw_lines(rows, shown[0], screen).text
+    drawing = tables.draw_table(rows, shown[:screenful], screen)
+    if drawing.left_out:
+        named = ", ".join(drawing.left_out[:6])
+        more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
+        note(f"no room for {named}{more}; -o FILE has them")
+    if screenful is not None and len(shown) > screenful:
+        note(f"the first {screenful} of {rows.count():,} rows; -o FILE or a pipe has them all")
+    return drawing.text
+
+
+@contextmanager
+def _sink(path: Path | None, *, has_marks: bool = False) -> Iterator[BinaryIO]:
+    """Open where the bytes go, and speak of what the system refuses.
+
+    Args:
+        path: None is stdout.
+        has_marks: what is written is binary, or has our own colours in it and all else escaped.
+    """
+    try:
+        if path is None:
+            yield sys.stdout.buffer if has_marks else _screened(sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        elif path.exists() and not path.is_file() and not path.is_dir():
+            with path.open("wb") as device:
+                yield device if has_marks else _screened(device)
+        else:
+            with replacing(path) as file:
+                yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if path is None:
+            silence(sys.stdout)
+        where = "stdout" if path is None else str(path)
+        raise SnapshotError(f"cannot write {where}: {error.strerror or error}") from None
+
+
+def _screened(sink: BinaryIO) -> BinaryIO:
+    """Escape what goes to a terminal, whatever way it is named: ``-o /dev/tty``."""
+    return cast("BinaryIO", ScreenSink(sink)) if sink.isatty() else sink
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Write beside the file and rename over it, so that no reader sees half an answer.
+
+    What is renamed is on the disk already, so that not even a power cut leaves half of it.
+
+    Raises:
+        UsageError: the path is a directory, or there is none for it.
+        OSError: it cannot be written.
+    """
+    if path.is_dir():
+        raise UsageError(f"-o {path}: this is a directory; name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"-o {path}: there is no directory {path.parent}; make it first")
+    target = path.resolve()
+    with replacing_file(target) as file:
+        yield file
+    sync_folder(target.parent)
+
+
+def _write_database(
+    relation: "DuckDBPyRelation", path: Path, options: OutputOptions, name: str
+) -> None:
+    """Replace one table of a DuckDB file, in one transaction; its other tables stay."""
+    import duckdb
+
+    from clearml_snapshot.exporter.store.engine import file_names as literal
+
+    if options.format is not None:
+        raise UsageError(f"-o {path} is a database and takes no --format")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"-o {path}: this is not a file in an existing directory")
+    if not literal.can_hold_database(path):
+        raise UsageError(
+            f"-o {path}: DuckDB writes no database below a folder whose name holds ? or a "
+            "backslash; give another place"
+        )
+    table = (options.table or name).replace('"', '""')
+    try:
+        with (
+            duckdb.connect(literal.literal(path)) as database,
+            Rows(relation).batches() as answer,
+        ):
+            database.register("answer", answer)
+            database.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM answer')
+        sync_folder(path.resolve().parent)
+    except duckdb.Error as error:
+        raise SnapshotError(f"cannot write {path}: {' '.join(str(error).split())}") from None

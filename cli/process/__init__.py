@@ -1,0 +1,5 @@
+"""How a command is stopped: Ctrl-C, time limits and memory limits.
+
+Comes in: signals, and the limits that were typed. Goes out: an interrupted query, or the end of
+the process within seconds, whatever DuckDB is doing. Nothing here decides what is computed.
+"""

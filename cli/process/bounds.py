@@ -1,0 +1,142 @@
+"""Limits of a query that hold whatever DuckDB does: they end the process.
+
+DuckDB's interrupt and its ``memory_limit`` come first and end most queries with an ordinary error.
+What heeds neither is ended here. Only commands do this: a library must not end somebody's process.
+"""
+
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.cli.process.ending import GRACE, end_now
+from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.queries.limits import time_is_up
+
+try:
+    import resource
+except ImportError:  # Windows: DuckDB's own limit is the only one there
+    resource = None  # type: ignore[assignment]  # its absence is checked before each use
+
+_LOOK_EVERY: Final = 0.02
+"""Seconds; DuckDB fills at most some 60 MB in that time on the 2 cores where it was measured."""
+
+_MARGIN: Final = 512 * 2**20
+"""Bytes for the program itself and for what DuckDB does not count; see ``most_more``."""
+
+_MOST_BYTES: Final = 2**62
+"""A limit without end is written as 16 EiB, which the system does not take."""
+
+_STATM: Final = Path("/proc/self/statm")
+_USED: Final = 1
+_RESERVED: Final = 5
+"""Columns of statm, in pages: resident, and data with stacks (proc_pid_statm(5))."""
+
+
+@contextmanager
+def ended_after(seconds: float | None) -> Iterator[None]:
+    """End the process when the block takes longer than this and ``GRACE``; None is without end.
+
+    Python's other threads wait while one long step of Python itself runs, such as a search in a
+    text of many gigabytes. A thread of C ends the process then, after ``GRACE`` again and without
+    a message.
+    """
+    if seconds is None:
+        yield
+        return
+    latest = min(seconds, threading.TIMEOUT_MAX / 2) + GRACE
+    timer = threading.Timer(latest, end_now, (ExitCode.FAILED, time_is_up(seconds)))
+    timer.daemon = True
+    timer.start()
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(latest + GRACE, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            timer.cancel()
+
+
+def most_more(limit: int) -> int:
+    """Return how many bytes the process may use in addition to those of its start.
+
+    The limit, an eighth of it and 512 MiB: DuckDB counts its buffers only. A join that spilled to
+    disk used 15 % more than its limit (duckdb 2.0.1, limits of 0.2 to 2 GB).
+
+    Args:
+        limit: DuckDB's own, in bytes.
+    """
+    return limit + limit // 8 + _MARGIN
+
+
+@contextmanager
+def within_memory(limit: int) -> Iterator[None]:
+    """Keep the memory of the process near a limit of DuckDB's while the block runs.
+
+    Two limits, as neither is enough. The system refuses more than twice ``most_more``, which DuckDB
+    and Python report as an error; it counts what is reserved, and a healthy join reserves 1.8 times
+    its limit. A thread looks at what is used, and ends the process beyond ``most_more``. Windows
+    has neither.
+
+    Args:
+        limit: DuckDB's own, in bytes.
+    """
+    if resource is None:
+        yield
+        return
+    done, most = threading.Event(), _resident() + most_more(limit)
+
+    def watch() -> None:
+        while not done.wait(_LOOK_EVERY):
+            used = _resident()
+            if used > most:
+                end_now(ExitCode.FAILED, _too_much(used, limit))
+
+    watcher = threading.Thread(target=watch, name="memory", daemon=True)
+    watcher.start()
+    try:
+        with _refusing_more_than(2 * most_more(limit)):
+            yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _too_much(used: int, limit: int) -> str:
+    return (
+        f"out of memory: the query made the program use {size_in_words(used)}, and the limit is "
+        f"{size_in_words(limit)}; ask for less, or allow more memory"
+    )
+
+
+@contextmanager
+def _refusing_more_than(more: int) -> Iterator[None]:
+    """Let the system refuse more memory than this and what is in use, where it can: on Linux."""
+    if not _STATM.exists():
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    given = [one for one in (soft, hard) if one != resource.RLIM_INFINITY]
+    most = min(_pages(_RESERVED) + more, _MOST_BYTES, *given)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _resident() -> int:
+    """Return the memory in use, in bytes; without /proc the most that was ever in use."""
+    if _STATM.exists():
+        return _pages(_USED)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _pages(column: int) -> int:
+    return int(_STATM.read_bytes().split()[column]) * resource.getpagesize()

@@ -1,0 +1,104 @@
+"""What a shell completes out of the dataset: metrics, variants, projects, tasks, tags, users.
+
+A completion must be there at once and never fail: it opens the snapshot's small tables itself,
+without the views of a question, and says nothing where there is no dataset.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from clearml_snapshot.cli.options.options import DATA_VARIABLE, DEFAULT_DATA
+from clearml_snapshot.cli.output.terminal import printable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MOST: Final = 200
+"""Candidates that a shell is given."""
+LONGEST: Final = 1_000
+"""Characters of a candidate: nobody picks a longer one from a list."""
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "threads": 1,
+    "memory_limit": "1GB",
+    "temp_directory": "",
+}
+"""DuckDB's: nothing is written to disk when TAB is pressed."""
+
+_METRIC: Final = ("series", "metric")
+_SERIES: Final = ("series", "metric || '/' || variant")
+_PARAM: Final = ("hyperparams", "section || '/' || name")
+_NAME: Final = ("tasks", "name")
+_ID: Final = ("tasks", "task_id")
+_TAG: Final = ("tasks", "unnest(tags)")
+
+SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "metric": (_METRIC, _SERIES),
+    "exclude_metric": (_METRIC, _SERIES),
+    "at": (_METRIC, _SERIES),
+    "also": (_METRIC, _SERIES),
+    "variant": (("series", "variant"),),
+    "param": (_PARAM,),
+    "by_all_except": (_PARAM,),
+    "project": (("tasks", "project"),),
+    "task_name": (_NAME,),
+    "task": (_ID,),
+    "tasks": (_NAME, _ID),
+    "tag": (_TAG,),
+    "any_tag": (_TAG,),
+    "exclude_tag": (_TAG,),
+    "user": (("tasks", '"user"'),),
+    "status": (("tasks", "status"),),
+    "type_": (("tasks", "type"),),
+}
+"""By a parameter's name: table and column of its values, the next only if the first has none."""
+
+
+def candidates(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:
+    """List how what was begun can go on; None: this parameter is not one of the dataset's.
+
+    Args:
+        parameter: the name of the option or argument.
+        typed: what stands before it; ``data`` and ``snapshot`` say where to look.
+        incomplete: its beginning.
+    """
+    sources = SOURCES.get(parameter)
+    if sources is None:
+        return None
+    data = typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
+    folder = Path(os.path.expanduser(data))  # noqa: PTH111 - expands ~ as far as it can, raises nothing
+    return _stored(folder, typed.get("snapshot"), sources, incomplete)
+
+
+def _stored(
+    data: Path, snapshot: str | None, sources: Iterable[tuple[str, str]], incomplete: str
+) -> list[str]:
+    import duckdb
+
+    from clearml_snapshot.cli.options.query_limits import which
+    from clearml_snapshot.exporter.errors import SnapshotError
+    from clearml_snapshot.exporter.store.engine.file_names import literals
+    from clearml_snapshot.exporter.store.snapshots import open_snapshot
+
+    try:
+        found = open_snapshot(data, which(snapshot), points=False)
+        with duckdb.connect(config=_CONFIG) as connection:
+            for table, column in sources:
+                connection.execute(
+                    f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
+                    "WHERE starts_with(one, $2) AND length(one) <= $3 ORDER BY ALL",
+                    [literals(found.paths(table)), incomplete, LONGEST],
+                )
+                if names := list(islice(_printable_names(connection), MOST)):
+                    return names
+    except (SnapshotError, duckdb.Error, OSError):
+        pass  # no dataset, or one that cannot be read: there is nothing to offer
+    return []
+
+
+def _printable_names(connection: "DuckDBPyConnection") -> Iterator[str]:
+    """Give those names that do not steer a terminal; others must not use up what is offered."""
+    while rows := connection.fetchmany(MOST):
+        yield from (name for (name,) in rows if name and printable(name) == name)

@@ -1,0 +1,121 @@
+"""Which stored tasks the server's own summary contradicts: by series, by count and by extreme."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.reader.events import SINGLE_VALUE_ITERATION
+from clearml_snapshot.exporter.reader.last_metrics import Claims
+from clearml_snapshot.exporter.reader.witness import named_iterations
+from clearml_snapshot.exporter.store.compare.digest import files_of
+from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+
+_TEXT: Final[pa.DataType] = pa.string()
+_COUNT: Final[pa.DataType] = pa.int64()
+_NUMBER: Final[pa.DataType] = pa.float64()
+_NAMED: Final = pa.schema(
+    {
+        **dict.fromkeys(("task_id", "metric", "variant"), _TEXT),
+        **dict.fromkeys(("low", "high"), _NUMBER),
+        **dict.fromkeys(("reports", "low_at", "high_at", "first_at"), _COUNT),
+    }
+)
+_COLUMNS: Final = {
+    "reports": "server_count",
+    "low": "server_min",
+    "high": "server_max",
+    "low_at": "server_min_iteration",
+    "high_at": "server_max_iteration",
+    "first_at": "server_first_iteration",
+}
+_SERIES: Final = """
+SELECT DISTINCT named.task_id
+FROM named
+LEFT JOIN read_parquet($files) AS series USING (task_id, metric, variant)
+WHERE series.n IS NULL OR (
+    NOT $is_reread AND (
+        reports < n OR series.min < low OR series.max > high
+        OR (reports = n AND (series.min > low OR series.max < high))
+    )
+)
+"""
+"""A series that is not stored; more points than reports; a value beyond the server's extremes,
+which never forget; an extreme that is not stored although no report took another one's place."""
+_POINTS: Final = """
+WITH claimed AS (
+    SELECT named.*, n, unnest([
+        {'at': low_at, 'claim': low},
+        {'at': high_at, 'claim': high},
+        {'at': first_at, 'claim': NULL}
+    ], recursive := true)
+    FROM named JOIN read_parquet($series) AS series USING (task_id, metric, variant)
+)
+SELECT DISTINCT claimed.task_id
+FROM claimed
+LEFT JOIN read_parquet($files, hive_partitioning = false) AS points
+    ON points.task_id = claimed.task_id AND points.metric = claimed.metric
+    AND points.variant = claimed.variant AND coalesce(points.iteration, $single) = claimed.at
+WHERE claimed.at IS NOT NULL AND (
+    points.task_id IS NULL
+    OR (NOT $is_reread AND claimed.reports = claimed.n AND claim <> points.value)
+)
+"""
+"""An iteration of the summary that is not stored, or stored with another value than the extreme."""
+
+
+def contradicted(
+    snapshot: Snapshot,
+    claims: Mapping[str, Claims],
+    projects: Collection[str | None],
+    *,
+    is_reread: bool = False,
+) -> set[str]:
+    """Find the tasks whose stored points cannot be those that the server summed up.
+
+    Args:
+        snapshot: what is stored.
+        claims: the server's summary of each task.
+        projects: the projects of these tasks.
+        is_reread: their points are compared one by one anyhow, so only what is missing counts.
+    """
+    named = pa.Table.from_pylist(
+        [row for task_id, one in claims.items() for row in _named(task_id, one)], _NAMED
+    )
+    if not named.num_rows:
+        return set()
+    series, files = literals(snapshot.paths("series")), files_of(snapshot, projects)
+    with (
+        readable(snapshot.root),
+        engine(threads=2, memory_limit="256MB") as connection,
+    ):
+        connection.register("named", named)
+        found = connection.execute(_SERIES, {"files": series, "is_reread": is_reread}).fetchall()
+        if files:
+            found += connection.execute(
+                _POINTS,
+                {
+                    "series": series,
+                    "files": files,
+                    "single": SINGLE_VALUE_ITERATION,
+                    "is_reread": is_reread,
+                },
+            ).fetchall()
+    return {task_id for (task_id,) in found}
+
+
+def _named(task_id: str, claims: Claims) -> Iterator[dict[str, Any]]:
+    """Give the series of a summary that prove something, see ``witness.named_iterations``."""
+    named = named_iterations(claims, None)
+    for row in claims.rows:
+        if (row["metric"], row["variant"]) in named:
+            numbers = {column: row.get(name) for column, name in _COLUMNS.items()}
+            yield {
+                "task_id": task_id,
+                "metric": row["metric"],
+                "variant": row["variant"],
+                **numbers,
+            }

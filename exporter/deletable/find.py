@@ -1,0 +1,264 @@
+"""Which tasks' scalars are all here: asked of the server again, and counted there just now.
+
+For people who want to delete on a full server. So everything that is not certain is left out, and
+the dataset's own word counts only where the server still says the same.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Final, Literal
+
+import duckdb
+
+from clearml_snapshot.exporter.addresses import same_address
+from clearml_snapshot.exporter.client.client import Api, Limits
+from clearml_snapshot.exporter.client.configuration import read_configuration
+from clearml_snapshot.exporter.deletable.evidence import contradicted
+from clearml_snapshot.exporter.errors import DatasetError, RefusedError, SnapshotError
+from clearml_snapshot.exporter.reader.scalars.fetch import count_scalars, fetch_scalars, pages_of
+from clearml_snapshot.exporter.reader.summaries import MOST_TASKS, TaskSummary, read_summaries
+from clearml_snapshot.exporter.store.compare.digest import DigestSink, StoredDigests
+from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.schema import is_settled
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.verify.verify import damage
+
+Reason = Literal[
+    "another server's",
+    "metric filter",
+    "not whole",
+    "values differ",
+    "gone",
+    "running",
+    "too young",
+    "changed",
+    "count differs",
+    "points differ",
+    "not counted",
+    "summary differs",
+]
+"""Why a task is not listed; the order in which they are looked at."""
+
+_GROUP: Final = MOST_TASKS
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTask:
+    """What the dataset holds of a task: columns of ``tasks``."""
+
+    task_id: str
+    project_id: str | None
+    server_id: str
+    state: str
+    metric_filter: str | None
+    points_stored: int | None
+    points_bad: int | None
+    started: datetime | None
+    last_update: datetime | None
+    last_iteration: int | None
+    fetched_at: datetime
+
+
+@dataclass(frozen=True)
+class CountedAgain:
+    """What came of asking again."""
+
+    task_ids: tuple[str, ...]
+    """Tasks whose every scalar is stored, in the order in which they were given."""
+    left_out: dict[str, Reason]
+    """The others, and why."""
+    without_summary: int = 0
+    """Tasks with points that are listed although the server has no summary of them."""
+
+    def count(self, reason: Reason) -> int:
+        """Count the tasks that are left out for a reason."""
+        return sum(why == reason for why in self.left_out.values())
+
+
+@dataclass(frozen=True)
+class _How:
+    """What is asked of each task."""
+
+    older_than: datetime | None
+    workers: int
+    reread: bool
+    without_summary: list[str] = field(default_factory=list)
+    """Takes the tasks of which there is no summary to compare."""
+
+
+def count_again(
+    snapshot: Snapshot,
+    stored: Sequence[StoredTask],
+    *,
+    limits: Limits | None = None,
+    older_than: datetime | None = None,
+    workers: int = 4,
+    reread: bool = False,
+    notice: Callable[[str], None] = lambda _: None,
+) -> CountedAgain:
+    """Log in and ask the server about tasks that the dataset holds.
+
+    Args:
+        snapshot: where the tasks are stored, held.
+        stored: the candidates.
+        limits: how long to wait for the server.
+        older_than: tasks that were updated later are left out.
+        workers: tasks that are counted, or read, at once.
+        reread: read every point again and compare it with the stored one.
+        notice: is told what a person should know.
+
+    Raises:
+        LoginError, ServerError: there is no way in, or the server died: nothing is certain then.
+    """
+    api = Api(read_configuration(), limits, notice)
+    api.login()
+    doubts = {one.task_id: doubt for one in stored if (doubt := _stored_doubt(one, api.host))}
+    candidates = [one for one in stored if one.task_id not in doubts]
+    if reread:
+        requests = sum(pages_of(one.points_stored) for one in candidates)
+        notice(f"reading the points of {len(candidates):,} tasks takes about {requests:,} requests")
+    how = _How(older_than, workers, reread)
+    for at in range(0, len(candidates), _GROUP):
+        doubts |= dict(_server_doubts(api, snapshot, candidates[at : at + _GROUP], how))
+    sure = tuple(one.task_id for one in stored if one.task_id not in doubts)
+    return CountedAgain(sure, doubts, len(how.without_summary))
+
+
+def prove(
+    snapshot: Snapshot,
+    stored: Sequence[StoredTask],
+    notice: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Hash the files in which tasks and their points stand: a row of ``tasks`` proves no point.
+
+    Args:
+        snapshot: the one that the tasks were read from, held.
+        stored: the tasks; the points of one stand in its project's folder.
+        notice: is told what takes its time.
+
+    Raises:
+        DatasetError: a file is not as it was written.
+    """
+    if not stored:
+        return
+    folders = {layout.part("scalars", one.project_id, "") for one in stored} | {"tasks/"}
+    entries = [one for one in snapshot.files if one.path.startswith(tuple(folders))]
+    notice(f"hashing {len(entries):,} files, {sum(one.bytes for one in entries) / 1e6:,.1f} MB")
+    problem = next(damage(snapshot.root, entries), None)
+    if problem is not None:
+        raise DatasetError(
+            f"{snapshot.root} is damaged: {problem}; no task is listed; run clearml-snapshot verify"
+        )
+
+
+def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
+    if not same_address(one.server_id, host):
+        return "another server's"
+    if one.metric_filter is not None:
+        return "metric filter"
+    if one.state != "complete":
+        return "not whole"
+    return None if one.points_bad == 0 else "values differ"
+
+
+def _server_doubts(
+    api: Api, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
+) -> Iterator[tuple[str, Reason]]:
+    """Ask for the tasks, compare their points, and ask again: nothing may move meanwhile."""
+    before = read_summaries(api, [one.task_id for one in group])
+    doubts = {one.task_id: _doubt(one, before.get(one.task_id), how) for one in group}
+    sound = [one for one in group if doubts[one.task_id] is None]
+    yield from ((task_id, doubt) for task_id, doubt in doubts.items() if doubt)
+    claims = {one.task_id: before[one.task_id].claims for one in sound}
+    projects = {one.project_id for one in sound}
+    with _readable(snapshot):
+        counts = _check(api, snapshot, sound, how)
+        denied = contradicted(snapshot, claims, projects, is_reread=how.reread)
+    after = read_summaries(api, [one.task_id for one in sound], with_claims=False)
+    for one in sound:
+        doubt = _doubt(one, after.get(one.task_id), how) or counts[one.task_id]
+        if doubt is None and (one.task_id in denied or _has_no_trace(one, before[one.task_id])):
+            doubt = "summary differs"
+        if doubt:
+            yield one.task_id, doubt
+        elif not claims[one.task_id].rows and one.points_stored:
+            how.without_summary.append(one.task_id)
+
+
+@contextmanager
+def _readable(snapshot: Snapshot) -> Iterator[None]:
+    """Turn what DuckDB says of a damaged file into our error."""
+    try:
+        yield
+    except DatasetError as error:
+        raise DatasetError(f"no task is listed: {error}") from error
+    except duckdb.Error as error:
+        if is_out_of_room(error):
+            raise SnapshotError("the disk is full; no task is listed; make room") from error
+        reason = str(error).splitlines()[0]
+        raise DatasetError(
+            f"{snapshot.root} is damaged: {reason}; no task is listed; run clearml-snapshot verify"
+        ) from error
+
+
+def _has_no_trace(one: StoredTask, now: TaskSummary) -> bool:
+    """Whether a task counts iterations and has neither points nor a summary.
+
+    Weak evidence of a lost index, as plots and images count iterations too; to leave a task out
+    costs nothing here, to list it may cost its points.
+    """
+    return not (one.points_stored or now.claims.rows) and (now.task.last_iteration or 0) > 0
+
+
+def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None:
+    if now is None:
+        return "gone"
+    task = now.task
+    if not is_settled(task.status, "complete"):
+        return "running"
+    if how.older_than and (task.last_update is None or task.last_update > how.older_than):
+        return "too young"
+    told = (task.started, task.last_update, task.last_iteration)
+    known = (one.started, one.last_update, one.last_iteration)
+    return None if told == known else "changed"
+
+
+def _check(
+    api: Api, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
+) -> dict[str, Reason | None]:
+    """Count, or read, the points that the server holds of each task, several at once."""
+    digests = StoredDigests(snapshot, {one.task_id: one.project_id for one in group})
+    check = partial(_read_one, api, digests) if how.reread else partial(_count_one, api)
+    pool = ThreadPoolExecutor(how.workers, thread_name_prefix="count")
+    futures = {one.task_id: pool.submit(check, one) for one in group}
+    try:
+        return {task_id: future.result() for task_id, future in futures.items()}
+    finally:
+        if not all(future.done() for future in futures.values()):
+            api.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _count_one(api: Api, one: StoredTask) -> Reason | None:
+    try:
+        counted = count_scalars(api, one.task_id, None)
+    except RefusedError:
+        return "not counted"  # if it is gone, asking for it again will tell
+    return None if counted == one.points_stored else "count differs"
+
+
+def _read_one(api: Api, digests: StoredDigests, one: StoredTask) -> Reason | None:
+    sink = DigestSink()
+    try:
+        read = fetch_scalars(api, one.task_id, None, sink)
+    except RefusedError:
+        return "not counted"
+    if read.stored != one.points_stored:
+        return "count differs"
+    is_same = read.reason is None and sink.digest == digests.of(one.task_id)
+    return None if is_same else "points differ"

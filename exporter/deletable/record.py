@@ -1,0 +1,45 @@
+"""Keeps in the dataset which tasks were listed as safe to delete on the server."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from clearml_snapshot.exporter.store.parts.stored import task_rows
+from clearml_snapshot.exporter.store.writing.dataset import writing
+from clearml_snapshot.exporter.store.writing.prepare import refuse_one_snapshot
+
+
+def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int:
+    """Write ``tasks.safe_to_delete_at`` into a new snapshot; gives the number of tasks.
+
+    A task that was read again since it was listed is left out: what was compared is another state.
+
+    Args:
+        data: the dataset's folder.
+        fetched: the tasks that were listed, each with its ``fetched_at``.
+        moment: when they were listed.
+
+    Raises:
+        UsageError: this is one snapshot or a pack, which never changes.
+        LockedError: another process is writing.
+        OSError: writing is not permitted, or the disk is full.
+    """
+    if not fetched:
+        return 0
+    refuse_one_snapshot(data)
+    with writing(data) as dataset:
+        snapshot, stage = dataset.snapshot, dataset.new_stage()
+        if snapshot is None:
+            return 0
+        for row in task_rows(snapshot, fetched):
+            if row["state"] == "complete" and row["fetched_at"] == fetched[row["task_id"]]:
+                stage.refresh({**row, "safe_to_delete_at": moment}, None)
+        if stage.task_ids:
+            dataset.commit(
+                stage,
+                server=snapshot.server,
+                selections=snapshot.selections,
+                export_row=None,
+                prune=False,  # this is not an export: no snapshot has to go for it
+            )
+        return len(stage.task_ids)

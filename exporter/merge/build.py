@@ -1,0 +1,101 @@
+"""One snapshot folder out of several snapshots: what is taken of each is decided already."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.store.compare.series_outline import Name
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.parts.parquet import conform
+from clearml_snapshot.exporter.store.parts.rewrite import Change
+from clearml_snapshot.exporter.store.parts.staging import Place, Stage
+from clearml_snapshot.exporter.store.parts.stored import rows, task_rows
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.writing.build import About, Build
+from clearml_snapshot.exporter.store.writing.new_address import NewAddress
+
+_ROWS_AT_ONCE: Final = 5_000
+"""Rows of ``tasks`` held while they are changed."""
+
+
+@dataclass
+class Share:
+    """What is taken of one snapshot: everything but what is named here."""
+
+    snapshot: Snapshot
+    projects: dict[str, str | None] = field(default_factory=dict)
+    """The tasks named below, each with its project in this snapshot."""
+    left: set[str] = field(default_factory=set)
+    """Tasks of which nothing is taken."""
+    series: dict[str, frozenset[Name]] = field(default_factory=dict)
+    """Tasks of which only some series are taken; their rows come from another snapshot."""
+    places: dict[str, Place] = field(default_factory=dict)
+    """Of these the ones that are in another project there."""
+    rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Tasks that are taken with other values in some columns of ``tasks``."""
+    address: NewAddress | None = None
+    """How these come to name their server; None when they do already."""
+
+    def changes(self) -> dict[str, Change]:
+        """Tell by table which rows do not come as they are."""
+        others = self.left | self.series.keys()
+        points = Change(self.left, self.places, self.series)
+        return {
+            "tasks": Change(others | self.rows.keys()),
+            "hyperparams": Change(others),
+            "series": points,
+            "scalars": points,
+        }
+
+    def changed_rows(self) -> Iterator[dict[str, Any]]:
+        """Give the rows of ``tasks`` with their other values."""
+        ids = sorted(self.rows)
+        for at in range(0, len(ids), _ROWS_AT_ONCE):
+            for row in task_rows(self.snapshot, ids[at : at + _ROWS_AT_ONCE]):
+                yield {**self._moved(row), **self.rows[row["task_id"]]}
+
+    def _moved(self, row: dict[str, Any]) -> dict[str, Any]:
+        if self.address is None:
+            return row
+        texts = (self.address.server_id(row["server_id"]), self.address.web_url(row["web_url"]))
+        return {**row, "server_id": texts[0], "web_url": texts[1]}
+
+
+def build_joined(root: Path, shares: Sequence[Share], about: About, spill: Path) -> list[FileEntry]:
+    """Make a snapshot folder of the shares, which may have no task in common.
+
+    Whole files are linked. ``exports`` has the runs of all, each once.
+
+    Args:
+        root: the new folder.
+        shares: what is taken of each snapshot.
+        about: what it says of itself.
+        spill: a folder for rows on their way.
+    """
+    folder, stage = Build(root, about.number, None), Stage(spill)
+    for share in shares:
+        tables = [table for table in TABLES if table != "exports"]
+        folder.carry_from(share.snapshot, share.projects, share.changes(), spill, tables)
+        for row in share.changed_rows():
+            stage.refresh(row, None)
+    folder.take(stage)
+    folder.write_exports(_exports([share.snapshot for share in shares]))
+    folder.compact()
+    folder.fill_empty()
+    return folder.describe(about)
+
+
+def _exports(snapshots: Iterable[Snapshot]) -> pa.Table:
+    """Join the runs; of two rows of one run the one that saw its end stays."""
+    found: dict[str, dict[str, Any]] = {}
+    for snapshot in snapshots:
+        for row in rows(snapshot, "exports", TABLES["exports"].names):
+            held = found.setdefault(row["export_id"], row)
+            if held["finished"] is None and row["finished"] is not None:
+                found[row["export_id"]] = row
+    runs = [found[export_id] for export_id in sorted(found)]
+    return conform(pa.Table.from_pylist(runs, TABLES["exports"]), "exports")

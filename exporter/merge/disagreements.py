@@ -1,0 +1,69 @@
+"""Copies of tasks that say they are unchanged and have other points: one of them is not the truth.
+
+The outlines of their series are compared, which are proven against the points by ``verify``.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.merge.rules import Choice, Copy
+from clearml_snapshot.exporter.merge.sources import Source
+from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.reading_errors import readable
+
+_OUTLINE: Final = (
+    "task_id, metric, variant, n, n_nonfinite, n_null, min, min_iteration, min_timestamp, "
+    "max, max_iteration, max_timestamp, first, first_iteration, first_timestamp, "
+    "last, last_iteration, last_timestamp"
+)
+_UNLIKE: Final = f"""
+WITH one AS (SELECT {_OUTLINE} FROM read_parquet($one) SEMI JOIN asked USING (task_id)),
+other AS (SELECT {_OUTLINE} FROM read_parquet($other) SEMI JOIN asked USING (task_id))
+SELECT DISTINCT task_id
+FROM ((FROM one EXCEPT FROM other) UNION ALL (FROM other EXCEPT FROM one))
+"""
+_MEMORY: Final = "256MB"
+
+
+def unlike_tasks(sources: Sequence[Source], choices: Sequence[Choice]) -> tuple[str, ...]:
+    """Find tasks of which two complete copies have one fingerprint and other points.
+
+    Args:
+        sources: in the order that the copies name.
+        choices: each task with its copies.
+
+    Returns:
+        Their ids, sorted.
+    """
+    pairs: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for choice in choices:
+        whole = sorted((c for c in choice.ranked if c.state == "complete"), key=_source)
+        for one, other in combinations(whole, 2):
+            if (one.fingerprint, one.metric_filter) == (other.fingerprint, other.metric_filter):
+                pairs[one.source, other.source].append(one.task_id)
+    found: set[str] = set()
+    for (one_at, other_at), task_ids in pairs.items():
+        found |= _unlike(sources[one_at], sources[other_at], task_ids)
+    return tuple(sorted(found))
+
+
+def _source(copy: Copy) -> int:
+    return copy.source
+
+
+def _unlike(one: Source, other: Source, task_ids: Sequence[str]) -> set[str]:
+    files = {
+        name: literals(source.snapshot.paths("series"))
+        for name, source in (("one", one), ("other", other))
+    }
+    with (
+        readable(f"{one.snapshot.root} or {other.snapshot.root}"),
+        engine(memory_limit=_MEMORY) as connection,
+    ):
+        connection.register("asked", pa.table({"task_id": pa.array(task_ids, pa.string())}))
+        return {task_id for (task_id,) in connection.execute(_UNLIKE, files).fetchall()}

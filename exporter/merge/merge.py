@@ -1,0 +1,242 @@
+"""Several datasets of one server become one: the newer export of a task wins, and it is told."""
+
+import shutil
+from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.merge.build import Share, build_joined
+from clearml_snapshot.exporter.merge.disagreements import unlike_tasks
+from clearml_snapshot.exporter.merge.report import Joined, report
+from clearml_snapshot.exporter.merge.rules import LACKING, Choice, Copy, changed_columns, choose
+from clearml_snapshot.exporter.merge.servers import check_server, joined_server, new_address
+from clearml_snapshot.exporter.merge.sources import (
+    Source,
+    check_files,
+    check_texts,
+    check_times,
+    joined_selections,
+    open_source,
+    read_copies,
+)
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.compare.overlap import Batches, Overlap, StoredPoints, overlap
+from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape, StoredShapes
+from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, way_out
+from clearml_snapshot.exporter.store.disk.litter import is_litter, is_unused
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.schema import is_settled
+from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
+from clearml_snapshot.exporter.store.parts.staging import Place
+from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
+from clearml_snapshot.exporter.store.writing.build import About
+from clearml_snapshot.exporter.store.writing.dataset import Dataset, memory_given_back, writing
+from clearml_snapshot.exporter.store.writing.prepare import is_unfinished
+
+
+def join(
+    sources: Sequence[Path],
+    target: Path,
+    progress: Progress | None = None,
+    *,
+    same_server: bool = False,
+    share: SharedWith | None = None,
+    make_pages: MakePages | None = None,
+) -> Joined:
+    """Join snapshots of one server into a new dataset; the sources stay as they are.
+
+    Of a task that several have, the newest reading is taken (see ``join_choice``), and from the
+    others the series for which that one had not asked.
+
+    Args:
+        sources: datasets, snapshot folders or packs; two or more.
+        target: a folder that is new or empty, or in which a process was killed before it had
+            made anything.
+        progress: is told what is being done; silent by default.
+        same_server: different addresses are one server; common tasks must not contradict it.
+        share: who may read the new dataset; None is for whom an empty target was made, else the
+            owner.
+        make_pages: makes the pages of a pack again, see ``store.verify_texts``.
+
+    Raises:
+        UsageError: the sources are of several servers, or the target cannot be meant.
+        DatasetError: a source cannot be read, or a file or text of it is not as it was written.
+        SnapshotError: the target cannot be written.
+    """
+    progress = progress or Progress()
+    refuse_without_modes(share)
+    _check_target(target, sources)
+    with ExitStack() as held:
+        opened = [open_source(path) for path in sources]
+        for source in opened:
+            held.enter_context(hold(source.snapshot))
+        check_server(opened, same_server=same_server)
+        check_times(opened, datetime.now(UTC))
+        check_files(opened, progress)
+        unproven = check_texts(opened, make_pages)
+        with _told(target), memory_given_back():
+            choices = _choices(opened)
+            progress.note(f"merging {len(choices):,} tasks into {target}")
+            unlike = unlike_tasks(opened, choices)
+            snapshot = _write(target, opened, choices, share)
+        joined = report(opened, choices, snapshot)
+        return replace(joined, unproven=tuple(unproven), unlike=unlike)
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    """Say in one line what a disk refuses, and what a reader finds in a file of somebody else."""
+    try:
+        yield
+    except (pa.ArrowException, duckdb.Error) as error:
+        if is_out_of_room(error):
+            raise SnapshotError(
+                f"cannot write {target}: the disk is full; nothing was merged; make room"
+            ) from error
+        raise DatasetError(
+            f"a source is damaged ({str(error).splitlines()[0]}); nothing was merged; "
+            "run clearml-snapshot verify on each"
+        ) from error
+    except OSError as error:
+        raise SnapshotError(
+            f"{cannot_write(error, target)}; nothing was merged; {way_out(error)}"
+        ) from error
+
+
+def _check_target(target: Path, sources: Sequence[Path]) -> None:
+    if len(sources) < 2:
+        raise UsageError("merge joins two datasets or more; name another one")
+    for path in (target, *sources):
+        refuse_address(path)
+    if target.suffix.lower() == ".zip":
+        raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
+    if not is_unused(target) and not is_unfinished(target):
+        raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    for source in sources:
+        if target.resolve().is_relative_to(source.resolve()):
+            raise UsageError(f"-o {target} is inside {source}; give a folder outside of it")
+    for place, source in enumerate(sources):
+        if source.resolve() in [earlier.resolve() for earlier in sources[:place]]:
+            raise UsageError(f"{source} is named twice; name another one beside it")
+
+
+def _choices(sources: Sequence[Source]) -> list[Choice]:
+    """Decide for each task, in the order of their ids."""
+    copies = read_copies(sources)
+    narrow = [
+        task_id
+        for task_id in sorted(copies)
+        if len(copies[task_id]) > 1
+        and any(
+            one.metric_filter or one.state in LACKING or one.was_unread for one in copies[task_id]
+        )
+    ]
+    stored = [StoredShapes(source.snapshot, narrow) for source in sources]
+
+    def series_of(copy: Copy) -> Mapping[Name, Shape]:
+        return stored[copy.source].of(copy.task_id)
+
+    def overlap_of(earlier: Copy, later: Copy) -> Overlap:
+        return overlap(points_of(earlier), points_of(later))
+
+    def points_of(copy: Copy) -> list[Batches]:
+        task = {copy.task_id: (copy.project_id, copy.points)}
+        return StoredPoints(sources[copy.source].snapshot, task).of(copy.task_id)
+
+    known: dict[frozenset[Name], frozenset[Name]] = {}
+    return [
+        _interned(choose(copies[task_id], series_of, overlap_of), known)
+        for task_id in sorted(copies)
+    ]
+
+
+def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> Choice:
+    """Keep one copy of the names that many tasks have in common."""
+    parts = (replace(p, series=known.setdefault(p.series, p.series)) for p in choice.parts)
+    return replace(choice, parts=tuple(parts)) if choice.parts else choice
+
+
+def _write(
+    target: Path,
+    sources: Sequence[Source],
+    choices: Sequence[Choice],
+    share: SharedWith | None,
+) -> Snapshot:
+    created_at = max(source.snapshot.created_at for source in sources)
+    selections, server = joined_selections(sources), joined_server(sources)
+    shares = _shares(sources, choices, server)
+    with _new_dataset(target, share) as dataset:
+        spill = layout.staging(target) / "merge"
+
+        def make(root: Path, number: int) -> None:
+            about = About(number, server, selections, checkpoint=False, created_at=created_at)
+            build_joined(root, shares, about, spill)
+
+        if dataset.snapshot is not None:  # another program was quicker
+            raise UsageError(f"-o {target} holds a dataset by now; give another folder")
+        return dataset.adopt(make)
+
+
+@contextmanager
+def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
+    """Begin a dataset, of which nothing is left when it ends without a snapshot.
+
+    One that a killed process has begun there goes with it.
+    """
+    existed, is_ours = target.is_dir(), False
+    there = {path for path in target.iterdir() if is_litter(path.name)} if existed else set()
+    try:
+        with writing(target, share=share) as dataset:
+            is_ours = True
+            yield dataset
+    finally:
+        if is_ours and current_snapshot_folder(target) is None:
+            _clear(target, there)
+        if not existed:
+            with suppress(OSError):  # there, or not empty: it was made, or is another process's
+                target.rmdir()
+
+
+def _clear(folder: Path, there: Set[Path]) -> None:
+    """Remove what is in a folder, except for what was there before."""
+    for entry in {*folder.iterdir()} - there:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _shares(
+    sources: Sequence[Source], choices: Sequence[Choice], server: Mapping[str, Any]
+) -> list[Share]:
+    """Tell for each source what is not taken of it as it is."""
+    shares = [Share(one.snapshot, address=new_address(one, server)) for one in sources]
+    for choice in choices:
+        best, changed = choice.best, changed_columns(choice)
+        if changed or shares[best.source].address is not None:
+            shares[best.source].projects[best.task_id] = best.project_id
+            shares[best.source].rows[best.task_id] = changed
+        for other in choice.ranked[1:]:
+            shares[other.source].projects[best.task_id] = other.project_id
+            shares[other.source].left.add(best.task_id)
+        place = Place(best.project_id, is_settled(best.status, changed.get("state", best.state)))
+        for part in choice.with_series:
+            share = shares[part.copy.source]
+            share.left.remove(best.task_id)
+            share.series[best.task_id] = part.series
+            if part.copy.project_id != best.project_id:
+                share.places[best.task_id] = place
+    return shares

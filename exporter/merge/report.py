@@ -1,0 +1,141 @@
+"""What came of joining datasets: what was taken of which, and why."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+
+from clearml_snapshot.exporter.merge.rules import Choice, Part, Why, why_not
+from clearml_snapshot.exporter.merge.sources import Source
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Tasks of a source of which another one's copy was taken."""
+
+    to: str
+    """The other source."""
+    why: Why
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class SourceReport:
+    """What was taken of one source."""
+
+    name: str
+    """As it was typed."""
+    number: int
+    created_at: datetime
+    tasks: int
+    """All that it has."""
+    taken: int
+    """Tasks whose row is this source's."""
+    points: int
+    """Points taken, with those of series for tasks of others."""
+    lost: tuple[Lost, ...]
+    """The other tasks."""
+    taken_out: tuple[str, ...]
+    """What its pack left out; the tasks that were taken lack it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Something of some tasks."""
+
+    tasks: int
+    series: int
+    points: int
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The numbers of a merge."""
+
+    sources: tuple[SourceReport, ...]
+    shared: int
+    """Tasks in more than one source."""
+    added: Amount
+    """Series of copies that were not taken, for which the taken one had not been asked."""
+    other_run: Amount
+    """Such series that were left out, because the task has been run again since."""
+    fewer: tuple[str, ...]
+    """Tasks of which a copy that was not taken has more points than they have now."""
+    fewer_points: int
+    """How many more, all together."""
+    poorer: int
+    """Tasks whose copy is of a pack that left out something, which another copy has."""
+    totals: Mapping[str, int]
+    """What the new snapshot holds: tasks, series, points, projects, bytes."""
+    snapshot: Path
+    """The folder to copy."""
+    choices: tuple[Choice, ...]
+    """Each task with its copies, by task id."""
+    unproven: tuple[str, ...] = ()
+    """Texts of a source that could not be compared with its tables, one sentence each."""
+    unlike: tuple[str, ...] = ()
+    """Tasks of which two complete copies have one fingerprint and other points."""
+
+
+def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snapshot) -> Joined:
+    """Count what was taken."""
+    behind = {c.best.task_id: more for c in choices if (more := _more_elsewhere(c)) > 0}
+    return Joined(
+        sources=tuple(_source_reports(sources, choices)),
+        shared=sum(len(choice.ranked) > 1 for choice in choices),
+        added=_amount([choice.with_series for choice in choices]),
+        other_run=_amount([choice.left for choice in choices]),
+        fewer=tuple(behind),
+        fewer_points=sum(behind.values()),
+        poorer=sum(any(o.taken_out < c.best.taken_out for o in c.ranked) for c in choices),
+        totals=asdict(snapshot.totals),
+        snapshot=snapshot.root,
+        choices=tuple(choices),
+    )
+
+
+def _more_elsewhere(choice: Choice) -> int:
+    return max(copy.points for copy in choice.ranked) - choice.points
+
+
+def _amount(some: Sequence[Sequence[Part]]) -> Amount:
+    parts = [part for its in some for part in its]
+    return Amount(
+        tasks=sum(bool(its) for its in some),
+        series=sum(len(part.series) for part in parts),
+        points=sum(part.points for part in parts),
+    )
+
+
+def _source_reports(sources: Sequence[Source], choices: Sequence[Choice]) -> list[SourceReport]:
+    tasks: Counter[int] = Counter()
+    taken: Counter[int] = Counter()
+    points: Counter[int] = Counter()
+    lost: Counter[tuple[int, int, Why]] = Counter()
+    for choice in choices:
+        best = choice.best
+        taken[best.source] += 1
+        points[best.source] += best.points
+        for part in choice.parts:
+            points[part.copy.source] += part.points
+        tasks.update(copy.source for copy in choice.ranked)
+        lost.update((o.source, best.source, why_not(best, o)) for o in choice.ranked[1:])
+    return [
+        SourceReport(
+            name=source.name,
+            number=source.snapshot.number,
+            created_at=source.snapshot.created_at,
+            tasks=tasks[place],
+            taken=taken[place],
+            points=points[place],
+            lost=tuple(
+                Lost(sources[to].name, why, count)
+                for (of, to, why), count in sorted(lost.items())
+                if of == place
+            ),
+            taken_out=source.taken_out,
+        )
+        for place, source in enumerate(sources)
+    ]

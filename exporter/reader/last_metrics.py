@@ -1,0 +1,124 @@
+"""``last_metrics``: what the server says of a task's series; a summary, and not the data."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.reader.events import clean_text
+from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
+from clearml_snapshot.exporter.store.parts.staging import CLAIMS
+
+MOST_SERIES: Final = 2_000
+"""Series of a task that the server sums up; of the others it says nothing."""
+
+_VALUES: Final = {
+    "server_last": "value",
+    "server_min": "min_value",
+    "server_max": "max_value",
+}
+_ITERATIONS: Final = {
+    "server_min_iteration": "min_value_iteration",
+    "server_max_iteration": "max_value_iteration",
+    "server_first_iteration": "first_value_iteration",
+}
+"""Iterations at which the server saw a point; the last one is compared and not stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What the server says of one task's series."""
+
+    rows: tuple[Mapping[str, Any], ...] = ()
+    """Columns of ``store.writer.CLAIMS`` and ``server_first_iteration``, one row per series; what
+    is not a number is None."""
+    is_ambiguous: bool = False
+    """Whether the server named a series of ours twice: then its counts prove nothing."""
+
+    def table(self) -> pa.Table:
+        """Give them as the stage takes them."""
+        return pa.Table.from_pylist([dict(row) for row in self.rows], CLAIMS)
+
+    def reports(self, wanted: Sequence[MetricChoice] | None) -> int | None:
+        """Count the reports that the asked series ever got; None where the server cannot say.
+
+        The number grows with every report, one that overwrites a point too, and with nothing else:
+        as long as it stands still, no point has been reported.
+        """
+        if self.is_ambiguous or len(self.rows) >= MOST_SERIES:
+            return None
+        counts = [row["server_count"] for row in self.wanted(wanted)]
+        return None if None in counts else sum(counts)
+
+    def wanted(self, wanted: Sequence[MetricChoice] | None) -> Iterator[Mapping[str, Any]]:
+        """Give the rows of the series that were asked for; None asks for every metric."""
+        return (row for row in self.rows if _is_wanted(row, wanted))
+
+    def points(self, wanted: Sequence[MetricChoice] | None) -> int | None:
+        """Estimate the points of the asked series: overwritten ones count more than once.
+
+        None where the server does not count them, as older ones do not.
+        """
+        counts = [row["server_count"] for row in self.wanted(wanted)]
+        return None if None in counts else sum(counts)
+
+
+def read_claims(task_id: str, last_metrics: object) -> Claims:
+    """Make them of a task's ``last_metrics``; whatever is not in its form is passed over.
+
+    Two names can be one here, once they are text that can be stored, and their points are one
+    series then. Of two claims the one with the higher count stays: it has seen more of the points.
+    """
+    told = [*_rows(task_id, last_metrics)]
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in told:
+        held = rows.setdefault((row["metric"], row["variant"]), row)
+        if (row["server_count"] or 0) > (held["server_count"] or 0):
+            rows[row["metric"], row["variant"]] = row
+    return Claims(tuple(rows.values()), len(rows) < len(told))
+
+
+def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:
+    for variants in _mappings(last_metrics):
+        for said in _mappings(variants):
+            if isinstance(said, dict) and {"metric", "variant"} <= said.keys():
+                yield {
+                    "task_id": task_id,
+                    "metric": clean_text(str(said["metric"])),
+                    "variant": clean_text(str(said["variant"])),
+                    "server_count": _count(said.get("count")),
+                    **{column: _number(said.get(name)) for column, name in _VALUES.items()},
+                    **{c: _iteration(said.get(name)) for c, name in _ITERATIONS.items()},
+                }
+
+
+def _mappings(said: object) -> Iterable[Any]:
+    return said.values() if isinstance(said, dict) else ()
+
+
+def _is_wanted(row: Mapping[str, Any], wanted: Sequence[MetricChoice] | None) -> bool:
+    return wanted is None or any(
+        choice.metric == row["metric"]
+        and (choice.variants is None or row["variant"] in choice.variants)
+        for choice in wanted
+    )
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an integer beyond every double
+        return None
+
+
+def _count(value: object) -> int | None:
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return value if is_count and isinstance(value, int) else None
+
+
+def _iteration(value: object) -> int | None:
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+    return value if is_whole and isinstance(value, int) else None

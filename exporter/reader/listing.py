@@ -1,0 +1,187 @@
+"""Which tasks a server has: the filter as a request, paged to its end, and checked again."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.reader.names import tag_filter
+from clearml_snapshot.exporter.reader.paging import (
+    PAGE,
+    ask_entries,
+    list_at_once,
+    list_in_groups,
+    read_by_id,
+)
+from clearml_snapshot.exporter.reader.tasks import (
+    HEAVY_FIELDS,
+    LIGHT_FIELDS,
+    Task,
+    TaskDetails,
+    read_details,
+    read_task,
+)
+from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
+
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
+_SECOND: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The tasks that a filter found."""
+
+    tasks: tuple[Task, ...]
+    left_out: tuple[str, ...] = ()
+    """What the filter left out, and the option that brings it."""
+
+
+def list_tasks(api: Api, asked: ResolvedFilter, progress: Progress) -> Listing:
+    """List the tasks that a filter means, in its order.
+
+    Raises:
+        RefusedError, ServerError: as ``Api.call`` does.
+    """
+    body = request_body(asked, api.version)
+    needs_all = asked.limit is None or asked.order == "archived-first"
+    tasks: list[Task] = []
+    first = PAGE if needs_all else min((asked.limit or 0) + 1, PAGE)
+    entries = list_in_groups(api, "tasks", body, LIGHT_FIELDS, first)
+    for task in map(read_task, entries):
+        if not matches(task, asked):
+            continue
+        tasks.append(task)
+        if len(tasks) % PAGE == 0:
+            progress.listing(len(tasks))
+        if not needs_all and len(tasks) > (asked.limit or 0):
+            break
+    if asked.order != "newest":
+        tasks.sort(key=_age)
+    if asked.order == "archived-first":
+        tasks.sort(key=lambda task: not task.archived)
+    more = asked.limit is not None and len(tasks) > asked.limit
+    return Listing(tuple(tasks[: asked.limit]), tuple(_left_out(api, asked, body, more)))
+
+
+def list_by_id(api: Api, task_ids: Sequence[str]) -> Iterator[Task]:
+    """List tasks by their ids, hidden and archived ones too; what is not there does not come."""
+    return map(read_task, read_by_id(api, "tasks", list(dict.fromkeys(task_ids)), LIGHT_FIELDS))
+
+
+def read_all_details(
+    api: Api, task_ids: Sequence[str], redactor: Redactor, *, with_params: bool
+) -> Iterator[tuple[str, TaskDetails]]:
+    """Read the heavy fields of at most 500 tasks, in one request."""
+    ids = list(task_ids)
+    body = {"id": ids, "search_hidden": True, "page": 0, "page_size": len(ids)}
+    for entry in ask_entries(api, "tasks", body, HEAVY_FIELDS).entries:
+        yield entry["id"], read_details(entry, redactor, with_params=with_params)
+
+
+def count_visible(api: Api) -> tuple[int, int]:
+    """Count the projects and the tasks that the user can see, hidden ones aside."""
+    projects = list_at_once(api, "projects", {}, ("id",))
+    tasks = list_at_once(api, "tasks", {}, ("id",))
+    return len(projects), len(tasks)
+
+
+def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, Any]:
+    """Make of a filter what the server can filter by; ``matches`` sees to the rest."""
+    body: dict[str, Any] = {
+        "project": sorted(asked.project_ids or ()),
+        "id": sorted(asked.task_ids or ()),
+        "name": asked.name_pattern or asked.name_regex,
+        "status": sorted(asked.statuses or ()),
+        "type": sorted(asked.types or ()),
+        "user": sorted(asked.user_ids or ()),
+        "system_tags": {"include": [], "exclude": ["-archived"], "only": ["archived"]}[
+            asked.archived
+        ],
+        "created": _range(asked.created_after, asked.created_before),
+        "last_update": _bounds(asked.updated_after, asked.updated_before),
+        "search_hidden": asked.hidden,
+        "order_by": ["-created"] if asked.order == "newest" else ["created"],
+    }
+    body |= tag_filter(version, asked.tags, asked.any_tags, asked.exclude_tags)
+    return {name: wanted for name, wanted in body.items() if wanted not in (None, [])}
+
+
+def matches(task: Task, asked: ResolvedFilter) -> bool:
+    """Tell whether a task that came was asked for: the server ignores what it does not know."""
+    tags = set(task.tags)
+    checks = (
+        asked.project_ids is None or task.project_id in asked.project_ids,
+        asked.task_ids is None or task.task_id in asked.task_ids,
+        asked.name_pattern is None or re.search(asked.name_pattern, task.name),
+        not (asked.name_pattern and asked.name_regex) or re.search(asked.name_regex, task.name),
+        asked.statuses is None or task.status in asked.statuses,
+        asked.types is None or task.type in asked.types,
+        asked.user_ids is None or task.user_id in asked.user_ids,
+        tags.issuperset(asked.tags),
+        not asked.any_tags or not tags.isdisjoint(asked.any_tags),
+        tags.isdisjoint(asked.exclude_tags),
+        _is_within(task.created, asked.created_after, asked.created_before),
+        _is_within(task.last_update, asked.updated_after, asked.updated_before),
+        asked.archived == "include" or task.archived == (asked.archived == "only"),
+        asked.hidden or not task.hidden or asked.task_ids is not None,
+    )
+    return all(checks)
+
+
+def _left_out(
+    api: Api, asked: ResolvedFilter, body: Mapping[str, Any], more: bool
+) -> Iterator[str]:
+    if more:
+        yield f"tasks beyond the {asked.order} {asked.limit}: --limit"
+    if asked.archived == "exclude":
+        yield "archived tasks: --archived include"
+    if asked.hidden or asked.task_ids is not None or asked.archived == "only":
+        return
+    hidden = {"search_hidden": True, "system_tags": ["hidden"], "page": 0, "page_size": 1}
+    try:
+        found = ask_entries(api, "tasks", {**body, **hidden}, ("id",))
+    except RefusedError:
+        return
+    if found.came:
+        yield "hidden tasks (behind datasets, pipelines, reports): --hidden include"
+
+
+def _age(task: Task) -> tuple[datetime, str]:
+    return task.created or _LATEST, task.task_id
+
+
+def _range(after: datetime | None, before: datetime | None) -> list[str | None] | None:
+    """Write ``created`` as the server takes it: both ends, the open one as null."""
+    if after is None and before is None:
+        return None
+    return [_whole_second(after), _whole_second(_rounded_up(before)) if before else None]
+
+
+def _bounds(after: datetime | None, before: datetime | None) -> list[str]:
+    """Write ``last_update`` as the server takes it: operators in front."""
+    bounds = []
+    if after is not None:
+        bounds.append(f">={_whole_second(after)}")
+    if before is not None:
+        bounds.append(f"<{_whole_second(_rounded_up(before))}")
+    return bounds
+
+
+def _whole_second(moment: datetime | None) -> str | None:
+    """Round down; the exact bound is checked on what comes."""
+    return moment.replace(tzinfo=None, microsecond=0).isoformat() if moment else None
+
+
+def _rounded_up(moment: datetime) -> datetime:
+    return min(moment, _LATEST - _SECOND) + _SECOND
+
+
+def _is_within(moment: datetime | None, after: datetime | None, before: datetime | None) -> bool:
+    if moment is None:
+        return after is None and before is None
+    return (after is None or moment >= after) and (before is None or moment < before)

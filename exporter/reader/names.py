@@ -1,0 +1,70 @@
+"""Reads from the server what the names in a filter can mean: projects, users and tags."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clearml_snapshot.exporter.client.answers import NamedEntry, Tags, judge, reader
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.reader.paging import ask_entries, list_at_once, list_in_passes
+from clearml_snapshot.exporter.reader.tasks import read_task
+from clearml_snapshot.exporter.selection.task_filter import Names, TaskFilter
+
+_FILTERS_SINCE: Final = (2, 27)
+"""API version from which ``filters`` is understood; older servers ignore it in silence."""
+
+
+def read_names(api: Api, asked: TaskFilter, user_id: str) -> Names:
+    """Read from the server what the filter's names can mean, and nothing more."""
+    projects = _project_names(api) if asked.projects else {}
+    users = _user_names(api) if set(asked.users) - {"me"} else {}
+    wanted_tags = {*asked.tags, *asked.any_tags, *asked.exclude_tags}
+    tags = _tag_names(api) if wanted_tags else set()
+    tags |= {tag for tag in wanted_tags - tags if _tag_exists(api, tag)}
+    return Names(projects=projects, users=users, tags=tags, me=user_id)
+
+
+def tag_filter(
+    version: tuple[int, ...],
+    every: Sequence[str],
+    any_of: Sequence[str] = (),
+    none_of: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Ask for tags; the older form can say one of the three, and no tag that begins with "-"."""
+    if version >= _FILTERS_SINCE and (every or any_of or none_of):
+        sides = {"include": list(every), "exclude": list(none_of)}
+        return {"filters": {"tags": {"all": sides, "any": {"include": list(any_of)}}}}
+    if every and not any(tag.startswith(("-", "__$")) for tag in every):
+        return {"tags": ["__$all", *every]}
+    return {}
+
+
+def _project_names(api: Api) -> dict[str, str]:
+    entries = list_at_once(api, "projects", {"search_hidden": True}, ("id", "name"))
+    return dict(map(_named, entries))
+
+
+def _user_names(api: Api) -> dict[str, str]:
+    entries = list_in_passes(api, "users", ("id", "name"))
+    return dict(map(_named, entries))
+
+
+def _named(said: object) -> tuple[str, str]:
+    entry = judge(said, NamedEntry).entry
+    assert entry is not None, "an entry without an id is left out by paging"
+    return entry.id, entry.name or ""
+
+
+def _tag_names(api: Api) -> set[str]:
+    return set(api.call("organization.get_tags", {}, reader(Tags)).tags or ())
+
+
+def _tag_exists(api: Api, tag: str) -> bool:
+    """Look for a tag that the server's list of tags lacks, as it may on archived tasks."""
+    body = {
+        **tag_filter(api.version, (tag,)),
+        "search_hidden": True,
+        "page": 0,
+        "page_size": 1,
+    }
+    found = ask_entries(api, "tasks", body, ("id", "tags")).entries
+    return any(tag in read_task(entry).tags for entry in found)

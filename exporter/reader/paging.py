@@ -1,0 +1,171 @@
+"""Reads a complete list from a server whose pages are offsets into a list that changes.
+
+The server computes its list again for each page and cuts the page out by position, so entries that
+leave the list between two pages make others vanish (clearml-api.md, "Listing tasks"). A single
+answer has no such gap, and it may be as long as one likes when it is asked for as the first page
+of a scroll. So long lists are asked for in one answer with ids only, and the rest is read by id.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clearml_snapshot.exporter.client.answers import LISTS, reader
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.failures import MixedUpError, in_short
+from clearml_snapshot.exporter.errors import ServerError
+
+PAGE: Final = 1_000
+"""Entries of one answer with all that the listing asks of a task."""
+_IDS: Final = 20_000
+"""Entries of one answer with ids and names only: less than a megabyte."""
+_GROWTH: Final = 4
+"""How much more is asked for when an answer was full."""
+_LONGEST_OFFSET_PAGE: Final = 500
+"""Entries of a page that is asked for by its number; the server cuts longer ones."""
+
+_MOST_PAGES: Final = 2_000
+"""Numbered pages of one pass; a million users are not to be expected."""
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The entries of one answer."""
+
+    entries: list[Entry]
+    """Those that have an id; one without cannot be asked for, or stored."""
+    came: int
+    """All of them."""
+
+
+def list_in_groups(
+    api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = PAGE
+) -> Iterator[Entry]:
+    """List all that matches, each entry once; what matches throughout is never missing.
+
+    A list that fits into its first answer costs one request. Of a longer one all ids are asked for
+    in one answer, and the entries by id, so some may no longer match when they come.
+
+    Args:
+        api: a server, logged in.
+        entity: ``tasks`` or ``projects``.
+        body: the filters of ``get_all_ex``, and the order in which the entries come.
+        only: the fields of an entry.
+        size: entries of the first answer.
+
+    Raises:
+        RefusedError, ServerError: as ``Api.call`` does.
+    """
+    page = one_answer(api, entity, body, only, size)
+    known = {entry["id"] for entry in page.entries}
+    yield from page.entries
+    full, asked = page.came >= size, _IDS
+    while full:
+        listed = one_answer(api, entity, body, ("id",), asked)
+        ids = [entry["id"] for entry in listed.entries]
+        yield from read_by_id(api, entity, [one for one in ids if one not in known], only)
+        known.update(ids)
+        full, asked = listed.came >= asked, _GROWTH * asked
+
+
+def read_by_id(api: Api, entity: str, ids: Sequence[str], only: Sequence[str]) -> Iterator[Entry]:
+    """Read entries by their ids in that order, hidden ones too; missing ones do not come."""
+    for at in range(0, len(ids), PAGE):
+        group = ids[at : at + PAGE]
+        body = {"id": list(group), "search_hidden": True}
+        found = {one["id"]: one for one in one_answer(api, entity, body, only, len(group)).entries}
+        yield from (found[one] for one in group if one in found)
+
+
+def list_at_once(
+    api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = _IDS
+) -> list[Entry]:
+    """List everything in a single answer, which is asked for again with more room if it is full."""
+    while (page := one_answer(api, entity, body, only, size)).came >= size:
+        size *= _GROWTH
+    return page.entries
+
+
+def list_in_passes(
+    api: Api, entity: str, only: Sequence[str], size: int = _LONGEST_OFFSET_PAGE
+) -> Iterator[Entry]:
+    """List what knows no scroll, page by page, until a pass brings nothing new.
+
+    A page that brings nothing that this pass has not had yet ends it: the server does not heed the
+    number of the page.
+
+    Raises:
+        ServerError: the pages do not come to an end.
+    """
+    known: set[str] = set()
+    while True:
+        before, had = len(known), set[str]()
+        for number in range(_MOST_PAGES):
+            page = _numbered_page(api, entity, only, number, size)
+            yield from _unknown(page.entries, known)
+            ids = {entry["id"] for entry in page.entries}
+            if page.came < size or ids <= had:
+                break
+            had |= ids
+        else:
+            raise ServerError(f"{api.host} lists {entity} without an end; gave up")
+        if number == 0 or len(known) == before:
+            return
+
+
+def one_answer(
+    api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int
+) -> Answer:
+    """Ask for the first entries of a list, as they are at one moment; ``size`` is not limited."""
+    return ask_entries(api, entity, {**body, "size": size, "scroll_id": None}, only)
+
+
+def _numbered_page(api: Api, entity: str, only: Sequence[str], number: int, size: int) -> Answer:
+    return ask_entries(api, entity, {"order_by": ["id"], "page": number, "page_size": size}, only)
+
+
+def ask_entries(api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str]) -> Answer:
+    """Ask ``get_all_ex`` once; an entry without an id is left out, and the run says so.
+
+    What a wrong answer leaves out would look deleted, so one that has entries of other ids than
+    ``id`` of the request is not taken.
+
+    Raises:
+        RefusedError: entries of other ids come again and again.
+        ServerError: as ``Api.call`` does.
+    """
+    endpoint = f"{entity}.get_all_ex"
+    read = reader(LISTS[entity])
+
+    def decode(answer: bytes) -> list[Any]:
+        came: list[Any] = getattr(read(answer), entity)
+        _refuse_others(entity, came, body.get("id"))
+        return came
+
+    came = api.call(endpoint, {**body, "only_fields": list(only)}, decode)
+    entries = [entry for entry in came if _has_id(entry)]
+    if len(entries) < len(came):
+        count = len(came) - len(entries)
+        remark = f"{endpoint} gave {count:,} {entity} without a usable id: they were left out"
+        if remark not in api.remarks:
+            api.remarks.append(remark)
+    return Answer(entries, len(came))
+
+
+def _refuse_others(entity: str, came: Iterable[Any], wanted: Collection[str] | None) -> None:
+    others = {entry["id"] for entry in came if _has_id(entry)}.difference(wanted or ())
+    if wanted and others:
+        raise MixedUpError(f"with {entity} that were not asked for ({in_short(min(others))})")
+
+
+def _has_id(entry: object) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("id"), str) and bool(entry["id"])
+
+
+def _unknown(entries: Iterable[Entry], known: set[str]) -> Iterator[Entry]:
+    for entry in entries:
+        if entry["id"] not in known:
+            known.add(entry["id"])
+            yield entry

@@ -1,0 +1,192 @@
+"""The pages of ``events.get_task_events`` for one task and a choice of its series.
+
+Most of the server's traps are handled here: pages that start over at iteration 0, at most 10,000
+points of one iteration, events without an iteration, a search window that is smaller than usual
+(clearml-api.md, "events.get_task_events").
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.transport import TOO_LARGE
+from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.reader.events import SCALAR, EventPage, decode_page
+from clearml_snapshot.exporter.reader.scalars.other_series import refuse_other_series
+from clearml_snapshot.exporter.reader.series import FEW_TRIES, SERVER_ERROR
+from clearml_snapshot.exporter.selection.metric_filter import Selector
+
+PAGE: Final = 10_000
+"""Events a page; the server answers more with an error."""
+one_at_a_time: Final = threading.Lock()
+"""Decoding holds the interpreter: threads that fight over it cost a quarter of the time."""
+_SEARCH_ENGINE: Final = 100
+"""The subcode of an error that is the search engine's, such as a page that is too large."""
+_PASSING: Final = frozenset({0, 429, 502, 503, 504, 509})
+"""HTTP statuses that say nothing about the request itself; 0 is none at all."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Series that are asked for together; no selectors means every metric."""
+
+    selectors: tuple[Selector, ...] = ()
+    is_final: bool = False
+    """It cannot be made smaller: read what comes."""
+
+
+@dataclass
+class Place:
+    """How far a part is read, and how the next page is asked for."""
+
+    scroll_id: str | None = None
+    last: int | None = None
+    seen: int = 0
+    total: int | None = None
+    usual: int = PAGE
+    size: int = PAGE
+    refused: int | None = None
+    """A page that would end here is refused: the last event in it has no iteration."""
+    step: int = 1
+    is_small_enough: bool = False
+    """A page of one event is answered: halving leads to a size that works."""
+    without_iteration: int = 0
+    """Events that never come, because they have no iteration."""
+    cut: tuple[int, ...] = ()
+    """Iterations of which only a page came, and may hold more."""
+
+    def move(self, page: EventPage) -> None:
+        """Go behind a page."""
+        self.seen += page.returned
+        self.scroll_id, self.last, self.size = page.scroll_id, page.last, self.usual
+        if self.refused is not None and self.seen < self.refused:
+            self.size = max((self.refused - self.seen) // 2, 1)
+        else:
+            self.refused, self.step = None, 1
+
+
+class TooLargeError(Exception):
+    """The server cannot page through the series of this part together."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self.part = part
+
+
+def read_pages(api: Api, task_id: str, part: Part, place: Place) -> Iterator[EventPage]:
+    """Scroll through a part in ascending order until all that the server counts has come.
+
+    Args:
+        api: a server, logged in.
+        task_id: the task.
+        part: the series.
+        place: where to begin; it is moved along.
+
+    Raises:
+        TooLargeError: an iteration holds more than a page, or the server would start over.
+        RefusedError: the server refuses a page, and no smaller one helps.
+    """
+    while place.total is None or place.seen < place.total:
+        page = next_page(api, task_id, part, place)
+        if page is None:
+            return
+        if place.total is None:
+            place.total = page.total
+        if page.returned == 0 or _starts_over(page, place.last, part):
+            return
+        is_end = place.total is not None and place.seen + page.returned >= place.total
+        if not is_end and (not page.can_follow or page.at_last >= PAGE):
+            before = page.returned - page.at_last
+            if before > 0 and page.at_last < PAGE:
+                # Following a page that ends at iteration 0 starts over: end it just before that.
+                place.size = before
+                continue
+            if not part.is_final:
+                raise TooLargeError(part)
+            place.cut += () if page.last is None else (page.last,)
+        yield page
+        if not is_end and not page.can_follow:
+            return
+        place.move(page)
+
+
+def next_page(api: Api, task_id: str, part: Part, place: Place) -> EventPage | None:
+    """Ask for the next page, smaller where the server cannot; None when nothing more comes.
+
+    Events without an iteration are sorted last, and a page that ends with one is an HTTP 500: what
+    is before them is found by halving, and they are counted.
+    """
+    while True:
+        try:
+            return ask_page(api, task_id, part, place.scroll_id, place.size)
+        except RefusedError as error:
+            if error.status not in (SERVER_ERROR, TOO_LARGE):
+                raise
+            if error.subcode == _SEARCH_ENGINE or error.status == TOO_LARGE:
+                _halve(api, task_id, part, place, error)
+                continue
+            if place.total is None:
+                # A page of no events still counts them.
+                place.total = ask_page(api, task_id, part, None, 0).total
+            if not place.total:
+                raise
+        if place.size == 1:
+            place.without_iteration += place.total - place.seen
+            return None
+        place.refused = min(place.seen + place.size, place.refused or place.total, place.total)
+        place.size = max(place.refused - place.seen - place.step, 1)
+        place.step *= 2
+
+
+def _halve(api: Api, task_id: str, part: Part, place: Place, error: RefusedError) -> None:
+    """Ask for half as many events from now on; raises where a page of one is refused as well."""
+    if place.size == 1:
+        raise error
+    if error.status != TOO_LARGE and not place.is_small_enough:
+        ask_page(api, task_id, part, place.scroll_id, 1)  # or raises
+        place.is_small_enough = True
+    place.usual = place.size = place.size // 2
+
+
+def ask_page(api: Api, task_id: str, part: Part, scroll_id: str | None, size: int) -> EventPage:
+    """Ask for one page; a size of 0 only counts.
+
+    Raises:
+        RefusedError: the server refuses it, or answers with other points again and again.
+    """
+    body: dict[str, Any] = {
+        "task": task_id,
+        "event_type": SCALAR,
+        "batch_size": size,
+        "count_total": True,
+    }
+    if part.selectors:
+        body["metrics"] = list(part.selectors)
+    if scroll_id is not None:
+        body["scroll_id"] = scroll_id
+    decode = partial(_decode, task_id, part)
+    try:
+        return api.call("events.get_task_events", body, decode, FEW_TRIES)
+    except RefusedError as error:
+        if error.status not in _PASSING:
+            raise
+    return api.call("events.get_task_events", body, decode)
+
+
+def _starts_over(page: EventPage, last: int | None, part: Part) -> bool:
+    """Whether a page goes back behind the one before it, as a restarted scroll does."""
+    if page.first is None or last is None or page.first > last:
+        return False
+    if not part.is_final:
+        raise TooLargeError(part)
+    return True
+
+
+def _decode(task_id: str, part: Part, body: bytes) -> EventPage:
+    with one_at_a_time:
+        page = decode_page(task_id, body)
+        refuse_other_series(page.points, part.selectors)
+        return page

@@ -1,0 +1,100 @@
+"""Decides whether all pages of one reading of a task are of one run of it.
+
+A reset deletes all points of a task, and its next run reports the same keys at other wall times
+(clearml-api.md, "Values"). So a point of the first page that is still there with its wall time
+after the last page proves that nothing was reset in between; it comes with the last count of the
+points and costs no request. Where it proves nothing, the server is asked for the task's start.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.reader.last_metrics import MOST_SERIES, Claims
+from clearml_snapshot.exporter.reader.summaries import read_summaries
+from clearml_snapshot.exporter.reader.tasks import Task
+from clearml_snapshot.exporter.store.compare.series_outline import Name
+
+Opening = Mapping[Name, tuple[int | None, float | None]]
+"""Wall time (milliseconds since 1970) and value of each series at one iteration."""
+
+_EARLIEST: Final = 1_420_070_400_000
+"""2015-01-01 in milliseconds since 1970: before ClearML, so a time below it is not a wall time."""
+
+
+def is_same_opening(before: Opening, now: Opening) -> bool | None:
+    """Compare the first points of a reading with what the server has in their place after it.
+
+    Returns:
+        True: they are still there. False: they were replaced or deleted. None: they prove nothing,
+        because they have no wall time of their own.
+    """
+    common = before.keys() & now.keys()
+    if not before:
+        return None
+    if not common or any(before[name] != now[name] for name in common):
+        return False
+    times = (before[name][0] for name in common)
+    return True if any(time is not None and time >= _EARLIEST for time in times) else None
+
+
+def was_run_again_since(api: Api, listed: Task, claims: Claims) -> bool:
+    """Ask once whether a task was run again since it was listed; no answer counts as yes.
+
+    Raises:
+        ServerError: the server is gone.
+        CeilingError: a ceiling is reached.
+    """
+    try:
+        return RunWatch(api, listed, claims).was_run_again()
+    except RefusedError:
+        return True
+
+
+@dataclass
+class RunWatch:
+    """Tells whether a task was run again since it was listed, or since this was asked last."""
+
+    api: Api
+    task: Task
+    """As it was listed."""
+    claims: Claims
+    """The server's summary of it before its points were read."""
+
+    def was_run_again(self) -> bool:
+        """Ask the server, with one request; a task that is no longer there counts as run again.
+
+        A run that goes on keeps its start, and the counts of its reports never fall.
+
+        Raises:
+            RefusedError, ServerError: as ``Api.get`` does.
+        """
+        now = read_summaries(self.api, [self.task.task_id]).get(self.task.task_id)
+        if now is None:
+            return True
+        before, self.task = self.task, now.task
+        earlier, self.claims = self.claims, now.claims
+        return _start(before) != _start(now.task) or _has_fallen(earlier, now.claims)
+
+
+def _start(task: Task) -> object:
+    """Give what is another one after a reset; a draft has no start, and its status moves."""
+    return task.started or (None, task.status_changed)
+
+
+def _has_fallen(before: Claims, after: Claims) -> bool:
+    """Tell whether the server counts fewer reports of a series than before."""
+    if any(one.is_ambiguous or len(one.rows) >= MOST_SERIES for one in (before, after)):
+        return False
+    now, earlier = _counts(after), _counts(before)
+    return any(now.get(name, -1) < count for name, count in earlier.items())
+
+
+def _counts(claims: Claims) -> dict[Name, int]:
+    return {
+        (row["metric"], row["variant"]): row["server_count"]
+        for row in claims.rows
+        if row["server_count"] is not None
+    }

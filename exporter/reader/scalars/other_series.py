@@ -1,0 +1,47 @@
+"""Compares the series of points that came with those that were asked for. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clearml_snapshot.exporter.client.failures import MixedUpError, in_short
+from clearml_snapshot.exporter.reader.events import clean_text
+
+
+def refuse_other_series(points: pa.Table, asked: Iterable[Mapping[str, Any]]) -> None:
+    """See that points are of series that were asked for.
+
+    Args:
+        points: of one page, with coded texts.
+        asked: the ``metrics`` of the request; none asks for every metric.
+
+    Raises:
+        MixedUpError: one is of another series.
+    """
+    wanted = {clean_text(one["metric"]): one.get("variants") for one in asked}
+    if not wanted or not points.num_rows:
+        return
+    texts = [
+        cast("pa.DictionaryArray[Any, Any]", points[name].combine_chunks())
+        for name in ("metric", "variant")
+    ]
+    metrics, variants = (text.dictionary.to_pylist() for text in texts)
+    for metric in set(metrics) - wanted.keys():
+        raise MixedUpError(f"with metric {in_short(metric)}, which was not asked for")
+    if all(names is None for names in wanted.values()):
+        return
+    named = {
+        metric: None if names is None else set(map(clean_text, names))
+        for metric, names in wanted.items()
+    }
+    codes = [text.indices.to_numpy().astype(np.int64) for text in texts]
+    for code in pc.unique(pa.array(codes[0] * len(variants) + codes[1])).to_pylist():
+        metric, variant = metrics[code // len(variants)], variants[code % len(variants)]
+        names = named[metric]
+        if names is not None and variant not in names:
+            raise MixedUpError(
+                f"with series {in_short(f'{metric}/{variant}')} that was not asked for"
+            )

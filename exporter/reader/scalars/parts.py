@@ -1,0 +1,110 @@
+"""Splits what is asked of a task into parts that the server can page through.
+
+At most 10,000 points of one iteration come (clearml-api.md, trap 1), so a part must not have more
+series than that. Where the server lists too few names, they are taken from what it shows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.errors import RefusedError
+from clearml_snapshot.exporter.reader.scalars.event_pages import PAGE, Part, Place, read_pages
+from clearml_snapshot.exporter.reader.series import list_variants, listed_series, metric_names
+from clearml_snapshot.exporter.selection.metric_filter import Selector
+
+_SAFE_SERIES: Final = PAGE - 1_000
+"""Series asked for together after a split: no iteration of theirs can fill a page."""
+_MOST_METRICS: Final = 500
+"""Metrics of one request: the server makes two clauses of each, and its search engine takes at
+least 1,024 (indices.query.bool.max_clause_count)."""
+
+
+_FEW_METRICS: Final = 1_000
+"""So many can get a part each; of more, every list of variants is cut, and most are short."""
+
+
+def as_parts(selectors: Sequence[Selector]) -> list[Part]:
+    """Make parts that no request is too long for; no selectors are every metric, in one part."""
+    if not selectors:
+        return [Part()]
+    return [
+        Part(tuple(selectors[at : at + _MOST_METRICS]))
+        for at in range(0, len(selectors), _MOST_METRICS)
+    ]
+
+
+@dataclass
+class Splitter:
+    """Finds smaller parts of one task's series, and keeps what it learnt of their names."""
+
+    api: Api
+    task_id: str
+    cut: tuple[int, ...] = ()
+    """Iterations that have more points than are shown, of series that may have no name here."""
+    _listed: dict[str, set[str]] = field(default_factory=dict)
+    """Variants by metric; those of a metric may be cut or missing."""
+
+    def split(self, part: Part) -> list[Part]:
+        """Make smaller parts: groups of metrics, and of one large metric groups of its variants.
+
+        Raises:
+            RefusedError: the task is gone, or the server shows none of its points.
+        """
+        if len(part.selectors) == 1:
+            return self._split_metric(part.selectors[0])
+        series = self._series()
+        selectors = part.selectors or tuple({"metric": metric} for metric in sorted(series))
+        groups = list(_grouped(selectors, series))
+        if len(groups) == 1 and len(selectors) > 1 and groups[0] == list(part.selectors):
+            half = len(selectors) // 2
+            groups = [groups[0][:half], groups[0][half:]]
+        return [one for group in groups for one in as_parts(group)] or [Part(is_final=True)]
+
+    def _series(self) -> dict[str, set[str]]:
+        """List metrics and variants as the server does; where it cannot, see which there are."""
+        if not self._listed:
+            try:
+                self._listed = listed_series(self.api, [self.task_id])
+            except RefusedError:
+                self._listed = {metric: set() for metric in self._shown_metrics()}
+        return self._listed
+
+    def _shown_metrics(self) -> set[str]:
+        """Name the metrics of all points that can be paged through, and those that are listed."""
+        place, names = Place(), metric_names(self.api, self.task_id)
+        for page in read_pages(self.api, self.task_id, Part(is_final=True), place):
+            names.update(map(str, page.points["metric"].unique().to_pylist()))
+        self.cut = place.cut
+        return names
+
+    def _split_metric(self, selector: Selector) -> list[Part]:
+        names = sorted(
+            selector.get("variants") or list_variants(self.api, self.task_id, selector["metric"])
+        )
+        if len(names) <= 1:
+            return [Part((selector,), is_final=True)]
+        size = min(_SAFE_SERIES, -(-len(names) // 2))
+        chunks = [names[at : at + size] for at in range(0, len(names), size)]
+        return [Part(({**selector, "variants": chunk},)) for chunk in chunks]
+
+
+def _grouped(
+    selectors: Sequence[Selector], series: dict[str, set[str]]
+) -> Iterator[list[Selector]]:
+    """Put metrics together as long as their series cannot fill a page."""
+    group: list[Selector] = []
+    room = _SAFE_SERIES
+    for selector in selectors:
+        needs = len(selector.get("variants") or series.get(selector["metric"]) or ()) or 1
+        if len(series) <= _FEW_METRICS and needs * len(series) >= _SAFE_SERIES // 2:
+            # A cut list of variants is a long one, so such a metric gets a part of its own.
+            needs = _SAFE_SERIES
+        if needs > room and group:
+            yield group
+            group, room = [], _SAFE_SERIES
+        group.append(selector)
+        room -= needs
+    if group:
+        yield group

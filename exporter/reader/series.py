@@ -1,0 +1,183 @@
+"""Lists the metrics and variants that tasks have, although the server cuts its lists of them."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from clearml_snapshot.exporter.client.answers import (
+    Columns,
+    MetricData,
+    Metrics,
+    TaskMetrics,
+    reader,
+)
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.errors import RefusedError
+
+_LISTS_SINCE: Final = (2, 28)
+"""API version (ClearML 1.14) that brought the list of metrics of several tasks."""
+NO_SUCH_TASK: Final = (400, 101)
+"""Status and subcode of a request that names a task which is not there."""
+_TASKS_A_CALL: Final = 500
+_EVENTS_PAGE: Final = 10_000
+_LISTED: Final = 8_000
+"""Variants that the server lists in all, shared evenly among the metrics."""
+_MOST_SCROLLED: Final = 500_000
+"""Points of a metric that are worth a thousand requests, only to name its variants."""
+FEW_TRIES: Final = 4
+"""Of a request that the server answers with an error of its own, where we know another way."""
+SERVER_ERROR: Final = 500
+"""The HTTP status of what the server failed to foresee."""
+
+
+def list_series(
+    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+) -> dict[str, set[str]]:
+    """List the metrics and all their variants that some tasks have.
+
+    The server cuts each list of variants at 8,000 divided by the number of metrics, so a group of
+    tasks whose lists may be cut is halved, and one task's are read out of its points.
+
+    Args:
+        api: a server, logged in.
+        task_ids: the tasks.
+        refused: takes the tasks whose metrics the server cannot list; without it the first one of
+            them is raised.
+
+    Raises:
+        RefusedError: the server cannot list the metrics of a task.
+    """
+    series: dict[str, set[str]] = {}
+    groups = [task_ids[at : at + _TASKS_A_CALL] for at in range(0, len(task_ids), _TASKS_A_CALL)]
+    while groups:
+        group = groups.pop()
+        found = listed_series(api, group, refused)
+        cut = [name for name, names in found.items() if len(names) >= _LISTED // len(found)]
+        if cut and len(group) > 1:
+            groups += _halves(group)
+            continue
+        for metric in cut:
+            found[metric] |= list_variants(api, group[0], metric)
+        for metric, variants in found.items():
+            series.setdefault(metric, set()).update(variants)
+    return series
+
+
+def listed_series(
+    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+) -> dict[str, set[str]]:
+    """List metrics and variants as the server does, long lists of variants cut.
+
+    A task that was deleted meanwhile makes the server refuse its whole group, so the group is
+    halved until only that task is left out.
+
+    Raises:
+        RefusedError: the server is too old for it, or cannot list a task's metrics.
+    """
+    if api.version < _LISTS_SINCE:
+        raise RefusedError(
+            f"{api.host} is too old to list the metrics of its tasks: it has API "
+            f"{'.'.join(map(str, api.version))}, and a choice of metrics needs ClearML 1.14 "
+            "(API 2.28) or newer; export all metrics instead",
+            status=404,
+            subcode=0,
+        )
+    series: dict[str, set[str]] = {}
+    groups = [task_ids]
+    while groups:
+        group = groups.pop()
+        body = {"tasks": list(group), "event_type": "training_stats_scalar"}
+        try:
+            data = api.call("events.get_multi_task_metrics", body, reader(Metrics), FEW_TRIES)
+        except RefusedError as error:
+            if len(group) > 1:
+                groups += _halves(group)
+            elif (error.status, error.subcode) != NO_SUCH_TASK:
+                _refuse(group[0], error, refused)
+            continue
+        for entry in data.metrics:
+            series.setdefault(entry.metric, set()).update(entry.variants or ())
+    return series
+
+
+def _refuse(task_id: str, error: RefusedError, refused: dict[str, RefusedError] | None) -> None:
+    may_be_many = f", of which it may have more than {_LISTED:,}" * (error.status == SERVER_ERROR)
+    said = RefusedError(
+        f"task {task_id}: the server cannot list its metrics{may_be_many} ({error})",
+        status=error.status,
+        subcode=error.subcode,
+    )
+    if refused is None:
+        raise said from None
+    refused[task_id] = said
+
+
+def _halves(group: Sequence[str]) -> list[Sequence[str]]:
+    half = len(group) // 2
+    return [group[half:], group[:half]]
+
+
+def metric_names(api: Api, task_id: str) -> set[str]:
+    """Name metrics of a task, the first 8,000 by name; those with only single values are not there.
+
+    None at all where the server does not answer: it is asked where better lists have failed.
+    """
+    body = {"tasks": [task_id], "event_type": "training_stats_scalar"}
+    try:
+        data = api.call("events.get_task_metrics", body, reader(TaskMetrics), FEW_TRIES)
+    except RefusedError:
+        return set()
+    return {name for entry in data.metrics or () for name in entry.metrics}
+
+
+def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
+    """Name the variants of a metric: by wall time the server pages through any number of them.
+
+    More than 10,000 at one millisecond are cut in this way too; then the events themselves are
+    scrolled through.
+    """
+    names = set(listed_series(api, [task_id]).get(metric) or ())
+    total = _add_by_time(api, task_id, metric, names)
+    if total is not None and total <= _MOST_SCROLLED:
+        _add_by_scroll(api, task_id, metric, names)
+    return names
+
+
+def _add_by_time(api: Api, task_id: str, metric: str, names: set[str]) -> int | None:
+    """Add variants by wall time; gives the number of points where some of them did not come."""
+    body: dict[str, Any] = {
+        "task": task_id,
+        "metric": {"metric": metric},
+        "key": "timestamp",
+        "batch_size": _EVENTS_PAGE,
+        "count_total": True,
+    }
+    seen, total = 0, None
+    while total is None or seen < total:
+        try:
+            data = api.call("events.scalar_metrics_iter_raw", body, reader(Columns), FEW_TRIES)
+        except RefusedError as error:
+            if error.status != SERVER_ERROR:
+                raise
+            return None  # an event without a value spoils this call; what is listed must do
+        names.update(data.variants or ())
+        total = data.total or 0
+        if not data.returned or data.scroll_id is None:
+            return total
+        seen += data.returned
+        body["scroll_id"] = data.scroll_id
+    return None
+
+
+def _add_by_scroll(api: Api, task_id: str, metric: str, names: set[str]) -> None:
+    """Add variants event by event, 500 a request: this scroll is not cut at any iteration."""
+    body: dict[str, Any] = {"task": task_id, "metric": metric}
+    for _ in range(_MOST_SCROLLED // 500):
+        try:
+            data = api.call("events.get_scalar_metric_data", body, reader(MetricData), FEW_TRIES)
+        except RefusedError:
+            return
+        found = (event.get("variant") for event in data.events or ())
+        names.update(name for name in found if isinstance(name, str))
+        if not data.events or not data.scroll_id:
+            return
+        body["scroll_id"] = data.scroll_id

@@ -1,0 +1,47 @@
+"""Asks the server for its own summary (``last_metrics``) of tasks, as it is at this moment."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.reader.last_metrics import Claims, read_claims
+from clearml_snapshot.exporter.reader.paging import ask_entries
+from clearml_snapshot.exporter.reader.tasks import Task, read_task
+
+MOST_TASKS: Final = 500
+"""Tasks per request; the server cuts longer pages (clearml-api.md, "Listing tasks")."""
+_FIELDS: Final = ("id", "status", "status_changed", "started", "last_update", "last_iteration")
+"""What moves when points do; ``last_change`` moves with names and tags as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A task as the server describes it now; of ``task`` only status, times and iteration."""
+
+    task: Task
+    claims: Claims
+
+
+def read_summaries(
+    api: Api, task_ids: Iterable[str], *, with_claims: bool = True
+) -> dict[str, TaskSummary]:
+    """Read how at most ``MOST_TASKS`` tasks are now, by id; hidden and archived ones too.
+
+    A task that the server does not have is left out. Without ``with_claims`` the summaries are
+    empty, which saves 350 bytes per series.
+
+    Raises:
+        RefusedError, ServerError: as ``paging.ask_entries`` does.
+    """
+    ids = list(task_ids)
+    if not ids:
+        return {}  # an empty list of ids does not filter
+    body = {"id": ids, "search_hidden": True, "page": 0, "page_size": MOST_TASKS}
+    only = [*_FIELDS, "last_metrics"] if with_claims else _FIELDS
+    return {
+        entry["id"]: TaskSummary(
+            read_task(entry), read_claims(entry["id"], entry.get("last_metrics"))
+        )
+        for entry in ask_entries(api, "tasks", body, only).entries
+    }

@@ -1,0 +1,37 @@
+"""Which server, which user, from where each setting came, and what is visible."""
+
+from collections.abc import Callable
+
+from clearml_snapshot.exporter.client.client import Api, Limits
+from clearml_snapshot.exporter.client.configuration import read_configuration
+from clearml_snapshot.exporter.client.route import Route
+from clearml_snapshot.exporter.reader.listing import count_visible
+
+
+def look_around(
+    limits: Limits, web_host: str | None, notice: Callable[[str], None]
+) -> dict[str, str]:
+    """Log in and look; gives what is to be shown, in order, and no secret.
+
+    Raises:
+        LoginError, ServerError: there is no way in.
+    """
+    configuration = read_configuration(web_host)
+    api = Api(configuration, limits, notice)
+    identity = api.login()
+    projects, tasks = count_visible(api)
+    settings = {name: f"{value} (from {source})" for name, value, source in configuration.sources}
+    return {
+        "server": f"ClearML {identity.server_version}, API {identity.api_version}",
+        "user": f"{identity.user_name} ({identity.user_id})",
+        "company": identity.company_name,
+        **settings,
+        **_on_the_way(api.route),
+        "visible": f"{projects:,} projects, {tasks:,} tasks",
+    }
+
+
+def _on_the_way(route: Route) -> dict[str, str]:
+    """Show what is between here and the server, where something is."""
+    found = {"proxy": route.proxy, "ca bundle": route.bundle}
+    return {name: str(setting) for name, setting in found.items() if setting is not None}

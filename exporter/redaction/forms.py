@@ -1,0 +1,278 @@
+"""What a credential looks like in a text: in an address, a header, an assignment, an argument.
+
+What has an issuer's format is found by `credential_formats`; whether a name announces a credential
+is said by `redact_names`. Nothing here logs, and no exception can carry a value.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from clearml_snapshot.exporter.own_keys import REDACTED
+from clearml_snapshot.exporter.redaction.blocks import placed
+from clearml_snapshot.exporter.redaction.formats import issued
+from clearml_snapshot.exporter.redaction.names import looks_random
+from clearml_snapshot.exporter.redaction.pairs import named
+from clearml_snapshot.exporter.redaction.prefixes import dotted, is_drawn, prefixed
+
+Span = tuple[int, int]
+"""Start and end of what is to be replaced."""
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """One format: ``group`` of ``pattern`` is the secret if ``check`` agrees."""
+
+    markers: tuple[str, ...]
+    """Literal parts, one of which every match has: `in` is 20 times cheaper than a search."""
+    pattern: re.Pattern[str]
+    group: int = 0
+    check: Callable[[str], bool] | None = None
+    fold: bool = False
+    """Look for the markers in the lower-cased text."""
+
+
+def _decodes_to_pair(value: str) -> bool:
+    """Say whether this is HTTP basic auth: base64 of ``user:password``."""
+    try:
+        return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _decodes_to_keys(value: str) -> bool:
+    """Say whether this is base64 of a JSON object with a key in it, as Neptune's tokens are."""
+    try:
+        text = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
+    except (binascii.Error, ValueError):
+        return False
+    return any(word in text.lower() for word in (b"key", b"token", b"secret", b"password"))
+
+
+def _is_jwt(value: str) -> bool:
+    from detect_secrets.plugins.jwt import JwtTokenDetector
+
+    return bool(JwtTokenDetector.is_formally_valid(".".join(value.split(".")[:2])))
+
+
+def _no_prose(value: str) -> bool:
+    return len(value) >= 20 or (any(c.isdigit() for c in value) and any(c.isalpha() for c in value))
+
+
+_WORD_INSIDE: Final = re.compile(r"(?:[A-Z][a-z]{4,}\d*){2}")
+"""A name of a class: ``Int8DynActInt4WeightQuantizer``."""
+
+
+def _random_part(value: str) -> bool:
+    parts = re.split(r"[_\-.]", value)[1:]
+    return any(looks_random(part) and not _WORD_INSIDE.search(part) for part in parts)
+
+
+def _hex_or_random(value: str) -> bool:
+    """Say whether the end, behind a word for key, is hexadecimal or made by chance."""
+    if any(len(part) >= 20 and is_drawn(part) for part in re.split(r"[_\-.]", value)[1:]):
+        return True
+    return _random_part(value) or re.search(r"(?:[0-9a-f]{32}|-[0-9a-f]{12})$", value) is not None
+
+
+def _one_piece(value: str) -> bool:
+    """Tell whether a part of 20 or more characters is not a word; ``sk-learn-…`` is words."""
+    parts = re.split(r"[-_]", value)
+    return any(len(part) >= 20 and not part.isalpha() for part in parts) or looks_random(value)
+
+
+def long_user(value: str) -> bool:
+    """Say whether the user of ``https://user@host`` is a token; a plain name is none."""
+    return looks_random(value) or bool(re.fullmatch(r"\w*\d\w*", value) and len(value) >= 20)
+
+
+def _clearml_pair(value: str) -> bool:
+    access, secret = re.split(r"[^A-Za-z0-9]+", value, maxsplit=1)
+    return (
+        any(c.isdigit() for c in access)
+        and any(c.isalpha() for c in access)
+        and looks_random(secret)
+    )
+
+
+def _rule(markers: str, pattern: str) -> _Rule:
+    return _Rule(tuple(markers.split()), re.compile(pattern))
+
+
+_B64 = r"[A-Za-z0-9_\-]"
+_USER_PASSWORD = (
+    # Up to the last @ before a slash; else, not for a port, a password that holds a slash. The
+    # bounds here and below keep hostile texts from taking quadratic time.
+    r"://([^\s:/?#@\[\"'<>]{0,128}:(?:[^\s/?#\"'<>]{0,256}|(?!\d{1,5}[/?#])[^\s\"'<>@]{0,256}))"
+    r"@(?!sha\d+:)(?=[^\s@/?#])"
+)
+_RULES: Final = (
+    _Rule(
+        ("PRIVATE KEY", "PuTTY-User-Key"),
+        re.compile(
+            r"-{4,5} ?BEGIN [A-Z0-9 ]*PRIVATE KEY"
+            r".*?(?:-{4,5} ?END [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-{4,5}|\Z)"
+            r"|PuTTY-User-Key-File-\d.*?(?:Private-MAC: *\S+|\Z)",
+            re.DOTALL,
+        ),
+    ),
+    _Rule(("://",), re.compile(_USER_PASSWORD), group=1),
+    _Rule(("://",), re.compile(r"https?://([^\s:/?#@\"'<>]{1,256})@"), group=1, check=long_user),
+    _Rule(
+        ("eyJ",),
+        re.compile(rf"(?<!{_B64})eyJ{_B64}{{6,}}=*\.{_B64}+=*(?:\.{_B64}*){{0,3}}"),
+        check=_is_jwt,
+    ),
+    _Rule(
+        ("eyJ",),
+        re.compile(r"(?<![A-Za-z0-9+/_\-])eyJ[A-Za-z0-9+/_\-]{40,}=*"),
+        check=_decodes_to_keys,
+    ),
+    _Rule(
+        ("bearer",),
+        re.compile(r"(?i)\bbearer[ \t:]+([A-Za-z0-9._~+/\-]{8,}=*)"),
+        group=1,
+        check=_no_prose,
+        fold=True,
+    ),
+    _Rule(
+        ("token ", "key "),
+        re.compile(
+            r"(?i)\b(?:token|(?:api|secret|access)[ _\-]?key)[ \t]+([A-Za-z0-9._~+/\-]{24,}=*)"
+        ),
+        group=1,
+        check=looks_random,
+        fold=True,
+    ),
+    _Rule(
+        ("basic",),
+        re.compile(r"(?i)\bbasic[ \t]+([A-Za-z0-9+/]{6,}=*)"),
+        group=1,
+        check=_decodes_to_pair,
+        fold=True,
+    ),
+    _Rule(
+        ("authorization",),
+        re.compile(
+            r"(?i)\bauthorization[\"']?\s*[:=]\s*[\"']?"
+            r"(?:(?:bearer|basic|digest|token|apikey|key|splunk|oauth|geniekey|sso-key)\s+)?([^\s\"',]{6,})"
+        ),
+        group=1,
+        fold=True,
+    ),
+    _Rule(
+        ("=",),
+        re.compile(
+            r"(?i)[?&;](?:sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token"
+            r"|x-goog-signature|x-goog-credential|awsaccesskeyid|access_token|token|api_?key|auth"
+            r"|password)=([^&\s#\"'<>]{6,})"
+        ),
+        group=1,
+    ),
+    _Rule(
+        ("webhook",),
+        re.compile(r"https?://[^\s\"'<>]{1,200}?/webhooks?[^\s\"'<>/]{0,40}/([^\s\"'<>]{16,})"),
+        group=1,
+    ),
+    _Rule(
+        ("password", "token", "secret", "key"),
+        re.compile(
+            r"(?i)\b(?:password|passwd|passphrase|token|secret|api key|access key|secret key)"
+            r"\s+(?:is|was)\s+[\"'`]?([^\s\"'`]{6,})"
+        ),
+        group=1,
+        check=_no_prose,
+        fold=True,
+    ),
+    _Rule(
+        ("://hook",),
+        re.compile(r"https?://hooks?\.[\w.\-]{3,100}/([^\s\"'<>]{12,})"),
+        group=1,
+    ),
+    _Rule(
+        ("$",),  # a password as crypt(3), Django and others store it: it can be guessed from that
+        re.compile(
+            r"(?:\$(?:1|2[abxy]?|5|6|y|gy|apr1|argon2\w{1,2}|scrypt|pbkdf2[\w\-]{0,16})|\bpbkdf2_\w{3,8})"
+            r"\$[^\s:\"'<>]{20,512}"
+        ),
+    ),
+    _Rule(
+        ("mnemonic", "seed", "recovery"),  # BIP 39: 12 to 24 words
+        re.compile(
+            r"(?i)\b(?:mnemonic|(?:seed|recovery)[ _\-]?(?:phrase|words))\W{1,8}"
+            r"((?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})"
+        ),
+        group=1,
+        fold=True,
+    ),
+    _Rule(("password",), re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"), group=1),
+    _Rule(
+        (),  # a ClearML key and its secret beside each other have nothing literal
+        re.compile(
+            r"(?<![A-Za-z0-9])(?=[A-Z0-9]{20})([A-Z0-9]{20,40}[^A-Za-z0-9]{1,4}[A-Za-z0-9\-_]{40,80})"
+            r"(?![A-Za-z0-9])"
+        ),
+        check=_clearml_pair,
+    ),
+    _Rule(("sk-",), re.compile(rf"(?<![A-Za-z0-9])sk-{_B64}{{20,}}"), check=_one_piece),
+    _Rule(
+        ("_", "-", "."),  # the prefix of some issuer, and behind it nothing but chance
+        re.compile(
+            r"(?<![A-Za-z0-9/])(?!sha\d)[A-Za-z][A-Za-z0-9]{1,11}[_\-.](?=[a-z0-9_\-.]{0,99}[A-Z])"
+            r"[A-Za-z0-9_\-]{20,256}"
+        ),
+        check=_random_part,
+    ),
+    _Rule(
+        ("live", "sk", "pat", "tok", "apikey", "signkey", "secret"),
+        re.compile(
+            r"(?<![A-Za-z0-9/])(?:[A-Za-z][A-Za-z0-9]{0,15}[_\-]){0,3}"
+            r"(?:live|sk|pat|tok|token|apikey|signkey|secret)[_\-](?:[a-z0-9]{1,8}[_\-])?"
+            r"(?:[0-9a-f]{32,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[A-Za-z0-9_\-]{28,256})"
+        ),
+        check=_hex_or_random,
+    ),
+)
+"""What has no issuer, or no prefix alone: checks decide."""
+
+_EXTENDS: Final = re.compile(r"[A-Za-z0-9_\-]*")
+_LEAST: Final = 8
+"""Characters of the shortest text that is searched."""
+
+
+def spans(text: str) -> list[Span]:
+    """Find all that is to be replaced in a text; spans may overlap."""
+    if len(text) < _LEAST:
+        return []
+    by_form = (*_ruled(text), *_issued(text), *prefixed(text), *dotted(text))
+    return [*by_form, *named(text), *placed(text)]
+
+
+def _ruled(text: str) -> Iterator[Span]:
+    folded = text.lower()
+    for rule in _RULES:
+        where = folded if rule.fold else text
+        if rule.markers and not any(marker in where for marker in rule.markers):
+            continue
+        for match in rule.pattern.finditer(text):
+            secret = match.group(rule.group)
+            if REDACTED not in secret and (rule.check is None or rule.check(secret)):
+                yield from _whole(text, match.span(rule.group))
+
+
+def _issued(text: str) -> Iterator[Span]:
+    for start, end in issued(text, looks_random):
+        if REDACTED not in text[start:end]:
+            yield from _whole(text, (start, end))
+
+
+def _whole(text: str, span: Span) -> Iterator[Span]:
+    """Widen to the end of the word; in the middle of a word it is chance, not a key."""
+    start, end = span
+    if start and text[start - 1].isalnum() and text[start].isalnum():
+        return
+    tail = _EXTENDS.match(text, end) if text[end - 1].isalnum() else None
+    yield start, tail.end() if tail else end

@@ -1,0 +1,311 @@
+"""Which names announce a credential, and which values such a name makes one.
+
+Two mistakes are possible: a wrong redaction costs a hyperparameter, a missed secret leaks. So the
+name decides how little the value must show, in steps:
+
+====== ================================================= =========================================
+claim  names                                             stored as ``<redacted>``
+====== ================================================= =========================================
+SURE   password, secret, credentials, api_key,           everything but what cannot be one: empty,
+       access_key, auth_token, hf_token,                 bool, None, small numbers, ``<pad>``,
+       connection_string …                               ``${VAR}``, plain paths and URIs
+TYPED  pass, x_pw; anything inside ``credentials/``      as LIKELY, and a word with a number
+       but what is a setting there (``…/user``)
+LIKELY token, x_token, wandb_key, client_key, x_pat,     what looks issued: hex of 16 and more,
+       auth, cookie                                      ``user:word``, letters and digits mixed;
+                                                         words and words with a number stay
+SLIGHT key, x_key, pad_token, stop_tokens, and names     only what looks random: 20 characters and
+       that merely contain a word of SURE                more in which lower case, upper case and
+       (secret_santa_dataset, password_loss)             digits alternate
+NONE   all others                                        nothing by name (`redact` reads the value)
+====== ================================================= =========================================
+
+What counts is the last word, the name's head: ``password_strength_loss`` is a loss, ``max_tokens``
+are tokens, ``eos_token_id`` is an id. Words end at any separator and at camelCase humps, so
+``author``, ``tokenizer`` and ``monkey`` say nothing. A 40-digit git commit, a task id, a UUID are
+never secrets by themselves: they have no upper-case letters between lower-case ones.
+"""
+
+import re
+from enum import IntEnum
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+
+from clearml_snapshot.exporter.redaction.words import (
+    GLUED,
+    GLUED_BEFORE,
+    KEY_AFTER,
+    KEY_LIKELY,
+    KEY_SURE,
+    KEYS,
+    NEUTRAL,
+    PASS_BEFORE,
+    PASS_PLAIN,
+    PASSWORDS,
+    PAT_BEFORE,
+    PLAIN,
+    SECRETS,
+    SYSTEMS,
+    TOKEN_SURE,
+    TOKEN_VOCABULARY,
+    VENDORS,
+    without_accents,
+)
+
+
+class Claim(IntEnum):
+    """How surely a name says that its value is a credential."""
+
+    NONE = 0
+    SLIGHT = 1
+    LIKELY = 2
+    TYPED = 3
+    """As LIKELY, and what a person would choose: ``hunter2``."""
+    SURE = 4
+    PASSWORD = 5
+    """As SURE, and a whole number may be one."""
+
+
+_COUNTS: Final = frozenset(("num", "n", "max", "min", "len", "count", "avg", "total", "number"))
+
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_PARTS: Final = re.compile(r"[/.:]+")
+
+
+def split_words(name: str) -> list[str]:
+    """Split at separators, camelCase humps and digits: ``HFApiKey2`` → hf, api, key, 2.
+
+    Accents are gone: ``contraseña`` is one word, whoever typed it without its tilde.
+    """
+    if not name.isascii():
+        name = "".join(map(_without_accents, name))
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+def _without_accents(character: str) -> str:
+    bare = without_accents(character)
+    return bare.upper() if character.isupper() else bare
+
+
+def _key_claim(before: str) -> Claim:
+    if before in KEY_SURE or before in SECRETS:
+        return Claim.SURE
+    return Claim.LIKELY if before in KEY_LIKELY else Claim.SLIGHT
+
+
+def _token_claim(head: str, before: str) -> Claim:
+    if before in TOKEN_SURE:
+        return Claim.SURE
+    if head == "tokens" or before in TOKEN_VOCABULARY:
+        return Claim.SLIGHT
+    return Claim.LIKELY
+
+
+def _pass_claim(head: str, before: str) -> Claim:
+    """What ``pass`` and ``pw`` say: ``bind_pw`` a password, ``forward_pass`` nothing."""
+    if before in PASS_BEFORE:
+        return Claim.PASSWORD
+    return Claim.NONE if head == "pass" and before in PASS_PLAIN else Claim.TYPED
+
+
+def _glued_claim(head: str) -> Claim:
+    """What a word without separators says: ``userpass``, ``githubtoken``, ``mailgunkey``."""
+    if head.endswith(("password", "passwd")):
+        return Claim.PASSWORD
+    if head.endswith(GLUED):
+        return Claim.SURE
+    for end in ("pass", "pwd", "pw"):
+        if head.endswith(end) and head.removesuffix(end) in GLUED_BEFORE:
+            return Claim.PASSWORD
+    if head.endswith("token") and head.removesuffix("token") in TOKEN_SURE:
+        return Claim.SURE
+    if head.endswith("key") and head.removesuffix("key") in KEY_SURE | VENDORS:
+        return Claim.LIKELY
+    return Claim.LIKELY if head in _HEADS else Claim.NONE
+
+
+_HEADS: Final = frozenset(
+    (
+        "auth",
+        "cookie",
+        "cookies",
+        "jwt",
+        "sas",
+        "bearer",
+        "pat",
+        "netrc",
+        "htpasswd",
+        "otp",
+        "totp",
+        "salt",
+    )
+)
+
+
+def _head_claim(head: str, before: str) -> Claim:
+    """What the last word says, seen with the one before it."""
+    if head in PASSWORDS:
+        return Claim.PASSWORD
+    if head in {"pass", "pw"}:
+        return _pass_claim(head, before)
+    if head in SECRETS:
+        return Claim.SURE
+    if head in {"token", "tokens", "tok"}:
+        return _token_claim(head, before)
+    if head == "pat" and before in PAT_BEFORE:
+        return Claim.SURE
+    if head in KEYS:
+        claim = _key_claim(before)
+        return max(claim, Claim.SLIGHT if head in {"key", "keys"} else Claim.LIKELY)
+    return _glued_claim(head)
+
+
+def _phrase_claim(words: list[str]) -> Claim:
+    """What several words say together: ``connection_string``, ``mot_de_passe``, ``clave_api``."""
+    if words[-2:] in (["connection", "string"], ["conn", "str"]):
+        return Claim.SURE
+    if words[-3:] == ["access", "key", "id"]:
+        return Claim.SURE
+    if words[-2:] == ["key", "data"]:
+        return Claim.LIKELY
+    if len(words) > 1 and words[-2] in KEYS and words[-1] in KEY_AFTER:
+        return Claim.SURE
+    ends = ("".join(words[-count:]) for count in (2, 3) if len(words) >= count)
+    return Claim.PASSWORD if any(end in PASSWORDS for end in ends) else Claim.NONE
+
+
+def _own_claim(words: list[str]) -> Claim:
+    """The claim of a name without the folders that it stands in."""
+    if phrase := _phrase_claim(words):
+        return phrase
+    while len(words) > 1 and _says_nothing(words):
+        words = words[:-1]
+    if phrase := _phrase_claim(words):
+        return phrase
+    claims = [
+        _head_claim(word, words[index - 1] if index else "") for index, word in enumerate(words)
+    ]
+    if not claims or claims[-1] is not Claim.NONE:
+        return claims[-1] if claims else Claim.NONE
+    return Claim.SLIGHT if max(claims) >= Claim.SURE else Claim.NONE
+
+
+def _says_nothing(words: list[str]) -> bool:
+    """Say whether the last word leaves the head to another: ``password_prod``, ``pwd_db``."""
+    last = words[-1]
+    if last in NEUTRAL or last.isdigit():
+        return True
+    return last in SYSTEMS and last not in KEYS and _own_claim(words[:-1]) >= Claim.SURE
+
+
+@lru_cache(maxsize=8192)
+def claim_of(name: str) -> Claim:
+    """Say how surely a name announces a credential; folders before ``/`` ``.`` ``:`` count too."""
+    own = _own_claim(split_words(name))
+    if own >= Claim.LIKELY:
+        return own
+    folders = _PARTS.split(name)[:-1]
+    if not any(_own_claim(split_words(folder)) >= Claim.SURE for folder in folders):
+        return own
+    last = split_words(_PARTS.split(name)[-1])[-1:]
+    return Claim.LIKELY if PLAIN.issuperset(last) else Claim.TYPED
+
+
+_SETTINGS: Final = (
+    "none null nil nan true false yes no on off n/a auto default required optional empty dummy"
+    " env environment prompt basic bearer digest oauth oauth2 iam [] {} () '' \"\" ... not-needed"
+)
+_SETTLED: Final = frozenset(_SETTINGS.split())
+_MASKED: Final = re.compile(
+    r"<[^<>\s]{1,64}>|<\|[^<>|]{1,64}\|>|\[[A-Z_]{1,16}\]|[*•xX.\-]+|\$\{[^{}]*\}|\$\w+|\$?\{\{.*\}\}"
+    r"|%\w+%|\[(?:\s*[\"']?[A-Z][A-Z0-9]*_[A-Z0-9_]+[\"']?\s*,?)+\]"
+)
+"""Special tokens, masks, references to where the value is kept, and lists of variables."""
+
+_FLOAT: Final = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?")
+_PATH: Final = re.compile(
+    r"(?:~|\.{1,2})?[/\\]\S*\.[A-Za-z0-9]{1,5}|(?:~|\.{1,2})[/\\]\S+|[A-Za-z]:\\\S+"
+    r"|/(?:home|root|etc|mnt|var|opt|tmp|run|usr|data|workspace|content|kaggle|app|srv|dev|Users)"
+    r"(?:/\S*)?|[\w\-./]+\.(?:json|ya?ml|txt|pem|key|env|ini|cfg|conf|toml|csv|pt|pth|bin)"
+)
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://[^\s@]*")
+_VARIABLE: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+_HEX: Final = re.compile(r"[0-9a-fA-F]{16,}")
+_PAIR: Final = re.compile(r"[^\s:/\\]{2,}:[^\s:/\\]{3,}")
+_WORDY: Final = re.compile(r"(?:(?:[A-Za-z]+\d{0,4}|\d+[A-Za-z]{0,2})(?:[\-_./:+,]+|$))+")
+
+
+def _cannot_be_one(value: str) -> bool:
+    """Say whether the value is empty, a setting, a placeholder, or says where the secret is."""
+    if len(value) <= 12 and value.lower() in _SETTLED:
+        return True
+    if len(value) <= 3 and not any(c.isalnum() for c in value):
+        return True
+    if _MASKED.fullmatch(value) or _FLOAT.fullmatch(value):
+        return True
+    if _VARIABLE.fullmatch(value):
+        return claim_of(value) >= Claim.SURE
+    return bool(_PATH.fullmatch(value) or _URI.fullmatch(value))
+
+
+def looks_random(value: str) -> bool:
+    """Say whether 20 characters and more alternate between lower case, upper case and digits.
+
+    Six of ten neighbours differ in issued keys, two of ten in ``Qwen2-VL-7B-Instruct-GPTQ-Int4``.
+    """
+    if not 20 <= len(value) <= 512 or " " in value:
+        return False
+    kinds = [
+        "l" if c.islower() else "u" if c.isupper() else "d" if c.isdigit() else "" for c in value
+    ]
+    if not {"l", "u", "d"} <= set(kinds):
+        return False
+    changes = sum(1 for a, b in pairwise(kinds) if a and b and a != b)
+    return changes >= 0.42 * len(value)
+
+
+def looks_issued(value: str) -> bool:
+    """Say whether a machine may have made it: hexadecimal, ``user:word``, letters with digits."""
+    if len(value) < 8 or any(c.isspace() for c in value):
+        return False
+    if _HEX.fullmatch(value) or looks_random(value):
+        return True
+    if _PAIR.fullmatch(value):
+        return True
+    if _WORDY.fullmatch(value):
+        return False
+    return any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
+
+
+_SNAKE: Final = re.compile(r"[A-Za-z]+\d*(?:[_\-./:+,][A-Za-z0-9]+)+")
+
+
+def looks_typed(value: str) -> bool:
+    """Say whether a person may have chosen it as a password: letters and something else."""
+    if not 5 <= len(value) <= 64 or value[0] in "[({" or any(c.isspace() for c in value):
+        return False
+    if _SNAKE.fullmatch(value) or not any(c.isalpha() for c in value):
+        return False
+    return not value.isalpha() or not (value[1:].islower() or value.isupper())
+
+
+def _whole_number_is_one(name: str, value: str, claim: Claim) -> bool:
+    counted = split_words(name)[0] in _COUNTS
+    return not counted and len(value) >= (4 if claim is Claim.PASSWORD else 8)
+
+
+def named_secret(name: str, value: str) -> bool:
+    """Say whether a value under this name is to be redacted, by the table above."""
+    claim = claim_of(name)
+    if claim is Claim.NONE:
+        return False
+    value = value.strip().strip("\"'`")
+    if not value or _cannot_be_one(value):
+        return False
+    if value.lstrip("+-").isdigit():
+        return claim >= Claim.SURE and _whole_number_is_one(name, value, claim)
+    if claim is Claim.SLIGHT:
+        return looks_random(value)
+    is_chosen = claim is Claim.TYPED and looks_typed(value)
+    return claim >= Claim.SURE or is_chosen or looks_issued(value)

@@ -1,0 +1,154 @@
+"""A name and a value beside each other in a text: assignments, arguments, XML, YAML, tables.
+
+Each form only says which is the name and which the value; `redact_names` decides.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from clearml_snapshot.exporter.redaction.commands import command_spans
+from clearml_snapshot.exporter.redaction.names import (
+    Claim,
+    claim_of,
+    looks_issued,
+    looks_typed,
+    named_secret,
+)
+from clearml_snapshot.exporter.redaction.words import KEYS, PASSWORDS, SECRETS
+
+Span = tuple[int, int]
+"""Start and end of what is to be replaced."""
+
+_WORDS: Final = sorted(w for w in PASSWORDS | SECRETS | KEYS if w.isascii() and len(w) > 2)
+_PARTS: Final = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "conn", "dsn", "cookie")
+_STEMS: Final = re.compile(
+    "|".join(
+        [
+            *_PARTS,
+            *("jwt", r"pw(?![a-z])", r"[_\-]pat(?![a-z])", r"sas(?![a-z])", r"otp(?![a-z])", "psw"),
+            *(word for word in _WORDS if not any(part in word for part in _PARTS)),
+        ]
+    )
+)
+"""Every ASCII name that says something contains one of these."""
+
+_QUOTED: Final = (
+    r"(?:[bBrRuUfF]?(?P<quote>\\*[\"'`])(?P<quoted>(?:(?!(?P=quote))[^\n]){1,512})"
+    r"|(?P<bare>[^\s\"'`,;&]{1,512}))"
+)
+_ASSIGNMENT: Final = re.compile(
+    r"(?<![\w.\-])(?P<name>(?:(?i:api|access|secret|private|auth|pass|mot de|palavra|kata) )?"
+    r"[\w.\-]++)"
+    r"(?:\\*[\"'`\]]){0,2}"
+    r"(?P<sep>[ \t]{0,3}(?:=>|->|:=|[=:：＝|]|%3[Dd])[ \t]{0,8}"
+    r"(?:[|>][+\-]?[ \t]*(?=\r?\n))?(?:\r?\n[ \t]+(?:- )?|\r?\n(?=[\"']))?| *\t[\t ]*)" + _QUOTED
+)
+_ARGUMENT: Final = re.compile(
+    r"(?<![\w\-])--?(?P<name>[A-Za-z][\w.\-]*+)(?:\\*[\"'`])?"
+    r"(?:[ \t]{0,3},\s{0,3}|[ \t]+(?:\\\n[ \t]*)?)"
+    r"(?:[bBrRuUfF]?(?P<quote>\\*[\"'`])(?!-)(?P<quoted>(?:(?!(?P=quote))[^\n]){1,512})"
+    r"|(?P<bare>(?!-)[^\s\"'`,\])]{1,512}))"
+)
+_ELEMENT: Final = re.compile(
+    r"(?:<|&lt;)(?:[\w.\-]{1,64}:)?(?P<name>[\w.\-]{1,64})(?:\s[^<>\n]{0,200})?(?:>|&gt;)\s{0,9}"
+    r"(?:<!\[CDATA\[)?"
+    r"(?P<bare>[^<>\s](?:(?!&lt;)[^<>\n]){0,511}?)(?:\]\]>)?\s{0,9}(?:<|&lt;)/"
+)
+_NAMED_VALUE: Final = re.compile(
+    r"(?i)\b(?:name|key|id)\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<name>[\w.\-]{1,128})\\*[\"']?"
+    r"\s{0,40}[,;]?\s{0,40}(?:\\*[\"']?value\\*[\"']?\s{0,3}[:=]\s{0,3}|>)" + _QUOTED
+)
+_BESIDE: Final = re.compile(
+    r"(?:[\"']|\b)(?P<name>[A-Za-z][\w.\-]{2,63}+)(?:[\"'][ \t]{0,3},[ \t]{0,3}(?=[\"'])|[ ])"
+    rf"(?={_QUOTED})"
+)
+_PROSE: Final = re.compile(
+    "and|are|as|at|by|can|cannot|during|flag|for|from|if|in|into|is|may|must|not|of|on|once|option|or"
+    "|should|that|the|then|to|was|when|where|which|will|with|without"
+)
+"""What follows an option in a sentence about it."""
+_LONG: Final = 128
+"""Longer values of a telling name are looked at once: a hostile text must not take for ever."""
+_PLAIN_WORD: Final = re.compile(r"[a-z]+[.!?)]*")
+
+
+def named(text: str) -> Iterator[Span]:
+    """Find values whose name, in the same text, announces a credential."""
+    folded = text.lower()
+    yield from command_spans(text, folded)
+    if text.isascii() and _STEMS.search(folded) is None:
+        return
+    yield from _assigned(text)
+    for pattern in (_ARGUMENT, _ELEMENT, _NAMED_VALUE):
+        for match in pattern.finditer(text):
+            if claim_of(match["name"]) is Claim.NONE or _PROSE.fullmatch(_value(match)):
+                continue
+            if _is_value(text, match) and named_secret(match["name"], _value(match)):
+                yield match.span(_group(match))
+    for match in _BESIDE.finditer(text):
+        if claim_of(match["name"]) >= Claim.SURE and _is_chosen(match["name"], _value(match)):
+            yield match.span(_group(match))
+
+
+def _group(match: re.Match[str]) -> str:
+    is_quoted = "quoted" in match.re.groupindex and match["quoted"] is not None
+    return "quoted" if is_quoted else "bare"
+
+
+def _value(match: re.Match[str]) -> str:
+    return str(match[_group(match)])
+
+
+def _is_value(text: str, match: re.Match[str]) -> bool:
+    """Whether it is a value, and not the name of the next line of a nested text."""
+    if _group(match) == "quoted":
+        return True
+    return not (_value(match).endswith(":") or text[match.end() : match.end() + 2] in (": ", ":\n"))
+
+
+def _assigned(text: str) -> Iterator[Span]:
+    """Find ``name = value`` in its many forms; a value may hold further ones."""
+    position = 0
+    while match := _ASSIGNMENT.search(text, position):
+        position = max(match.start(_group(match)), match.end("name") + 1)
+        claim = claim_of(match["name"])
+        if claim is Claim.NONE or _is_prose(match) or not _is_value(text, match):
+            continue
+        if named_secret(match["name"], _value(match)):
+            start, end = match.span(_group(match))
+            end = _end_of_block(text, match) or end
+            yield start, end
+            position = end
+        elif len(_value(match)) > _LONG and claim >= Claim.LIKELY:
+            position = match.end(_group(match))
+
+
+def _is_prose(match: re.Match[str]) -> bool:
+    """Whether it is a sentence with a colon: ``Key: patience``."""
+    sep = match["sep"]
+    if match["quoted"] is not None or not _PLAIN_WORD.fullmatch(match["bare"]):
+        return False
+    if "\n" in sep:
+        return "|" not in sep and ">" not in sep
+    is_open = sep.endswith((": ", ":\t")) or "|" in sep or sep[0] == "\t"
+    return is_open and "pass" not in match["name"].lower()
+
+
+def _end_of_block(text: str, match: re.Match[str]) -> int | None:
+    """Give the end of a block of YAML, all of whose lines are the value."""
+    sep = match["sep"]
+    if "\n" not in sep or ("|" not in sep and ">" not in sep):
+        return None
+    indent = sep.rpartition("\n")[2]
+    end = text.find("\n", match.end())
+    while end != -1 and text.startswith(indent, end + 1):
+        end = text.find("\n", end + 1)
+    return len(text) if end == -1 else end
+
+
+def _is_chosen(name: str, value: str) -> bool:
+    """Whether a name and, with nothing but a space between, a value are more than two words."""
+    if claim_of(name) is Claim.SURE and name.isalpha() and name.islower():
+        return False
+    return named_secret(name, value) and (looks_issued(value) or looks_typed(value))

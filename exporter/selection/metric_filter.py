@@ -1,0 +1,185 @@
+"""What a metric argument means: one rule for the export and for every query. Pure, no I/O."""
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.task_filter import is_glob, names_pattern, no_such
+
+MONITOR_PREFIX = ":monitor:"
+"""ClearML's own machine statistics; hidden from answers unless named."""
+
+Series = Mapping[str, Collection[str]]
+"""The variants that exist, by metric."""
+
+Selector = dict[str, Any]
+"""One entry of the request's ``metrics``: a metric, and the variants unless all are meant."""
+
+
+@dataclass(frozen=True)
+class MetricChoice:
+    """One metric, and which of its variants: None is all of them."""
+
+    metric: str
+    variants: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class MetricFilter:
+    """The metrics that are asked of a task."""
+
+    wanted: tuple[MetricChoice, ...] | None = None
+    """None is every metric, an empty one none."""
+    asked: frozenset[str] = frozenset()
+    """The questions that led there, in words: which metrics they mean depends on the task."""
+
+    def merged(self, other: "MetricFilter") -> "MetricFilter":
+        """Ask for what either asks for."""
+        if self.wanted is None or other.wanted is None:
+            return EVERY_METRIC
+        choices = _choices(metric_selectors([*self.wanted, *other.wanted]))
+        return MetricFilter(choices, self.asked | other.asked)
+
+    @property
+    def text(self) -> str | None:
+        """Give it as it is stored in ``tasks.metric_filter``."""
+        if self.wanted is None:
+            return None
+        written = {"asked": sorted(self.asked), "metrics": metric_selectors(self.wanted)}
+        return json.dumps(written, ensure_ascii=False)
+
+    @classmethod
+    def read(cls, text: str | None) -> "MetricFilter":
+        """Read ``tasks.metric_filter`` back.
+
+        Raises:
+            DatasetError: it is not what this tool writes.
+        """
+        if text is None:
+            return EVERY_METRIC
+        from clearml_snapshot.exporter.store.format.filter_text import (
+            read_filter,
+        )  # no question needs it
+
+        written = read_filter(text)
+        choices = tuple(
+            MetricChoice(one.metric, frozenset(one.variants) if one.variants else None)
+            for one in written.metrics
+        )
+        return cls(choices, frozenset(written.asked))
+
+
+EVERY_METRIC = MetricFilter()
+
+
+def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
+    """Read a metric argument: exact, else ``metric/variant``, else ignoring case, else a glob.
+
+    Args:
+        argument: what was typed.
+        series: the metrics and variants that exist.
+
+    Returns:
+        One choice, or several from a glob; never none.
+
+    Raises:
+        UsageError: several readings are possible; they are listed.
+        NoSuchNameError: nothing fits.
+    """
+    if argument in series:
+        return (MetricChoice(argument),)
+    for fold in (False, True):
+        readings = _readings(argument, series, fold)
+        if len(readings) > 1:
+            raise UsageError(f"metric {argument!r} can be read as {_listed(readings)}; say which")
+        if readings:
+            return readings
+    found = _globbed(argument, series) if is_glob(argument) else ()
+    if not found:
+        pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
+        raise no_such("metric", argument, (*series, *pairs) if "/" in argument else series)
+    return found
+
+
+def resolve_variants(argument: str, series: Series) -> frozenset[str]:
+    """Read a variant argument among the given series: exact, else ignoring case, else a glob.
+
+    Raises:
+        UsageError: it fits several variants when case is ignored.
+        NoSuchNameError: nothing fits.
+    """
+    known = {variant for variants in series.values() for variant in variants}
+    if argument in known:
+        return frozenset({argument})
+    same = sorted(name for name in known if name.casefold() == argument.casefold())
+    if len(same) > 1:
+        listed = " or ".join(map(repr, same))
+        raise UsageError(f"variant {argument!r} can be read as {listed}; say which")
+    if not same and is_glob(argument):
+        pattern = re.compile(names_pattern([argument]) or "")
+        same = [name for name in known if pattern.search(name)]
+    if not same:
+        raise no_such("variant", argument, known)
+    return frozenset(same)
+
+
+def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
+    """Make a request's ``metrics``: one entry a metric, since of two the server takes the last."""
+    merged: dict[str, set[str] | None] = {}
+    for choice in wanted:
+        known = merged.get(choice.metric, set())
+        whole = choice.variants is None or known is None
+        merged[choice.metric] = None if whole else {*(known or ()), *(choice.variants or ())}
+    return tuple(
+        {"metric": metric} if names is None else {"metric": metric, "variants": sorted(names)}
+        for metric, names in sorted(merged.items())
+    )
+
+
+def _choices(selectors: Iterable[Selector]) -> tuple[MetricChoice, ...]:
+    return tuple(
+        MetricChoice(one["metric"], frozenset(one["variants"]) if one.get("variants") else None)
+        for one in selectors
+    )
+
+
+def _readings(argument: str, series: Series, fold: bool) -> tuple[MetricChoice, ...]:
+    """Every way to read the argument as a metric, or as metric/variant at one of its slashes."""
+    key = str.casefold if fold else str
+    wanted = key(argument)
+    whole = [MetricChoice(metric) for metric in series if key(metric) == wanted]
+    if whole:
+        return tuple(whole)
+    cuts = [(wanted[:at], wanted[at + 1 :]) for at, mark in enumerate(wanted) if mark == "/"]
+    return tuple(
+        MetricChoice(metric, frozenset({variant}))
+        for left, right in cuts
+        for metric, variants in series.items()
+        if key(metric) == left
+        for variant in variants
+        if key(variant) == right
+    )
+
+
+def _globbed(argument: str, series: Series) -> tuple[MetricChoice, ...]:
+    pattern = re.compile(names_pattern([argument]) or "")
+    metrics = tuple(MetricChoice(metric) for metric in sorted(series) if pattern.search(metric))
+    if metrics:
+        return metrics
+    chosen = (
+        (metric, frozenset(name for name in series[metric] if pattern.search(f"{metric}/{name}")))
+        for metric in sorted(series)
+    )
+    return tuple(MetricChoice(metric, variants) for metric, variants in chosen if variants)
+
+
+def _listed(readings: Iterable[MetricChoice]) -> str:
+    return " or ".join(
+        repr(choice.metric)
+        if choice.variants is None
+        else f"metric {choice.metric!r} variant {min(choice.variants)!r}"
+        for choice in readings
+    )

@@ -1,0 +1,67 @@
+"""Series in outline: how many points they have, and what the server said of them."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+
+_CHUNK: Final = 500
+"""Tasks whose series are looked up together: a scan of ``series`` costs the same for all."""
+
+Name = tuple[str, str]
+"""Metric and variant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One series in outline."""
+
+    n: int
+    first_iteration: int | None
+    last_iteration: int | None
+    server_count: int | None = None
+    server_min: float | None = None
+    server_max: float | None = None
+
+
+class StoredShapes:
+    """The series of some tasks in a snapshot, read when they are asked for.
+
+    Args:
+        snapshot: what is stored; None is nothing.
+        task_ids: the tasks that may be asked for, in about this order.
+    """
+
+    def __init__(self, snapshot: Snapshot | None, task_ids: Collection[str]) -> None:
+        self._snapshot = snapshot
+        self._ids = list(task_ids)
+        self._chunk = {task_id: at // _CHUNK for at, task_id in enumerate(self._ids)}
+        self._read = lru_cache(maxsize=2)(self._read_chunk)
+
+    def of(self, task_id: str) -> Mapping[Name, Shape]:
+        """Give the series of one task."""
+        return self._read(self._chunk[task_id]).get(task_id, {})
+
+    def _read_chunk(self, chunk: int) -> dict[str, dict[Name, Shape]]:
+        if self._snapshot is None:
+            return {}
+        ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+        with (
+            readable(self._snapshot.root),
+            engine(threads=2, memory_limit="96MB") as connection,
+        ):
+            rows = connection.execute(
+                "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "
+                "server_count, server_min, server_max FROM read_parquet($files) "
+                "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
+                {"files": literals(self._snapshot.paths("series")), "ids": ids},
+            ).fetchall()
+        found: dict[str, dict[Name, Shape]] = {}
+        for task_id, metric, variant, *outline in rows:
+            found.setdefault(task_id, {})[metric, variant] = Shape(*outline)
+        return found

@@ -1,0 +1,99 @@
+"""What the system refused, and of which file, in words."""
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.disk.places import is_about
+from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
+
+_NUMBER: Final = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)
+"""How Arrow tells the system's number: in its text only."""
+
+_CHECK: Final = "check the disk that it is on, and run it again"
+_NO_RIGHT: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Let an error of the system inside the block name the file: reads and writes do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and number_of(error) is not None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Read a file inside the block; an error that names another file is left alone.
+
+    Raises:
+        DatasetError: the system refuses to read it.
+    """
+    try:
+        yield
+    except PermissionError:
+        raise  # it is told whose it is
+    except OSError as error:
+        if number_of(error) is None or error.filename not in (None, str(path)):
+            raise
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path | str, error: OSError) -> DatasetError:
+    """Make the error of a file that the system cannot read, which need not be damaged."""
+    return DatasetError(f"cannot read {path}: {reason(error)}; {way_to_read(reason(error))}")
+
+
+def way_to_read(text: str, otherwise: str = _CHECK) -> str:
+    """Say what to do about a file that cannot be read.
+
+    Args:
+        text: what was told of it, with the system's words.
+        otherwise: what to do where these do not tell.
+    """
+    if os.strerror(errno.EACCES) in text or os.strerror(errno.EPERM) in text:
+        return "ask its owner for the right to read it"
+    return _CHECK if os.strerror(errno.EIO) in text else otherwise
+
+
+def number_of(error: BaseException) -> int | None:
+    """Give the system's number of an error; None when it is a library's, about what it has read."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    found = _NUMBER.search(str(error))
+    return int(found[1]) if found else None
+
+
+def reason(error: OSError) -> str:
+    """Give the system's words; of an error without a number the first line of its text."""
+    text = error.strerror or (str(error).splitlines() or ["it does not say why"])[0]
+    arrows = _NUMBER.search(text)
+    return os.strerror(int(arrows[1])) if arrows else text
+
+
+def cannot_write(error: OSError, place: Path) -> str:
+    """Say what could not be written, and why.
+
+    Args:
+        error: the second name of it is a new one, where it is about a link or a rename.
+        place: what was being made; a file that is not near it was not being written.
+    """
+    names = [name for name in (error.filename2, error.filename) if isinstance(name, str)]
+    if names and not is_about(names[0], place.absolute().parent):
+        return f"{names[0]}: {reason(error)}"
+    return f"cannot write {names[0] if names else place}: {reason(error)}"
+
+
+def way_out(error: OSError) -> str:
+    """Say what to do about it."""
+    if is_full_disk(error):
+        return "make room there"
+    return "get the right to write there" if error.errno in _NO_RIGHT else "check the disk"

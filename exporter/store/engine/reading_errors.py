@@ -1,0 +1,54 @@
+"""What a library says of stored files that it cannot read becomes one line of ours."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
+from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.engine.file_names import spelt
+
+_REFUSED: Final = re.compile(r'(?:Could not read from|Cannot open) file ".*": ')
+"""How DuckDB tells that the system refuses, its reason at the end; damage is told otherwise."""
+
+
+def is_refused(error: Exception) -> bool:
+    """Tell whether an error of DuckDB says that the system cannot read a file."""
+    return _REFUSED.search(str(error)) is not None
+
+
+def refused(error: Exception) -> DatasetError:
+    """Make the error of a file that DuckDB cannot read; its text names the file."""
+    text = spelt(str(error).splitlines()[0]).removeprefix("IO Error: ")
+    return DatasetError(f"{text}; {way_to_read(text)}")
+
+
+@contextmanager
+def readable(where: Path | str) -> Iterator[None]:
+    """Read stored rows inside the block; whatever cannot be read of them is damage.
+
+    Args:
+        where: the file, or the snapshot.
+
+    Raises:
+        DatasetError: DuckDB or Arrow cannot read it, a text in it is not UTF-8, or a time has no
+            date (it lies outside of the years 1 to 9999).
+    """
+    import duckdb  # whoever reads has loaded both already, and others need neither
+    import pyarrow as pa
+
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, ValueError, OverflowError) as error:
+        if is_out_of_room(error):
+            raise
+        reason = (str(error).splitlines() or [""])[0]
+        if is_refused(error):
+            raise refused(error) from error
+        raise DatasetError(
+            f"{where} is damaged ({reason}); run clearml-snapshot verify, put back a copy of it, "
+            "or export into a new folder"
+        ) from error

@@ -1,0 +1,203 @@
+"""What lies beside the tables of a snapshot for those who open it without this tool."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.resources import files
+from string import Template
+from textwrap import fill
+from typing import Any, Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.schema import ABOUT, TABLES
+from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words
+
+_OPEN_SQL: Final = """\
+-- Views over this snapshot; start DuckDB inside this folder:  duckdb -init open.sql
+SET TimeZone = 'UTC';
+"""
+
+_VIEW: Final = """\
+-- {about}
+CREATE OR REPLACE VIEW {table} AS
+SELECT *
+FROM read_parquet('{glob}'{options});
+"""
+
+_TEXTS: Final = {
+    layout.OPEN_SQL: "views for DuckDB",
+    layout.DATAPACKAGE: "the same description for programs, as a Data Package of version 2",
+    layout.SNAPSHOT_JSON: "the same for clearml-snapshot, and which selections were asked for",
+    layout.SHA256SUMS: "the hash of every other file",
+}
+_PAGES: Final = {
+    layout.INDEX_HTML: "an overview for any browser",
+    layout.SUMMARY_CSV: "one row a task, metric and variant with its names, for spreadsheets",
+}
+"""What only a pack has."""
+
+
+def open_sql() -> str:
+    """Return SQL with one view a table, for a DuckDB started inside the folder."""
+    views = [_view(table) for table in TABLES]
+    return "\n".join([_OPEN_SQL, *views])
+
+
+def _view(table: str) -> str:
+    glob, options = f"{table}/*.parquet", ""
+    if table == "scalars":
+        glob = "scalars/*/*.parquet"
+        options = ", hive_partitioning = true, hive_types_autocast = false"
+    return _VIEW.format(about=ABOUT[table], table=table, glob=glob, options=options)
+
+
+def readme(header: Mapping[str, Any]) -> str:
+    """Return a snapshot's README; ``header`` is its ``snapshot.json`` without the files.
+
+    The same header gives the same text, so that the same contents have the same content id.
+    """
+    totals = {name: f"{count:,}" for name, count in header["totals"].items()}
+    totals["bytes"] = size_in_words(header["totals"]["bytes"])
+    texts = {
+        "server": source(header),
+        "tool_version": _plain(header["tool_version"]),
+        "as_of": as_of(header),
+        "state": _checkpoint(header),
+        "incomplete": _incomplete(header),
+        "states": "\n".join(f"| {state} | {meaning} |" for state, meaning in MEANINGS.items()),
+        "packed": _packed(header),
+        "contents": _contents(header),
+        "tables": tables(),
+    }
+    template = files(__package__).joinpath("readme.md").read_text(encoding="utf-8")
+    return Template(template).substitute(totals, **texts, **_citation(header))
+
+
+def source(header: Mapping[str, Any]) -> str:
+    """Name the server that a snapshot was taken from, as far as it may be named."""
+    address = host(header)
+    return f"the ClearML server {address}" if address else "a ClearML server"
+
+
+def host(header: Mapping[str, Any]) -> str:
+    """Give the server's address; empty when it is not known or was taken out."""
+    server = header["server"]
+    return _plain(server.get("host") or server.get("id") or "")
+
+
+def as_of(header: Mapping[str, Any]) -> str:
+    """Say as of when a snapshot's contents are, to the minute."""
+    return f"{datetime.fromisoformat(header['created_at']):%Y-%m-%d %H:%M} UTC"
+
+
+def _checkpoint(header: Mapping[str, Any]) -> str:
+    if not header["checkpoint"]:
+        return ""
+    return "\n\n**The export had not ended** when this was written: more tasks were to come."
+
+
+def _incomplete(header: Mapping[str, Any]) -> str:
+    words = in_words(header["states"])
+    return f"\n\n**Not complete.** Of its tasks {words}; see `state` below." if words else ""
+
+
+def _packed(header: Mapping[str, Any]) -> str:
+    """Tell of a pack what was chosen for it and what was taken out; nothing of other folders."""
+    packed = header.get("packed")
+    if packed is None:
+        return ""
+    lines = ["", "## What was chosen, and what was taken out", ""]
+    for what, key in (("Tasks", "selection"), ("Metrics", "metrics")):
+        chosen = _code(packed.get(key) or "all")
+        lines.append(f"- {what}: {f'`{chosen}`' if chosen != 'all' else 'all'}")
+    taken_out = [_plain(line) for line in packed.get("taken_out", ())]
+    lines += ["- Taken out:", *(f"  - {line}" for line in taken_out)] if taken_out else [_NOTHING]
+    return "\n".join([*lines, ""])
+
+
+_NOTHING: Final = "- Taken out: nothing"
+
+
+def _is_part(header: Mapping[str, Any]) -> bool:
+    """Whether some tasks or metrics of the snapshot stayed where it was packed."""
+    packed = header.get("packed") or {}
+    return any(packed.get(key) not in (None, "", "all") for key in ("selection", "metrics"))
+
+
+def _contents(header: Mapping[str, Any]) -> str:
+    """List what lies in the folder as rows of a Markdown table."""
+    beside = (_PAGES if "packed" in header else {}) | _TEXTS
+    rows = [(f"`{table}/`", about) for table, about in ABOUT.items()]
+    rows += [(f"`{name}`", about) for name, about in beside.items()]
+    return "".join(f"| {name} | {about} |\n" for name, about in rows)
+
+
+def _citation(header: Mapping[str, Any]) -> dict[str, str]:
+    created = datetime.fromisoformat(header["created_at"])
+    number, tool = header["number"], _plain(header["tool_version"])
+    address = host(header)
+    snapshot = "Part of snapshot" if _is_part(header) else "Snapshot"
+    published = f"{snapshot} {number} of {source(header)}, taken with clearml-snapshot {tool}"
+    note = "Content id (sha256 of SHA256SUMS): PUT IT HERE"
+    return {
+        "key": f"clearml-snapshot-{number}-{created:%Y%m%d}",
+        "year": f"{created:%Y}",
+        "howpublished": published.replace(address, f"\\url{{{address}}}") if address else published,
+        "note": note,
+        "citation": fill(
+            f"Scalars of ClearML experiments, as of {as_of(header)}. {published}. {note}.",
+            width=100,
+            initial_indent="> ",
+            subsequent_indent="> ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        ),
+    }
+
+
+def _plain(text: object) -> str:
+    """Keep a text from outside on its line and free of what Markdown and BibTeX would read."""
+    return _without("`{}\\<>|", text)
+
+
+def _code(text: object) -> str:
+    """Keep a text between backticks on its line; a regular expression stays what it is."""
+    return _without("`<>", text)
+
+
+def _without(special: str, text: object) -> str:
+    return " ".join("".join("" if c in special else c for c in str(text)).split())
+
+
+def tables() -> str:
+    """Return every table with its columns as Markdown."""
+    return "\n".join(
+        f"### {table}\n\n{ABOUT[table].capitalize()}.\n\n{columns(schema)}"
+        for table, schema in TABLES.items()
+    )
+
+
+def columns(schema: pa.Schema) -> str:
+    """Return a Markdown table of a schema's columns."""
+    lines = ["| column | type | unit | |", "|---|---|---|---|"]
+    for field in schema:
+        kind = "list of string" if pa.types.is_list(field.type) else str(field.type)
+        needed = "" if field.nullable else " NOT NULL"
+        lines.append(f"| `{field.name}` | {kind}{needed} | {unit(field)} | {doc(field)} |")
+    return "\n".join(lines) + "\n"
+
+
+def doc(field: "pa.Field[Any]") -> str:
+    """Say what a column holds."""
+    return _said(field, b"doc")
+
+
+def unit(field: "pa.Field[Any]") -> str:
+    """Name the unit of a column's numbers or times; empty when it has none."""
+    return _said(field, b"unit")
+
+
+def _said(field: "pa.Field[Any]", key: bytes) -> str:
+    return (field.metadata or {}).get(key, b"").decode()

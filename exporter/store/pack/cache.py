@@ -1,0 +1,176 @@
+"""Packs that are asked: what a question needs is unpacked once, into a cache by content id.
+
+A folder of the cache is a snapshot folder like any other, held and read like one; it appears whole,
+and its points only when a question needs them, for they are most of it. What nobody asked for a
+month goes when the next pack comes.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.store.disk.scratch import scratch_in
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.own_cache import own_cache
+from clearml_snapshot.exporter.store.pack.contents import Pack, read_pack
+from clearml_snapshot.exporter.store.pack.unpack import extract
+from clearml_snapshot.exporter.store.permissions.modes import PRIVATE
+from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot, unread
+
+_POINTS: Final = "scalars"
+_DAY: Final = 24 * 3600
+_UNUSED: Final = 30 * _DAY
+_ABANDONED: Final = _DAY
+"""Seconds after which a pack that nobody asked goes, and what a killed process left."""
+
+
+def open_pack(path: Path, *, points: bool = True) -> Snapshot:
+    """Open a pack as a snapshot, whose ``pack`` it is; unpacks what the cache lacks.
+
+    Args:
+        path: the archive.
+        points: whether the files of ``scalars`` are needed now.
+
+    Raises:
+        DatasetError: it is damaged, hostile, or newer than this tool.
+        SnapshotError: there is no room to unpack it.
+    """
+    pack = read_pack(path)
+    with _speaking_of(path):
+        folder = cache_folder() / pack.key
+        snapshot = _cached(pack, folder) or _unpacked(pack, folder)
+        os.utime(folder)  # its last use
+    return with_points(snapshot, pack) if points else snapshot
+
+
+def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
+    """Unpack the files of ``scalars`` where they are not there yet.
+
+    Args:
+        snapshot: what ``open_snapshot`` gave, held.
+        pack: its archive, when it is known.
+
+    Raises:
+        DatasetError: the pack is damaged, or another one since it was opened.
+        SnapshotError: there is no room for them.
+    """
+    if snapshot.pack is None or snapshot.has_points:
+        return snapshot
+    pack = pack or read_pack(snapshot.pack)
+    if pack.key != snapshot.root.name:
+        raise DatasetError(f"{pack.path} is another pack than before; open it again")
+    with _speaking_of(pack.path), scratch_in_cache(snapshot.root.parent) as scratch:
+        names = [entry.path for entry in snapshot.files if entry.table == _POINTS]
+        extract(pack, scratch, names, sync=False)
+        _rename(scratch / _POINTS, snapshot.root / _POINTS)
+    return snapshot
+
+
+@contextmanager
+def _speaking_of(pack: Path) -> Iterator[None]:
+    """Say in one line which pack the disk refused, and where."""
+    try:
+        yield
+    except OSError as error:
+        raise SnapshotError(
+            f"cannot unpack {pack} into {cache_folder()}: {error.strerror or error}"
+        ) from error
+
+
+def _cached(pack: Pack, folder: Path) -> Snapshot | None:
+    """Read what is in the cache; None when it is not there, or damaged and removed by this."""
+    if not folder.is_dir():
+        return None
+    try:
+        snapshot = read_snapshot(folder, points=(folder / _POINTS).is_dir())
+        if snapshot.files == pack.snapshot.files:
+            return replace(snapshot, pack=pack.path)
+    except DatasetError:  # somebody cleaned the cache, though not all of it
+        pass
+    _remove(folder)
+    return None
+
+
+def _unpacked(pack: Pack, folder: Path) -> Snapshot:
+    _prune(folder.parent)
+    wanted = {layout.SNAPSHOT_JSON, layout.SHA256SUMS}
+    names = [
+        name
+        for name in pack.archive.files
+        if name in wanted or layout.table_at(name) not in (None, _POINTS)
+    ]
+    with scratch_in_cache(folder.parent) as scratch:
+        extract(pack, scratch, names, sync=False)
+        _rename(scratch, folder)
+    return replace(read_snapshot(folder, points=False), pack=pack.path)
+
+
+def _rename(scratch: Path, target: Path) -> None:
+    """Move a folder into its place; another process that was quicker has the same one there."""
+    try:
+        scratch.rename(target)
+    except OSError:
+        if not target.is_dir():
+            raise
+
+
+@contextmanager
+def scratch_in_cache(cache: Path) -> Iterator[Path]:
+    """Give an empty folder beside those of the cache, gone at the end of the block."""
+    with scratch_in(cache, ".scratch-") as scratch:
+        folder = scratch / "pack"
+        folder.mkdir(mode=PRIVATE)
+        yield folder
+
+
+def cache_folder() -> Path:
+    """Give the folder of the cache; where none can be written, one for this process."""
+    folder = own_cache("packs")
+    return folder if folder and os.access(folder, os.W_OK | os.X_OK) else _temporary()
+
+
+@cache
+def _temporary() -> Path:
+    kept = ExitStack()
+    try:
+        scratch = scratch_in(Path(tempfile.gettempdir()), "clearml-snapshot-packs-")
+        folder = kept.enter_context(scratch)
+    except OSError as error:
+        raise SnapshotError(
+            f"there is no folder to unpack into ({error.strerror}); unpack the pack yourself, "
+            "with clearml-snapshot unpack, and give that folder"
+        ) from error
+    atexit.register(kept.close)
+    return folder
+
+
+def _prune(packs: Path) -> None:
+    """Remove what nobody used for a month and nobody holds, and what killed processes left."""
+    now = time.time()
+    for folder in packs.iterdir():
+        with suppress(OSError):  # another process prunes too
+            age = now - folder.stat().st_mtime
+            if folder.name.startswith("."):
+                if age > _ABANDONED:
+                    shutil.rmtree(folder)
+            elif age > _UNUSED:
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a cached pack, unless somebody reads it."""
+    if not (folder / layout.SNAPSHOT_JSON).is_file():
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with unread(folder) as free, scratch_in_cache(folder.parent) as grave:
+        if free:
+            folder.rename(grave / folder.name)  # gone at once for others

@@ -1,0 +1,231 @@
+"""A pack that arrived: its archive, its hashes and its snapshot.json agree before it is used.
+
+What may stand in an archive is a list of names, not a list of tricks: the files of a snapshot in
+their places, all of them perhaps below one folder. One name too many refuses the whole, other than
+what systems leave when they zip a folder anew: that is passed over and never written out.
+"""
+
+import hashlib
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.store.disk.disk_errors import reading
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.disk.litter import is_below_litter
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.checksums import content_id, read_sums
+from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
+from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
+from clearml_snapshot.exporter.store.untrusted.zip_reader import (
+    Entry,
+    Layout,
+    blocks,
+    read_layout,
+    shown,
+)
+
+_TOP_FILES: Final = frozenset({*layout.TEXTS, layout.SHA256SUMS})
+_TOP_FOLDER: Final = re.compile(r"(?!\.{1,2}/)[^/\\:\x00-\x1f]{1,200}/")
+_FOLDER: Final = re.compile(rf"({'|'.join(layout.TABLE_NAMES)}|scalars/project_id=[\w.~%-]+)/")
+
+_RATIO: Final = 200
+_ALWAYS_HARMLESS: Final = 2**20
+"""Bytes up to which nobody asks how far they were pressed."""
+
+_SUMS_A_FILE: Final = 512
+"""Bytes of a line of ``SHA256SUMS``, and more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """The files of an archive, each in a place where a snapshot has one."""
+
+    layout: Layout
+    files: Mapping[str, Entry]
+    """By their path in the snapshot."""
+    folder: str
+    """The folder in which everything stands, with ``/``; empty in what ``pack`` writes."""
+    litter: tuple[str, ...] = ()
+    """The names that are passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """An archive whose lists of files agree; what they hold is still to be compared."""
+
+    path: Path
+    archive: Archive
+    hashes: Mapping[str, str]
+    """By path; an older format has none for its texts."""
+    key: str
+    """The content id; of an older format, the hash of its ``snapshot.json``."""
+    snapshot: Snapshot
+    """Its root is the archive: nothing is unpacked yet."""
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Begin the errors of this block with the archive that they are about."""
+    try:
+        yield
+    except DatasetError as error:
+        text = str(error)
+        raise DatasetError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open an archive for reading.
+
+    Raises:
+        NoDatasetError: there is no such file.
+        DatasetError: it cannot be read.
+    """
+    if not path.is_file():  # a pipe would never end
+        raise NoDatasetError(f"there is no pack {path}; give the .zip itself")
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise DatasetError(f"cannot read {path}: {error.strerror}") from error
+    with stream, naming(path), reading(path):
+        yield stream
+
+
+def read_archive(stream: BinaryIO) -> Archive:
+    """Find the files of a snapshot in an archive.
+
+    Raises:
+        DatasetError: it is damaged, or holds anything else.
+    """
+    found = read_layout(stream)
+    litter = tuple(entry.name for entry in found.entries if _is_litter(entry))
+    entries = [entry for entry in found.entries if not _is_litter(entry)]
+    folder = _common_folder(entries)
+    files: dict[str, Entry] = {}
+    once: set[str] = set()
+    for entry in entries:
+        path = entry.name.removeprefix(folder)
+        if not entry.name.startswith(folder) or not _is_in_place(path, entry):
+            raise DatasetError(f"{shown(entry.name)} is not a file of a snapshot")
+        if path.casefold() in once:
+            raise DatasetError(f"{shown(entry.name)} is there twice")
+        once.add(path.casefold())
+        if not _is_folder(path):
+            _refuse_bomb(entry)
+            files[path] = entry
+    return Archive(found, files, folder, litter)
+
+
+def _is_litter(entry: Entry) -> bool:
+    """Tell whether an entry is a file or folder that a system left; a link never is."""
+    plain = stat.S_IFMT(entry.mode) in (0, stat.S_IFREG, stat.S_IFDIR)
+    return plain and is_below_litter(entry.name)
+
+
+def _common_folder(entries: Iterable[Entry]) -> str:
+    """Give the one folder with ``snapshot.json`` in it; empty where that is at the top."""
+    found = [e.name for e in entries if e.name.rpartition("/")[2] == layout.SNAPSHOT_JSON]
+    folders = sorted((name.removesuffix(layout.SNAPSHOT_JSON) for name in found), key=len)
+    if not folders:
+        raise DatasetError("there is no snapshot.json in it; it is not a pack")
+    if folders[0] and not _TOP_FOLDER.fullmatch(folders[0]):
+        raise DatasetError(f"{shown(folders[0])} is no place for a snapshot")
+    return folders[0]
+
+
+def _is_folder(path: str) -> bool:
+    return path == "" or path.endswith("/")
+
+
+def _is_in_place(path: str, entry: Entry) -> bool:
+    kind = stat.S_IFMT(entry.mode)
+    if _is_folder(path):
+        known = path == "" or _FOLDER.fullmatch(path) is not None
+        return known and entry.size == 0 and kind in (0, stat.S_IFDIR)
+    known = path in _TOP_FILES or layout.table_at(path) is not None
+    return known and kind in (0, stat.S_IFREG)
+
+
+def _refuse_bomb(entry: Entry) -> None:
+    if entry.size > max(_ALWAYS_HARMLESS, _RATIO * entry.packed):
+        raise DatasetError(
+            f"{shown(entry.name)} would unpack to {entry.size:,} bytes from {entry.packed:,}; "
+            "no pack is pressed like that"
+        )
+
+
+def read_pack(path: Path) -> Pack:
+    """Read an archive's lists of files, and compare them with each other.
+
+    Raises:
+        DatasetError: it is damaged, no pack, hostile, or newer than this tool.
+    """
+    with opened(path) as stream:
+        archive = read_archive(stream)
+        header = small(stream, archive, layout.SNAPSHOT_JSON)
+        snapshot = described(path, parse_header(header, path))
+        if snapshot.format_version >= layout.SUMS_SINCE or layout.SHA256SUMS in archive.files:
+            sums = small(stream, archive, layout.SHA256SUMS)
+            hashes, key = read_sums(sums), content_id(sums)
+            _compare(hashes, {*archive.files} - {layout.SHA256SUMS})
+            if hashes[layout.SNAPSHOT_JSON] != hashlib.sha256(header).hexdigest():
+                raise DatasetError("snapshot.json is not as it was written; copy it again")
+        else:
+            hashes = {entry.path: entry.sha256 for entry in snapshot.files}
+            key = hashlib.sha256(header).hexdigest()
+            _compare(hashes, {*archive.files} - {*layout.TEXTS})
+        _compare_tables(snapshot, archive, hashes)
+    return Pack(path, archive, hashes, key, snapshot)
+
+
+def small(stream: BinaryIO, archive: Archive, name: str) -> bytes:
+    """Read a list of files whole.
+
+    Raises:
+        DatasetError: it is missing, damaged, or larger than such a list is.
+    """
+    entry = archive.files.get(name)
+    if entry is None:
+        raise DatasetError(f"it lacks {name}; copy it again")
+    most = snapshot_json.MOST_BYTES
+    if name == layout.SHA256SUMS:
+        most = _SUMS_A_FILE * (1 + len(archive.files))
+    if entry.size > most:
+        raise DatasetError(f"{name} is larger than {most:,} bytes")
+    return b"".join(blocks(stream, entry))
+
+
+def _compare(hashes: Iterable[str], files: Iterable[str]) -> None:
+    listed, present = set(hashes), set(files)
+    for path in sorted(listed - present):
+        raise DatasetError(f"it lacks {shown(path)}; copy it again")
+    for path in sorted(present - listed):
+        raise DatasetError(f"{shown(path)} is in no list of its files")
+
+
+def _compare_tables(snapshot: Snapshot, archive: Archive, hashes: Mapping[str, str]) -> None:
+    """Check that snapshot.json lists the same files of tables, once each and of the same size."""
+    paths = {entry.path for entry in snapshot.files}
+    tables = {path for path in archive.files if layout.table_at(path) is not None}
+    if paths != tables or len(paths) != len(snapshot.files):
+        raise DatasetError("snapshot.json lists other files than the archive holds")
+    for entry in snapshot.files:
+        same = _said(entry) == (
+            layout.table_at(entry.path),
+            archive.files[entry.path].size,
+            hashes[entry.path],
+        )
+        if not same:
+            raise DatasetError(f"snapshot.json says something else of {shown(entry.path)}")
+    if {entry.table for entry in snapshot.files} != {*layout.TABLE_NAMES}:
+        raise DatasetError("snapshot.json lacks a table")
+
+
+def _said(entry: FileEntry) -> tuple[str, int, str]:
+    return entry.table, entry.bytes, entry.sha256

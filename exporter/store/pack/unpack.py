@@ -1,0 +1,150 @@
+"""Files out of an archive: hashed while they are written, and whole or not there at all."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, named, way_out
+from clearml_snapshot.exporter.store.disk.files import move_into_place
+from clearml_snapshot.exporter.store.disk.litter import is_unused
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.disk.scratch import scratch_beside
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.pack.contents import Pack, opened, read_pack
+from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
+from clearml_snapshot.exporter.store.permissions.apply import set_modes_unpacked
+from clearml_snapshot.exporter.store.permissions.modes import (
+    PRIVATE,
+    SharedWith,
+    refuse_without_modes,
+)
+from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot
+from clearml_snapshot.exporter.store.untrusted.zip_reader import blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """What came out of a pack."""
+
+    snapshot: Snapshot
+    unproven: tuple[str, ...]
+    """Texts that could not be compared with the rest, one sentence each."""
+
+
+def unpack(
+    pack: Path,
+    target: Path,
+    progress: Progress | None = None,
+    *,
+    share: SharedWith | None = None,
+    make_pages: MakePages | None = None,
+) -> Unpacked:
+    """Turn a pack into a snapshot folder.
+
+    Nothing is written before its lists of files agree, and nothing stays when one of them is not
+    what they say, or a text is not what the rest gives; the folder appears when all of it is on the
+    disk.
+
+    Args:
+        pack: the archive.
+        target: a new folder, or an empty one; its parent must be there.
+        progress: is told what is being written; silent by default.
+        share: who may read it; None is for whom an empty target was made, else the owner.
+        make_pages: makes ``index.html`` and ``summary.csv`` again, see ``verify_texts``;
+            ``queries.pages`` has one. None leaves them unproven.
+
+    Raises:
+        UsageError: the target is in use, or cannot be, or cannot be shared.
+        DatasetError: the pack is damaged, hostile, or newer than this tool.
+        SnapshotError: it does not fit on the disk.
+    """
+    for path in (pack, target):
+        refuse_address(path)
+    refuse_without_modes(share)
+    target = target.resolve()
+    _refuse_used(target)
+    found = read_pack(pack)
+    names = sorted(found.archive.files)
+    (progress or Progress()).note(f"unpacking {len(names):,} files into {target}")
+    try:
+        with scratch_beside(target, "unpacking") as scratch:
+            folder = scratch / "snapshot"
+            folder.mkdir(mode=PRIVATE)
+            extract(found, folder, names)
+            arrived = replace(read_snapshot(folder), pack=pack)  # by this name it is known
+            unproven = refuse_forged(arrived, make_pages)
+            set_modes_unpacked(folder, target, share)
+            move_into_place(folder, target)
+    except OSError as error:
+        raise SnapshotError(f"{cannot_write(error, target)}; {way_out(error)}") from error
+    return Unpacked(read_snapshot(target), unproven)
+
+
+def _refuse_used(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise UsageError(f"there is no folder {target.parent}; make it first")
+    if not is_unused(target):
+        raise UsageError(f"{target} is in use; give a new or an empty folder")
+
+
+def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True) -> None:
+    """Write files of a pack into a folder, and prove each.
+
+    Args:
+        pack: what ``read_pack`` gave.
+        folder: where to write; its files are new.
+        names: which, by their path in the snapshot.
+        sync: force each to the disk.
+
+    Raises:
+        DatasetError: a file is not what the lists say; it may be there.
+        SnapshotError: there is no room for them.
+        OSError: the disk refuses.
+    """
+    from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
+
+    wanted = [*names]
+    _check_room(pack, folder, wanted)
+    tables = {entry.path: entry for entry in pack.snapshot.files}
+    for name in wanted:
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(pack, name, target, sync=sync)
+        entry = tables.get(name)
+        problem = entry and parquet_problem(target, entry, pack.snapshot.format_version)
+        if problem:
+            raise DatasetError(f"{pack.path}: {problem}")
+
+
+def _check_room(pack: Pack, folder: Path, names: Iterable[str]) -> None:
+    needed = sum(pack.archive.files[name].size for name in names)
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE > free:
+        raise SnapshotError(
+            f"{pack.path} unpacks to {needed:,} bytes, and the disk has {free:,} left; make room"
+        )
+
+
+_SPARE: Final = 2**20
+"""Bytes for folders and names."""
+
+
+def _write(pack: Pack, name: str, target: Path, *, sync: bool) -> None:
+    """Write one file and compare it with its hash; texts of older formats have none."""
+    digest = hashlib.sha256()
+    with opened(pack.path) as source, named(target), target.open("xb") as stream:
+        for block in blocks(source, pack.archive.files[name]):
+            digest.update(block)
+            stream.write(block)
+        stream.flush()
+        if sync:
+            os.fsync(stream.fileno())
+    expected = pack.key if name == layout.SHA256SUMS else pack.hashes.get(name)
+    if expected is not None and digest.hexdigest() != expected:
+        raise DatasetError(f"{pack.path}: {name} is not as it was written; copy it again")

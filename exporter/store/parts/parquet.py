@@ -1,0 +1,269 @@
+"""Sorted, encoded Parquet: how every part file of a snapshot is written."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal, Self, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pyarrow.fs import LocalFileSystem
+
+from clearml_snapshot.exporter.store.disk.disk_errors import named, reading
+from clearml_snapshot.exporter.store.disk.files import FileEntry, sha256, sync_file
+from clearml_snapshot.exporter.store.format.schema import TABLES
+
+LOCAL: Final = LocalFileSystem()
+"""What every file is written to: without it Arrow takes ``a:b/part`` for an address."""
+
+ROW_GROUP: Final = 250_000
+"""Rows a row group: 100 million points, ``max`` of one metric in 53 ms; with 1 million 89 ms."""
+
+ROWS_AT_ONCE: Final = {"tasks": 20_000, "hyperparams": 100_000, "series": 100_000}
+"""Rows of a row group that is gathered from a stream, for tables whose rows are larger."""
+
+GROUP_BYTES: Final = 16 * 2**20
+"""Bytes of text in a row group of these tables: whoever reads it may hold all of it."""
+
+SORT: Final[dict[str, tuple[str, ...]]] = {
+    "tasks": ("task_id",),
+    "hyperparams": ("task_id", "section", "name"),
+    "series": ("metric", "variant", "task_id"),
+    "scalars": ("metric", "variant", "task_id", "iteration"),
+    "exports": ("started",),
+}
+"""The order of rows inside a file; NULL comes first."""
+
+_ENCODINGS: Final = {
+    "iteration": "DELTA_BINARY_PACKED",
+    "timestamp": "DELTA_BINARY_PACKED",
+    "value": "PLAIN",
+}
+"""Of the columns of ``scalars``; doubles are written plain anyhow, texts with dictionaries."""
+_CODES: Final = pa.dictionary(pa.int32(), pa.string())
+_WIDEST: Final = 2**62
+_SMALLEST: Final = -(2**63)
+
+
+def in_memory(table: str) -> pa.Schema:
+    """Return a table's schema with dictionary-encoded text, as it is held and written."""
+    return pa.schema(
+        [
+            pa.field(
+                field.name, _CODES if field.type == pa.string() else field.type, field.nullable
+            )
+            for field in TABLES[table]
+        ]
+    )
+
+
+def conform(rows: pa.Table, table: str) -> pa.Table:
+    """Bring rows to the columns, order and types in which a table is held.
+
+    Raises:
+        KeyError: a column is missing.
+        pa.ArrowInvalid: a value does not fit its column.
+    """
+    schema = in_memory(table)
+    columns = [_encoded(rows.column(field.name), field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _encoded(column: "pa.ChunkedArray[Any]", kind: pa.DataType) -> "pa.ChunkedArray[Any]":
+    if column.type == kind:
+        return column
+    if kind == _CODES and not pa.types.is_dictionary(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    return column.cast(kind)
+
+
+def sorted_slices(rows: pa.Table, table: str, size: int = ROW_GROUP) -> Iterator[pa.Table]:
+    """Yield rows in the table's order, ``size`` at a time.
+
+    A whole sorted copy never exists: besides the rows there are only their codes, the order
+    (8 bytes a row) and one slice.
+    """
+    rows = rows.unify_dictionaries().combine_chunks()
+    order = _order(rows, SORT[table])
+    for start in range(0, rows.num_rows, size):
+        yield rows.take(order.slice(start, size))
+
+
+def _order(rows: pa.Table, keys: tuple[str, ...]) -> "pa.Array[Any]":
+    """Return the sorting permutation; text is compared by rank, four times as fast as by bytes."""
+    columns = {
+        key: _ranked(column) if pa.types.is_dictionary(column.type) else column.combine_chunks()
+        for key, column in ((key, rows.column(key)) for key in keys)
+    }
+    numbers = _one_number(list(columns.values()))
+    if numbers is not None:
+        return pc.array_sort_indices(numbers)
+    with_nulls = {}
+    for key, column in columns.items():
+        if column.null_count:  # its own key, because NULL has to come first
+            with_nulls[f"{key} is there"] = pc.cast(column.is_valid(), pa.int8())
+        with_nulls[key] = column
+    order: list[tuple[str, Literal["ascending"]]] = [(name, "ascending") for name in with_nulls]
+    return pc.sort_indices(pa.table(with_nulls), sort_keys=order)
+
+
+def _one_number(columns: "list[pa.Array[Any]]") -> "pa.Array[Any] | None":
+    """Join several keys into one number a row, which sorts three times as fast; None if too wide.
+
+    NULL counts as the value before the smallest.
+    """
+    joined: npt.NDArray[np.int64] | None = None
+    room = _WIDEST
+    for column in columns:
+        if not len(column) or not pa.types.is_integer(column.type):
+            return None
+        low, high = (edge(column).as_py() for edge in (pc.min, pc.max))
+        low, high = (0, 0) if low is None else (low, high)
+        room //= high - low + 2
+        if not room or low == _SMALLEST:
+            return None
+        offsets = column.fill_null(low - 1).to_numpy(zero_copy_only=False).astype(np.int64)
+        offsets -= low - 1
+        joined = offsets if joined is None else joined * (high - low + 2) + offsets
+    return None if joined is None else pa.array(joined)
+
+
+def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
+    """Turn dictionary codes into ranks of their texts (Arrow cannot sort dictionaries)."""
+    codes = cast("pa.DictionaryArray[Any, Any]", column.combine_chunks())
+    ranks = pc.rank(codes.dictionary, tiebreaker="dense").cast(pa.int32())
+    return ranks.take(codes.indices)
+
+
+def only_used(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Leave the texts of no row out of the dictionaries.
+
+    The writer stores them whole, so that texts of rows that were filtered out would still be in the
+    file, for everybody who reads its bytes; the reader gives those of a row group with each row.
+    """
+    for at, column in enumerate(rows.columns):
+        if pa.types.is_dictionary(column.type):
+            used = _used(cast("pa.DictionaryArray[Any, Any]", column))
+            rows = rows.set_column(at, rows.schema.field(at), used)
+    return rows
+
+
+def _used(texts: "pa.DictionaryArray[Any, Any]") -> "pa.DictionaryArray[Any, Any]":
+    used = np.zeros(len(texts.dictionary), bool)
+    used[texts.indices.drop_null().to_numpy()] = True
+    if used.all():
+        return texts
+    places = pa.array(np.cumsum(used, dtype=np.int32) - 1, pa.int32())
+    return pa.DictionaryArray.from_arrays(
+        pc.take(places, texts.indices), texts.dictionary.filter(pa.array(used))
+    )
+
+
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """Give the options of pyarrow's Parquet writer with which files of a table are written.
+
+    ``statistics`` refuses files that were written with others.
+    """
+    texts = [field.name for field in schema if field.type in (_CODES, pa.string())]
+    lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
+    numbers = {*schema.names}.difference(texts)
+    encodings = {name: how for name, how in _ENCODINGS.items() if name in numbers}
+    return {
+        "use_dictionary": texts + lists,
+        "column_encoding": encodings or None,
+        "compression": "zstd",
+        "compression_level": 3,
+        "store_schema": False,
+        "write_page_checksum": True,
+    }
+
+
+class PartWriter:
+    """One Parquet part file; a context manager that leaves nothing behind when it fails."""
+
+    def __init__(self, path: Path, table: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path, self._table, self._rows = path, table, 0
+        schema = in_memory(table)
+        options = writer_options(schema)
+        with named(path):
+            self._writer = pq.ParquetWriter(str(path), schema, filesystem=LOCAL, **options)
+
+    def write(self, rows: pa.Table) -> None:
+        """Append rows as one row group (or several of ``ROW_GROUP``)."""
+        if rows.num_rows:
+            with named(self._path):
+                used = pa.Table.from_batches(map(only_used, rows.to_batches()), rows.schema)
+                self._writer.write_table(used, row_group_size=ROW_GROUP)
+            self._rows += rows.num_rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            with named(self._path):
+                self._writer.close()
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
+        if kind is not None:
+            self._path.unlink(missing_ok=True)
+
+    def entry(self) -> FileEntry:
+        """Sync the closed file and describe it; its ``path`` is still the absolute one."""
+        sync_file(self._path)
+        size = self._path.stat().st_size
+        with reading(self._path):
+            digest = sha256(self._path)
+        return FileEntry(self._table, str(self._path), self._rows, size, digest)
+
+
+def write_part(path: Path, table: str, slices: Iterable[pa.Table]) -> FileEntry:
+    """Write one part file from slices that are in the table's order already."""
+    with PartWriter(path, table) as writer:
+        for rows in slices:
+            writer.write(rows)
+    return writer.entry()
+
+
+def write_sorted(path: Path, table: str, rows: pa.Table) -> FileEntry:
+    """Sort rows of any order and write them as one part file."""
+    return write_part(path, table, sorted_slices(rows, table))
+
+
+def row_groups(batches: Iterable[pa.RecordBatch], table: str) -> Iterator[pa.Table]:
+    """Gather batches into row groups; of a stream never more than one is in memory."""
+    held: list[pa.Table] = []
+    rows = texts = 0
+    for batch in batches:
+        held.append(conform(pa.Table.from_batches([batch]), table))
+        rows += batch.num_rows
+        texts += int(text_bytes(held[-1]).sum()) if table in ROWS_AT_ONCE else 0
+        if rows >= ROWS_AT_ONCE.get(table, ROW_GROUP) or texts >= GROUP_BYTES:
+            yield _joined(held)
+            held, rows, texts = [], 0, 0
+    if held:
+        yield _joined(held)
+
+
+def text_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
+    """Count the bytes of text in each row of a conform table."""
+    total = np.zeros(rows.num_rows, np.int64)
+    for column in rows.columns:
+        if pa.types.is_dictionary(column.type):
+            chunks = (cast("pa.DictionaryArray[Any, Any]", chunk) for chunk in column.chunks)
+            total += np.concatenate([np.zeros(0, np.int64), *map(_lengths, chunks)])
+    return total
+
+
+def _lengths(texts: "pa.DictionaryArray[Any, Any]") -> npt.NDArray[np.int64]:
+    lengths = pc.binary_length(cast("pa.StringArray", texts.dictionary))
+    with_none = np.append(lengths.fill_null(0).to_numpy(), np.int64(0))
+    return cast("npt.NDArray[np.int64]", with_none[texts.indices.fill_null(-1).to_numpy()])
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

@@ -1,0 +1,63 @@
+"""Series rows out of points: computed from the files of a commit, so they cannot disagree."""
+
+from collections.abc import Callable, Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
+
+_MEMORY: Final = "96MB"
+"""DuckDB spills to disk beyond this; the whole export has 400 MB."""
+
+_SHARE: Final = 60_000
+"""Series computed at once: 100,000 fit into ``_MEMORY``; 3 million do not, spilled or not."""
+
+_BATCH: Final = 16_384
+
+
+def write_series(
+    scalars: Sequence[Path], claims: Sequence[Path], target: Callable[[], Path], *, spill: Path
+) -> Iterator[FileEntry]:
+    """Compute one row a series of the given scalars files, into one part file for 60,000 or so.
+
+    Args:
+        scalars: part files under their ``project_id=`` folders.
+        claims: Parquet files with the columns of ``writer.CLAIMS``.
+        target: names the next part file.
+        spill: a folder for what does not fit into memory.
+    """
+    pa.default_memory_pool().release_unused()  # DuckDB has its own
+    points = literals(scalars)
+    with engine(
+        spill=spill / "series",
+        threads=2,
+        memory_limit=_MEMORY,
+        # Joins as written: DuckDB would keep the points in memory, and pass the few series by them.
+        disabled_optimizers="join_order,build_side_probe_side",
+    ) as connection:
+        buckets = _buckets(connection, points)
+        for bucket in range(buckets):
+            parameters = {
+                "files": points,
+                "claims": literals(claims),
+                "buckets": buckets,
+                "bucket": bucket,
+            }
+            reader = connection.sql(_sql("series"), params=parameters).to_arrow_reader(_BATCH)
+            yield write_part(target(), "series", row_groups(reader, "series"))
+
+
+def _buckets(connection: duckdb.DuckDBPyConnection, points: list[str]) -> int:
+    ((series,),) = connection.execute(_sql("series_count"), {"files": points}).fetchall()
+    return 1 + int(series) // _SHARE
+
+
+def _sql(name: str) -> str:
+    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

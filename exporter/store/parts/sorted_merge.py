@@ -1,0 +1,115 @@
+"""Sorted part files merged into one, streamed: memory is a block a file, whatever their sizes."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+
+from clearml_snapshot.exporter.store.parts.parquet import SORT, conform, in_memory, sorted_slices
+from clearml_snapshot.exporter.store.parts.rewrite import belongs, read_batches
+
+HELD: Final = {
+    "scalars": 131_072,
+    "series": 32_768,
+    "hyperparams": 65_536,
+    "tasks": 8_192,
+    "exports": 8_192,
+}
+"""Rows of all files that are in memory at once; those of ``tasks`` are a hundred times larger."""
+
+HELD_BYTES: Final = 32 * 2**20
+"""And so many bytes, where the texts of the latter two are longer than usual."""
+
+Key = tuple[tuple[bool, Any], ...]
+"""A row's place in its table's order; NULL comes first."""
+
+
+def merged(paths: Sequence[Path], table: str) -> Iterator[pa.Table]:
+    """Yield the rows of sorted files of a table in its order.
+
+    In each step the smallest of the blocks' last keys is the bound: no unread row is before it,
+    so all that is read up to it can be sorted and handed out.
+    """
+    rows, size = HELD[table] // len(paths), HELD_BYTES // len(paths)
+    blocks = [Block(read_batches(p, table, rows, size_in_bytes=size), table) for p in paths]
+    while waiting := [block for block in blocks if block.has_rows]:
+        bound = min(block.last for block in waiting)
+        yield from sorted_slices(taken(waiting, bound, table), table)
+        pa.default_memory_pool().release_unused()  # or it keeps twice of what is needed
+
+
+def not_fetched(
+    stored: Sequence[Path], fetched: Sequence[Path], task_id: str
+) -> Iterator[pa.Table]:
+    """Yield the points of a task in some sorted files whose keys are not in others of the task.
+
+    Keys are compared as IS NOT DISTINCT FROM does: NULL is an iteration like any other.
+    """
+    table, keys = "scalars", SORT["scalars"]
+    share = HELD[table] // (len(stored) + len(fetched))
+    wanted = pa.array([task_id])
+    its = ((b.filter(belongs(b, wanted)) for b in read_batches(p, table, share)) for p in stored)
+    old = [Block(batches, table) for batches in its]
+    new = [Block(read_batches(path, table, share, keys), table) for path in fetched]
+    while any(block.has_rows for block in old):
+        bound = min(block.last for block in (*old, *new) if block.has_rows)
+        yield _others(taken(old, bound, table), taken(new, bound, table))
+
+
+def taken(blocks: Sequence["Block"], bound: Key, table: str) -> pa.Table:
+    """Take the rows up to a bound out of all blocks."""
+    rows = [block.take_until(bound) for block in blocks if block.has_rows]
+    return pa.concat_tables([in_memory(table).empty_table(), *rows])
+
+
+def _others(old: pa.Table, new: pa.Table) -> pa.Table:
+    """Return the points of one task whose keys are not among some new ones."""
+    both = pa.concat_tables([new, old]).unify_dictionaries().combine_chunks()
+    texts = [both.column(name).combine_chunks() for name in ("metric", "variant")]
+    iteration = both.column("iteration").combine_chunks()
+    keys = [cast("pa.DictionaryArray[Any, Any]", text).indices.to_numpy() for text in texts]
+    keys += [iteration.fill_null(0).to_numpy(), iteration.is_null().to_numpy(zero_copy_only=False)]
+    order = np.lexsort(keys)  # stable: the new one of two equal keys stands first
+    same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+    kept = np.ones(both.num_rows, bool)
+    kept[order[1:][same]] = False
+    return old.filter(pa.array(kept[new.num_rows :]))
+
+
+class Block:
+    """The rows of one sorted file that were read and not yet handed out."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], table: str) -> None:
+        self._table, self._batches = table, batches
+        self._rows = self._read()
+
+    def _read(self) -> pa.Table:
+        """Read the next batch that has rows; an empty table at the end."""
+        rows = (pa.Table.from_batches([batch]) for batch in self._batches if batch.num_rows)
+        return next((conform(some, self._table) for some in rows), pa.table({}))
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether anything is left."""
+        return self._rows.num_rows > 0
+
+    @property
+    def last(self) -> Key:
+        """The key of the last row that was read."""
+        return self._key(self._rows.num_rows - 1)
+
+    def _key(self, row: int) -> Key:
+        values = (self._rows.column(name)[row].as_py() for name in SORT[self._table])
+        return tuple((value is not None, value) for value in values)
+
+    def take_until(self, bound: Key) -> pa.Table:
+        """Hand out the rows up to a key, itself included."""
+        key: Callable[[int], Key] = self._key
+        count = bisect_right(range(self._rows.num_rows), bound, key=key)
+        taken, self._rows = self._rows.slice(0, count), self._rows.slice(count)
+        if not self.has_rows:
+            self._rows = self._read()
+        return taken

@@ -1,0 +1,97 @@
+"""What a snapshot holds already, read back for the next commit."""
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.parts.parquet import in_memory, write_sorted
+from clearml_snapshot.exporter.store.parts.rewrite import holding, read_batches
+from clearml_snapshot.exporter.store.parts.sorted_merge import not_fetched
+from clearml_snapshot.exporter.store.parts.staging import (
+    PointBuffer,
+    Stage,
+    TaskPoints,
+    staged_path,
+)
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+
+
+def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Read some columns of a small table; one that an older format lacks is None.
+
+    Times are aware datetimes.
+    """
+    for path in snapshot.paths(table):
+        for batch in read_batches(path, table, columns=columns):
+            with readable(path):
+                some = batch.select(list(columns)).to_pylist()
+            yield from some
+
+
+def task_rows(snapshot: Snapshot, task_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Read the whole rows of ``tasks`` of some tasks, times as aware datetimes.
+
+    They can go back through ``Stage.refresh``; a task that the snapshot lacks is left out.
+    """
+    wanted = pa.array(sorted(task_ids), pa.string())
+    found: list[dict[str, Any]] = []
+    for path in snapshot.paths("tasks"):
+        for batch in read_batches(path, "tasks"):
+            with readable(path):
+                here = pc.is_in(batch.column("task_id").cast(pa.string()), wanted)
+                found += batch.filter(here).to_pylist()
+    return found
+
+
+def with_stored(
+    stage: Stage,
+    fetched: TaskPoints | None,
+    snapshot: Snapshot,
+    task_id: str,
+    stored_project_id: str | None,
+    project_id: str | None,
+) -> TaskPoints:
+    """Join what was fetched of a task with what is stored of it, for a server that lost points.
+
+    A fetched point replaces the stored one of the same metric, variant and iteration (NULL is a
+    key like any other). Memory is bounded, however large the task.
+
+    Args:
+        stage: into which the points go; ``fetched`` is used up.
+        fetched: what ``PointBuffer.finish`` gave; None is nothing.
+        snapshot: what is stored.
+        task_id: the task.
+        stored_project_id: its project in the snapshot.
+        project_id: its project from now on.
+    """
+    buffer = PointBuffer(stage, project_id)
+    stored = holding(snapshot, "scalars", [task_id], {task_id: stored_project_id})
+    if stored:
+        rest = _rest_sorted(stage.directory, fetched)
+        files = [] if fetched is None else [Path(entry.path) for entry in fetched.files]
+        for rows_kept in not_fetched([snapshot.root / p for p in stored], [*files, rest], task_id):
+            buffer.add(rows_kept)
+        rest.unlink()
+    if fetched is None:
+        return buffer.finish()
+    buffer.add(fetched.rest)
+    joined = buffer.finish()
+    fetched_files = fetched.files
+    return replace(
+        joined,
+        rows=joined.rows + sum(entry.rows for entry in fetched_files),
+        files=(*fetched_files, *joined.files),
+    )
+
+
+def _rest_sorted(directory: Path, fetched: TaskPoints | None) -> Path:
+    """Write what is in memory of fetched points as a file for the time of a comparison."""
+    path = staged_path(directory)
+    rest = in_memory("scalars").empty_table() if fetched is None else fetched.rest
+    write_sorted(path, "scalars", rest)
+    return path

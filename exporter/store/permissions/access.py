@@ -1,0 +1,96 @@
+"""Whose a folder is that may not be read or written, in one line."""
+
+import os
+import shlex
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.store.disk.places import is_about
+from clearml_snapshot.exporter.store.permissions.modes import HAS_MODES, group_name
+
+try:
+    import pwd
+except ImportError:  # Windows
+    pwd = None  # type: ignore[assignment]  # its absence is checked before its use
+
+_Place = tuple[Path, os.stat_result]
+
+
+@contextmanager
+def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
+    """Turn a refusal of the system inside the block into an error that says what to do.
+
+    One that is about a file elsewhere stays as it is.
+
+    Args:
+        path: the folder, or the file, that is to be read or written.
+        writing: whether it is to be written.
+
+    Raises:
+        SnapshotError: the system refuses.
+    """
+    try:
+        yield
+    except PermissionError as error:
+        refused = Path(error.filename) if isinstance(error.filename, str) else path
+        if _is_scratch(refused) and not refused.is_relative_to(path.absolute()):
+            raise SnapshotError(
+                f"cannot write to {refused}: {error.strerror}; set TMPDIR to a folder of yours"
+            ) from error
+        if not is_about(str(refused), path):  # such as a file of the program, or a configuration
+            raise
+        raise SnapshotError(_told(path, refused, writing=writing)) from error
+
+
+def _is_scratch(path: Path) -> bool:
+    """Tell whether it is a place for what is needed for a moment only."""
+    return path.is_relative_to(tempfile.gettempdir())
+
+
+def _told(path: Path, refused: Path, *, writing: bool) -> str:
+    place = _nearest(path) or _nearest(refused)
+    whose = _owner(place[1]) if place else "the system refuses"
+    if writing:
+        return (
+            f"cannot write to {path}: {whose}; run this as its owner, or give a folder of yours "
+            "with --data"
+        )
+    return f"cannot read {path}: {whose}; {_way_out(path, place)}"
+
+
+def _way_out(path: Path, place: _Place | None) -> str:
+    """Say what a reader can do: what a folder's owner has to type depends on the folder's mode."""
+    if place is None or place[0] != path or not stat.S_ISDIR(place[1].st_mode) or not HAS_MODES:
+        return "ask its owner for the right to read it, or for a pack"
+    if place[1].st_mode & stat.S_IRGRP:
+        group = group_name(place[1].st_gid)
+        return f"only members of the group {group} can read it; join that, or ask for a pack"
+    return (
+        "its owner can share it with its group (clearml-snapshot export --share group --data "
+        f"{shlex.quote(str(path.absolute()))}), or give you a pack"
+    )
+
+
+def _nearest(path: Path) -> _Place | None:
+    """Find the nearest thing on the way to a path that can be looked at."""
+    for place in (path, *path.absolute().parents):
+        try:
+            return place, place.stat()
+        except OSError:
+            continue
+    return None
+
+
+def _owner(status: os.stat_result) -> str:
+    return f"it belongs to {_name(status.st_uid)} (mode {stat.S_IMODE(status.st_mode):04o})"
+
+
+def _name(uid: int) -> str:
+    try:
+        return f"user {uid}" if pwd is None else pwd.getpwuid(uid).pw_name
+    except KeyError:  # a container, or another machine's disk
+        return f"user {uid}"

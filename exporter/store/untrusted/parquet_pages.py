@@ -1,0 +1,79 @@
+"""The pages of a Parquet column, without decoding one: do they add up to what the footer says?
+
+A reader makes room for what a page's own header says, whatever the footer says of the column.
+Layout: parquet.thrift, PageHeader.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from clearml_snapshot.exporter.store.untrusted.thrift import Reader, Struct
+
+_UNPACKED, _PACKED = 2, 3
+"""The fields of a page header that hold its sizes."""
+
+_MOST_HEADER: Final = 2**16
+_USUAL_HEADER: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a page's header says."""
+
+    header: int
+    """Bytes of the header itself."""
+    unpacked: int
+    """Bytes for which a reader makes room."""
+    packed: int
+    """Bytes up to the next page."""
+    said: Struct
+    """The header."""
+
+
+def read_pages(stream: BinaryIO, start: int, packed: int) -> Iterator[Page]:
+    """Give the pages of one column of a row group.
+
+    Args:
+        stream: the file.
+        start: where the first page begins.
+        packed: bytes that the pages take in the file.
+
+    Raises:
+        ValueError: there are no such pages.
+    """
+    at = start
+    while at < start + packed:
+        page = _page(stream, at)
+        if page.unpacked < 0 or page.packed < 0:
+            raise ValueError("a page of less than nothing")
+        yield page
+        at += page.header + page.packed
+    if at != start + packed:
+        raise ValueError("pages that end elsewhere than their column")
+
+
+def unpacked_size(stream: BinaryIO, start: int, packed: int) -> int:
+    """Add up the sizes of the pages of one column of a row group, headers included.
+
+    Raises:
+        ValueError: there are no such pages.
+    """
+    return sum(page.header + page.unpacked for page in read_pages(stream, start, packed))
+
+
+def _page(stream: BinaryIO, at: int) -> Page:
+    """Read one header; of a few bytes as a rule, of more where it has statistics of long texts."""
+    for length in (_USUAL_HEADER, _MOST_HEADER):
+        stream.seek(at)
+        reader = Reader(stream.read(length))
+        try:
+            said = reader.struct()
+        except IndexError:
+            continue
+        except ValueError:
+            break
+        sizes = (said.get(field) for field in (_UNPACKED, _PACKED))
+        unpacked, size = (size if type(size) is int else -1 for size in sizes)
+        return Page(reader.at, unpacked, size, said)
+    raise ValueError("a page header that is none")

@@ -1,0 +1,261 @@
+"""What a Parquet file says of its rows, compared with them: readers skip rows by what it says.
+
+A minimum that is too large hides rows from every reader, and a reader that trusts an index or a
+filter believes it unseen. So all that our writer writes is computed again, in the footer and in the
+header of each page, and what it never writes is refused.
+Layout: parquet.thrift, FileMetaData and PageHeader.
+"""
+
+import io
+import struct
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.parts.parquet import in_memory
+from clearml_snapshot.exporter.store.untrusted.parquet_footer import footer_problem
+from clearml_snapshot.exporter.store.untrusted.parquet_pages import read_pages
+from clearml_snapshot.exporter.store.untrusted.parquet_values import Extent, Slots, slots
+from clearml_snapshot.exporter.store.untrusted.thrift import Reader, Struct
+
+_INDEX: Final = "a page index"
+_BLOOM: Final = "a bloom filter"
+_OWN: Final = "metadata of its own"
+_SEALED: Final = "encryption"
+_FILE: Final = {5: _OWN, 8: _SEALED, 9: _SEALED}
+_GROUP: Final = {4: "an order of its rows"}
+_CHUNK: Final = {
+    1: "another file",
+    **dict.fromkeys((4, 5, 6, 7), _INDEX),
+    **dict.fromkeys((8, 9), _SEALED),
+}
+_COLUMN: Final = {8: _OWN, 10: "an index of pages", 14: _BLOOM, 15: _BLOOM}
+_STATISTICS: Final = {4: "a number of distinct values"}
+_PAGE: Final = {6: "an index page", 8: "pages of version 2"}
+_KNOWN: Final[Mapping[str, tuple[frozenset[int], Mapping[int, str]]]] = {
+    "file": (frozenset((1, 2, 3, 4, 6, 7)), _FILE),
+    "row group": (frozenset((1, 2, 3, 5, 6, 7)), _GROUP),
+    "column chunk": (frozenset((2, 3)), _CHUNK),
+    "column": (frozenset((1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 16)), _COLUMN),
+    "statistics": (frozenset((1, 2, 3, 5, 6, 7, 8)), _STATISTICS),
+    "page": (frozenset((1, 2, 3, 4, 5, 7)), _PAGE),
+    "data page": (frozenset((1, 2, 3, 4, 5)), {}),
+    "dictionary page": (frozenset((1, 2, 3)), {}),
+    "sizes": (frozenset((1, 2, 3)), {}),
+}
+"""By struct: the fields that our writer writes, and the names of others that readers know."""
+
+_WRITER: Final = b"parquet-cpp-arrow version "
+_ZSTD: Final = 6
+_PLAIN, _PLAIN_CODES, _RLE, _DELTA, _CODES = 0, 2, 3, 5, 8
+_TEXTS: Final = frozenset((_PLAIN, _PLAIN_CODES, _RLE, _CODES))
+_NUMBERS: Final = frozenset((_PLAIN, _RLE, _DELTA))
+"""Encodings of a column, by what it holds."""
+_DATA_PAGE, _DICTIONARY_PAGE = 0, 2
+_AT_ONCE: Final = 64 * 2**20
+"""Bytes of a row group up to which all of its columns are read at once."""
+_EDGES: Final = 4
+"""Bytes before the first page."""
+_TAIL: Final = 8
+
+
+class _UntrueError(Exception):
+    """What a file says and should not."""
+
+
+def parquet_problem(path: Path, entry: FileEntry, version: int) -> str | None:
+    """Check a file whose hash is right: that it is of its table, and says nothing but the truth.
+
+    Args:
+        path: the file.
+        entry: what snapshot.json says of it.
+        version: the snapshot's format version, which decides the columns.
+
+    Returns:
+        One line for the first problem; None when there is none.
+    """
+    return footer_problem(path, entry, version) or statistics_problem(path, entry, version)
+
+
+def statistics_problem(path: Path, entry: FileEntry, version: int) -> str | None:
+    """Compare what a file says of its rows with them; one line for the first difference.
+
+    Args:
+        path: the file; its footer is as ``footers.footer_problem`` wants it.
+        entry: what snapshot.json says of it.
+        version: the snapshot's format version, which decides the columns.
+    """
+    try:
+        with path.open("rb") as stream, _opened(path, entry.table) as file:
+            _check(stream, file, entry, version)
+    except _UntrueError as lie:
+        return f"{lie}: {entry.path}"
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        return f"a footer that cannot be compared with its rows ({error}): {entry.path}"
+    except (OSError, pa.ArrowException) as error:
+        return f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
+    return None
+
+
+def _opened(path: Path, table: str) -> pq.ParquetFile:
+    texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
+    present = set(pq.read_schema(path, memory_map=False).names)
+    return pq.ParquetFile(
+        path,
+        memory_map=False,
+        read_dictionary=[name for name in texts if name in present],
+        page_checksum_verification=True,
+    )
+
+
+def _check(stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: int) -> None:
+    footer, length = _footer(stream)
+    _refuse_others("file", footer)
+    if footer[2] != _usual_schema(entry.table, version):
+        raise _UntrueError("another schema than our writer makes")
+    if any(order != {1: {}} for order in footer.get(7, ())):
+        raise _UntrueError("another order of values than our writer's")
+    if not footer[6].startswith(_WRITER):
+        raise _UntrueError("it was not written by Arrow")
+    groups = footer[4]
+    packed = sum(column[3][7] for group in groups for column in group[1])
+    if _EDGES + packed + length + _TAIL != stream.seek(0, io.SEEK_END):
+        raise _UntrueError("bytes that belong to no column")
+    for number, group in enumerate(groups):
+        _refuse_others("row group", group)
+        for column, its in zip(group[1], _columns(file, number, len(group[1])), strict=True):
+            _refuse_others("column chunk", column)
+            _check_column(stream, column[3], its)
+
+
+def _footer(stream: BinaryIO) -> tuple[Struct, int]:
+    """Read the footer as it is in the file, and its length in bytes."""
+    stream.seek(-_TAIL, io.SEEK_END)
+    length = int.from_bytes(stream.read(4), "little")
+    stream.seek(-_TAIL - length, io.SEEK_END)
+    reader = Reader(stream.read(length))
+    footer = reader.struct()
+    if reader.at != length:
+        raise _UntrueError("bytes behind the footer")
+    return footer, length
+
+
+@lru_cache(maxsize=32)
+def _usual_schema(table: str, version: int) -> list[Struct]:
+    """Give the schema that our writer makes of a table, as it is written."""
+    newer = lacking(table, version)
+    columns = [field for field in in_memory(table) if field.name not in newer]
+    written = io.BytesIO()
+    pq.write_table(pa.schema(columns).empty_table(), written, store_schema=False)
+    schema: list[Struct] = _footer(written)[0][2]
+    return schema
+
+
+def _columns(file: pq.ParquetFile, group: int, count: int) -> Iterator[Slots]:
+    """Read the columns of a row group, one by one where they are large."""
+    names = file.schema_arrow.names
+    if count != len(names):
+        raise _UntrueError("other columns than its table")
+    if file.metadata.row_group(group).total_byte_size <= _AT_ONCE:
+        rows = file.read_row_group(group)
+        yield from (slots(rows.column(name)) for name in names)
+        return
+    for name in names:
+        yield slots(file.read_row_group(group, columns=[name]).column(name))
+
+
+def _check_column(stream: BinaryIO, said: Struct, its: Slots) -> None:
+    name = said[3][0].decode()
+    _refuse_others("column", said)
+    if said[4] != _ZSTD:
+        raise _UntrueError(f"column {name} is compressed otherwise than ours")
+    if said[5] != len(its.order):
+        raise _UntrueError(
+            f"column {name} has {len(its.order):,} values, its footer says {said[5]:,}"
+        )
+    extent = its.extent(0, len(its.order))
+    _compare(f"column {name}", said.get(12, {}), extent)
+    _check_sizes(name, said.get(16, {}), its, extent)
+    allowed = _NUMBERS if its.lengths is None else _TEXTS
+    if not allowed.issuperset(said[2]):
+        raise _UntrueError(f"column {name} is encoded otherwise than ours")
+    _check_pages(stream, said, its, allowed)
+
+
+def _check_pages(stream: BinaryIO, said: Struct, its: Slots, allowed: frozenset[int]) -> None:
+    name, at = said[3][0].decode(), 0
+    kinds: Counter[tuple[int, int]] = Counter()
+    start = min(said[9], said.get(11, said[9]))
+    for page in (one.said for one in read_pages(stream, start, said[7])):
+        _refuse_others("page", page)
+        if page[1] not in (_DATA_PAGE, _DICTIONARY_PAGE):
+            raise _UntrueError(f"column {name} has pages that ours never has")
+        is_data = page[1] == _DATA_PAGE
+        header = page[5 if is_data else 7]
+        _refuse_others("data page" if is_data else "dictionary page", header)
+        kinds[page[1], header[2]] += 1
+        if is_data:
+            _compare(f"a page of column {name}", header.get(5, {}), its.extent(at, at + header[1]))
+            at += header[1]
+        elif header.get(3):
+            raise _UntrueError(f"column {name} has a dictionary that claims to be sorted")
+    if at != len(its.order):
+        raise _UntrueError(
+            f"column {name} has pages of {at:,} values instead of {len(its.order):,}"
+        )
+    encodings = {encoding for _, encoding in kinds}
+    counted = Counter({(one[1], one[2]): one[3] for one in said.get(13, ())})
+    if not allowed.issuperset(encodings) or not encodings.issubset(said[2]):
+        raise _UntrueError(f"column {name} is encoded otherwise than its footer says")
+    if 13 in said and counted != kinds:
+        raise _UntrueError(f"column {name} has other pages than its footer says")
+
+
+def _compare(where: str, said: Struct, extent: Extent) -> None:
+    """Compare statistics, where there are any, with the values that they are of."""
+    _refuse_others("statistics", said)
+    if said.get(3, extent.nulls) != extent.nulls:
+        raise _UntrueError(f"{where} has {extent.nulls:,} NULLs, its statistics say {said[3]:,}")
+    is_exact = said.get(7, True) is True and said.get(8, True) is True
+    if not is_exact:
+        raise _UntrueError(f"{where} has statistics that are not exact, as ours are")
+    for fields, true, what in (((5, 1), extent.high, "maximum"), ((6, 2), extent.low, "minimum")):
+        for stated in (said[field] for field in fields if field in said):
+            if true is None or not _is_same(stated, true, extent):
+                raise _UntrueError(f"{where} has another {what} than its statistics say")
+
+
+def _is_same(stated: bytes, true: bytes, extent: Extent) -> bool:
+    """Compare values; of doubles, 0.0 and -0.0 are one to every reader."""
+    if stated == true:
+        return True
+    zeros = (struct.pack("<d", 0.0), struct.pack("<d", -0.0))
+    return extent.text_bytes is None and stated in zeros and true in zeros
+
+
+def _check_sizes(name: str, said: Struct, its: Slots, extent: Extent) -> None:
+    """Compare the sizes that newer writers add, where there are any."""
+    _refuse_others("sizes", said)
+    values = extent.slots - extent.nulls
+    is_same = (
+        said.get(1, extent.text_bytes) == extent.text_bytes
+        and (not said.get(2) or (said[2][0], sum(said[2])) == (its.rows, extent.slots))
+        and (not said.get(3) or (said[3][-1], sum(said[3])) == (values, extent.slots))
+    )
+    if not is_same:
+        raise _UntrueError(f"column {name} has other sizes than its footer says")
+
+
+def _refuse_others(kind: str, said: Struct) -> None:
+    """Refuse the fields of a struct that our writer never writes."""
+    known, names = _KNOWN[kind]
+    for field in said.keys() - known:
+        what = names.get(field, f"something unknown about a {kind} (field {field})")
+        raise _UntrueError(f"it has {what}, which no file of ours has")

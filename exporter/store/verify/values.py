@@ -1,0 +1,62 @@
+"""Single values that a reader could not take: times without a date, texts that are not ours."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.format.filter_text import read_filter
+from clearml_snapshot.exporter.store.format.schema import TABLES
+
+_FIRST: Final = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+_LAST: Final = "TIMESTAMPTZ '9999-12-31 23:59:59.999+00'"
+_SHOWN: Final = 10
+
+
+def value_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """Find values that no export writes, in the views of the tables.
+
+    Every text is read once, so that DuckDB complains of one that is not UTF-8.
+
+    Yields:
+        One line per column and kind.
+
+    Raises:
+        duckdb.Error: a text is not UTF-8.
+    """
+    for table in TABLES:
+        yield from _column_problems(connection, table)
+    yield from _filter_problems(connection)
+
+
+def _column_problems(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
+    columns = connection.sql(f"FROM {table} LIMIT 0")
+    kinds = dict(zip(columns.columns, map(str, columns.types), strict=True))
+    times = [name for name, kind in kinds.items() if kind == "TIMESTAMP WITH TIME ZONE"]
+    texts = [name for name, kind in kinds.items() if kind.startswith("VARCHAR")]
+    counts = [f'count(*) FILTER ("{c}" NOT BETWEEN {_FIRST} AND {_LAST})' for c in times]
+    read = [f'max(length("{c}"))' for c in texts]
+    ((*found,),) = connection.execute(
+        f"SELECT {', '.join([*counts, *read])} FROM {table}"
+    ).fetchall()
+    for name, count in zip(times, found[: len(times)], strict=True):
+        if count:
+            yield f"{table}: {name} of {count:,} rows is not in the years 1 to 9999"
+
+
+def _filter_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    filters = connection.execute(
+        "SELECT metric_filter, min(task_id), count(*) FROM tasks WHERE metric_filter IS NOT NULL "
+        "GROUP BY 1 ORDER BY 2"
+    ).fetchall()
+    told = 0
+    for text, task_id, count in filters:
+        try:
+            read_filter(text)
+        except DatasetError:
+            told += 1
+            if told <= _SHOWN:
+                yield f"tasks: metric_filter of {count:,} rows is not JSON of ours ({task_id}, …)"
+    if told > _SHOWN:
+        yield f"tasks: {told - _SHOWN:,} more metric_filters that are not JSON of ours"

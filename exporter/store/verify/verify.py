@@ -1,0 +1,340 @@
+"""Prove a snapshot whole, offline: its files against snapshot.json, its rows against each other.
+
+Files come first: rows are read only when every file is as it was written, so that damage is named
+by file and never met as a reader's error. The texts come last, as they are made from all the rest.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.disk.litter import is_below_litter, is_read_by_globs
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, TextsFound, compare_texts
+from clearml_snapshot.exporter.store.parts.stored import rows as stored_rows
+from clearml_snapshot.exporter.store.permissions.access import naming_owner
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.snapshots import Snapshot, described, hold, read_header
+from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
+from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
+from clearml_snapshot.exporter.store.untrusted.plain_files import (
+    NotPlainError,
+    PlainFolder,
+    read_plain,
+)
+from clearml_snapshot.exporter.store.verify.archive import (
+    REMADE,
+    Arrived,
+    BrokenArchiveError,
+    archive_problems,
+    arrived,
+)
+from clearml_snapshot.exporter.store.verify.checksums import (
+    has_sums,
+    hash_problem,
+    stored_content_id,
+    sums_problems,
+)
+from clearml_snapshot.exporter.store.verify.rows import row_problems
+
+_HASHING: Final = 4
+"""Files hashed at once: more would only make a spinning disk seek."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What was found in one snapshot; without problems it is intact."""
+
+    root: Path
+    problems: tuple[str, ...]
+    """One line each: what, which; names stand as they are, control characters included."""
+    notes: tuple[str, ...]
+    """What could not be checked, and what was passed over, one sentence each."""
+    files: int
+    bytes: int
+    tasks: int
+    series: int
+    points: int
+    states: Mapping[str, int] = field(default_factory=dict)
+    """Tasks by state: an intact snapshot need not be complete."""
+    content_id: str | None = None
+    """The hash of ``SHA256SUMS``; None for an older format."""
+    unproven: tuple[str, ...] = ()
+    """Texts of which nobody knows how they should be, one sentence each; see ``verify_texts``."""
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.problems
+
+
+def verify(
+    folder: Path,
+    snapshot: int | None = None,
+    progress: Progress | None = None,
+    make_pages: MakePages | None = None,
+) -> Verification:
+    """Check everything that can be checked of a snapshot without its server.
+
+    Args:
+        folder: a dataset, or a snapshot wherever it was copied to, packed or not.
+        snapshot: which one of a dataset, by its number; None is the current one.
+        progress: is told what is being read; silent by default.
+        make_pages: makes the pages of a pack again, see ``verify_texts``; ``queries.pages`` has
+            one. None leaves them unproven.
+
+    Raises:
+        UsageError: it is an address.
+        NoDatasetError: there is nothing to verify.
+        DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
+        SnapshotError: there is no room to unpack a pack, or for what does not fit into memory.
+    """
+    refuse_address(folder)
+    with naming_owner(folder):
+        how = _How(progress or Progress(), make_pages)
+        if snapshot is None and folder.is_file():
+            return _verified_pack(folder, how)
+        return _verified_folder(_root(folder, snapshot), how)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What the caller of ``verify`` brings."""
+
+    progress: Progress
+    make_pages: MakePages | None
+
+
+def _verified_folder(root: Path, how: _How, *, rows: bool = True) -> Verification:
+    try:
+        found = described(root, read_header(root))
+    except DatasetError as error:
+        if _is_newer(root):
+            raise
+        return _unreadable(root, error)
+    with hold(found):
+        return _verified(found, how, rows=rows)
+
+
+def _unreadable(root: Path, error: DatasetError) -> Verification:
+    return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
+
+
+def _verified_pack(path: Path, how: _How) -> Verification:
+    """Check the archive, its contents like a folder, and the rows when all of that is whole."""
+    try:
+        with arrived(path) as pack:
+            if layout.SNAPSHOT_JSON in pack.damaged:  # what else is damaged, it cannot say
+                return Verification(path, _changed(pack.damaged), (), 0, 0, 0, 0, 0)
+            around = [] if pack.damaged else archive_problems(path, pack)
+            found = _contents(path, pack, how, rows=not (pack.damaged or around))
+    except BrokenArchiveError as error:
+        return _unreadable(path, error)
+    if around is None:
+        return replace(found, notes=(*found.notes, REMADE, *_notes(pack.archive.litter)))
+    told = "\n".join(found.problems)
+    damaged = _changed(name for name in pack.damaged if name not in told)
+    return replace(found, problems=(*found.problems, *damaged, *around))
+
+
+def _changed(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"content changed: {name}" for name in names)
+
+
+def _contents(path: Path, pack: Arrived, how: _How, *, rows: bool) -> Verification:
+    """Verify what was unpacked, and speak of the pack."""
+    try:
+        found = _verified_folder(pack.folder, how, rows=rows)
+    except DatasetError as error:
+        raise DatasetError(str(error).replace(str(pack.folder), str(path))) from error
+    problems = tuple(problem.replace(str(pack.folder), str(path)) for problem in found.problems)
+    return replace(found, root=path, problems=problems)
+
+
+def _root(folder: Path, number: int | None) -> Path:
+    if number is None and (folder / layout.SNAPSHOT_JSON).is_file():
+        return folder.resolve()
+    root = current_snapshot_folder(folder) if number is None else layout.snapshot(folder, number)
+    if root is None or not root.is_dir():
+        raise NoDatasetError(f"there is no snapshot at {root or folder}; give another folder")
+    return root.resolve()
+
+
+def _is_newer(root: Path) -> bool:
+    try:
+        path = root / layout.SNAPSHOT_JSON
+        header = snapshot_json.loaded(read_plain(path, snapshot_json.MOST_BYTES))
+        return bool(header["format_version"] > layout.FORMAT_VERSION)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
+    problems = [*_header_problems(snapshot), *_stranger_problems(snapshot)]
+    notes = [*_notes(_litter(snapshot.root))]
+    if has_sums(snapshot):
+        problems += sums_problems(snapshot)
+    else:
+        notes.append(
+            "snapshot.json, README.md and open.sql are not checked: this older format has no hash "
+            "of them"
+        )
+    listed = sum(entry.bytes for entry in snapshot.files)
+    how.progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
+    damaged = [*_file_problems(snapshot)]
+    if not damaged:
+        damaged = [*_schema_problems(snapshot)]
+    problems += damaged
+    count = _rows(snapshot)
+    if damaged or not rows:
+        notes.append("the rows are not checked: that needs whole files")
+    else:
+        how.progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
+        problems += row_problems(snapshot)
+    texts = TextsFound() if problems or not rows else compare_texts(snapshot, how.make_pages)
+    return Verification(
+        snapshot.root,
+        (*problems, *texts.problems),
+        tuple(notes),
+        files=len(snapshot.files),
+        bytes=listed,
+        tasks=count["tasks"],
+        series=count["series"],
+        points=count["scalars"],
+        states=_states(snapshot, is_readable=rows and not damaged),
+        content_id=stored_content_id(snapshot.root),
+        unproven=texts.unproven,
+    )
+
+
+def _rows(snapshot: Snapshot) -> Counter[str]:
+    rows: Counter[str] = Counter()
+    for entry in snapshot.files:
+        rows[entry.table] += entry.rows
+    return rows
+
+
+def _states(snapshot: Snapshot, *, is_readable: bool) -> Mapping[str, int]:
+    """Give the tasks by state; ``snapshot.json`` of an older format does not count them."""
+    if snapshot.format_version >= layout.STATES_SINCE:
+        return snapshot.states
+    try:
+        names = stored_rows(snapshot, "tasks", ["state"]) if is_readable else ()
+        return Counter(row["state"] for row in names)
+    except pa.ArrowException:  # the rows' own check has told it
+        return {}
+
+
+def _header_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Compare what snapshot.json says of itself with its own list of files."""
+    named = layout.snapshot_number(snapshot.root.name)
+    if named is not None and named != snapshot.number:
+        yield f"snapshot.json says number {snapshot.number}, its folder is {snapshot.root.name}"
+    if not isinstance(snapshot.selections, list | dict | None):
+        yield f"snapshot.json: selections are {type(snapshot.selections).__name__}"
+    rows = _rows(snapshot)
+    totals = snapshot.totals
+    listed = sum(entry.bytes for entry in snapshot.files)
+    for name, total, counted in (
+        ("tasks", totals.tasks, rows["tasks"]),
+        ("series", totals.series, rows["series"]),
+        ("points", totals.points, rows["scalars"]),
+        ("bytes", totals.bytes, listed),
+    ):
+        if total != counted:
+            yield f"snapshot.json: total of {name} is {total:,}, its files have {counted:,}"
+    repeated = Counter(entry.path for entry in snapshot.files)
+    yield from (f"snapshot.json lists {path} twice" for path, n in repeated.items() if n > 1)
+
+
+def _stranger_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Find files that a plain glob would read and snapshot.json does not list."""
+    listed = {entry.path for entry in snapshot.files}
+    for table in layout.TABLE_NAMES:
+        for folder, _, names in os.walk(snapshot.root / table):
+            for name in sorted(names):
+                path = (Path(folder) / name).relative_to(snapshot.root).as_posix()
+                if path not in listed and (is_read_by_globs(name) or not _is_harmless(path)):
+                    yield f"not listed in snapshot.json: {path}"
+
+
+def _is_harmless(path: str) -> bool:
+    return is_below_litter(path) or path.rpartition("/")[2].startswith(".")
+
+
+def _litter(root: Path) -> Iterator[str]:
+    """List what systems left in a snapshot and no plain glob reads."""
+    for folder, _, names in os.walk(root):
+        for name in sorted(names):
+            path = (Path(folder) / name).relative_to(root).as_posix()
+            if is_below_litter(path) and not is_read_by_globs(name):
+                yield path
+
+
+def _notes(litter: Iterable[str]) -> Iterator[str]:
+    """Say in one line what was passed over; the first name stands for all."""
+    names = [*litter]
+    if names:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        yield f"passed over, as a system or a copying tool left it: {names[0]}{more}"
+
+
+def _file_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Check each listed file's place, size and hash; the hashes in threads."""
+    for table in layout.TABLE_NAMES:
+        if not any(entry.table == table for entry in snapshot.files):
+            yield f"snapshot.json lists no file of {table}"
+    yield from damage(snapshot.root, snapshot.files)
+
+
+def damage(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
+    """Check the place, size and hash of files of a snapshot; one line a damaged one."""
+    with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
+        found = pool.map(lambda entry: _file_problem(root, entry), entries)
+        yield from (problem for problem in found if problem is not None)
+
+
+def _file_problem(root: Path, entry: FileEntry) -> str | None:
+    if not _is_in_place(entry):
+        return f"no place for a file of {entry.table}: {entry.path}"
+    path = root / entry.path
+    try:
+        size = PlainFolder(root).status(entry.path).st_size
+        if size != entry.bytes:
+            return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
+    except NotPlainError as error:
+        return f"{error.strerror}: {entry.path}"
+    except OSError:  # it is told below, with what the system said
+        pass
+    return hash_problem(path, entry.path, entry.sha256)
+
+
+def _is_in_place(entry: FileEntry) -> bool:
+    """Tell whether a listed path is where its table stands, and so inside the snapshot."""
+    steps = entry.path.split("/")
+    folder = [] if entry.table != "scalars" else [steps[1] if len(steps) > 1 else ""]
+    return (
+        entry.table in layout.TABLE_NAMES
+        and steps[:-1] == [entry.table, *folder]
+        and all(step.startswith("project_id=") for step in folder)
+        and steps[-1].endswith(".parquet")
+        and "\\" not in entry.path
+    )
+
+
+def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
+    """Check what each file says of itself; a table's files have all that of their format."""
+    for entry in snapshot.files:
+        problem = parquet_problem(snapshot.root / entry.path, entry, snapshot.format_version)
+        if problem is not None:
+            yield problem

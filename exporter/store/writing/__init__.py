@@ -1,0 +1,5 @@
+"""The writing side of a dataset: lock, prepare, build the next snapshot, prune old ones.
+
+Comes in: a stage of part files and rows. Goes out: the next snapshot, published by one rename, or
+nothing. One process writes at a time; readers are never blocked.
+"""

@@ -1,0 +1,346 @@
+"""Build the next snapshot's folder out of the last one and a stage."""
+
+import errno
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from clearml_snapshot.exporter.store.disk.disk_errors import reading
+from clearml_snapshot.exporter.store.disk.files import (
+    FileEntry,
+    copy_synced,
+    link_or_copy,
+    write_text,
+)
+from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.engine.reading_errors import is_refused, refused
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.checksums import write_sums
+from clearml_snapshot.exporter.store.format.datapackage import descriptor
+from clearml_snapshot.exporter.store.format.readme import open_sql, readme
+from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.parts.canonical import written_again
+from clearml_snapshot.exporter.store.parts.compaction import compact
+from clearml_snapshot.exporter.store.parts.parquet import conform, write_part, write_sorted
+from clearml_snapshot.exporter.store.parts.rewrite import (
+    Change,
+    by_place,
+    holding,
+    known_tasks,
+    read_batches,
+    rewrite,
+    write_rows,
+)
+from clearml_snapshot.exporter.store.parts.series import write_series
+from clearml_snapshot.exporter.store.parts.staging import HeldPoints, Stage, StagedFile, moved
+from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
+
+MOVE_ROWS: Final = 300_000
+"""Points held while tasks move to another project: 310 MB in all, with twice as many 420."""
+
+
+Edit = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""What becomes of some rows of a table on their way into another snapshot; none may be left."""
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a commit says of itself in ``snapshot.json``."""
+
+    number: int
+    server: Mapping[str, Any]
+    selections: Any
+    checkpoint: bool
+    created_at: datetime | None = None
+    """When its contents were so; None is now."""
+    keep: str | None = None
+    """The retention that exports repeat; None: none was given."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further keys, JSON-able."""
+
+
+class Build:
+    """One folder in the making, ``.staging/<number>``."""
+
+    def __init__(
+        self, root: Path, number: int, last: Snapshot | None, *, copies: bool = False
+    ) -> None:
+        self._root, self._number, self._last = root, number, last
+        self._take_file = copy_synced if copies else link_or_copy
+        self._files: list[FileEntry] = []
+        self._sequence = count(1)
+        if root.exists():  # an earlier try of this commit that raised
+            shutil.rmtree(root)
+        root.mkdir(parents=True)
+
+    def carry_over(self, stage: Stage, tables: Iterable[str]) -> None:
+        """Link the last snapshot's files; those that hold a changed task are rewritten.
+
+        So are those of an older format. The points of tasks that move to another project go
+        into new files there.
+        """
+        if self._last is not None:
+            known = known_tasks(self._last, stage.task_ids)
+            changes = _changes(stage, known)
+            self.carry_from(self._last, known, changes, stage.directory, tables)
+
+    def carry_from(
+        self,
+        source: Snapshot,
+        known: Mapping[str, str | None],
+        changes: Mapping[str, Change],
+        spill: Path,
+        tables: Iterable[str],
+    ) -> None:
+        """Link the files of a snapshot, and rewrite those that a change touches or that are old.
+
+        Files of another snapshot than the last one get names of their own.
+
+        Args:
+            source: the snapshot.
+            known: the tasks of the changes, each with its project there.
+            changes: by table; none for one that stays as it is.
+            spill: a folder for points that move.
+            tables: which.
+        """
+        with closing(HeldPoints(spill, MOVE_ROWS)) as moving:
+            for table in tables:
+                change = changes.get(table, Change())
+                stale = holding(source, table, change.task_ids, known)
+                self._carry_table(source, table, change, stale, moving)
+            self._files += map(self._moved_in, moving.finish())
+
+    def _carry_table(
+        self, source: Snapshot, table: str, change: Change, stale: set[str], moving: HeldPoints
+    ) -> None:
+        is_old = bool(layout.lacking(table, source.format_version))
+        for entry in (e for e in source.files if e.table == table and e.rows):
+            if is_old or entry.path in stale:
+                self._rewrite(source, entry, change, moving)
+            else:
+                self._link(source, entry)
+
+    def _link(self, source: Snapshot, entry: FileEntry) -> None:
+        path = entry.path if source is self._last else self._renamed(entry)
+        target = self._root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._take_file(source.root / entry.path, target)
+        self._files.append(replace(entry, path=path))
+
+    def _renamed(self, entry: FileEntry) -> str:
+        return f"{entry.path.rpartition('/')[0]}/{self._name()}"
+
+    def carry_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
+        """Take over a file of the last snapshot as it is, or with its rows edited."""
+        assert self._last is not None
+        if not edits and not layout.lacking(entry.table, self._last.format_version):
+            self._link(self._last, entry)
+            return
+        batches = read_batches(self._last.root / entry.path, entry.table)
+        for edit in edits:
+            batches = map(edit, batches)
+        rows = (batch for batch in batches if batch.num_rows)
+        edited = write_rows(self._root / entry.path, entry.table, rows)
+        if edited is not None:
+            self._files.append(replace(edited, path=entry.path))
+
+    def _rewrite(
+        self, source: Snapshot, entry: FileEntry, change: Change, moving: HeldPoints
+    ) -> None:
+        def take(batch: pa.RecordBatch) -> None:
+            for place, points in by_place(batch, change.move):
+                moving.add(place, conform(pa.Table.from_batches([points]), "scalars"))
+
+        path = self._renamed(entry)
+        read, target = source.root / entry.path, self._root / path
+        rewritten = rewrite(read, target, entry.table, change, take)
+        if rewritten is not None:
+            self._files.append(replace(rewritten, path=path))
+
+    def take(self, stage: Stage) -> None:
+        """Move the staged files in and compute the series of their points."""
+        claims = stage.seal()
+        for settled in (True, False):
+            fresh = [self._moved_in(file) for file in stage.files if file.place.settled == settled]
+            self._files += fresh
+            self._add_series(fresh, claims, stage.directory)
+
+    def _moved_in(self, staged: StagedFile) -> FileEntry:
+        return moved(staged.entry, self._root, staged.place.project_id, self._name())
+
+    def _add_series(self, fresh: list[FileEntry], claims: list[Path], spill: Path) -> None:
+        points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
+        if points:
+            (self._root / "series").mkdir(exist_ok=True)
+            for entry in _told(write_series(points, claims, self._next_series, spill=spill)):
+                path = Path(entry.path).relative_to(self._root).as_posix()
+                self._files.append(replace(entry, path=path))
+
+    def _next_series(self) -> Path:
+        return self._root / layout.part("series", None, self._name())
+
+    def exports(self, row: Mapping[str, Any]) -> None:
+        """Write the one file of ``exports`` with this run's row, in place of an older one."""
+        new = pa.Table.from_pylist([row], TABLES["exports"])
+        paths = self._paths_of_exports()
+        old = [pa.Table.from_batches([b]) for path in paths for b in read_batches(path, "exports")]
+        kept = [t.filter([r != row["export_id"] for r in t["export_id"].to_pylist()]) for t in old]
+        self.write_exports(pa.concat_tables([conform(t, "exports") for t in [*kept, new]]))
+
+    def write_exports(self, rows: pa.Table) -> None:
+        """Write the one file of ``exports``; no run may be in the rows twice."""
+        self._write("exports", rows)
+
+    def _paths_of_exports(self) -> list[str]:
+        return [] if self._last is None else self._last.paths("exports")
+
+    def compact(self) -> None:
+        """Merge small files where there are too many of them; the contents stay the same."""
+        self._files = compact(self._root, self._files, self._name)
+
+    def make_canonical(self) -> None:
+        """Write every file again, so that the same rows give the same bytes."""
+        self._sequence = count(1)
+        self._files = written_again(self._root, self._files, self._name)
+
+    def fill_empty(self) -> None:
+        """Give each table without rows one empty file, so that its glob finds something."""
+        filled = {entry.table for entry in self._files}
+        for table in (table for table in TABLES if table not in filled):  # files are numbered
+            self._write(table, None)
+
+    def _write(self, table: str, rows: pa.Table | None) -> None:
+        path = layout.part(table, None, self._name())
+        target = self._root / path
+        entry = write_part(target, table, []) if rows is None else write_sorted(target, table, rows)
+        self._files.append(replace(entry, path=path))
+
+    def _name(self) -> str:
+        return layout.part_name(self._number, next(self._sequence))
+
+    def describe(self, about: About) -> list[FileEntry]:
+        """Write ``snapshot.json`` and the texts beside it, and give the files of the tables.
+
+        What is written is on the disk; whoever moves the folder into its place syncs its entries.
+        """
+        files = sorted(self._files, key=lambda entry: entry.path)
+        created_at = about.created_at or datetime.now(UTC)
+        header = {
+            "format": layout.FORMAT,
+            "format_version": layout.FORMAT_VERSION,
+            "tool_version": version("clearml-snapshot"),
+            "number": about.number,
+            "created_at": created_at.isoformat(timespec="milliseconds"),
+            "checkpoint": about.checkpoint,
+            "server": dict(about.server),
+            "selections": about.selections,
+            **({} if about.keep is None else {"keep": about.keep}),
+            "totals": asdict(self._totals()),
+            "states": self._states(),
+            **about.more,
+        }
+        text = json.dumps({**header, "files": [asdict(entry) for entry in files]}, indent=1)
+        write_text(self._root / layout.SNAPSHOT_JSON, text + "\n")
+        write_text(self._root / layout.README, readme(header))
+        write_text(self._root / layout.OPEN_SQL, open_sql())
+        write_text(self._root / layout.DATAPACKAGE, descriptor(header, files))
+        write_sums(self._root, files)
+        return files
+
+    def _totals(self) -> Totals:
+        rows = dict.fromkeys(TABLES, 0)
+        for entry in self._files:
+            rows[entry.table] += entry.rows
+        return Totals(
+            tasks=rows["tasks"],
+            series=rows["series"],
+            points=rows["scalars"],
+            projects=self._projects(),
+            bytes=sum(entry.bytes for entry in self._files),
+        )
+
+    def _projects(self) -> int:
+        columns = self._column_of_tasks("project_id")
+        return len({one for column in columns for one in column.drop_null().unique().to_pylist()})
+
+    def _states(self) -> dict[str, int]:
+        """Count the tasks by state, in alphabetical order."""
+        found: Counter[str] = Counter()
+        for column in self._column_of_tasks("state"):
+            found.update(str(state) for state in column.to_pylist())
+        return dict(sorted(found.items()))
+
+    def _column_of_tasks(self, name: str) -> Iterator["pa.ChunkedArray[Any]"]:
+        for entry in self._files:
+            if entry.table == "tasks":
+                path = self._root / entry.path
+                with reading(path):
+                    column = pq.ParquetFile(path).read([name]).column(0)
+                yield column
+
+
+def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]:
+    """Tell what the stage does to the rows of the tasks that are there already."""
+    moves = {
+        task_id: place
+        for task_id, place in stage.refreshed.items()
+        if task_id in known and known[task_id] != place.project_id
+    }
+    points = Change(known.keys() - stage.refreshed.keys(), moves)
+    return {
+        "tasks": Change(known.keys()),
+        "hyperparams": Change(known.keys() - stage.params_kept),
+        "series": points,
+        "scalars": points,
+    }
+
+
+def _told(written: Iterator[FileEntry]) -> Iterator[FileEntry]:
+    """Make a full disk of what DuckDB says of one: it spills no more than there was room for."""
+    try:
+        yield from written
+    except (duckdb.Error, pa.ArrowException) as error:
+        if is_out_of_room(error):
+            raise OSError(errno.ENOSPC, "No space left on device") from error
+        if is_refused(error):
+            raise refused(error) from error
+        raise
+
+
+def build(
+    root: Path,
+    stage: Stage,
+    last: Snapshot | None,
+    about: About,
+    export_row: Mapping[str, Any] | None,
+) -> None:
+    """Make a whole snapshot folder at ``root``; nothing outside of it changes but the stage."""
+    folder = Build(root, about.number, last)
+    folder.carry_over(stage, [t for t in TABLES if t != "exports" or export_row is None])
+    folder.take(stage)
+    if export_row is not None:
+        folder.exports(export_row)
+    folder.fill_empty()
+    folder.describe(about)
+
+
+def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> None:
+    """Make a snapshot folder of the same contents in fewer files."""
+    folder = Build(root, number, last)
+    folder.carry_over(Stage(spill), TABLES)
+    folder.compact()
+    folder.fill_empty()
+    about = About(number, last.server, last.selections, False, last.created_at, last.keep)
+    folder.describe(about)

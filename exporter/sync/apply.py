@@ -1,0 +1,355 @@
+"""What came of a task becomes its rows, and is counted."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from clearml_snapshot.exporter.errors import CeilingError, ServerError
+from clearml_snapshot.exporter.reader.tasks import web_url
+from clearml_snapshot.exporter.store.compare.digest import StoredDigests, digest_of
+from clearml_snapshot.exporter.store.compare.overlap import StoredPoints, fetched_points, overlap
+from clearml_snapshot.exporter.store.compare.series_outline import StoredShapes
+from clearml_snapshot.exporter.store.parts.staging import Stage, TaskPoints
+from clearml_snapshot.exporter.store.parts.stored import task_rows, with_stored
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.sync.fetch import FetchedTask
+from clearml_snapshot.exporter.sync.not_read import is_widened, unread_row, widened_row
+from clearml_snapshot.exporter.sync.planning.plan import KnownTask, PlannedTask
+from clearml_snapshot.exporter.sync.reconcile import Outcome, outcome
+from clearml_snapshot.exporter.sync.report import Problem
+
+_TOLD_DOUBTS: Final = 20
+"""Tasks that get a sentence of their own."""
+_ROWS_AT_ONCE: Final = 5_000
+"""Rows of ``tasks`` held while they are changed."""
+
+
+@dataclass
+class Counts:
+    """What a run has come to so far, in tasks and points."""
+
+    new: int = 0
+    changed: int = 0
+    refreshed: int = 0
+    gone: int = 0
+    shrunk: int = 0
+    rerun: int = 0
+    points_replaced: int = 0
+    """Stored points of earlier runs of tasks that were run again."""
+    lost: int = 0
+    ahead: int = 0
+    """Running tasks whose summary names points that are not visible yet: partial, as expected."""
+    unchanged: int = 0
+    """Tasks that were asked for again although nothing of them had changed, and rightly so."""
+    silent: int = 0
+    """Tasks whose points had changed although no date had moved."""
+    gone_expected: int = 0
+    points: int = 0
+    points_bad: int = 0
+    redacted: int = 0
+
+
+@dataclass
+class Taker:
+    """Puts what was read into a stage, unless what is stored is worth more."""
+
+    host: str
+    web_host: str | None
+    snapshot: Snapshot | None
+    """What was stored when the run began."""
+    series: StoredShapes
+    """Of the stored tasks that are read again."""
+    digests: StoredDigests
+    """Of those read again although no date moved."""
+    points: StoredPoints
+    """Of all that are read again."""
+    was_run_again: Callable[[FetchedTask], bool]
+    """Asks the server whether a task was run again since it was listed."""
+    accept_loss: bool = False
+    counts: Counts = field(default_factory=Counts)
+    problems: list[Problem] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
+    """Tasks of the plan that were read, or that could not be."""
+    _doubts: list[str] = field(default_factory=list)
+    """What is given up without a proof that it may be, one sentence per task."""
+    _committed: tuple[set[str], Counts, int] = field(default_factory=lambda: (set(), Counts(), 0))
+    """``taken``, ``counts`` and the number of ``problems`` at the last commit."""
+    _committed_doubts: int = 0
+    _has_marked_unread: bool = False
+    _has_row: Set[str] = frozenset()
+    """Tasks of the plan that have a row by this run, after ``start_over``."""
+
+    def take(self, stage: Stage, one: FetchedTask) -> None:
+        """Take one task that was read.
+
+        Raises:
+            ServerError: the server is gone, and had to be asked again.
+            CeilingError: a ceiling is reached, so that it cannot be asked.
+        """
+        task_id, stored = one.planned.task.task_id, one.planned.known
+        if self._is_unchanged(one):
+            self.taken.add(task_id)
+            one.discard()
+            return
+        decided = self._outcome(one)
+        self.taken.add(task_id)
+        self._count(one)
+        if decided.given_up is not None:
+            self._give_up(one, decided)
+        match decided.action:
+            case "replace":
+                self._replace(stage, one, one.points, **self._contradicted(one))
+            case "merge":
+                self._merge(stage, one)
+            case "refresh":
+                stage.refresh(self._row(one, _kept(stored)), one.details.hyperparams)
+            case "hold":
+                self._hold(stage, one)
+            case "leave":
+                one.discard()
+
+    def _outcome(self, one: FetchedTask) -> Outcome:
+        task_id = one.planned.task.task_id
+        try:
+            return outcome(
+                one,
+                lambda: self.series.of(task_id),
+                lambda: overlap(self.points.of(task_id), fetched_points(one.points)),
+                lambda: self.was_run_again(one),
+                accept_loss=self.accept_loss,
+            )
+        except (ServerError, CeilingError):
+            one.discard()
+            raise
+
+    def _is_unchanged(self, one: FetchedTask) -> bool:
+        """See whether a task that was asked for although no date moved is as it is stored.
+
+        Its points are compared one by one where they were read, except for a shrunk task, whose
+        stored points are more than the server's.
+        """
+        planned, known = one.planned, one.planned.known
+        if known is None or not planned.is_quiet or one.reason is not None:
+            return False
+        if one.state == "kept":
+            self.counts.unchanged += planned.is_same
+            return planned.is_same
+        if known.state == "shrunk":
+            return False
+        task_id = planned.task.task_id
+        if digest_of(one.points) != self.digests.of(task_id):
+            self.counts.silent += 1
+            return False
+        state = one.contradiction.state if one.contradiction else "complete"
+        if not planned.is_same or state != known.state:
+            return False
+        self.counts.unchanged += 1
+        self.counts.points += one.read.stored
+        return True
+
+    def mark_gone(
+        self, stage: Stage, task_ids: Sequence[str], now: datetime, expected: Collection[str] = ()
+    ) -> None:
+        """Mark stored tasks that the server no longer has; all that is stored of them stays.
+
+        Args:
+            stage: takes their rows.
+            task_ids: the tasks.
+            now: when it was noticed.
+            expected: those of them that were to be deleted.
+        """
+        if self.snapshot is None or not task_ids:
+            return
+        for row in task_rows(self.snapshot, task_ids):
+            reason = f"gone from the server, noticed {now:%Y-%m-%d}"
+            if row["safe_to_delete_at"] is not None:
+                reason += f", listed as safe to delete on {row['safe_to_delete_at']:%Y-%m-%d}"
+            before = "" if row["state"] == "complete" else f"; was {row['state']}: {row['reason']}"
+            stage.refresh({**row, "state": "gone", "reason": reason + before}, None)
+            self.counts.gone += 1
+            self.counts.gone_expected += row["task_id"] in expected
+
+    def left_of(self, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
+        """List the tasks of a plan that were not taken yet, without those known to be unchanged."""
+        return [one for one in planned if one.task.task_id not in self.taken and not one.is_same]
+
+    def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
+        """Give each task that was not read yet a row that says so, once per run.
+
+        So the folder itself says what a selection matched and what is not here: a new task is
+        ``unread``, a stored one of which more metrics were selected ``partial``. The next reading
+        of the task replaces the row.
+        """
+        if self._has_marked_unread:
+            return
+        self._has_marked_unread = True
+        left = self.left_of(planned)
+        for one in left:
+            if one.known is None and one.task.task_id not in self._has_row:
+                stage.add(unread_row(one, self.host, self.web_host, now))
+        widened = {one.task.task_id: one for one in left if is_widened(one)}
+        ids = sorted(widened) if self.snapshot is not None else []
+        for at in range(0, len(ids), _ROWS_AT_ONCE):
+            assert self.snapshot is not None
+            for row in task_rows(self.snapshot, ids[at : at + _ROWS_AT_ONCE]):
+                stage.refresh(widened_row(row, widened[row["task_id"]]), None)
+
+    def mark_committed(self) -> None:
+        """Note that all that was taken so far is in the dataset."""
+        self._committed = (set(self.taken), replace(self.counts), len(self.problems))
+        self._committed_doubts = len(self._doubts)
+
+    def start_over(self, stored: Set[str]) -> None:
+        """Forget what was taken since the last commit: it could not be committed.
+
+        Args:
+            stored: the tasks that have a row now.
+        """
+        taken, counts, problems = self._committed
+        self.taken, self.counts = set(taken), replace(counts)
+        del self.problems[problems:], self._doubts[self._committed_doubts :]
+        self._has_row, self._has_marked_unread = stored, False
+
+    def _count(self, one: FetchedTask) -> None:
+        counts, task = self.counts, one.planned.task
+        if one.reason is not None:
+            state: Literal["failed", "partial"] = "failed" if one.state == "failed" else "partial"
+            self.problems.append(Problem(task.task_id, task.name, state, one.reason))
+        counts.new += one.planned.is_new
+        counts.changed += not one.planned.is_new and one.state != "kept"
+        counts.refreshed += one.state == "kept"
+        counts.points += one.read.stored
+        counts.points_bad += one.read.bad
+        counts.redacted += one.details.redacted
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at: stored points that were given up in doubt."""
+        more = len(self._doubts) - _TOLD_DOUBTS
+        told = self._doubts[:_TOLD_DOUBTS]
+        return [*told, f"the same of {more:,} more tasks"] if more > 0 else told
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether points were replaced that only the snapshot before this run still has."""
+        return bool(self.counts.rerun or self._doubts)
+
+    def _give_up(self, one: FetchedTask, decided: Outcome) -> None:
+        """Count stored points that neither the server nor the next snapshot has."""
+        assert self.snapshot is not None
+        if decided.given_up == "another run":
+            self.counts.rerun += 1
+            self.counts.points_replaced += decided.points
+            return
+        why = {
+            "in doubt": "nothing proves that they are of the run that is there now",
+            "read in part": "it could be read only in part, with more points than were stored",
+        }[decided.given_up or "in doubt"]
+        task = one.planned.task
+        self._doubts.append(
+            f"task {task.task_id} ({task.name[:40]}): the server did not give "
+            f"{decided.points:,} of the points stored before, and {why}; they were replaced by "
+            f"what it gave, and snapshot {self.snapshot.number} still has them"
+        )
+
+    def _replace(
+        self, stage: Stage, one: FetchedTask, points: TaskPoints | None, **columns: Any
+    ) -> None:
+        row = {**self._row(one, _read(one)), **columns}
+        stage.add(row, one.details.hyperparams, points, one.details.claims.table())
+
+    def _contradicted(self, one: FetchedTask) -> dict[str, str]:
+        """Give the state of a task whose points the server's summary contradicts, and report it.
+
+        One that a task had before is not reported again, nor one that is accepted (--accept-loss)
+        or expected to pass.
+        """
+        against, stored, task = one.contradiction, one.planned.known, one.planned.task
+        if against is None:
+            return {}
+        is_lost = against.state == "lost"
+        self.counts.lost += is_lost
+        self.counts.ahead += against.is_expected
+        is_known = is_lost and stored is not None and stored.reason == against.reason
+        is_known |= is_lost and stored is not None and self.accept_loss
+        if not (is_known or against.is_expected):
+            self.problems.append(Problem(task.task_id, task.name, against.state, against.reason))
+        return {"state": against.state, "reason": against.reason}
+
+    def _merge(self, stage: Stage, one: FetchedTask) -> None:
+        """Keep what the server has lost; what it has takes the place of equal keys."""
+        stored, task = one.planned.known, one.planned.task
+        assert stored is not None
+        assert self.snapshot is not None
+        points = with_stored(
+            stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
+        )
+        if points.rows == one.read.stored:  # it has all of it, after all
+            self._replace(stage, one, points, **self._contradicted(one))
+            return
+        self.counts.shrunk += 1
+        self._replace(
+            stage,
+            one,
+            points,
+            points_stored=points.rows,
+            points_bad=max(one.read.bad, stored.points_bad or 0),
+            state="shrunk",
+            reason=_shrunk(one.read.stored, points.rows, stored),
+        )
+
+    def _hold(self, stage: Stage, one: FetchedTask) -> None:
+        """Keep the stored points beside new metadata: the server's did not come, or are none.
+
+        The start stays that of the run whose points they are.
+        """
+        one.discard()
+        stored = one.planned.known
+        assert stored is not None
+        columns = {**_kept(stored), "started": stored.started}
+        if one.state == "complete":
+            self.counts.shrunk += 1
+            reason = _shrunk(0, stored.points_stored, stored)
+            columns |= {"state": "shrunk", "reason": reason, "points_expected": 0}
+        else:
+            reason = f"{one.reason}; what was stored before stays"
+            columns |= {"state": one.state, "reason": reason, "metric_filter": stored.metric_filter}
+        stage.refresh(self._row(one, columns), one.details.hyperparams)
+
+    def _row(self, one: FetchedTask, about_points: Mapping[str, Any]) -> dict[str, Any]:
+        """Make the row of ``tasks``."""
+        planned = one.planned
+        return {
+            **planned.task.row(),
+            **one.details.columns,
+            "web_url": web_url(self.web_host, planned.task),
+            "server_id": self.host,
+            "metric_filter": planned.metrics.text,
+            "redacted": one.details.redacted,
+            "fingerprint": planned.fingerprint,
+            "selected": planned.selected,
+            **about_points,
+        }
+
+
+def _shrunk(there: int, here: int, stored: KnownTask) -> str:
+    earlier = f"; {stored.reason}" if stored.state == "lost" else ""
+    return f"the server holds {there:,} of its {here:,} points{earlier}"
+
+
+def _read(one: FetchedTask) -> dict[str, Any]:
+    return {
+        "points_expected": one.read.expected if one.state != "failed" else None,
+        "points_stored": one.read.stored,
+        "points_bad": one.read.bad,
+        "state": one.state,
+        "reason": one.reason,
+        "fetched_at": one.at,
+    }
+
+
+def _kept(stored: KnownTask | None) -> dict[str, Any]:
+    assert stored is not None, "only stored points can be kept"
+    names = ("points_expected", "points_stored", "points_bad", "state", "reason", "fetched_at")
+    return {name: getattr(stored, name) for name in (*names, "safe_to_delete_at")}

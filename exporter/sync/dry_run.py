@@ -1,0 +1,115 @@
+"""What an export would do now, found out without writing anything."""
+
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.reader.scalars.event_pages import PAGE
+from clearml_snapshot.exporter.reader.tasks import TaskDetails
+from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.sync.export import check_asked
+from clearml_snapshot.exporter.sync.fetch import with_details
+from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
+from clearml_snapshot.exporter.sync.planning.stored_state import stored_reports
+from clearml_snapshot.exporter.sync.prepare import (
+    Agenda,
+    ExportOptions,
+    Server,
+    connect,
+    log_in,
+    make_agenda,
+)
+from clearml_snapshot.exporter.sync.report import Forecast
+
+_AGAIN: Final = 1
+"""Requests that count a task once more, when it did not come in one page."""
+
+
+def forecast(
+    data: str | Path = "data",
+    selection: Selection | None = None,
+    *,
+    options: ExportOptions | None = None,
+    progress: Progress | None = None,
+) -> Forecast:
+    """Find out what ``export`` would do with the same arguments.
+
+    The tasks are listed as an export lists them; how many points they have is the server's own
+    summary of them, one request for up to a hundred tasks.
+
+    Raises:
+        UsageError, LoginError, ServerError, DatasetError: as ``export`` does.
+    """
+    folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
+    clock = time.monotonic()
+    check_asked(folder, selection, options)
+    if options.server_moved:
+        raise UsageError("--server-moved writes the new address; leave --dry-run out")
+    server = log_in(connect(options, progress), progress)
+    with ExitStack() as held:
+        snapshot = None
+        if current_snapshot_folder(folder) is not None:
+            snapshot = open_snapshot(folder)
+            held.enter_context(hold(snapshot))
+        agenda = make_agenda(server, snapshot, selection, options, progress)
+        expected = _expected(server, agenda, snapshot)
+    traffic, plan, planned = server.api.traffic, agenda.plan, agenda.plan.to_read
+    counts = [points for points in expected.values() if points is not None]
+    return Forecast(
+        server=server.api.host,
+        user=server.identity.user_name,
+        selections=tuple(agenda.survey.words),
+        tasks_new=sum(one.is_new for one in planned),
+        tasks_changed=sum(not one.is_new and one.task.task_id in expected for one in planned),
+        tasks_refreshed=sum(
+            one.task.task_id not in expected and not one.is_same for one in planned
+        ),
+        tasks_unchanged=len(plan.unchanged)
+        + sum(one.task.task_id not in expected and one.is_same for one in planned),
+        tasks_gone=len(agenda.survey.gone),
+        warnings=tuple(agenda.survey.warnings),
+        points=sum(counts) if counts or not expected else None,
+        tasks_uncounted=len(expected) - len(counts),
+        requests=traffic.requests + sum(_requests(one, expected) for one in planned),
+        cost=traffic.requests,
+        seconds=time.monotonic() - clock,
+    )
+
+
+def _expected(server: Server, agenda: Agenda, snapshot: Snapshot | None) -> dict[str, int | None]:
+    """Estimate the points of each task whose points would be read; None where nobody counts them.
+
+    A planned task that is not among them needs its metadata only.
+    """
+    reports = stored_reports(snapshot, agenda.plan.in_doubt)
+    heavy = with_details(server.api, agenda.plan.to_read, Redactor(False), False)
+    return {
+        one.task.task_id: details.claims.points(one.metrics.wanted)
+        for one, details in heavy
+        if not _stays(one, details, reports)
+    }
+
+
+def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
+    """Tell whether the stored points would be kept, as far as the server's summary says."""
+    if one.points in ("read", "keep"):
+        return one.points == "keep"
+    stored, now = reports.get(one.task.task_id), details.claims.reports(one.metrics.wanted)
+    if one.points == "recount" and None in (stored, now):
+        return True
+    return stored is not None and now == stored
+
+
+def _requests(one: PlannedTask, expected: Mapping[str, int | None]) -> int:
+    """Count the requests for a task's points: its pages, and a last count when they are several."""
+    if one.task.task_id not in expected:
+        return int(one.points in ("ask", "recount"))
+    pages = max(1, -(-(expected[one.task.task_id] or 0) // PAGE))
+    return pages + (_AGAIN if pages > 1 else 0)

@@ -1,0 +1,360 @@
+"""An export from end to end: list → plan → fetch → stage → commit."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.client.budget import StoppedError
+from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
+from clearml_snapshot.exporter.interrupt import Interrupt, first_interrupt
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.reader.scalars.one_run import was_run_again_since
+from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.selection.task_filter import check_typed
+from clearml_snapshot.exporter.store.compare.digest import StoredDigests
+from clearml_snapshot.exporter.store.compare.overlap import StoredPoints
+from clearml_snapshot.exporter.store.compare.series_outline import StoredShapes
+from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
+from clearml_snapshot.exporter.store.parts.staging import Stage
+from clearml_snapshot.exporter.store.permissions.modes import refuse_without_modes, sharing
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.writing.prepare import refuse_one_snapshot
+from clearml_snapshot.exporter.sync.apply import Taker
+from clearml_snapshot.exporter.sync.failed_run import (
+    WHILE_WRITING,
+    Attempt,
+    commit_row,
+    unmade_if_empty,
+)
+from clearml_snapshot.exporter.sync.fetch import FetchOptions, fetch_tasks
+from clearml_snapshot.exporter.sync.planning.plan import Plan
+from clearml_snapshot.exporter.sync.planning.stored_state import known_tasks, stored_reports
+from clearml_snapshot.exporter.sync.prepare import (
+    Agenda,
+    ExportOptions,
+    Server,
+    connect,
+    log_in,
+    make_agenda,
+)
+from clearml_snapshot.exporter.sync.report import ExportReport, Result
+from clearml_snapshot.exporter.sync.run_result import Run, export_row, make_report
+from clearml_snapshot.exporter.sync.server_moved import follow_server, server_record
+
+_CHECKPOINT_POINTS: Final = 5_000_000
+_CHECKPOINT_TASKS: Final = 20_000
+_COMMIT_SHARE: Final = 20
+"""A checkpoint waits for so many times as long as the last one took."""
+
+
+def export(
+    data: str | Path = "data",
+    selection: Selection | None = None,
+    *,
+    options: ExportOptions | None = None,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Take a history home: what has changed of the selected tasks, as a new snapshot.
+
+    Args:
+        data: the dataset's folder; made when it is not there.
+        selection: which tasks and metrics; ``Selection()`` is everything, None all selections
+            that the dataset remembers.
+        options: how.
+        progress: is told what happens; silent by default.
+
+    Returns:
+        What it came to; tasks that could not be read whole are its ``problems``.
+
+    Raises:
+        UsageError: a folder that is no dataset, a name that does not exist, no selection at all.
+        LoginError, ServerError: no way in, or a server that died; what is committed stays.
+        LockedError: another export is writing.
+        DatasetError: the dataset is damaged, too new, or of another server.
+        CeilingError: a ceiling was reached before anything could be read.
+        KeyboardInterrupt: a second Ctrl-C; after the first one the report says ``interrupted``.
+    """
+    folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
+    clock = time.monotonic()
+    check_asked(folder, selection, options)
+    if options.share is not None and current_snapshot_folder(folder) is not None:
+        with writing(folder, wait=options.wait, share=options.share):
+            _note_sharing(folder, progress)  # needs no server, so it comes before the login
+    attempt = Attempt(folder, selection, options)
+    with attempt.configuring():
+        api = connect(options, progress)
+    with attempt.logging_in(api):
+        server = log_in(api, progress)
+    with unmade_if_empty(folder), _made(folder, options, progress) as dataset:
+        try:
+            with attempt.listing(dataset, server):
+                run = _prepare(attempt, server, dataset, progress, clock)
+            return _export(run)
+        finally:
+            server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
+            progress.end()
+
+
+def _prepare(
+    attempt: Attempt, server: Server, dataset: Dataset, progress: Progress, clock: float
+) -> Run:
+    """List what is selected, and open what is stored of the tasks that will be read again."""
+    options = attempt.options
+    if options.server_moved:
+        follow_server(server, dataset, progress, accept_gone=options.accept_gone)
+    agenda = _agenda(server, dataset, attempt.selection, options, progress)
+    api, snapshot = server.api, dataset.snapshot
+    again = {
+        one.task.task_id: (one.known.project_id, one.known.points_stored or 0)
+        for one in agenda.plan.to_read
+        if one.known is not None and one.may_replace
+    }
+    taker = Taker(
+        api.host,
+        api.web_host,
+        snapshot,
+        StoredShapes(snapshot, again),
+        StoredDigests(snapshot, _to_compare(agenda.plan)),
+        StoredPoints(snapshot, again),
+        lambda one: was_run_again_since(api, one.planned.task, one.details.claims),
+        accept_loss=options.accept_loss,
+    )
+    stage = dataset.new_stage()
+    return Run(server, options, progress, dataset, agenda, taker, stage, clock, attempt)
+
+
+def _agenda(
+    server: Server,
+    dataset: Dataset,
+    selection: Selection | None,
+    options: ExportOptions,
+    progress: Progress,
+) -> Agenda:
+    try:
+        return make_agenda(server, dataset.snapshot, selection, options, progress)
+    except CeilingError:
+        ceiling = server.api.ceiling
+        if ceiling is None:
+            raise
+        raise CeilingError(f"{ceiling} before a task was read; allow more") from None
+
+
+@contextmanager
+def _made(folder: Path, options: ExportOptions, progress: Progress) -> Iterator[Dataset]:
+    """Become the writer of the dataset; a new one is shared as it is made."""
+    share = options.share if current_snapshot_folder(folder) is None else None
+    with writing(folder, wait=options.wait, share=share) as dataset:
+        if share is not None:
+            _note_sharing(folder, progress)
+        yield dataset
+
+
+def _note_sharing(folder: Path, progress: Progress) -> None:
+    for sentence in sharing(folder):
+        progress.note(sentence)
+
+
+def check_asked(folder: Path, selection: Selection | None, options: ExportOptions) -> None:
+    """Refuse what cannot be meant, before a server is asked.
+
+    Raises:
+        UsageError: a first export without a selection, a selection beside ``only_failed``, one
+            that is not valid on any server, or ``share`` on Windows.
+    """
+    refuse_without_modes(options.share)
+    refuse_one_snapshot(folder)
+    if selection is not None:
+        check_typed(selection.filter)
+    is_first = current_snapshot_folder(folder) is None
+    if options.server_moved and is_first:
+        raise UsageError("--server-moved needs a dataset that was exported before; leave it out")
+    if options.only_failed and (selection is not None or is_first):
+        raise UsageError(
+            f"there is no dataset at {folder} whose failed tasks could be tried again"
+            if is_first
+            else "--only-failed takes what failed, and no filter; leave one of them out"
+        )
+    if selection is None and is_first:
+        raise UsageError(
+            "the first export of a dataset needs a filter (--project, --tag, …; see "
+            "`clearml-snapshot export --help`), or --all for every task"
+        )
+
+
+def _export(run: Run) -> ExportReport:
+    plan = run.agenda.plan
+    run.progress.begin(len(plan.to_read), len(plan.unchanged))
+    try:
+        result, lost = _fetch_and_commit(run)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(*WHILE_WRITING):
+            _start_over(run)
+            _commit_row(run, "failed", error)
+        raise
+    if lost is not None:
+        raise lost
+    return make_report(run, result)
+
+
+_Lost = ServerError | OSError | None
+
+
+def _fetch_and_commit(run: Run) -> tuple[Result, _Lost]:
+    """Read the plan's tasks and commit them; whatever ends this early, what is complete is kept."""
+    survey = run.agenda.survey
+    run.taker.mark_gone(run.stage, survey.gone, run.agenda.begun, survey.gone_expected)
+    with first_interrupt(run.server.api.stop) as interrupt:
+        result, lost = _fetch_to_an_end(run, interrupt)
+        try:
+            if not run.is_torn:
+                result = _commit_all(run, result, lost)
+        except OSError as error:
+            result, lost, run.is_torn = "disk full", _full_disk(error), True
+        if run.is_torn and lost is not None:
+            _commit_names(run, lost)
+    return result, lost
+
+
+def _fetch_to_an_end(run: Run, interrupt: Interrupt) -> tuple[Result, _Lost]:
+    """Read the plan's tasks; tells what ended it, and the error that is to be raised."""
+    try:
+        _fetch(run)
+    except StoppedError:
+        if not interrupt.came:
+            raise
+        run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
+        return "interrupted", None
+    except CeilingError as ceiling:
+        run.progress.note(f"{ceiling}; committing what is whole")
+        return "ceiling", None
+    except ServerError as error:
+        return "server lost", error
+    except OSError as error:
+        run.dataset.use_reserve()
+        return "disk full", _full_disk(error)
+    return "complete", None
+
+
+def _commit_all(run: Run, result: Result, lost: _Lost) -> Result:
+    """Commit what was read; tells how the run ended."""
+    run.mark_unread(run.stage)
+    if lost is not None and _has_nothing(run):
+        with suppress(*WHILE_WRITING):
+            _commit_row(run, result, lost)
+        return result
+    if result == "complete" and (run.problems or run.warnings):
+        result = "partial"
+    _commit(run, result, error=lost)
+    return result
+
+
+def _full_disk(error: OSError) -> OSError:
+    """Give back the error of a full disk; any other one ends the run at once."""
+    if not is_full_disk(error):
+        raise error
+    return error
+
+
+def _commit_names(run: Run, error: Exception) -> None:
+    """Commit what a full disk has room for once nothing is staged: what there was to be read.
+
+    So the next export, without a filter, goes on from here.
+    """
+    _start_over(run)
+    stage = run.dataset.new_stage()
+    run.mark_unread(stage)
+    with suppress(OSError):  # not even that: the error is told, and the last checkpoint stays
+        _commit(run, "disk full", stage, error)
+
+
+def _start_over(run: Run) -> None:
+    """Drop what is staged; on a full disk it is what takes the room. No count speaks of it then."""
+    run.dataset.clear_stages()
+    run.taker.start_over(known_tasks(run.dataset.snapshot).keys())
+
+
+def _has_nothing(run: Run) -> bool:
+    """Tell whether there is nothing to commit, and no checkpoint of which it would be the end."""
+    last = run.dataset.snapshot
+    return not run.stage.task_ids and not (last is not None and last.checkpoint)
+
+
+def _fetch(run: Run) -> None:
+    """Read and take every task of the plan, with checkpoints on the way."""
+    committed_at, commit_took = time.monotonic(), 0.0
+    redactor = Redactor(run.options.keep_secrets)
+    to_read, api = run.agenda.plan.to_read, run.server.api
+    api.streaks.compare_with(_others(run.agenda.plan))
+    with closing(fetch_tasks(api, to_read, lambda: run.stage, redactor, _how(run))) as fetched:
+        for one in fetched:
+            run.taker.take(run.stage, one)
+            run.progress.task_done(one.read.stored, api.traffic.requests)
+            waited = time.monotonic() - committed_at
+            if _is_due(run.stage) and waited > _COMMIT_SHARE * commit_took:
+                committed_at = time.monotonic()
+                _checkpoint(run)
+                commit_took = time.monotonic() - committed_at
+
+
+def _others(plan: Plan) -> list[str]:
+    """Choose tasks that are not the first ones: stored complete, in the middle, the last one."""
+    ids = [one.task.task_id for one in plan.to_read]
+    return [*plan.unchanged[-1:], *ids[len(ids) // 2 :][:1], *ids[-1:]]
+
+
+def _how(run: Run) -> FetchOptions:
+    reports = stored_reports(run.dataset.snapshot, run.agenda.plan.in_doubt)
+    series = run.taker.series.of
+    return FetchOptions(run.options.workers, run.options.with_params, reports, series)
+
+
+def _to_compare(plan: Plan) -> dict[str, str | None]:
+    """List the tasks whose points are compared with the stored ones, each with its project."""
+    quiet = (one for one in plan.to_read if one.is_quiet and one.points != "keep")
+    return {one.task.task_id: None if one.known is None else one.known.project_id for one in quiet}
+
+
+def _is_due(stage: Stage) -> bool:
+    return stage.points >= _CHECKPOINT_POINTS or len(stage.task_ids) >= _CHECKPOINT_TASKS
+
+
+def _checkpoint(run: Run) -> None:
+    stage, run.stage = run.stage, run.dataset.new_stage()
+    read = len(stage.task_ids)
+    run.mark_unread(stage)
+    _commit(run, "running", stage)
+    run.progress.committed(read)
+
+
+def _commit_row(run: Run, result: str, error: Exception) -> None:
+    """Commit that a run failed, and what it was asked for, and nothing else."""
+    row = export_row(run, result, datetime.now(UTC), error)
+    selections = [one.as_json() for one in run.agenda.remembered]
+    about_server = server_record(run.server, None)
+    commit_row(run.dataset, about_server, selections, row, run.options.keep)
+
+
+def _commit(
+    run: Run, result: str, stage: Stage | None = None, error: Exception | None = None
+) -> None:
+    is_checkpoint, run.is_torn = result == "running", True
+    run.dataset.commit(
+        stage or run.stage,
+        server=server_record(run.server, run.dataset.snapshot),
+        selections=[one.as_json() for one in run.agenda.remembered],
+        export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC), error),
+        keep=run.options.keep,
+        checkpoint=is_checkpoint,
+        prune=error is None,
+        spare=run.spared,
+        compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
+    )
+    run.is_torn = False
+    run.taker.mark_committed()

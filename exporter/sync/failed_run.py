@@ -1,0 +1,222 @@
+"""Runs of ``export`` that failed before they had anything to commit leave a row in ``exports``.
+
+What is recorded: the server could not be reached or was lost, it refused the login, the listing
+failed, a limit was reached before a task was read, the disk was full, the dataset is of another
+server, Ctrl-C. What is not: bad arguments and names that do not exist, a dataset that another run
+holds, one that is damaged.
+
+A first export makes the dataset for this, with what was selected, once it has tried to reach a
+server: from then on ``export`` without a filter goes on with it. What fails before that (a bad
+argument, no credentials, something that is not an address) leaves nothing behind.
+"""
+
+import json
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.client.budget import StoppedError
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.errors import (
+    CeilingError,
+    OtherServerError,
+    ServerError,
+    SnapshotError,
+    shortened,
+)
+from clearml_snapshot.exporter.own_keys import scrub
+from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.selection.remembered import words
+from clearml_snapshot.exporter.selection.selection import Remembered, Selection
+from clearml_snapshot.exporter.store.disk.disk_errors import reason
+from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.retention import Retention
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
+from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
+from clearml_snapshot.exporter.sync.prepare import ExportOptions, Server
+from clearml_snapshot.exporter.sync.server_moved import server_record
+
+_RECORDED: Final = (ServerError, CeilingError, OtherServerError, OSError, KeyboardInterrupt)
+WHILE_WRITING: Final = (SnapshotError, OSError, pa.ArrowException)
+"""What may go wrong with the row; the error that it tells of matters more."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One call of ``export``, as far as it is known before it has listed anything."""
+
+    folder: Path
+    selection: Selection | None
+    options: ExportOptions
+    begun: datetime = field(default_factory=lambda: datetime.now(UTC))
+    export_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @contextmanager
+    def configuring(self) -> Iterator[None]:
+        """Record what ends a run before a server was contacted, in a dataset that is there."""
+        with _recording(lambda error: self._add_row(None, error)):
+            yield
+
+    @contextmanager
+    def logging_in(self, api: Api) -> Iterator[None]:
+        """Record what ends the login.
+
+        The dataset of a first export is of no server yet: the address may be the mistake.
+        """
+        with _recording(lambda error: self._add_row(api, error)):
+            yield
+
+    @contextmanager
+    def listing(self, dataset: Dataset, server: Server) -> Iterator[None]:
+        """Record what ends a run after the login and before it reads the first task."""
+
+        def record(error: BaseException) -> None:
+            if dataset.snapshot is not None or self._is_remembered:
+                user = server.identity.user_name
+                self._commit(dataset, server_record(server, None), server.api, error, user)
+
+        with _recording(record):
+            yield
+
+    def _add_row(self, api: Api | None, error: BaseException) -> None:
+        is_there = current_snapshot_folder(self.folder) is not None
+        if is_there or (api is not None and self._is_remembered):
+            share = self.options.share
+            with unmade_if_empty(self.folder), writing(self.folder, share=share) as dataset:
+                self._commit(dataset, {}, api, error)
+
+    def _commit(
+        self,
+        dataset: Dataset,
+        about_server: Mapping[str, Any],
+        api: Api | None,
+        error: BaseException,
+        user: str | None = None,
+    ) -> None:
+        row = self._row(api, user, error)
+        keep = self.options.keep if dataset.snapshot is None else None
+        commit_row(dataset, about_server, self._selections(dataset), row, keep)
+
+    @property
+    def _is_remembered(self) -> bool:
+        chosen = self.selection
+        return not self.options.once and chosen is not None and not chosen.filter.task_ids
+
+    def _selections(self, dataset: Dataset) -> list[dict[str, Any]] | None:
+        """Give what a dataset without tasks remembers from now on; None leaves it as it is."""
+        last, chosen = dataset.snapshot, self.selection
+        if chosen is None or not self._is_remembered or (last is not None and last.totals.tasks):
+            return None
+        before = [] if last is None else list(last.selections or ())
+        is_known = chosen in [Remembered.from_json(one).selection for one in before]
+        return before if is_known else [*before, Remembered(chosen).as_json()]
+
+    def _row(self, api: Api | None, user: str | None, error: BaseException) -> dict[str, Any]:
+        chosen = self.selection
+        asked = [] if chosen is None else [words(chosen.as_json())]
+        return {
+            "export_id": self.export_id,
+            "started": self.begun,
+            "finished": datetime.now(UTC),
+            "server": None if api is None else api.host,
+            "user": user,
+            "selections": json.dumps(asked, ensure_ascii=False),
+            "requests": None if api is None else api.traffic.requests,
+            "bytes": None if api is None else api.traffic.bytes,
+            "result": _result(error),
+            "error": sentence(error),
+            "tool_version": version("clearml-snapshot"),
+        }
+
+
+@contextmanager
+def _recording(record: Callable[[BaseException], None]) -> Iterator[None]:
+    """Let what ends a block be recorded; an error of the recording hides nothing."""
+    try:
+        yield
+    except (StoppedError, BrokenPipeError):
+        raise
+    except _RECORDED as error:
+        with suppress(*WHILE_WRITING):
+            record(error)
+        raise
+
+
+_MADE: Final = (".gitignore", ".lock", layout.README)
+
+
+@contextmanager
+def unmade_if_empty(folder: Path) -> Iterator[None]:
+    """Leave nothing of a new dataset behind when an error ends it before its first commit."""
+    is_new, there = not folder.exists(), [name for name in _MADE if (folder / name).exists()]
+    try:
+        yield
+    except BaseException:
+        is_held = layout.staging(folder).exists()  # another export has begun here
+        if current_snapshot_folder(folder) is None and not is_held:
+            for name in _MADE:
+                if name not in there:
+                    (folder / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                if is_new:
+                    folder.rmdir()
+        raise
+
+
+def commit_row(
+    dataset: Dataset,
+    about_server: Mapping[str, Any],
+    selections: Sequence[Mapping[str, Any]] | None,
+    row: Mapping[str, Any],
+    keep: Retention | None = None,
+) -> None:
+    """Commit nothing but a row of ``exports``, and what is remembered.
+
+    Args:
+        dataset: where to.
+        about_server: for a new dataset; empty when the server is not known.
+        selections: what exports repeat from now on; None leaves that as it is.
+        row: the row.
+        keep: for a new dataset, which snapshots stay; None is the default.
+    """
+    if dataset.snapshot is None:
+        stage = dataset.new_stage()
+        dataset.commit(
+            stage, server=about_server, selections=selections or [], export_row=row, keep=keep
+        )
+    else:
+        dataset.amend(selections=selections, export_row=row)
+
+
+def _result(error: BaseException) -> str:
+    match error:
+        case CeilingError():
+            return "ceiling"
+        case KeyboardInterrupt():
+            return "interrupted"
+        case OSError() if is_full_disk(error):
+            return "disk full"
+    return "failed"
+
+
+def sentence(error: BaseException) -> str:
+    """Write an error on one line, without what looks like a credential."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted before a task was read"
+    text = str(error)
+    if isinstance(error, OSError):
+        text = f"cannot write: {reason(error)}"
+    return shortened(without_secrets(text.splitlines()[0] if text else type(error).__name__))
+
+
+def without_secrets(text: str) -> str:
+    """Replace what looks like a credential; this text is stored, whatever is asked of values."""
+    return Redactor().text(scrub(text))[0] or text

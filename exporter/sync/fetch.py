@@ -1,0 +1,239 @@
+"""Several tasks in flight: threads read, and one caller takes what is whole, as it comes."""
+
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.errors import CeilingError, RefusedError, ServerError
+from clearml_snapshot.exporter.reader.listing import read_all_details
+from clearml_snapshot.exporter.reader.scalars.fetch import ScalarsRead, count_scalars, fetch_scalars
+from clearml_snapshot.exporter.reader.scalars.one_run import RunWatch
+from clearml_snapshot.exporter.reader.summaries import read_summaries
+from clearml_snapshot.exporter.reader.tasks import TaskDetails
+from clearml_snapshot.exporter.reader.witness import Contradiction, is_beyond, judge, missing_points
+from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer, Stage, TaskPoints, discard
+from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
+
+_FIRST_GROUP: Final = 10
+MOST_DETAILS: Final = 100
+"""Tasks whose heavy fields are read in one request."""
+_MOST_CLAIMS: Final = 5_000
+"""Series that the tasks of one such request should have in all: a summary is 350 bytes."""
+_GONE: Final = TaskDetails({}, (), missing="its metadata: deleted from the server meanwhile")
+
+State = Literal["complete", "partial", "failed", "kept"]
+"""``kept``: the points are those that are stored already; only the metadata was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedTask:
+    """One task, read as far as the server let us."""
+
+    planned: PlannedTask
+    details: TaskDetails
+    read: ScalarsRead
+    points: TaskPoints | None
+    state: State
+    reason: str | None
+    at: datetime
+    """When reading its points began, UTC."""
+    contradiction: Contradiction | None = None
+    """Set where the points are all that the server counts, and its summary names others."""
+
+    def discard(self) -> None:
+        """Delete what it left on disk; its points will not be used."""
+        if self.points is not None:
+            discard(self.points)
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """How to fetch."""
+
+    workers: int
+    with_params: bool
+    reports: Mapping[str, int] = field(default_factory=dict)
+    """Reports that the stored series had got when they were read, by task id."""
+    stored_series: Callable[[str], Mapping[Name, Shape]] = lambda _: {}
+    """Outlines the stored series of a task that is counted again."""
+
+
+def fetch_tasks(
+    api: Api,
+    planned: Sequence[PlannedTask],
+    stage: Callable[[], Stage],
+    redactor: Redactor,
+    options: FetchOptions,
+) -> Generator[FetchedTask]:
+    """Read tasks, several at once, and give each when it is done.
+
+    One that failed is given only after another one that did not, or at the end: when all fail the
+    server has, and ServerError ends the run before they could count as failed.
+
+    Args:
+        api: a server, logged in.
+        planned: the tasks, in the order in which they are begun.
+        stage: gives the stage that points may be spilled to at this moment.
+        redactor: takes credentials out of the heavy fields.
+        options: how.
+
+    Raises:
+        ServerError: the server is gone.
+        CeilingError: a ceiling is reached.
+    """
+    failed: list[FetchedTask] = []
+    with closing(_fetched(api, planned, stage, redactor, options)) as fetched:
+        for one in fetched:
+            if one.state == "failed":
+                failed.append(one)
+                continue
+            yield from failed
+            failed.clear()
+            yield one
+    yield from failed
+
+
+def _fetched(
+    api: Api,
+    planned: Sequence[PlannedTask],
+    stage: Callable[[], Stage],
+    redactor: Redactor,
+    options: FetchOptions,
+) -> Generator[FetchedTask]:
+    pending: set[Future[FetchedTask]] = set()
+    queue = with_details(api, planned, redactor, options.with_params)
+    pool = ThreadPoolExecutor(options.workers, thread_name_prefix="fetch")
+    try:
+        for one, details in queue:
+            pending.add(pool.submit(_fetch, api, one, details, stage(), options))
+            if len(pending) > options.workers:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                yield from _whole_first(done)
+        while pending:
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            yield from _whole_first(done)
+    finally:
+        if pending:
+            api.stop()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _whole_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
+    """Give what came before what failed is raised: it ends the run, and they are read already."""
+    for future in sorted(done, key=lambda future: future.exception() is not None):
+        yield future.result()
+
+
+def with_details(
+    api: Api, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
+) -> Iterator[tuple[PlannedTask, TaskDetails]]:
+    """Read the heavy fields in groups; one that is refused is halved down to the culprit."""
+    at, size = 0, _FIRST_GROUP
+    while at < len(planned):
+        group = planned[at : at + size]
+        ids = [one.task.task_id for one in group]
+        try:
+            details = dict(read_all_details(api, ids, redactor, with_params=with_params))
+        except RefusedError as error:
+            if len(group) > 1:
+                size = len(group) // 2
+                continue
+            details = {ids[0]: TaskDetails({}, (), missing=f"its metadata: {error}")}
+        at += len(group)
+        size = _next_size(details.values())
+        for one in group:
+            yield one, _with_odd(one, details.get(one.task.task_id, _GONE))
+
+
+def _with_odd(planned: PlannedTask, details: TaskDetails) -> TaskDetails:
+    """Add what the listing said of a task and nobody can read: it stays partial for that."""
+    if planned.task.odd is None:
+        return details
+    missing = _together(details.missing, f"its entry in the list of tasks: {planned.task.odd}")
+    return replace(details, missing=missing)
+
+
+def _next_size(details: Collection[TaskDetails]) -> int:
+    """Choose how many tasks come next: summaries of thousands of series are megabytes."""
+    most = max((len(one.claims.rows) for one in details), default=0)
+    return max(1, min(MOST_DETAILS, _MOST_CLAIMS // max(most, 1)))
+
+
+def _fetch(
+    api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage, options: FetchOptions
+) -> FetchedTask:
+    """Read one task's points; what the server refuses is this task's failure, not the run's."""
+    buffer = PointBuffer(stage, planned.task.project_id)
+    at = datetime.now(UTC)
+    try:
+        if _can_keep(api, planned, details, options):
+            none = ScalarsRead(0, 0)
+            return FetchedTask(planned, details, none, None, "kept", details.missing, at)
+        watch = RunWatch(api, planned.task, details.claims)
+        task_id, wanted = planned.task.task_id, planned.metrics.wanted
+        read = fetch_scalars(api, task_id, wanted, buffer, watch.was_run_again)
+    except RefusedError as error:
+        buffer.discard()
+        why = _together(str(error), planned.doubt)
+        return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", why, at)
+    except (ServerError, CeilingError, OSError):
+        buffer.discard()
+        raise
+    reason = _together(read.reason, planned.doubt) or details.missing
+    state: State = "complete" if reason is None else "partial"
+    points = buffer.finish()
+    against = None
+    if reason is None:
+        try:
+            against = _contradiction(api, planned, details, points)
+        except RefusedError as error:
+            state, reason = "partial", f"its summary could not be read again: {error}"
+    return FetchedTask(planned, details, read, points, state, reason, at, against)
+
+
+def _together(*reasons: str | None) -> str | None:
+    return "; ".join(filter(None, reasons)) or None
+
+
+def _contradiction(
+    api: Api, planned: PlannedTask, details: TaskDetails, points: TaskPoints
+) -> Contradiction | None:
+    """Compare the points with the server's summary; asked once more before it counts as evidence.
+
+    A task may be reset, or report, between the reading of its summary and that of its points.
+    """
+    missing = missing_points(details.claims, planned.metrics.wanted, points)
+    if not missing:
+        return None
+    task_id = planned.task.task_id
+    now = read_summaries(api, [task_id]).get(task_id)
+    if now is None:  # deleted meanwhile; the next export notices it
+        return judge(missing, planned.task, True, datetime.now(UTC))
+    still_missing = missing_points(now.claims, planned.metrics.wanted, points)
+    return judge(still_missing, now.task, now.claims != details.claims, datetime.now(UTC))
+
+
+def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, options: FetchOptions) -> bool:
+    """Whether the stored points are still the server's: none was reported, and as many are there.
+
+    The count alone would miss a point that was overwritten, the reports one without a number. A
+    server that does not count reports is believed its count where no date moved.
+    """
+    if planned.points in ("read", "keep"):
+        return planned.points == "keep"
+    task_id, wanted = planned.task.task_id, planned.metrics.wanted
+    stored, now = options.reports.get(task_id), details.claims.reports(wanted)
+    is_counted = None not in (stored, now)
+    if stored != now if is_counted else planned.points == "ask":
+        return False
+    assert planned.known is not None
+    is_proof = planned.points == "recount" and planned.known.state == "complete"
+    if is_proof and is_beyond(details.claims, wanted, options.stored_series(task_id)):
+        return False
+    return count_scalars(api, task_id, wanted) == planned.known.points_expected

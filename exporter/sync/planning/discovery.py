@@ -1,0 +1,323 @@
+"""What the server has of what is asked: each selection listed, and who is absent."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from clearml_snapshot.exporter.addresses import same_address
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.login import Identity
+from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.reader.listing import Listing, list_by_id, list_tasks
+from clearml_snapshot.exporter.reader.names import read_names
+from clearml_snapshot.exporter.reader.scalars.fetch import scan_series
+from clearml_snapshot.exporter.reader.series import list_series
+from clearml_snapshot.exporter.reader.tasks import Task
+from clearml_snapshot.exporter.selection.metric_filter import EVERY_METRIC, MetricFilter
+from clearml_snapshot.exporter.selection.selection import (
+    Remembered,
+    Selection,
+    wanted_metrics,
+    whole_ids,
+)
+from clearml_snapshot.exporter.selection.stale_names import living_filter, living_metrics
+from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.sync.planning.plan import AskedTask, KnownTask
+from clearml_snapshot.exporter.sync.planning.stored_state import stored_series
+from clearml_snapshot.exporter.sync.planning.vanished import judge
+from clearml_snapshot.exporter.sync.report import Problem
+
+_UNFINISHED: Final = ("partial", "failed", "unread")
+"""States of stored tasks that every run tries again."""
+
+_NAMED: Final = 3
+"""Tasks that a warning names."""
+
+NOT_LISTED: Final = "not all its metrics are known"
+"""What a reason says of a task whose metrics could not be listed for a choice of them."""
+
+
+@dataclass
+class Survey:
+    """The tasks that a run is to bring up to date, and what is to be said of the rest."""
+
+    asked: dict[str, AskedTask] = field(default_factory=dict)
+    """By task id."""
+    words: list[str] = field(default_factory=list)
+    """The filters in words, one a selection."""
+    left_out: list[str] = field(default_factory=list)
+    """What the filters leave out, and the option that brings it."""
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What somebody should look at, beside single tasks."""
+    matched: dict[Selection, int] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    """Ids of stored tasks that the server no longer has."""
+    gone_expected: frozenset[str] = frozenset()
+    """Those of them that were to be deleted."""
+    covers_remembered: bool = False
+    """All that the dataset remembers was listed, so no warning about it is missing."""
+    doubts: dict[str, str] = field(default_factory=dict)
+    """Tasks of which not all metrics that are meant may be known, and why."""
+    is_incomplete: bool = False
+    """A selection could not be listed: who is absent is not known."""
+
+
+@dataclass(frozen=True)
+class Surveyor:
+    """Asks a server what it has of what a dataset wants."""
+
+    api: Api
+    identity: Identity
+    progress: Progress
+    snapshot: Snapshot | None
+    """What is stored; None is nothing."""
+    known: Mapping[str, KnownTask]
+    """Its tasks."""
+    now: datetime
+    """What ages such as ``7d`` count back from."""
+    context: Sequence[object] = ()
+    """What else decides about the rows, see ``make_plan``."""
+    accept_gone: Collection[str] = ()
+    """Ids of tasks that may be gone, or ``all``: see ``vanished.judge``."""
+
+    def selections(
+        self,
+        selections: Sequence[Selection],
+        remembered: Sequence[Remembered] = (),
+        *,
+        once: bool = False,
+    ) -> Survey:
+        """List what every selection finds, and look after the stored tasks that none finds.
+
+        Absent tasks can be told only from a listing of everything that the dataset remembers.
+
+        Args:
+            selections: those of this run.
+            remembered: those that the dataset remembers.
+            once: it will not remember those of this run.
+
+        Raises:
+            NoSuchNameError: a selection that is new to the dataset names what does not exist.
+        """
+        survey = Survey()
+        matched = {one.selection: one.matched or 0 for one in remembered}
+        for selection in selections:
+            self._list(survey, selection, matched.get(selection))
+        standing = {*matched, *(() if once else selections)}
+        survey.covers_remembered = all(_is_covered(one, selections) for one in standing)
+        if standing and survey.covers_remembered and not survey.is_incomplete:
+            self._look_after_absent(survey)
+        survey.warnings += self.api.remarks
+        return survey
+
+    def unfinished(self) -> Survey:
+        """List the tasks that are stored as partial, failed or unread, and nothing else."""
+        ids = [key for key, one in self.known.items() if one.state in _UNFINISHED]
+        survey = Survey(words=[f"{len(ids)} partial, failed or unread tasks"])
+        found = self._stored(survey, ids)
+        for task_id in sorted(set(ids) - found):
+            survey.problems.append(Problem(task_id, "", "failed", "not on the server any more"))
+        return survey
+
+    def _list(self, survey: Survey, selection: Selection, matched: int | None) -> None:
+        """List one selection; ``matched`` is what it came to last, None for a new one.
+
+        What can be wrong with a new one is a usage error. One that was good once is the others'
+        neighbour: they go on without it.
+        """
+        is_new = matched is None
+        try:
+            listing = self._listing(survey, selection, is_new=is_new)
+            asked = self._metrics(survey, selection, listing.tasks, is_new=is_new)
+        except NoSuchNameError as error:
+            if is_new:
+                raise
+            survey.warnings.append(f"a remembered selection {_matches_none(matched)}: {error}")
+            return
+        except UsageError as error:
+            if is_new:
+                raise
+            survey.warnings.append(f"a remembered selection is no longer valid: {error}")
+            survey.is_incomplete = True
+            return
+        survey.matched[selection] = len(listing.tasks)
+        if not is_new and not listing.tasks:
+            never = _matches_none(matched)
+            survey.warnings.append(f"a remembered selection {never}: {survey.words[-1]}")
+        for task, metrics in zip(listing.tasks, asked, strict=True):
+            before = survey.asked.get(task.task_id)
+            together = metrics if before is None else metrics.merged(before.metrics)
+            self._ask(survey, AskedTask(task, together, doubt=survey.doubts.get(task.task_id)))
+
+    def _listing(self, survey: Survey, selection: Selection, *, is_new: bool) -> Listing:
+        resolved = self._resolved(survey, selection, is_new=is_new)
+        words = "; ".join(filter(None, (str(resolved), selection.metric_words)))
+        survey.words.append(words)
+        self.progress.note(f"tasks: {words}")
+        listing = list_tasks(self.api, resolved, self.progress)
+        left_out = (*listing.left_out, *selection.left_out)
+        survey.left_out += [text for text in left_out if text not in survey.left_out]
+        self._note_missing(survey, resolved, listing.tasks)
+        return listing
+
+    def _metrics(
+        self, survey: Survey, selection: Selection, tasks: Sequence[Task], *, is_new: bool
+    ) -> list[MetricFilter]:
+        """Find out what a selection asks of each of its tasks.
+
+        Which metrics an argument means is seen from those that the tasks have. A task that has not
+        changed since it was asked the same question has nothing new to say to it.
+        """
+        if not selection.narrows_metrics:
+            return [EVERY_METRIC] * len(tasks)
+        question = frozenset({selection.metric_words})
+        answered = {task.task_id for task in tasks if self._has_answered(task, question)}
+        others = {task.task_id: task for task in tasks if task.task_id not in answered}
+        refused: dict[str, RefusedError] = {}
+        series = list_series(self.api, list(others), refused)
+        for task_id, error in refused.items():
+            doubt = self._scan(task_id, series, error)
+            if doubt is not None:
+                survey.doubts[task_id] = doubt
+        if others:
+            for metric, variants in stored_series(self.snapshot, answered).items():
+                series.setdefault(metric, set()).update(variants)
+        alive = selection if is_new else living_metrics(selection, series)
+        wanted = () if alive is None else wanted_metrics(alive, series)
+        asked = {
+            **dict.fromkeys(answered, MetricFilter((), question)),
+            **dict.fromkeys(others, MetricFilter(wanted, question)),
+            **{one: MetricFilter(wanted) for one in others if one in survey.doubts},
+        }
+        return [asked[task.task_id] for task in tasks]
+
+    def _scan(self, task_id: str, series: dict[str, set[str]], error: RefusedError) -> str | None:
+        """Add the series of a task whose metrics the server cannot list; give what is in doubt."""
+        self.progress.note(f"{error}; they are taken from all its points")
+        try:
+            names, reason = scan_series(self.api, task_id)
+        except RefusedError as refusal:
+            return f"{NOT_LISTED}: {refusal}"
+        for metric, variants in names.items():
+            series.setdefault(metric, set()).update(variants)
+        return None if reason is None else f"{NOT_LISTED}: {reason}"
+
+    def _has_answered(self, task: Task, question: frozenset[str]) -> bool:
+        stored = self.known.get(task.task_id)
+        if stored is None or stored.state not in ("complete", "shrunk", "lost"):
+            return False
+        metrics = MetricFilter.read(stored.metric_filter)
+        is_asked = metrics.wanted is None or question <= metrics.asked
+        return is_asked and stored.fingerprint == task.fingerprint(*self.context)
+
+    def _resolved(self, survey: Survey, selection: Selection, *, is_new: bool) -> ResolvedFilter:
+        asked = selection.filter
+        asked = replace(asked, task_ids=whole_ids(asked.task_ids, self.known))
+        names = read_names(self.api, asked, self.identity.user_id)
+        if not is_new:
+            asked, dead = living_filter(asked, names, self.now)
+            survey.warnings += [
+                f"a remembered selection names what is gone: {text}" for text in dead
+            ]
+        return resolve(asked, names, self.now)
+
+    def _note_missing(
+        self, survey: Survey, resolved: ResolvedFilter, tasks: Sequence[Task]
+    ) -> None:
+        """Say which of the ids that were asked for the server does not have."""
+        missing = sorted((resolved.task_ids or frozenset()) - {task.task_id for task in tasks})
+        if missing and not tasks:
+            raise NoSuchNameError(f"the server has no task {missing[0]} that fits the filter")
+        for task_id in missing:
+            reason = "not on the server, or filtered out"
+            survey.problems.append(Problem(task_id, "", "failed", reason))
+
+    def _ask(self, survey: Survey, asked: AskedTask) -> None:
+        """Take a task in, unless the dataset has its id from another server."""
+        task = asked.task
+        stored = self.known.get(task.task_id)
+        if stored is None or _is_of(stored, self.api.host):
+            survey.asked[task.task_id] = asked
+            return
+        reason = f"stored from {stored.server_id}; it stays as it is"
+        survey.problems.append(Problem(task.task_id, task.name, "skipped", reason))
+
+    def _look_after_absent(self, survey: Survey) -> None:
+        """Ask by id for stored tasks that no selection lists: they may be archived, or moved."""
+        absent = [
+            task_id
+            for task_id, one in self.known.items()
+            if task_id not in survey.asked
+            and one.state != "gone"
+            and (one.selected is not False or one.state in _UNFINISHED)
+            and _is_of(one, self.api.host)
+        ]
+        found = self._stored(survey, absent, selected=False)
+        # What came without an id may be any of them, so none counts as absent then.
+        missing = [one for one in absent if one not in found and not self.api.remarks]
+        vanished = judge(missing, self.known, self.accept_gone)
+        survey.gone, survey.gone_expected = vanished.gone, vanished.expected
+        self._warn_of_unread(survey)
+        if vanished.unexplained:
+            there = sum(one.state != "gone" for one in self.known.values())
+            survey.warnings.append(
+                f"{vanished.unexplained:,} of {there:,} stored tasks vanished from "
+                f"{self.api.host} at once: is it the right server, has this user lost a "
+                "permission? They are not marked as gone; if they were deleted on purpose, give "
+                "--accept-gone @FILE with their ids, or --accept-gone all"
+            )
+
+    def _warn_of_unread(self, survey: Survey) -> None:
+        """Say which tasks nobody can read any further, because they are gone."""
+        never = [
+            task_id
+            for task_id in survey.gone
+            if task_id not in survey.gone_expected and self.known[task_id].state in _UNFINISHED
+        ]
+        if never:
+            ids = ", ".join(never[:_NAMED]) + ", …" * (len(never) > _NAMED)
+            survey.warnings.append(
+                f"{len(never):,} of the tasks that are gone from the server had not been read "
+                f"completely: {ids}"
+            )
+
+    def _stored(
+        self, survey: Survey, task_ids: Sequence[str], *, selected: bool | None = None
+    ) -> set[str]:
+        """Ask for stored tasks by id, each for what is stored of it; give those that are there."""
+        found = set()
+        for task in list_by_id(self.api, task_ids):
+            found.add(task.task_id)
+            stored = self.known[task.task_id]
+            is_selected = stored.selected is not False if selected is None else selected
+            metrics = MetricFilter.read(stored.metric_filter)
+            self._ask(survey, AskedTask(task, metrics, is_selected, _stored_doubt(stored)))
+        return found
+
+
+def _matches_none(matched: int | None) -> str:
+    return "no longer matches any task" if matched else "has never matched a task"
+
+
+def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:
+    """Whether a listing of these selections lists all tasks of one; ``--all`` lists no hidden."""
+    return one in selections or (Selection() in selections and not one.filter.hidden)
+
+
+def _stored_doubt(stored: KnownTask) -> str | None:
+    """Give why a task may have more metrics than it was read for; only listing them ends that."""
+    _, found, rest = (stored.reason or "").partition(NOT_LISTED)
+    if found:
+        return found + rest.partition("; ")[0]
+    metrics = MetricFilter.read(stored.metric_filter)
+    is_open = stored.state == "unread" and metrics.wanted is not None and not metrics.asked
+    return f"{NOT_LISTED}: an export has to ask for them again" if is_open else None
+
+
+def _is_of(stored: KnownTask, host: str) -> bool:
+    """Whether a task was stored from a server; of an old dataset it may not be known."""
+    return stored.server_id is None or same_address(stored.server_id, host)

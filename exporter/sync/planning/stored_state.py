@@ -1,0 +1,109 @@
+"""What a dataset holds, as an export needs to know it before it asks the server."""
+
+import sys
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clearml_snapshot.exporter.addresses import same_address
+from clearml_snapshot.exporter.errors import OtherServerError
+from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
+from clearml_snapshot.exporter.selection.selection import Remembered
+from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.parts.stored import rows
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.sync.planning.plan import KnownTask
+
+_MEMORY: Final = "96MB"
+_SHARED: Final = ("state", "metric_filter", "server_id", "project_id")
+"""Columns whose texts many tasks have in common: one copy of each is kept."""
+
+
+def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
+    """Read what the dataset holds of each task."""
+    if snapshot is None:
+        return {}
+    columns = ["task_id", *(field.name for field in fields(KnownTask))]
+    known = {}
+    for row in rows(snapshot, "tasks", columns):
+        for name in _SHARED:
+            row[name] = sys.intern(row[name]) if row[name] is not None else None
+        task_id = row.pop("task_id")
+        known[task_id] = KnownTask(**row)
+    return known
+
+
+def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, int]:
+    """Sum the reports that the server had counted of each task's stored series.
+
+    A task with a series of which the server said nothing is left out.
+    """
+    if snapshot is None or not task_ids:
+        return {}
+    sums = _ask(
+        snapshot,
+        "SELECT task_id, sum(server_count) FROM read_parquet($files) "
+        "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) "
+        "GROUP BY task_id HAVING count(*) = count(server_count)",
+        files=literals(snapshot.paths("series")),
+        ids=sorted(task_ids),
+    )
+    return {task_id: int(reports) for task_id, reports in sums}
+
+
+def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, set[str]]:
+    """List the metrics and variants that are stored of some tasks."""
+    if snapshot is None or not task_ids:
+        return {}
+    series: dict[str, set[str]] = {}
+    for metric, variant in _ask(
+        snapshot,
+        "SELECT DISTINCT metric, variant FROM read_parquet($files) "
+        "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
+        files=literals(snapshot.paths("series")),
+        ids=sorted(task_ids),
+    ):
+        series.setdefault(metric, set()).add(variant)
+    return series
+
+
+def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remembered]:
+    """Read what the dataset remembers, and see that it is of this server.
+
+    Raises:
+        OtherServerError: it is of another server.
+    """
+    if snapshot is None:
+        return []
+    stored = snapshot.server.get("host")
+    if stored is not None and not same_address(stored, host):
+        raise OtherServerError(
+            f"this dataset was exported from {stored}, but the configured server is {host}; if "
+            "that is its new address use --server-moved, else choose another folder with --data"
+        )
+    return [Remembered.from_json(written) for written in snapshot.selections or ()]
+
+
+def monitor_points(snapshot: Snapshot) -> int:
+    """Count the points of ``:monitor:*`` metrics."""
+    points = 0
+    for path in snapshot.paths("series"):
+        for batch in read_batches(path, "series", columns=("metric", "n")):
+            metrics = batch.column("metric").cast(pa.string())
+            here = batch.filter(pc.starts_with(metrics, MONITOR_PREFIX))
+            points += pc.sum(here.column("n")).as_py() or 0
+    return points
+
+
+def _ask(snapshot: Snapshot, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+    with (
+        readable(snapshot.root),
+        engine(threads=2, memory_limit=_MEMORY) as connection,
+    ):
+        return connection.execute(sql, parameters).fetchall()

@@ -1,0 +1,169 @@
+"""What one run of ``export`` has done: its row in ``exports``, and its report."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any
+
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.store.parts.staging import Stage
+from clearml_snapshot.exporter.store.writing.dataset import Dataset
+from clearml_snapshot.exporter.sync.apply import Taker
+from clearml_snapshot.exporter.sync.failed_run import Attempt, sentence, without_secrets
+from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
+from clearml_snapshot.exporter.sync.planning.stored_state import monitor_points
+from clearml_snapshot.exporter.sync.prepare import Agenda, ExportOptions, Server
+from clearml_snapshot.exporter.sync.report import ExportReport, Problem, Result
+
+
+@dataclass
+class Run:
+    """One export while it runs."""
+
+    server: Server
+    options: ExportOptions
+    progress: Progress
+    dataset: Dataset
+    agenda: Agenda
+    taker: Taker
+    stage: Stage
+    """Collects what comes until the next commit."""
+    clock: float
+    attempt: Attempt
+    is_torn: bool = False
+    """A commit began and did not end: what was staged for it is lost."""
+
+    @property
+    def problems(self) -> list[Problem]:
+        """The tasks that are not complete, from the listing and from reading."""
+        return [*self.agenda.survey.problems, *self.taker.problems]
+
+    @property
+    def left(self) -> list[PlannedTask]:
+        """Tasks of the plan that this run has not read."""
+        return self.taker.left_of(self.agenda.plan.to_read)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What somebody should look at, from the listing and from reading."""
+        return [*self.agenda.survey.warnings, *self.taker.warnings, *self._not_compared()]
+
+    def _not_compared(self) -> list[str]:
+        """Say how many stored tasks --recount or --reread has not asked for, or not yet."""
+        asked = [one for one in self.agenda.plan.to_read if one.is_same]
+        left = sum(one.task.task_id not in self.taker.taken for one in asked)
+        if not left:
+            return []
+        option = "--recount" if self.options.again == "counts" else "--reread"
+        return [
+            f"{option}: {left:,} of {len(asked):,} stored tasks whose dates did not move were not "
+            f"compared before the run ended; give {option} again, with a higher limit if there was "
+            "one"
+        ]
+
+    @property
+    def spared(self) -> int | None:
+        """The snapshot that alone has what this run replaced; None: it replaced nothing."""
+        last = self.taker.snapshot
+        return last.number if last is not None and self.taker.has_given_up else None
+
+    def mark_unread(self, stage: Stage) -> None:
+        """See that a commit names every task of the plan, read or not."""
+        self.taker.mark_unread(stage, self.agenda.plan.to_read, self.agenda.begun)
+
+
+def export_row(
+    run: Run, result: str, finished: datetime | None, error: Exception | None = None
+) -> dict[str, Any]:
+    """Give the row of ``exports`` for a run, as far as it has come.
+
+    Args:
+        run: the run.
+        result: ``running`` for a checkpoint, else how it ended.
+        finished: when it ended; None for a checkpoint.
+        error: what ended it, when it failed.
+    """
+    states = [problem.state for problem in run.problems]
+    counts, traffic = run.taker.counts, run.server.api.traffic
+    return {
+        "export_id": run.attempt.export_id,
+        "started": run.agenda.begun,
+        "finished": finished,
+        "server": run.server.api.host,
+        "user": run.server.identity.user_name,
+        "selections": json.dumps(run.agenda.survey.words, ensure_ascii=False),
+        "tasks_new": counts.new,
+        "tasks_changed": counts.changed,
+        "tasks_refreshed": counts.refreshed,
+        "tasks_unchanged": len(run.agenda.plan.unchanged) + counts.unchanged,
+        "tasks_partial": states.count("partial") + counts.ahead,
+        "tasks_failed": states.count("failed"),
+        "tasks_gone": counts.gone,
+        "tasks_lost": counts.lost,
+        "tasks_shrunk": counts.shrunk,
+        "tasks_unread": len(run.left),
+        "points": counts.points,
+        "requests": traffic.requests,
+        "bytes": traffic.bytes,
+        "result": result,
+        "warnings": _warnings(run),
+        "error": None if error is None else sentence(error),
+        "tool_version": version("clearml-snapshot"),
+    }
+
+
+def _warnings(run: Run) -> list[str] | None:
+    """Give what somebody should look at; None where this run could not tell.
+
+    A run of one selection of several, or of failed tasks only, cannot say that the others are well.
+    """
+    warnings = run.warnings
+    if not warnings and not run.agenda.survey.covers_remembered:
+        return None
+    return [without_secrets(text) for text in warnings]
+
+
+def make_report(run: Run, result: Result) -> ExportReport:
+    """Give the report of a run that has committed."""
+    snapshot = run.dataset.snapshot
+    assert snapshot is not None
+    counts, traffic, survey = run.taker.counts, run.server.api.traffic, run.agenda.survey
+    left = run.left
+    return ExportReport(
+        result=result,
+        server=run.server.api.host,
+        user=run.server.identity.user_name,
+        selections=tuple(survey.words),
+        tasks_new=counts.new,
+        tasks_changed=counts.changed,
+        tasks_refreshed=counts.refreshed,
+        tasks_unchanged=len(run.agenda.plan.unchanged) + counts.unchanged,
+        tasks_gone=counts.gone,
+        tasks_shrunk=counts.shrunk,
+        tasks_rerun=counts.rerun,
+        points_replaced=counts.points_replaced,
+        snapshot_before=run.spared,
+        tasks_lost=counts.lost,
+        tasks_ahead=counts.ahead,
+        tasks_unread=len(left),
+        tasks_outdated=sum(not one.is_new for one in left),
+        tasks_changed_silently=counts.silent,
+        tasks_gone_expected=counts.gone_expected,
+        problems=tuple(run.problems),
+        warnings=(*run.warnings, *run.dataset.warnings),
+        points=counts.points,
+        points_bad=counts.points_bad,
+        redacted=counts.redacted,
+        requests=traffic.requests,
+        retries=traffic.retries,
+        bytes=traffic.bytes,
+        seconds=time.monotonic() - run.clock,
+        totals=asdict(snapshot.totals),
+        monitor_points=monitor_points(snapshot),
+        left_out=tuple(survey.left_out),
+        removed=run.dataset.removed,
+        keep=str(run.dataset.retention),
+        snapshot=snapshot.root,
+    )

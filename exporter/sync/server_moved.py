@@ -1,0 +1,140 @@
+"""A server that has a new address: proven by its tasks, and written into the dataset."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from clearml_snapshot.exporter.addresses import same_address, spelling
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.reader.listing import list_by_id
+from clearml_snapshot.exporter.store.compare.same_server import COMPARED, contradiction
+from clearml_snapshot.exporter.store.parts.stored import rows
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.writing.dataset import Dataset
+from clearml_snapshot.exporter.store.writing.new_address import (
+    MOVED_FROM,
+    NewAddress,
+    former_addresses,
+    moved_from,
+    write_with_address,
+)
+from clearml_snapshot.exporter.sync.planning.vanished import EVERY_TASK, accepted_tasks
+
+if TYPE_CHECKING:
+    from clearml_snapshot.exporter.sync.prepare import Server
+
+_MOST_COMPARED: Final = 500
+"""Tasks that are compared: one request; of a larger dataset a sample, evenly over the ids."""
+
+
+def follow_server(
+    server: "Server", dataset: Dataset, progress: Progress, *, accept_gone: Sequence[str] = ()
+) -> None:
+    """See that a server is the one that a dataset is of, and commit its new address.
+
+    Nothing is done where the address is the same already.
+
+    Args:
+        server: under its new address.
+        dataset: what was exported from the old one; its current snapshot is another one after.
+        progress: is told what was compared.
+        accept_gone: tasks that may be gone, as ``vanished.accepted_tasks`` reads them; those that
+            were listed as safe to delete may be gone as well.
+
+    Raises:
+        UsageError: there is nothing to compare, or it is another server.
+    """
+    snapshot = dataset.snapshot
+    if snapshot is None:
+        raise UsageError("--server-moved needs a dataset that was exported before; leave it out")
+    old, new = snapshot.server.get("host"), server.api.host
+    if old is None or same_address(old, new):
+        progress.note(f"--server-moved: the dataset is of {new} already")
+        return
+    compared = _compare(server, snapshot, old, accept_gone)
+    progress.note(f"{old} is {new} now: {compared:,} stored tasks are the same there")
+    record = {**snapshot.server, "host": new, "web": server.api.web_host}
+    record[MOVED_FROM] = moved_from([snapshot.server], new)
+    web = snapshot.server.get("web")
+    address = NewAddress(
+        _written(snapshot, [old, *former_addresses(snapshot.server)]),
+        new,
+        web if isinstance(web, str) else None,
+        server.api.web_host,
+    )
+    dataset.adopt(lambda root, number: write_with_address(root, number, snapshot, record, address))
+
+
+def server_record(server: "Server", snapshot: Snapshot | None) -> dict[str, Any]:
+    """Make what ``snapshot.json`` says of a server; the addresses that it had before stay."""
+    api, identity = server.api, server.identity
+    record = {
+        "host": api.host,
+        "web": api.web_host,
+        "version": identity.server_version,
+        "api_version": identity.api_version,
+        "company": identity.company_name,
+    }
+    before = [] if snapshot is None else former_addresses(snapshot.server)
+    return {**record, MOVED_FROM: before} if before else record
+
+
+def _written(snapshot: Snapshot, addresses: Sequence[str]) -> frozenset[str]:
+    """Find how the rows of a snapshot write some addresses."""
+    spelt = {spelling(text) for text in addresses}
+    written = {row["server_id"] for row in rows(snapshot, "tasks", ["server_id"])}
+    return frozenset(text for text in written if spelling(text) in spelt)
+
+
+def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequence[str]) -> int:
+    """Count the stored tasks that the server has, all of them the same.
+
+    Raises:
+        UsageError: it is another server.
+    """
+    known = list(rows(snapshot, "tasks", [*COMPARED, "state", "safe_to_delete_at"]))
+    stored = {row["task_id"]: row for row in known if row["state"] != "gone"}
+    here = server.api.host
+    if not stored:
+        raise UsageError(
+            f"nothing can prove that {here} is the server at {old}: {_nothing_left(len(known))}; "
+            "use another folder"
+        )
+    ids = _sample(sorted(stored))
+    refused = f"{here} is not the server at {old}"
+    accepted = accepted_tasks(accept_gone, stored)
+    found = set()
+    for task in list_by_id(server.api, ids):
+        why = contradiction(stored[task.task_id], task.row())
+        if why is not None:
+            raise UsageError(f"{refused}: of task {task.task_id}, {why}; use another folder")
+        found.add(task.task_id)
+    if not found:
+        raise UsageError(
+            f"{refused}: none of {len(ids):,} stored tasks is there, or this user does not see "
+            "them; use another folder"
+        )
+    others = [one for one in ids if one not in found and not _may_be_gone(stored[one], accepted)]
+    if len(found) < len(others):
+        raise UsageError(
+            f"{here} has {len(found):,} of {len(ids):,} stored tasks of {old} only, too few to be "
+            "sure; if the others were deleted add --accept-gone @FILE with their ids, or "
+            "--accept-gone all, else use another folder"
+        )
+    return len(found)
+
+
+def _nothing_left(known: int) -> str:
+    if not known:
+        return "no task is stored that could be compared"
+    return f"all stored tasks ({known:,}) were gone before the address changed"
+
+
+def _may_be_gone(row: Mapping[str, Any], accepted: Collection[str]) -> bool:
+    is_listed = row["safe_to_delete_at"] is not None
+    return is_listed or EVERY_TASK in accepted or row["task_id"] in accepted
+
+
+def _sample(ids: Sequence[str]) -> list[str]:
+    step = max(1, -(-len(ids) // _MOST_COMPARED))
+    return list(ids[::step])

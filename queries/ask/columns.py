@@ -1,0 +1,180 @@
+"""Columns that are chosen when a query is asked: the SQL of the catalogue gives long rows."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import duckdb
+
+from clearml_snapshot.queries.ask.header import Query
+
+NamesOf = Callable[[Sequence[str]], Mapping[str, str | None]]
+"""Gives the names of tasks by id."""
+
+_AT: Final = ("at_metric", "at_variant", "at_value", "at_iteration")
+_BESIDE: Final = ("beside", "beside_name", "text", "number")
+
+
+def with_columns(
+    query: Query,
+    values: Mapping[str, Any],
+    answer: duckdb.DuckDBPyRelation,
+    names_of: NamesOf,
+) -> duckdb.DuckDBPyRelation:
+    """Turn what the query's rows name into columns, in the order in which it was asked for.
+
+    Args:
+        query: what was asked.
+        values: what was bound to its parameters.
+        answer: its rows as the SQL gives them.
+        names_of: for the columns of tasks.
+    """
+    make = _SHAPES.get(query.name)
+    if make is not None:
+        return make(values, answer, names_of)
+    if "at" in values and values["at"] is None and {*_AT} <= {*answer.columns}:
+        return _without(answer, _AT)
+    return answer
+
+
+def _leaderboard(
+    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
+) -> duckdb.DuckDBPyRelation:
+    params = [("text", [name]) for name in values["param"] or ()]
+    also = zip(values["also"] or (), values["also_variant"] or (), strict=True)
+    metrics = [("number", [*pair]) for pair in also]
+    keys = [name for name in answer.columns if name not in _BESIDE]
+    made = [
+        _Column("/".join(name), of=_list(name), cell=column) for column, name in (*metrics, *params)
+    ]
+    shape = _Shape("beside_name", ("text", "number"), tuple(keys), "iteration")
+    return _pivoted(answer, shape, made, order="metric, variant, place")
+
+
+def _group(
+    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
+) -> duckdb.DuckDBPyRelation:
+    by = [name.removeprefix("param:") for name in values["by"] or ()]
+    labels = _labels(by, [name for name in answer.columns if name != "group"])
+    made = [f'"group"[{place}] AS {_quoted(label)}' for place, label in enumerate(labels, 1)]
+    dropped = ["group"] + ["parameters"] * (values["by_all_except"] is None)
+    kept = [name for name in answer.columns if name not in (*dropped, "metric", "variant")]
+    return answer.project(", ".join(["metric", "variant", *made, *map(_quoted, kept)]))
+
+
+def _compare(
+    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
+) -> duckdb.DuckDBPyRelation:
+    keys = ["parameter"] if values["params"] else ["metric", "variant", "iteration"]
+    cell = "setting" if values["params"] else "value"
+    names = names_of(values["tasks"])
+    told = [names[one] or one[:8] for one in values["tasks"]]
+    labels = [
+        name if told.count(name) == 1 else f"{name} ({one[:8]})"
+        for name, one in zip(told, values["tasks"], strict=True)
+    ]
+    made = [
+        _Column(label, of=_text(one), cell=cell)
+        for label, one in zip(labels, values["tasks"], strict=True)
+    ]
+    order = ", ".join(f"{key} NULLS LAST" for key in keys)
+    return _pivoted(answer, _Shape("task_id", (cell,), tuple(keys), keys[-1]), made, order=order)
+
+
+_SHAPES: Final = {"leaderboard": _leaderboard, "group": _group, "compare": _compare}
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column to be made."""
+
+    label: str
+    of: str
+    """The value, in SQL, that marks the rows of this column."""
+    cell: str
+    """The column that has its cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """How long rows become wide ones."""
+
+    by: str
+    """The column that says to which new column a row belongs."""
+    cells: tuple[str, ...]
+    """The columns that hold cells."""
+    keys: tuple[str, ...]
+    """Rows that agree in these become one."""
+    behind: str
+    """The key after which the new columns come."""
+
+
+def _pivoted(
+    answer: duckdb.DuckDBPyRelation, shape: _Shape, made: Sequence[_Column], *, order: str
+) -> duckdb.DuckDBPyRelation:
+    """Make one row of all that agree in the keys, in a time that grows with the cells.
+
+    A FILTER for each column would compare each row with each of them.
+    """
+    labels = _labels((one.label for one in made), shape.keys)
+    new = [
+        f'"{place}".{_quoted(one.cell)} AS {_quoted(label)}'
+        for place, (label, one) in enumerate(zip(labels, made, strict=True), 1)
+    ]
+    at = shape.keys.index(shape.behind) + 1
+    columns = ", ".join([*map(_quoted, shape.keys[:at]), *new, *map(_quoted, shape.keys[at:])])
+    source = _wide(shape, [one.of for one in made])
+    pivoted = answer.query("answer", f"SELECT {columns} FROM ({source}) ORDER BY {order}")
+    assert pivoted is not None, "a SELECT gives a relation"
+    return pivoted
+
+
+def _wide(shape: _Shape, marks: Sequence[str]) -> str:
+    """Write the SELECT of the keys and, numbered from 1, a struct of the cells for each mark."""
+    keys = ", ".join(map(_quoted, shape.keys))
+    if not marks:
+        return f"SELECT DISTINCT {keys} FROM answer"
+    listed = f"[{', '.join(marks)}]"
+    cell = ", ".join(f"{_text(name)}: {_quoted(name)}" for name in shape.cells)
+    numbers = ", ".join(str(place) for place in range(1, len(marks) + 1))
+    return f"""
+        FROM (
+            SELECT {keys}, pivot_place, {{{cell}}} AS pivot_cell
+            FROM answer
+            LEFT JOIN (
+                SELECT unnest({listed}) AS mark, generate_subscripts({listed}, 1) AS pivot_place
+            ) ON mark = {shape.by}
+        )
+        PIVOT (any_value(pivot_cell) FOR pivot_place IN ({numbers}) GROUP BY {keys})
+    """
+
+
+def _without(answer: duckdb.DuckDBPyRelation, dropped: Iterable[str]) -> duckdb.DuckDBPyRelation:
+    gone = {*dropped}
+    return answer.project(", ".join(_quoted(name) for name in answer.columns if name not in gone))
+
+
+def _labels(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Number names that are taken; DuckDB compares names without case."""
+    used = {name.casefold() for name in taken}
+    labels = []
+    for name in wanted:
+        label, number = name or "_", 1
+        while label.casefold() in used:
+            number += 1
+            label = f"{name} ({number})"
+        used.add(label.casefold())
+        labels.append(label)
+    return labels
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "[" + ", ".join(map(_text, texts)) + "]"
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,201 @@
+"""The queries: one SELECT a file, and what its header says of it.
+
+A header is the block of comments that a file starts with: a title line, an empty comment, any
+text, a line ``:param name  text`` a parameter, and a line ``:example`` with options to try. The
+SQL says a parameter's type (``$name::TYPE``); its text says the choices (``a|b: …``) and, with
+``(default: …)``, that it may be left out. Reading this needs no DuckDB; ``check`` does.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from keyword import iskeyword
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.task_filter import no_such
+
+if TYPE_CHECKING:
+    import duckdb
+
+_PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
+_EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
+_CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
+_LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
+
+
+class BrokenQueryError(UsageError):
+    """A query file that cannot be used: which line, and what is wrong with it."""
+
+    def __init__(self, query: str, line: int, problem: str) -> None:
+        self.line: Final = line
+        """From 1."""
+        self.problem: Final = problem
+        super().__init__(f"query {query}, line {line}: {problem}")
+
+
+@dataclass(frozen=True)
+class Param:
+    """A parameter of a query."""
+
+    name: str
+    type: str
+    """DuckDB's, in capitals: VARCHAR, VARCHAR[], BIGINT, DOUBLE, BOOLEAN, TIMESTAMPTZ."""
+    text: str
+    choices: tuple[str, ...] = ()
+    """The only values; empty is any."""
+
+    @property
+    def optional(self) -> bool:
+        """Whether it may be left out, and is NULL then."""
+        return "(default" in self.text
+
+    @property
+    def many(self) -> bool:
+        """Whether it takes a list."""
+        return self.type.endswith("[]")
+
+    @property
+    def option(self) -> str:
+        """Give its option; ``for_`` is ``--for``, as a word of Python is no parameter's name."""
+        return "--" + self.name.rstrip("_").replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query file."""
+
+    name: str
+    title: str
+    """One line."""
+    text: str
+    """The rest of the header, its lines as they stand."""
+    params: tuple[Param, ...]
+    sql: str
+    """The whole file, header included."""
+    example: str | None = None
+    """Options of a question worth asking; None where the file gives none."""
+    file: Path | None = None
+    """Where it stands; None: it comes with the package."""
+
+    def param(self, name: str) -> Param:
+        """Find a parameter.
+
+        Raises:
+            UsageError: the query has none of this name.
+        """
+        for param in self.params:
+            if param.name == name:
+                return param
+        known = ", ".join(param.name for param in self.params) or "none"
+        raise UsageError(f"query {self.name} has no parameter {name!r}; it has {known}")
+
+
+@cache
+def queries() -> Mapping[str, Query]:
+    """Read the queries that come with the package, by name, in alphabetical order."""
+    folder = files("clearml_snapshot.queries.catalogue")
+    names = sorted(
+        entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql")
+    )
+    return {name: parse(name, read(f"catalogue/{name}.sql")) for name in names}
+
+
+def find(name: str) -> Query:
+    """Find one query.
+
+    Raises:
+        NoSuchNameError: there is none of this name.
+    """
+    if name not in queries():
+        raise no_such("query", name, queries())
+    return queries()[name]
+
+
+def read(file_name: str) -> str:
+    """Read a file of SQL that comes with the package."""
+    return files("clearml_snapshot.queries").joinpath(file_name).read_text(encoding="utf-8")
+
+
+def parse(name: str, sql: str, file: Path | None = None) -> Query:
+    """Read a query file's header.
+
+    Raises:
+        BrokenQueryError: it has no title, or a parameter no type in the SQL or a wrong name.
+    """
+    header = list(_header(sql))
+    if not header or not header[0]:
+        raise BrokenQueryError(name, 1, "no title; start with `-- What it answers.`")
+    params = tuple(
+        _param(name, number, found, sql)
+        for number, line in enumerate(header, 1)
+        if (found := _PARAM.match(line))
+    )
+    examples = [found[1] for line in header if (found := _EXAMPLE.match(line))]
+    told = (line for line in header[1:] if not (_PARAM.match(line) or _EXAMPLE.match(line)))
+    text = "\n".join(told).strip()
+    return Query(name, header[0], text, params, sql, examples[0] if examples else None, file)
+
+
+def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
+    """Check that a query is one SELECT whose parameters are its header's.
+
+    Raises:
+        BrokenQueryError: it is not.
+    """
+    statements = _statements(query, connection)
+    begin = 1 + sum(1 for _ in _header(query.sql))
+    if not statements or statements[0].type.name != "SELECT":
+        raise BrokenQueryError(query.name, begin, "a query file holds exactly one SELECT")
+    if len(statements) > 1:
+        second = query.sql.count("\n", 0, query.sql.rfind(statements[1].query.strip())) + 1
+        raise BrokenQueryError(query.name, second, "a query file holds exactly one SELECT")
+    in_sql = set(statements[0].named_parameters)
+    in_header = {param.name for param in query.params}
+    for param in sorted(in_sql ^ in_header):
+        mark = rf"\${param}\b" if param in in_sql else rf"--\s*:param {param}\b"
+        line = _line_of(mark, query.sql)
+        lacks = "header has no `:param" if param in in_sql else "SQL does not use the"
+        tail = f"{param}  …`" if param in in_sql else f"parameter {param}"
+        raise BrokenQueryError(query.name, line, f"the {lacks} {tail}")
+
+
+def _statements(query: Query, connection: "duckdb.DuckDBPyConnection") -> "list[duckdb.Statement]":
+    import duckdb
+
+    from clearml_snapshot.queries.duckdb_errors import in_one_line
+
+    try:
+        return connection.extract_statements(query.sql)
+    except duckdb.Error as error:
+        text = in_one_line(error)
+        at = _LINE.search(text)
+        raise BrokenQueryError(query.name, int(at[1]) if at else 1, text) from error
+
+
+def _line_of(pattern: str, sql: str) -> int:
+    found = re.search(pattern, sql)
+    return sql.count("\n", 0, found.start()) + 1 if found else 1
+
+
+def _header(sql: str) -> Iterator[str]:
+    for line in sql.splitlines():
+        if not line.startswith("--"):
+            return
+        yield line.removeprefix("--").strip()
+
+
+def _param(query: str, line: int, found: re.Match[str], sql: str) -> Param:
+    name, text = found[1], found[2]
+    if iskeyword(name):
+        raise BrokenQueryError(query, line, f"{name} is a word of Python; name it {name}_")
+    typed = re.search(rf"\${name}::(\w+(?:\[\])?)", sql)
+    if typed is None:
+        raise BrokenQueryError(
+            query, line, f"write ${name}::TYPE once in the SQL, so that {name} has a type"
+        )
+    choices = _CHOICES.match(text)
+    return Param(name, typed[1].upper(), text, tuple(choices[1].split("|")) if choices else ())

@@ -1,0 +1,248 @@
+"""What was typed for a query's parameters, as values to bind."""
+
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, Final, Protocol
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.metric_filter import (
+    MONITOR_PREFIX,
+    MetricChoice,
+    Series,
+    resolve_metric,
+    resolve_variants,
+)
+from clearml_snapshot.exporter.selection.task_filter import is_glob, names_pattern, no_such
+from clearml_snapshot.queries.ask.header import Param, Query
+
+EXCLUDED = "exclude_metric"
+"""A parameter that every query takes beside those of its header."""
+
+MARKS: Final = "nan_value"
+"""The parameter that says which values stand for NaN."""
+
+Pairs = tuple[tuple[str, str], ...]
+"""Metrics with one variant each."""
+
+GROUPINGS: Final = ("project", "status", "tag", "type", "user", "week")
+"""What ``group`` can go by, beside ``param:SECTION/NAME``."""
+
+_BY_PARAM: Final = "param:"
+_PARTNER: Final = "_variant"
+_FEWEST: Final = 2
+"""Tasks that can be compared."""
+
+
+class Known(Protocol):
+    """The names that exist; each is only looked at when an argument needs it."""
+
+    @property
+    def series_names(self) -> Series:
+        """The variants by metric."""
+
+    @property
+    def param_names(self) -> Collection[str]:
+        """Hyperparameters as ``section/name``."""
+
+    def task_id(self, text: str) -> str:
+        """Find one task by its id, the beginning of it, or its name."""
+
+
+def bound(query: Query, typed: Mapping[str, Any], known: Known) -> dict[str, Any]:
+    """Check what was typed against a query's header and make every parameter's value.
+
+    ``metric``, ``variant`` and ``exclude_metric`` are read as metric arguments: where the query
+    takes lists they become two parallel ones, where it takes one text there must be one. So is
+    any parameter that has a partner (``at`` and ``at_variant``). ``param`` and
+    ``by_all_except`` are hyperparameters, ``tasks`` tasks.
+
+    Args:
+        query: the query.
+        typed: values by parameter; None is the same as left out.
+        known: the names that exist.
+
+    Raises:
+        UsageError: an unknown parameter, a missing one, or a value that is no choice.
+        NoSuchNameError: a metric, variant, hyperparameter or task that does not exist.
+    """
+    given = {name: value for name, value in typed.items() if value is not None}
+    excluded = _texts(given.pop(EXCLUDED, None))
+    for name, value in given.items():
+        _check_choice(query.param(name), value)
+    for param in query.params:
+        if param.name not in given and not param.optional:
+            raise UsageError(f"query {query.name} needs {param.name}: {param.text}")
+    values: dict[str, Any] = {param.name: given.get(param.name) for param in query.params}
+    if excluded or given.keys() & {"metric", "variant"}:
+        values.update(_series_values(query, given, known.series_names, excluded))
+    for param in query.params:
+        if param.name in given and param.name not in ("metric", "variant"):
+            values.update(_named_values(query, param, given[param.name], known))
+    return values
+
+
+def is_partner(query: Query, param: Param) -> bool:
+    """Whether a parameter is filled in beside another: the variants that belong to metrics."""
+    whose = param.name.removesuffix(_PARTNER)
+    return whose != param.name and any(other.name == whose for other in query.params)
+
+
+def names_series(query: Query, param: Param) -> bool:
+    """Whether a parameter, other than ``metric`` itself, takes metric arguments."""
+    return any(other.name == param.name + _PARTNER for other in query.params)
+
+
+def names_params(param: Param) -> bool:
+    """Whether a parameter takes hyperparameters."""
+    return param.many and param.name in ("param", "by_all_except")
+
+
+def names_tasks(param: Param) -> bool:
+    """Whether a parameter takes tasks; on the command line they stand without an option."""
+    return param.many and param.name == "tasks"
+
+
+def groups_by(param: Param) -> bool:
+    """Whether a parameter says by what to group, several things at once."""
+    return param.many and param.name == "by"
+
+
+def _named_values(query: Query, param: Param, value: Any, known: Known) -> dict[str, Any]:
+    """Replace what names something by the names that exist."""
+    if names_series(query, param):
+        pairs = chosen_pairs(_texts(value), (), known.series_names)
+        return {param.name: [m for m, _ in pairs], param.name + _PARTNER: [v for _, v in pairs]}
+    if names_params(param):
+        found = (name for text in _texts(value) for name in _params(text, known.param_names))
+        return {param.name: list(dict.fromkeys(found))}
+    if names_tasks(param):
+        ids = list(dict.fromkeys(map(known.task_id, _texts(value))))
+        if len(ids) < _FEWEST:
+            raise UsageError(f"query {query.name} takes {_FEWEST} different tasks or more")
+        return {param.name: ids}
+    if groups_by(param):
+        found = (name for text in _texts(value) for name in _groupings(text, known))
+        return {param.name: list(dict.fromkeys(found))}
+    if param.type == "VARCHAR[]":
+        return {param.name: list(_texts(value))}
+    alone = param.many and not isinstance(value, list | tuple)
+    return {param.name: [value]} if alone else {}
+
+
+def _params(text: str, names: Collection[str]) -> list[str]:
+    """Find hyperparameters by section/name or by the bare name: exact, ignoring case, a glob."""
+    readings: list[Callable[[str], object]] = [
+        lambda name: name == text,
+        lambda name: name.casefold() == text.casefold(),
+    ]
+    if is_glob(text):
+        readings.append(re.compile(names_pattern([text]) or "").search)
+    for reads in readings:
+        for parts in (_whole, _ends):
+            found = sorted(name for name in names if any(map(reads, parts(name))))
+            if found:
+                return found
+    raise no_such("hyperparameter", text, names)
+
+
+def _whole(name: str) -> list[str]:
+    return [name]
+
+
+def _ends(name: str) -> list[str]:
+    """Give what stands behind each slash: a section may hold some, and so may a name."""
+    return [name[at + 1 :] for at, mark in enumerate(name) if mark == "/"]
+
+
+def _groupings(text: str, known: Known) -> list[str]:
+    if text.startswith(_BY_PARAM):
+        named = _params(text.removeprefix(_BY_PARAM), known.param_names)
+        return [_BY_PARAM + name for name in named]
+    if text not in GROUPINGS:
+        raise no_such("by", text, (*GROUPINGS, "param:SECTION/NAME"))
+    return [text]
+
+
+def chosen_pairs(
+    metrics: Iterable[str], variants: Iterable[str], series: Series, *, all_metrics: bool = False
+) -> Pairs:
+    """Read metric and variant arguments into the series that they mean.
+
+    Args:
+        metrics: metric arguments, joined with OR; none is every metric but ``:monitor:``.
+        variants: variant arguments, joined with OR; none is every variant.
+        series: the variants that exist, by metric.
+        all_metrics: whether ``:monitor:`` belongs to every metric.
+
+    Raises:
+        NoSuchNameError: nothing fits.
+        UsageError: several readings are possible.
+    """
+    choices = [choice for argument in metrics for choice in resolve_metric(argument, series)]
+    if not choices:
+        visible = sorted(m for m in series if all_metrics or not m.startswith(MONITOR_PREFIX))
+        choices = [MetricChoice(metric) for metric in visible]
+    among: dict[str, set[str]] = {}
+    for choice in choices:
+        taken = series[choice.metric] if choice.variants is None else choice.variants
+        among.setdefault(choice.metric, set()).update(taken)
+    wanted: set[str] = set()
+    for argument in variants:
+        wanted |= resolve_variants(argument, among)
+    return tuple(
+        (metric, variant)
+        for metric in sorted(among)
+        for variant in sorted(among[metric])
+        if not wanted or variant in wanted
+    )
+
+
+def _series_values(
+    query: Query, given: Mapping[str, Any], series: Series, excluded: Iterable[str]
+) -> dict[str, Any]:
+    pairs = chosen_pairs(
+        _texts(given.get("metric")),
+        _texts(given.get("variant")),
+        series,
+        all_metrics=bool(given.get("all_metrics")),
+    )
+    unwanted = set(chosen_pairs(excluded, (), series)) if excluded else set()
+    pairs = tuple(pair for pair in pairs if pair not in unwanted)
+    if not pairs:
+        raise UsageError("no metric is left; leave out --exclude-metric, or take fewer with it")
+    if query.param("metric").many:
+        return {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
+    values = {"metric": _only({m for m, _ in pairs}, "metric", query)}
+    if "variant" in given:
+        values["variant"] = _only({v for _, v in pairs}, "variant", query)
+    return values
+
+
+def _only(found: set[str], what: str, query: Query) -> str:
+    if len(found) > 1:
+        listed = ", ".join(map(repr, sorted(found)[:5]))
+        raise UsageError(f"query {query.name} takes one {what}, but that fits {listed}; say which")
+    return next(iter(found))
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _check_choice(param: Param, value: Any) -> None:
+    for one in _texts(value) if param.many and param.choices else (value,):
+        if param.choices and one not in param.choices:
+            raise no_such(param.name, str(one), param.choices)
+    if param.name == MARKS:
+        _check_marks(value)
+    if param.name == "top" and isinstance(value, int) and value < 1:
+        raise UsageError(f"top {value}: give a number of at least 1")
+
+
+def _check_marks(value: Any) -> None:
+    for one in value if isinstance(value, list | tuple) else (value,):
+        if not isinstance(one, int | float) or not math.isfinite(one):
+            raise UsageError(f"nan_value {one}: give a finite number, what NaN was logged as")

@@ -1,0 +1,127 @@
+"""Your own queries: files of the same form as ours, in folders that you name.
+
+Folders come from ``--queries``, from ``CLEARML_SNAPSHOT_QUERIES`` and from ``queries/`` beside a
+dataset's ``snapshots/``. A file that cannot be used is told with its line and the others still
+work: one typing error must not take the catalogue away. They are answered as confined as ``sql``.
+"""
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.format.layout import SNAPSHOT_JSON
+from clearml_snapshot.queries.ask.header import BrokenQueryError, Query, check, parse, queries
+
+QUERIES_VARIABLE: Final = "CLEARML_SNAPSHOT_QUERIES"
+BESIDE: Final = "queries"
+"""The folder beside ``snapshots/`` that is looked at unasked."""
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class OwnQueries:
+    """What was found in the folders."""
+
+    queries: Mapping[str, Query]
+    """By name, in alphabetical order; none has the name of one of ours."""
+    problems: tuple[str, ...]
+    """One line each for a file that cannot be used: which, where, what to do."""
+
+
+def folders(
+    typed: Sequence[Path], data: Path, environment: Mapping[str, str] = os.environ
+) -> tuple[Path, ...]:
+    """List the folders to look at, those that were typed first.
+
+    Args:
+        typed: what ``--queries`` said.
+        data: the dataset's folder.
+        environment: whose ``CLEARML_SNAPSHOT_QUERIES`` counts, a list as in ``PATH``.
+
+    Raises:
+        UsageError: a folder that was named is none.
+    """
+    listed = environment.get(QUERIES_VARIABLE, "").split(os.pathsep)
+    named = [*typed, *(Path(folder) for folder in listed if folder)]
+    for folder in named:
+        refuse_address(folder)
+        if not folder.is_dir():
+            raise UsageError(f"no folder of queries {folder}; make it, or name another")
+    beside = data / BESIDE
+    found = [*named, beside] if _is_dataset(data) and beside.is_dir() else named
+    once: dict[Path, Path] = {}
+    for folder in found:
+        once.setdefault(folder.resolve(), folder)
+    return tuple(once.values())
+
+
+def _is_dataset(data: Path) -> bool:
+    """Tell a dataset from a snapshot that somebody handed over: with that come no queries."""
+    return (data / "snapshots").is_dir() and not (data / SNAPSHOT_JSON).exists()
+
+
+def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> OwnQueries:
+    """Read the ``*.sql`` files of some folders; names that start with ``_`` are passed over.
+
+    Args:
+        folders: each is looked at, not what is below it.
+        reserved: names that a parameter must not have, such as those of options of every query.
+    """
+    found: dict[str, Query] = {}
+    problems = []
+    for file in _files(folders):
+        try:
+            query = _read(file, reserved)
+            _refuse_shadow(query, found)
+            found[query.name] = query
+        except BrokenQueryError as broken:
+            problems.append(f"{file}, line {broken.line}: {broken.problem}")
+        except UsageError as unusable:
+            problems.append(f"{file}: {unusable}")
+    return OwnQueries(dict(sorted(found.items())), tuple(problems))
+
+
+def _files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted(
+            file
+            for file in folder.glob("*.sql")
+            if file.is_file() and not file.name.startswith(("_", "."))
+        )
+
+
+def _read(file: Path, reserved: Collection[str]) -> Query:
+    if not _NAME.fullmatch(file.stem):
+        raise UsageError("a query's name is lower case letters, digits, - and _; rename the file")
+    try:
+        sql = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{error.strerror}; make it readable, or move it away") from error
+    except UnicodeDecodeError as error:
+        raise UsageError("not UTF-8 text; save it as such") from error
+    query = parse(file.stem, sql, file)
+    _check(query)
+    for param in query.params:
+        if param.name in reserved:
+            raise UsageError(f"every query has an option {param.option}; rename the parameter")
+    return query
+
+
+def _check(query: Query) -> None:
+    import duckdb
+
+    with duckdb.connect(config={"enable_external_access": False}) as connection:
+        check(query, connection)
+
+
+def _refuse_shadow(query: Query, found: Mapping[str, Query]) -> None:
+    if query.name in queries():
+        raise UsageError(f"{query.name} is a query that comes with clearml-snapshot; rename yours")
+    if query.name in found:
+        raise UsageError(f"{found[query.name].file} has this name already; rename one of them")

@@ -1,0 +1,383 @@
+"""What differs between two snapshots: tasks, points, and the maxima of metrics."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import duckdb
+
+from clearml_snapshot.exporter.addresses import same_address
+from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.queries import session as connect
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.cursors import Cursors
+from clearml_snapshot.queries.dataset import open_dataset
+from clearml_snapshot.queries.duckdb_errors import speaking
+
+By = Literal["task", "series", "metric"]
+
+FIRST: Final = 20
+"""Tasks, and maxima, that a summary tells one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two snapshots."""
+
+    number: int
+    created_at: datetime
+    place: Path
+    """Its folder, or the pack that holds it."""
+    server: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskChange:
+    """What happened to a task from the one snapshot to the other."""
+
+    change: Literal["new", "changed", "gone"]
+    """Gone: the later snapshot has no row of it; what the server lost has the state gone."""
+    task: str | None
+    """Its name."""
+    task_id: str
+    project: str | None
+    state_before: str | None
+    state_after: str | None
+    points_before: int
+    points_after: int
+    n_new: int
+    n_changed: int
+    n_gone: int
+    columns_changed: list[str]
+    """Columns of ``tasks``, and ``params``, in alphabetical order."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaximumChange:
+    """A maximum over all tasks that is another number; None: no finite value, or no such metric."""
+
+    metric: str
+    variant: str
+    max_before: float | None
+    max_after: float | None
+    task_before: str | None
+    task_id_before: str | None
+    iteration_before: int | None
+    task_after: str | None
+    task_id_after: str | None
+    iteration_after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How much differs, and the first of it one by one."""
+
+    before: Side
+    after: Side
+    tasks_new: int
+    tasks_changed: int
+    tasks_gone: int
+    tasks_same: int
+    asked_otherwise: int
+    """Of the changed tasks, those that were asked for other metrics."""
+    points_new: int
+    points_changed: int
+    """Of another value; another wall time or worker is no change."""
+    points_gone: int
+    points_same: int
+    maxima_moved: int
+    monitor_maxima_moved: int
+    """Of these, those of ``:monitor:*`` metrics."""
+    tasks: tuple[TaskChange, ...]
+    """The first, those ahead that say less than before."""
+    maxima: tuple[MaximumChange, ...]
+    """The first; none of ``:monitor:*``."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as what JSON can hold."""
+        found = asdict(self)
+        for name in ("before", "after"):
+            side = found[name]
+            side["created_at"] = side["created_at"].isoformat(timespec="seconds")
+            side["place"] = str(side["place"])
+        return found
+
+
+class Comparison:
+    """Two snapshots, open to be compared; see ``compare``."""
+
+    def __init__(
+        self,
+        before: Snapshot,
+        after: Snapshot,
+        filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+        *,
+        threads: int | None = None,
+        memory_limit: str | None = None,
+    ) -> None:
+        self.before: Final = before
+        self.after: Final = after
+        self._made: set[str] = set()
+        self._making = threading.RLock()
+        with ExitStack() as opening, speaking():
+            for side in (before, after):
+                opening.enter_context(hold(side))
+            ids = _ids((before, after), filter)
+            self.selected: Final = None if ids is None else len(ids)
+            """How many tasks the filter finds in either; None: there is none."""
+            first = connect.start(threads=threads, memory_limit=memory_limit)
+            self._cursors = opening.enter_context(Cursors(first))
+            _show_both(self._connection, before, after, ids)
+            connect.confine(self._connection, (before, after))
+            self._open = opening.pop_all()
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._cursors.here
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know before the differences are believed."""
+        if self.selected is None:
+            return self.warnings
+        return (*self.warnings, f"only tasks that the filter finds in either: {self.selected:,}")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Of the notes, those that put the differences in doubt."""
+        servers = [side.server.get("host") for side in (self.before, self.after)]
+        if None in servers or same_address(*servers):
+            return ()
+        return (f"before is of the server {servers[0]}, after of {servers[1]}",)
+
+    def differences(self, by: By) -> duckdb.DuckDBPyRelation:
+        """Give all that differs as a table; nothing is read more than once.
+
+        Args:
+            by: a row is a task with its counts of points, a series with those and its values
+                before and after, or a metric and variant whose maximum over all tasks moved.
+
+        Raises:
+            DatasetError: a file cannot be read.
+        """
+        table = {"task": "tasks", "series": "series", "metric": "metrics"}[by]
+        with speaking():
+            self._make(table)
+            return self._connection.sql(f"FROM diff.{table}")
+
+    @cached_property
+    def summary(self) -> Summary:
+        """How much differs, and the first of it one by one.
+
+        Raises:
+            DatasetError: a file cannot be read.
+        """
+        with speaking():
+            self._make("totals")
+            (totals,) = self._dicts("FROM diff.totals")
+            tasks = self._dicts(f"FROM diff.tasks LIMIT {FIRST}")
+            maxima = self._dicts(
+                f"FROM diff.metrics WHERE NOT starts_with(metric, ':monitor:') LIMIT {FIRST}"
+            )
+        return Summary(
+            before=_side(self.before),
+            after=_side(self.after),
+            **totals,
+            tasks=tuple(TaskChange(**row) for row in tasks),
+            maxima=tuple(MaximumChange(**row) for row in maxima),
+        )
+
+    @contextmanager
+    def ending_after(self, seconds: float | None) -> Iterator[None]:
+        """Interrupt what is asked in this block when it takes longer; see ``Dataset.ending_after``.
+
+        Raises:
+            SnapshotError: the time is up.
+        """
+        with connect.ending_after(self._connection, seconds):
+            yield
+
+    @property
+    def memory_limit(self) -> int:
+        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
+        return connect.memory_limit(self._connection)
+
+    def interrupter(self) -> Callable[[], None]:
+        """Return what interrupts, from any thread, what the calling thread asks."""
+        return self._connection.interrupt
+
+    def close(self) -> None:
+        """Let go of both snapshots; relations cannot be read any more."""
+        self._open.close()
+
+    def _make(self, table: str) -> None:
+        """Fill a table of the schema ``diff``, after those that it reads."""
+        with self._making:  # another thread may need the same one
+            if table in self._made:
+                return
+            for needed in _READS.get(table, ()):
+                self._make(needed)
+            params = {"lacking": _lacking(self.before, self.after)} if table == "columns" else {}
+            statement = f"CREATE TABLE diff.{table} AS {read(f'diff/{table}.sql')}"
+            self._connection.execute(statement, params)
+            self._made.add(table)
+
+    def _dicts(self, statement: str) -> list[dict[str, Any]]:
+        relation = self._connection.sql(statement)
+        return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which snapshot is meant."""
+
+    path: Path
+    """A dataset, or one snapshot handed over."""
+    which: int | datetime | None = None
+    """As ``open_dataset`` takes it."""
+
+    def open(self) -> Snapshot:
+        """Find it."""
+        return open_snapshot(self.path, self.which)
+
+
+def compare(
+    before: Choice,
+    after: Choice,
+    *,
+    filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> Comparison:
+    """Open two snapshots to see what differs; both are kept from being pruned until ``close``.
+
+    Files that both have are not read: ``with compare(Choice(data, -1), Choice(data)) as found:``
+    reads what one export changed.
+
+    Args:
+        before: the earlier one, though nothing depends on that.
+        after: the later one.
+        filter: compares only the tasks that it finds in either.
+        threads: how many DuckDB uses; None is one a core.
+        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+
+    Raises:
+        DatasetError: there is none, it is damaged, or newer than this tool.
+        NoSuchNameError: the filter names what neither snapshot holds.
+        UsageError: the filter or ``memory_limit`` cannot be meant.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        young, old = after.open(), before.open()
+        if tries_left and after.open().root != young.root:
+            continue  # an export ended just now, and -1 means another one
+        try:
+            return Comparison(old, young, filter, threads=threads, memory_limit=memory_limit)
+        except DatasetError:
+            if (old.root.exists() and young.root.exists()) or not tries_left:
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+_TRIES: Final = 3
+"""A snapshot that is pruned between finding and holding it has a successor by then."""
+
+_TABLES: Final = ("tasks", "hyperparams", "series", "scalars")
+
+_READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "points": ("differing",),
+    "moved": ("differing", "points"),
+    "series": ("moved",),
+    "tasks": ("moved", "columns"),
+    "totals": ("moved", "tasks", "metrics"),
+}
+"""Which tables of the schema ``diff`` each of them is made of; ``_diff_*.sql`` say how."""
+
+
+def _show_both(
+    connection: duckdb.DuckDBPyConnection,
+    before: Snapshot,
+    after: Snapshot,
+    ids: Iterable[str] | None,
+) -> None:
+    """Make the schemas ``before`` and ``after``, and of what only one side has ``…_own``."""
+    connection.execute("CREATE SCHEMA diff")
+    only = ""
+    if ids is not None:
+        only = "SEMI JOIN diff.ids USING (task_id)"
+        connection.execute(
+            "CREATE TABLE diff.ids AS SELECT unnest($1::VARCHAR[]) AS task_id", [list(ids)]
+        )
+    for name, side, other in (("before", before, after), ("after", after, before)):
+        connect.show(connection, side, f"{name}_files")
+        connect.show(connection, _without_files_of(side, other), f"{name}_own_files")
+        connection.execute(f"CREATE SCHEMA {name}; CREATE SCHEMA {name}_own;")
+        own = {entry.table for entry in _without_files_of(side, other).files}
+        for table in _TABLES:
+            all_of = f"SELECT * FROM {name}_files.{table}"
+            own_of = (
+                f"SELECT * FROM {name}_own_files.{table}" if table in own else f"{all_of} LIMIT 0"
+            )
+            connection.execute(f"CREATE VIEW {name}.{table} AS {all_of} {only}")
+            connection.execute(f"CREATE VIEW {name}_own.{table} AS FROM ({own_of}) {only}")
+
+
+def _without_files_of(snapshot: Snapshot, other: Snapshot) -> Snapshot:
+    shared = {_content(entry) for entry in other.files}
+    own = tuple(entry for entry in snapshot.files if _content(entry) not in shared)
+    return replace(snapshot, files=own)
+
+
+def _content(entry: FileEntry) -> tuple[str, str, int, int]:
+    """Tell files apart by what is in them: a task that moved to another project has new paths."""
+    return entry.table, entry.sha256, entry.bytes, entry.rows
+
+
+def _lacking(*sides: Snapshot) -> list[str]:
+    return sorted({name for side in sides for name in lacking("tasks", side.format_version)})
+
+
+def _ids(sides: Iterable[Snapshot], asked: TaskFilter | None) -> set[str] | None:
+    """Find the tasks that a filter selects on either side, so that one that left it is seen too.
+
+    Raises:
+        NoSuchNameError: neither side knows a name in it.
+    """
+    if asked is None or replace(asked, hidden=False).is_empty:
+        return None
+    found: list[set[str]] = []
+    unknown: list[NoSuchNameError] = []
+    for side in sides:
+        try:
+            with open_dataset(side.root, filter=asked) as dataset:
+                found.append(
+                    {row[0] for row in dataset.sql("SELECT task_id FROM tasks").fetchall()}
+                )
+        except NoSuchNameError as error:
+            unknown.append(error)
+    if not found:
+        raise unknown[-1]
+    return set().union(*found)
+
+
+def _side(snapshot: Snapshot) -> Side:
+    return Side(
+        number=snapshot.number,
+        created_at=snapshot.created_at.astimezone(UTC),
+        place=snapshot.place,
+        server=snapshot.server.get("host"),
+    )

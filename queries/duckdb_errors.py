@@ -1,0 +1,102 @@
+"""DuckDB's errors in one line each: what, where, and what ClearML calls it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
+from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.engine.file_names import spelt
+
+_KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
+_POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
+_INTERRUPTED: Final = "Query interrupted"
+"""What DuckDB makes of Ctrl-C: a bare RuntimeError."""
+_BUSY: Final = "connection is busy with another call"
+_SDK_WORDS: Final = {"title": "metric", "series": "variant"}
+_UNKNOWN_COLUMN: Final = re.compile(
+    r'(?:column "|does not have a column named "|column named )"?(title|series)"', re.IGNORECASE
+)
+
+
+@contextmanager
+def speaking(*, opening: bool = False) -> Iterator[None]:
+    """Turn DuckDB's errors inside the block into ours.
+
+    Args:
+        opening: the statements are ours, so that a column that they do not find is damage.
+
+    Raises:
+        UsageError: the statement is wrong, or reaches for what it must not see.
+        DatasetError: a file of the snapshot cannot be read.
+        SnapshotError: memory or disk ran out, or DuckDB broke.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        raise translated(error, opening=opening) from error
+    except UnicodeDecodeError as error:  # DuckDB quotes the bytes of a damaged file
+        raise DatasetError("the snapshot cannot be read: see clearml-snapshot verify") from error
+    except RuntimeError as error:
+        if str(error) != _INTERRUPTED:
+            raise
+        raise KeyboardInterrupt from None
+
+
+def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
+    """Make our error of one of DuckDB's; see ``speaking``."""
+    text = in_one_line(error)
+    if _BUSY in text:
+        return UsageError(
+            "another thread is reading a relation of this thread; make and read each relation in "
+            "one thread"
+        )
+    if is_out_of_room(error):
+        return SnapshotError(
+            "the disk is full: there is no room for what does not fit into memory; make room in "
+            "the cache folder (XDG_CACHE_HOME), ask for less, or allow more memory"
+        )
+    if isinstance(error, duckdb.PermissionException):
+        return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
+    if _is_damage(error) or (opening and isinstance(error, duckdb.BinderException)):
+        way = way_to_read(text, "copy or export it again")
+        return DatasetError(f"the snapshot cannot be read: {text}; {way}")
+    if isinstance(error, duckdb.OutOfMemoryException):
+        short = text.partition(" Possible solutions:")[0]
+        return SnapshotError(f"out of memory: {short}; ask for less, or allow more memory")
+    if isinstance(error, duckdb.ConnectionException):
+        return UsageError("this dataset is closed; open it again")
+    if isinstance(error, duckdb.InternalException | duckdb.FatalException):
+        return SnapshotError(f"DuckDB failed: {text}")
+    return UsageError(f"SQL: {text}{_hint(text)}")
+
+
+def _is_damage(error: duckdb.Error) -> bool:
+    """Tell whether a file is missing or no Parquet; its readers raise three kinds of errors."""
+    if isinstance(error, duckdb.IOException) or type(error) is duckdb.Error:
+        return True
+    return isinstance(error, duckdb.InvalidInputException) and "parquet" in str(error).lower()
+
+
+def in_one_line(error: duckdb.Error) -> str:
+    """Keep what is wrong and where; drop the kind of the error and the quoted line."""
+    text = spelt(str(error))
+    position = _POSITION.search(text)
+    what = _KIND.sub("", text[: position.start()] if position else text)
+    line = " ".join(what.split())
+    if position is None:
+        return line
+    near = position[2][max(0, len(position[3]) - len(f"LINE {position[1]}: ")) :]
+    return f"{line} (line {position[1]}, at {near[:30].strip()!r})"
+
+
+def _hint(text: str) -> str:
+    found = _UNKNOWN_COLUMN.search(text)
+    if found is None:
+        return ""
+    word = found[1].lower()
+    return f"; ClearML's {word} is the column {_SDK_WORDS[word]}"

@@ -1,0 +1,183 @@
+"""What stands under an answer: how much of the history it rests on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from clearml_snapshot.exporter.store.format.states import in_words
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.dataset import Dataset, Rows
+
+_PARAMETERS: Final = ("metric", "variant", "all_metrics", "tasks")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Tasks behind an answer, and the age of what was asked."""
+
+    stored: int
+    """Tasks in the snapshot."""
+    selected: int
+    """Of these, tasks that the filter leaves."""
+    having: int
+    """Of these, tasks that have a series asked for."""
+    running: int
+    """Of those having it, tasks whose status was in_progress."""
+    archived: int
+    """Of those having it, tasks in the archive."""
+    gone: int
+    """Of those having it, tasks that the server no longer has."""
+    shrunk: int
+    """Of those having it, tasks of which the server has lost points that are still here."""
+    partial: int
+    """Of those selected, tasks that were read in part only, whether they have it or not."""
+    failed: int
+    """Of those selected, tasks whose points could not be read at all."""
+    unread: int
+    """Of those selected, tasks whose points were not read yet."""
+    lost: int
+    """Of those selected, tasks of which the server lost points before they were read."""
+    gone_before: int
+    """Of those selected, tasks that the server lost before all of their points were read."""
+    number: int
+    """The snapshot's."""
+    created_at: datetime
+    """The snapshot's."""
+    about_metrics: bool = True
+    """Whether the question is one about metrics; else having counts tasks with any at all."""
+    about_tasks: bool = False
+    """Whether the question names its tasks; else it is about all that the filter leaves."""
+
+
+def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
+    """Count the tasks behind an answer.
+
+    Args:
+        dataset: what was asked.
+        values: what ``Dataset.bound`` gave for the query; ``metric``, ``variant`` and
+            ``all_metrics`` count, and may be missing.
+    """
+    asked = {name: values.get(name) for name in _PARAMETERS}
+    if not isinstance(asked["tasks"], list):
+        asked["tasks"] = None  # in a query of yours it may be anything
+    if isinstance(asked["metric"], str):
+        asked |= _of_one_metric(dataset, asked["metric"], asked["variant"])
+    counts = dataset.sql(read("notes/coverage.sql"), asked)
+    snapshot = dataset.about
+    return Coverage(
+        **dataset.rows(counts).as_dicts()[0],
+        stored=snapshot.totals.tasks,
+        number=snapshot.number,
+        created_at=snapshot.created_at,
+        about_metrics="metric" in values,
+        about_tasks=asked["tasks"] is not None,
+    )
+
+
+def _of_one_metric(dataset: Dataset, metric: str, variant: object) -> dict[str, list[str]]:
+    """Make the parallel lists of a query that takes one metric, and one variant or all of it."""
+    variants = [name for name in dataset.series_names.get(metric, ()) if variant in (None, name)]
+    return {"metric": [metric] * len(variants), "variant": variants}
+
+
+def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]:
+    """Say it in a few lines: the tasks, what to look at twice, the snapshot's age.
+
+    Args:
+        reach: the counts.
+        rows: the answer; its columns ``status`` and ``archived`` mark winners, ``n_nonfinite``
+            and ``n_null`` count what could not win.
+        now: what the age counts to; None is the clock.
+    """
+    winners = rows.as_dicts() if {*rows.columns} >= _OF_A_WINNER else []
+    marked = list(
+        dict.fromkeys(
+            f"{row['metric']}/{row['variant']}: task {row['task_id'][:8]} is {' and '.join(marks)}"
+            for row in winners
+            if (marks := winner_marks(row))
+        )
+    )
+    marked += dict.fromkeys(_not_numbers(row) for row in winners if _nonfinite(row))
+    more = [f"… and {len(marked) - _SHOWN} more"] if len(marked) > _SHOWN else []
+    return [_tasks(reach), *marked[:_SHOWN], *more, _age(reach, now or datetime.now(UTC))]
+
+
+def warnings(reach: Coverage) -> list[str]:
+    """Give the line about the tasks when it says that something is missing, here or there."""
+    missing = (reach.failed, reach.partial, reach.unread, reach.lost, reach.shrunk, reach.gone)
+    return [_tasks(reach)] if any(missing) else []
+
+
+_SHOWN: Final = 5
+_OF_A_WINNER: Final = frozenset({"metric", "variant", "task_id", "value", "status"})
+"""Columns of an answer that chooses tasks by their values; others mark nobody."""
+
+
+def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Say what makes a winner worth a second look: ``still running``, ``archived``."""
+    marks = []
+    if row.get("status") == "in_progress":
+        marks.append("still running")
+    if row.get("archived"):
+        marks.append("archived")
+    return tuple(marks)
+
+
+def _nonfinite(row: Mapping[str, Any]) -> int:
+    if "n_points" not in row:
+        return 0  # the counts are those of one task, and stand in its row
+    return (row.get("n_nonfinite") or 0) + (row.get("n_null") or 0)
+
+
+def _not_numbers(row: Mapping[str, Any]) -> str:
+    count, points = _nonfinite(row), row["n_points"]
+    be = "is no finite number" if count == 1 else "are no finite numbers"
+    return f"{row['metric']}/{row['variant']}: {count:,} of {points:,} values {be} and cannot win"
+
+
+def _tasks(reach: Coverage) -> str:
+    narrowed = reach.selected != reach.stored and not reach.about_tasks
+    among = f" (of {reach.stored:,} in the snapshot)" if narrowed else ""
+    having = _counted(
+        (reach.running, "running"),
+        (reach.archived, "archived"),
+        (reach.shrunk, "shrunk on the server"),
+        (reach.gone, "gone from the server"),
+    )
+    missing = in_words(
+        {name: getattr(reach, name) for name in ("failed", "partial", "unread", "lost")}
+    )
+    if reach.gone_before:
+        before = f"{reach.gone_before:,} gone before they were read completely"
+        missing = f"{missing}, {before}" if missing else before
+    noun = "task" if reach.selected == 1 else "tasks"
+    if not reach.about_metrics:
+        text = f"{reach.selected:,} {noun}{among}"
+        return text + (f": {missing}" if missing else "")
+    verb = "has" if reach.selected == 1 else "have"
+    text = f"{reach.having:,} of {reach.selected:,} {noun} {verb} it{among}"
+    if having:
+        text += f": {having}"
+    return text + (f"; of all selected {missing}" if missing else "")
+
+
+def _counted(*counts: tuple[int, str]) -> str:
+    return ", ".join(f"{count:,} {word}" for count, word in counts if count)
+
+
+def _age(reach: Coverage, now: datetime) -> str:
+    return (
+        f"snapshot {reach.number} of {reach.created_at.astimezone(UTC):%Y-%m-%d %H:%M}Z, "
+        f"{age_in_words(now - reach.created_at)} old"
+    )
+
+
+def age_in_words(age: timedelta) -> str:
+    """Say a time span in its largest unit: ``3 hours``."""
+    seconds = max(0, int(age.total_seconds()))
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"

@@ -1,0 +1,109 @@
+"""Why an answer is empty, or has no value: nobody should have to guess."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.dataset import Dataset, Rows
+
+_NOTHING: Final[Mapping[str, str]] = {
+    "health": "nothing of what was looked for was found in the tasks selected",
+    "changes": "the last export neither added nor changed any of the tasks selected",
+    "gone": "none of the tasks selected is gone, shrunk or lost on the server",
+    "params": "none of the tasks selected has such hyperparameters",
+}
+"""Queries whose empty answer is an answer."""
+
+
+def why_empty(dataset: Dataset, query: Query, typed: Mapping[str, Any], rows: Rows) -> str | None:
+    """Say in one line why an answer has no rows, or no value in any of them.
+
+    Args:
+        dataset: what was asked.
+        query: a query; of yours only those without rows because no task is selected are explained.
+        typed: the parameters that it was asked with.
+        rows: what it answered.
+
+    Returns:
+        None: there is something to see, or the reason is not known.
+    """
+    values = dataset.bound(query, **typed)
+    if rows.rows:
+        return _no_value(dataset, query, values, rows) if query.file is None else None
+    known = _known(dataset, values)
+    reason = _no_task(dataset, known)
+    if reason is None and query.file is None:
+        reason = _NOTHING.get(query.name) or _no_rows(query, values, known)
+    return None if reason is None else f"no rows: {reason}"
+
+
+def _known(dataset: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Count what the snapshot has of a question."""
+    asked = {name: values.get(name) for name in ("metric", "variant", "all_metrics", "tasks")}
+    if not isinstance(asked["metric"], list):
+        asked |= {"metric": None, "variant": None}
+    if not isinstance(asked["tasks"], list):
+        asked["tasks"] = None
+    return dataset.rows(dataset.sql(read("notes/empty.sql"), asked)).as_dicts()[0]
+
+
+def _no_task(dataset: Dataset, known: Mapping[str, Any]) -> str | None:
+    if known["n_tasks"]:
+        return None
+    if dataset.filter is None:
+        return "the snapshot has no tasks"
+    return f"the filter selects none of {dataset.about.totals.tasks:,} tasks"
+
+
+def _no_rows(query: Query, values: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
+    if query.name == "compare" and values["params"]:
+        return "these tasks do not differ in any hyperparameter"
+    if "metric" not in values:
+        return None
+    if not known["n_having"]:
+        those = "these tasks" if values.get("tasks") else "the tasks selected"
+        return f"none of {those} has this metric; query metrics lists what there is"
+    if query.name == "compare":
+        return _nothing_in_common(values, known)
+    if query.name in ("curve", "first") and not known["n_with_iterations"]:
+        return "there are only single values, which have no iteration; query last shows them"
+    if query.name == "curve" and values["x"] in ("time", "relative"):
+        return "no point has a time; leave out --x"
+    if query.name == "stats" and values["iterations"] is not None:
+        return f"no point is at iterations {values['iterations']}; query metrics shows their range"
+    return None
+
+
+def _nothing_in_common(values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    lacking = len(values["tasks"]) - known["n_having"]
+    if lacking:
+        verb = "does" if lacking == 1 else "do"
+        return f"{lacking} of the {len(values['tasks'])} tasks {verb} not have this metric"
+    return (
+        "the tasks have no metric, variant and iteration in common; "
+        "query curve shows each task at its own iterations"
+    )
+
+
+def _no_value(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> str | None:
+    """Say why no row has a value: nothing is finite, or nothing reaches the threshold."""
+    if query.name == "first" and not any(row["reached"] for row in rows.as_dicts()):
+        return _not_reached(values, _known(dataset, values))
+    column = {"leaderboard": "value", "group": "mean"}.get(query.name)
+    if column is None or any(row[column] is not None for row in rows.as_dicts()):
+        return None
+    known = _known(dataset, values)
+    if values["suspect_zeros"] == "exclude" and known["n_not_finite"] < known["n_points"]:
+        return "no value: without suspect zeros no value is left"
+    return "no value: none of the values is a finite number"
+
+
+def _not_reached(values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
+    if known["lowest"] is None:
+        return "not reached: none of the values is a finite number"
+    above = values["above"] is not None
+    limit, name = (values["above"], "highest") if above else (values["below"], "lowest")
+    side = "above" if above else "below"
+    if known[name] > limit if above else known[name] < limit:
+        return f"not reached: no task stays {side} {limit:g} for so many points in a row"
+    return f"not reached: no value is {side} {limit:g}; the {name} is {known[name]:g}"

@@ -1,0 +1,266 @@
+"""Values that are probably NaN: the SDK logs NaN and infinities as 0, or as what the user set."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.ask.parameters import MARKS
+from clearml_snapshot.queries.dataset import Dataset, Rows
+
+_CHOICE: Final = "suspect_zeros"
+_WINNERS: Final = frozenset({"max", "min", "last"})
+"""The queries whose rows are single points."""
+
+_LOOKED_AT: Final = 20_000_000
+"""Points that are examined for a note; a few seconds."""
+
+_SHOWN: Final = 5
+
+
+@dataclass(frozen=True)
+class SuspectZero:
+    """A winner of exactly 0 among values far from 0; ``views.sql`` says what far is."""
+
+    row: Mapping[str, Any]
+    """The winner's row."""
+    without: Mapping[str, Any] | None
+    """The best row of the same answer when suspect zeros may not win; None: nothing is left."""
+
+    def __str__(self) -> str:
+        row = self.row
+        instead = self.without["value"] if self.without else None
+        told = "no other value" if instead is None else f"{instead!r}"
+        return (
+            f"{row['metric']}/{row['variant']}: the {row['value'] or 0.0!r} of task "
+            f"{row['task_id'][:8]} at iteration {row['iteration']} is probably a NaN "
+            f"({_logged(row['value'])}); without such zeros: {told} (--suspect-zeros exclude)"
+        )
+
+
+@dataclass(frozen=True)
+class SuspectCount:
+    """How many suspect zeros of a metric and variant an answer rests on, or leaves out."""
+
+    metric: str
+    variant: str
+    n_values: int
+    n_tasks: int
+    excluded: bool
+    """Whether the answer leaves them out."""
+    marks: tuple[float, ...]
+    """The values that stand for NaN."""
+
+    def __str__(self) -> str:
+        values = f"{self.n_values:,} value" + ("s" if self.n_values > 1 else "")
+        tasks = f"{self.n_tasks:,} task" + ("s" if self.n_tasks > 1 else "")
+        be = "are" if self.n_values > 1 else "is"
+        told = f"{self.metric}/{self.variant}: {values} of {tasks} {be} probably NaN "
+        told += f"({_logged(*self.marks)}) and "
+        if self.excluded:
+            return told + "left out"
+        return told + f"{'take' if self.n_values > 1 else 'takes'} part (--suspect-zeros exclude)"
+
+
+@dataclass(frozen=True)
+class Unexamined:
+    """Series that hold a 0 and have too many points to be examined for a note."""
+
+    n_series: int
+    n_points: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.n_series:,} series hold a value that may stand for NaN; their "
+            f"{self.n_points:,} points were not examined for it (query health --kind zero does)"
+        )
+
+
+Note = SuspectZero | SuspectCount | Unexamined
+
+
+def notes(dataset: Dataset, query: Query, typed: Mapping[str, Any], rows: Rows) -> Iterator[str]:
+    """Say which values of an answer are suspect zeros, or how many were left out.
+
+    Args:
+        dataset: what was asked.
+        query: a query; of yours, and of those that neither choose nor average values, nothing
+            is said.
+        typed: the parameters that it was asked with.
+        rows: what it answered.
+    """
+    if query.file is not None or all(param.name != _CHOICE for param in query.params):
+        return
+    values = dataset.bound(query, **typed)
+    found: list[Note] = []
+    if query.name in _WINNERS and values[_CHOICE] != "exclude":
+        found += suspect_zeros(dataset, query.name, typed, rows)
+        found += _beside_winners(dataset, values, rows)
+    else:
+        found += suspect_counts(dataset, query.name, values, rows)
+    many = query.name not in _WINNERS and len(found) > _SHOWN
+    yield from map(str, found[:_SHOWN] if many else found)
+    if many:
+        yield f"… and {len(found) - _SHOWN} more"
+
+
+def suspect_zeros(
+    dataset: Dataset, name: str, typed: Mapping[str, Any], rows: Rows
+) -> tuple[SuspectZero, ...]:
+    """Find the winners of ``max``, ``min`` or ``last`` that are suspect zeros.
+
+    Args:
+        dataset: what was asked.
+        name: the query, ``max``, ``min`` or ``last``.
+        typed: the parameters that it was asked with.
+        rows: what it answered.
+    """
+    values = dataset.bound(name, **typed)
+    marks = _marks(values)
+    found = [r for r in rows.as_dicts() if r["value"] in marks and r["iteration"] is not None]
+    zeros = list({_point(row): row for row in found}.values())  # at repeats a winner
+    if not zeros or values[_CHOICE] == "exclude":
+        return ()
+    suspect = suspect_points(dataset, map(_point, zeros), marks)
+    if not suspect:
+        return ()
+    again = dataset.rows(dataset.query(name, **{**typed, _CHOICE: "exclude"}))
+    part = {"task": "task_id", "project": "project"}.get(values["by"] or "")
+    best: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for row in again.as_dicts():
+        best.setdefault(_answer(row, part), row)
+    return tuple(
+        SuspectZero(row, _if_any(best.get(_answer(row, part))))
+        for row in zeros
+        if _point(row) in suspect
+    )
+
+
+def suspect_counts(
+    dataset: Dataset, name: str, values: Mapping[str, Any], rows: Rows
+) -> list[Note]:
+    """Count the suspect zeros among the values that an answer takes.
+
+    Args:
+        dataset: what was asked.
+        name: the query.
+        values: what ``Dataset.bound`` gave for it.
+        rows: what it answered.
+    """
+    excluded = values[_CHOICE] == "exclude"
+    asked = {
+        "metric": values["metric"],
+        "variant": values["variant"],
+        "all_metrics": values.get("all_metrics"),
+        "task_ids": values.get("tasks"),
+        "field": _field(name, values),
+        "marks": list(_marks(values)),
+    }
+    if name == "leaderboard" and not excluded:
+        asked["task_ids"] = _task_ids(rows)
+    found = _counts(dataset, asked, excluded=excluded)
+    if values.get("also"):
+        also = {"metric": values["also"], "variant": values["also_variant"], "field": "last"}
+        shown = {"task_ids": _task_ids(rows)}
+        found += _counts(dataset, {**asked, **also, **shown}, excluded=excluded)
+    return found
+
+
+def suspect_points(
+    dataset: Dataset, points: Iterable[tuple[Any, ...]], marks: Sequence[float] = (0.0,)
+) -> set[tuple[Any, ...]]:
+    """Find the suspect ones of some points.
+
+    Args:
+        dataset: the snapshot.
+        points: task id, metric, variant and iteration of each.
+        marks: the values that stand for NaN.
+    """
+    listed = sorted(set(points))
+    if not listed:
+        return set()
+    names = ("task_ids", "metrics", "variants", "iterations")
+    asked = dict(zip(names, map(list, zip(*listed, strict=True)), strict=True))
+    found = dataset.sql(read("notes/suspect.sql"), {**asked, "marks": list(marks)})
+    return set(dataset.rows(found).rows)
+
+
+def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
+    """Count the suspect zeros of every series that has any, ``:monitor:`` too.
+
+    Returns:
+        Rows of ``task_id``, ``metric``, ``variant`` and ``n_suspect_zeros``; None: the series that
+        hold a 0 have more than 20 million points, and were not examined.
+    """
+    every = {"metric": None, "variant": None, "all_metrics": True, "task_ids": None}
+    asked = {**every, "field": None, "marks": [0.0]}
+    concerned = dataset.rows(dataset.sql(read("notes/suspect_series.sql"), asked)).as_dicts()[0]
+    if concerned["n_points"] > _LOOKED_AT:
+        return None
+    if not concerned["n_series"]:
+        return []
+    return dataset.rows(dataset.sql(read("notes/summary_suspects.sql"))).as_dicts()
+
+
+def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> Iterator[Note]:
+    """Count the suspect zeros among the other metrics' values, those of ``at``."""
+    marks = _marks(values)
+    points = (
+        (row["task_id"], row["at_metric"], row["at_variant"], row["at_iteration"])
+        for row in (rows.as_dicts() if values.get("at") else ())
+        if row["at_value"] in marks and row["at_iteration"] is not None
+    )
+    series: dict[tuple[str, str], list[str]] = {}
+    for task_id, metric, variant, _ in sorted(suspect_points(dataset, points, marks)):
+        series.setdefault((metric, variant), []).append(task_id)
+    for (metric, variant), tasks in series.items():
+        yield SuspectCount(metric, variant, len(tasks), len({*tasks}), excluded=False, marks=marks)
+
+
+def _counts(dataset: Dataset, asked: Mapping[str, Any], *, excluded: bool) -> list[Note]:
+    concerned = dataset.rows(dataset.sql(read("notes/suspect_series.sql"), asked)).as_dicts()[0]
+    if not concerned["n_series"]:
+        return []
+    if concerned["n_points"] > _LOOKED_AT and not excluded:
+        return [Unexamined(**concerned)]
+    rows = dataset.rows(dataset.sql(read("notes/suspect_counts.sql"), asked)).as_dicts()
+    marks = tuple(asked["marks"])
+    return [SuspectCount(**row, excluded=excluded, marks=marks) for row in rows]
+
+
+def _field(name: str, values: Mapping[str, Any]) -> str | None:
+    """Name the value of a series that an answer takes; None is any of its points."""
+    if name in _WINNERS:
+        return name
+    if name not in ("leaderboard", "group") or values.get("last"):
+        return None
+    chosen = values["by" if name == "leaderboard" else "value"]
+    field = chosen or ("max" if values["best"] == "highest" else "min")
+    return None if field == "mean" else str(field)
+
+
+def _task_ids(rows: Rows) -> list[str]:
+    return sorted({row["task_id"] for row in rows.as_dicts()})
+
+
+def _marks(values: Mapping[str, Any]) -> tuple[float, ...]:
+    return tuple(map(float, values.get(MARKS) or (0.0,)))
+
+
+def _logged(*marks: float) -> str:
+    """Say as what NaN was logged."""
+    if not any(marks):
+        return "the SDK logs NaN as 0"
+    return "NaN was logged as " + " or ".join(f"{mark:g}" for mark in marks)
+
+
+def _point(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (row["task_id"], row["metric"], row["variant"], row["iteration"])
+
+
+def _answer(row: Mapping[str, Any], part: str | None) -> tuple[Any, ...]:
+    return (row["metric"], row["variant"], row[part] if part else None)
+
+
+def _if_any(row: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    return row if row is not None and row["value"] is not None else None

@@ -1,0 +1,223 @@
+"""Which rows of a snapshot travel in a pack, and what the pack says of that."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, MetricFilter
+from clearml_snapshot.exporter.selection.remembered import words
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.store.pack.provenance import PackWords, pack_words
+from clearml_snapshot.exporter.store.writing.subset import Part, Row
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.ask.parameters import Pairs, chosen_pairs
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.pack import redaction as taken_out
+from clearml_snapshot.queries.pack.secret_scan import Secrets, find_secrets, secret_ids
+
+_PLACES: Final = 3
+"""Places of credentials that a refusal names."""
+
+_IDS_TOLD: Final = 10
+"""Task ids that the README lists; more are counted."""
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """What goes into a pack."""
+
+    metrics: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ()
+    exclude_metrics: tuple[str, ...] = ()
+    """Metric arguments as in ``query``; none is every metric, ``:monitor:`` included."""
+    redact: frozenset[str] = frozenset()
+    """Keys of ``taken_out.CATEGORIES``."""
+    keep_secrets: bool = False
+    """Let through what looks like a credential."""
+
+
+def pack_part(
+    dataset: Dataset, options: PackOptions, asked: TaskFilter | None, progress: Progress
+) -> tuple[Part, dict[str, Any]]:
+    """Decide which rows travel and how, and which keys ``snapshot.json`` gets for it.
+
+    Raises:
+        UsageError: nothing is selected, or there are credentials and nothing was said of them.
+        NoSuchNameError: a metric or variant that the snapshot does not hold.
+    """
+    ids = frozenset(row["task_id"] for row in _asked(dataset, "SELECT task_id FROM tasks"))
+    if not ids:
+        raise UsageError("no task fits, there is nothing to pack; see clearml-snapshot status")
+    progress.note(f"looking for credentials in {len(ids):,} tasks")
+    secrets = _secrets(dataset, options)
+    narrowed = _narrowed(dataset, options)
+    every = [(m, v) for m, variants in dataset.series_names.items() for v in variants]
+    series = frozenset(pair for pair in narrowed or every if not secrets.holds(*pair))
+    is_whole = len(series) == len(every)
+    counts = {} if is_whole else _counts(dataset, series, _asked_words(options, secrets))
+    edits = taken_out.Rows(dataset.snapshot, options.redact, secrets, counts).edits()
+    part = Part(
+        task_ids=ids if dataset.filter is not None else None,
+        series=None if is_whole else series,
+        rows=edits,
+        emptied=taken_out.emptied(options.redact),
+        left_out=frozenset({"hyperparams"}) if "params" in options.redact else frozenset(),
+    )
+    (earlier,) = _asked(dataset, "SELECT coalesce(sum(redacted), 0)::BIGINT AS n FROM tasks")
+    told = taken_out.in_words(options.redact, secrets, earlier["n"])
+    return part, _header(dataset, options, asked, told, secrets)
+
+
+def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
+    """Give the credentials to take out.
+
+    Raises:
+        UsageError: there are some, and nothing was said about them.
+    """
+    if options.keep_secrets:
+        return Secrets()
+    found = find_secrets(dataset, taken_out.passed_over(options.redact))
+    ids = secret_ids(dataset, found.search)
+    if ids:
+        raise UsageError(
+            f"the id of {' and of '.join(ids)} looks like a credential, and an id cannot be taken "
+            "out; leave it out with a filter, or let it through with --keep-secrets"
+        )
+    if found.count and taken_out.SECRETS not in options.redact:
+        places = ", ".join(found.places[:_PLACES])
+        more = f", … {len(found.places) - _PLACES:,} more" if len(found.places) > _PLACES else ""
+        raise UsageError(
+            f"{taken_out.values(found.count)} like a credential ({places}{more}): take out with "
+            "--redact secrets, or let through with --keep-secrets"
+        )
+    return found
+
+
+def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
+    """Give the series that are asked for; None is every one.
+
+    Raises:
+        UsageError: none is left, or a metric can be read in several ways.
+        NoSuchNameError: there is no such metric or variant.
+    """
+    if not (options.metrics or options.variants or options.exclude_metrics):
+        return None
+    names = dataset.series_names
+    wanted = chosen_pairs(options.metrics, options.variants, names, all_metrics=True)
+    unwanted = set(chosen_pairs(options.exclude_metrics, (), names))
+    if not options.exclude_metrics:
+        unwanted = set()
+    left = tuple(pair for pair in wanted if pair not in unwanted)
+    if not left:
+        raise UsageError("no metric is left; leave out --exclude-metric, or take fewer with it")
+    return left
+
+
+def _counts(
+    dataset: Dataset, series: frozenset[tuple[str, str]], words: frozenset[str]
+) -> dict[str, Row]:
+    """Give what ``tasks`` says of points and questions when only some series travel.
+
+    Of a task that is not complete nobody knows how many points of these series are missing.
+    """
+    names = sorted(series)
+    values = {"metrics": [m for m, _ in names], "variants": [v for _, v in names]}
+    question = _question(dataset, series, words)
+    return {
+        row["task_id"]: {
+            "points_stored": row["n"],
+            "points_expected": row["n"] if row["state"] == "complete" else None,
+            "points_bad": 0 if row["points_bad"] == 0 else None,
+            "metric_filter": _joined(MetricFilter.read(row["metric_filter"]), question).text,
+        }
+        for row in _asked(dataset, read("pack/counts.sql"), values)
+    }
+
+
+def _question(
+    dataset: Dataset, series: frozenset[tuple[str, str]], words: frozenset[str]
+) -> MetricFilter:
+    variants: dict[str, set[str]] = {}
+    for metric, variant in series:
+        variants.setdefault(metric, set()).add(variant)
+    choices = (
+        MetricChoice(metric, None if found == {*dataset.series_names[metric]} else frozenset(found))
+        for metric, found in sorted(variants.items())
+    )
+    return MetricFilter(tuple(choices), words)
+
+
+def _joined(before: MetricFilter, question: MetricFilter) -> MetricFilter:
+    """Ask for what both ask for."""
+    if before.wanted is None:
+        return question
+    asked = {choice.metric: choice.variants for choice in before.wanted}
+    both = (
+        replace(choice, variants=_common(choice.variants, asked[choice.metric]))
+        for choice in question.wanted or ()
+        if choice.metric in asked
+    )
+    left = tuple(choice for choice in both if choice.variants is None or choice.variants)
+    return MetricFilter(left, question.asked)
+
+
+def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
+
+
+def _header(
+    dataset: Dataset,
+    options: PackOptions,
+    asked: TaskFilter | None,
+    told: Iterable[str],
+    secrets: Secrets,
+) -> dict[str, Any]:
+    """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
+    snapshot = dataset.about
+    before = pack_words(snapshot) or PackWords()
+    chosen = {
+        "selection": _selection_words(dataset, asked),
+        "metrics": "; ".join(sorted(_asked_words(options, secrets))),
+    }
+    packed: dict[str, Any] = {
+        key: " and ".join(text for text in (getattr(before, key), now) if text)
+        for key, now in chosen.items()
+    }
+    packed["selection"] = taken_out.without_users(packed["selection"], options.redact)
+    if not options.keep_secrets:
+        packed = secrets.search.json(packed)
+    packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *told]))
+    return {**taken_out.header_changes(snapshot, options.redact, secrets), "packed": packed}
+
+
+def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
+    """Write the filter as it was typed; many ids are counted."""
+    if dataset.filter is None or asked is None:
+        return ""
+    many = len(asked.task_ids) > _IDS_TOLD
+    told = words(Selection(replace(asked, task_ids=()) if many else asked).as_json())
+    ids = f"--task ({len(asked.task_ids):,} ids)" if many else ""
+    return " ".join(text for text in (told if told != "--all" else "", ids) if text)
+
+
+def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
+    """Write the metric arguments as they were typed, but for what looks like a credential."""
+    typed = (
+        ("--metric", options.metrics),
+        ("--variant", options.variants),
+        ("--exclude-metric", options.exclude_metrics),
+    )
+    told = " ".join(f"{option} {value}" for option, values in typed for value in values)
+    safe = told if options.keep_secrets else secrets.search.text(told)
+    return frozenset({safe} if safe else ())
+
+
+def _asked(
+    dataset: Dataset, statement: str, values: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    return dataset.rows(dataset.sql(statement, values)).as_dicts()

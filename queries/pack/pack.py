@@ -1,0 +1,162 @@
+"""Pack a snapshot, or a part of one, for somebody else: one archive, or a folder."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, named, number_of, way_out
+from clearml_snapshot.exporter.store.disk.files import (
+    FileEntry,
+    move_into_place,
+    sync_file,
+    sync_folder,
+)
+from clearml_snapshot.exporter.store.disk.litter import is_unused
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.disk.scratch import scratch_beside
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.checksums import write_sums
+from clearml_snapshot.exporter.store.pack.derived_texts import PAGES
+from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
+from clearml_snapshot.exporter.store.snapshots import read_snapshot
+from clearml_snapshot.exporter.store.verify.verify import damage
+from clearml_snapshot.exporter.store.writing.dataset import memory_given_back
+from clearml_snapshot.exporter.store.writing.subset import write_subset
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.pack.contents import PackOptions, pack_part
+from clearml_snapshot.queries.pack.texts import make_pages
+
+ARCHIVE: Final = ".zip"
+_OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What was packed."""
+
+    path: Path
+    content_id: str
+    """The hash of its ``SHA256SUMS``."""
+    bytes: int
+    """Of the archive, or of all files of the folder."""
+    tasks: int
+    series: int
+    points: int
+    taken_out: tuple[str, ...]
+    """In words, a line each."""
+    states: Mapping[str, int]
+    """Its tasks by state."""
+
+
+def pack(
+    dataset: Dataset,
+    target: Path,
+    options: PackOptions | None = None,
+    asked: TaskFilter | None = None,
+    progress: Progress | None = None,
+) -> Packed:
+    """Pack the tasks that a dataset is open for; the same contents give the same bytes.
+
+    Args:
+        dataset: what ``open_dataset`` gave, narrowed by its filter.
+        target: ``NAME.zip``, which is replaced, or a folder that is new or empty.
+        options: what of these tasks; everything by default.
+        asked: the filter that the dataset was opened with, to be told in the pack.
+        progress: is told what is being done; silent by default.
+
+    Raises:
+        UsageError: nothing is selected, the target cannot be meant, or something looks like a
+            credential and neither ``secrets`` is taken out nor ``keep_secrets`` set.
+        NoSuchNameError: a metric or variant that the snapshot does not hold.
+        DatasetError: a file of the snapshot is damaged.
+        SnapshotError: the target cannot be written.
+    """
+    options, progress = options or PackOptions(), progress or Progress()
+    _check_target(target)
+    part, more = pack_part(dataset, options, asked, progress)
+    try:
+        with scratch_beside(target, "packing") as scratch, memory_given_back():
+            folder = scratch / "pack"
+            is_archive = target.suffix.lower() == ARCHIVE
+            progress.note(f"packing into {target}")
+            entries = write_subset(folder, dataset.snapshot, part, more, copies=not is_archive)
+            _refuse_damage(folder, entries)
+            _write_pages(folder)
+            content_id = write_sums(folder, entries)
+            made = read_snapshot(folder)
+            size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
+    except (OSError, pa.ArrowException) as error:
+        raise _told(error, dataset, target) from error
+    told = tuple(more["packed"]["taken_out"])
+    counts = (made.totals.tasks, made.totals.series, made.totals.points)
+    return Packed(target, content_id, size, *counts, told, made.states)
+
+
+def _told(error: OSError | pa.ArrowException, dataset: Dataset, target: Path) -> SnapshotError:
+    """Tell a disk that refuses from a damaged file, which is an error without a number."""
+    if isinstance(error, OSError) and number_of(error) is not None:
+        return SnapshotError(f"{cannot_write(error, target)}; {way_out(error)}")
+    return DatasetError(
+        f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
+        "see clearml-snapshot verify"
+    )
+
+
+def _check_target(target: Path) -> None:
+    refuse_address(target)
+    if target.suffix.lower() in _OTHER_ARCHIVES:
+        raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; name one of these")
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    if any(map(_never_changes, target.resolve().parents)):
+        raise UsageError(f"-o {target} is inside of a snapshot or beside one; give another place")
+    if target.suffix.lower() == ARCHIVE:
+        if target.is_dir():
+            raise UsageError(f"-o {target}: this is a folder; give another name")
+    elif not is_unused(target):
+        raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+
+
+def _never_changes(folder: Path) -> bool:
+    """Tell whether this is a snapshot, or where a dataset has its snapshots."""
+    is_theirs = folder.name == "snapshots" and layout.lock(folder.parent).is_file()
+    return is_theirs or (folder / layout.SNAPSHOT_JSON).is_file()
+
+
+def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
+    """Check that what was taken over is still what was exported."""
+    for problem in damage(folder, entries):
+        raise DatasetError(f"the snapshot is damaged: {problem}; see clearml-snapshot verify")
+
+
+def _write_pages(folder: Path) -> None:
+    """Write the files for those who have a browser or a spreadsheet only."""
+    make_pages(folder, PAGES, folder)
+    for name in PAGES:
+        sync_file(folder / name)
+
+
+def _publish_archive(folder: Path, target: Path) -> int:
+    """Write the archive beside its place and rename it there in one step."""
+    beside = folder.with_name("archive.zip")
+    with named(beside), beside.open("wb") as stream:
+        write_archive(stream, members(folder))
+        stream.flush()
+        os.fsync(stream.fileno())
+    size = beside.stat().st_size
+    beside.replace(target.resolve())
+    sync_folder(target.resolve().parent)
+    return size
+
+
+def _publish(folder: Path, target: Path) -> int:
+    size = sum(member.size for member in members(folder))
+    move_into_place(folder, target.resolve())
+    return size

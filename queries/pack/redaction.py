@@ -1,0 +1,210 @@
+"""What does not travel in a pack: columns, hyperparameters and credentials, on request."""
+
+import shlex
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from clearml_snapshot.exporter.redaction.redactor import REDACTED
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.writing.subset import Row, RowEdit
+from clearml_snapshot.queries.pack.secret_scan import HEADER, Column, Secrets
+
+SECRETS: Final = "secrets"
+CATEGORIES: Final[Mapping[str, str]] = {
+    SECRETS: "what looks like a credential",
+    "users": "who made a task, who exported",
+    "hosts": "machines, the server's address and company, links to it",
+    "params": "hyperparameters",
+    "repos": "repository, branch, commit, script",
+    "comments": "comments, and messages of a status",
+}
+"""What can be taken out, and what that is."""
+
+_EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "users": {"tasks": ("user_id", "user"), "exports": ("user",)},
+    "hosts": {
+        "tasks": ("web_url",),
+        "scalars": ("worker",),
+        "exports": ("server", "warnings", "error"),
+    },
+    "repos": {"tasks": ("repository", "branch", "commit", "entry_point")},
+    "comments": {"tasks": ("comment", "status_reason", "status_message")},
+}
+_ALSO: Final[Mapping[str, tuple[str, ...]]] = {
+    "users": ("the selections",),
+    "hosts": ("tasks.server_id", "the server's address and company"),
+    "params": ("all of hyperparams",),
+}
+"""What else a category takes out."""
+
+_NOT_TOLD: Final = "(taken out)"
+
+_OF_HOSTS: Final = ("host", "web", "company", "moved_from")
+"""Keys of ``server`` in ``snapshot.json``."""
+
+
+def emptied(categories: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """Give the columns that become NULL, by table."""
+    columns: dict[str, tuple[str, ...]] = {}
+    for category in categories:
+        for table, names in _EMPTIED.get(category, {}).items():
+            columns[table] = columns.get(table, ()) + names
+    return columns
+
+
+def passed_over(categories: Collection[str]) -> frozenset[Column]:
+    """Give the columns in which no credential has to be looked for, because they do not travel."""
+    found = {(table, name) for table, names in emptied(categories).items() for name in names}
+    if "params" in categories:
+        found |= {("hyperparams", "value"), ("hyperparams", "type")}
+    if "hosts" in categories:
+        found |= {(HEADER, key) for key in _OF_HOSTS}
+    if "users" in categories:
+        found.add((HEADER, "selections"))
+    return frozenset(found)
+
+
+@dataclass
+class Rows:
+    """The edits of the rows that travel; those of ``hyperparams`` come before those of ``tasks``.
+
+    Args:
+        snapshot: where the rows come from.
+        categories: what is taken out.
+        secrets: the credentials to take out; empty to keep them.
+        counts: new values for columns of ``tasks``, by task.
+    """
+
+    snapshot: Snapshot
+    categories: frozenset[str]
+    secrets: Secrets
+    counts: Mapping[str, Row] = field(default_factory=dict)
+    _params_of: Counter[str] = field(default_factory=Counter)
+
+    def edits(self) -> dict[str, RowEdit]:
+        """Give the edit of each table that needs one."""
+        needed: dict[str, RowEdit] = {}
+        texts = {table for table, _ in self.secrets.texts}
+        if self.secrets.params or "hyperparams" in texts:
+            needed["hyperparams"] = self._param
+        is_edited = "tasks" in texts or "hyperparams" in needed
+        if self.counts or is_edited or "hosts" in self.categories:
+            needed["tasks"] = self._task
+        if "scalars" in texts:
+            needed["scalars"] = self._point
+        if "exports" in texts or "users" in self.categories:
+            needed["exports"] = self._export
+        return needed
+
+    def _param(self, row: Row) -> Row | None:
+        key = (row["section"], row["name"], row["value"])
+        changed, found = self._without_texts("hyperparams", row)
+        is_secret = key in self.secrets.params
+        self._params_of[row["task_id"]] += found + is_secret
+        if not is_secret:
+            return changed
+        safe = self.secrets.params[key]
+        return None if safe is None else {**changed, "value": safe}
+
+    def _task(self, row: Row) -> Row:
+        changed, found = self._without_texts("tasks", row)
+        found += self._params_of[row["task_id"]]
+        if found:
+            changed["redacted"] = (row["redacted"] or 0) + found
+        if "hosts" in self.categories:
+            changed["server_id"] = REDACTED
+            changed["reason"] = _without_host(changed["reason"], row["server_id"])
+        return {**changed, **self.counts.get(row["task_id"], {})}
+
+    def _point(self, row: Row) -> Row:
+        return self._without_texts("scalars", row)[0]
+
+    def _export(self, row: Row) -> Row:
+        changed, _ = self._without_texts("exports", row)
+        if "users" in self.categories:
+            changed["selections"] = None  # they may name users
+        return changed
+
+    def _without_texts(self, table: str, row: Row) -> tuple[dict[str, Any], int]:
+        changed, found = dict(row), 0
+        for (its_table, column), texts in self.secrets.texts.items():
+            if its_table != table or row[column] is None:
+                continue
+            if isinstance(row[column], list):
+                changed[column] = [texts.get(text, text) for text in row[column]]
+                found += sum(text in texts for text in row[column])
+            elif row[column] in texts:
+                changed[column] = texts[row[column]]
+                found += 1
+        return changed, found
+
+
+def header_changes(
+    snapshot: Snapshot, categories: Collection[str], secrets: Secrets
+) -> dict[str, Any]:
+    """Give the keys of ``snapshot.json`` that change with what is taken out."""
+    server, selections = dict(snapshot.server), snapshot.selections
+    if SECRETS in categories:
+        server, selections = secrets.search.json(server), secrets.search.json(selections)
+    if "hosts" in categories:
+        server = {key: value for key, value in server.items() if key not in _OF_HOSTS}
+    if "users" in categories:
+        selections = []
+    return {"server": server, "selections": selections}
+
+
+def without_users(selection: str, categories: Collection[str]) -> str:
+    """Give a selection, in words, that names nobody when users are taken out."""
+    if "users" not in categories or "--user" not in selection:
+        return selection
+    try:
+        typed = shlex.split(selection)
+    except ValueError:  # not written by us
+        return _NOT_TOLD
+    named = ((before == "--user", word) for before, word in pairwise(["", *typed]))
+    return shlex.join(
+        _NOT_TOLD if is_user else f"--user={_NOT_TOLD}" if word.startswith("--user=") else word
+        for is_user, word in named
+    )
+
+
+def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> list[str]:
+    """Tell what was taken out, a line each, for the README.
+
+    Args:
+        categories: what this pack takes out.
+        secrets: what was found.
+        earlier: values that the export had taken out already.
+    """
+    asked = (name for name in CATEGORIES if name in categories and name != SECRETS)
+    told = [f"{name}: {_where(name)}" for name in asked]
+    if secrets.count and SECRETS in categories:
+        told.append(f"{SECRETS}: {values(secrets.count)} like a credential")
+    if earlier:
+        told.append(f"{SECRETS}: {values(earlier)} like a credential, already at the export")
+    return told
+
+
+def values(number: int) -> str:
+    """Write a number of values as the subject of "like a credential"."""
+    return f"{number:,} value that looks" if number == 1 else f"{number:,} values that look"
+
+
+def _where(category: str) -> str:
+    """Name the columns that a category empties: the same words elsewhere stay as they are."""
+    named = [
+        f"{table}.{column}"
+        for table, columns in _EMPTIED.get(category, {}).items()
+        for column in columns
+    ]
+    return ", ".join([*named, *_ALSO.get(category, ())])
+
+
+def _without_host(reason: str | None, server: str) -> str | None:
+    """Take the server's address, with or without its scheme, out of what went wrong."""
+    if reason is None:
+        return None
+    return reason.replace(server, REDACTED).replace(server.partition("://")[2] or server, REDACTED)

@@ -1,0 +1,128 @@
+"""summary.csv: every series of a snapshot in one table that a spreadsheet opens.
+
+Written for Excel: UTF-8 with a byte order mark (without one it reads another encoding), commas,
+CRLF, and no text that it would compute, also where it splits at semicolons or tabs. Numbers are
+whole: a double in the fewest digits that give it back. NULL is an empty cell.
+"""
+
+import csv
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.notes.suspect_zeros import suspects_by_series
+
+EXCEL_ROWS: Final = 1_048_576
+"""Rows of a sheet, its header included; Excel leaves out what comes after, with a warning."""
+
+_EXCEL_CHARACTERS: Final = 32_767
+"""Of one cell; the rest of a longer one would run over into cells of its own."""
+
+_FORMULA: Final = re.compile("\\s*[=+\\-@＝＋－＠]|[\t\r\n]")
+"""What a text begins with that a spreadsheet computes; the wide forms in East Asian versions."""
+
+_HIDDEN_FORMULA: Final = re.compile(
+    "([;\t|\n\r\v\f\x1c-\x1e\x85\u2028\u2029][\\s\"']*)(?<!')([=+\\-@＝＋－＠])"
+)
+"""One inside a text, where a cell begins if the file is read with another separator than a comma.
+
+Spreadsheets in many countries do so; line breaks end a row there, as the quotes around are not at
+the begin of a field. Quotes and white space before it do not keep it from being computed.
+"""
+
+_SERIES_AT_ONCE: Final = 100_000
+"""Sorted together; 2 million at once take more than a gigabyte."""
+
+_ROWS_AT_ONCE: Final = 10_000
+
+
+def write_summary(dataset: Dataset, path: Path) -> None:
+    """Write one row a task × metric × variant, sorted by project, task, metric and variant.
+
+    The same snapshot gives the same bytes. Memory does not grow with the rows.
+
+    Args:
+        dataset: the snapshot; a filter narrows the tasks.
+        path: the file; an existing one is replaced.
+    """
+    with path.open("w", encoding="utf-8-sig", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\r\n")
+        columns: list[str] = []
+        suspects = suspects_by_series(dataset)
+        for task_ids in _portions(dataset):
+            asked = {"task_ids": task_ids, **_of_tasks(suspects, task_ids)}
+            relation = dataset.sql(read("pack/summary.sql"), asked)
+            if not columns:
+                columns = relation.columns
+                writer.writerow(columns)
+            with relation.to_arrow_reader(_ROWS_AT_ONCE) as batches:
+                for batch in batches:
+                    writer.writerows(zip(*_cells(batch), strict=True))
+
+
+def _of_tasks(
+    suspects: Sequence[Mapping[str, Any]] | None, task_ids: Sequence[str]
+) -> dict[str, list[Any] | None]:
+    """Bind the counts of suspect zeros that belong to some tasks; None: they are not known."""
+    chosen = {*task_ids}
+    rows = None if suspects is None else [row for row in suspects if row["task_id"] in chosen]
+    names = {
+        "suspect_tasks": "task_id",
+        "suspect_metrics": "metric",
+        "suspect_variants": "variant",
+        "suspect_counts": "n_suspect_zeros",
+    }
+    return {
+        bound: None if rows is None else [row[column] for row in rows]
+        for bound, column in names.items()
+    }
+
+
+def _portions(dataset: Dataset) -> Iterator[list[str]]:
+    """Give the tasks in their order, as many at once as have few enough series."""
+    tasks: list[str] = []
+    series = 0
+    for task_id, n_series in dataset.rows(dataset.sql(read("pack/summary_tasks.sql"))).rows:
+        if tasks and series + n_series > _SERIES_AT_ONCE:
+            yield tasks
+            tasks, series = [], 0
+        tasks.append(task_id)
+        series += max(n_series, 1)
+    yield tasks
+
+
+def _cells(batch: Any) -> Iterator[list[Any]]:
+    """Give the columns of an Arrow batch as the cells to write."""
+    import pyarrow as pa
+
+    for column in batch.columns:
+        cells = column.to_pylist()
+        if pa.types.is_string(column.type):
+            known = {text: safe(text) for text in set(cells) if text is not None}
+            yield [known.get(text) for text in cells]
+        elif pa.types.is_floating(column.type):
+            yield [_number(cell) for cell in cells]
+        else:
+            yield cells
+
+
+def safe(text: str) -> str:
+    """Write a text so that a spreadsheet shows it: ``=1+1`` gets an apostrophe in front.
+
+    So does ``x;=1+1`` inside: with a semicolon, a tab or ``|`` as the separator, or behind a line
+    break, a cell begins there. A NUL, at which Excel would stop to read, becomes its picture.
+    """
+    marked = "'" + text if _FORMULA.match(text) else text
+    marked = _HIDDEN_FORMULA.sub(r"\1'\2", marked)
+    return marked.replace("\0", "␀")[:_EXCEL_CHARACTERS]
+
+
+def _number(value: float | None) -> float | str | None:
+    """Keep a number; NaN and the infinities become text, as a sheet has no such numbers."""
+    if value is None or math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else safe("Infinity" if value > 0 else "-Infinity")

@@ -1,0 +1,44 @@
+"""The texts of a pack that need its rows: for those who have a browser or a spreadsheet only."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import jinja2
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.format.layout import INDEX_HTML, SUMMARY_CSV
+from clearml_snapshot.queries.dataset import Dataset, open_dataset
+from clearml_snapshot.queries.duckdb_errors import speaking
+from clearml_snapshot.queries.pack.overview_page import write_page
+from clearml_snapshot.queries.pack.summary_csv import write_summary
+
+_WRITERS: Final[Mapping[str, Callable[[Dataset, Path], None]]] = {
+    INDEX_HTML: write_page,
+    SUMMARY_CSV: write_summary,
+}
+
+
+def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
+    """Write texts of a pack; the same snapshot gives the same bytes.
+
+    Args:
+        folder: the snapshot.
+        names: which: ``index.html``, ``summary.csv``.
+        into: a folder in which they replace what has these names.
+
+    Raises:
+        DatasetError: the snapshot does not hold what they are made of.
+        SnapshotError: memory or disk ran out.
+        OSError: there is no room for them.
+    """
+    try:
+        with open_dataset(folder) as opened, speaking(opening=True):
+            for name in names:
+                _WRITERS[name](opened, into / name)
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        # a snapshot.json, or values in the tables, of somebody else
+        raise DatasetError(
+            f"{' and '.join(names)} cannot be made from {folder}: "
+            f"{type(error).__name__}; run clearml-snapshot verify"
+        ) from error

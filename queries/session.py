@@ -1,0 +1,213 @@
+"""A DuckDB that sees the files of one snapshot and nothing else."""
+
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.store.disk.leftovers import is_removed, remove_at_end
+from clearml_snapshot.exporter.store.engine.file_names import is_pattern, literal, literals
+from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, lacking
+from clearml_snapshot.exporter.store.own_cache import spill_folder
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.duckdb_errors import in_one_line
+from clearml_snapshot.queries.limits import size_in_bytes, time_is_up
+
+_SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    # or `FROM x` would find the caller's Python variable x
+    "python_enable_replacements": False,
+    "preserve_insertion_order": True,
+}
+
+_INTERRUPT_EVERY: Final = 0.02
+"""Seconds; again and again, as an interrupt between two statements stops neither."""
+
+
+def connect(
+    snapshot: Snapshot,
+    *,
+    points: bool = True,
+    threads: int | None = None,
+    memory_limit: str | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Open DuckDB in memory with the tables of a snapshot as views in the schema ``files``.
+
+    Args:
+        snapshot: whose files to read.
+        points: whether those of ``scalars`` are there; else ``add_points`` makes their view.
+        threads: how many DuckDB uses; None is one a core.
+        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+
+    Raises:
+        UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
+    """
+    connection = start(threads=threads, memory_limit=memory_limit)
+    connection.execute("CREATE SCHEMA picked")
+    show(connection, snapshot, "files", points=points)
+    return connection
+
+
+def start(
+    *, threads: int | None = None, memory_limit: str | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open an empty DuckDB in memory; ``connect`` says the arguments.
+
+    Raises:
+        UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
+    """
+    spill = spill_folder()
+    settings = dict(_SETTINGS, temp_directory=literal(spill) if spill else "")
+    if threads is not None:
+        settings["threads"] = threads
+    if memory_limit is not None:
+        settings["memory_limit"] = memory_limit
+    try:
+        connection = duckdb.connect(":memory:", config=settings)
+    except duckdb.Error as error:
+        wrong = f"threads {threads}, memory limit {memory_limit}"
+        raise UsageError(f"DuckDB cannot start with {wrong}: {in_one_line(error)}") from error
+    if spill:
+        remove_at_end(spill)  # DuckDB does, unless the process ends at once
+        weakref.finalize(connection, is_removed, spill).atexit = False
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a session's would not be its cursors'
+    return connection
+
+
+def show(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, schema: str, *, points: bool = True
+) -> None:
+    """Make a schema with a view a table that has files; ``scalars`` is empty without points."""
+    connection.execute(f"CREATE SCHEMA {schema}")
+    listed = {entry.table for entry in snapshot.files}  # somebody else's words: never in SQL
+    for table in filter(listed.__contains__, TABLE_NAMES):
+        if points or table != "scalars":
+            connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
+        else:
+            connection.execute(f"CREATE VIEW {schema}.scalars AS {read('no_points.sql')}")
+
+
+def views_script(snapshot: Snapshot) -> str:
+    """Write SQL that makes a view of each table, for another DuckDB; it names every file.
+
+    Args:
+        snapshot: whose files to read; none of them is in a pack.
+    """
+    listed = {entry.table for entry in snapshot.files}
+    views = (
+        f"CREATE OR REPLACE VIEW {table} AS {_reading(table, snapshot)};\n"
+        for table in filter(listed.__contains__, TABLE_NAMES)
+    )
+    return "SET TimeZone = 'UTC';\n" + "".join(views)
+
+
+def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+    """Let a connection see points that were not there when it was made."""
+    from clearml_snapshot.exporter.store.pack.cache import with_points  # only packs need it
+
+    with_points(snapshot)
+    connection.execute(f"CREATE OR REPLACE VIEW files.scalars AS {_reading('scalars', snapshot)}")
+
+
+def confine(
+    connection: duckdb.DuckDBPyConnection,
+    snapshots: Iterable[Snapshot],
+    folders: Iterable[Path] = (),
+) -> None:
+    """Shut DuckDB off from all but the snapshots' files, and lock that.
+
+    Not ``allowed_directories``: ``EXPLAIN ANALYZE COPY … TO`` could write into them.
+
+    Args:
+        connection: what ``connect`` or ``start`` gave.
+        snapshots: whose files stay visible.
+        folders: of these too each file that is there now; links are not followed.
+
+    Raises:
+        UsageError: one of them is not a folder, cannot be read, or has a name that SQL cannot say.
+    """
+    allowed = literals(p for one in snapshots for table in TABLE_NAMES for p in one.paths(table))
+    allowed += [path for folder in folders for path in _files_below(folder)]
+    connection.execute(f"SET allowed_paths = {_list(allowed)}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+
+
+@contextmanager
+def ending_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt what is asked in this block when it takes longer; None is without end.
+
+    Raises:
+        SnapshotError: the time is up.
+    """
+    if seconds is None:
+        yield
+        return
+    over, done = threading.Event(), threading.Event()
+    longest = min(seconds, threading.TIMEOUT_MAX)
+
+    def watch() -> None:
+        if not done.wait(longest):
+            over.set()
+            while not done.wait(_INTERRUPT_EVERY):
+                connection.interrupt()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    except (SnapshotError, duckdb.Error, KeyboardInterrupt):
+        if not over.is_set():
+            raise
+        raise SnapshotError(time_is_up(seconds)) from None
+    finally:
+        done.set()
+        watcher.join()
+
+
+def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return DuckDB's own limit for its buffers, in bytes."""
+    [(text,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    return size_in_bytes(text)
+
+
+def _files_below(folder: Path) -> Iterator[str]:
+    """List the files of a folder, other than links: those may lead out of it."""
+
+    def refuse(error: OSError) -> None:
+        raise UsageError(f"cannot read the folder {error.filename}: {error.strerror}")
+
+    if is_pattern(str(folder.resolve())):
+        raise UsageError(
+            f"SQL cannot name a file of {folder}: DuckDB takes * ? [ in a path for a pattern; "
+            "rename the folder"
+        )
+    for parent, _, names in os.walk(folder.resolve(), onerror=refuse):
+        for name in sorted(names):
+            path = Path(parent, name)
+            if path.is_file() and not path.is_symlink():
+                yield str(path)
+
+
+def _reading(table: str, snapshot: Snapshot) -> str:
+    """Write the SELECT over a table's files: an explicit list, never a glob."""
+    files = _list(literals(snapshot.paths(table)))
+    missing = lacking(table, snapshot.format_version).items()
+    newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
+    partitions = "true" if table == "scalars" else "false"
+    return (
+        f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = {partitions}, "
+        "hive_types_autocast = false)"
+    )
+
+
+def _list(texts: Iterable[str]) -> str:
+    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"

@@ -1,0 +1,41 @@
+"""What ``status --check`` finds fault with: a snapshot that somebody should look at."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Final
+
+from clearml_snapshot.exporter.store.format.states import MISSING
+from clearml_snapshot.queries.status.status import Status
+
+_HOUR: Final = 3_600.0
+
+_SINCE: Final = {
+    "running": "has not ended: it is running, or it was killed",
+    "partial": "did not read everything (result partial)",
+    "ceiling": "stopped at a limit",
+    "interrupted": "was interrupted",
+    "server lost": "lost the server",
+    "disk full": "found the disk full",
+    "failed": "failed",
+}
+"""What is said of an export by its result."""
+
+
+def concerns(found: Status, max_age: timedelta | None = None) -> Iterator[str]:
+    """Say what is wrong with a snapshot, one sentence each; nothing for one that is well.
+
+    Args:
+        found: its status.
+        max_age: how old its contents may be; None is as old as they like.
+    """
+    last = found.last_export
+    if last is not None and last.result != "complete":
+        why = f": {last.error}" if last.error else ""
+        yield f"the newest export {_SINCE.get(last.result, f'ended as {last.result}')}{why}"
+    for state in MISSING:
+        if found.states.get(state):
+            yield f"tasks that are {state}: {found.states[state]:,}"
+    yield from found.warnings
+    if max_age is not None and timedelta(seconds=found.age) > max_age:
+        hours, most = found.age / _HOUR, max_age.total_seconds() / _HOUR
+        yield f"the snapshot is {hours:,.1f} hours old, more than {most:,.0f} (--max-age)"

@@ -1,0 +1,79 @@
+"""The server's own summary of its series against the points that are stored here."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from clearml_snapshot.queries.ask import header as catalogue
+from clearml_snapshot.queries.dataset import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """How far the server's summary and the points agree."""
+
+    compared: int
+    """Series with a claim, of whatever is in it."""
+    uncounted: int
+    """Of those compared, series whose reports are not counted, as on older servers."""
+    without_numbers: int
+    """Series without a claim whose points have no finite number to sum up."""
+    beyond_cap: int
+    """Other series without a claim, of tasks of which 2,000 have one: the server keeps no more."""
+    lost: int
+    """Other series without a claim, of tasks that the server has lost, or lost points of."""
+    not_told: int
+    """The rest of the series without a claim."""
+    disagreeing: int
+    """Of those compared."""
+    unexplained: int
+    """Of these, those with no known reason, and those of which the server lost points."""
+    lost_points: int
+    """Of the unexplained, series of which the server lost points before they were read."""
+    lost_tasks: int
+    """Tasks of which the server lost points: series without any are in no row."""
+
+    def __str__(self) -> str:
+        """Tell it in one line."""
+        line = f"{self.compared:,} series compared with the server's summary: "
+        unknown = self.unexplained - self.lost_points
+        line += f"{self.disagreeing:,} disagree, {unknown:,} of them for no known reason"
+        if self.lost_points:
+            line += f", {self.lost_points:,} because the server lost points before they were read"
+        if self.lost_tasks:
+            line += f"; {self.lost_tasks:,} tasks have the state lost"
+        if self.uncounted:
+            line += f"; {self.uncounted:,} have no count in it (an older server)"
+        reasons = (
+            (self.beyond_cap, "beyond the 2,000 series a task that it keeps"),
+            (self.without_numbers, "without a finite number"),
+            (self.lost, "lost by the server"),
+            (self.not_told, "left out by it (older servers do)"),
+        )
+        told = [f"{number:,} {why}" for number, why in reasons if number]
+        return line + (f"; {self.unclaimed:,} have none: {', '.join(told)}" if told else "")
+
+    @property
+    def unclaimed(self) -> int:
+        """Count the series that the server's summary leaves out, for whatever reason."""
+        return self.without_numbers + self.beyond_cap + self.lost + self.not_told
+
+
+def disagreements(dataset: Dataset) -> duckdb.DuckDBPyRelation:
+    """List where the server's claims differ from ours, what has no known reason first."""
+    return dataset.sql(catalogue.read("status/server_summary.sql"))
+
+
+def count_claims(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> Claims:
+    """Count what ``disagreements`` gave, and what could be compared at all."""
+    counts = dataset.sql(catalogue.read("status/server_summary_count.sql"))
+    (covered,) = dataset.rows(counts).as_dicts()
+    series = "count(DISTINCT (task_id, metric, variant))"
+    lost = "starts_with(why, 'lost on the server')"
+    numbers = differing.aggregate(
+        f"{series}, {series} FILTER (NOT legitimate), {series} FILTER ({lost})"
+    )
+    ((disagreeing, unexplained, lost_points),) = dataset.rows(numbers).rows
+    return Claims(
+        **covered, disagreeing=disagreeing, unexplained=unexplained, lost_points=lost_points
+    )

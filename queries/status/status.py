@@ -1,0 +1,163 @@
+"""What a dataset holds and as of when, and which of its tasks are not whole."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import duckdb
+
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.retention import DEFAULT
+from clearml_snapshot.exporter.store.pack.provenance import PackWords, pack_words
+from clearml_snapshot.exporter.store.permissions.modes import readers
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries.ask import header as catalogue
+from clearml_snapshot.queries.dataset import Dataset
+
+By = Literal["project", "user", "task"]
+
+PROBLEMS: Final = 10
+"""Tasks that are not whole, told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemTask:
+    """A task that is not complete here, and why."""
+
+    task_id: str
+    name: str | None
+    state: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LastExport:
+    """How the export that began last went."""
+
+    started: datetime
+    finished: datetime | None
+    """None: it did not end, and this is one of its checkpoints."""
+    result: str
+    points: int | None
+    requests: int | None
+    user: str | None
+    error: str | None
+    """Why it failed; None: it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One snapshot at a glance."""
+
+    number: int
+    created_at: datetime
+    age: float
+    """Seconds."""
+    server: str | None
+    server_version: str | None
+    tool_version: str
+    tasks: int
+    projects: int
+    series: int
+    points: int
+    monitor_points: int
+    """Of the points, those of ``:monitor:*`` metrics."""
+    bytes: int
+    states: Mapping[str, int]
+    """Tasks by state."""
+    running: int
+    archived: int
+    no_longer_selected: int
+    gone_as_listed: int
+    """Tasks that are gone from the server after they were listed as safe to delete."""
+    exports: int
+    last_export: LastExport | None
+    warnings: tuple[str, ...]
+    """Of the newest export that could tell: they stay until one has none."""
+    keep: str
+    """Which snapshots stay when an export ends: what was given with ``--keep``, or ``2``."""
+    problems: int
+    """Tasks that are not complete."""
+    problem_tasks: tuple[ProblemTask, ...]
+    """The first of them."""
+    packed: PackWords | None
+    """Which part of a snapshot this pack is; None: it is not a pack."""
+    readable_by: Literal["owner", "group", "everyone"] | None
+    """Who may read it by the mode of the dataset's folder; None for a pack, and on Windows."""
+    root: Path
+    """The folder to copy, or the pack."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give everything as what JSON can hold."""
+        found = asdict(self)
+        found["created_at"] = _iso(self.created_at)
+        found["root"] = str(self.root)
+        if self.last_export is not None:
+            for name in ("started", "finished"):
+                found["last_export"][name] = _iso(getattr(self.last_export, name))
+        return found
+
+
+def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PROBLEMS) -> Status:
+    """Look at one snapshot, without reading a point.
+
+    Args:
+        dataset: an open dataset.
+        now: the moment to which its age is counted; None is this one.
+        problems: how many of the tasks that are not whole to name.
+    """
+    snapshot = dataset.about
+    (held,) = _ask(dataset, "status/status")
+    last = _ask(dataset, "status/export")
+    totals, packed = asdict(snapshot.totals), pack_words(snapshot)
+    return Status(
+        number=snapshot.number,
+        created_at=snapshot.created_at,
+        age=((now or datetime.now(UTC)) - snapshot.created_at).total_seconds(),
+        server=snapshot.server.get("host"),
+        server_version=snapshot.server.get("version"),
+        tool_version=snapshot.tool_version,
+        **totals,
+        **held,
+        states={row["state"]: row["tasks"] for row in _ask(dataset, "status/states")},
+        keep=snapshot.keep or DEFAULT.text,
+        warnings=tuple(row["warning"] for row in _ask(dataset, "status/warnings")),
+        last_export=LastExport(**last[0]) if last else None,
+        problem_tasks=tuple(
+            ProblemTask(**row) for row in _ask(dataset, "status/problems", {"top": problems})
+        ),
+        packed=packed and packed.spelt_out(),
+        readable_by=_readers(snapshot),
+        root=snapshot.place,
+    )
+
+
+def _readers(snapshot: Snapshot) -> Literal["owner", "group", "everyone"] | None:
+    if snapshot.pack is not None:
+        return None
+    parent = snapshot.root.parent
+    is_inside = parent.name == layout.SNAPSHOTS
+    return readers(parent.parent if is_inside else snapshot.root)
+
+
+def ranking(dataset: Dataset, by: By, top: int | None = None) -> duckdb.DuckDBPyRelation:
+    """Rank projects, users or tasks by their points: which of them fill the dataset.
+
+    Args:
+        dataset: an open dataset.
+        by: what a row is.
+        top: only so many rows; None is all.
+    """
+    return dataset.sql(catalogue.read("status/by.sql"), {"by": by, "top": top})
+
+
+def _ask(
+    dataset: Dataset, name: str, params: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    return dataset.rows(dataset.sql(catalogue.read(f"{name}.sql"), params)).as_dicts()
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat(timespec="seconds")

@@ -1,0 +1,187 @@
+"""Which tasks of a snapshot a filter selects."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.task_filter import (
+    Names,
+    ResolvedFilter,
+    TaskFilter,
+    no_such,
+    resolve,
+)
+from clearml_snapshot.queries.ask.header import read
+
+_NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
+
+
+def pick(connection: duckdb.DuckDBPyConnection, asked: TaskFilter | None) -> ResolvedFilter | None:
+    """Make the views in ``picked``: the tables of ``files``, or what a filter leaves of them.
+
+    Hidden tasks always take part: that they are in the snapshot was decided by its export.
+
+    Raises:
+        NoSuchNameError: a project, user, tag, task … that the snapshot does not hold.
+        UsageError: a time or regular expression that cannot be read.
+    """
+    resolved = None
+    if asked is not None and not replace(asked, hidden=False).is_empty:
+        resolved = _resolved(connection, asked)
+        connection.execute(
+            f"CREATE TABLE picked.ids AS {read('task_filter.sql')}",
+            _parameters(connection, resolved),
+        )
+    only = "" if resolved is None else "SEMI JOIN picked.ids USING (task_id)"
+    for table in _NARROWED:
+        connection.execute(f"CREATE VIEW picked.{table} AS SELECT * FROM files.{table} {only}")
+    connection.execute("CREATE VIEW picked.exports AS FROM files.exports")
+    return resolved
+
+
+def whole_ids(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Complete task ids that were typed in part.
+
+    Raises:
+        NoSuchNameError: no stored id starts like this.
+        UsageError: several do; they are listed.
+    """
+    return tuple(_whole_id(connection, prefix) for prefix in prefixes)
+
+
+def task_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """Find one of the tasks picked by its id, the beginning of it, or its exact name.
+
+    Raises:
+        NoSuchNameError: there is none.
+        UsageError: several have this beginning or name; they are listed.
+    """
+    rows = connection.execute(
+        "SELECT task_id, name FROM picked.tasks "
+        "WHERE name = $1 OR ($2 <> '' AND starts_with(task_id, $2)) ORDER BY task_id",
+        [text, text.strip().lower()],
+    ).fetchall()
+    found: list[str] = [one for one, _ in rows]
+    if text.lower() in found:
+        return text.lower()
+    if len(found) > 1:
+        listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        raise UsageError(f"task {text!r} can be any of {listed}; give more of its id")
+    if not found:
+        known = "SELECT name FROM picked.tasks WHERE name IS NOT NULL ORDER BY ALL LIMIT 1000"
+        raise no_such("task", text, _column(connection, known))
+    return found[0]
+
+
+def _whole_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
+    typed = prefix.strip().lower()
+    found = _column(
+        connection,
+        "SELECT task_id FROM files.tasks WHERE starts_with(task_id, $1) ORDER BY ALL LIMIT 6",
+        [typed],
+    )
+    if not typed or not found:
+        known = _column(connection, "SELECT task_id FROM files.tasks ORDER BY ALL LIMIT 1000")
+        raise no_such("task", prefix, known)
+    if len(found) > 1 and typed != found[0]:
+        listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        raise UsageError(f"task {prefix!r} is the start of several ids: {listed}; type more of it")
+    return found[0]
+
+
+def _resolved(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> ResolvedFilter:
+    whole = replace(asked, task_ids=whole_ids(connection, asked.task_ids))
+    return resolve(whole, _names(connection, asked), datetime.now(UTC))
+
+
+def _names(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Names:
+    """Read the names that exist, but only those that the filter needs."""
+    projects = _pairs(connection, "project_id", "project") if asked.projects else {}
+    projects = {**_parents(projects.values()), **projects}
+    users = _pairs(connection, "user_id", "user") if asked.users else {}
+    tagged = asked.tags or asked.any_tags or asked.exclude_tags
+    tags = "SELECT DISTINCT unnest(tags) FROM files.tasks"
+    return Names(
+        projects=projects,
+        users=users,
+        tags=set(_column(connection, tags)) if tagged else (),
+        me=_me(connection, users) if "me" in asked.users else None,
+    )
+
+
+def _parents(names: Iterable[str]) -> dict[str, str]:
+    """Name the projects above: one without tasks of its own has no row that tells its id."""
+    return {
+        parent: parent
+        for name in names
+        for depth in range(1, name.count("/") + 1)
+        for parent in ["/".join(name.split("/")[:depth])]
+    }
+
+
+def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str | None:
+    """Find who made the last export: without a server nobody else is known to be "me"."""
+    last = _column(
+        connection,
+        "SELECT user FROM files.exports WHERE user IS NOT NULL ORDER BY started DESC LIMIT 1",
+    )
+    return next((user_id for user_id, name in users.items() if {user_id, name} & {*last}), None)
+
+
+def _parameters(
+    connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter
+) -> dict[str, object]:
+    """Bind a filter to ``task_filter.sql``."""
+    return {
+        "project_ids": _listed(resolved.project_ids),
+        "task_names": _matching_names(connection, resolved),
+        "task_ids": _listed(resolved.task_ids),
+        "tags": list(resolved.tags),
+        "any_tags": list(resolved.any_tags),
+        "exclude_tags": list(resolved.exclude_tags),
+        "statuses": _listed(resolved.statuses),
+        "types": _listed(resolved.types),
+        "user_ids": _listed(resolved.user_ids),
+        "created_after": resolved.created_after,
+        "created_before": resolved.created_before,
+        "updated_after": resolved.updated_after,
+        "updated_before": resolved.updated_before,
+        "archived": resolved.archived,
+        "order": resolved.order,
+        "limit": resolved.limit,
+    }
+
+
+def _matching_names(
+    connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter
+) -> list[str] | None:
+    """List the task names that fit: here, as DuckDB's regular expressions know no lookahead."""
+    asked = [re.compile(text) for text in (resolved.name_pattern, resolved.name_regex) if text]
+    if not asked:
+        return None
+    names = _column(connection, "SELECT DISTINCT name FROM files.tasks WHERE name IS NOT NULL")
+    return [name for name in names if all(pattern.search(name) for pattern in asked)]
+
+
+def _listed(texts: frozenset[str] | None) -> list[str] | None:
+    return None if texts is None else sorted(texts)
+
+
+def _pairs(connection: duckdb.DuckDBPyConnection, key: str, name: str) -> dict[str, str]:
+    """Read ids with their names; an id whose name is unknown is its own name."""
+    rows = connection.execute(
+        f'SELECT {key}, coalesce(any_value("{name}"), {key}) FROM files.tasks '
+        f"WHERE {key} IS NOT NULL GROUP BY {key}"
+    )
+    return dict(rows.fetchall())
+
+
+def _column(
+    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> list[str]:
+    return [row[0] for row in connection.execute(sql, list(parameters)).fetchall()]

@@ -1,0 +1,219 @@
+"""`scalars-saved` as a user meets it: ids on stdout, and what they do not mean on stderr."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.writing.dataset import writing
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+NOT_HERE = "scalars only: console, plots, debug samples, artifacts and models are not here"
+OLD = datetime.now(UTC) - timedelta(days=40)
+
+
+@pytest.fixture
+def server(
+    start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> StandIn:
+    """Three tasks of two projects, the first of them old; exported whole."""
+    database = Database()
+    for number, project in enumerate(("vision", "vision", "speech")):
+        task = database.add_task(f"task {number}", project, created=OLD + timedelta(days=number))
+        database.set_status(task, "in_progress")
+        database.report_series(task, "loss", "train", [0, 1], [2.0, 1.0], [1, 2])
+        database.set_status(task, "completed")
+    database.edit(next(iter(database.tasks)), last_update=OLD)
+    standin = start_standin(database)
+    for name, value in standin.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("CLEARML_SNAPSHOT_DATA", str(tmp_path / "data"))
+    assert main(["export", "--all", "--quiet"]) == ExitCode.COMPLETE
+    return standin
+
+
+def ids(server: StandIn) -> list[str]:
+    return list(server.database.tasks)
+
+
+def test_ids_go_to_stdout_and_what_they_do_not_mean_to_stderr(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert f"{NOT_HERE}, and go with a task that is deleted" in said.splitlines()
+    assert "tasks listed: 3" in said.splitlines()
+
+
+def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    first, second, third = ids(server)
+    for arguments, expected in (
+        (["--project", "vision"], [first, second]),
+        (["--task", third[:8]], [third]),
+        (["--older-than", "30d"], [first]),
+        (["--older-than", "30d", "--project", "speech"], []),
+        (["--task-name", "task*", "--limit", "1"], [third]),
+    ):
+        assert main(["scalars-saved", *arguments]) == ExitCode.COMPLETE
+        printed, said = capfd.readouterr()
+        assert printed.splitlines() == expected
+        assert NOT_HERE in said
+
+
+def test_the_cut_off_is_printed_as_a_moment(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["scalars-saved", "--older-than", "2026-01-31T10:00Z"]) == ExitCode.COMPLETE
+    said = capfd.readouterr().err
+    assert "only tasks last updated at or before 2026-01-31 10:00 UTC (--older-than)" in said
+
+
+def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lost, running, gone = ids(server)
+    server.database.continue_task(running)
+    server.database.delete_task(gone)
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == [lost]
+    assert "tasks listed: 1; not listed: 1 gone from the server; 1 not ended" in said
+
+    server.database.lose(lost, keep=lambda metric, variant, iteration: iteration == 0)
+    assert main(["scalars-saved"]) == ExitCode.PARTIAL
+    printed, said = capfd.readouterr()
+    assert printed == ""
+    assert "1 the count differs: points are missing here or there" in said
+    assert NOT_HERE in said
+
+
+def test_changed_tasks_are_to_be_exported_first(
+    server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    server.database.ping(ids(server)[0])
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert "1 changed since they were read: export first" in capfd.readouterr().err
+    assert main(["export", "--quiet"]) == ExitCode.COMPLETE
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert capfd.readouterr().out.splitlines() == ids(server)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--older-than", "soon"], ExitCode.USAGE, "--older-than: 'soon' is no time"),
+        (["--older-than", "1m"], ExitCode.USAGE, "--older-than: the age '1m' can mean minutes or"),
+        (["--project", "visoin"], ExitCode.USAGE, "vision"),
+        (["--data", "nowhere"], ExitCode.USAGE, "nowhere"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_what_cannot_be_meant(
+    server: StandIn,
+    capfd: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: ExitCode,
+    words: str,
+) -> None:
+    assert main(["scalars-saved", *arguments]) == code
+    printed, said = capfd.readouterr()
+    assert printed == ""
+    assert words in said
+
+
+@pytest.mark.usefixtures("clock")
+def test_a_dead_server_lists_nothing(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    server.faults.add(Fault("drop", "*", skip=2))
+    assert main(["scalars-saved"]) == ExitCode.SERVER
+    assert capfd.readouterr().out == ""
+
+
+def test_a_changed_file_lists_nothing(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its size is as it was, so that a count of rows would find nothing."""
+    root = open_snapshot(tmp_path / "data").root
+    project = server.database.tasks[ids(server)[0]]["project"]
+    changed = next((root / "scalars" / f"project_id={project}").glob("*.parquet"))
+    content = changed.read_bytes()
+    changed.write_bytes(content[:50] + bytes(100) + content[150:])
+    assert main(["scalars-saved", "--quiet"]) == ExitCode.DATASET
+    printed, said = capfd.readouterr()
+    assert printed == ""
+    assert changed.name in said
+    assert "no task is listed" in said
+    assert "run clearml-snapshot verify" in said
+    assert main(["scalars-saved", "--project", "speech"]) == ExitCode.COMPLETE
+    assert capfd.readouterr().out.splitlines() == ids(server)[2:]
+
+
+def test_quiet_leaves_the_ids(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["scalars-saved", "--quiet"]) == ExitCode.COMPLETE
+    assert capfd.readouterr() == ("".join(f"{task}\n" for task in ids(server)), "")
+
+
+def test_odd_values_are_told(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+    task = ids(server)[0]
+    big = {"metric": "big", "variant": "v", "iter": 0, "value": 2**60 + 1}
+    server.database.report(task, [big])
+    assert main(["export", "--quiet"]) == ExitCode.COMPLETE
+    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)[1:]
+    assert "not listed: 1 with values that differ from what was sent (points_bad)" in said
+
+
+def test_the_list_is_kept_and_its_tasks_may_go(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    assert main(["scalars-saved", "--reread"]) == ExitCode.COMPLETE
+    said = capfd.readouterr().err
+    assert "proof: every point was read again just now and equals the stored one" in said
+    assert open_snapshot(data).number == 2
+    for task in ids(server):
+        server.database.delete_task(task)
+    main(["export"])
+    assert "3 newly gone from the server (3 as expected)" in capfd.readouterr().err
+    assert main(["status"]) == ExitCode.COMPLETE
+    assert "3 tasks gone as expected: listed as safe to delete" in capfd.readouterr().out
+
+
+def test_ids_in_a_file_are_accepted_as_gone(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gone = tmp_path / "gone.txt"
+    gone.write_text(f"{ids(server)[0]}  # deleted on Monday\n")
+    server.database.delete_task(ids(server)[0])
+    assert main(["export", "--accept-gone", f"@{gone}"]) == ExitCode.COMPLETE
+    assert "1 newly gone from the server (1 as expected)" in capfd.readouterr().err
+    assert main(["export", "--accept-gone", "@nowhere"]) == ExitCode.USAGE
+    assert "--accept-gone: cannot read nowhere" in capfd.readouterr().err
+    assert main(["export", "--recount", "--reread"]) == ExitCode.USAGE
+    assert "give one of them" in capfd.readouterr().err
+
+
+def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
+    server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    with writing(data):
+        assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert "the list was not kept in the dataset (" in said
+    root = open_snapshot(data).root
+    assert main(["scalars-saved", "--data", str(root)]) == ExitCode.COMPLETE
+    printed, said = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert "proof: the server's count of points, and its own summary of each series" in said
+    assert "the list was not kept in the dataset (" in said
+    assert open_snapshot(data).number == 1

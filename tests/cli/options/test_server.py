@@ -1,0 +1,26 @@
+"""Options of the commands that talk to a server."""
+
+import pytest
+
+from clearml_snapshot.cli.options.server import ceiling_options, server_options
+from clearml_snapshot.exporter.client.client import Limits
+from clearml_snapshot.exporter.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("typed", "seconds"), [("90", 90), ("30s", 30), ("90m", 5400), ("6h", 21600), ("2d", 172800)]
+)
+def test_spans_of_time(typed: str, seconds: int) -> None:
+    assert ceiling_options(None, None, typed).max_seconds == seconds
+
+
+@pytest.mark.parametrize("typed", ["", "0", "0h", "soon", "-5m", "6 hours", "1e3", "nan"])
+def test_no_spans_of_time(typed: str) -> None:
+    with pytest.raises(UsageError, match="--max-time"):
+        ceiling_options(None, None, typed)
+
+
+def test_ceilings_become_limits() -> None:
+    server = server_options(5.0, 7.0, None)
+    assert server.limits() == Limits(5.0, 7.0)
+    assert server.limits(ceiling_options(9, 2.5, "1m")) == Limits(5.0, 7.0, 9, 2.5, 60.0)

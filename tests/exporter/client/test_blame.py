@@ -1,0 +1,470 @@
+"""Each thing that can be wrong on the way to a server: the error blames it, and names its setting.
+
+At the socket: proxies, certificates and ports as they are, without a pause between two tries.
+"""
+
+import base64
+import datetime
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import trustme
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.configuration import read_configuration
+from clearml_snapshot.exporter.client.route import find_route
+from clearml_snapshot.exporter.errors import ExitCode, ServerError
+from clearml_snapshot.exporter.standin.http.server import StandIn
+from tests.cli.test_bad_servers import RawServer
+from tests.conftest import Clock
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+SECRET = "s3cr3t-of-the-tests"
+CLOSED = "http://127.0.0.1:1"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+Blame = Callable[..., str]
+Serve = Callable[..., int]
+
+
+def answer(status: str, body: bytes = b"") -> bytes:
+    """Write an answer of a server that closes: a connection used again might find it closed."""
+    head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clock: Clock) -> None:
+    """Nothing of this machine, keys that are nowhere else, and no pause between tries."""
+    proxies = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+    bundles = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "CLEARML_AUTH_TOKEN", "CLEARML_API_HOST")
+    for name in (*proxies, *map(str.upper, proxies), *bundles):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("CLEARML_CONFIG_FILE", raising=False)
+    monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "ACCESS-OF-THE-TESTS")
+    monkeypatch.setenv("CLEARML_API_SECRET_KEY", SECRET)
+
+
+@pytest.fixture
+def blame(monkeypatch: pytest.MonkeyPatch) -> Blame:
+    """Log in with these variables, see it fail in one line without a secret, and give the line."""
+
+    def run(**environment: str) -> str:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        notices: list[str] = []
+        with pytest.raises(ServerError) as caught:
+            Api(read_configuration(), notice=notices.append).login()
+        assert caught.value.exit_code == ExitCode.SERVER
+        for line in (str(caught.value), repr(caught.value), *notices):
+            assert SECRET not in line
+            assert "\n" not in line
+        return str(caught.value)
+
+    return run
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start raw servers; gives their ports."""
+    with ExitStack() as stack:
+
+        def start(behaviour: bytes, context: ssl.SSLContext | None = None) -> int:
+            server = RawServer(behaviour, context)
+            stack.callback(server.stop)
+            return int(server.port)
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    ("proxy", "said"),
+    [
+        (f"http://me:{SECRET}@127.0.0.1:1", "refuses connections"),
+        ("127.0.0.1:1", "refuses connections"),
+        (f"http://me:{SECRET}@nowhere.invalid:3128", "has an unknown host"),
+        (f"garbage://me:{SECRET}@x", "of the unknown kind garbage://"),
+        (f"socks5://me:{SECRET}@127.0.0.1:1", "needs PySocks"),
+        ("http://[::1", "is not an address"),
+        ("http://proxy:99999", "is not an address"),
+        ("http://:3128", "names no host"),
+        (f"http://me:“{SECRET}”@127.0.0.1:1", "a character that cannot be sent"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, said: str) -> None:
+    line = blame(CLEARML_API_HOST="http://127.0.0.1:8008", ALL_PROXY=proxy)
+    assert said in line
+    assert "proxy" in line
+    assert "ALL_PROXY" in line
+    assert "127.0.0.1 into NO_PROXY" in line
+    assert "CLEARML_API_HOST" not in line
+
+
+@pytest.mark.parametrize(
+    ("scheme", "status", "said"),
+    [
+        ("http", "407 Proxy Authentication Required", "user name and a password (HTTP 407)"),
+        ("https", "407 Proxy Authentication Required", "user name and a password (HTTP 407)"),
+        ("https", "503 Service Unavailable", "answered HTTP 503 when asked for https://10."),
+        ("http", "403 Forbidden", "HTTP 403"),
+        ("https", "403 Forbidden", "answered HTTP 403 when asked for https://10."),
+    ],
+)
+def test_what_a_proxy_answers(
+    blame: Blame, serve: Serve, scheme: str, status: str, said: str
+) -> None:
+    proxy = f"http://127.0.0.1:{serve(answer(status))}"
+    environment = {"CLEARML_API_HOST": f"{scheme}://10.255.0.1:8008", f"{scheme}_proxy": proxy}
+    line = blame(**environment)
+    assert said in line
+    assert f"{proxy} (from {scheme}_proxy)" in line
+
+
+def test_a_proxy_without_tls(blame: Blame, serve: Serve) -> None:
+    proxy = f"https://127.0.0.1:{serve(OK)}"
+    line = blame(CLEARML_API_HOST="http://10.255.0.1:8008", HTTP_PROXY=proxy)
+    assert "does not speak TLS; begin its address with http://, in HTTP_PROXY" in line
+
+
+def test_no_proxy_keeps_a_broken_one_out(blame: Blame) -> None:
+    line = blame(CLEARML_API_HOST=CLOSED, HTTP_PROXY="garbage://x", NO_PROXY="127.0.0.1")
+    assert "connection refused" in line
+    assert "proxy" not in line
+
+
+def tls(tmp_path: Path, name: str = "127.0.0.1", **dates: Any) -> ssl.SSLContext:
+    """Make a server's context; its authority is in ``authority.pem``."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, **dates).configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    return context
+
+
+DAY = datetime.timedelta(days=1)
+NOW = datetime.datetime.now(datetime.UTC)
+
+
+@pytest.mark.parametrize(
+    ("certificate", "said"),
+    [
+        ({"name": "other.example"}, "for another name than 127.0.0.1; check CLEARML_API_HOST"),
+        ({"not_after": NOW - DAY}, "has expired; renew it"),
+        ({"not_before": NOW + DAY}, "is not valid yet; see if the clock"),
+    ],
+)
+def test_a_certificate_of_a_known_authority(
+    blame: Blame, serve: Serve, tmp_path: Path, certificate: dict[str, Any], said: str
+) -> None:
+    port = serve(OK, tls(tmp_path, **certificate))
+    bundle = str(tmp_path / "authority.pem")
+    line = blame(CLEARML_API_HOST=f"https://127.0.0.1:{port}", REQUESTS_CA_BUNDLE=bundle)
+    assert said in line
+    assert "REQUESTS_CA_BUNDLE" not in line, "the authority is not to blame"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no CA bundle at"),
+        ("", "holds no certificate"),
+        ("no certificate", "holds no certificate"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds no certificate"),
+        ("another", "vouches for the server's certificate"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CLEARML_API_HOST_VERIFY_CERT"])
+def test_the_bundle_is_named(
+    blame: Blame, serve: Serve, tmp_path: Path, variable: str, content: str | None, said: str
+) -> None:
+    port, bundle = serve(OK, tls(tmp_path)), tmp_path / "bundle.pem"
+    if content == "another":
+        trustme.CA().cert_pem.write_to_path(str(bundle))
+    elif content is not None:
+        bundle.write_text(content)
+    environment = {"CLEARML_API_HOST": f"https://127.0.0.1:{port}", variable: str(bundle)}
+    line = blame(**environment)
+    assert said in line
+    assert variable in line
+    assert str(bundle) in line
+
+
+def test_an_unknown_authority(blame: Blame, serve: Serve, tmp_path: Path) -> None:
+    line = blame(CLEARML_API_HOST=f"https://127.0.0.1:{serve(OK, tls(tmp_path))}")
+    assert "no known authority vouches" in line
+    assert "set REQUESTS_CA_BUNDLE" in line
+
+
+NGINX = b"<html>400 The plain HTTP request was sent to HTTPS port</html>"
+GO = b"Client sent an HTTP request to an HTTPS server.\n"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "behaviour", "said"),
+    [
+        ("https", OK, "does not speak TLS on this port; is it http://? check CLEARML_API_HOST"),
+        ("https", b"", "does this port speak TLS?"),
+        ("http", answer("400 Bad Request", NGINX), "begin the address with https://"),
+        ("http", answer("400 Bad Request", GO), "begin the address with https://"),
+        ("http", b"", "does this port speak http? check CLEARML_API_HOST"),
+        ("http", b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP; is the port right?"),
+        ("http", answer("405 Not Allowed", b"<html>"), "not the web UI, not the files server"),
+        ("http", answer("200 OK", b"<html>"), "not the web UI, not the files server"),
+    ],
+)
+def test_a_port_of_something_else(
+    blame: Blame, serve: Serve, scheme: str, behaviour: bytes, said: str
+) -> None:
+    assert said in blame(CLEARML_API_HOST=f"{scheme}://127.0.0.1:{serve(behaviour)}")
+
+
+def test_tls_behind_http(blame: Blame, serve: Serve, tmp_path: Path) -> None:
+    line = blame(CLEARML_API_HOST=f"http://127.0.0.1:{serve(OK, tls(tmp_path))}")
+    assert "does this port speak http? check CLEARML_API_HOST" in line
+
+
+@pytest.mark.parametrize(
+    ("address", "which"),
+    [
+        ("http://app.clearml.example", "the web UI"),
+        ("https://files.clearml.example", "the files server"),
+        ("http://clearml.example:8080", "the web UI"),
+        ("http://clearml.example:8081", "the files server"),
+    ],
+)
+def test_the_address_of_another_server_of_clearml(address: str, which: str) -> None:
+    from clearml_snapshot.exporter.client.failures import failure
+    from clearml_snapshot.exporter.client.route import Route
+
+    line = str(failure(Route(address), "auth.login", 405, b"<html>", login=True))
+    assert f"looks like that of {which}; is {address} the API server" in line
+
+
+def test_the_file_that_names_a_wrong_address_is_named(blame: Blame, tmp_path: Path) -> None:
+    conf = tmp_path / "my.conf"
+    conf.write_text(f'api {{ api_server: "{CLOSED}" }}')
+    assert f"check api.api_server in {conf}" in blame(CLEARML_CONFIG_FILE=str(conf))
+
+
+def test_an_unknown_host_behind_no_proxy(blame: Blame) -> None:
+    line = blame(CLEARML_API_HOST="http://nowhere.invalid")
+    assert "unknown host; check CLEARML_API_HOST" in line
+
+
+# The configuration file.
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"):
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_credentials_that_are_a_text_are_none(blame: Blame, tmp_path: Path) -> None:
+    conf = tmp_path / "my.conf"
+    conf.write_text(f'api {{ credentials: "{SECRET}" }}')
+    assert "no ClearML credentials" in blame(CLEARML_CONFIG_FILE=str(conf))
+
+
+@pytest.mark.usefixtures("no_keys")
+def test_a_configuration_file_that_is_not_there(blame: Blame) -> None:
+    line = blame(CLEARML_CONFIG_FILE="/nonexistent/clearml.conf")
+    assert "CLEARML_CONFIG_FILE names /nonexistent/clearml.conf, which does not exist" in line
+
+
+def test_keys_do_not_go_to_the_default_server_for_a_mistyped_file(blame: Blame) -> None:
+    """The file was to name the server; ClearML's own is not it."""
+    line = blame(CLEARML_CONFIG_FILE="/nonexistent/clearml.conf")
+    assert "CLEARML_CONFIG_FILE names /nonexistent/clearml.conf" in line
+
+
+BROKEN: Mapping[str, tuple[str, str]] = {
+    "an open quote": (f'api {{ credentials {{ secret_key: "{SECRET}\n}} }}', "line "),
+    "no value": (f"api {{ credentials {{ secret_key {SECRET} }}", "line "),
+    "a substitution": (f"api {{ api_server: ${{{SECRET}}} }}", "substitution"),
+    "a key is a group": (f"api.credentials.secret_key {{ {SECRET}: 1 }}", "is not a text"),
+    "a key is a list": (f'api.credentials.secret_key: ["{SECRET}"]', "is not a text"),
+}
+
+
+@pytest.mark.usefixtures("no_keys")
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_file_is_not_quoted(
+    blame: Blame, tmp_path: Path, capfd: pytest.CaptureFixture[str], case: str
+) -> None:
+    content, said = BROKEN[case]
+    conf = tmp_path / "my.conf"
+    conf.write_text(content)
+    line = blame(CLEARML_CONFIG_FILE=str(conf))
+    assert said in line
+    assert str(conf) in line
+    assert SECRET not in "".join(capfd.readouterr())
+
+
+# Keys and tokens that cannot be sent.
+
+ODD: Mapping[str, str] = {
+    "“{}”": "a quotation mark",
+    "{}\u200b": "an invisible character",
+    "\ufeff{}": "an invisible character",
+    "{}\nx": "a line break",
+    "{}\u2028x": "a line break",
+    "К{}": "not a letter or digit",
+    "{}\U0001f511": "not a letter or digit",
+    "{}\udcff": "an invisible character",
+    "{}\xa0x": "a space",
+    "{}\x7fx": "an invisible character",
+}
+
+
+@pytest.mark.parametrize("form", ODD)
+def test_a_key_that_cannot_be_sent(blame: Blame, form: str) -> None:
+    line = blame(CLEARML_API_HOST=CLOSED, CLEARML_API_SECRET_KEY=form.format(SECRET))
+    assert "the secret key (from CLEARML_API_SECRET_KEY) cannot be sent" in line
+    assert ODD[form] in line
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "name"),
+    [
+        ("CLEARML_API_ACCESS_KEY", f"“{SECRET}", "access key"),
+        ("CLEARML_AUTH_TOKEN", f"{SECRET}\nx", "token"),
+        ("CLEARML_AUTH_TOKEN", f"{SECRET}é", "token"),
+        ("CLEARML_AUTH_TOKEN", f"{SECRET} x", "token"),
+    ],
+)
+def test_the_setting_is_named(blame: Blame, variable: str, value: str, name: str) -> None:
+    line = blame(**{"CLEARML_API_HOST": CLOSED, variable: value})
+    assert f"the {name} (from {variable}) cannot be sent" in line
+
+
+def test_a_token_of_the_server_that_no_header_can_carry(blame: Blame, serve: Serve) -> None:
+    token = jwt.encode({"n": SECRET}, "k" * 32) + "\n“"
+    body = json.dumps({"meta": {}, "data": {"token": token}}).encode()
+    line = blame(CLEARML_API_HOST=f"http://127.0.0.1:{serve(answer('200 OK', body))}")
+    assert "the login was answered with" in line
+    assert token.split(".")[1] not in line
+
+
+def test_a_key_of_the_file_that_cannot_be_sent(blame: Blame, tmp_path: Path) -> None:
+    conf = tmp_path / "my.conf"
+    keys = f'access_key: "A", secret_key: "{SECRET}\u200b"'
+    conf.write_text(f'api {{ api_server: "{CLOSED}", credentials {{ {keys} }} }}')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("CLEARML_API_ACCESS_KEY")
+        patch.delenv("CLEARML_API_SECRET_KEY")
+        line = blame(CLEARML_CONFIG_FILE=str(conf))
+    assert f"the secret key (from {conf}) cannot be sent" in line
+
+
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_white_space_around_keys_is_not_part_of_them(
+    start_standin: Callable[..., StandIn],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    place: str,
+) -> None:
+    """The SDK strips what variables hold; in a file a pasted blank is as easily overlooked."""
+    server = start_standin(credentials=("KEY", SECRET))
+    monkeypatch.setenv("CLEARML_API_HOST", f"{server.url}/ ")
+    if place == "environment":
+        monkeypatch.setenv("CLEARML_API_ACCESS_KEY", " KEY\r\n")
+        monkeypatch.setenv("CLEARML_API_SECRET_KEY", f"{SECRET} \n")
+    else:
+        conf = tmp_path / "my.conf"
+        conf.write_text(
+            f'api {{ credentials {{ access_key: "KEY ", secret_key: """{SECRET}\n""" }} }}'
+        )
+        monkeypatch.delenv("CLEARML_API_ACCESS_KEY")
+        monkeypatch.delenv("CLEARML_API_SECRET_KEY")
+        monkeypatch.setenv("CLEARML_CONFIG_FILE", str(conf))
+    Api(read_configuration()).login()
+
+
+def test_a_password_of_latin_letters_is_sent(
+    start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user that the server's own configuration defines may have one; the SDK can send it."""
+    server = start_standin(credentials=("müller", "grüße aus Köln"))
+    monkeypatch.setenv("CLEARML_API_HOST", server.url)
+    monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "müller")
+    monkeypatch.setenv("CLEARML_API_SECRET_KEY", "grüße aus Köln")
+    assert Api(read_configuration()).login().user_id
+
+
+# Credentials go to the configured host and nowhere else.
+
+
+def test_a_redirect_is_not_followed(blame: Blame, serve: Serve) -> None:
+    other = socket.create_server(("127.0.0.1", 0))
+    location = f"Location: http://127.0.0.1:{other.getsockname()[1]}/auth.login"
+    redirect = f"HTTP/1.1 307 Moved\r\nContent-Length: 0\r\n{location}\r\n\r\n".encode()
+    with other:
+        assert "a redirect to" in blame(CLEARML_API_HOST=f"http://127.0.0.1:{serve(redirect)}")
+        other.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            other.accept()
+
+
+def test_a_proxy_sees_nothing_of_https(blame: Blame) -> None:
+    """It is asked for a tunnel, with its own password and without a key of ClearML's."""
+    seen: list[bytes] = []
+
+    def refuse() -> None:
+        for _ in range(3):
+            connection, _ = listener.accept()
+            with connection:
+                seen.append(connection.recv(65536))
+                connection.sendall(answer("403 Forbidden"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        proxy = f"http://me:other@127.0.0.1:{listener.getsockname()[1]}"
+        blame(CLEARML_API_HOST="https://10.255.0.1", HTTPS_PROXY=proxy)
+        thread.join(60)
+    assert len(seen) == 3
+    for request in seen:
+        assert request.startswith(b"CONNECT 10.255.0.1:443 ")
+        assert base64.b64encode(b"me:other") in request
+        assert base64.b64encode(f"ACCESS-OF-THE-TESTS:{SECRET}".encode()) not in request
+
+
+def test_a_login_that_is_refused_names_where_the_keys_came_from(
+    start_standin: Callable[..., StandIn], blame: Blame
+) -> None:
+    line = blame(CLEARML_API_HOST=start_standin().url)
+    assert "check CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY" in line
+
+
+@pytest.mark.parametrize("status", ["401 Unauthorized", "400 Bad Request", "500 Broken"])
+def test_a_server_that_quotes_what_it_got(blame: Blame, serve: Serve, status: str) -> None:
+    pair = base64.b64encode(f"ACCESS-OF-THE-TESTS:{SECRET}".encode()).decode()
+    meta = {"result_subcode": 1, "result_msg": f"cannot read Basic {pair} ({SECRET})"}
+    body = json.dumps({"meta": meta, "data": {}}).encode()
+    line = blame(CLEARML_API_HOST=f"http://127.0.0.1:{serve(answer(status, body))}")
+    assert "cannot read Basic <redacted> (<redacted>)" in line
+    assert pair not in line
+
+
+def test_the_way_to_a_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bundle = tmp_path / "authority.pem"
+    bundle.touch()
+    monkeypatch.setenv("CLEARML_API_HOST", "https://api.example.org")
+    route = find_route(read_configuration())
+    assert (route.proxy, route.bundle) == (None, None)
+    monkeypatch.setenv("HTTPS_PROXY", f"http://me:{SECRET}@proxy.example:3128")
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(bundle))
+    route = find_route(read_configuration())
+    assert str(route.proxy) == "http://proxy.example:3128 (from HTTPS_PROXY)"
+    assert str(route.bundle) == f"{bundle} (from CURL_CA_BUNDLE)"

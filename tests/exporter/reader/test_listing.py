@@ -1,0 +1,529 @@
+"""The listing finds exactly the tasks that a filter means, and leaves the work to the server."""
+
+import fnmatch
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.configuration import read_configuration
+from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.reader import paging
+from clearml_snapshot.exporter.reader.listing import Listing, count_visible, list_tasks
+from clearml_snapshot.exporter.reader.names import read_names
+from clearml_snapshot.exporter.reader.paging import list_at_once, list_in_groups, list_in_passes
+from clearml_snapshot.exporter.reader.series import list_series
+from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.selection.task_filter import Names, TaskFilter, resolve
+from clearml_snapshot.exporter.standin.data.database import Database
+from clearml_snapshot.exporter.standin.http.faults import Fault
+
+if TYPE_CHECKING:
+    from tests.exporter.conftest import Home
+
+TakeHome = Callable[..., "Home"]
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+USER_FIELDS = {"created_after", "created_before", "updated_after", "updated_before"}
+
+PROJECTS = ("vision", "vision/det", "vision/det/x", "Vision", "nlp", "v.s(on", "visionary", "a*b")
+NAMES = (
+    "training",
+    "training 1",
+    "Training",
+    "re.gex (1+1)?",
+    "line\nbreak",
+    "training\n",
+    "\U0001f600 emoji",
+    "nul\x00byte",
+    "a/b",
+    "[x]",
+    "",
+    "x" * 8_000,
+)
+TYPED = tuple(name for name in NAMES if name)
+"""An empty argument is a slip of the shell, and refused."""
+TAGS = ("gpu", "v2", "-minus", "", " ", "a b", "__$all", "GPU", "é")
+STATUSES = ("created", "queued", "in_progress", "stopped", "completed", "failed", "published")
+TYPES = ("training", "testing", "custom")
+
+
+def team() -> Database:
+    """Make 150 tasks of every mixture."""
+    database = Database()
+    users = [database.add_user(name) for name in ("Ada", "Jun", "Ada Two")] + ["__tests__"]
+    projects = [database.add_project(name) for name in PROJECTS]
+    for number in range(150):
+        made = NOW - timedelta(hours=7 * number, milliseconds=number % 3)
+        tags = [tag for at, tag in enumerate(TAGS) if (number >> (at % 5)) % (at + 2) == 0]
+        system = ["archived"] * (number % 4 == 0) + ["hidden"] * (number % 9 == 0)
+        database.add_task(
+            NAMES[number % len(NAMES)],
+            None if number % 13 == 0 else projects[number % len(projects)],
+            created=made,
+            last_update=made + timedelta(hours=number % 11),
+            status=STATUSES[number % len(STATUSES)],
+            type=TYPES[number % len(TYPES)],
+            user=users[number % len(users)],
+            tags=tags * (1 + number % 2),
+            system_tags=system,
+        )
+    return database
+
+
+class Lister:
+    """Lists as the export does, without the rest of it."""
+
+    def __init__(self, home: "Home") -> None:
+        self.home = home
+        self.api = Api(read_configuration(None))
+        self.user = self.api.login().user_id
+
+    def tell(self, asked: TaskFilter) -> Listing:
+        names = read_names(self.api, asked, self.user)
+        return list_tasks(self.api, resolve(asked, names, NOW), Progress())
+
+    def ids(self, asked: TaskFilter) -> list[str]:
+        return [task.task_id for task in self.tell(asked).tasks]
+
+
+def glob(text: str, pattern: str) -> bool:
+    return fnmatch.fnmatchcase(text, pattern)
+
+
+def in_projects(database: Database, task: dict[str, Any], asked: TaskFilter) -> bool:
+    """Say what a project argument means, by the words of the README."""
+    project_id = task.get("project")
+    name = database.projects[project_id]["name"] if project_id else None
+    for text in asked.projects:
+        names = {doc["name"] for doc in database.projects.values()}
+        if text in names:
+            roots = {text}
+        elif text in database.projects:
+            roots = {database.projects[text]["name"]}
+        else:
+            roots = {one for one in names if glob(one, text)}
+        below = asked.subprojects and any(str(name).startswith(f"{root}/") for root in roots)
+        if name is not None and (name in roots or below):
+            return True
+    return not asked.projects
+
+
+def brute(database: Database, asked: TaskFilter, times: dict[str, datetime]) -> list[str]:
+    """Evaluate a filter over every task, one plain condition after the other."""
+    found = []
+    words = {"draft": "created", "pending": "queued", "running": "in_progress"}
+    users = {doc["name"]: key for key, doc in database.users.items()} | {"me": "__tests__"}
+    for task in database.tasks.values():
+        tags, system, name = set(task["tags"]), set(task["system_tags"]), task["name"]
+        wanted_users = {users.get(text, text) for text in asked.users}
+        conditions = [
+            in_projects(database, task, asked),
+            not asked.task_names or any(one == name or glob(name, one) for one in asked.task_names),
+            asked.task_name_regex is None or re.search(asked.task_name_regex, name),
+            not asked.task_ids or task["id"] in asked.task_ids,
+            set(asked.tags) <= tags,
+            not asked.any_tags or set(asked.any_tags) & tags,
+            not set(asked.exclude_tags) & tags,
+            not asked.statuses or task["status"] in {words.get(s, s) for s in asked.statuses},
+            not asked.types or task["type"] in asked.types,
+            not asked.users or task["user"] in wanted_users,
+            "created_after" not in times or task["created"] >= times["created_after"],
+            "created_before" not in times or task["created"] < times["created_before"],
+            "updated_after" not in times or task["last_update"] >= times["updated_after"],
+            "updated_before" not in times or task["last_update"] < times["updated_before"],
+            asked.archived != "exclude" or "archived" not in system,
+            asked.archived != "only" or "archived" in system,
+            asked.hidden or asked.task_ids or "hidden" not in system,
+        ]
+        if all(conditions):
+            found.append(task)
+    found.sort(key=lambda task: task["created"], reverse=asked.order == "newest")
+    return [task["id"] for task in found][: asked.limit]
+
+
+def some(values: tuple[str, ...], most: int = 2) -> st.SearchStrategy[tuple[str, ...]]:
+    several = st.lists(st.sampled_from(values), max_size=most, unique=True).map(tuple)
+    return st.just(()) | several
+
+
+HOURS = st.none() | st.integers(0, 1_200)
+FILTERS = st.builds(
+    TaskFilter,
+    projects=some((*PROJECTS, "v*", "vision/*", "*i*", "[Vv]ision", "?lp")),
+    subprojects=st.booleans(),
+    task_names=some((*TYPED, "training*", "*\n*", "[[]x]", "*\x00*", "?/?", "*" + "x" * 50 + "*")),
+    task_name_regex=st.none() | st.sampled_from(["^train", "(?i)TRAIN", r"\d$", r"\n", "b|x"]),
+    tags=some(TAGS),
+    any_tags=some(TAGS),
+    exclude_tags=some(TAGS),
+    statuses=some((*STATUSES, "draft", "pending", "running"), 3),
+    types=some(TYPES),
+    users=some(("Ada", "Jun", "me", "__tests__")),
+    archived=st.sampled_from(["include", "exclude", "only"]),
+    hidden=st.booleans(),
+    limit=st.none() | st.integers(1, 40),
+    order=st.sampled_from(["newest", "oldest"]),
+)
+
+
+def test_every_filter_means_what_a_loop_over_all_tasks_means(take_home: TakeHome) -> None:
+    database = team()
+    lister = Lister(take_home(database))
+    ids = tuple(database.tasks)
+
+    @settings(
+        max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
+    @given(FILTERS, st.fixed_dictionaries(dict.fromkeys(sorted(USER_FIELDS), HOURS)), st.booleans())
+    def check(asked: TaskFilter, ages: dict[str, int | None], by_id: bool) -> None:
+        given_ages = {name: hours for name, hours in ages.items() if hours is not None}
+        times = {name: NOW - timedelta(hours=hours) for name, hours in given_ages.items()}
+        texts: dict[str, Any] = {name: f"{hours}h" for name, hours in given_ages.items()}
+        asked = replace(asked, **texts, task_ids=ids[::3] if by_id else ())
+        assert lister.ids(asked) == brute(database, asked, times)
+
+    check()
+
+
+SINGLE_FILTERS = [
+    {},
+    *({"projects": (name,)} for name in (*PROJECTS, "v*", "vision/*", "*on")),
+    *({"projects": (name,), "subprojects": False} for name in ("vision", "v*")),
+    *({"task_names": (name,)} for name in (*TYPED, "training*", "*\n*", "*[")),
+    *({"task_name_regex": text} for text in ("^train", "(?i)train", r"\d$", "break$", "^$")),
+    *({"tags": (tag,)} for tag in TAGS),
+    *({"any_tags": (tag, "v2")} for tag in TAGS),
+    *({"exclude_tags": (tag,)} for tag in TAGS),
+    {"tags": ("gpu", "v2")},
+    {"tags": ("gpu", "gpu")},
+    *({"statuses": (word,)} for word in (*STATUSES, "draft", "Running", "in progress", "aborted")),
+    *({"types": (word,)} for word in (*TYPES, "Training", "qc")),
+    *({"users": (name,)} for name in ("Ada", "me", "__tests__")),
+    *({"archived": word} for word in ("include", "exclude", "only")),
+    {"hidden": True},
+    {"limit": 7},
+    {"limit": 1, "order": "oldest"},
+]
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["now", "a server that knows no filters"])
+def test_each_filter_alone(older: bool, take_home: TakeHome) -> None:
+    database = team()
+    lister = Lister(take_home(database))
+    if older:
+        lister.api._version = "2.23"
+    for given_filter in SINGLE_FILTERS:
+        asked = TaskFilter(**given_filter)  # type: ignore[arg-type]  # a table of many types
+        plain = {"Running": "in_progress", "in progress": "in_progress", "aborted": "stopped"}
+        meant = replace(
+            asked,
+            statuses=tuple(plain.get(word, word) for word in asked.statuses),
+            types=tuple(word.lower() for word in asked.types),
+        )
+        assert lister.ids(asked) == brute(database, meant, {}), asked
+    assert all("filters" not in body for body in lister.home.sent("tasks.get_all_ex")) == older
+
+
+def last_listing(home: "Home") -> dict[str, Any]:
+    return next(body for body in home.sent("tasks.get_all_ex") if "scroll_id" in body)
+
+
+def test_the_server_does_the_filtering(take_home: TakeHome) -> None:
+    database = team()
+    home = take_home(database)
+    project = next(key for key, doc in database.projects.items() if doc["name"] == "nlp")
+    asked = TaskFilter(
+        projects=("nlp",),
+        task_names=("training*",),
+        tags=("gpu",),
+        any_tags=("v2", "-minus"),
+        exclude_tags=("a b",),
+        statuses=("running", "completed"),
+        types=("training",),
+        users=("me",),
+        created_after="2026-01-01T00:00:00Z",
+        updated_before="2026-02-27T10:00:00.5+02:00",
+        archived="exclude",
+        limit=5,
+        order="oldest",
+    )
+    Lister(home).ids(asked)
+    body = last_listing(home)
+    only_fields = body.pop("only_fields")
+    assert "last_metrics" not in only_fields
+    name = body.pop("name")
+    assert re.search(name, "training 5")
+    assert not re.search(name, "a training")
+    assert body == {
+        "project": [project],
+        "status": ["completed", "in_progress"],
+        "type": ["training"],
+        "user": ["__tests__"],
+        "filters": {
+            "tags": {
+                "all": {"include": ["gpu"], "exclude": ["a b"]},
+                "any": {"include": ["v2", "-minus"]},
+            }
+        },
+        "system_tags": ["-archived"],
+        "created": ["2026-01-01T00:00:00", None],
+        # The server keeps milliseconds, and is asked for whole seconds: what is too much goes here.
+        "last_update": ["<2026-02-27T08:00:01"],
+        "search_hidden": False,
+        "order_by": ["created"],
+        "size": 6,
+        "scroll_id": None,
+    }
+
+
+def test_nul_never_stands_in_a_pattern(take_home: TakeHome) -> None:
+    home = take_home(team())
+    assert Lister(home).ids(TaskFilter(task_names=("nul\x00byte",)))
+    assert "\x00" not in last_listing(home)["name"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "text"),
+    [
+        ({"projects": ("visio",)}, "no project 'visio'; did you mean 'vision'"),
+        ({"projects": ("zzz*",)}, "no project 'zzz*'"),
+        ({"tags": ("gpus",)}, "no tag 'gpus'; did you mean 'gpu'"),
+        ({"any_tags": ("gpu", "nope")}, "no tag 'nope'"),
+        ({"exclude_tags": ("minus",)}, "no tag 'minus'; did you mean '-minus'"),
+        ({"statuses": ("runing",)}, "no status 'runing'; did you mean 'running'"),
+        ({"types": ("train",)}, "no task type 'train'; did you mean 'training'"),
+        ({"users": ("ada",)}, "no user 'ada'; did you mean 'Ada'"),
+    ],
+)
+def test_what_cannot_exist_is_an_error_with_near_matches(
+    asked: dict[str, Any], text: str, take_home: TakeHome
+) -> None:
+    lister = Lister(take_home(team()))
+    with pytest.raises(NoSuchNameError, match=re.escape(text)):
+        lister.tell(TaskFilter(**asked))
+
+
+def test_a_filter_that_matches_nothing_gives_a_valid_empty_dataset(take_home: TakeHome) -> None:
+    home = take_home(team())
+    report = home.export(Selection(TaskFilter(task_names=("no such name",))))
+    assert report.exit_code == 0
+    assert home.tasks() == {}
+    assert report.totals["tasks"] == report.totals["points"] == 0
+    home.check_series()
+
+
+def test_ids_and_unknown_ids(take_home: TakeHome) -> None:
+    database = team()
+    home = take_home(database)
+    ids = tuple(database.tasks)[:3]
+    home.export(Selection(TaskFilter(task_ids=ids)))
+    assert set(home.tasks()) == set(ids)
+    home.export(Selection(TaskFilter(task_ids=(ids[0][:31],))))
+    with pytest.raises(NoSuchNameError, match="no stored task has an id that begins with 'zz'"):
+        home.export(Selection(TaskFilter(task_ids=("zz",))))
+    with pytest.raises(NoSuchNameError, match="f" * 32):
+        home.export(Selection(TaskFilter(task_ids=("f" * 32,))))
+    report = home.export(Selection(TaskFilter(task_ids=("f" * 32, ids[0]))))
+    assert [(one.task_id, one.state) for one in report.problems] == [("f" * 32, "failed")]
+    assert report.exit_code == 3
+
+
+def test_tags_of_archived_tasks_exist_too(take_home: TakeHome) -> None:
+    database = Database()
+    task = database.add_task("t", "p", tags=["old"], system_tags=["archived"])
+    assert Lister(take_home(database)).ids(TaskFilter(tags=("old",))) == [task]
+
+
+def test_bounds_at_the_ends_of_time(take_home: TakeHome) -> None:
+    lister = Lister(take_home(team()))
+    everything = len(lister.ids(TaskFilter()))
+    far = TaskFilter(created_after="0001-01-02T00:00Z", created_before="9999-12-31T23:59:59.9Z")
+    assert len(lister.ids(far)) == everything
+    assert last_listing(lister.home)["scroll_id"] is None
+    assert [
+        body["created"] for body in lister.home.sent("tasks.get_all_ex") if "created" in body
+    ] == [["0001-01-02T00:00:00", "9999-12-31T23:59:59"]] * 2
+
+
+def many(count: int) -> Database:
+    database = Database(now=lambda: NOW)
+    for number in range(count):
+        database.add_task(f"task {number}", "many", created=NOW - timedelta(seconds=number // 7))
+    return database
+
+
+def test_more_tasks_than_any_page(take_home: TakeHome) -> None:
+    database = many(2_345)
+    lister = Lister(take_home(database))
+    assert sorted(lister.ids(TaskFilter())) == sorted(database.tasks)
+    assert len(lister.ids(TaskFilter(limit=1_001))) == 1_001
+    assert count_visible(lister.api) == (1, 2_345)
+
+
+def test_what_left_out_says(take_home: TakeHome) -> None:
+    lister = Lister(take_home(team()))
+    hidden = "hidden tasks (behind datasets, pipelines, reports): --hidden include"
+    assert lister.tell(TaskFilter()).left_out == (hidden,)
+    assert lister.tell(TaskFilter(hidden=True)).left_out == ()
+    assert lister.tell(TaskFilter(archived="exclude", hidden=True)).left_out == (
+        "archived tasks: --archived include",
+    )
+    assert lister.tell(TaskFilter(limit=3, hidden=True)).left_out == (
+        "tasks beyond the newest 3: --limit",
+    )
+    assert lister.tell(TaskFilter(limit=150, hidden=True)).left_out == ()
+
+
+def test_no_request_depends_on_an_earlier_one(take_home: TakeHome) -> None:
+    # A scroll that the server forgot begins again without a word; it never continues one.
+    home = take_home(many(2_345))
+    home.server.records.scrolls.seconds = 0.0
+    lister = Lister(home)
+    assert sorted(lister.ids(TaskFilter())) == sorted(home.database.tasks)
+    assert all(body.get("scroll_id") is None for body in home.sent("tasks.get_all_ex"))
+
+
+def moving(home: "Home", leaving: list[str], entering: list[str], each: int) -> None:
+    """Let some tasks leave the filter and others enter it before each listing request."""
+
+    def meanwhile(endpoint: str, body: dict[str, Any]) -> None:
+        if endpoint != "tasks.get_all_ex" or "scroll_id" not in body:
+            return
+        for _ in range(min(each, len(leaving))):
+            home.database.archive(leaving.pop())
+        for _ in range(min(each, len(entering))):
+            home.database.unarchive(entering.pop())
+
+    home.server.meanwhile = meanwhile
+
+
+@pytest.mark.parametrize(
+    ("order", "count"), [("newest", 5_000), ("oldest", 1_200), ("archived-first", 1_200)]
+)
+def test_tasks_that_leave_the_filter_hide_no_others(
+    order: Any, count: int, take_home: TakeHome
+) -> None:
+    database = many(count)
+    ids = list(database.tasks)
+    leaving, entering = ids[::25], ids[1::25]
+    for task in entering:
+        database.archive(task)
+    throughout = set(ids) - set(leaving) - set(entering)
+    home = take_home(database)
+    lister = Lister(home)
+    moving(home, leaving[::-1], entering, 40)
+    found = lister.ids(TaskFilter(archived="exclude", order=order))
+    assert len(found) == len(set(found))
+    assert throughout <= set(found)
+    made = [database.tasks[task]["created"] for task in found]
+    if order != "newest":
+        assert made == sorted(made)
+    assert len(home.sent("tasks.get_all_ex")) <= 8
+
+
+def test_a_list_that_fits_into_no_answer(
+    take_home: TakeHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Many tasks of one moment, and answers of ids that are too short twice.
+    monkeypatch.setattr(paging, "_IDS", 100)
+    monkeypatch.setattr(paging, "PAGE", 150)
+    database = Database(now=lambda: NOW)
+    ids = [database.add_task("task", "many") for _ in range(700)]
+    home = take_home(database)
+    moving(home, ids[::9], [], 11)
+    body = {"system_tags": ["-archived"]}
+    entries = list_in_groups(Lister(home).api, "tasks", body, ("id", "created"), 20)
+    found = [entry["id"] for entry in entries]
+    assert len(found) == len(set(found))
+    assert set(ids) - set(ids[::9]) <= set(found)
+    # The first answer, three of ids, and the rest in groups of 150.
+    assert len(home.sent("tasks.get_all_ex")) == 1 + 3 + 5
+
+
+def test_a_task_without_a_creation_time_is_listed(take_home: TakeHome) -> None:
+    database = many(1_050)
+    odd = next(iter(database.tasks))
+    del database.tasks[odd]["created"]
+    lister = Lister(take_home(database))
+    assert sorted(lister.ids(TaskFilter(order="oldest"))) == sorted(database.tasks)
+
+
+def test_a_long_list_costs_few_requests(take_home: TakeHome) -> None:
+    home = take_home(many(2_000))
+    lister = Lister(home)
+    assert len(lister.ids(TaskFilter(hidden=True))) == 2_000
+    assert len(home.sent("tasks.get_all_ex")) == 3
+
+
+def test_a_limit_that_needs_many_pages_does_not_need_many_requests(take_home: TakeHome) -> None:
+    # A server that knows no filters for tags sends what does not match.
+    database = many(1_500)
+    last = next(iter(sorted(database.tasks.values(), key=lambda task: task["created"])))
+    database.edit(last["id"], tags=["-odd"])
+    home = take_home(database)
+    lister = Lister(home)
+    lister.api._version = "2.23"
+    resolved = resolve(TaskFilter(tags=("-odd",), limit=1), Names({}, {}, ["-odd"]), NOW)
+    assert [task.task_id for task in list_tasks(lister.api, resolved, Progress()).tasks] == [
+        last["id"]
+    ]
+    assert len(home.sent("tasks.get_all_ex")) == 5
+
+
+def test_users_and_projects_that_vanish_hide_no_others(take_home: TakeHome) -> None:
+    database = Database()
+    users = [database.add_user(f"user {number}") for number in range(40)]
+    projects = [database.add_project(f"p{number}") for number in range(40)]
+    home = take_home(database)
+    lister = Lister(home)
+    first = sorted(users)[0]
+
+    def meanwhile(endpoint: str, body: dict[str, Any]) -> None:
+        if endpoint == "users.get_all_ex" and body["page"] == 1:
+            database.users.pop(first, None)
+
+    home.server.meanwhile = meanwhile
+    found = {user["id"] for user in list_in_passes(lister.api, "users", ("id",), size=10)}
+    assert set(users) - {first} <= found
+    assert projects == [
+        entry["id"] for entry in list_at_once(lister.api, "projects", {}, ("id",), size=9)
+    ]
+    assert len(home.sent("projects.get_all_ex")) == 3
+
+
+def test_tasks_that_are_made_while_listing_come_once(take_home: TakeHome) -> None:
+    database = many(1_500)
+    before = set(database.tasks)  # … with every request one more, which pushes the others along
+    home = take_home(database)
+
+    def when(body: dict[str, Any]) -> bool:
+        database.add_task("newer", "many", created=NOW + timedelta(hours=1))
+        return False
+
+    home.server.faults.add(Fault("slow", "tasks.get_all_ex", when=when))
+    ids = Lister(home).ids(TaskFilter())
+    assert len(ids) == len(set(ids))
+    assert before <= set(ids)
+
+
+def test_lists_of_variants_are_whole_though_the_server_cuts_them(take_home: TakeHome) -> None:
+    database = Database()
+    wide = database.add_task("wide", "p")
+    names = {f"v{number:05d}" for number in range(9_000)}
+    for at, variant in enumerate(sorted(names)):
+        database.report_series(wide, "wide", variant, [1], [1.0], [at])
+    other = database.add_task("other", "p")
+    for metric in range(40):
+        for number in range(20):
+            database.report_series(other, f"m{metric}", f"v{number}", [1], [1.0], [1])
+    lister = Lister(take_home(database))
+    found = list_series(lister.api, [other, "f" * 32, wide])
+    assert found["wide"] == names
+    assert {len(found[f"m{metric}"]) for metric in range(40)} == {20}

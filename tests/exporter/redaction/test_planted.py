@@ -1,0 +1,58 @@
+"""How many of the planted credentials are found, and how many ordinary parameters are taken."""
+
+import re
+
+import pytest
+
+from clearml_snapshot.exporter.redaction.formats import formats
+from clearml_snapshot.exporter.redaction.redactor import Redactor
+from tests.exporter.ordinary_later import ordinary_later
+from tests.exporter.planted_later import later
+from tests.support.ordinary import ordinary
+from tests.support.planted import Planted, planted, unseen
+
+
+def stored(one: Planted) -> str:
+    return Redactor().parameter("Args", one.name, one.value)[0] or ""
+
+
+@pytest.mark.parametrize(
+    ("kinds", "least"), [(planted(), 0.99), (unseen(), 0.95), (list(later()), 0.95)]
+)
+def test_planted_credentials_are_found(kinds: list[Planted], least: float) -> None:
+    missed = [one.kind for one in kinds if one.secret in stored(one)]
+    assert len(kinds) - len(missed) >= least * len(kinds), missed
+
+
+def test_ordinary_parameters_stay() -> None:
+    redactor = Redactor()
+    parameters = list(ordinary())
+    assert len(parameters) >= 600
+    for name, value in parameters:
+        assert redactor.parameter("Args", name, value) == (value, False)
+        assert redactor.text(f"{name}: {value}") == (f"{name}: {value}", 0)
+
+
+def test_ordinary_parameters_that_came_later_stay() -> None:
+    redactor = Redactor()
+    parameters = list(ordinary_later())
+    assert len(parameters) >= 600
+    taken = [pair for pair in parameters if redactor.parameter("Args", *pair)[1]]
+    assert len(taken) <= 0.01 * len(parameters), taken
+
+
+def test_what_was_redacted_stays_as_it_is() -> None:
+    """Or a pack would stop at what an export has taken out."""
+    redactor = Redactor()
+    for one in planted(seed=1):
+        once, _ = redactor.parameter("Args", one.name, one.value)
+        assert redactor.parameter("Args", one.name, once) == (once, False), one.kind
+
+
+def test_each_format_has_a_source_and_its_markers() -> None:
+    names = [one.name for one in formats()]
+    assert names == sorted(set(names))
+    for one in formats():
+        assert re.fullmatch(r"https://\S+|gitleaks|credsweeper", one.source), one.name
+        assert one.markers, one.name
+        assert one.pattern.search("") is None, one.name

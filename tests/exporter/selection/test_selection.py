@@ -1,0 +1,72 @@
+"""Selections: how they are remembered, and what metrics they ask for."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
+from clearml_snapshot.exporter.selection.selection import Selection, wanted_metrics, whole_ids
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+
+TEXTS = st.lists(st.text(max_size=5), max_size=3).map(tuple)
+FILTERS = st.builds(
+    TaskFilter,
+    projects=TEXTS,
+    subprojects=st.booleans(),
+    task_names=TEXTS,
+    tags=TEXTS,
+    exclude_tags=TEXTS,
+    created_after=st.none() | st.text(max_size=5),
+    archived=st.sampled_from(["include", "exclude", "only"]),
+    limit=st.none() | st.integers(1, 9),
+    order=st.sampled_from(["newest", "oldest", "archived-first"]),
+)
+
+
+@given(st.builds(Selection, FILTERS, TEXTS, TEXTS))
+def test_a_selection_is_remembered_as_it_was(selection: Selection) -> None:
+    assert Selection.from_json(json.loads(json.dumps(selection.as_json()))) == selection
+
+
+def test_what_is_written() -> None:
+    assert Selection().as_json() == {"filter": {}}
+    chosen = Selection(TaskFilter(tags=("gpu",), limit=3), metrics=("loss",))
+    assert chosen.as_json() == {"filter": {"tags": ("gpu",), "limit": 3}, "metrics": ("loss",)}
+    newer: dict[str, Any] = {"filter": {"tags": ["gpu"], "colour": "red"}, "more": 1}
+    assert Selection.from_json(newer) == Selection(TaskFilter(tags=("gpu",)))
+
+
+SERIES = {"loss": {"train", "test"}, "acc": {"train"}, ":monitor:gpu": {"util"}}
+
+
+def wanted(metrics: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> dict[str, Any] | None:
+    found = wanted_metrics(Selection(metrics=metrics, exclude_metrics=exclude), SERIES)
+    return None if found is None else {one.metric: one.variants for one in found}
+
+
+def test_metrics() -> None:
+    assert wanted(("loss",)) == {"loss": None}
+    assert wanted(("loss/test", "acc")) == {"loss": {"test"}, "acc": None}
+    assert wanted(exclude=(":monitor:*",)) == {"loss": None, "acc": None}
+    assert wanted(("*",), ("loss/train", "acc/train")) == {"loss": {"test"}, ":monitor:gpu": None}
+    assert wanted(("loss",), ("loss",)) == {}
+    with pytest.raises(NoSuchNameError):
+        wanted(("loss", "nothing"))
+    with pytest.raises(NoSuchNameError):
+        wanted(exclude=("nothing",))
+    assert wanted_metrics(Selection(metrics=("loss",)), {}) == ()
+    both = wanted_metrics(Selection(metrics=("loss/train", "loss/test")), SERIES)
+    assert both == tuple(MetricChoice("loss", frozenset({name})) for name in ("train", "test"))
+
+
+def test_ids() -> None:
+    stored = ["a" * 32, "ab" + "c" * 30, "d" * 32]
+    assert whole_ids(["d", "ab", "f" * 32], stored) == ("d" * 32, "ab" + "c" * 30, "f" * 32)
+    with pytest.raises(NoSuchNameError, match="no stored task has an id that begins with 'e'"):
+        whole_ids(["e"], stored)
+    with pytest.raises(UsageError, match="2 stored tasks have an id that begins with 'a'"):
+        whole_ids(["a"], stored)

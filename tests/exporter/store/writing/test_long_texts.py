@@ -1,0 +1,169 @@
+"""Texts of a megabyte per task: whoever writes or reads rows holds few of them at once."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.parts import (
+    canonical,
+)
+from clearml_snapshot.exporter.store.parts import (
+    compaction as compact,
+)
+from clearml_snapshot.exporter.store.parts import (
+    parquet as encode,
+)
+from clearml_snapshot.exporter.store.parts import (
+    sorted_merge as merge,
+)
+from clearml_snapshot.exporter.store.parts import (
+    staging as writer,
+)
+from clearml_snapshot.exporter.store.parts.canonical import written_again
+from clearml_snapshot.exporter.store.parts.parquet import (
+    conform,
+    row_groups,
+    text_bytes,
+    write_sorted,
+)
+from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.writing.build import About, Build
+from clearml_snapshot.exporter.store.writing.dataset import writing
+
+TEXT = 3_000
+MOST = 20_000
+"""Instead of a megabyte and 16 of them."""
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in (
+        (encode, "GROUP_BYTES"),
+        (canonical, "GROUP_BYTES"),
+        (writer, "ROWS_BYTES"),
+        (merge, "HELD_BYTES"),
+    ):
+        monkeypatch.setattr(module, name, MOST)
+
+
+Row = dict[str, Any]
+Rows = Callable[[Iterable[int]], list[Row]]
+
+
+@pytest.fixture
+def tasks(task_row: Callable[..., Row]) -> Rows:
+    """Give rows of tasks by their numbers, each with a text of its own."""
+    return lambda numbers: [task_row(f"{n:032x}", comment=f"{n:04}" * (TEXT // 4)) for n in numbers]
+
+
+def _table(rows: list[Row]) -> pa.Table:
+    return conform(pa.Table.from_pylist(rows, TABLES["tasks"]), "tasks")
+
+
+def _groups(path: Path) -> Iterator[int]:
+    """Give the bytes of text in each row group of a file."""
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            yield int(text_bytes(conform(file.read_row_group(number), "tasks")).sum())
+
+
+def test_text_is_counted_by_rows(tasks: Rows) -> None:
+    one, other = tasks([1, 2])
+    other |= {"task_id": None, "comment": "\u00e9" * 10}
+    longer, shorter = text_bytes(_table([one, other])).tolist()
+    assert longer - shorter == 32 + TEXT - 20
+    assert text_bytes(_table([])).tolist() == []
+
+
+def test_commits_and_merges_of_files_keep_row_groups_small(
+    tmp_path: Path, tasks: Rows, export_row: Callable[[str], Row]
+) -> None:
+    with writing(tmp_path / "data") as dataset:
+        for start in range(0, 80, 20):
+            stage = dataset.new_stage()
+            for row in tasks(range(start, start + 20)):
+                stage.add(row, [], writer.PointBuffer(stage, None).finish())
+            last = dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
+    assert last.totals.tasks == 80
+    assert len(last.paths("tasks")) <= compact.MOST + 1
+    sizes = [size for path in last.paths("tasks") for size in _groups(Path(path))]
+    assert len(sizes) >= 80 * TEXT // (2 * MOST)
+    assert max(sizes) < 2 * MOST
+
+
+def test_few_large_rows_are_read_at_once(tmp_path: Path, tasks: Rows) -> None:
+    entry = write_sorted(tmp_path / "part.parquet", "tasks", _table(tasks(range(40))))
+    batches = list(read_batches(entry.path, "tasks", size_in_bytes=MOST))
+    assert sum(batch.num_rows for batch in batches) == 40
+    for batch in batches:
+        comments = cast("pa.DictionaryArray[Any, Any]", batch.column("comment"))
+        assert len(comments.dictionary) <= MOST // TEXT
+    groups = list(row_groups(batches, "tasks"))
+    assert max(int(text_bytes(rows).sum()) for rows in groups) < 2 * MOST
+
+
+def test_a_pack_is_the_same_however_the_rows_came(tmp_path: Path, tasks: Rows) -> None:
+    written = []
+    for name, parts in (("one", [range(40)]), ("other", [range(0, 40, 2), range(1, 40, 2)])):
+        folder = tmp_path / name
+        files = [
+            replace(
+                write_sorted(folder / f"tasks/{at}.parquet", "tasks", _table(tasks(numbers))),
+                path=f"tasks/{at}.parquet",
+            )
+            for at, numbers in enumerate(parts)
+        ]
+        (entry,) = written_again(folder, files, lambda: "part.parquet")
+        written.append((folder / entry.path).read_bytes())
+        assert max(_groups(folder / entry.path)) < MOST + 2 * TEXT
+    assert written[0] == written[1]
+
+
+def test_a_pack_holds_few_long_texts_at_once(
+    tmp_path: Path, tasks: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row group is handed on before much more is read, and cut where it always was."""
+    at_once, read = 17, []
+    rows = _table(tasks(range(40)))
+
+    def merged(*_: object) -> Iterator[pa.Table]:
+        for start in range(0, 40, 5):
+            read.append(start)
+            yield rows.slice(start, 5)
+
+    def write_part(path: Path, table: str, groups: Iterable[pa.Table]) -> FileEntry:
+        return encode.write_part(path, table, map(watched, groups))
+
+    def watched(group: pa.Table) -> pa.Table:
+        written.append(group.num_rows)
+        ahead.append(read[-1] + 5 - sum(written))
+        return group
+
+    written: list[int] = []
+    ahead: list[int] = []
+    monkeypatch.setitem(encode.ROWS_AT_ONCE, "tasks", at_once)
+    monkeypatch.setattr(canonical, "merged", merged)
+    monkeypatch.setattr(canonical, "write_part", write_part)
+    old = write_sorted(tmp_path / "tasks/0.parquet", "tasks", rows)
+    entries = [replace(old, path="tasks/0.parquet")]
+    written_again(tmp_path, entries, lambda: "part.parquet")
+    assert max(ahead) <= 5
+    texts = text_bytes(rows).tolist()
+    share = [(n // at_once, sum(texts[n - n % at_once : n + 1]) // MOST) for n in range(40)]
+    assert written == [share.count(one) for one in dict.fromkeys(share)]
+
+
+def test_files_of_empty_tables_are_numbered_in_the_order_of_the_tables(tmp_path: Path) -> None:
+    """A set of names has another order in each process, and a pack other bytes."""
+    folder = Build(tmp_path / "new", 1, None)
+    folder.fill_empty()
+    entries = folder.describe(About(1, {}, [], checkpoint=False))
+    in_order = sorted(entries, key=lambda entry: entry.path.rpartition("/")[2])
+    assert [entry.table for entry in in_order] == list(TABLES)

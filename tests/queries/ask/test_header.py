@@ -1,0 +1,81 @@
+"""Query files: what their headers say is what their SQL takes."""
+
+import duckdb
+import pytest
+
+from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.queries.ask.header import BrokenQueryError, check, find, parse, queries, read
+
+GOOD = """-- Points of a metric.
+--
+-- Some more
+-- of it.
+--
+-- :param metric   Metric title.
+-- :param tail     How many (default: all).
+-- :param way      up|down: where to (default: up).
+SELECT $metric::VARCHAR, $tail::BIGINT, $way::VARCHAR, $metric ORDER BY ALL;
+"""
+
+
+@pytest.mark.parametrize("name", queries())
+def test_our_queries_hold_what_their_headers_say(name: str) -> None:
+    query = queries()[name]
+    check(query, duckdb.connect())
+    assert "ORDER BY" in query.sql
+    assert query.title.endswith(".")
+
+
+def test_a_header_is_read() -> None:
+    query = parse("points", GOOD)
+    assert (query.title, query.text) == ("Points of a metric.", "Some more\nof it.")
+    metric, tail, way = query.params
+    assert (metric.name, metric.type, metric.optional, metric.many) == (
+        "metric",
+        "VARCHAR",
+        False,
+        False,
+    )
+    assert (tail.type, tail.optional) == ("BIGINT", True)
+    assert way.choices == ("up", "down")
+    check(query, duckdb.connect())
+    assert find("max").param("metric").many
+
+
+@pytest.mark.parametrize(
+    ("sql", "complaint"),
+    [
+        ("SELECT 1;", "line 1: no title"),
+        ("--\n-- Title.\nSELECT 1;", "line 1: no title"),
+        ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
+        ("-- Title.\n-- :param for  K.\nSELECT $for::INT;", "line 2: for is a word of Python"),
+        ("-- Title.\nSELECT\n$x::INT;", "line 3: the header has no `:param x"),
+        ("-- T.\n-- :param x  Text.\nSELECT 1; -- $x::INT", "line 2: the SQL does not use the p"),
+        ("-- Title.\nSELECT 1;\n\nSELECT 2;", "line 4: a query file holds exactly one SELECT"),
+        ("-- Title.\nCOPY (SELECT 1) TO 'x';", "line 2: a query file holds exactly one SELECT"),
+        ("-- Title.\n", "line 2: a query file holds exactly one SELECT"),
+        ("-- Title.\nSELECT 1,\n\nSELEC 1 1;", "line 4: syntax error"),
+    ],
+)
+def test_a_broken_file_is_refused_with_a_reason(sql: str, complaint: str) -> None:
+    with pytest.raises(BrokenQueryError, match=complaint):
+        check(parse("broken", sql), duckdb.connect())
+
+
+def test_inner_files_are_no_queries() -> None:
+    assert {"max", "min", "last"} <= set(queries())
+    assert read("views.sql")
+    with pytest.raises(NoSuchNameError, match="no query '_views'"):
+        find("_views")
+
+
+def test_options_are_named_after_parameters() -> None:
+    assert find("first").param("for_").option == "--for"
+    assert find("max").param("suspect_zeros").option == "--suspect-zeros"
+
+
+def test_each_query_has_an_example_to_try() -> None:
+    assert all(query.example is not None for query in queries().values())
+    assert find("max").example == "--metric accuracy --at loss"
+    assert ":example" not in find("max").text
+    assert parse("bare", "-- Title.\nSELECT 1").example is None

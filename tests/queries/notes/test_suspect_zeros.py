@@ -1,0 +1,308 @@
+"""Which zeros are taken for NaN, and what the answer is without them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.queries import Dataset, open_dataset
+from clearml_snapshot.queries.ask.header import find
+from clearml_snapshot.queries.notes.suspect_zeros import notes, suspect_zeros
+from tests.support.curves import PLAIN, suspects, with_nan, with_true_zeros
+
+MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
+
+RARE = [0.0 if n % 25 == 24 else 1.0 + n / 100 for n in range(99)]
+NOISY_AND_LOW = [2.3 / (1 + 0.5 * n) * (1.3 if n % 2 else 1.0) for n in range(60)]
+
+
+def task(values: Sequence[float | None], name: str = "a") -> dict[str, Any]:
+    points = [("loss", "train", 10 * at, value) for at, value in enumerate(values)]
+    return {"task_id": name * 32, "points": points}
+
+
+@pytest.mark.parametrize(
+    ("values", "suspect"),
+    [
+        pytest.param([2.3, 1.9, 0.0, 1.7], [2], id="one NaN in between"),
+        pytest.param(
+            [2.3, 1.9, 50.0, 1e5, 0.0, 0.0, 0.0], [4, 5, 6], id="diverged, NaN to the end"
+        ),
+        pytest.param([*NOISY_AND_LOW, 0.0, 0.0], [60, 61], id="NaN after a long decay"),
+        pytest.param([-1.2, -1.1, 0.0, -1.0], [2], id="a log-likelihood"),
+        pytest.param(
+            [2.0, 1.9, 0.0, float("nan"), None, 1.8], [2], id="odd neighbours are skipped"
+        ),
+        pytest.param([1e-3, 1e-4, 0.0], [], id="decays to 0"),
+        pytest.param([0.5**n for n in range(40)] + [0.0], [], id="decays exponentially"),
+        pytest.param([1 - n / 20 for n in range(20)] + [0.0], [], id="a linear schedule"),
+        pytest.param(
+            [round(2.0 * 0.9**n, 4) for n in range(110)] + [0.0], [], id="rounded to 4 digits"
+        ),
+        pytest.param([0.0, 0.5, 0.6, 0.65], [], id="an accuracy starts at 0"),
+        pytest.param([0.0, 0.0, 0.0], [], id="nothing but 0"),
+        pytest.param([0.9, 0.9, 0.0, 0.1, 0.3], [], id="collapses and grows again"),
+        pytest.param([-1.0, -0.9, 0.0, 0.9], [], id="crosses 0"),
+        pytest.param([1.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0], [], id="a sparse reward"),
+        pytest.param([1.0, -0.0, 1.0, -1.0], [1], id="-0.0 is 0.0"),
+        pytest.param(RARE, [24, 49, 74], id="a NaN now and then"),
+    ],
+)
+def test_suspect(make_dataset: MakeDataset, values: list[float], suspect: list[int]) -> None:
+    with open_dataset(make_dataset([task(values)])) as dataset:
+        found = dataset.sql("SELECT iteration FROM suspect_zeros ORDER BY ALL").fetchall()
+    assert [iteration // 10 for (iteration,) in found] == suspect
+
+
+def test_series_are_judged_apart(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([task([2.0, 1.0, 0.0, 1.0]), task([1e-3, 1e-5, 0.0], "b")])
+    with open_dataset(folder) as dataset:
+        found = dataset.sql("SELECT task_id[1], iteration FROM suspect_zeros").fetchall()
+    assert found == [("a", 20)]
+
+
+def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([task([2.3, 1.9, 0.0, 1.7]), task([1.8, 1.6, 1.75], "b")])
+    with open_dataset(folder) as dataset:
+        rows = dataset.rows(dataset.query("min", metric="loss"))
+        assert [row["value"] for row in rows.as_dicts()] == [0.0]
+        (found,) = suspect_zeros(dataset, "min", {"metric": "loss"}, rows)
+        assert (found.row["task_id"][0], found.row["iteration"]) == ("a", 20)
+        assert found.without is not None
+        assert (found.without["value"], found.without["task_id"][0]) == (1.6, "b")
+        assert "1.6 (--suspect-zeros exclude)" in str(found)
+
+        by_task = dataset.rows(dataset.query("min", by="task"))
+        (found,) = suspect_zeros(dataset, "min", {"by": "task"}, by_task)
+        assert found.without is not None
+        assert (found.without["value"], found.without["iteration"]) == (1.7, 30)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "with_zeros", "without"),
+    [
+        ("min", [2.3, 1.9, 0.0, 1.7], (0.0, 20), (1.7, 30)),
+        ("max", [-2.3, -1.9, 0.0, -2.0], (0.0, 20), (-1.9, 10)),
+        ("last", [2.3, 1.9, 0.0, 0.0], (0.0, 30), (1.9, 10)),
+        ("min", [1e-3, 1e-4, 0.0], (0.0, 20), (0.0, 20)),
+        ("max", [0.5, 0.0, 0.7], (0.7, 20), (0.7, 20)),
+    ],
+)
+def test_excluding(
+    make_dataset: MakeDataset,
+    name: str,
+    values: list[float],
+    with_zeros: tuple[float, int],
+    without: tuple[float, int],
+) -> None:
+    with open_dataset(make_dataset([task(values)])) as dataset:
+        for choice, expected in (("include", with_zeros), ("exclude", without)):
+            (row,) = dataset.rows(dataset.query(name, suspect_zeros=choice)).as_dicts()
+            assert (row["value"], row["iteration"]) == expected
+            assert row["n_points"] == len(values)
+
+
+def test_no_zero_no_note(make_dataset: MakeDataset) -> None:
+    single = {"task_id": "c" * 32, "points": [("final", "v", None, 0.0)]}
+    with open_dataset(make_dataset([task([1e-3, 1e-4, 0.0]), single])) as dataset:
+        rows = dataset.rows(dataset.query("min"))
+        assert [row["value"] for row in rows.as_dicts()] == [0.0, 0.0]
+        assert suspect_zeros(dataset, "min", {}, rows) == ()
+
+
+def test_every_nan_of_eight_families_is_found() -> None:
+    cases = [case for case in with_nan((20, 40, 60, 100, 150)) if case.family in PLAIN]
+    found = suspects(cases)
+    wrong = [
+        (case.family, len(case.values), sorted(case.marked)[:3])
+        for place, case in enumerate(cases)
+        if found.get(place) != {*case.marked}
+    ]
+    assert len(cases) == 320
+    assert wrong == []
+
+
+def test_a_nan_early_in_a_fast_falling_loss_is_found(make_dataset: MakeDataset) -> None:
+    values = [0.0 if at == 7 else 6 / (at + 1) for at in range(60)]
+    with open_dataset(make_dataset([task(values)])) as dataset:
+        assert dataset.sql("SELECT iteration FROM suspect_zeros").fetchall() == [(70,)]
+
+
+def test_true_zeros_are_left_alone() -> None:
+    cases = [*with_true_zeros((30, 100, 300), seeds=(1, 3))]
+    found = suspects(cases)
+    assert [(cases[place].family, len(cases[place].values)) for place in found] == []
+
+
+@pytest.mark.parametrize("mark", [-1.0, 1e9])
+def test_what_the_user_set_stands_for_nan(mark: float) -> None:
+    cases = [case for case in with_nan((60,), mark=mark) if case.family in PLAIN]
+    query = f"FROM suspects([{mark}])"
+    found = suspects(cases, query)
+    assert all(found.get(place) == {*case.marked} for place, case in enumerate(cases))
+    assert suspects(cases) == {}
+
+
+# Of each task the values, and where a NaN was logged as the mark.
+LOSSES = {
+    "a": ([2.3, 1.9, 1.8, 1.7, 1.6], {2}),
+    "b": ([1.83, 1.61, 1.75, 1.5, 1.4], {3, 4}),
+    "c": ([2.25, 2.14, 1.73, 1.66, 1.2], set[int]()),
+}
+ACCURACIES = {
+    "a": ([0.5, 0.61, 0.73, 0.72, 0.9], {3}),
+    "b": ([0.41, 0.62, 0.73, 0.74, 0.75], {1}),
+    "c": ([0.31, 0.45, 0.5, 0.58, 0.6], {4}),
+}
+
+QUESTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("max", {"by": "task", "at": "loss", "metric": "accuracy"}),
+    ("min", {"top": 3}),
+    ("last", {"by": "task", "at": "accuracy"}),
+    ("leaderboard", {"metric": "loss", "best": "lowest", "also": "accuracy"}),
+    ("leaderboard", {"metric": "loss", "best": "lowest", "last": 2}),
+    ("group", {"metric": "loss", "best": "lowest", "value": "last", "by": "user"}),
+    ("group", {"metric": "accuracy", "best": "highest", "value": "mean"}),
+    ("first", {"metric": "loss", "below": 1.45}),
+    ("stats", {}),
+    ("compare", {"tasks": ["a" * 32, "c" * 32]}),
+    ("curve", {"metric": "loss", "smooth": 0.6}),
+    ("metrics", {}),
+]
+
+
+def history(mark: float | None) -> list[dict[str, Any]]:
+    """Write the tasks with NaN as the mark, or without these points."""
+    tasks = []
+    for name in "abc":
+        points = []
+        for metric, curves in (("loss", LOSSES), ("accuracy", ACCURACIES)):
+            values, marked = curves[name]
+            for at, value in enumerate(values):
+                if at not in marked:
+                    points.append((metric, "v", at, value, at))
+                elif mark is not None:
+                    points.append((metric, "v", at, mark, at))
+        tasks.append({"task_id": name * 32, "points": points, "user": "Ada"})
+    return tasks
+
+
+def answer(dataset: Dataset, name: str, typed: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Ask; without what counts points, as points that are left out count in the series."""
+    counts = {"n", "n_points", "last_iteration", "newest"}
+    rows = dataset.rows(dataset.query(name, **typed)).as_dicts()
+    return [
+        {
+            key: pytest.approx(cell, rel=1e-12) if isinstance(cell, float) else cell
+            for key, cell in row.items()
+            if key not in counts
+        }
+        for row in rows
+    ]
+
+
+def test_excluding_is_the_answer_without_these_points(make_dataset: MakeDataset) -> None:
+    with (
+        open_dataset(make_dataset(history(None))) as clean,
+        open_dataset(make_dataset(history(0.0))) as zeros,
+        open_dataset(make_dataset(history(-1.0))) as others,
+    ):
+        for name, typed in QUESTIONS:
+            expected = answer(clean, name, typed)
+            asked = {**typed, "suspect_zeros": "exclude"}
+            assert answer(zeros, name, asked) == expected, (name, typed)
+            assert answer(zeros, name, typed) != expected, (name, typed)
+            if name in ("min", "group", "stats"):
+                assert answer(others, name, {**asked, "nan_value": [-1.0, 7.5]}) == expected
+
+
+def test_an_answer_with_suspect_zeros_says_so(make_dataset: MakeDataset) -> None:
+    def told(dataset: Dataset, name: str, asked: Mapping[str, Any]) -> str:
+        rows = dataset.rows(dataset.query(name, **asked))
+        return "\n".join(notes(dataset, find(name), asked, rows))
+
+    with (
+        open_dataset(make_dataset(history(0.0))) as zeros,
+        open_dataset(make_dataset(history(-1.0))) as others,
+    ):
+        for name, typed in QUESTIONS:
+            text = told(zeros, name, typed)
+            assert "the SDK logs NaN as 0" in text, (name, typed)
+            assert "--suspect-zeros exclude" in text, (name, typed)
+        assert "NaN was logged as -1" in told(others, "stats", {"nan_value": -1})
+        assert told(others, "stats", {}) == ""
+
+
+def test_a_note_counts_values_and_tasks(make_dataset: MakeDataset) -> None:
+    def told(name: str, **typed: Any) -> list[str]:
+        with open_dataset(make_dataset(history(0.0))) as dataset:
+            rows = dataset.rows(dataset.query(name, **typed))
+            return [*notes(dataset, find(name), typed, rows)]
+
+    probably = "probably NaN (the SDK logs NaN as 0) and"
+    assert told("stats", metric="loss") == [
+        f"loss/v: 3 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
+    ]
+    assert told("stats", metric="loss", suspect_zeros="exclude") == [
+        f"loss/v: 3 values of 2 tasks are {probably} left out"
+    ]
+    best = told("leaderboard", metric="loss", best="lowest")
+    assert best == [
+        f"loss/v: 2 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
+    ]
+    assert told("leaderboard", metric="loss", best="highest") == []
+    assert told("compare", tasks=["a" * 32, "c" * 32], metric="loss") == [
+        f"loss/v: 1 value of 1 task is {probably} takes part (--suspect-zeros exclude)"
+    ]
+
+
+def test_health_knows_what_the_user_set(make_dataset: MakeDataset) -> None:
+    with open_dataset(make_dataset(history(-1.0))) as dataset:
+        found = dataset.query("health", kind="zero", metric="loss", nan_value=-1)
+        rows = dataset.rows(found).as_dicts()
+    assert [(row["task_id"][0], row["n"]) for row in rows] == [("a", 1), ("b", 2)]
+
+
+def test_what_cannot_stand_for_nan(make_dataset: MakeDataset) -> None:
+    with open_dataset(make_dataset(history(0.0))) as dataset:
+        for wrong in (float("nan"), [0.0, float("inf")], "x"):
+            with pytest.raises(UsageError, match=r"nan_value .*: give a finite number"):
+                dataset.query("max", nan_value=wrong)
+
+
+def test_health_passes_over_suspect_zeros(make_dataset: MakeDataset) -> None:
+    falling = [2.0 - n / 20 + 0.01 * (n % 3) for n in range(30)]
+    early = [0.0 if n == 6 else value for n, value in enumerate(falling)]
+    with open_dataset(make_dataset([task(early), task([*falling, 0.0, 0.0], "b")])) as dataset:
+        rows = dataset.rows(dataset.query("health", metric="loss")).as_dicts()
+    found = {(row["task_id"][0], row["kind"]): row for row in rows}
+    assert found.keys() == {("a", "zero"), ("b", "zero"), ("b", "diverged")}
+    assert found["b", "diverged"]["detail"].startswith("ends at 0.0, probably a NaN, half of the")
+    assert found["b", "diverged"]["iteration"] == 310
+
+
+def test_health_passes_over_what_the_user_set(make_dataset: MakeDataset) -> None:
+    falling = [-1.0 if n == 6 else 2.0 - n / 20 + 0.01 * (n % 3) for n in range(30)]
+    with open_dataset(make_dataset([task(falling)])) as dataset:
+        kinds = {
+            row["kind"] for row in dataset.rows(dataset.query("health", nan_value=-1)).as_dicts()
+        }
+        assert kinds == {"zero"}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param([0.3] * 40 + [0.0] * 10, id="a weight that is switched off"),
+        pytest.param([0.1] * 20 + [0.01] * 20 + [0.0] * 2, id="a learning rate in steps"),
+        pytest.param([950.0 + n % 7 * (n % 3) for n in range(40)] + [0.0], id="whole numbers"),
+        pytest.param([0.8, 0.75, 0.8, 2 / 3, 0.75] * 8 + [0.0], id="shares of a few"),
+    ],
+)
+def test_what_is_no_measurement_has_true_zeros(
+    make_dataset: MakeDataset, values: list[float]
+) -> None:
+    with open_dataset(make_dataset([task(values)])) as dataset:
+        assert dataset.sql("SELECT iteration FROM suspect_zeros").fetchall() == []

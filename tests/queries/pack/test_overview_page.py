@@ -1,0 +1,410 @@
+"""index.html: it says what is true, names in it do nothing, and it stays small."""
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.pack import overview_page as page
+from clearml_snapshot.queries.pack.best_values import best
+from clearml_snapshot.queries.pack.overview_page import write_page
+from tests.queries.conftest import write
+from tests.support.nasty import nasty
+
+MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
+VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
+
+
+class Reader(HTMLParser):
+    """Reads a page as a strict browser would: every tag closed, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self.apart(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, self.getpos()
+        self.apart(tag)
+
+    def apart(self, tag: str) -> None:
+        """Keep words of two cells or lines apart."""
+        if tag not in {"bdi", "code", "a", "data", "time", "strong"}:
+            self.text += " "
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text += data
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+def hostile(address: str) -> list[str]:
+    """Names that would ask ``address`` or change the title if they were more than text."""
+    return [
+        f"<script>document.title='ran'; new Image().src='{address}/script'</script>",
+        f"<img src='{address}/img' onerror=\"document.title='ran'\">",
+        f"</td></table></bdi><iframe src={address}/iframe></iframe><!--",
+        f'" onmouseover="document.title=\'ran\'" style="background:url({address}/css)',
+        f"</style><style>@import '{address}/import'; p {{ background: url({address}/b) }}</style>",
+        f"<link rel=stylesheet href={address}/sheet><base href={address}/>",
+        f"<meta http-equiv=refresh content='0; url={address}/refresh'>",
+        "{{ ''.__class__.__mro__ }} {% raw %} ${7*7}",
+        "]]>&lt;b&gt; &amp; &#60;i&#62;",
+    ]
+
+
+def hostile_tasks(address: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "task_id": name,
+            "name": name,
+            "project_id": f"{at:032x}",
+            "project": name,
+            "status": "in_progress" if at % 2 else name,
+            "state": "partial" if at % 3 else name,
+            "reason": name,
+            "tags": [name],
+            "web_url": f"{address}/click" if at % 2 else f"javascript:document.title='{at}'",
+            "points": [(name, name, 1, math.nan), (name, name, 2, float(at))],
+            "params": [{"section": name, "name": name, "value": name, "type": name}],
+        }
+        for at, name in enumerate(hostile(address))
+    ]
+
+
+def page_of(data: Path, **options: Any) -> str:
+    with open_dataset(data, **options) as dataset:
+        path = data.parent / "index.html"
+        write_page(dataset, path)
+    return path.read_text(encoding="utf-8")
+
+
+@contextmanager
+def listening() -> Iterator[tuple[str, list[str]]]:
+    """Serve on loopback; gives the address, and the paths that were asked for."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+        thread.join()
+
+
+def browse(file: Path) -> str:
+    """Open a page in Chromium and give what it made of it."""
+    assert CHROMIUM is not None
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    profile = f"--user-data-dir={file.parent / 'profile'}"
+    quiet = ["--disable-dev-shm-usage", "--disable-background-networking", profile]
+    done = subprocess.run(
+        [*command, *quiet, "--virtual-time-budget=500", "--dump-dom", file.as_uri()],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=True,
+    )
+    return done.stdout
+
+
+def in_bdi(names: Sequence[str]) -> str:
+    return "".join(f"<bdi>{name}</bdi>" for name in names)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
+class TestInChromium:
+    def test_names_are_text_nothing_runs_and_nothing_is_asked_for(self, tmp_path: Path) -> None:
+        with listening() as (address, asked):
+            write(tmp_path / "data", hostile_tasks(address))
+            page_of(tmp_path / "data")
+            shown = Reader(browse(tmp_path / "index.html"))
+        assert asked == []
+        assert "<script>document.title=" in shown.text
+        for name in hostile(address):
+            assert shown.text.count(name) >= 4  # task, project, metric, variant, reason …
+        assert "9 experiments from server" in shown.words
+        (title,) = re.findall(r"ClearML snapshot: \d+ tasks, [\d-]+", shown.text)
+        assert title.startswith("ClearML snapshot: 9 tasks")
+        assert {tag for tag, _ in shown.tags} & {"script", "img", "iframe", "link", "base"} == set()
+
+    @pytest.mark.parametrize("policy", [True, False], ids=["with the policy", "without it"])
+    def test_the_policy_holds_even_where_nothing_is_escaped(
+        self, tmp_path: Path, make_dataset: MakeDataset, policy: bool
+    ) -> None:
+        """Without the policy the same names do ask: this test and the one above can see it."""
+        text = page_of(make_dataset([]))
+        if not policy:
+            text = text.replace('http-equiv="Content-Security-Policy"', 'name="nothing"')
+        with listening() as (address, asked):
+            names = [name for name in hostile(address) if "refresh" not in name]  # a click, to CSP
+            file = tmp_path / "page.html"
+            file.write_text(text.replace("<header>", f"<header>{in_bdi(names)}"), encoding="utf-8")
+            shown = browse(file)
+        assert ("<title>ran</title>" in shown) is not policy
+        assert bool(asked) is not policy
+
+
+def test_the_page_is_well_formed_and_loads_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "data", hostile_tasks("http://127.0.0.1:1"))
+    text = page_of(tmp_path / "data")
+    (styles,) = re.findall(r"<style>(.*)</style>", text, re.DOTALL)
+    assert [load for load in ("url(", "@import", "@font-face") if load in styles] == []
+    read = Reader(text)
+    tags = {tag for tag, _ in read.tags}
+    assert tags & {"script", "img", "iframe", "link", "object", "embed", "base", "form"} == set()
+    names = {name for _, attributes in read.tags for name in attributes}
+    assert not [name for name in names if name.startswith("on")]
+    assert names & {"src", "srcset", "style", "action", "background", "ping"} == set()
+    ids = [attributes["id"] for _, attributes in read.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    links = [attributes for tag, attributes in read.tags if tag == "a"]
+    inside = [link["href"] or "" for link in links if "rel" not in link]
+    assert {href[1:] for href in inside if href.startswith("#")} <= set(ids)
+    beside = {href for href in inside if not href.startswith("#")}
+    assert beside == {
+        "summary.csv",
+        "README.md",
+        "snapshot.json",
+        "datapackage.json",
+        "SHA256SUMS",
+    }
+    outside = {link["href"] for link in links if link.get("rel") == "noreferrer noopener"}
+    assert outside == {"https://duckdb.org", "http://127.0.0.1:1/click"}
+    assert read.tags[0] == ("html", {"lang": "en"})
+    assert all("scope" in attributes for tag, attributes in read.tags if tag == "th")
+    assert len([t for t in read.tags if t[0] == "table"]) == len(
+        [t for t in read.tags if t[0] == "caption"]
+    )
+
+
+NAMES = {
+    "safe\u202egnp.exe": "safe⟨U+202E⟩gnp.exe",
+    "a\x1b[2J\x00\n": "a⟨U+001B⟩[2J⟨U+0000⟩⟨U+000A⟩",
+    "in\u200bvisible\ufeff": "in⟨U+200B⟩visible⟨U+FEFF⟩",
+    "עברית 🚀 👩\u200d🔬 é": "עברית 🚀 👩\u200d🔬 é",
+    "x" * 5000: "x" * 119 + "…",
+    "\x00" * 5000: ("⟨U+0000⟩" * 20)[:119] + "…",
+}
+"""Names, and what is shown of them."""
+
+
+def test_unseen_characters_are_spelt_out_and_names_are_cut(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {"task_id": f"{at:032x}", "name": name, "status": "in_progress"}
+        for at, name in enumerate(NAMES)
+    ]
+    text = page_of(make_dataset(tasks))
+    assert [shown for shown in NAMES.values() if f"<bdi>{shown}</bdi>" not in text] == []
+
+
+LINKED = [
+    "https://app.clear.ml/projects/*/experiments/1/output/log?a=1&b=2",
+    "HTTP://host:8080/x",
+]
+NOT_LINKED = [
+    "javascript:alert(1)",
+    "java\nscript:alert(1)",
+    "data:text/html,<script>1</script>",
+    "file:///etc/passwd",
+    "//host/x",
+    "https://user:password@host/",
+    "https:///nowhere",
+    "https://[broken/",
+    "https://host/ space",
+    'https://host/"onclick="x',
+    "https://host/" + "x" * 500,
+]
+
+
+def test_only_addresses_of_the_web_are_linked(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {"task_id": f"{at:032x}", "web_url": url, "status": "in_progress"}
+        for at, url in enumerate([*LINKED, *NOT_LINKED])
+    ]
+    read = Reader(page_of(make_dataset(tasks)))
+    links = [a["href"] for tag, a in read.tags if tag == "a" and a.get("rel")]
+    assert links == [*LINKED, "https://duckdb.org"]
+
+
+def test_the_best_values_are_those_of_max_and_min(make_dataset: MakeDataset) -> None:
+    names = ("metric", "variant", "value", "iteration", "task_id", "task", "project", "archived")
+    with open_dataset(make_dataset(nasty())) as dataset:
+        found = best(dataset, 100)
+        for which, query in (("lowest", "min"), ("highest", "max")):
+            rows = dataset.rows(dataset.query(query)).as_dicts()
+            assert len(rows) == len(found)
+            for row, one in zip(rows, found, strict=True):
+                end = getattr(one, which)
+                assert (one.n_tasks, one.n_points) == (row["n_tasks"], row["n_points"])
+                if row["value"] is None:
+                    assert end is None
+                else:
+                    assert [end.row[n] for n in names] == [row[n] for n in names]
+
+
+def test_the_metrics_that_most_tasks_have_are_told(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {"task_id": f"{n:032x}", "points": [(f"m{m}", "v", 1, n * 1.0) for m in range(n)]}
+        for n in range(1, 6)
+    ]
+    with open_dataset(make_dataset(tasks)) as dataset:
+        assert [(one.metric, one.n_tasks) for one in best(dataset, 2)] == [("m0", 5), ("m1", 4)]
+
+
+def test_a_zero_that_is_probably_a_nan_says_so(make_dataset: MakeDataset) -> None:
+    values = [2.3, 1.9, 0.0, 1.7]
+    task = {"task_id": "a" * 32, "points": [("loss", "train", n, v) for n, v in enumerate(values)]}
+    data = make_dataset([task])
+    with open_dataset(data) as dataset:
+        (one,) = best(dataset, 10)
+    assert one.lowest is not None
+    assert one.lowest.is_suspect
+    assert one.lowest.without is not None
+    assert (one.lowest.without["value"], one.lowest.without["iteration"]) == (1.7, 3)
+    assert one.highest is not None
+    assert not one.highest.is_suspect
+    words = Reader(page_of(data)).words
+    assert "0 at iteration 2" in words
+    assert "probably a NaN Without such zeros: 1.7 at iteration 3" in words
+
+
+def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
+    words = Reader(page_of(make_dataset(nasty()))).words
+    assert "2 of 6 tasks are not complete here" in words
+    assert "complete 4 every point that the server counted for what was asked is here" in words
+    assert "failed 1 its points could not be read" in words
+    assert "the server holds 1 of its 4 points" in words
+    assert "1 task had not ended" in words
+    assert "1 task was archived" in words
+    assert "2 tasks have no scalars" in words
+    assert "acc / val 1 3 1 9 " in words  # tasks, NaN or ±∞, without a number, points
+    assert "no finite number" not in words.partition("Best values")[2].partition("Words")[0]
+    assert "1 variant of :monitor: metrics" in words
+
+
+def test_tasks_that_were_not_read_are_told_first(make_dataset: MakeDataset) -> None:
+    read = {"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}
+    left = [{"task_id": f"{at}" * 32, "state": "unread"} for at in range(3)]
+    words = Reader(page_of(make_dataset([read, *left]))).words
+    assert "3 of 4 tasks are not complete here: 3 not read yet." in words
+    assert "3 selected tasks were not read yet, so no answer in this folder counts them." in words
+    assert "unread 3 selected, but the export ended before its points were read" in words
+    assert "have no scalars" not in words
+
+
+def test_a_whole_snapshot_says_so(make_dataset: MakeDataset) -> None:
+    task = {"task_id": "a" * 32, "points": [("loss", "train", 1, 1234567.891)]}
+    text = page_of(make_dataset([task]))
+    assert "Every point that the server counted for this task is here." in text
+    assert "Every value is a finite number." in text
+    assert '<data value="1234567.891" title="1234567.891">1.23457e+06</data>' in text
+    assert "1 experiment from" in text
+    assert "Chosen for this pack" not in text
+
+
+def test_a_part_is_not_called_whole(make_dataset: MakeDataset) -> None:
+    data = make_dataset([{"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}])
+    packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
+    assert "is here, of those metrics that were chosen." in Reader(page_of(data)).words
+
+
+def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeDataset) -> None:
+    asked = {"metric_filter": '{"asked": ["--metric loss"], "metrics": [{"metric": "loss"}]}'}
+    loss = [("loss", "train", 1, 1.0)]
+    tasks: list[dict[str, Any]] = [
+        {"task_id": "a" * 32, "points": loss, **asked},
+        {"task_id": "b" * 32, **asked},
+    ]
+    data = make_dataset(tasks)
+    packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
+    words = Reader(page_of(data)).words
+    assert "Of 2 tasks only some metrics are here." in words
+    assert "1 task has no scalars of the metrics that were chosen." in words
+    assert (
+        "1 task has no scalars at all."
+        in Reader(page_of(make_dataset([{"task_id": "c" * 32}]))).words
+    )
+
+
+def test_an_empty_snapshot_has_a_page(make_dataset: MakeDataset) -> None:
+    words = Reader(page_of(make_dataset([]))).words
+    assert "0 experiments from" in words
+    assert "No task has a metric of its own." in words
+
+
+def test_what_is_cut_is_counted(make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "LISTED", 1)
+    monkeypatch.setattr(page, "BEST", 2)
+    monkeypatch.setattr(page, "EXCEL_ROWS", 5)
+    words = Reader(page_of(make_dataset(nasty()))).words
+    assert "… and 2 more variants that fewer tasks have; summary.csv has them all." in words
+    assert "… and 1 more such tasks" in words
+    assert "… and 2 more variants" in words
+    assert "Excel shows the first 4 of them only" in words
+
+
+def packed(data: Path, said: object) -> None:
+    """Write into the current snapshot what ``pack`` says of itself."""
+    path = data / "current" / "snapshot.json"
+    header = json.loads(path.read_bytes())
+    path.write_text(json.dumps(header | {"packed": said}))
+
+
+def test_what_was_chosen_and_taken_out(make_dataset: MakeDataset) -> None:
+    data = make_dataset(nasty())
+    chosen = {"selection": "--project '<b>'", "metrics": "loss", "taken_out": ["users", "<i>2"]}
+    packed(data, chosen)
+    words = Reader(page_of(data)).words
+    assert "Chosen for this pack --project '<b>'; metrics: loss Taken out users <i>2 " in words
+    packed(data, {"selection": "", "metrics": "", "taken_out": []})
+    words = Reader(page_of(data)).words
+    assert "Chosen for this pack all tasks; metrics: all Taken out nothing" in words
+
+
+def test_the_same_snapshot_gives_the_same_bytes(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset(nasty())
+    one = page_of(data, threads=1)
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(os.path.realpath(data / "current"), moved)
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    assert page_of(moved, threads=4) == one
+    assert "\r" not in one
