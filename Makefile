@@ -4,10 +4,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-CHECKED := cli exporter queries tests
+# Packages and not paths: mypy would see a module twice, by its path and as it is imported.
+CHECKED := $(foreach package,cli exporter queries,-p clearml_snapshot.$(package)) -p tests -p docs
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types imports docs bench soak clean
+.PHONY: help install demo test one cov build lint format types imports docs bench soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,11 +32,22 @@ demo: install ## Export from the embedded stand-in server and query the result
 
 test: install lint types imports ## Everything that CI checks
 	@# Hundreds of tests start the program: byte-compiled once, even where the environment forbids it.
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 3 --dist worksteal
+	$(PYTEST) -n 3 --dist worksteal $(PYTEST_OPTIONS)
 
-lint: install ## Style and format, changing nothing
+one: install ## Run one file, folder or test: make one T=tests/test_docs.py
+	@test -n "$(T)" || { echo "T is empty; name a test: make one T=tests/test_docs.py" >&2; exit 2; }
+	$(PYTEST) $(T)
+
+cov: install ## Run all tests and list the lines that none of them reaches
+	$(PYTEST) -n 3 --dist worksteal --cov=clearml_snapshot --cov-report=term-missing:skip-covered
+
+build: install ## Build the wheel and the source archive into dist/
+	$(BIN)/python -m build --no-isolation
+
+lint: install ## Check style, format and spelling, changing nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python docs/spelling.py
 
 format: install ## Apply the format and the safe fixes
 	$(BIN)/ruff check --fix .

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store.disk.files import FileEntry
@@ -119,8 +119,7 @@ def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:
 def _open_pack(path: Path, points: bool) -> Snapshot:
     from clearml_snapshot.exporter.store.pack import cache as pack_cache  # it stands on this module
 
-    # a cast, as mypy sees two of this module: by its path, and as it is imported there
-    return cast("Snapshot", pack_cache.open_pack(path, points=points))
+    return pack_cache.open_pack(path, points=points)
 
 
 def _current(data: Path) -> Path:
