@@ -2,7 +2,6 @@
 
 import functools
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import pytest
 from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
 from clearml_snapshot.cli.typer_ext.completion import candidates
 from clearml_snapshot.cli.typer_ext.shells import SHELL_VARIABLE
+from tests.support.programs import find_program
 from tests.support.real_shells import BREAKS, Run, ask
 
 Complete = Callable[..., list[str]]
@@ -159,10 +159,10 @@ pathlib.Path(__file__).with_name("loaded").write_text(" ".join(sys.modules))
 """
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_a_process_of_its_own_answers_bash_and_loads_nothing_heavy(
     history: Path, tmp_path: Path, run_here: Run
 ) -> None:
+    bash = find_program("bash")
     shim = tmp_path / "clearml-snapshot"
     shim.write_text(PROGRAM)
     shim.chmod(0o700)
@@ -170,7 +170,12 @@ def test_a_process_of_its_own_answers_bash_and_loads_nothing_heavy(
     line = "clearml-snapshot query max --metric l"
     asking = f"COMP_LINE='{line}' COMP_POINT={len(line)}; _clearml_snapshot_completion"
     ended = subprocess.run(
-        ["bash", "--norc", "-c", f"{function}\n{asking}; printf '%s\n' \"${{COMPREPLY[@]}}\""],
+        [
+            bash,
+            "--norc",
+            "-c",
+            f"{function}\n{asking}; printf '%s\n' \"${{COMPREPLY[@]}}\"",
+        ],
         capture_output=True,
         text=True,
         cwd=history.parent,

@@ -1,12 +1,12 @@
 """TAB in real shells: any name is put on the line as one word, and nothing in it ever runs."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.queries.conftest import write
+from tests.support.programs import find_program
 from tests.support.real_shells import (
     QUOTES,
     SHELLS,
@@ -139,8 +139,7 @@ def test_every_source_offers_all_that_fits_on_a_line(
 
 @pytest.fixture(params=SHELLS)
 def shell(request: pytest.FixtureRequest) -> str:
-    if shutil.which(request.param) is None:
-        pytest.skip(f"{request.param} is not installed")
+    find_program(request.param)
     return str(request.param)
 
 

@@ -21,6 +21,7 @@ from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack.pack import pack
+from tests.support.programs import find_program
 
 NAN, INF = math.nan, math.inf
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -147,9 +148,9 @@ def _read_only(source: Path, target: Path) -> None:
 
 
 def _run(*command: str, cwd: Path | None = None) -> None:
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    subprocess.run(command, check=True, capture_output=True, cwd=cwd)
+    subprocess.run(
+        [find_program(command[0]), *command[1:]], check=True, capture_output=True, cwd=cwd
+    )
 
 
 @pytest.fixture(

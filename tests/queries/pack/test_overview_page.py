@@ -22,10 +22,10 @@ from clearml_snapshot.queries.pack.best_values import best
 from clearml_snapshot.queries.pack.overview_page import write_page
 from tests.queries.conftest import write
 from tests.support.nasty import nasty
+from tests.support.programs import find_program
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("chrome")
 VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
 
 
@@ -129,8 +129,8 @@ def listening() -> Iterator[tuple[str, list[str]]]:
 
 def browse(file: Path) -> str:
     """Open a page in Chromium and give what it made of it."""
-    assert CHROMIUM is not None
-    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    chromium = find_program("chromium", "chromium-browser", "chrome", "google-chrome")
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     profile = f"--user-data-dir={file.parent / 'profile'}"
     quiet = ["--disable-dev-shm-usage", "--disable-background-networking", profile]
     done = subprocess.run(
@@ -147,7 +147,6 @@ def in_bdi(names: Sequence[str]) -> str:
     return "".join(f"<bdi>{name}</bdi>" for name in names)
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here: apt-get install chromium")
 class TestInChromium:
     def test_names_are_text_nothing_runs_and_nothing_is_asked_for(self, tmp_path: Path) -> None:
         with listening() as (address, asked):
