@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from clearml_snapshot.exporter.redaction.gates import gate
 from clearml_snapshot.exporter.redaction.names import (
     Claim,
     claim_of,
@@ -47,7 +48,7 @@ _PGPASS: Final = re.compile(
 )
 _DATABASES: Final = re.compile(r"\*|1433|1521|3306|33060|5[34]\d\d|643[0-9]|27017|6379|50000")
 """Ports of databases: behind one of these the fifth part is the password."""
-_ANNOUNCE: Final = re.compile("secret|cred|pass|pwd|key|token|auth|conn")
+_ANNOUNCE: Final = gate(("secret", "cred", "pass", "pwd", "key", "token", "auth", "conn"))
 
 
 def placed(text: str) -> Iterator[Span]:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from clearml_snapshot.exporter.redaction.gates import literal_gate
 from clearml_snapshot.exporter.redaction.names import looks_issued, looks_typed
 
 Span = tuple[int, int]
@@ -202,36 +203,40 @@ _GUARDED: Final = (
     re.compile(r"(?<!\S)[\w.@\-]{1,64}[ \t]+\*[ \t]+\"(?P<secret>[^\s\"]{4,256})\"[ \t]+\*"),
 )
 """Of any program: a user and what follows ``-p``; only what does not look like a word is taken."""
-_GUARD_MARKS: Final = (
-    "user",
-    "-u ",
-    "-u=",
-    "secret",
-    "echo",
-    "-u\t",
-    "auth",
-    "connect(",
-    "credential",
-    "config ",
-    "curl ",
-    "/ru ",
-    "pragma",
-    "jdbc:",
-    ":25 ",
-    ":465 ",
-    ":587 ",
-    ":2525 ",
-    '* "',
+_GUARD_MARKS: Final = literal_gate(
+    (
+        "user",
+        "-u ",
+        "-u=",
+        "secret",
+        "echo",
+        "-u\t",
+        "auth",
+        "connect(",
+        "credential",
+        "config ",
+        "curl ",
+        "/ru ",
+        "pragma",
+        "jdbc:",
+        ":25 ",
+        ":465 ",
+        ":587 ",
+        ":2525 ",
+        '* "',
+    )
 )
-_OTHER_MARKS: Final = (
-    "identified",
-    "password",
-    "auth",
-    "echo",
-    "securestring",
-    "login",
-    "username",
-    "enable",
+_OTHER_MARKS: Final = literal_gate(
+    (
+        "identified",
+        "password",
+        "auth",
+        "echo",
+        "securestring",
+        "login",
+        "username",
+        "enable",
+    )
 )
 
 
@@ -243,14 +248,14 @@ def command_spans(text: str, folded: str) -> Iterator[Span]:
         folded: the same in lower case.
     """
     is_command = " " in text and _ANY_PROGRAM.search(text) is not None
-    others = _OTHERS if any(mark in folded for mark in _OTHER_MARKS) else ()
+    others = _OTHERS if _OTHER_MARKS.search(folded) else ()
     for command in (*(_COMMANDS if is_command else ()), *others):
         for match in command.finditer(text):
             group = "quoted" if match.groupdict().get("quoted") else "secret"
             if _logs_in(match) and not match[group].startswith(("$", "<", "{", "%")):
                 yield match.span(group)
     may_be = " " in text or "(" in text or "jdbc:" in text
-    if may_be and any(mark in folded for mark in _GUARD_MARKS):
+    if may_be and _GUARD_MARKS.search(folded):
         yield from _guarded(text)
 
 

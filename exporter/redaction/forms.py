@@ -14,6 +14,7 @@ from typing import Final
 from clearml_snapshot.exporter.own_keys import REDACTED
 from clearml_snapshot.exporter.redaction.blocks import placed
 from clearml_snapshot.exporter.redaction.formats import issued
+from clearml_snapshot.exporter.redaction.gates import literal_gate
 from clearml_snapshot.exporter.redaction.names import looks_random
 from clearml_snapshot.exporter.redaction.pairs import named
 from clearml_snapshot.exporter.redaction.prefixes import dotted, is_drawn, prefixed
@@ -178,10 +179,14 @@ _RULES: Final = (
         group=1,
     ),
     _Rule(
-        ("password", "token", "secret", "key"),
+        tuple(
+            f"{name} {verb}"
+            for name in ("password", "passwd", "passphrase", "token", "secret", "key")
+            for verb in ("is", "was")
+        ),
         re.compile(
             r"(?i)\b(?:password|passwd|passphrase|token|secret|api key|access key|secret key)"
-            r"\s+(?:is|was)\s+[\"'`]?([^\s\"'`]{6,})"
+            r" (?:is|was)\s+[\"'`]?([^\s\"'`]{6,})"
         ),
         group=1,
         check=_no_prose,
@@ -200,7 +205,16 @@ _RULES: Final = (
         ),
     ),
     _Rule(
-        ("mnemonic", "seed", "recovery"),  # BIP 39: 12 to 24 words
+        (
+            "mnemonic",
+            "seed phrase",
+            "seed_phrase",
+            "seedphrase",
+            "seed-phrase",
+            "seed words",
+            "seed_words",
+            "recovery",
+        ),  # BIP 39: 12 to 24 words
         re.compile(
             r"(?i)\b(?:mnemonic|(?:seed|recovery)[ _\-]?(?:phrase|words))\W{1,8}"
             r"((?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})"
@@ -209,6 +223,9 @@ _RULES: Final = (
         fold=True,
     ),
     _Rule(("password",), re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"), group=1),
+)
+"""What has no issuer, or no prefix alone: checks decide."""
+_LONG_RULES: Final = (
     _Rule(
         (),  # a ClearML key and its secret beside each other have nothing literal
         re.compile(
@@ -227,7 +244,11 @@ _RULES: Final = (
         check=_random_part,
     ),
     _Rule(
-        ("live", "sk", "pat", "tok", "apikey", "signkey", "secret"),
+        tuple(
+            word + end
+            for word in ("live", "sk", "pat", "tok", "token", "apikey", "signkey", "secret")
+            for end in "_-"
+        ),
         re.compile(
             r"(?<![A-Za-z0-9/])(?:[A-Za-z][A-Za-z0-9]{0,15}[_\-]){0,3}"
             r"(?:live|sk|pat|tok|token|apikey|signkey|secret)[_\-](?:[a-z0-9]{1,8}[_\-])?"
@@ -236,7 +257,10 @@ _RULES: Final = (
         check=_hex_or_random,
     ),
 )
-"""What has no issuer, or no prefix alone: checks decide."""
+"""The same for what is one long word; nothing of it can be asked for at once."""
+_ANY_MARK: Final = literal_gate(mark.lower() for rule in _RULES for mark in rule.markers)
+_ONE_LONG: Final = re.compile(r"[A-Za-z0-9_\-]{20}")
+
 
 _EXTENDS: Final = re.compile(r"[A-Za-z0-9_\-]*")
 _LEAST: Final = 8
@@ -253,7 +277,9 @@ def spans(text: str) -> list[Span]:
 
 def _ruled(text: str) -> Iterator[Span]:
     folded = text.lower()
-    for rule in _RULES:
+    rules = _RULES if _ANY_MARK.search(folded) is not None else ()
+    long_rules = _LONG_RULES if _ONE_LONG.search(text) is not None else ()
+    for rule in (*rules, *long_rules):
         where = folded if rule.fold else text
         if rule.markers and not any(marker in where for marker in rule.markers):
             continue

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from clearml_snapshot.exporter.redaction.commands import command_spans
+from clearml_snapshot.exporter.redaction.gates import gate
 from clearml_snapshot.exporter.redaction.names import (
     Claim,
     claim_of,
@@ -22,14 +23,12 @@ Span = tuple[int, int]
 
 _WORDS: Final = sorted(w for w in PASSWORDS | SECRETS | KEYS if w.isascii() and len(w) > 2)
 _PARTS: Final = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "conn", "dsn", "cookie")
-_STEMS: Final = re.compile(
-    "|".join(
-        [
-            *_PARTS,
-            *("jwt", r"pw(?![a-z])", r"[_\-]pat(?![a-z])", r"sas(?![a-z])", r"otp(?![a-z])", "psw"),
-            *(word for word in _WORDS if not any(part in word for part in _PARTS)),
-        ]
-    )
+_STEMS: Final = gate(
+    [
+        *_PARTS,
+        *("jwt", r"pw(?![a-z])", r"_pat(?![a-z])", r"-pat(?![a-z])", r"sas(?![a-z])", "psw"),
+        *(r"otp(?![a-z])", *_WORDS),
+    ]
 )
 """Every ASCII name that says something contains one of these."""
 
