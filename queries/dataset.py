@@ -17,7 +17,8 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.selection.metric_filter import Series
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session as connect
 from clearml_snapshot.queries import task_filter as narrow
 from clearml_snapshot.queries.ask import (

@@ -87,7 +87,7 @@ def _stand_in(seed: int, port: int | None) -> "StandIn":
 
 def _has_moved(data: Path, server: "StandIn") -> bool:
     """Tell whether a dataset is of a demo on another port."""
-    from clearml_snapshot.exporter.store.snapshots import open_snapshot
+    from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:
         host = str(open_snapshot(data).server.get("host"))

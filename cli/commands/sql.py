@@ -20,7 +20,8 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageE
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.engine.file_names import literal
 from clearml_snapshot.exporter.store.format.layout import table_at
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 
 
 def start_shell(choice: DatasetChoice) -> None:

@@ -80,7 +80,7 @@ def _stored(
     from clearml_snapshot.cli.options.query_limits import which
     from clearml_snapshot.exporter.errors import SnapshotError
     from clearml_snapshot.exporter.store.engine.file_names import literals
-    from clearml_snapshot.exporter.store.snapshots import open_snapshot
+    from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:
         found = open_snapshot(data, which(snapshot), points=False)

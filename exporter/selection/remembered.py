@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _OPTIONS: Final[Mapping[str, str]] = {
     "projects": "--project",

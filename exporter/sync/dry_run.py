@@ -12,8 +12,9 @@ from clearml_snapshot.exporter.reader.scalars.event_pages import PAGE
 from clearml_snapshot.exporter.reader.tasks import TaskDetails
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.exporter.sync.export import check_asked
 from clearml_snapshot.exporter.sync.fetch import with_details
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask

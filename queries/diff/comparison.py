@@ -16,7 +16,8 @@ from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.layout import lacking
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session as connect
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.cursors import Cursors

@@ -27,11 +27,12 @@ from clearml_snapshot.exporter import Selection, export
 from clearml_snapshot.exporter.standin.data.history import demo_history
 from clearml_snapshot.exporter.standin.http.server import StandIn
 from clearml_snapshot.exporter.store.format.schema import SCALARS, TABLES
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import compaction as compact
 from clearml_snapshot.exporter.store.parts import staging as writer
 from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
 from clearml_snapshot.exporter.store.parts.stored import rows
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.header import queries

@@ -17,7 +17,8 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.snapshots import open_snapshot, unread
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import unread
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.duckdb_errors import translated

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 _SCRIPT: Final = """

@@ -21,13 +21,7 @@ from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.permissions.apply import reshare, set_modes, set_modes_beside
 from clearml_snapshot.exporter.store.permissions.modes import PRIVATE, Rule, SharedWith
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
-from clearml_snapshot.exporter.store.snapshots import (
-    Snapshot,
-    open_snapshot,
-    read_header,
-    read_snapshot,
-    unread,
-)
+from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header, read_snapshot, unread
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
 from clearml_snapshot.exporter.store.writing.build import About, build, rebuild
 from clearml_snapshot.exporter.store.writing.one_writer import only_writer, write_owner
@@ -314,7 +308,7 @@ class Dataset:
         folder.rename(layout.snapshot(self._data, number))
         sync_folder(snapshots)
         self._point_to(number)
-        self._snapshot = open_snapshot(layout.snapshot(self._data, number))
+        self._snapshot = read_snapshot(layout.snapshot(self._data, number))
         return self._snapshot
 
     def _point_to(self, number: int) -> None:

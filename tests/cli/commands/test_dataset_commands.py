@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Capture = pytest.CaptureFixture[str]

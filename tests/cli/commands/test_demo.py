@@ -9,7 +9,7 @@ import pytest
 from clearml_snapshot.cli.commands.demo import _PORT
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.standin.http.server import StandIn
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 

@@ -14,8 +14,8 @@ import pytest
 
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.store.format.schema import SCALARS
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Capture = pytest.CaptureFixture[str]

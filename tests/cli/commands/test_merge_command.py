@@ -9,8 +9,8 @@ from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.selection.remembered import remembered
 from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.stored import rows
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 
 Captured = pytest.CaptureFixture[str]
 

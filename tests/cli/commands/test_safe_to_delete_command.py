@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

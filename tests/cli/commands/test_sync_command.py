@@ -11,8 +11,8 @@ from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pointer import numbers
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from tests.conftest import Hasty
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")

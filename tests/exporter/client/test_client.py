@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.history import grid_history, grid_value
 from clearml_snapshot.exporter.standin.http.faults import Fault, FaultPlan, Kind
 from clearml_snapshot.exporter.standin.http.server import StandIn
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.sync.export import export
 from clearml_snapshot.exporter.sync.prepare import ExportOptions
 from clearml_snapshot.exporter.sync.report import ExportReport

@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home

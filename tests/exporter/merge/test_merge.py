@@ -21,10 +21,11 @@ from clearml_snapshot.exporter.merge.merge import join
 from clearml_snapshot.exporter.merge.report import Joined
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, MetricFilter
 from clearml_snapshot.exporter.store.format.layout import FORMAT_VERSION
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import compaction as compact
 from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
 from clearml_snapshot.exporter.store.parts.stored import rows
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, unread
+from clearml_snapshot.exporter.store.snapshots import Snapshot, unread
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import dataset as dataset_module
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing

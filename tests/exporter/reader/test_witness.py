@@ -12,8 +12,8 @@ from clearml_snapshot.exporter.deletable.find import StoredTask, count_again
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from tests.exporter.sync.test_sync import Clock, curve
 

@@ -13,8 +13,8 @@ from clearml_snapshot.exporter.errors import LockedError, NoDatasetError, Snapsh
 from clearml_snapshot.exporter.selection.remembered import remembered, remove, words
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pointer import numbers
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.exporter.sync import export as run

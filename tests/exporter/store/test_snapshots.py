@@ -14,7 +14,8 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.format.retention import Retention
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Call = Callable[..., Any]
@@ -225,7 +226,7 @@ def test_a_snapshot_json_of_wrong_shape(data: Path, change: dict[str, Any]) -> N
 
 def test_reading_needs_neither_pyarrow_nor_duckdb(data: Path) -> None:
     code = (
-        "import sys; from clearml_snapshot.exporter.store.snapshots import open_snapshot; "
+        "import sys; from clearml_snapshot.exporter.store.opening import open_snapshot; "
         "from pathlib import Path; open_snapshot(Path(sys.argv[1])); "
         "print([m for m in ('pyarrow', 'duckdb', 'clearml', 'filelock') if m in sys.modules])"
     )

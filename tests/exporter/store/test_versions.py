@@ -11,9 +11,9 @@ import pytest
 
 from clearml_snapshot.exporter.store.format.layout import ADDED, FORMAT_VERSION, lacking
 from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.parquet import writer_options
 from clearml_snapshot.exporter.store.parts.stored import task_rows
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries.session import connect

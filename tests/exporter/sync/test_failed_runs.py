@@ -25,8 +25,9 @@ from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.store.format.retention import Retention
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pointer import numbers
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import build as commit
 from clearml_snapshot.exporter.store.writing.dataset import writing

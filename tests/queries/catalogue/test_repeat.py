@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from tests.bench.repeat import DEMO, SPILL_ROWS, answers, packed, write_otherwise
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]

@@ -17,8 +17,9 @@ import pytest
 from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError, SnapshotError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.parquet import writer_options
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot, unread
+from clearml_snapshot.exporter.store.snapshots import Snapshot, unread
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.diff import comparison as diff
 from clearml_snapshot.queries.diff.comparison import Choice, compare

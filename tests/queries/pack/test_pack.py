@@ -21,7 +21,7 @@ from clearml_snapshot.exporter.errors import (
 )
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset

@@ -19,10 +19,11 @@ import pytest
 
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.cache import with_points
 from clearml_snapshot.exporter.store.pack.unpack import unpack
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
-from clearml_snapshot.exporter.store.snapshots import hold, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import hold
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import (
     compaction as compact,
 )
@@ -24,7 +25,7 @@ from clearml_snapshot.exporter.store.parts import (
 )
 from clearml_snapshot.exporter.store.parts.compaction import FAN_IN, MOST, pick
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing import dataset
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
 

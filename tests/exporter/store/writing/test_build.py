@@ -13,8 +13,9 @@ import pytest
 
 from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
-from clearml_snapshot.exporter.store.snapshots import Snapshot, open_snapshot
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Ask = Callable[[Path, str], list[tuple[Any, ...]]]

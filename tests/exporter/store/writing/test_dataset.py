@@ -15,7 +15,8 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, UsageError
 from clearml_snapshot.exporter.store.format.retention import Retention
-from clearml_snapshot.exporter.store.snapshots import hold, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.snapshots import hold
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.exporter.store.writing.prepare import prepare
 

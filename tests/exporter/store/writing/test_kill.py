@@ -14,7 +14,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 START = """

@@ -11,9 +11,9 @@ import pytest
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.retention import Retention
+from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.unpack import unpack
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
-from clearml_snapshot.exporter.store.snapshots import open_snapshot
 from clearml_snapshot.exporter.store.verify.checksums import sums_problems
 from clearml_snapshot.exporter.store.verify.verify import damage, verify
 from clearml_snapshot.exporter.store.writing.dataset import writing

@@ -1,0 +1,98 @@
+"""Opens a snapshot: of a dataset folder, as a folder of its own, or from a pack.
+
+Imports neither pyarrow nor DuckDB, because every query starts here.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.permissions.access import naming_owner
+from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
+from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header, read_snapshot
+
+
+def open_snapshot(
+    path: Path, which: int | datetime | None = None, *, points: bool = True
+) -> Snapshot:
+    """Open a snapshot of a dataset folder, a snapshot folder itself, or a pack.
+
+    A pack is unpacked into a cache, once.
+
+    Args:
+        path: a dataset, or one of its snapshots wherever it was copied to, packed or not.
+        which: a snapshot's number; negative counts back from the current one (-1 is the one
+            before it); an aware datetime takes the last one made until then; None is the current.
+        points: whether the files of ``scalars`` are needed; those of a pack may be missing else,
+            until ``pack_cache.with_points``.
+
+    Raises:
+        UsageError: the path is an address.
+        DatasetError: there is none, it is damaged, or it was written by a newer version.
+        SnapshotError: a pack cannot be unpacked.
+    """
+    refuse_address(path)
+    with naming_owner(path):
+        return _opened(path, which, points)
+
+
+def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:
+    if path.is_file() or (path / layout.SNAPSHOT_JSON).is_file():
+        snapshot = _open_pack(path, points) if path.is_file() else read_snapshot(path)
+        if which is not None and which != snapshot.number:
+            raise NoDatasetError(
+                f"{path} is one snapshot (number {snapshot.number}); give the dataset folder "
+                "to choose another"
+            )
+        return snapshot
+    if which is None:
+        return _open_current(path)
+    return read_snapshot(_chosen(path, _current(path), which))
+
+
+def _open_pack(path: Path, points: bool) -> Snapshot:
+    from clearml_snapshot.exporter.store.pack.cache import open_pack  # a folder needs none of it
+
+    return open_pack(path, points=points)
+
+
+def _current(data: Path) -> Path:
+    folder = current_snapshot_folder(data)
+    if folder is None:
+        raise NoDatasetError(f"no dataset at {data}; run clearml-snapshot export first")
+    return folder
+
+
+def _open_current(data: Path) -> Snapshot:
+    """Read the current snapshot, again when a commit pruned it in this very moment."""
+    while True:
+        folder = _current(data)
+        try:
+            return read_snapshot(folder)
+        except DatasetError:
+            if _current(data) == folder:
+                raise
+
+
+def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
+    newest = read_header(current)["number"]
+    kept = [number for number in numbers(data) if number <= newest]
+    if isinstance(which, datetime):
+        kept_then = [n for n in kept if _created(layout.snapshot(data, n)) <= which]
+        number = kept_then[-1] if kept_then else None
+    elif which < 0:
+        number = kept[which - 1] if len(kept) > -which else None
+    else:
+        number = which if which in kept else None
+    if number is None:
+        have = ", ".join(str(n) for n in kept)
+        raise NoDatasetError(
+            f"{data} has no snapshot {which}; it has {have} (export --keep N keeps more)"
+        )
+    return layout.snapshot(data, number)
+
+
+def _created(folder: Path) -> datetime:
+    return datetime.fromisoformat(read_header(folder)["created_at"])
