@@ -11,8 +11,9 @@ from clearml_snapshot.exporter.store.compare.series_outline import Name
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.parquet import conform
+from clearml_snapshot.exporter.store.parts.partition_buffer import Place
 from clearml_snapshot.exporter.store.parts.rewrite import Change
-from clearml_snapshot.exporter.store.parts.staging import Place, Stage
+from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.parts.stored import rows, task_rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.build import About, Build

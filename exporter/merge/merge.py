@@ -36,7 +36,7 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
-from clearml_snapshot.exporter.store.parts.staging import Place
+from clearml_snapshot.exporter.store.parts.partition_buffer import Place
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold

@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
 from clearml_snapshot.exporter.store.pack.provenance import pack_words
-from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 from clearml_snapshot.exporter.store.verify.rows import CLOCK_STEP

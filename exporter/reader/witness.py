@@ -25,7 +25,7 @@ from clearml_snapshot.exporter.reader.tasks import Task
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
 from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
 from clearml_snapshot.exporter.store.format.schema import is_settled
-from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
 
 SETTLED: Final = timedelta(minutes=5)

@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from clearml_snapshot.exporter.store.format.layout import partition
-from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.compare.series_outline import Name
-from clearml_snapshot.exporter.store.parts.parquet import SORT, conform, in_memory, sorted_slices
-from clearml_snapshot.exporter.store.parts.rewrite import belongs, holding, read_batches
+from clearml_snapshot.exporter.store.format.schema import in_memory
+from clearml_snapshot.exporter.store.parts.parquet import SORT, conform, sorted_slices
+from clearml_snapshot.exporter.store.parts.reading import belongs, holding, read_batches
 from clearml_snapshot.exporter.store.parts.sorted_merge import HELD, Block, taken
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
 from clearml_snapshot.exporter.store.snapshots import Snapshot

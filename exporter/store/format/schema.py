@@ -13,6 +13,12 @@ from clearml_snapshot.exporter.store.format.layout import FORMAT as FORMAT
 from clearml_snapshot.exporter.store.format.layout import FORMAT_VERSION as FORMAT_VERSION
 from clearml_snapshot.exporter.store.format.layout import NO_PROJECT as NO_PROJECT
 
+ROW_GROUP: Final = 250_000
+"""Rows a row group: 100 million points, ``max`` of one metric in 53 ms; with 1 million 89 ms."""
+
+CODES: Final = pa.dictionary(pa.int32(), pa.string())
+"""How text is held and written."""
+
 
 class _Kind(NamedTuple):
     """A type with the unit of what is stored in it."""
@@ -226,3 +232,13 @@ KEYS: Final = {
     "exports": ("export_id",),
 }
 """The columns that tell the rows of each table apart; ``iteration`` may be NULL, once a series."""
+
+
+def in_memory(table: str) -> pa.Schema:
+    """Return a table's schema with dictionary-encoded text, as it is held and written."""
+    return pa.schema(
+        [
+            pa.field(field.name, CODES if field.type == pa.string() else field.type, field.nullable)
+            for field in TABLES[table]
+        ]
+    )

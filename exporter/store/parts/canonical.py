@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.format.schema import ROW_GROUP
 from clearml_snapshot.exporter.store.parts.parquet import (
     GROUP_BYTES,
-    ROW_GROUP,
     ROWS_AT_ONCE,
     text_bytes,
     write_part,

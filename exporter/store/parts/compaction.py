@@ -18,7 +18,7 @@ from clearml_snapshot.exporter.store.disk.disk_errors import reading
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
-from clearml_snapshot.exporter.store.parts.rewrite import belongs, holds_any
+from clearml_snapshot.exporter.store.parts.reading import belongs, holds_any
 from clearml_snapshot.exporter.store.parts.sorted_merge import merged
 
 FULL: Final = {"scalars": 2_500_000, "series": 500_000, "hyperparams": 500_000, "tasks": 100_000}

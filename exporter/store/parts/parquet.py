@@ -13,13 +13,10 @@ from pyarrow.fs import LocalFileSystem
 
 from clearml_snapshot.exporter.store.disk.disk_errors import named, reading
 from clearml_snapshot.exporter.store.disk.files import FileEntry, sha256, sync_file
-from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.format.schema import CODES, ROW_GROUP, in_memory
 
 LOCAL: Final = LocalFileSystem()
 """What every file is written to: without it Arrow takes ``a:b/part`` for an address."""
-
-ROW_GROUP: Final = 250_000
-"""Rows a row group: 100 million points, ``max`` of one metric in 53 ms; with 1 million 89 ms."""
 
 ROWS_AT_ONCE: Final = {"tasks": 20_000, "hyperparams": 100_000, "series": 100_000}
 """Rows of a row group that is gathered from a stream, for tables whose rows are larger."""
@@ -42,21 +39,8 @@ _ENCODINGS: Final = {
     "value": "PLAIN",
 }
 """Of the columns of ``scalars``; doubles are written plain anyhow, texts with dictionaries."""
-_CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _WIDEST: Final = 2**62
 _SMALLEST: Final = -(2**63)
-
-
-def in_memory(table: str) -> pa.Schema:
-    """Return a table's schema with dictionary-encoded text, as it is held and written."""
-    return pa.schema(
-        [
-            pa.field(
-                field.name, _CODES if field.type == pa.string() else field.type, field.nullable
-            )
-            for field in TABLES[table]
-        ]
-    )
 
 
 def conform(rows: pa.Table, table: str) -> pa.Table:
@@ -74,7 +58,7 @@ def conform(rows: pa.Table, table: str) -> pa.Table:
 def _encoded(column: "pa.ChunkedArray[Any]", kind: pa.DataType) -> "pa.ChunkedArray[Any]":
     if column.type == kind:
         return column
-    if kind == _CODES and not pa.types.is_dictionary(column.type):
+    if kind == CODES and not pa.types.is_dictionary(column.type):
         return column.cast(pa.string()).dictionary_encode()
     return column.cast(kind)
 
@@ -166,7 +150,7 @@ def writer_options(schema: pa.Schema) -> dict[str, Any]:
 
     ``statistics`` refuses files that were written with others.
     """
-    texts = [field.name for field in schema if field.type in (_CODES, pa.string())]
+    texts = [field.name for field in schema if field.type in (CODES, pa.string())]
     lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
     numbers = {*schema.names}.difference(texts)
     encodings = {name: how for name, how in _ENCODINGS.items() if name in numbers}

@@ -1,38 +1,18 @@
-"""Which part files of a snapshot a commit touches, and the same files as they are after it."""
+"""Writes part files of a snapshot again as they are after a commit."""
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.store.disk.disk_errors import number_of, unreadable
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.engine.reading_errors import readable
-from clearml_snapshot.exporter.store.format.layout import partition
-from clearml_snapshot.exporter.store.format.schema import TABLES
-from clearml_snapshot.exporter.store.parts.parquet import (
-    ROWS_AT_ONCE,
-    in_memory,
-    only_used,
-    row_groups,
-    write_part,
-)
-from clearml_snapshot.exporter.store.parts.staging import Place
-from clearml_snapshot.exporter.store.snapshots import Snapshot
-
-_FIRST_MS: Final = -62135596800000
-_LAST_MS: Final = 253402300799999
-"""The years 1 to 9999 in milliseconds since 1970, which is how times are stored."""
-_BATCH: Final = 65_536
-_BATCH_BYTES: Final = 16 * 2**20
+from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
+from clearml_snapshot.exporter.store.parts.partition_buffer import Place
+from clearml_snapshot.exporter.store.parts.reading import belongs, of_series, read_batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,151 +30,6 @@ class Change:
     def task_ids(self) -> list[str]:
         """Every task whose rows do not stay as they are, sorted."""
         return sorted({*self.drop, *self.move, *self.only})
-
-
-def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
-    """Find which of the tasks a snapshot has already, each with its project."""
-    known: dict[str, str | None] = {}
-    for path in snapshot.paths("tasks"):
-        for batch in read_batches(path, "tasks", columns=["task_id", "project_id"]):
-            with readable(path):
-                columns = (batch.column(name).to_pylist() for name in ("task_id", "project_id"))
-                rows = zip(*columns, strict=True)
-                known.update((task, project) for task, project in rows if task in task_ids)
-    return known
-
-
-def holding(
-    snapshot: Snapshot, table: str, task_ids: Iterable[str], known: Mapping[str, str | None]
-) -> set[str]:
-    """Name the files of a table (``FileEntry.path``) that hold rows of the tasks.
-
-    Only the partitions of the tasks' projects are looked at, there only the files whose
-    ``task_id`` range can hold one, and of these only that column.
-    """
-    ids = sorted(task_ids)
-    if not ids:
-        return set()
-    folders = {partition(known[task_id]) for task_id in ids}
-    return {
-        entry.path
-        for entry in snapshot.files
-        if entry.table == table
-        and (table != "scalars" or entry.path.split("/")[1] in folders)
-        and holds_any(snapshot.root / entry.path, ids)
-    }
-
-
-def holds_any(path: Path, ids: Sequence[str]) -> bool:
-    """Tell whether a part file holds a row of one of the tasks, whose ids are sorted."""
-    wanted = pa.array(ids, pa.string())
-    with _opened(path, ["task_id"]) as file:
-        groups = [
-            number
-            for number in range(file.metadata.num_row_groups)
-            if _may_hold(file.metadata.row_group(number), ids)
-        ]
-        batches = file.iter_batches(_BATCH, row_groups=groups, columns=["task_id"])
-        return any(pc.any(belongs(batch, wanted)).as_py() for batch in batches)
-
-
-def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
-    statistics = group.column(0).statistics
-    if statistics is None or not statistics.has_min_max:
-        return True
-    nearest = bisect_left(ids, str(statistics.min))
-    return nearest < len(ids) and ids[nearest] <= str(statistics.max)
-
-
-def belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
-    """Tell for each row whether its task is wanted; each text is compared once."""
-    task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
-    return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
-
-
-def read_batches(
-    path: Path | str,
-    table: str,
-    size: int = _BATCH,
-    columns: Sequence[str] | None = None,
-    size_in_bytes: int = _BATCH_BYTES,
-) -> Iterator[pa.RecordBatch]:
-    """Read a part file of any format version, text as dictionaries; a column it lacks is NULL.
-
-    So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
-    the checksums of its pages: written again it would get a hash of its own, and look whole.
-    Of whole rows fewer are read at once than ``size`` where they are large.
-
-    Raises:
-        DatasetError: the file is damaged.
-    """
-    texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
-    names = None if columns is None else list(columns)
-    with _opened(path, texts) as file:
-        if names is None and table in ROWS_AT_ONCE:
-            few = max(1, int(size_in_bytes / _bytes_per_row(file.metadata)))
-        else:
-            few = size
-        for batch in file.iter_batches(min(size, few), columns=names):
-            _check_values(batch)
-            yield _completed(only_used(batch) if few < size else batch, table)
-
-
-def _bytes_per_row(file: pq.FileMetaData) -> float:
-    """Tell how many bytes a row has on average in the row group with the largest rows."""
-    groups = (file.row_group(number) for number in range(file.num_row_groups))
-    return max((g.total_byte_size / g.num_rows for g in groups if g.num_rows), default=0) or 1
-
-
-def _check_values(batch: pa.RecordBatch) -> None:
-    """See that each text is UTF-8 and each time has a date, as all that we write.
-
-    Raises:
-        pa.ArrowInvalid: one is not.
-    """
-    for column in batch.columns:
-        if isinstance(column, pa.DictionaryArray):
-            column.dictionary.validate(full=True)
-        elif pa.types.is_string(column.type) or pa.types.is_list(column.type):
-            column.validate(full=True)
-        elif batch.num_rows and pa.types.is_timestamp(column.type):
-            ends: Any = pc.min_max(column.cast(pa.int64())).as_py()
-            if ends["min"] is not None and not _FIRST_MS <= ends["min"] <= ends["max"] <= _LAST_MS:
-                raise pa.ArrowInvalid("a time outside of the years 1 to 9999")
-
-
-@contextmanager
-def _opened(path: Path | str, texts: list[str]) -> Iterator[pq.ParquetFile]:
-    """Open a part file; what cannot be read of it inside the block is damage.
-
-    Args:
-        path: the file.
-        texts: columns to read as dictionaries; those that an older format lacks are passed over.
-    """
-    try:
-        metadata = pq.read_metadata(path)
-        present = set(metadata.schema.names)
-        with pq.ParquetFile(
-            path,
-            metadata=metadata,
-            read_dictionary=[name for name in texts if name in present],
-            page_checksum_verification=True,
-        ) as file:
-            yield file
-    except (OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and number_of(error) is not None:
-            raise unreadable(path, error) from error
-        raise DatasetError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); put back a copy of it, "
-            "or export into a new folder"
-        ) from error
-
-
-def _completed(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
-    for column in TABLES[table]:
-        if column.name not in batch.schema.names:
-            batch = batch.append_column(column.name, pa.nulls(batch.num_rows, column.type))
-    return batch
 
 
 def rewrite(
@@ -255,25 +90,6 @@ def _with_series(
         kept = batch.filter(of_series(batch, stays)) if narrowed else batch
         if kept.num_rows:
             yield kept
-
-
-def of_series(batch: pa.RecordBatch, wanted: Callable[[str, str, str], bool]) -> "pa.Array[Any]":
-    """Tell for each row whether its series is wanted; each is asked for once.
-
-    Args:
-        batch: rows of ``scalars`` or ``series``.
-        wanted: is given a task id, a metric and a variant.
-    """
-    keys = batch.select(["task_id", "metric", "variant"])
-    codes = np.zeros(batch.num_rows, np.int64)
-    for column in keys.columns:
-        texts = cast("pa.DictionaryArray[Any, Any]", column)
-        codes = codes * len(texts.dictionary) + texts.indices.to_numpy()
-    _, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
-    found = keys.take(pa.array(firsts, pa.int64())).to_pylist()
-    answers = [wanted(row["task_id"], row["metric"], row["variant"]) for row in found]
-    mask: pa.Array[Any] = pa.array(np.array(answers, bool)[places])
-    return mask
 
 
 def _without_moving(

@@ -8,8 +8,9 @@ from typing import Any, Final, cast
 import numpy as np
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.parts.parquet import SORT, conform, in_memory, sorted_slices
-from clearml_snapshot.exporter.store.parts.rewrite import belongs, read_batches
+from clearml_snapshot.exporter.store.format.schema import in_memory
+from clearml_snapshot.exporter.store.parts.parquet import SORT, conform, sorted_slices
+from clearml_snapshot.exporter.store.parts.reading import belongs, read_batches
 
 HELD: Final = {
     "scalars": 131_072,

@@ -1,42 +1,31 @@
 """Staging: what an export fetched becomes part files before any snapshot knows of them."""
 
-import itertools
-import threading
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store.disk.disk_errors import named
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.format.layout import part
-from clearml_snapshot.exporter.store.format.schema import SERIES, TABLES, is_settled
-from clearml_snapshot.exporter.store.parts.parquet import (
-    LOCAL,
-    conform,
-    in_memory,
-    write_part,
-    write_sorted,
+from clearml_snapshot.exporter.store.format.schema import SERIES, in_memory, is_settled
+from clearml_snapshot.exporter.store.parts.parquet import LOCAL, conform
+from clearml_snapshot.exporter.store.parts.partition_buffer import (
+    HeldPoints,
+    Place,
+    StagedFile,
+    spill,
+    staged_path,
 )
+from clearml_snapshot.exporter.store.parts.row_buffer import RowBuffer
 
 SPILL_ROWS: Final = 400_000
 """A task's points go to disk from here on: memory is workers × this, never the task's size."""
 
 FLUSH_ROWS: Final = 400_000
 """Points of small tasks held before they are sorted; as many again may be on their way to disk."""
-
-DICT_ROWS: Final = 500
-"""Rows of the other tables held as Python objects, ten times the size of Arrow's.
-
-Fewer where their texts are long, so that these come to ``ROWS_BYTES`` at most.
-"""
-
-ROWS_BYTES: Final = 16 * 2**20
-"""Rows of the other tables held as Arrow, a table."""
 
 CLAIM_ROWS: Final = 50_000
 CLAIM_TABLES: Final = 1_000
@@ -60,19 +49,6 @@ CLAIMS: Final = pa.schema(
 )
 """What the server says of its series; joined to what is computed from the points."""
 
-_one_sort: Final = threading.Lock()
-"""Sorting takes as much memory again as its rows: one thread at a time."""
-
-_sequence: Final = itertools.count()
-
-
-class Place(NamedTuple):
-    """Where a task's rows belong: tasks of two places share no part file of points."""
-
-    project_id: str | None
-    settled: bool
-    """See ``schema.is_settled``."""
-
 
 @dataclass(frozen=True, slots=True)
 class TaskPoints:
@@ -82,14 +58,6 @@ class TaskPoints:
     rows: int
     rest: pa.Table
     files: tuple[FileEntry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class StagedFile:
-    """A part file on its way: ``entry.path`` is absolute until the commit moves it."""
-
-    entry: FileEntry
-    place: Place
 
 
 class Stage:
@@ -109,7 +77,7 @@ class Stage:
         """Of these the ones whose hyperparameters stay too."""
         self._points = HeldPoints(directory, FLUSH_ROWS)
         self._rows = {
-            (table, settled): _Rows(self, table, settled)
+            (table, settled): RowBuffer(directory, table, settled, self.files)
             for table in ("tasks", "hyperparams")
             for settled in (True, False)
         }
@@ -209,108 +177,6 @@ class Stage:
         self._claim_files.append(path)
 
 
-class HeldPoints:
-    """Points of many tasks by place, on their way to sorted part files."""
-
-    def __init__(self, directory: Path, flush_rows: int) -> None:
-        self._directory, self._flush_rows = directory, flush_rows
-        self._tables: dict[Place, list[pa.Table]] = {}
-        self._held = 0
-        self._files: list[StagedFile] = []
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
-        self._flushing: tuple[Future[None], dict[Place, list[pa.Table]]] | None = None
-
-    def add(self, place: Place, points: pa.Table) -> None:
-        """Take points that are conform already, and write what is held when that is much."""
-        self.hold(place, points)
-        self.flush_if_large()
-
-    def hold(self, place: Place, points: pa.Table) -> None:
-        """Take points that are conform already, in memory."""
-        if points.num_rows:
-            self._tables.setdefault(place, []).append(points)
-            self._held += points.num_rows
-
-    def flush_if_large(self) -> None:
-        """Begin to write what is held when that is much.
-
-        Raises:
-            OSError: what was held before could not be written; it is held again.
-        """
-        if self._held >= self._flush_rows:
-            self._flush()
-
-    def _flush(self) -> None:
-        """Write what is held in memory, one part file a place, while the caller goes on."""
-        self._finish_flush()
-        held, self._tables, self._held = self._tables, {}, 0
-        writing = self._writer.submit(_spill_each, self._directory, held, self._files)
-        self._flushing = writing, held
-
-    def _finish_flush(self) -> None:
-        """Wait until nothing is being written; at most one flush holds its rows in memory."""
-        if self._flushing is None:
-            return
-        (writing, held), self._flushing = self._flushing, None
-        try:
-            writing.result()
-        except OSError:  # the disk is full: once there is room, it is written after all
-            for place, tables in held.items():
-                self._tables.setdefault(place, []).extend(tables)
-                self._held += sum(table.num_rows for table in tables)
-            raise
-
-    def finish(self) -> list[StagedFile]:
-        """Write everything still held; returns all files."""
-        self._flush()
-        self._finish_flush()
-        self.close()
-        return self._files
-
-    def close(self) -> None:
-        """Wait until nothing is being written, so that the folder can go."""
-        self._writer.shutdown(cancel_futures=True)
-
-
-class _Rows:
-    """Rows of a small table: as dicts only for a moment, as Arrow until there are megabytes."""
-
-    def __init__(self, stage: Stage, table: str, settled: bool) -> None:
-        self._stage, self._table = stage, table
-        self._place = Place(None, settled)
-        self._dicts: list[Mapping[str, Any]] = []
-        self._characters = 0
-        self._tables: list[pa.Table] = []
-        self._bytes = 0
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        self._dicts.append(row)
-        self._characters += sum(len(text) for text in row.values() if isinstance(text, str))
-        if len(self._dicts) >= DICT_ROWS or self._characters >= ROWS_BYTES:
-            self._to_arrow()
-
-    def write_if_large(self) -> None:
-        if self._bytes >= ROWS_BYTES:
-            self.write()
-
-    def _to_arrow(self) -> None:
-        rows = conform(pa.Table.from_pylist(self._dicts, TABLES[self._table]), self._table)
-        self._dicts.clear()
-        self._characters = 0
-        self._tables.append(rows)
-        self._bytes += rows.nbytes
-
-    def write(self) -> None:
-        if self._dicts:
-            self._to_arrow()
-        if self._tables:
-            rows = pa.concat_tables(self._tables)
-            entry = write_sorted(staged_path(self._stage.directory), self._table, rows)
-            self._tables.clear()
-            self._bytes = 0
-            self._stage.files.append(StagedFile(entry, self._place))
-
-
 class PointBuffer:
     """Collects the points of ONE task in one thread and spills sorted runs to disk."""
 
@@ -367,40 +233,3 @@ def discard(points: TaskPoints) -> None:
     """Delete the part files of finished points that no stage took."""
     for entry in points.files:
         Path(entry.path).unlink(missing_ok=True)
-
-
-def staged_path(directory: Path) -> Path:
-    """Return a new path in the staging folder."""
-    return directory / f"run-{next(_sequence):06d}.parquet"
-
-
-def _spill_each(
-    directory: Path, held: dict[Place, list[pa.Table]], files: list[StagedFile]
-) -> None:
-    """Write one part file per place; what is written leaves the memory, and only that."""
-    while held:
-        place = next(reversed(held))
-        files.append(StagedFile(spill(directory, pa.concat_tables(held[place])), place))
-        del held[place]
-    pa.default_memory_pool().release_unused()
-
-
-def spill(directory: Path, rows: pa.Table) -> FileEntry:
-    """Write points of any order as one sorted part file; one thread sorts at a time."""
-    with _one_sort:
-        entry = write_sorted(staged_path(directory), "scalars", rows)
-        del rows
-        pa.default_memory_pool().release_unused()  # or it keeps twice of what is needed
-    return entry
-
-
-def moved(entry: FileEntry, snapshot: Path, project_id: str | None, name: str) -> FileEntry:
-    """Move a staged file to its place in a snapshot folder."""
-    path = part(entry.table, project_id, name)
-    target = snapshot / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    Path(entry.path).rename(target)
-    return replace(entry, path=path)
-
-
-__all__ = ["CLAIMS", "PointBuffer", "Stage", "StagedFile", "TaskPoints", "discard", "write_part"]

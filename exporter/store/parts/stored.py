@@ -9,15 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
-from clearml_snapshot.exporter.store.parts.parquet import in_memory, write_sorted
-from clearml_snapshot.exporter.store.parts.rewrite import holding, read_batches
+from clearml_snapshot.exporter.store.format.schema import in_memory
+from clearml_snapshot.exporter.store.parts.parquet import write_sorted
+from clearml_snapshot.exporter.store.parts.partition_buffer import staged_path
+from clearml_snapshot.exporter.store.parts.reading import holding, read_batches
 from clearml_snapshot.exporter.store.parts.sorted_merge import not_fetched
-from clearml_snapshot.exporter.store.parts.staging import (
-    PointBuffer,
-    Stage,
-    TaskPoints,
-    staged_path,
-)
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer, Stage, TaskPoints
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 

@@ -15,8 +15,7 @@ import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
-from clearml_snapshot.exporter.store.format.schema import TABLES
-from clearml_snapshot.exporter.store.parts.parquet import ROW_GROUP
+from clearml_snapshot.exporter.store.format.schema import ROW_GROUP, TABLES
 from clearml_snapshot.exporter.store.untrusted.parquet_pages import unpacked_size
 
 _MOST_FOOTER: Final = 16 * 2**20

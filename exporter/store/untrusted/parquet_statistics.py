@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.layout import lacking
-from clearml_snapshot.exporter.store.parts.parquet import in_memory
+from clearml_snapshot.exporter.store.format.schema import in_memory
 from clearml_snapshot.exporter.store.untrusted.parquet_footer import footer_problem
 from clearml_snapshot.exporter.store.untrusted.parquet_pages import read_pages
 from clearml_snapshot.exporter.store.untrusted.parquet_values import Extent, Slots, slots

@@ -34,17 +34,11 @@ from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.canonical import written_again
 from clearml_snapshot.exporter.store.parts.compaction import compact
 from clearml_snapshot.exporter.store.parts.parquet import conform, write_part, write_sorted
-from clearml_snapshot.exporter.store.parts.rewrite import (
-    Change,
-    by_place,
-    holding,
-    known_tasks,
-    read_batches,
-    rewrite,
-    write_rows,
-)
+from clearml_snapshot.exporter.store.parts.partition_buffer import HeldPoints, StagedFile, moved
+from clearml_snapshot.exporter.store.parts.reading import holding, known_tasks, read_batches
+from clearml_snapshot.exporter.store.parts.rewrite import Change, by_place, rewrite, write_rows
 from clearml_snapshot.exporter.store.parts.series import write_series
-from clearml_snapshot.exporter.store.parts.staging import HeldPoints, Stage, StagedFile, moved
+from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
 
 MOVE_ROWS: Final = 300_000

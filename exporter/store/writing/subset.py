@@ -10,7 +10,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.parquet import conform
-from clearml_snapshot.exporter.store.parts.rewrite import belongs, holds_any, of_series
+from clearml_snapshot.exporter.store.parts.reading import belongs, holds_any, of_series
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.build import About, Build, Edit

@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.selection.selection import Remembered
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
-from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask

@@ -14,9 +14,10 @@ import pytest
 
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.store.disk import reserve
+from clearml_snapshot.exporter.store.format.schema import in_memory
+from clearml_snapshot.exporter.store.parts import partition_buffer
 from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.parts.parquet import in_memory
-from clearml_snapshot.exporter.store.parts.staging import HeldPoints, Place
+from clearml_snapshot.exporter.store.parts.partition_buffer import HeldPoints, Place
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
 
 TakeHome = Callable[..., Any]
@@ -120,16 +121,16 @@ def test_points_that_could_not_be_written_are_held_again(
 ) -> None:
     row = {"task_id": "a", "metric": "m", "variant": "v", "iteration": 1, "value": 1.0}
     points = pa.Table.from_pylist([row], in_memory("scalars"))
-    held, usual = HeldPoints(tmp_path, 1), writer.spill
+    held, usual = HeldPoints(tmp_path, 1), partition_buffer.spill
 
     def full(directory: Path, rows: pa.Table) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writer, "spill", full)
+    monkeypatch.setattr(partition_buffer, "spill", full)
     held.add(Place("p", True), points)
     with pytest.raises(OSError, match="No space left"):
         held.add(Place("p", True), points)
-    monkeypatch.setattr(writer, "spill", usual)
+    monkeypatch.setattr(partition_buffer, "spill", usual)
     assert sum(file.entry.rows for file in held.finish()) == 2
 
 

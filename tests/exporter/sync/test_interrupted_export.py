@@ -10,6 +10,7 @@ import pytest
 from clearml_snapshot.exporter.interrupt import first_interrupt
 from clearml_snapshot.exporter.standin.data.history import grid_history
 from clearml_snapshot.exporter.store.parts import staging as writer
+from clearml_snapshot.exporter.store.parts.partition_buffer import HeldPoints
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import build as commit
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 TakeHome = Callable[..., "Home"]
 MOMENTS = {
-    "while points are flushed": (writer.HeldPoints, "_finish_flush"),
+    "while points are flushed": (HeldPoints, "_finish_flush"),
     "between a row and its points": (writer.Stage, "_take_points"),
     "while a commit is built": (commit.Build, "_add_series"),
 }

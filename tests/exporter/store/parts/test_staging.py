@@ -11,10 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.store.format.schema import SCALARS, TABLES
-from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.parts.parquet import ROW_GROUP, write_sorted
-from clearml_snapshot.exporter.store.parts.staging import FLUSH_ROWS, PointBuffer, Stage
+from clearml_snapshot.exporter.store.format.schema import ROW_GROUP, SCALARS, TABLES
+from clearml_snapshot.exporter.store.parts.parquet import write_part, write_sorted
+from clearml_snapshot.exporter.store.parts.staging import (
+    FLUSH_ROWS,
+    SPILL_ROWS,
+    PointBuffer,
+    Stage,
+    TaskPoints,
+    discard,
+)
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -82,7 +88,7 @@ def _conformed(rows: pa.Table) -> pa.Table:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_an_empty_part_file_has_its_tables_schema(tmp_path: Path, table: str) -> None:
-    writer.write_part(tmp_path / "part.parquet", table, [])
+    write_part(tmp_path / "part.parquet", table, [])
     schema = pq.read_schema(tmp_path / "part.parquet")
     assert schema.names == TABLES[table].names
     assert [f.nullable for f in schema] == [f.nullable for f in TABLES[table]]
@@ -117,13 +123,13 @@ def test_a_huge_task_spills_sorted_runs(tmp_path: Path) -> None:
 
 def test_a_discarded_task_leaves_no_file(tmp_path: Path) -> None:
     buffer = PointBuffer(Stage(tmp_path), None)
-    buffer.add(_shuffled(writer.SPILL_ROWS))
+    buffer.add(_shuffled(SPILL_ROWS))
     assert list(tmp_path.iterdir())
     buffer.discard()
     assert not list(tmp_path.iterdir())
     finished = PointBuffer(Stage(tmp_path), None)
-    finished.add(_shuffled(writer.SPILL_ROWS))
-    writer.discard(finished.finish())
+    finished.add(_shuffled(SPILL_ROWS))
+    discard(finished.finish())
     assert not list(tmp_path.iterdir())
 
 
@@ -156,7 +162,7 @@ def test_a_task_cannot_be_staged_twice(
 
 def test_threads_fill_their_own_buffers(tmp_path: Path) -> None:
     stage = Stage(tmp_path)
-    finished: dict[str, writer.TaskPoints] = {}
+    finished: dict[str, TaskPoints] = {}
 
     def work(task_id: str) -> None:
         buffer = PointBuffer(stage, "p")

@@ -18,8 +18,12 @@ from clearml_snapshot.exporter.merge.merge import join
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.pack.unpack import unpack
-from clearml_snapshot.exporter.store.parts import parquet as encode
-from clearml_snapshot.exporter.store.parts.parquet import conform, write_sorted
+from clearml_snapshot.exporter.store.parts.parquet import (
+    conform,
+    sorted_slices,
+    write_part,
+    write_sorted,
+)
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 from clearml_snapshot.exporter.store.verify.rows import row_problems
@@ -300,12 +304,9 @@ def test_no_alarm_at_what_we_write(table: str, count: int, tmp_path: Path) -> No
     assert parquet_problem(tmp_path / "it.parquet", entry, layout.FORMAT_VERSION) is None
 
 
-def test_no_alarm_at_many_row_groups_and_pages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_alarm_at_many_row_groups_and_pages(tmp_path: Path) -> None:
     """Texts that no dictionary holds are written plain after a while, in pages of a megabyte."""
     count = 60_000
-    monkeypatch.setattr(encode, "ROW_GROUP", 50_000)
     with duckdb.connect() as connection:
         rows = connection.sql(
             "SELECT md5((n % 10)::VARCHAR) AS task_id, 'm' || n % 3 AS metric, "
@@ -313,5 +314,6 @@ def test_no_alarm_at_many_row_groups_and_pages(
             "'2026-01-01'::TIMESTAMPTZ AS timestamp, random() AS value, NULL::VARCHAR AS worker "
             f"FROM range({count}) AS r(n)"
         ).to_arrow_table()
-    entry = write_sorted(tmp_path / "it.parquet", "scalars", conform(rows, "scalars"))
+    slices = sorted_slices(conform(rows, "scalars"), "scalars", 50_000)
+    entry = write_part(tmp_path / "it.parquet", "scalars", slices)
     assert parquet_problem(tmp_path / "it.parquet", entry, layout.FORMAT_VERSION) is None

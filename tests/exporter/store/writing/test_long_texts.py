@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts import (
     canonical,
+    row_buffer,
 )
 from clearml_snapshot.exporter.store.parts import (
     compaction as compact,
@@ -23,9 +24,6 @@ from clearml_snapshot.exporter.store.parts import (
 from clearml_snapshot.exporter.store.parts import (
     sorted_merge as merge,
 )
-from clearml_snapshot.exporter.store.parts import (
-    staging as writer,
-)
 from clearml_snapshot.exporter.store.parts.canonical import written_again
 from clearml_snapshot.exporter.store.parts.parquet import (
     conform,
@@ -33,7 +31,8 @@ from clearml_snapshot.exporter.store.parts.parquet import (
     text_bytes,
     write_sorted,
 )
-from clearml_snapshot.exporter.store.parts.rewrite import read_batches
+from clearml_snapshot.exporter.store.parts.reading import read_batches
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.build import About, Build
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
@@ -47,7 +46,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (encode, "GROUP_BYTES"),
         (canonical, "GROUP_BYTES"),
-        (writer, "ROWS_BYTES"),
+        (row_buffer, "ROWS_BYTES"),
         (merge, "HELD_BYTES"),
     ):
         monkeypatch.setattr(module, name, MOST)
@@ -89,7 +88,7 @@ def test_commits_and_merges_of_files_keep_row_groups_small(
         for start in range(0, 80, 20):
             stage = dataset.new_stage()
             for row in tasks(range(start, start + 20)):
-                stage.add(row, [], writer.PointBuffer(stage, None).finish())
+                stage.add(row, [], PointBuffer(stage, None).finish())
             last = dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
     assert last.totals.tasks == 80
     assert len(last.paths("tasks")) <= compact.MOST + 1
