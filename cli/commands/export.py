@@ -254,9 +254,9 @@ def _options(
 
 def whoami(server: Server, form: Json = None) -> None:
     """Show which server and user the configuration leads to, and what they can see."""
-    from clearml_snapshot.exporter.reader.whoami import look_around
+    from clearml_snapshot.exporter.reader.whoami import identify
 
-    found = look_around(server.limits(), server.web_host, note)
+    found = identify(server.limits(), server.web_host, note)
     if form == "json":
         write_text(json_text(found))
         return

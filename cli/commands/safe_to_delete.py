@@ -173,7 +173,7 @@ def _ask_again(
     Gives what was found, and the listed tasks with the times at which they were read.
     The snapshot is held until then: what is proved is what was read.
     """
-    from clearml_snapshot.exporter.deletable.find import StoredTask, count_again, prove
+    from clearml_snapshot.exporter.deletable.find import StoredTask, count_again, verify_files
     from clearml_snapshot.queries import open_dataset
 
     with open_dataset(data, filter=filters) as dataset:
@@ -181,5 +181,5 @@ def _ask_again(
         stored = [StoredTask(*row) for row in rows.rows]
         found = count_again(dataset.snapshot, stored, notice=notice, **options)
         listed = set(found.task_ids)
-        prove(dataset.snapshot, [one for one in stored if one.task_id in listed], notice)
+        verify_files(dataset.snapshot, [one for one in stored if one.task_id in listed], notice)
     return found, {one.task_id: one.fetched_at for one in stored if one.task_id in listed}

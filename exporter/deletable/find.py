@@ -26,7 +26,7 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.verify.verify import damage
+from clearml_snapshot.exporter.store.verify.verify import damaged_files
 
 Reason = Literal[
     "another server's",
@@ -129,7 +129,7 @@ def count_again(
     return CountedAgain(sure, doubts, len(how.without_summary))
 
 
-def prove(
+def verify_files(
     snapshot: Snapshot,
     stored: Sequence[StoredTask],
     notice: Callable[[str], None] = lambda _: None,
@@ -149,7 +149,7 @@ def prove(
     folders = {layout.part("scalars", one.project_id, "") for one in stored} | {"tasks/"}
     entries = [one for one in snapshot.files if one.path.startswith(tuple(folders))]
     notice(f"hashing {len(entries):,} files, {sum(one.bytes for one in entries) / 1e6:,.1f} MB")
-    problem = next(damage(snapshot.root, entries), None)
+    problem = next(damaged_files(snapshot.root, entries), None)
     if problem is not None:
         raise DatasetError(
             f"{snapshot.root} is damaged: {problem}; no task is listed; run clearml-snapshot verify"

@@ -11,12 +11,12 @@ from clearml_snapshot.exporter.store.compare.series_outline import Name
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.parquet import conform
-from clearml_snapshot.exporter.store.parts.partition_buffer import Place
-from clearml_snapshot.exporter.store.parts.rewrite import Change
+from clearml_snapshot.exporter.store.parts.partition_buffer import Partition
+from clearml_snapshot.exporter.store.parts.rewrite import RowChange
 from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.parts.stored import rows, task_rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.writing.build import About, Build
+from clearml_snapshot.exporter.store.writing.build import SnapshotBuilder, SnapshotHeader
 from clearml_snapshot.exporter.store.writing.new_address import NewAddress
 
 _ROWS_AT_ONCE: Final = 5_000
@@ -34,20 +34,20 @@ class Share:
     """Tasks of which nothing is taken."""
     series: dict[str, frozenset[Name]] = field(default_factory=dict)
     """Tasks of which only some series are taken; their rows come from another snapshot."""
-    places: dict[str, Place] = field(default_factory=dict)
+    places: dict[str, Partition] = field(default_factory=dict)
     """Of these the ones that are in another project there."""
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     """Tasks that are taken with other values in some columns of ``tasks``."""
     address: NewAddress | None = None
     """How these come to name their server; None when they do already."""
 
-    def changes(self) -> dict[str, Change]:
+    def changes(self) -> dict[str, RowChange]:
         """Tell by table which rows do not come as they are."""
         others = self.left | self.series.keys()
-        points = Change(self.left, self.places, self.series)
+        points = RowChange(self.left, self.places, self.series)
         return {
-            "tasks": Change(others | self.rows.keys()),
-            "hyperparams": Change(others),
+            "tasks": RowChange(others | self.rows.keys()),
+            "hyperparams": RowChange(others),
             "series": points,
             "scalars": points,
         }
@@ -66,7 +66,9 @@ class Share:
         return {**row, "server_id": texts[0], "web_url": texts[1]}
 
 
-def build_joined(root: Path, shares: Sequence[Share], about: About, spill: Path) -> list[FileEntry]:
+def build_joined(
+    root: Path, shares: Sequence[Share], about: SnapshotHeader, spill: Path
+) -> list[FileEntry]:
     """Make a snapshot folder of the shares, which may have no task in common.
 
     Whole files are linked. ``exports`` has the runs of all, each once.
@@ -77,13 +79,13 @@ def build_joined(root: Path, shares: Sequence[Share], about: About, spill: Path)
         about: what it says of itself.
         spill: a folder for rows on their way.
     """
-    folder, stage = Build(root, about.number, None), Stage(spill)
+    folder, stage = SnapshotBuilder(root, about.number, None), Stage(spill)
     for share in shares:
         tables = [table for table in TABLES if table != "exports"]
-        folder.carry_from(share.snapshot, share.projects, share.changes(), spill, tables)
+        folder.inherit_from(share.snapshot, share.projects, share.changes(), spill, tables)
         for row in share.changed_rows():
             stage.refresh(row, None)
-    folder.take(stage)
+    folder.add_stage(stage)
     folder.write_exports(_exports([share.snapshot for share in shares]))
     folder.compact()
     folder.fill_empty()

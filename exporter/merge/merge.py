@@ -28,7 +28,11 @@ from clearml_snapshot.exporter.merge.sources import (
 )
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.compare.overlap import Batches, Overlap, StoredPoints, overlap
-from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape, StoredShapes
+from clearml_snapshot.exporter.store.compare.series_outline import (
+    Name,
+    SeriesOutline,
+    StoredOutlines,
+)
 from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, way_out
 from clearml_snapshot.exporter.store.disk.litter import is_litter, is_unused
 from clearml_snapshot.exporter.store.disk.places import refuse_address
@@ -36,12 +40,12 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
-from clearml_snapshot.exporter.store.parts.partition_buffer import Place
+from clearml_snapshot.exporter.store.parts.partition_buffer import Partition
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
-from clearml_snapshot.exporter.store.writing.build import About
-from clearml_snapshot.exporter.store.writing.dataset import Dataset, memory_given_back, writing
+from clearml_snapshot.exporter.store.writing.build import SnapshotHeader
+from clearml_snapshot.exporter.store.writing.dataset import Dataset, arrow_memory_released, writing
 from clearml_snapshot.exporter.store.writing.prepare import is_unfinished
 
 
@@ -85,7 +89,7 @@ def join(
         check_times(opened, datetime.now(UTC))
         check_files(opened, progress)
         unproven = check_texts(opened, make_pages)
-        with _told(target), memory_given_back():
+        with _told(target), arrow_memory_released():
             choices = _choices(opened)
             progress.note(f"merging {len(choices):,} tasks into {target}")
             unlike = unlike_tasks(opened, choices)
@@ -144,9 +148,9 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
             one.metric_filter or one.state in LACKING or one.was_unread for one in copies[task_id]
         )
     ]
-    stored = [StoredShapes(source.snapshot, narrow) for source in sources]
+    stored = [StoredOutlines(source.snapshot, narrow) for source in sources]
 
-    def series_of(copy: Copy) -> Mapping[Name, Shape]:
+    def series_of(copy: Copy) -> Mapping[Name, SeriesOutline]:
         return stored[copy.source].of(copy.task_id)
 
     def overlap_of(earlier: Copy, later: Copy) -> Overlap:
@@ -182,7 +186,9 @@ def _write(
         spill = layout.staging(target) / "merge"
 
         def make(root: Path, number: int) -> None:
-            about = About(number, server, selections, checkpoint=False, created_at=created_at)
+            about = SnapshotHeader(
+                number, server, selections, checkpoint=False, created_at=created_at
+            )
             build_joined(root, shares, about, spill)
 
         if dataset.snapshot is not None:  # another program was quicker
@@ -232,7 +238,9 @@ def _shares(
         for other in choice.ranked[1:]:
             shares[other.source].projects[best.task_id] = other.project_id
             shares[other.source].left.add(best.task_id)
-        place = Place(best.project_id, is_settled(best.status, changed.get("state", best.state)))
+        place = Partition(
+            best.project_id, is_settled(best.status, changed.get("state", best.state))
+        )
         for part in choice.with_series:
             share = shares[part.copy.source]
             share.left.remove(best.task_id)

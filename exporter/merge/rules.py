@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from clearml_snapshot.exporter.selection.metric_filter import MetricFilter
 from clearml_snapshot.exporter.store.compare.overlap import Overlap
 from clearml_snapshot.exporter.store.compare.same_run import compare_runs
-from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
+from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 
 Why = Literal[
     "read earlier",
@@ -116,7 +116,7 @@ class Choice:
 
 _NOTHING: Final = MetricFilter(())
 
-SeriesOf = Callable[[Copy], Mapping[Name, Shape]]
+SeriesOf = Callable[[Copy], Mapping[Name, SeriesOutline]]
 """Gives the stored series of a copy."""
 
 OverlapOf = Callable[[Copy, Copy], Overlap]
@@ -141,7 +141,7 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -
         if covered.wanted is None:
             break
         lacking = _lacking(series_of(other), covered, held)
-        part = Part(other, frozenset(lacking), sum(shape.n for shape in lacking.values()))
+        part = Part(other, frozenset(lacking), sum(outline.n for outline in lacking.values()))
         if lacking and is_other_run(best, other, series_of, overlap_of):
             left.append(part)
         elif lacking or _asks_more(other, asked):
@@ -200,10 +200,12 @@ def why_not(best: Copy, other: Copy) -> Why:
 
 
 def _lacking(
-    series: Mapping[Name, Shape], asked: MetricFilter, held: set[Name]
-) -> dict[Name, Shape]:
+    series: Mapping[Name, SeriesOutline], asked: MetricFilter, held: set[Name]
+) -> dict[Name, SeriesOutline]:
     return {
-        name: shape for name, shape in series.items() if name not in held and not _asks(asked, name)
+        name: outline
+        for name, outline in series.items()
+        if name not in held and not _asks(asked, name)
     }
 
 
@@ -242,10 +244,10 @@ def is_other_run(one: Copy, other: Copy, series_of: SeriesOf, overlap_of: Overla
         return False
     earlier, later = sorted((one, other), key=lambda copy: copy.fetched_at)
     asked = MetricFilter.read(later.metric_filter)
-    before = {name: shape for name, shape in series_of(earlier).items() if _asks(asked, name)}
+    before = {name: outline for name, outline in series_of(earlier).items() if _asks(asked, name)}
     after = {
-        name: (shape.server_count, shape.server_min, shape.server_max)
-        for name, shape in series_of(later).items()
+        name: (outline.server_count, outline.server_min, outline.server_max)
+        for name, outline in series_of(later).items()
     }
     overlap = overlap_of(earlier, later)
     return compare_runs(overlap, before, after, is_same_start=False) != "same"

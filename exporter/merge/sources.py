@@ -12,12 +12,12 @@ from clearml_snapshot.exporter.merge.rules import Copy
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
-from clearml_snapshot.exporter.store.pack.provenance import pack_words
+from clearml_snapshot.exporter.store.pack.provenance import provenance
 from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 from clearml_snapshot.exporter.store.verify.rows import CLOCK_STEP
-from clearml_snapshot.exporter.store.verify.verify import damage
+from clearml_snapshot.exporter.store.verify.verify import damaged_files
 
 _OWN: Final = ("source", "made", "taken_out")
 """Fields of ``Copy`` that are no columns of ``tasks``."""
@@ -50,7 +50,7 @@ def open_source(path: Path) -> Source:
         DatasetError: it is none, or damaged.
     """
     snapshot = open_snapshot(path)
-    packed = pack_words(snapshot)
+    packed = provenance(snapshot)
     return Source(str(path), snapshot, packed.taken_out if packed else ())
 
 
@@ -64,7 +64,9 @@ def check_files(sources: Sequence[Source], progress: Progress) -> None:
         files = source.snapshot.files
         size = sum(entry.bytes for entry in files)
         progress.note(f"hashing {len(files):,} files of {source.name}, {size / 1e6:,.1f} MB")
-        problem = next(damage(source.snapshot.root, files), None) or next(_lies(source), None)
+        problem = next(damaged_files(source.snapshot.root, files), None) or next(
+            _lies(source), None
+        )
         if problem is not None:
             raise DatasetError(f"{source.name} is damaged: {problem}; get another copy of it")
 

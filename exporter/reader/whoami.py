@@ -8,9 +8,7 @@ from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.reader.listing import count_visible
 
 
-def look_around(
-    limits: Limits, web_host: str | None, notice: Callable[[str], None]
-) -> dict[str, str]:
+def identify(limits: Limits, web_host: str | None, notice: Callable[[str], None]) -> dict[str, str]:
     """Log in and look; gives what is to be shown, in order, and no secret.
 
     Raises:

@@ -23,7 +23,7 @@ from clearml_snapshot.exporter.reader.events import SINGLE_VALUE_ITERATION
 from clearml_snapshot.exporter.reader.last_metrics import Claims
 from clearml_snapshot.exporter.reader.tasks import Task
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
-from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
+from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
@@ -129,17 +129,17 @@ def row_iterations(row: Mapping[str, Any]) -> frozenset[int]:
 
 
 def is_beyond(
-    claims: Claims, wanted: Sequence[MetricChoice] | None, stored: Mapping[Name, Shape]
+    claims: Claims, wanted: Sequence[MetricChoice] | None, stored: Mapping[Name, SeriesOutline]
 ) -> bool:
     """Tell whether a summary names a series that is not stored, or an iteration outside of it.
 
     Cheaper than ``missing_points`` and blind to what lies inside: it needs no points.
     """
     for name, iterations in named_iterations(claims, wanted).items():
-        shape = stored.get(name)
-        if shape is None:
+        outline = stored.get(name)
+        if outline is None:
             return True
-        first, last = shape.first_iteration, shape.last_iteration
+        first, last = outline.first_iteration, outline.last_iteration
         for at in iterations - {SINGLE_VALUE_ITERATION}:
             if first is None or last is None or not first <= at <= last:
                 return True

@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
 from clearml_snapshot.exporter.store.untrusted.plain_files import (
-    NotPlainError,
+    NotARegularFileError,
     PlainFolder,
     read_plain,
 )
@@ -185,7 +185,7 @@ def _check_files(root: Path, files: Iterable[FileEntry]) -> None:
     for entry in files:
         try:
             size = folder.status(entry.path).st_size
-        except NotPlainError as error:
+        except NotARegularFileError as error:
             raise DatasetError(
                 f"{root}/{entry.path} is {error.strerror}; copy the snapshot again"
             ) from error
@@ -242,7 +242,7 @@ def _share(descriptor: int) -> None:
 
 
 @contextmanager
-def unread(folder: Path) -> Iterator[bool]:
+def no_readers(folder: Path) -> Iterator[bool]:
     """Tell whether nobody holds a snapshot, and keep it so inside the block."""
     if fcntl is None:
         yield True

@@ -9,7 +9,7 @@ from clearml_snapshot.exporter.errors import CeilingError, ServerError
 from clearml_snapshot.exporter.reader.tasks import web_url
 from clearml_snapshot.exporter.store.compare.digest import StoredDigests, digest_of
 from clearml_snapshot.exporter.store.compare.overlap import StoredPoints, fetched_points, overlap
-from clearml_snapshot.exporter.store.compare.series_outline import StoredShapes
+from clearml_snapshot.exporter.store.compare.series_outline import StoredOutlines
 from clearml_snapshot.exporter.store.parts.staging import Stage, TaskPoints
 from clearml_snapshot.exporter.store.parts.stored import task_rows, with_stored
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -58,7 +58,7 @@ class Taker:
     web_host: str | None
     snapshot: Snapshot | None
     """What was stored when the run began."""
-    series: StoredShapes
+    series: StoredOutlines
     """Of the stored tasks that are read again."""
     digests: StoredDigests
     """Of those read again although no date moved."""

@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import check_typed
 from clearml_snapshot.exporter.store.compare.digest import StoredDigests
 from clearml_snapshot.exporter.store.compare.overlap import StoredPoints
-from clearml_snapshot.exporter.store.compare.series_outline import StoredShapes
+from clearml_snapshot.exporter.store.compare.series_outline import StoredOutlines
 from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
 from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.permissions.modes import refuse_without_modes, sharing
@@ -118,7 +118,7 @@ def _prepare(
         api.host,
         api.web_host,
         snapshot,
-        StoredShapes(snapshot, again),
+        StoredOutlines(snapshot, again),
         StoredDigests(snapshot, _to_compare(agenda.plan)),
         StoredPoints(snapshot, again),
         lambda one: was_run_again_since(api, one.planned.task, one.details.claims),

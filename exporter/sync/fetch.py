@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.reader.summaries import read_summaries
 from clearml_snapshot.exporter.reader.tasks import TaskDetails
 from clearml_snapshot.exporter.reader.witness import Contradiction, is_beyond, judge, missing_points
 from clearml_snapshot.exporter.redaction.redactor import Redactor
-from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
+from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer, Stage, TaskPoints, discard
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
 
@@ -60,7 +60,7 @@ class FetchOptions:
     with_params: bool
     reports: Mapping[str, int] = field(default_factory=dict)
     """Reports that the stored series had got when they were read, by task id."""
-    stored_series: Callable[[str], Mapping[Name, Shape]] = lambda _: {}
+    stored_series: Callable[[str], Mapping[Name, SeriesOutline]] = lambda _: {}
     """Outlines the stored series of a task that is counted again."""
 
 

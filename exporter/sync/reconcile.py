@@ -8,7 +8,7 @@ from typing import Literal
 from clearml_snapshot.exporter.reader.last_metrics import MOST_SERIES, Claims
 from clearml_snapshot.exporter.store.compare.overlap import Overlap
 from clearml_snapshot.exporter.store.compare.same_run import Sums, compare_runs
-from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
+from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 from clearml_snapshot.exporter.sync.fetch import FetchedTask
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
@@ -33,7 +33,7 @@ class Outcome:
 
 def outcome(
     one: FetchedTask,
-    stored_series: Callable[[], Mapping[Name, Shape]],
+    stored_series: Callable[[], Mapping[Name, SeriesOutline]],
     compare: Callable[[], Overlap],
     was_run_again: Callable[[], bool],
     *,
@@ -71,7 +71,7 @@ def _compared(
     one: FetchedTask,
     stored: KnownTask,
     overlap: Overlap,
-    before: Mapping[Name, Shape],
+    before: Mapping[Name, SeriesOutline],
     was_run_again: Callable[[], bool],
 ) -> Outcome:
     """Decide about a complete reading: points that only the dataset has stay if of the same run.

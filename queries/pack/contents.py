@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Metr
 from clearml_snapshot.exporter.selection.remembered import words
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.pack.provenance import PackWords, pack_words
+from clearml_snapshot.exporter.store.pack.provenance import PackProvenance, provenance
 from clearml_snapshot.exporter.store.writing.subset import Part, Row
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.ask.parameters import Pairs, chosen_pairs
@@ -179,7 +179,7 @@ def _header(
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
     snapshot = dataset.about
-    before = pack_words(snapshot) or PackWords()
+    before = provenance(snapshot) or PackProvenance()
     chosen = {
         "selection": _selection_words(dataset, asked),
         "metrics": "; ".join(sorted(_asked_words(options, secrets))),

@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.selection.remembered import remembered
 from clearml_snapshot.exporter.store.disk.files import size_in_words
 from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words
-from clearml_snapshot.exporter.store.pack.provenance import pack_words
+from clearml_snapshot.exporter.store.pack.provenance import provenance
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.unseen import as_code_point, spelled_out
 from clearml_snapshot.queries.ask.header import read
@@ -69,12 +69,12 @@ def write_page(dataset: Dataset, path: Path) -> None:
 def _about(dataset: Dataset) -> dict[str, Any]:
     """Gather what the template names."""
     snapshot = dataset.about
-    packed = pack_words(snapshot)
+    packed = provenance(snapshot)
     states = _rows(dataset, "status/states")
     return {
         "snapshot": snapshot,
         "server": _server(snapshot),
-        "packed": packed and packed.spelt_out(),
+        "packed": packed and packed.in_full(),
         "asked": remembered(snapshot)[:LISTED],
         "held": _rows(dataset, "pack/page_totals")[0],
         "states": states,

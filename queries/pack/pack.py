@@ -26,8 +26,8 @@ from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.pack.derived_texts import PAGES
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
-from clearml_snapshot.exporter.store.verify.verify import damage
-from clearml_snapshot.exporter.store.writing.dataset import memory_given_back
+from clearml_snapshot.exporter.store.verify.verify import damaged_files
+from clearml_snapshot.exporter.store.writing.dataset import arrow_memory_released
 from clearml_snapshot.exporter.store.writing.subset import write_subset
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.pack.contents import PackOptions, pack_part
@@ -82,7 +82,7 @@ def pack(
     _check_target(target)
     part, more = pack_part(dataset, options, asked, progress)
     try:
-        with scratch_beside(target, "packing") as scratch, memory_given_back():
+        with scratch_beside(target, "packing") as scratch, arrow_memory_released():
             folder = scratch / "pack"
             is_archive = target.suffix.lower() == ARCHIVE
             progress.note(f"packing into {target}")
@@ -132,7 +132,7 @@ def _never_changes(folder: Path) -> bool:
 
 def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
     """Check that what was taken over is still what was exported."""
-    for problem in damage(folder, entries):
+    for problem in damaged_files(folder, entries):
         raise DatasetError(f"the snapshot is damaged: {problem}; see clearml-snapshot verify")
 
 

@@ -10,7 +10,7 @@ import duckdb
 
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.retention import DEFAULT
-from clearml_snapshot.exporter.store.pack.provenance import PackWords, pack_words
+from clearml_snapshot.exporter.store.pack.provenance import PackProvenance, provenance
 from clearml_snapshot.exporter.store.permissions.modes import readers
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.ask import header as catalogue
@@ -82,7 +82,7 @@ class Status:
     """Tasks that are not complete."""
     problem_tasks: tuple[ProblemTask, ...]
     """The first of them."""
-    packed: PackWords | None
+    packed: PackProvenance | None
     """Which part of a snapshot this pack is; None: it is not a pack."""
     readable_by: Literal["owner", "group", "everyone"] | None
     """Who may read it by the mode of the dataset's folder; None for a pack, and on Windows."""
@@ -111,7 +111,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
     snapshot = dataset.about
     (held,) = _ask(dataset, "status/status")
     last = _ask(dataset, "status/export")
-    totals, packed = asdict(snapshot.totals), pack_words(snapshot)
+    totals, packed = asdict(snapshot.totals), provenance(snapshot)
     return Status(
         number=snapshot.number,
         created_at=snapshot.created_at,
@@ -128,7 +128,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         problem_tasks=tuple(
             ProblemTask(**row) for row in _ask(dataset, "status/problems", {"top": problems})
         ),
-        packed=packed and packed.spelt_out(),
+        packed=packed and packed.in_full(),
         readable_by=_readers(snapshot),
         root=snapshot.place,
     )

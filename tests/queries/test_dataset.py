@@ -18,7 +18,7 @@ from clearml_snapshot.exporter.errors import (
 )
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.opening import open_snapshot
-from clearml_snapshot.exporter.store.snapshots import unread
+from clearml_snapshot.exporter.store.snapshots import no_readers
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.duckdb_errors import translated
@@ -384,9 +384,9 @@ def test_one_snapshot_folder_is_enough(make_dataset: MakeDataset, tmp_path: Path
 
 
 def test_an_open_snapshot_is_held(make_dataset: MakeDataset) -> None:
-    with open_dataset(team(make_dataset)) as dataset, unread(dataset.snapshot.root) as free:
+    with open_dataset(team(make_dataset)) as dataset, no_readers(dataset.snapshot.root) as free:
         assert not free
-    with unread(dataset.snapshot.root) as free:
+    with no_readers(dataset.snapshot.root) as free:
         assert free
 
 
@@ -504,5 +504,5 @@ def test_a_filter_that_fails_holds_nothing(make_dataset: MakeDataset) -> None:
     folder = team(make_dataset)
     with pytest.raises(NoSuchNameError):
         open_dataset(folder, filter=TaskFilter(tags=("none",)))
-    with unread((folder / "current").resolve()) as free:
+    with no_readers((folder / "current").resolve()) as free:
         assert free

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from clearml_snapshot.exporter.store.compare.overlap import Overlap
-from clearml_snapshot.exporter.store.compare.series_outline import Name, Shape
+from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 
 Verdict = Literal["same", "other", "doubt"]
 """``same``: the same run goes on. ``other``: the task was run again. ``doubt``: neither is sure."""
@@ -21,7 +21,7 @@ Sums = tuple[int | None, float | None, float | None]
 
 def compare_runs(
     overlap: Overlap,
-    before: Mapping[Name, Shape],
+    before: Mapping[Name, SeriesOutline],
     after: Mapping[Name, Sums] | None,
     *,
     is_same_start: bool,
@@ -61,19 +61,21 @@ def _are_of_these(after: Mapping[Name, Sums] | None, reported: Mapping[Name, int
 
 
 def _goes_on(
-    before: Mapping[Name, Shape], after: Mapping[Name, Sums] | None, reported: Mapping[Name, int]
+    before: Mapping[Name, SeriesOutline],
+    after: Mapping[Name, Sums] | None,
+    reported: Mapping[Name, int],
 ) -> bool | None:
     """Whether the later sums can have come from the earlier ones by at least so many reports."""
-    known = {name: shape for name, shape in before.items() if shape.server_count is not None}
+    known = {name: outline for name, outline in before.items() if outline.server_count is not None}
     if after is None or not known:
         return None
     return all(
-        name in after and _can_follow(after[name], shape, reported.get(name, 0))
-        for name, shape in known.items()
+        name in after and _can_follow(after[name], outline, reported.get(name, 0))
+        for name, outline in known.items()
     )
 
 
-def _can_follow(after: Sums, before: Shape, reports: int) -> bool:
+def _can_follow(after: Sums, before: SeriesOutline, reports: int) -> bool:
     count, lowest, highest = after
     if count is None or before.server_count is None:
         return False

@@ -18,7 +18,7 @@ Name = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class SeriesOutline:
     """One series in outline."""
 
     n: int
@@ -29,7 +29,7 @@ class Shape:
     server_max: float | None = None
 
 
-class StoredShapes:
+class StoredOutlines:
     """The series of some tasks in a snapshot, read when they are asked for.
 
     Args:
@@ -43,11 +43,11 @@ class StoredShapes:
         self._chunk = {task_id: at // _CHUNK for at, task_id in enumerate(self._ids)}
         self._read = lru_cache(maxsize=2)(self._read_chunk)
 
-    def of(self, task_id: str) -> Mapping[Name, Shape]:
+    def of(self, task_id: str) -> Mapping[Name, SeriesOutline]:
         """Give the series of one task."""
         return self._read(self._chunk[task_id]).get(task_id, {})
 
-    def _read_chunk(self, chunk: int) -> dict[str, dict[Name, Shape]]:
+    def _read_chunk(self, chunk: int) -> dict[str, dict[Name, SeriesOutline]]:
         if self._snapshot is None:
             return {}
         ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
@@ -61,7 +61,7 @@ class StoredShapes:
                 "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
                 {"files": literals(self._snapshot.paths("series")), "ids": ids},
             ).fetchall()
-        found: dict[str, dict[Name, Shape]] = {}
+        found: dict[str, dict[Name, SeriesOutline]] = {}
         for task_id, metric, variant, *outline in rows:
-            found.setdefault(task_id, {})[metric, variant] = Shape(*outline)
+            found.setdefault(task_id, {})[metric, variant] = SeriesOutline(*outline)
         return found

@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.store.own_cache import own_cache
 from clearml_snapshot.exporter.store.pack.contents import Pack, read_pack
 from clearml_snapshot.exporter.store.pack.unpack import extract
 from clearml_snapshot.exporter.store.permissions.modes import PRIVATE
-from clearml_snapshot.exporter.store.snapshots import Snapshot, read_snapshot, unread
+from clearml_snapshot.exporter.store.snapshots import Snapshot, no_readers, read_snapshot
 
 _POINTS: Final = "scalars"
 _DAY: Final = 24 * 3600
@@ -171,6 +171,6 @@ def _remove(folder: Path) -> None:
     if not (folder / layout.SNAPSHOT_JSON).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with unread(folder) as free, scratch_in_cache(folder.parent) as grave:
+    with no_readers(folder) as free, scratch_in_cache(folder.parent) as grave:
         if free:
             folder.rename(grave / folder.name)  # gone at once for others

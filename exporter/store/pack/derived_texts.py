@@ -25,7 +25,7 @@ from clearml_snapshot.exporter.store.format.datapackage import descriptor
 from clearml_snapshot.exporter.store.format.readme import open_sql, readme
 from clearml_snapshot.exporter.store.pack.contents import opened, read_archive
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
-from clearml_snapshot.exporter.store.untrusted.plain_files import NotPlainError, PlainFolder
+from clearml_snapshot.exporter.store.untrusted.plain_files import NotARegularFileError, PlainFolder
 from clearml_snapshot.exporter.store.untrusted.zip_reader import blocks
 
 MakePages = Callable[[Path, Sequence[str], Path], None]
@@ -127,7 +127,7 @@ def _hashes(snapshot: Snapshot) -> dict[str, str]:
     """Hash the texts that are there, in the order in which they are told."""
     try:
         return _packed(snapshot.pack) if snapshot.pack else _in_folder(snapshot.root)
-    except NotPlainError as error:
+    except NotARegularFileError as error:
         raise DatasetError(
             f"{error.filename} is {error.strerror}; copy the snapshot again"
         ) from error

@@ -10,7 +10,7 @@ _LISTED: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class PackWords:
+class PackProvenance:
     """What ``pack`` chose and took out, in the words of its options."""
 
     selection: str = ""
@@ -20,12 +20,12 @@ class PackWords:
     taken_out: tuple[str, ...] = ()
     """A line each; it begins with the category."""
 
-    def spelt_out(self) -> "PackWords":
+    def in_full(self) -> "PackProvenance":
         """Say everything in words, for people."""
         return replace(self, selection=self.selection or "all tasks", metrics=self.metrics or "all")
 
 
-def pack_words(snapshot: Snapshot) -> PackWords | None:
+def provenance(snapshot: Snapshot) -> PackProvenance | None:
     """Read what was chosen and taken out, which may be somebody else's words; None: no pack.
 
     Raises:
@@ -36,7 +36,7 @@ def pack_words(snapshot: Snapshot) -> PackWords | None:
         return None
     taken_out = packed.get("taken_out")
     lines = taken_out[:_LISTED] if isinstance(taken_out, list) else ()
-    return PackWords(
+    return PackProvenance(
         selection=str(packed.get("selection") or ""),
         metrics=str(packed.get("metrics") or ""),
         taken_out=tuple(str(line) for line in lines),

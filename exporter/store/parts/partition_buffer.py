@@ -19,7 +19,7 @@ _one_sort: Final = threading.Lock()
 _sequence: Final = itertools.count()
 
 
-class Place(NamedTuple):
+class Partition(NamedTuple):
     """Where a task's rows belong: tasks of two places share no part file of points."""
 
     project_id: str | None
@@ -32,29 +32,29 @@ class StagedFile:
     """A part file on its way: ``entry.path`` is absolute until the commit moves it."""
 
     entry: FileEntry
-    place: Place
+    partition: Partition
 
 
-class HeldPoints:
-    """Points of many tasks by place, on their way to sorted part files."""
+class PartitionBuffer:
+    """Points of many tasks by partition, on their way to sorted part files."""
 
     def __init__(self, directory: Path, flush_rows: int) -> None:
         self._directory, self._flush_rows = directory, flush_rows
-        self._tables: dict[Place, list[pa.Table]] = {}
+        self._tables: dict[Partition, list[pa.Table]] = {}
         self._held = 0
         self._files: list[StagedFile] = []
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="flush")
-        self._flushing: tuple[Future[None], dict[Place, list[pa.Table]]] | None = None
+        self._flushing: tuple[Future[None], dict[Partition, list[pa.Table]]] | None = None
 
-    def add(self, place: Place, points: pa.Table) -> None:
+    def add(self, partition: Partition, points: pa.Table) -> None:
         """Take points that are conform already, and write what is held when that is much."""
-        self.hold(place, points)
+        self.hold(partition, points)
         self.flush_if_large()
 
-    def hold(self, place: Place, points: pa.Table) -> None:
+    def hold(self, partition: Partition, points: pa.Table) -> None:
         """Take points that are conform already, in memory."""
         if points.num_rows:
-            self._tables.setdefault(place, []).append(points)
+            self._tables.setdefault(partition, []).append(points)
             self._held += points.num_rows
 
     def flush_if_large(self) -> None:
@@ -67,7 +67,7 @@ class HeldPoints:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what is held in memory, one part file a place, while the caller goes on."""
+        """Write what is held in memory, one part file a partition, while the caller goes on."""
         self._finish_flush()
         held, self._tables, self._held = self._tables, {}, 0
         writing = self._writer.submit(_spill_each, self._directory, held, self._files)
@@ -81,8 +81,8 @@ class HeldPoints:
         try:
             writing.result()
         except OSError:  # the disk is full: once there is room, it is written after all
-            for place, tables in held.items():
-                self._tables.setdefault(place, []).extend(tables)
+            for partition, tables in held.items():
+                self._tables.setdefault(partition, []).extend(tables)
                 self._held += sum(table.num_rows for table in tables)
             raise
 
@@ -104,13 +104,13 @@ def staged_path(directory: Path) -> Path:
 
 
 def _spill_each(
-    directory: Path, held: dict[Place, list[pa.Table]], files: list[StagedFile]
+    directory: Path, held: dict[Partition, list[pa.Table]], files: list[StagedFile]
 ) -> None:
-    """Write one part file per place; what is written leaves the memory, and only that."""
+    """Write one part file per partition; what is written leaves the memory, and only that."""
     while held:
-        place = next(reversed(held))
-        files.append(StagedFile(spill(directory, pa.concat_tables(held[place])), place))
-        del held[place]
+        partition = next(reversed(held))
+        files.append(StagedFile(spill(directory, pa.concat_tables(held[partition])), partition))
+        del held[partition]
     pa.default_memory_pool().release_unused()
 
 

@@ -11,18 +11,18 @@ import pyarrow.compute as pc
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
-from clearml_snapshot.exporter.store.parts.partition_buffer import Place
+from clearml_snapshot.exporter.store.parts.partition_buffer import Partition
 from clearml_snapshot.exporter.store.parts.reading import belongs, of_series, read_batches
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RowChange:
     """What a commit does to the rows that a table has already."""
 
     drop: Set[str] = frozenset()
     """Tasks whose rows go."""
-    move: Mapping[str, Place] = field(default_factory=dict)
-    """Tasks whose rows stay, in another project: by task its new place."""
+    move: Mapping[str, Partition] = field(default_factory=dict)
+    """Tasks whose rows stay, in another project: by task its new partition."""
     only: Mapping[str, Set[tuple[str, str]]] = field(default_factory=dict)
     """Tasks of which only some series stay: by task their metrics and variants."""
 
@@ -36,7 +36,7 @@ def rewrite(
     source: Path,
     target: Path,
     table: str,
-    change: Change,
+    change: RowChange,
     take: Callable[[pa.RecordBatch], None],
 ) -> FileEntry | None:
     """Write a part file again as it is after a change, in its order; None when no row is left.
@@ -108,7 +108,7 @@ def _without_moving(
             yield batch.filter(pc.invert(moves))
 
 
-def _in_new_projects(batch: pa.RecordBatch, move: Mapping[str, Place]) -> pa.RecordBatch:
+def _in_new_projects(batch: pa.RecordBatch, move: Mapping[str, Partition]) -> pa.RecordBatch:
     at = batch.schema.get_field_index("project_id")
     task_ids = cast("list[str]", batch.column("task_id").to_pylist())
     after = [
@@ -119,16 +119,16 @@ def _in_new_projects(batch: pa.RecordBatch, move: Mapping[str, Place]) -> pa.Rec
     return batch.set_column(at, "project_id", projects.dictionary_encode())
 
 
-def by_place(
-    batch: pa.RecordBatch, move: Mapping[str, Place]
-) -> Iterator[tuple[Place, pa.RecordBatch]]:
-    """Split points by the place to which their tasks move; all of them do."""
+def by_partition(
+    batch: pa.RecordBatch, move: Mapping[str, Partition]
+) -> Iterator[tuple[Partition, pa.RecordBatch]]:
+    """Split points by the partition to which their tasks move; all of them do."""
     task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
     known = cast("list[str]", task_ids.dictionary.to_pylist())
-    numbers = {place: number for number, place in enumerate(dict.fromkeys(move.values()))}
+    numbers = {partition: number for number, partition in enumerate(dict.fromkeys(move.values()))}
     codes = pa.array([numbers[move[t]] if t in move else None for t in known], pa.int32())
     each = pc.take(codes, task_ids.indices)
     present = set(pc.unique(each).to_pylist())
-    for place, number in numbers.items():
+    for partition, number in numbers.items():
         if number in present:
-            yield place, batch.filter(pc.equal(each, pa.scalar(number, pa.int32())))
+            yield partition, batch.filter(pc.equal(each, pa.scalar(number, pa.int32())))

@@ -8,7 +8,11 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.parquet import conform, write_sorted
-from clearml_snapshot.exporter.store.parts.partition_buffer import Place, StagedFile, staged_path
+from clearml_snapshot.exporter.store.parts.partition_buffer import (
+    Partition,
+    StagedFile,
+    staged_path,
+)
 
 DICT_ROWS: Final = 500
 """Rows of the other tables held as Python objects, ten times the size of Arrow's.
@@ -25,7 +29,7 @@ class RowBuffer:
 
     def __init__(self, directory: Path, table: str, settled: bool, files: list[StagedFile]) -> None:
         self._directory, self._table, self._files = directory, table, files
-        self._place = Place(None, settled)
+        self._partition = Partition(None, settled)
         self._dicts: list[Mapping[str, Any]] = []
         self._characters = 0
         self._tables: list[pa.Table] = []
@@ -59,4 +63,4 @@ class RowBuffer:
             entry = write_sorted(staged_path(self._directory), self._table, rows)
             self._tables.clear()
             self._bytes = 0
-            self._files.append(StagedFile(entry, self._place))
+            self._files.append(StagedFile(entry, self._partition))

@@ -13,8 +13,8 @@ from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import SERIES, in_memory, is_settled
 from clearml_snapshot.exporter.store.parts.parquet import LOCAL, conform
 from clearml_snapshot.exporter.store.parts.partition_buffer import (
-    HeldPoints,
-    Place,
+    Partition,
+    PartitionBuffer,
     StagedFile,
     spill,
     staged_path,
@@ -71,11 +71,11 @@ class Stage:
         self.task_ids: set[str] = set()
         self.points = 0
         self.files: list[StagedFile] = []
-        self.refreshed: dict[str, Place] = {}
-        """Tasks whose points stay, each with the place where they are from now on."""
+        self.refreshed: dict[str, Partition] = {}
+        """Tasks whose points stay, each with the partition where they are from now on."""
         self.params_kept: set[str] = set()
         """Of these the ones whose hyperparameters stay too."""
-        self._points = HeldPoints(directory, FLUSH_ROWS)
+        self._points = PartitionBuffer(directory, FLUSH_ROWS)
         self._rows = {
             (table, settled): RowBuffer(directory, table, settled, self.files)
             for table in ("tasks", "hyperparams")
@@ -125,7 +125,7 @@ class Stage:
         """
         settled = self._take_rows(task_row, hyperparams or ())
         task_id = str(task_row["task_id"])
-        self.refreshed[task_id] = Place(task_row.get("project_id"), settled)
+        self.refreshed[task_id] = Partition(task_row.get("project_id"), settled)
         if hyperparams is None:
             self.params_kept.add(task_id)
         self._write_if_large()
@@ -154,10 +154,10 @@ class Stage:
             self._write_claims()
 
     def _take_points(self, points: TaskPoints, settled: bool) -> None:
-        place = Place(points.project_id, settled)
-        self.files += [StagedFile(entry, place) for entry in points.files]
+        partition = Partition(points.project_id, settled)
+        self.files += [StagedFile(entry, partition) for entry in points.files]
         self.points += points.rows
-        self._points.hold(place, points.rest)
+        self._points.hold(partition, points.rest)
 
     def seal(self) -> list[Path]:
         """Write everything still held; returns Parquet files with the server's claims."""

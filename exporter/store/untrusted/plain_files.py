@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 
-class NotPlainError(OSError):
+class NotARegularFileError(OSError):
     """A file that a snapshot never has: a pipe, a device, a folder, a link to somewhere else."""
 
 
@@ -14,12 +14,12 @@ def read_plain(path: Path, most: int) -> bytes:
     """Read a small file.
 
     Raises:
-        NotPlainError: it is not a file, or larger than ``most`` bytes.
+        NotARegularFileError: it is not a file, or larger than ``most`` bytes.
         OSError: it cannot be read.
     """
     status = _plain(path.stat(), path)
     if status.st_size > most:
-        raise NotPlainError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
+        raise NotARegularFileError(errno.EFBIG, f"larger than {most:,} bytes", str(path))
     with path.open("rb") as stream:
         return stream.read(most)
 
@@ -35,7 +35,7 @@ class PlainFolder:
         """Look at a file; ``path`` is relative, with ``/``.
 
         Raises:
-            NotPlainError: it is not a file of this folder.
+            NotARegularFileError: it is not a file of this folder.
             OSError: it is missing, or the system refuses.
         """
         self._enter(path.rpartition("/")[0])
@@ -55,11 +55,11 @@ class PlainFolder:
             return status
         target = os.path.realpath(full)
         if os.path.commonpath([self._root, target]) != self._root:
-            raise NotPlainError(errno.ELOOP, "a link that leads out of the folder", path)
+            raise NotARegularFileError(errno.ELOOP, "a link that leads out of the folder", path)
         return Path(full).stat()
 
 
 def _plain(status: os.stat_result, path: object) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
-        raise NotPlainError(errno.EINVAL, "no plain file", str(path))
+        raise NotARegularFileError(errno.EINVAL, "no plain file", str(path))
     return status

@@ -12,7 +12,7 @@ from clearml_snapshot.exporter.store.format.checksums import content_id, read_su
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.untrusted.manifest import MOST_BYTES
 from clearml_snapshot.exporter.store.untrusted.plain_files import (
-    NotPlainError,
+    NotARegularFileError,
     PlainFolder,
     read_plain,
 )
@@ -64,7 +64,7 @@ def _text_problem(root: Path, name: str, expected: str | None) -> Iterator[str]:
         return
     try:
         PlainFolder(root).status(name)
-    except NotPlainError as error:
+    except NotARegularFileError as error:
         yield f"{error.strerror}: {name}"
         return
     except OSError:  # it is told below, with what the system said

@@ -28,7 +28,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, described, hold,
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 from clearml_snapshot.exporter.store.untrusted.plain_files import (
-    NotPlainError,
+    NotARegularFileError,
     PlainFolder,
     read_plain,
 )
@@ -294,10 +294,10 @@ def _file_problems(snapshot: Snapshot) -> Iterator[str]:
     for table in layout.TABLE_NAMES:
         if not any(entry.table == table for entry in snapshot.files):
             yield f"snapshot.json lists no file of {table}"
-    yield from damage(snapshot.root, snapshot.files)
+    yield from damaged_files(snapshot.root, snapshot.files)
 
 
-def damage(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
+def damaged_files(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
     """Check the place, size and hash of files of a snapshot; one line a damaged one."""
     with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
         found = pool.map(lambda entry: _file_problem(root, entry), entries)
@@ -312,7 +312,7 @@ def _file_problem(root: Path, entry: FileEntry) -> str | None:
         size = PlainFolder(root).status(entry.path).st_size
         if size != entry.bytes:
             return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
-    except NotPlainError as error:
+    except NotARegularFileError as error:
         return f"{error.strerror}: {entry.path}"
     except OSError:  # it is told below, with what the system said
         pass

@@ -1,4 +1,4 @@
-"""Build the next snapshot's folder out of the last one and a stage."""
+"""Builds the next snapshot's folder out of the last one and a stage."""
 
 import errno
 import json
@@ -34,9 +34,18 @@ from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.canonical import written_again
 from clearml_snapshot.exporter.store.parts.compaction import compact
 from clearml_snapshot.exporter.store.parts.parquet import conform, write_part, write_sorted
-from clearml_snapshot.exporter.store.parts.partition_buffer import HeldPoints, StagedFile, moved
+from clearml_snapshot.exporter.store.parts.partition_buffer import (
+    PartitionBuffer,
+    StagedFile,
+    moved,
+)
 from clearml_snapshot.exporter.store.parts.reading import holding, known_tasks, read_batches
-from clearml_snapshot.exporter.store.parts.rewrite import Change, by_place, rewrite, write_rows
+from clearml_snapshot.exporter.store.parts.rewrite import (
+    RowChange,
+    by_partition,
+    rewrite,
+    write_rows,
+)
 from clearml_snapshot.exporter.store.parts.series import write_series
 from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
@@ -50,7 +59,7 @@ Edit = Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class SnapshotHeader:
     """What a commit says of itself in ``snapshot.json``."""
 
     number: int
@@ -65,7 +74,7 @@ class About:
     """Further keys, JSON-able."""
 
 
-class Build:
+class SnapshotBuilder:
     """One folder in the making, ``.staging/<number>``."""
 
     def __init__(
@@ -79,7 +88,7 @@ class Build:
             shutil.rmtree(root)
         root.mkdir(parents=True)
 
-    def carry_over(self, stage: Stage, tables: Iterable[str]) -> None:
+    def inherit(self, stage: Stage, tables: Iterable[str]) -> None:
         """Link the last snapshot's files; those that hold a changed task are rewritten.
 
         So are those of an older format. The points of tasks that move to another project go
@@ -88,13 +97,13 @@ class Build:
         if self._last is not None:
             known = known_tasks(self._last, stage.task_ids)
             changes = _changes(stage, known)
-            self.carry_from(self._last, known, changes, stage.directory, tables)
+            self.inherit_from(self._last, known, changes, stage.directory, tables)
 
-    def carry_from(
+    def inherit_from(
         self,
         source: Snapshot,
         known: Mapping[str, str | None],
-        changes: Mapping[str, Change],
+        changes: Mapping[str, RowChange],
         spill: Path,
         tables: Iterable[str],
     ) -> None:
@@ -109,15 +118,20 @@ class Build:
             spill: a folder for points that move.
             tables: which.
         """
-        with closing(HeldPoints(spill, MOVE_ROWS)) as moving:
+        with closing(PartitionBuffer(spill, MOVE_ROWS)) as moving:
             for table in tables:
-                change = changes.get(table, Change())
+                change = changes.get(table, RowChange())
                 stale = holding(source, table, change.task_ids, known)
                 self._carry_table(source, table, change, stale, moving)
             self._files += map(self._moved_in, moving.finish())
 
     def _carry_table(
-        self, source: Snapshot, table: str, change: Change, stale: set[str], moving: HeldPoints
+        self,
+        source: Snapshot,
+        table: str,
+        change: RowChange,
+        stale: set[str],
+        moving: PartitionBuffer,
     ) -> None:
         is_old = bool(layout.lacking(table, source.format_version))
         for entry in (e for e in source.files if e.table == table and e.rows):
@@ -136,7 +150,7 @@ class Build:
     def _renamed(self, entry: FileEntry) -> str:
         return f"{entry.path.rpartition('/')[0]}/{self._name()}"
 
-    def carry_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
+    def inherit_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
         """Take over a file of the last snapshot as it is, or with its rows edited."""
         assert self._last is not None
         if not edits and not layout.lacking(entry.table, self._last.format_version):
@@ -151,11 +165,11 @@ class Build:
             self._files.append(replace(edited, path=entry.path))
 
     def _rewrite(
-        self, source: Snapshot, entry: FileEntry, change: Change, moving: HeldPoints
+        self, source: Snapshot, entry: FileEntry, change: RowChange, moving: PartitionBuffer
     ) -> None:
         def take(batch: pa.RecordBatch) -> None:
-            for place, points in by_place(batch, change.move):
-                moving.add(place, conform(pa.Table.from_batches([points]), "scalars"))
+            for partition, points in by_partition(batch, change.move):
+                moving.add(partition, conform(pa.Table.from_batches([points]), "scalars"))
 
         path = self._renamed(entry)
         read, target = source.root / entry.path, self._root / path
@@ -163,16 +177,18 @@ class Build:
         if rewritten is not None:
             self._files.append(replace(rewritten, path=path))
 
-    def take(self, stage: Stage) -> None:
+    def add_stage(self, stage: Stage) -> None:
         """Move the staged files in and compute the series of their points."""
         claims = stage.seal()
         for settled in (True, False):
-            fresh = [self._moved_in(file) for file in stage.files if file.place.settled == settled]
+            fresh = [
+                self._moved_in(file) for file in stage.files if file.partition.settled == settled
+            ]
             self._files += fresh
             self._add_series(fresh, claims, stage.directory)
 
     def _moved_in(self, staged: StagedFile) -> FileEntry:
-        return moved(staged.entry, self._root, staged.place.project_id, self._name())
+        return moved(staged.entry, self._root, staged.partition.project_id, self._name())
 
     def _add_series(self, fresh: list[FileEntry], claims: list[Path], spill: Path) -> None:
         points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
@@ -224,7 +240,7 @@ class Build:
     def _name(self) -> str:
         return layout.part_name(self._number, next(self._sequence))
 
-    def describe(self, about: About) -> list[FileEntry]:
+    def describe(self, about: SnapshotHeader) -> list[FileEntry]:
         """Write ``snapshot.json`` and the texts beside it, and give the files of the tables.
 
         What is written is on the disk; whoever moves the folder into its place syncs its entries.
@@ -285,17 +301,17 @@ class Build:
                 yield column
 
 
-def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, Change]:
+def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, RowChange]:
     """Tell what the stage does to the rows of the tasks that are there already."""
     moves = {
-        task_id: place
-        for task_id, place in stage.refreshed.items()
-        if task_id in known and known[task_id] != place.project_id
+        task_id: partition
+        for task_id, partition in stage.refreshed.items()
+        if task_id in known and known[task_id] != partition.project_id
     }
-    points = Change(known.keys() - stage.refreshed.keys(), moves)
+    points = RowChange(known.keys() - stage.refreshed.keys(), moves)
     return {
-        "tasks": Change(known.keys()),
-        "hyperparams": Change(known.keys() - stage.params_kept),
+        "tasks": RowChange(known.keys()),
+        "hyperparams": RowChange(known.keys() - stage.params_kept),
         "series": points,
         "scalars": points,
     }
@@ -317,13 +333,13 @@ def build(
     root: Path,
     stage: Stage,
     last: Snapshot | None,
-    about: About,
+    about: SnapshotHeader,
     export_row: Mapping[str, Any] | None,
 ) -> None:
     """Make a whole snapshot folder at ``root``; nothing outside of it changes but the stage."""
-    folder = Build(root, about.number, last)
-    folder.carry_over(stage, [t for t in TABLES if t != "exports" or export_row is None])
-    folder.take(stage)
+    folder = SnapshotBuilder(root, about.number, last)
+    folder.inherit(stage, [t for t in TABLES if t != "exports" or export_row is None])
+    folder.add_stage(stage)
     if export_row is not None:
         folder.exports(export_row)
     folder.fill_empty()
@@ -332,9 +348,9 @@ def build(
 
 def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> None:
     """Make a snapshot folder of the same contents in fewer files."""
-    folder = Build(root, number, last)
-    folder.carry_over(Stage(spill), TABLES)
+    folder = SnapshotBuilder(root, number, last)
+    folder.inherit(Stage(spill), TABLES)
     folder.compact()
     folder.fill_empty()
-    about = About(number, last.server, last.selections, False, last.created_at, last.keep)
+    about = SnapshotHeader(number, last.server, last.selections, False, last.created_at, last.keep)
     folder.describe(about)

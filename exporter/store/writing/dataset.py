@@ -21,9 +21,14 @@ from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.permissions.apply import reshare, set_modes, set_modes_beside
 from clearml_snapshot.exporter.store.permissions.modes import PRIVATE, Rule, SharedWith
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
-from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header, read_snapshot, unread
+from clearml_snapshot.exporter.store.snapshots import (
+    Snapshot,
+    no_readers,
+    read_header,
+    read_snapshot,
+)
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
-from clearml_snapshot.exporter.store.writing.build import About, build, rebuild
+from clearml_snapshot.exporter.store.writing.build import SnapshotHeader, build, rebuild
 from clearml_snapshot.exporter.store.writing.one_writer import only_writer, write_owner
 from clearml_snapshot.exporter.store.writing.prepare import prepare
 
@@ -49,7 +54,7 @@ def writing(
     """
     with naming_owner(data, writing=True):
         prepare(data, share)
-    with only_writer(data, wait=wait), memory_given_back():
+    with only_writer(data, wait=wait), arrow_memory_released():
         try:
             with naming_owner(data, writing=True):
                 dataset = Dataset(data)
@@ -61,7 +66,7 @@ def writing(
 
 
 @contextmanager
-def memory_given_back() -> Iterator[None]:
+def arrow_memory_released() -> Iterator[None]:
     """Let Arrow give back what it frees, which its usual pool (mimalloc) mostly keeps.
 
     6 million points peaked at 343 MB with that one, at 303 with jemalloc and at 289 with the
@@ -210,7 +215,7 @@ class Dataset:
         number = 1 if self._snapshot is None else self._snapshot.number + 1
         rule = None if self._snapshot is None else self._snapshot.keep
         rule = rule if keep is None else keep.text
-        about = About(number, server, selections, checkpoint, self._now(), rule)
+        about = SnapshotHeader(number, server, selections, checkpoint, self._now(), rule)
         folder = layout.staging(self._data) / f"{number:06d}"
         build(folder, stage, self._snapshot, about, export_row)
         snapshot = self._publish(folder, number)
@@ -257,7 +262,7 @@ class Dataset:
             raise DatasetError(f"{self._data} has no snapshot yet")
         number = last.number + 1
         folder = layout.staging(self._data) / f"{number:06d}"
-        about = About(
+        about = SnapshotHeader(
             number,
             last.server,
             last.selections if selections is None else selections,
@@ -367,7 +372,7 @@ class Dataset:
         if not (folder / layout.SNAPSHOT_JSON).exists():
             shutil.rmtree(folder)
             return True
-        with unread(folder) as free:
+        with no_readers(folder) as free:
             if not free:
                 return False
             folder.rename(grave)  # gone at once for new readers; deleting takes its time

@@ -10,7 +10,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.addresses import spelling
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.writing.build import About, Build
+from clearml_snapshot.exporter.store.writing.build import SnapshotBuilder, SnapshotHeader
 
 MOVED_FROM: Final = "moved_from"
 """The key of ``server`` in ``snapshot.json`` with the addresses that it had before."""
@@ -67,13 +67,17 @@ def write_with_address(
         server: what ``snapshot.json`` says of the server from now on.
         address: what changes.
     """
-    folder = Build(root, number, last)
+    folder = SnapshotBuilder(root, number, last)
     for entry in last.files:
         if entry.rows:
             is_tasks = entry.table == "tasks"
-            folder.carry_edited(entry, [lambda batch: _edited(batch, address)] if is_tasks else [])
+            folder.inherit_edited(
+                entry, [lambda batch: _edited(batch, address)] if is_tasks else []
+            )
     folder.fill_empty()
-    return folder.describe(About(number, server, last.selections, checkpoint=True, keep=last.keep))
+    return folder.describe(
+        SnapshotHeader(number, server, last.selections, checkpoint=True, keep=last.keep)
+    )
 
 
 def _edited(batch: pa.RecordBatch, address: NewAddress) -> pa.RecordBatch:

@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.store.parts.parquet import conform
 from clearml_snapshot.exporter.store.parts.reading import belongs, holds_any, of_series
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.writing.build import About, Build, Edit
+from clearml_snapshot.exporter.store.writing.build import Edit, SnapshotBuilder, SnapshotHeader
 
 Row = Mapping[str, Any]
 RowEdit = Callable[[Row], Row | None]
@@ -57,14 +57,14 @@ def write_subset(
     Returns:
         Its Parquet files.
     """
-    folder = Build(root, snapshot.number, snapshot, copies=copies)
+    folder = SnapshotBuilder(root, snapshot.number, snapshot, copies=copies)
     choice = _Choice(snapshot, part)
     for entry in sorted(snapshot.files, key=lambda entry: _ORDER.index(entry.table)):
         if entry.rows and not choice.lacks(entry):
-            folder.carry_edited(entry, list(choice.edits(entry)))
+            folder.inherit_edited(entry, list(choice.edits(entry)))
     folder.make_canonical()
     folder.fill_empty()
-    about = About(
+    about = SnapshotHeader(
         snapshot.number,
         snapshot.server,
         snapshot.selections,

@@ -10,7 +10,12 @@ import pytest
 
 from clearml_snapshot.exporter.client.client import READING_ENDPOINTS
 from clearml_snapshot.exporter.deletable import find as saved
-from clearml_snapshot.exporter.deletable.find import CountedAgain, StoredTask, count_again, prove
+from clearml_snapshot.exporter.deletable.find import (
+    CountedAgain,
+    StoredTask,
+    count_again,
+    verify_files,
+)
 from clearml_snapshot.exporter.errors import DatasetError, LoginError, ServerError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
@@ -267,16 +272,16 @@ def damage(path: Path) -> None:
 def test_a_changed_file_of_a_listed_task_is_found(home: "Home", table: str) -> None:
     told: list[str] = []
     listed, snapshot = stored(home), open_snapshot(home.folder)
-    prove(snapshot, listed, told.append)
+    verify_files(snapshot, listed, told.append)
     assert told[0].startswith("hashing 2 files, ")
     changed = next((snapshot.root / table).rglob("*.parquet"))
     damage(changed)
     with pytest.raises(
         DatasetError, match=r"content changed .*; run clearml-snapshot verify$"
     ) as e:
-        prove(snapshot, listed)
+        verify_files(snapshot, listed)
     assert changed.relative_to(snapshot.root).as_posix() in str(e.value)
-    prove(snapshot, [])
+    verify_files(snapshot, [])
 
 
 def test_only_the_folders_of_listed_tasks_are_hashed(take_home: TakeHome) -> None:
@@ -288,9 +293,9 @@ def test_only_the_folders_of_listed_tasks_are_hashed(take_home: TakeHome) -> Non
     of = {one.task_id: one for one in tasks}
     folder = f"project_id={of[elsewhere].project_id}"
     damage(next((snapshot.root / "scalars" / folder).glob("*.parquet")))
-    prove(snapshot, [of[ids(home)[0]]])
+    verify_files(snapshot, [of[ids(home)[0]]])
     with pytest.raises(DatasetError, match="content changed"):
-        prove(snapshot, tasks)
+        verify_files(snapshot, tasks)
 
 
 # -- more than the count ---------------------------------------------------------------------------

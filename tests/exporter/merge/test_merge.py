@@ -25,7 +25,7 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import compaction as compact
 from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
 from clearml_snapshot.exporter.store.parts.stored import rows
-from clearml_snapshot.exporter.store.snapshots import Snapshot, unread
+from clearml_snapshot.exporter.store.snapshots import Snapshot, no_readers
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import dataset as dataset_module
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
@@ -513,7 +513,7 @@ def test_sources_are_held_meanwhile(
     free: list[bool] = []
 
     def look_and_build(*arguments: Any) -> None:
-        with unread(root) as is_free:
+        with no_readers(root) as is_free:
             free.append(is_free)
         build(*arguments)
 

@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.store.disk import reserve
 from clearml_snapshot.exporter.store.format.schema import in_memory
 from clearml_snapshot.exporter.store.parts import partition_buffer
 from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.parts.partition_buffer import HeldPoints, Place
+from clearml_snapshot.exporter.store.parts.partition_buffer import Partition, PartitionBuffer
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
 
 TakeHome = Callable[..., Any]
@@ -121,15 +121,15 @@ def test_points_that_could_not_be_written_are_held_again(
 ) -> None:
     row = {"task_id": "a", "metric": "m", "variant": "v", "iteration": 1, "value": 1.0}
     points = pa.Table.from_pylist([row], in_memory("scalars"))
-    held, usual = HeldPoints(tmp_path, 1), partition_buffer.spill
+    held, usual = PartitionBuffer(tmp_path, 1), partition_buffer.spill
 
     def full(directory: Path, rows: pa.Table) -> Any:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(partition_buffer, "spill", full)
-    held.add(Place("p", True), points)
+    held.add(Partition("p", True), points)
     with pytest.raises(OSError, match="No space left"):
-        held.add(Place("p", True), points)
+        held.add(Partition("p", True), points)
     monkeypatch.setattr(partition_buffer, "spill", usual)
     assert sum(file.entry.rows for file in held.finish()) == 2
 

@@ -10,7 +10,7 @@ import pytest
 from clearml_snapshot.exporter.interrupt import first_interrupt
 from clearml_snapshot.exporter.standin.data.history import grid_history
 from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.parts.partition_buffer import HeldPoints
+from clearml_snapshot.exporter.store.parts.partition_buffer import PartitionBuffer
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import build as commit
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 TakeHome = Callable[..., "Home"]
 MOMENTS = {
-    "while points are flushed": (HeldPoints, "_finish_flush"),
+    "while points are flushed": (PartitionBuffer, "_finish_flush"),
     "between a row and its points": (writer.Stage, "_take_points"),
-    "while a commit is built": (commit.Build, "_add_series"),
+    "while a commit is built": (commit.SnapshotBuilder, "_add_series"),
 }
 
 

@@ -19,7 +19,7 @@ from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.format.layout import lacking
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.parquet import writer_options
-from clearml_snapshot.exporter.store.snapshots import Snapshot, unread
+from clearml_snapshot.exporter.store.snapshots import Snapshot, no_readers
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.diff import comparison as diff
 from clearml_snapshot.queries.diff.comparison import Choice, compare
@@ -359,13 +359,13 @@ def test_both_snapshots_are_held_and_nothing_else_is_seen(tmp_path: Path) -> Non
     sides = _both(tmp_path, _tasks({"a": LINE}), _tasks({"a": {}}))
     with compare(*sides) as found:
         for side in sides:
-            with unread(side.open().root) as free:
+            with no_readers(side.open().root) as free:
                 assert not free
         relation = found.differences("task")
         with pytest.raises(duckdb.PermissionException):
             relation.query("x", f"FROM read_csv('{tmp_path}/other.csv')")
     for side in sides:
-        with unread(side.open().root) as free:
+        with no_readers(side.open().root) as free:
             assert free
 
 

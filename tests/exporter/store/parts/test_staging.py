@@ -144,7 +144,7 @@ def test_small_tasks_share_a_file_of_their_project(
         stage.add(task_row(f"t{number}", project), (), buffer.finish())
     stage.seal()
     files = [file for file in stage.files if file.entry.table == "scalars"]
-    rows = [(str(file.place.project_id), file.entry.rows) for file in files]
+    rows = [(str(file.partition.project_id), file.entry.rows) for file in files]
     share = FLUSH_ROWS // 5
     assert rows[-1] == ("None", share), "five tasks fill a flush, the sixth stands alone"
     assert sorted(rows[:-1]) == [("None", share), ("p", 2 * share), ("q", 2 * share)]

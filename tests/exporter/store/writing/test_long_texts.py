@@ -33,7 +33,7 @@ from clearml_snapshot.exporter.store.parts.parquet import (
 )
 from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
-from clearml_snapshot.exporter.store.writing.build import About, Build
+from clearml_snapshot.exporter.store.writing.build import SnapshotBuilder, SnapshotHeader
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 TEXT = 3_000
@@ -161,8 +161,8 @@ def test_a_pack_holds_few_long_texts_at_once(
 
 def test_files_of_empty_tables_are_numbered_in_the_order_of_the_tables(tmp_path: Path) -> None:
     """A set of names has another order in each process, and a pack other bytes."""
-    folder = Build(tmp_path / "new", 1, None)
+    folder = SnapshotBuilder(tmp_path / "new", 1, None)
     folder.fill_empty()
-    entries = folder.describe(About(1, {}, [], checkpoint=False))
+    entries = folder.describe(SnapshotHeader(1, {}, [], checkpoint=False))
     in_order = sorted(entries, key=lambda entry: entry.path.rpartition("/")[2])
     assert [entry.table for entry in in_order] == list(TABLES)

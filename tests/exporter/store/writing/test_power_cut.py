@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.unpack import unpack
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.verify.checksums import sums_problems
-from clearml_snapshot.exporter.store.verify.verify import damage, verify
+from clearml_snapshot.exporter.store.verify.verify import damaged_files, verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack.pack import pack
@@ -35,7 +35,7 @@ def disk_folder(tmp_path: Path) -> Path:
 
 def _is_whole(folder: Path) -> Iterator[str]:
     snapshot = open_snapshot(folder)
-    yield from damage(snapshot.root, snapshot.files)
+    yield from damaged_files(snapshot.root, snapshot.files)
     yield from sums_problems(snapshot)
 
 
