@@ -168,9 +168,9 @@ def selections(
         raise UsageError("remove needs the number of a selection; see clearml-snapshot selections")
     if dataset.snapshot is not None:
         raise UsageError("remove changes the current snapshot; leave --snapshot out")
-    from clearml_snapshot.exporter.selection.remembered import remove
+    from clearml_snapshot.exporter.sync.planning.forget_selection import forget_selection
 
-    removed = remove(dataset.data, number, wait=wait)
+    removed = forget_selection(dataset.data, number, wait=wait)
     if not output.quiet:
         note(f"removed: {removed.selection}")
         note("its tasks stay; the next export marks those that no other selection finds")
@@ -200,7 +200,7 @@ def _write_status(
     from clearml_snapshot.queries.status.status import status as look
 
     form = page_form(output, "status")
-    found, asked = look(opened), remembered(opened.about)
+    found, asked = look(opened), remembered(opened.about.selections)
     wrong = [*concerns(found, max_age)]
     if form == "json":
         page: dict[str, Any] = {"dataset": str(data), **found.as_dict()}
@@ -307,7 +307,7 @@ def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
     from clearml_snapshot.queries.ask.header import read
 
     with _opened(choice) as snapshot:
-        asked = remembered(snapshot.about)
+        asked = remembered(snapshot.about.selections)
         columns = {
             name: [getattr(one, name) for one in asked]
             for name in ("number", "selection", "matched", "metrics")

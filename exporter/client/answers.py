@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final, Generic, TypeVar
 import msgspec
 
 from clearml_snapshot.exporter.client.failures import DamagedBodyError, looks_like
-from clearml_snapshot.exporter.reader.events import read_integer
 
 T = TypeVar("T")
 EntryT = TypeVar("EntryT", bound=msgspec.Struct)
@@ -247,6 +246,14 @@ def judge(said: object, kind: type[EntryT]) -> Judged[EntryT]:
         return Judged(kind(**kept), words(odd))
     except TypeError:  # what is required is not there
         return Judged(None, words(odd) or "it has no id")
+
+
+def read_integer(digits: str) -> int | float:
+    """Read an integer of JSON; Python refuses thousands of digits, which no double holds either."""
+    try:
+        return int(digits)
+    except ValueError:
+        return float(digits)
 
 
 def words(odd: list[str]) -> str | None:

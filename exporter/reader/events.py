@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clearml_snapshot.exporter.client.answers import read_integer
 from clearml_snapshot.exporter.client.failures import DamagedBodyError, MixedUpError, in_short
 from clearml_snapshot.exporter.store.format.schema import SCALARS
 
@@ -261,14 +262,6 @@ def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
         "worker": clean_text(worker) if isinstance(worker, str) else None,
         "bad": int(value_is_bad or moment_is_bad),
     }
-
-
-def read_integer(digits: str) -> int | float:
-    """Read an integer; Python refuses thousands of digits, which no double holds either."""
-    try:
-        return int(digits)
-    except ValueError:
-        return float(digits)
 
 
 def _sort_key(raw: object) -> int | None:

@@ -60,9 +60,7 @@ class MetricFilter:
         """
         if text is None:
             return EVERY_METRIC
-        from clearml_snapshot.exporter.store.format.filter_text import (
-            read_filter,
-        )  # no question needs it
+        from clearml_snapshot.exporter.filter_text import read_filter  # no question needs it
 
         written = read_filter(text)
         choices = tuple(

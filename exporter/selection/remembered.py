@@ -1,18 +1,14 @@
-"""The selections that a dataset remembers: told as they are typed, and removed.
+"""Writes the selections that a dataset remembers as the options of ``export``. Pure, no I/O.
 
-Works on what ``snapshot.json`` holds, without the code that exports: ``status`` stays quick.
+Works on what ``snapshot.json`` holds, without the code that exports, so that ``status`` is fast.
 """
 
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Final
 
-from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.opening import open_snapshot
-from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _OPTIONS: Final[Mapping[str, str]] = {
     "projects": "--project",
@@ -58,37 +54,14 @@ class ListedSelection:
     """What is asked of the tasks: ``all``, or the metric arguments."""
 
 
-def remembered(snapshot: Snapshot) -> tuple[ListedSelection, ...]:
-    """List the selections that a bare ``export`` repeats."""
-    return tuple(_told(number, one) for number, one in enumerate(_written(snapshot), 1))
-
-
-def remove(data: Path, number: int, *, wait: bool = False) -> ListedSelection:
-    """Forget one selection, in a new snapshot; its tasks stay as they are stored.
+def remembered(selections: object) -> tuple[ListedSelection, ...]:
+    """List the selections that an ``export`` without a filter repeats.
 
     Args:
-        data: the dataset's folder.
-        number: counts from 1, as ``remembered`` does.
-        wait: wait for another writer to end instead of failing.
-
-    Raises:
-        NoDatasetError: there is no dataset.
-        UsageError: there is no selection of that number.
-        LockedError: another process is writing.
+        selections: ``selections`` of ``snapshot.json``; None in a dataset of format version 1.
     """
-    from clearml_snapshot.exporter.store.writing.dataset import writing
-
-    open_snapshot(data)  # before the lock, which would make a dataset of an empty folder
-    with writing(data, wait=wait) as dataset:
-        snapshot = dataset.snapshot
-        if snapshot is None:
-            raise DatasetError(f"the snapshot of {data} is gone; export again")
-        kept = [*_written(snapshot)]
-        if not 1 <= number <= len(kept):
-            raise UsageError(f"there is no selection {number}; {_choice(len(kept))}")
-        removed = _told(number, kept.pop(number - 1))
-        dataset.amend(selections=kept)
-    return removed
+    written: Sequence[Mapping[str, Any]] = selections if isinstance(selections, list) else ()
+    return tuple(_listed(number, one) for number, one in enumerate(written, 1))
 
 
 def words(written: Mapping[str, Any]) -> str:
@@ -125,19 +98,9 @@ def _with_values(option: str, values: Sequence[Any]) -> list[str]:
     return typed
 
 
-def _written(snapshot: Snapshot) -> Sequence[Mapping[str, Any]]:
-    return snapshot.selections if isinstance(snapshot.selections, list) else ()
-
-
-def _told(number: int, written: Mapping[str, Any]) -> ListedSelection:
+def _listed(number: int, written: Mapping[str, Any]) -> ListedSelection:
     wanted = list(written.get("metrics", ())) or ["all"]
     unwanted = [f"not {metric}" for metric in written.get("exclude_metrics", ())]
     # An export writes null for one that has never found a task; other writers, nothing at all.
     matched = (written["matched"] or 0) if "matched" in written else None
     return ListedSelection(number, words(written), matched, ", ".join([*wanted, *unwanted]))
-
-
-def _choice(known: int) -> str:
-    if not known:
-        return "the dataset remembers none"
-    return f"give a number from 1 to {known} (clearml-snapshot selections)"

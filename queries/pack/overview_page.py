@@ -75,7 +75,7 @@ def _about(dataset: Dataset) -> dict[str, Any]:
         "snapshot": snapshot,
         "server": _server(snapshot),
         "packed": packed and packed.in_full(),
-        "asked": remembered(snapshot)[:LISTED],
+        "asked": remembered(snapshot.selections)[:LISTED],
         "held": _rows(dataset, "pack/page_totals")[0],
         "states": states,
         "state_meanings": MEANINGS,

@@ -6,7 +6,7 @@ from typing import Final
 import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.store.format.filter_text import read_filter
+from clearml_snapshot.exporter.filter_text import read_filter
 from clearml_snapshot.exporter.store.format.schema import TABLES
 
 _FIRST: Final = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"

@@ -150,7 +150,7 @@ def test_status_of_an_older_snapshot(data: Path, capsys: Capture) -> None:
         (["status", "--table", "x"], "status is one page; add --by"),
         (["verify", "--format", "csv"], "--format and --table belong to --summary"),
         (["selections", "remove"], "remove needs the number"),
-        (["selections", "remove", "3"], "there is no selection 3; give a number from 1 to 2"),
+        (["selections", "remove", "3"], "there is no selection 3; choose a number from 1 to 2"),
         (["selections", "remove", "1", "--snapshot", "1"], "leave --snapshot out"),
         (["selections", "forget", "1"], "'forget' is none of remove"),
     ],

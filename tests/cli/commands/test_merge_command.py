@@ -53,7 +53,7 @@ def test_a_merged_dataset_is_told_and_exported_again(
 
     assert main(["verify", str(both)]) == 0
     assert main(["status", "--data", str(both)]) == 0
-    assert len(remembered(open_snapshot(both))) == 2
+    assert len(remembered(open_snapshot(both).selections)) == 2
     capsys.readouterr()
     assert _export(both) == 0
     assert "tasks: 0 new, 0 read again, 6 unchanged" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import LockedError, NoDatasetError, SnapshotError, UsageError
-from clearml_snapshot.exporter.selection.remembered import remembered, remove, words
+from clearml_snapshot.exporter.selection.remembered import remembered, words
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.opening import open_snapshot
@@ -18,6 +18,7 @@ from clearml_snapshot.exporter.store.pointer import numbers
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.exporter.sync import export as run
+from clearml_snapshot.exporter.sync.planning.forget_selection import forget_selection
 
 EVERYTHING = Selection()
 MUCH = Selection(
@@ -108,13 +109,13 @@ def _made(data: Path, selections: Any) -> None:
 
 
 def _asked(data: Path) -> Sequence[str]:
-    return [one.selection for one in remembered(open_snapshot(data))]
+    return [one.selection for one in remembered(open_snapshot(data).selections)]
 
 
 def test_what_is_remembered(tmp_path: Path) -> None:
     one = Selection(metrics=("loss",), exclude_metrics=("loss/val",)).as_json() | {"matched": 12}
     _made(tmp_path / "data", [EVERYTHING.as_json(), one])
-    first, second = remembered(open_snapshot(tmp_path / "data"))
+    first, second = remembered(open_snapshot(tmp_path / "data").selections)
     assert (first.number, first.selection, first.matched, first.metrics) == (
         1,
         "--all",
@@ -130,7 +131,7 @@ def test_one_that_never_found_a_task(
 ) -> None:
     """An export writes null for it; what wrote nothing at all did not count."""
     _made(tmp_path / "data", [EVERYTHING.as_json() | written])
-    (one,) = remembered(open_snapshot(tmp_path / "data"))
+    (one,) = remembered(open_snapshot(tmp_path / "data").selections)
     assert one.matched == matched
 
 
@@ -138,8 +139,8 @@ def test_one_that_never_found_a_task(
 def test_nothing_is_remembered(tmp_path: Path, written: Any) -> None:
     _made(tmp_path / "data", written)
     assert _asked(tmp_path / "data") == []
-    with pytest.raises(UsageError, match="remembers none"):
-        remove(tmp_path / "data", 1)
+    with pytest.raises(UsageError, match="remembers no selections"):
+        forget_selection(tmp_path / "data", 1)
 
 
 def test_removing_changes_nothing_else(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_removing_changes_nothing_else(tmp_path: Path) -> None:
     three = [Selection(metrics=(name,)).as_json() for name in "abc"]
     _made(data, three)
     before = open_snapshot(data)
-    assert remove(data, 2).selection == "--metric b"
+    assert forget_selection(data, 2).selection == "--metric b"
     after = open_snapshot(data)
     assert _asked(data) == ["--metric a", "--metric c"]
     assert after.number == before.number + 1
@@ -170,19 +171,19 @@ def _rows(snapshot: Any, table: str) -> list[dict[str, Any]]:
 def test_a_number_that_is_not_there(tmp_path: Path, number: int) -> None:
     data = tmp_path / "data"
     _made(data, [Selection(metrics=(name,)).as_json() for name in "ab"])
-    with pytest.raises(UsageError, match="give a number from 1 to 2"):
-        remove(data, number)
+    with pytest.raises(UsageError, match="choose a number from 1 to 2"):
+        forget_selection(data, number)
     assert len(_asked(data)) == 2
     assert open_snapshot(data).number == 2
 
 
 def test_no_dataset_is_made(tmp_path: Path) -> None:
     with pytest.raises(NoDatasetError):
-        remove(tmp_path / "data", 1)
+        forget_selection(tmp_path / "data", 1)
     assert not (tmp_path / "data").exists()
 
 
 def test_not_beside_an_export(tmp_path: Path) -> None:
     _made(tmp_path / "data", [EVERYTHING.as_json()])
     with writing(tmp_path / "data"), pytest.raises(LockedError):
-        remove(tmp_path / "data", 1)
+        forget_selection(tmp_path / "data", 1)

@@ -1,4 +1,4 @@
-"""``tasks.metric_filter`` as it is written: JSON that says which metrics a task was read for."""
+"""Reads ``tasks.metric_filter``: JSON that lists the metrics a task was read for."""
 
 from typing import Final
 
