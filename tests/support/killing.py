@@ -23,8 +23,9 @@ from clearml_snapshot.exporter.store.writing.dataset import writing
 _SCRIPT: Final = """
 import contextlib, io, itertools, json, os, signal, sys
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter import join
-from clearml_snapshot.exporter.store import canonical, compact, statistics
+from clearml_snapshot.exporter.merge import merge
+from clearml_snapshot.exporter.store.parts import canonical, compaction
+from clearml_snapshot.exporter.store.untrusted import parquet_statistics
 from clearml_snapshot.queries import dataset
 
 CALLS = ("fsync", "link", "mkdir", "rename", "replace", "rmdir", "symlink", "unlink")

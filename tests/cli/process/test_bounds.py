@@ -19,7 +19,7 @@ SIMILAR: Final = "SELECT jaro_winkler_similarity(repeat('ab', 2000000), repeat('
 
 IN_SHORT: Final = """
 import sys
-from clearml_snapshot.cli import bounds
+from clearml_snapshot.cli.process import bounds
 from clearml_snapshot.cli.main import main
 bounds.GRACE = 0.2
 sys.exit(main(sys.argv[1:]))

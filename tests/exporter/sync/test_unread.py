@@ -141,9 +141,10 @@ def test_a_killed_first_export_says_so(
         grid_history(60, 1, 5), faults=[Fault("stall", "events.get_task_events", skip=40)]
     )
     code = (
-        "from clearml_snapshot.exporter import run, export, Selection\n"
-        "run._CHECKPOINT_TASKS, run._COMMIT_SHARE = 10, 0\n"
-        f"export({str(home.folder)!r}, Selection())\n"
+        "from clearml_snapshot.exporter import Selection\n"
+        "from clearml_snapshot.exporter.sync import export\n"
+        "export._CHECKPOINT_TASKS, export._COMMIT_SHARE = 10, 0\n"
+        f"export.export({str(home.folder)!r}, Selection())\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code])
     while not list(home.folder.glob("current/tasks/*.parquet")):

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store import compact
+from clearml_snapshot.exporter.store.parts import compaction
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.exporter.store.format.schema import SCALARS
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
@@ -78,7 +78,7 @@ work_for_ever(commit)
 COMPACTER = (
     START
     + """
-compact.MOST = 1
+compaction.MOST = 1
 
 
 def commit(dataset):
