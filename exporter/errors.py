@@ -10,7 +10,7 @@ SnapshotError (1)
 ├── DatasetError (5)          a dataset that is damaged or too new
 │   └── NoDatasetError (2)    a folder that holds none, or no such snapshot
 ├── LockedError (6)           another run is writing
-└── CeilingError (7)          stopped at --max-time, --max-requests …; go on next time
+└── LimitReachedError (7)          stopped at --max-time, --max-requests …; go on next time
 
 The number is the exit code. A message is one line: what, which, what next.
 """
@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
     SERVER = 4
     DATASET = 5
     LOCKED = 6
-    CEILING = 7
+    LIMIT = 7
     INTERRUPTED = 130
 
 
@@ -50,7 +50,7 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.SERVER: "the server, or the login",
     ExitCode.DATASET: "the dataset is damaged, or newer than this tool",
     ExitCode.LOCKED: "locked by another run (`--wait` waits)",
-    ExitCode.CEILING: "stopped at a ceiling; run it again to go on",
+    ExitCode.LIMIT: "stopped at a ceiling; run it again to go on",
     ExitCode.INTERRUPTED: "interrupted; what was done is committed",
 }
 
@@ -131,7 +131,7 @@ class LockedError(SnapshotError):
     exit_code = ExitCode.LOCKED
 
 
-class CeilingError(SnapshotError):
+class LimitReachedError(SnapshotError):
     """A ceiling that the user set was reached; what was done is committed."""
 
-    exit_code = ExitCode.CEILING
+    exit_code = ExitCode.LIMIT

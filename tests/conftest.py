@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from clearml_snapshot.exporter.client.budget import Pace
-from clearml_snapshot.exporter.client.transport import Wire
+from clearml_snapshot.exporter.client.budget import RequestBudget
+from clearml_snapshot.exporter.client.transport import Transport
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.server import StandIn
 
@@ -110,8 +110,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """Let the exporter wait for its turn, or for another try, without waiting."""
     clock = Clock()
-    monkeypatch.setattr(Pace, "now", staticmethod(lambda: clock.now))
-    monkeypatch.setattr(Pace, "_wait", staticmethod(clock.wait))
+    monkeypatch.setattr(RequestBudget, "now", staticmethod(lambda: clock.now))
+    monkeypatch.setattr(RequestBudget, "_wait", staticmethod(clock.wait))
     return clock
 
 
@@ -124,10 +124,10 @@ def hasty(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Hasty:
 
     ``hasty(never)``: ``never(endpoint, body)`` says which requests these are.
     """
-    whole = Wire.post
+    whole = Transport.post
 
     def shorten(never: Callable[[str, Mapping[str, Any]], bool]) -> None:
-        def post(self: Wire, path: str, data: bytes, auth: Any, allowed: float) -> Any:
+        def post(self: Transport, path: str, data: bytes, auth: Any, allowed: float) -> Any:
             if not never(path.rpartition("/")[2], json.loads(data)):
                 return whole(self, path, data, auth, allowed)
             try:
@@ -135,6 +135,6 @@ def hasty(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Hasty:
             finally:
                 clock.move(allowed)
 
-        monkeypatch.setattr(Wire, "post", post)
+        monkeypatch.setattr(Transport, "post", post)
 
     return shorten

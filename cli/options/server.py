@@ -11,7 +11,7 @@ from clearml_snapshot.cli.typer_ext.commands import OptionGroup
 from clearml_snapshot.exporter.errors import UsageError
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.client.client import Limits
+    from clearml_snapshot.exporter.client.client import RequestLimits
 
 SERVER: Final = "The server"
 CEILINGS: Final = "Ceilings (exit code 7; run it again to go on)"
@@ -39,13 +39,13 @@ class ServerOptions:
     give_up_after: float
     web_host: str | None
 
-    def limits(self, ceilings: "CeilingOptions | None" = None) -> "Limits":
+    def limits(self, ceilings: "CeilingOptions | None" = None) -> "RequestLimits":
         """Give them, and the ceilings of the run, as the exporter takes them."""
-        from clearml_snapshot.exporter.client.client import Limits
+        from clearml_snapshot.exporter.client.client import RequestLimits
 
         if ceilings is None:
-            return Limits(self.timeout, self.give_up_after)
-        return Limits(
+            return RequestLimits(self.timeout, self.give_up_after)
+        return RequestLimits(
             self.timeout,
             self.give_up_after,
             max_requests=ceilings.max_requests,

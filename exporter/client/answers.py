@@ -1,8 +1,8 @@
-"""What an answer of each endpoint must look like: the one place where a server's JSON gets types.
+"""The answer of each endpoint as a type: the one place where a server's JSON is given types.
 
-The answer as a whole has its form, or it is damaged and asked for again. The entries of a list are
-judged one by one: what is odd in one of them is named, and spoils no other. Pages of events have
-a decoder of their own, ``events``.
+An answer has the form of its type, or it is damaged and requested again. The entries of a list are
+checked one by one: what is invalid in one of them is reported, and does not affect the others.
+Pages of events have their own decoder, ``reader/events.py``.
 """
 
 import json
@@ -20,17 +20,17 @@ EntryT = TypeVar("EntryT", bound=msgspec.Struct)
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})*\Z")]
-"""It becomes part of an address."""
+"""It becomes part of a URL."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 _OTHER_FORM: Final = (msgspec.ValidationError, UnicodeEncodeError, RecursionError)
-"""What ``convert`` raises; the second for a field whose name holds half a character."""
+"""What ``convert`` raises; the second for a field whose name contains a lone surrogate."""
 _SHOWN: Final = 3
-"""Odd fields of one entry that are named."""
+"""Invalid fields of one entry that are named."""
 
 
 class Reference(msgspec.Struct):
-    """A project, a user or a parent, where it is joined; some calls give the plain id instead."""
+    """A project, a user or a parent where the server joins it; some calls return the id only."""
 
     id: str | None = None
     name: str | None = None
@@ -46,9 +46,9 @@ class Script(msgspec.Struct):
 
 
 class TaskEntry(msgspec.Struct):
-    """An entry of ``tasks.get_all_ex``; a field that was not asked for, or is not set, is absent.
+    """An entry of ``tasks.get_all_ex``; a field that was not requested, or is not set, is absent.
 
-    Times are text here: which of them are times is decided by ``tasks.read_time``.
+    Times are text here; ``tasks.read_time`` decides which of them are valid.
     """
 
     id: Id
@@ -133,7 +133,7 @@ class TaskMetrics(msgspec.Struct):
 
 
 class Columns(msgspec.Struct):
-    """``events.scalar_metrics_iter_raw``, of which only the names are read."""
+    """``events.scalar_metrics_iter_raw``, of which only names are read."""
 
     variants: dict[str, Any] | None = None
     returned: Count | None = None
@@ -142,7 +142,7 @@ class Columns(msgspec.Struct):
 
 
 class MetricData(msgspec.Struct):
-    """``events.get_scalar_metric_data``, of which only the names are read."""
+    """``events.get_scalar_metric_data``, of which only names are read."""
 
     events: list[dict[str, Any]] | None = None
     scroll_id: str | None = None
@@ -155,7 +155,7 @@ class Login(msgspec.Struct):
 
 
 class Owner(msgspec.Struct):
-    """Whose token it is."""
+    """The user and the company that a token belongs to."""
 
     user: str | None = None
     user_name: str | None = None
@@ -183,34 +183,34 @@ LISTS: Final[dict[str, type[Tasks | Projects | Users]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Judged(Generic[EntryT]):
-    """An entry, as far as it could be read."""
+    """An entry, as far as it could be read, and what is wrong with it."""
 
     entry: EntryT | None
-    """None: it lacks what every entry must have."""
+    """None if a required field is missing."""
     odd: str | None = None
-    """What of it could not be read, in words."""
+    """A description of what could not be read."""
 
 
 def reader(kind: type[T]) -> Callable[[bytes], T]:
-    """Make a decoder for ``Api.call``: of a whole body to its ``data``, as ``kind`` describes it.
+    """Make a decoder for ``Client.call``, from a body to its ``data`` as ``kind`` describes it.
 
-    The decoder raises DamagedBodyError for what has another form.
+    The decoder raises DamagedBodyError if the data has another form.
     """
 
     def read(body: bytes) -> T:
         try:
             return msgspec.convert(data_of(body), kind)
         except _OTHER_FORM as error:
-            raise DamagedBodyError(f"something of another form ({_said(error)})") from None
+            raise DamagedBodyError(f"something of another form ({_described(error)})") from None
 
     return read
 
 
 def data_of(body: bytes) -> dict[str, Any]:
-    """Give the ``data`` of an envelope; what is not UTF-8 becomes U+FFFD.
+    """Return the ``data`` of an envelope; bytes that are not UTF-8 become U+FFFD.
 
     Raises:
-        DamagedBodyError: it is not an envelope.
+        DamagedBodyError: the body is not an envelope.
     """
     try:
         data = _parsed(body)["data"]
@@ -221,30 +221,30 @@ def data_of(body: bytes) -> dict[str, Any]:
     return data
 
 
-def judge(said: object, kind: type[EntryT]) -> Judged[EntryT]:
-    """Read one entry of a list; a field of another form is left out, and named in ``odd``.
+def judge(received: object, kind: type[EntryT]) -> Judged[EntryT]:
+    """Read one entry of a list; an invalid field is left out, and named in ``odd``.
 
     Args:
-        said: the entry, as it came.
-        kind: the Struct that it should be.
+        received: the entry, as the server sent it.
+        kind: the Struct to read it as.
     """
     try:
-        return Judged(msgspec.convert(said, kind))
+        return Judged(msgspec.convert(received, kind))
     except _OTHER_FORM as error:
-        if not isinstance(said, dict):
-            return Judged(None, _said(error))
+        if not isinstance(received, dict):
+            return Judged(None, _described(error))
     kept: dict[str, Any] = {}
     odd: list[str] = []
-    for one in msgspec.structs.fields(kind):
-        if one.name not in said:
+    for field in msgspec.structs.fields(kind):
+        if field.name not in received:
             continue
         try:
-            kept[one.name] = msgspec.convert(said[one.name], one.type)
+            kept[field.name] = msgspec.convert(received[field.name], field.type)
         except _OTHER_FORM as error:
-            odd.append(f"its {one.name} has another form ({_said(error)})")
+            odd.append(f"its {field.name} has another form ({_described(error)})")
     try:
         return Judged(kind(**kept), words(odd))
-    except TypeError:  # what is required is not there
+    except TypeError:  # a required field is missing
         return Judged(None, words(odd) or "it has no id")
 
 
@@ -257,7 +257,7 @@ def read_integer(digits: str) -> int | float:
 
 
 def words(odd: list[str]) -> str | None:
-    """Join what is odd in an entry; None when nothing is."""
+    """Join the descriptions of an entry's invalid fields; None if there are none."""
     more = [f"and {len(odd) - _SHOWN} more"] if len(odd) > _SHOWN else []
     return ", ".join([*odd[:_SHOWN], *more]) or None
 
@@ -269,8 +269,8 @@ def _parsed(body: bytes) -> Any:
         return json.loads(body.decode("utf-8", "replace"), parse_int=read_integer)
 
 
-def _said(error: Exception) -> str:
-    """Give msgspec's words, which quote nothing of what came: ``Expected `str`, got `int```."""
+def _described(error: Exception) -> str:
+    """Return msgspec's message, which quotes no received data: ``Expected `str`, got `int```."""
     if isinstance(error, msgspec.ValidationError):
         text = str(error).replace("`", "").replace("Expected", "expected")
         return text.replace(" - at $.", " at ").replace(" - at $", " at ")

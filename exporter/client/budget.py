@@ -8,7 +8,7 @@ import threading
 import time
 from typing import Final, NoReturn
 
-from clearml_snapshot.exporter.errors import CeilingError, ServerError
+from clearml_snapshot.exporter.errors import LimitReachedError, ServerError
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _LONG: Final = 5.0
@@ -16,11 +16,11 @@ _LONG: Final = 5.0
 _GO_ON: Final = "run it again to go on"
 
 
-class StoppedError(CeilingError):
+class StoppedError(LimitReachedError):
     """We ended our own requests (``stop``); no ceiling is reached, and no user reads this."""
 
 
-class Pace:
+class RequestBudget:
     """Gives each request its turn until a ceiling is reached; from then on nothing is sent.
 
     Args:
@@ -64,13 +64,13 @@ class Pace:
         """Seconds until the ceiling of time."""
         return self._until - self.now()
 
-    def take_turn(self) -> None:
+    def acquire(self) -> None:
         """Wait until a request may be sent, and count it.
 
         Raises:
             StoppedError: ``stop`` was called.
             ServerError: ``end`` was called.
-            CeilingError: a ceiling is reached; its text says which.
+            LimitReachedError: a ceiling is reached; its text says which.
         """
         while self.pause_left:  # another thread may prolong it meanwhile
             self._wait(self._spent, min(self.pause_left, max(self.left, 0.0)))
@@ -90,7 +90,7 @@ class Pace:
             self.check()
 
     def sleep(self, seconds: float) -> None:
-        """Wait before another try; raises as ``take_turn`` does, without waiting for nothing."""
+        """Wait before another try; raises as ``acquire`` does, without waiting for nothing."""
         self._wait(self._spent, min(seconds, max(self.left, 0.0)))
         self._check_turns()
 
@@ -116,7 +116,7 @@ class Pace:
         return max(self._paused_until - self.now(), 0.0)
 
     def check(self) -> None:
-        """Raise as ``take_turn`` does if requests in flight have to end, too."""
+        """Raise as ``acquire`` does if requests in flight have to end, too."""
         if self._ended is not None:
             raise ServerError(self._ended)
         if self._stopped.is_set():
@@ -139,7 +139,7 @@ class Pace:
             self.reached = f"--max-time {_words(self._max_seconds or 0.0)} is reached"
         elif self.reached is None:
             self.reached = f"--max-requests {self._max_requests} is reached"
-        raise CeilingError(f"{self.reached}; {_GO_ON}")
+        raise LimitReachedError(f"{self.reached}; {_GO_ON}")
 
 
 def _words(seconds: float) -> str:

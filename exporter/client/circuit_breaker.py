@@ -16,7 +16,7 @@ _TOO_MANY: Final = 5
 """Tasks lost in a row after which one more ends the run, unless what worked before still works."""
 
 
-class Streaks:
+class CircuitBreaker:
     """What was given up since each endpoint's last success; for any number of threads.
 
     A task takes several calls, and one that is given up may be followed by a smaller one that
@@ -78,12 +78,12 @@ class Streaks:
         if endpoint in last:
             last[endpoint] = (last[endpoint][0], True)
 
-    def is_down(self, endpoint: str) -> bool:
+    def is_open(self, endpoint: str) -> bool:
         """Tell whether nothing but failures has come of an endpoint for several tasks."""
         with self._lock:
             return self._lost.get(endpoint, 0) >= _MANY
 
-    def is_lost(self, endpoint: str) -> bool:
+    def ends_the_run(self, endpoint: str) -> bool:
         """Tell whether so many tasks were lost that the next one ends the run."""
         with self._lock:
             return self._lost.get(endpoint, 0) >= _TOO_MANY

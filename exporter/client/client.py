@@ -17,8 +17,8 @@ from requests.auth import AuthBase, HTTPBasicAuth
 from urllib3.exceptions import InsecureRequestWarning
 
 from clearml_snapshot.exporter.client.answers import Login, TokenClaims, data_of, reader
-from clearml_snapshot.exporter.client.budget import Pace
-from clearml_snapshot.exporter.client.circuit_breaker import Streaks
+from clearml_snapshot.exporter.client.budget import RequestBudget
+from clearml_snapshot.exporter.client.circuit_breaker import CircuitBreaker
 from clearml_snapshot.exporter.client.configuration import ServerConfiguration
 from clearml_snapshot.exporter.client.failures import (
     DamagedBodyError,
@@ -40,7 +40,7 @@ from clearml_snapshot.exporter.client.login import (
     token_claims,
 )
 from clearml_snapshot.exporter.client.route import find_route
-from clearml_snapshot.exporter.client.transport import Bearer, Wire
+from clearml_snapshot.exporter.client.transport import Bearer, Transport
 from clearml_snapshot.exporter.errors import LoginError, RefusedError, ServerError, SnapshotError
 from clearml_snapshot.exporter.own_keys import remember, scrub_bytes
 
@@ -78,7 +78,7 @@ _PROBES: Final = 3
 
 
 @dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """How long to wait, and what is too much."""
 
     timeout: float = 60.0
@@ -90,37 +90,37 @@ class Limits:
     max_rate: float | None = None
     """Requests a second, of all threads together."""
     max_seconds: float | None = None
-    """From the making of the Api to its last request's end."""
+    """From the making of the Client to its last request's end."""
 
 
-class Api:
+class Client:
     """One server, for any number of threads; ``login`` comes first."""
 
     def __init__(
         self,
         configuration: ServerConfiguration,
-        limits: Limits | None = None,
+        limits: RequestLimits | None = None,
         notice: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.host = configuration.api_host
         self.web_host = configuration.web_host
         self.route = find_route(configuration)
-        self._wire = Wire(self.route, configuration.verify)
-        self.traffic = self._wire.traffic
+        self._transport = Transport(self.route, configuration.verify)
+        self.traffic = self._transport.traffic
         self._configuration = configuration
         remember(configuration.access_key, configuration.secret_key, configuration.token)
-        self._limits = limits or Limits()
-        self._pace = Pace(
+        self._limits = limits or RequestLimits()
+        self._budget = RequestBudget(
             self._limits.max_requests, self._limits.max_rate, self._limits.max_seconds
         )
-        self.streaks = Streaks()
+        self.breaker = CircuitBreaker()
         self._notice = notice
         self.remarks: list[str] = []  # of what came and could not be used
         self._login_lock = threading.Lock()
         self._token: str | None = None
         self._renew_at = float("inf")
         self._version = ""
-        self._last_success = self._pace.now()
+        self._last_success = self._budget.now()
         self._ever_succeeded = False
         if configuration.verify is False:
             notice("certificates are not checked (verify certificate is False)")
@@ -133,7 +133,7 @@ class Api:
             LoginError: the server refuses the credentials.
             ServerError: there is no ClearML server, it stays silent, or it is too old.
         """
-        self._last_success = self._pace.now()
+        self._last_success = self._budget.now()
         self._token = None
         claims = self._renew(None)
         self._version = claims.api_version or "2.23"
@@ -160,16 +160,16 @@ class Api:
             LoginError: the token ended and no other is given.
             ServerError: nothing has succeeded for ``give_up_after`` seconds, the server asks for a
                 longer pause, or the endpoint fails task after task.
-            CeilingError: a ceiling is reached; a StoppedError once ``stop`` was called.
+            LimitReachedError: a ceiling is reached; a StoppedError once ``stop`` was called.
         """
         if endpoint not in READING_ENDPOINTS:
             raise AssertionError(f"{endpoint} is not in the allow-list of reading endpoints")
         data = json.dumps(body).encode()
-        self.streaks.begin(endpoint, body)
+        self.breaker.begin(endpoint, body)
         done = self._until_done(
             lambda: self._one_call(endpoint, data, decode), most_tries, endpoint
         )
-        self.streaks.succeed(endpoint, data)
+        self.breaker.succeed(endpoint, data)
         return done
 
     def get(self, endpoint: str, **body: Any) -> dict[str, Any]:
@@ -178,13 +178,13 @@ class Api:
 
     def stop(self) -> None:
         """Make every call in flight, and every later one, end soon with StoppedError."""
-        self._pace.stop()
-        self._wire.cut_all()
+        self._budget.stop()
+        self._transport.abort_all()
 
     @property
-    def ceiling(self) -> str | None:
+    def limit_reached(self) -> str | None:
         """The ceiling that has kept a request from being sent (``--max-requests 500 is …``)."""
-        return self._pace.reached
+        return self._budget.reached
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -192,7 +192,7 @@ class Api:
         return tuple(int(part) for part in self._version.split(".") if part)
 
     def _one_call(self, endpoint: str, data: bytes, decode: Callable[[bytes], T]) -> T:
-        if (token := self._token) is None or self._pace.now() > self._renew_at:
+        if (token := self._token) is None or self._budget.now() > self._renew_at:
             self._renew(token)
             token = self._token
         assert token is not None
@@ -241,7 +241,7 @@ class Api:
         self._token = token
         # By the length of its life: our clock and the server's need not agree.
         life = (claims.exp or float("inf")) - (claims.iat or time.time())
-        self._renew_at = self._pace.now() + life - min(_RENEW_BEFORE, life / 10)
+        self._renew_at = self._budget.now() + life - min(_RENEW_BEFORE, life / 10)
         return claims
 
     def _post(
@@ -252,14 +252,14 @@ class Api:
         Pauses may have taken all the time there was: what is sent still gets ``least`` seconds,
         but no more than the server has for a success.
         """
-        self._pace.take_turn()
+        self._budget.acquire()
         least = min(least, self._limits.give_up_after)
-        allowed = min(self._limits.timeout, max(self._dead_at() - self._pace.now(), least))
+        allowed = min(self._limits.timeout, max(self._dead_at() - self._budget.now(), least))
         try:
-            allowed = max(min(allowed, self._pace.left), 0.001)
-            status, body = self._wire.post(path, data, auth, allowed)
+            allowed = max(min(allowed, self._budget.left), 0.001)
+            status, body = self._transport.post(path, data, auth, allowed)
         except TryAgainError:
-            self._pace.check()
+            self._budget.check()
             raise
         return status, body if status == 200 else scrub_bytes(body)
 
@@ -270,7 +270,7 @@ class Api:
         backoff = tenacity.wait_exponential(multiplier=0.2, max=10.0) + tenacity.wait_random(
             0.0, 0.3
         )
-        begun = self._pace.now() + self._pace.pause_left
+        begun = self._budget.now() + self._budget.pause_left
         # A new request gets a whole timeout, however long the ones before it went unanswered.
         least = min(self._limits.timeout, self._limits.give_up_after)
         entitled = begun + least - self._limits.give_up_after
@@ -285,21 +285,21 @@ class Api:
             stop=lambda state: self._should_stop(state, begun, most_tries, endpoint),
             wait=wait,
             before_sleep=self._heed_pause,
-            sleep=self._pace.sleep,
+            sleep=self._budget.sleep,
             reraise=True,
         )
         try:
             done = retrying(one_try)
         except TryAgainError as error:
             raise self._given_up(error, begun, endpoint) from None
-        self._last_success = self._pace.now()
+        self._last_success = self._budget.now()
         self._ever_succeeded = True
         return done
 
     def _heed_pause(self, state: tenacity.RetryCallState) -> None:
         """Hold all threads for as long as the server asked."""
         after = _failed_with(state).after
-        if self._pace.pause(after):
+        if self._budget.pause(after):
             self._notice(f"{self.host} asks for a pause of {after:.0f} s (Retry-After)")
 
     def _should_stop(
@@ -308,30 +308,30 @@ class Api:
         error, tries = _failed_with(state), state.attempt_number
         if tries == _FIRST_TRIES:
             self._notice(f"{self.host}: {error}; trying again")
-        if self._pace.now() + max(error.after, 0.2) > self._dead_at():
+        if self._budget.now() + max(error.after, 0.2) > self._dead_at():
             return True
         if not self._ever_succeeded and error.wrong_address:
             return tries >= _FIRST_TRIES
-        is_down = self.streaks.is_down(endpoint)
-        if tries < (min(most, _TRIES_WHEN_DOWN) if is_down else most):
+        is_open = self.breaker.is_open(endpoint)
+        if tries < (min(most, _TRIES_WHEN_DOWN) if is_open else most):
             return False
         others_succeed = self._last_success > begun
-        return error.is_about_the_request or others_succeed or (is_down and self._is_alive())
+        return error.is_about_the_request or others_succeed or (is_open and self._is_alive())
 
     def _dead_at(self) -> float:
         # The pauses that we make ourselves are no silence of the server's.
-        return self._last_success + self._limits.give_up_after + _MOST_TRIES * self._pace.interval
+        return self._last_success + self._limits.give_up_after + _MOST_TRIES * self._budget.interval
 
     def _given_up(self, error: TryAgainError, begun: float, endpoint: str) -> SnapshotError:
         """Make the error for a call that is not tried again: of one request, or of the run."""
         if not self._ever_succeeded and error.wrong_address:
             return ServerError(f"{self.host}: {error}")
-        is_dead = self._pace.now() + max(error.after, 0.2) > self._dead_at()
+        is_dead = self._budget.now() + max(error.after, 0.2) > self._dead_at()
         if is_dead and error.after:
             return self._end(asks_to_wait(self.host, error, self._limits.give_up_after))
         if (self._last_success > begun and not is_dead) or self._is_alive():
             return self._refused(error, endpoint)
-        silent = self._pace.now() - self._last_success
+        silent = self._budget.now() - self._last_success
         if error.was_dropped and not self._ever_succeeded:
             return ServerError(f"{self.host}: {error}; {speaks_it(self.route)}")
         return ServerError(
@@ -341,17 +341,17 @@ class Api:
 
     def _refused(self, error: TryAgainError, endpoint: str) -> SnapshotError:
         """Tell a request that the server cannot answer from an endpoint that answers nothing."""
-        self.streaks.give_up(endpoint)
-        if self.streaks.is_lost(endpoint) and not self._still_works(endpoint):
-            return self._end(fails_each_task(self.host, endpoint, error, self.streaks.task))
+        self.breaker.give_up(endpoint)
+        if self.breaker.ends_the_run(endpoint) and not self._still_works(endpoint):
+            return self._end(fails_each_task(self.host, endpoint, error, self.breaker.task))
         # Of an endpoint that is down the subcode says nothing about this request: taken for
         # "too large a page" it would bring on ever smaller ones.
-        subcode = 0 if self.streaks.is_down(endpoint) else error.subcode or 0
+        subcode = 0 if self.breaker.is_open(endpoint) else error.subcode or 0
         return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
 
     def _still_works(self, endpoint: str) -> bool:
         """Ask for something else that should be answered: is it the endpoint, or the tasks?"""
-        return any(self._answers(endpoint, one) for one in self.streaks.others(endpoint))
+        return any(self._answers(endpoint, one) for one in self.breaker.others(endpoint))
 
     def _answers(self, endpoint: str, body: bytes) -> bool:
         path, auth = f"/v{self._version}/{endpoint}", Bearer(self._token or "")
@@ -360,31 +360,31 @@ class Api:
         except (TryAgainError, RefusedError):
             return False
         if status == 200:
-            self.streaks.succeed(endpoint, body)
+            self.breaker.succeed(endpoint, body)
         return status == 200
 
     def _end(self, reason: str) -> ServerError:
         """End all threads' requests: a server that cannot answer is not asked again and again."""
-        self._pace.end(reason)
-        self._wire.cut_all()
+        self._budget.end(reason)
+        self._transport.abort_all()
         return ServerError(reason)
 
     def _is_alive(self) -> bool:
         """Ask for something cheap: is it the server, or just the one request?"""
         if not self._ever_succeeded or self._token is None:
             return False
-        until = self._pace.now() + min(_PROBE, self._limits.timeout)
+        until = self._budget.now() + min(_PROBE, self._limits.timeout)
         for _ in range(_PROBES):
             try:
                 status, body = self._post("/server.info", b"{}", Bearer(self._token))
                 if status in (200, 401) and is_of_clearml(body):
-                    self._last_success = self._pace.now()
+                    self._last_success = self._budget.now()
                     return True
             except (TryAgainError, RefusedError):
                 pass
-            if self._pace.now() > until:
+            if self._budget.now() > until:
                 break
-            self._pace.sleep(0.1)
+            self._budget.sleep(0.1)
         return False
 
 

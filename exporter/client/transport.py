@@ -1,7 +1,7 @@
-"""Requests under a clock, whatever the other side does.
+"""HTTP transport with a hard deadline per request.
 
-A socket's own timeout starts anew with each byte, so a server that drips its headers could hold a
-thread for hours, and nothing could end a request that waits. Here another thread cuts the line.
+A socket's own timeout restarts with every byte, so a server that drips its headers could block a
+thread for hours, and nothing could end a request that waits. Here another thread aborts it.
 """
 
 import contextlib
@@ -27,16 +27,16 @@ from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.errors import RefusedError
 
 _CONNECT_TIMEOUT: Final = 10.0
-_CUT_AFTER: Final = 0.2
-"""Seconds that the socket's own timeout gets before the line is cut."""
+_ABORT_AFTER: Final = 0.2
+"""Seconds that the socket's own timeout gets before the connection is aborted."""
 _CHUNK: Final = 1 << 18
 _LOOK_EVERY: Final = 0.1
 _DAMAGED: Any = isal_zlib.error
 MOST_BODY: Final = 1 << 26
-"""Bytes of one answer, packed or unpacked: 25 times a page of 10,000 events. Longer pages are asked
-for in smaller ones."""
+"""Bytes of one answer, packed or unpacked: 25 times a page of 10,000 events. If a page is longer,
+smaller ones are requested."""
 TOO_LARGE: Final = 413
-"""The status of the RefusedError for an answer of more bytes; no server has sent it."""
+"""The status of the RefusedError for a larger answer; it does not come from the server."""
 _GZIP: Final = 31
 """What zlib calls a gzip header and trailer, in its ``wbits``."""
 _HEADERS: Final = {
@@ -48,12 +48,12 @@ _HEADERS: Final = {
 
 @dataclass
 class Traffic:
-    """What was sent and received so far."""
+    """Counts what was sent and received so far."""
 
     requests: int = 0
     retries: int = 0
     bytes: int = 0
-    """Of the bodies, as they came over the wire."""
+    """Of the bodies, as received."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
@@ -65,7 +65,7 @@ class Traffic:
 
 
 class Bearer(AuthBase):
-    """Set the token ourselves: without an ``auth`` requests would look into ``~/.netrc``."""
+    """Set the token here: without an ``auth``, requests would read ``~/.netrc``."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -76,23 +76,23 @@ class Bearer(AuthBase):
         return request
 
 
-class Line(HTTPAdapter):
-    """One thread's connection to a server, which any thread can cut."""
+class Connection(HTTPAdapter):
+    """One thread's connection to a server, which any thread can abort."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self.deadline = float("inf")
-        """On the monotonic clock: when to cut."""
+        """When to abort, on the monotonic clock."""
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """Give the pool that requests asks for; its connections tell us their sockets."""
+        """Give the pool that requests needs; its connections record their sockets."""
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = self._watched(pool.ConnectionCls)
         return pool
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End what is being sent or received; the request fails at once."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
@@ -100,23 +100,23 @@ class Line(HTTPAdapter):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _watched(self, kind: Any) -> Any:
-        line = self
+        connection = self
 
         class Watched(kind):  # type: ignore[misc]  # http and https have different bases
             def connect(self: HTTPConnection) -> None:
                 kind.connect(self)
-                line._socket = self.sock
+                connection._socket = self.sock
 
         return Watched
 
 
 class TooMuchError(Exception):
-    """An answer has more bytes than any should have."""
+    """An answer is larger than MOST_BODY."""
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Give none: requests would parse a Location, and fail on a bad one, unasked."""
+        """Return None: requests would parse a Location on its own, and fail on an invalid one."""
         return None
 
 
@@ -124,14 +124,14 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     """Decompress a body, in a third of zlib's time: it is a quarter of the work on a page.
 
     Raises:
-        ContentDecodingError: it is damaged, or in an encoding that we did not ask for.
-        TooMuchError: it becomes more than MOST_BODY.
+        ContentDecodingError: it is damaged, or in an encoding that was not requested.
+        TooMuchError: it expands to more than MOST_BODY.
     """
     if encoding in {"", "identity"}:
         return body
     if encoding != "gzip":
         raise ContentDecodingError(f"encoding {encoding}")
-    # The last four bytes say how long it becomes; with room for it at once it takes half the time.
+    # The last four bytes give the unpacked length; allocating it at once halves the time.
     room = min(int.from_bytes(body[-4:], "little"), MOST_BODY) + 1
     inflater = isal_zlib.decompressobj(_GZIP)
     try:
@@ -147,73 +147,73 @@ def unpacked(body: bytes, encoding: str) -> bytes:
     return text
 
 
-class Lines:
-    """The connections of all threads: requests does not promise to share a session."""
+class Connections:
+    """The connections of all threads: a requests session is not guaranteed to be thread-safe."""
 
     def __init__(self) -> None:
         self._own = threading.local()
-        self._all: list[Line] = []
+        self._all: list[Connection] = []
         threading.Thread(
-            target=_watch, args=(weakref.ref(self),), name="watch lines", daemon=True
+            target=_watch, args=(weakref.ref(self),), name="watch connections", daemon=True
         ).start()
 
     def session(self) -> requests.Session:
         """Give the calling thread's session."""
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
-            session, line = _Session(), Line()
+            session, connection = _Session(), Connection()
             session.headers.update(_HEADERS)
-            session.mount("http://", line)
-            session.mount("https://", line)
-            self._own.session, self._own.line = session, line
-            self._all.append(line)
+            session.mount("http://", connection)
+            session.mount("https://", connection)
+            self._own.session, self._own.connection = session, connection
+            self._all.append(connection)
         return session
 
     @contextlib.contextmanager
-    def cut_after(self, seconds: float) -> Iterator[None]:
-        """Cut the calling thread's line if the block takes longer."""
+    def abort_after(self, seconds: float) -> Iterator[None]:
+        """Abort the calling thread's connection if the block takes longer."""
         self.session()
-        line: Line = self._own.line
-        line.deadline = time.monotonic() + seconds
+        connection: Connection = self._own.connection
+        connection.deadline = time.monotonic() + seconds
         try:
             yield
         finally:
-            line.deadline = float("inf")
+            connection.deadline = float("inf")
 
-    def cut_all(self) -> None:
+    def abort_all(self) -> None:
         """End every request in flight."""
-        for line in list(self._all):
-            line.cut()
+        for connection in list(self._all):
+            connection.abort()
 
-    def cut_late(self) -> None:
-        """End the requests whose time is over."""
-        for line in list(self._all):
-            if time.monotonic() > line.deadline:
-                line.cut()
+    def abort_late(self) -> None:
+        """End the requests that are past their deadline."""
+        for connection in list(self._all):
+            if time.monotonic() > connection.deadline:
+                connection.abort()
 
 
-class Wire:
-    """Sends requests to one server and reads whole answers, each within its time."""
+class Transport:
+    """Sends requests to one server and reads each answer completely, within its time."""
 
     def __init__(self, route: Route, verify: bool | str | None) -> None:
         self.traffic = Traffic()
         self.route = route
         self._verify = verify
-        self._lines = Lines()
+        self._connections = Connections()
 
     def post(self, path: str, data: bytes, auth: AuthBase, allowed: float) -> tuple[int, bytes]:
-        """Send one request, read its whole body in ``allowed`` seconds, and count both.
+        """Send one request, read its complete body within ``allowed`` seconds, and count both.
 
         Raises:
-            TryAgainError: no whole answer came.
+            TryAgainError: no complete answer came.
             RefusedError: it has more than MOST_BODY bytes; its status is TOO_LARGE.
         """
         deadline = time.monotonic() + allowed
         self.traffic.add(requests=1)
-        session = self._lines.session()
+        session = self._connections.session()
         try:
             with (
-                self._lines.cut_after(allowed + _CUT_AFTER),
+                self._connections.abort_after(allowed + _ABORT_AFTER),
                 session.post(
                     self.route.host + path,
                     data=data,
@@ -228,20 +228,20 @@ class Wire:
         except TooMuchError:
             raise RefusedError(
                 f"{self.route.host}: {path.rpartition('/')[2]} answered more than "
-                f"{MOST_BODY >> 20} MiB, and no answer that was asked for is so long",
+                f"{MOST_BODY >> 20} MiB, which is more than any valid answer has",
                 status=TOO_LARGE,
                 subcode=0,
             ) from None
         except (requests.RequestException, HTTPError, OSError) as error:
-            late = TimeoutError() if time.monotonic() > deadline + _CUT_AFTER else error
+            late = TimeoutError() if time.monotonic() > deadline + _ABORT_AFTER else error
             raise connection_failure(late, allowed, self.route) from None
 
-    def cut_all(self) -> None:
+    def abort_all(self) -> None:
         """End every request in flight."""
-        self._lines.cut_all()
+        self._connections.abort_all()
 
     def _read(self, response: requests.Response, deadline: float) -> bytes:
-        """Read a body against the clock: a server that drips bytes must not hold us for ever."""
+        """Read a body before the deadline: a server that drips bytes must not block this thread."""
         chunks = []
         try:
             while chunk := response.raw.read1(_CHUNK, decode_content=False):
@@ -249,7 +249,7 @@ class Wire:
                 _check_in_time(deadline)
                 if response.raw.tell() > MOST_BODY:
                     raise TooMuchError
-            _check_in_time(deadline)  # a line that was cut may look like the end of a body
+            _check_in_time(deadline)  # an aborted connection may look like the end of a body
             if response.headers.get("Location") and 300 <= response.status_code < 400:
                 return f"a redirect to {place(response.headers['Location'])}".encode()
         finally:
@@ -270,9 +270,9 @@ def _check_in_time(deadline: float) -> None:
         raise requests.ReadTimeout
 
 
-def _watch(lines: "weakref.ref[Lines]") -> None:
-    """Cut what is late while anybody uses the lines; one thread, not a timer for each request."""
-    while (watched := lines()) is not None:
-        watched.cut_late()
+def _watch(connections: "weakref.ref[Connections]") -> None:
+    """Abort late requests while the connections are in use: one thread instead of many timers."""
+    while (watched := connections()) is not None:
+        watched.abort_late()
         del watched
         time.sleep(_LOOK_EVERY)

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import duckdb
 
 from clearml_snapshot.exporter.addresses import same_address
-from clearml_snapshot.exporter.client.client import Api, Limits
+from clearml_snapshot.exporter.client.client import Client, RequestLimits
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.deletable.evidence import contradicted
 from clearml_snapshot.exporter.errors import DatasetError, RefusedError, SnapshotError
@@ -95,7 +95,7 @@ def count_again(
     snapshot: Snapshot,
     stored: Sequence[StoredTask],
     *,
-    limits: Limits | None = None,
+    limits: RequestLimits | None = None,
     older_than: datetime | None = None,
     workers: int = 4,
     reread: bool = False,
@@ -115,7 +115,7 @@ def count_again(
     Raises:
         LoginError, ServerError: there is no way in, or the server died: nothing is certain then.
     """
-    api = Api(read_configuration(), limits, notice)
+    api = Client(read_configuration(), limits, notice)
     api.login()
     doubts = {one.task_id: doubt for one in stored if (doubt := _stored_doubt(one, api.host))}
     candidates = [one for one in stored if one.task_id not in doubts]
@@ -167,7 +167,7 @@ def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
 
 
 def _server_doubts(
-    api: Api, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
+    api: Client, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> Iterator[tuple[str, Reason]]:
     """Ask for the tasks, compare their points, and ask again: nothing may move meanwhile."""
     before = read_summaries(api, [one.task_id for one in group])
@@ -229,7 +229,7 @@ def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None
 
 
 def _check(
-    api: Api, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
+    api: Client, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> dict[str, Reason | None]:
     """Count, or read, the points that the server holds of each task, several at once."""
     digests = StoredDigests(snapshot, {one.task_id: one.project_id for one in group})
@@ -244,7 +244,7 @@ def _check(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _count_one(api: Api, one: StoredTask) -> Reason | None:
+def _count_one(api: Client, one: StoredTask) -> Reason | None:
     try:
         counted = count_scalars(api, one.task_id, None)
     except RefusedError:
@@ -252,7 +252,7 @@ def _count_one(api: Api, one: StoredTask) -> Reason | None:
     return None if counted == one.points_stored else "count differs"
 
 
-def _read_one(api: Api, digests: StoredDigests, one: StoredTask) -> Reason | None:
+def _read_one(api: Client, digests: StoredDigests, one: StoredTask) -> Reason | None:
     sink = DigestSink()
     try:
         read = fetch_scalars(api, one.task_id, None, sink)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.names import tag_filter
@@ -41,11 +41,11 @@ class Listing:
     """What the filter left out, and the option that brings it."""
 
 
-def list_tasks(api: Api, asked: ResolvedFilter, progress: Progress) -> Listing:
+def list_tasks(api: Client, asked: ResolvedFilter, progress: Progress) -> Listing:
     """List the tasks that a filter means, in its order.
 
     Raises:
-        RefusedError, ServerError: as ``Api.call`` does.
+        RefusedError, ServerError: as ``Client.call`` does.
     """
     body = request_body(asked, api.version)
     needs_all = asked.limit is None or asked.order == "archived-first"
@@ -68,13 +68,13 @@ def list_tasks(api: Api, asked: ResolvedFilter, progress: Progress) -> Listing:
     return Listing(tuple(tasks[: asked.limit]), tuple(_left_out(api, asked, body, more)))
 
 
-def list_by_id(api: Api, task_ids: Sequence[str]) -> Iterator[Task]:
+def list_by_id(api: Client, task_ids: Sequence[str]) -> Iterator[Task]:
     """List tasks by their ids, hidden and archived ones too; what is not there does not come."""
     return map(read_task, read_by_id(api, "tasks", list(dict.fromkeys(task_ids)), LIGHT_FIELDS))
 
 
 def read_all_details(
-    api: Api, task_ids: Sequence[str], redactor: Redactor, *, with_params: bool
+    api: Client, task_ids: Sequence[str], redactor: Redactor, *, with_params: bool
 ) -> Iterator[tuple[str, TaskDetails]]:
     """Read the heavy fields of at most 500 tasks, in one request."""
     ids = list(task_ids)
@@ -83,7 +83,7 @@ def read_all_details(
         yield entry["id"], read_details(entry, redactor, with_params=with_params)
 
 
-def count_visible(api: Api) -> tuple[int, int]:
+def count_visible(api: Client) -> tuple[int, int]:
     """Count the projects and the tasks that the user can see, hidden ones aside."""
     projects = list_at_once(api, "projects", {}, ("id",))
     tasks = list_at_once(api, "tasks", {}, ("id",))
@@ -134,7 +134,7 @@ def matches(task: Task, asked: ResolvedFilter) -> bool:
 
 
 def _left_out(
-    api: Api, asked: ResolvedFilter, body: Mapping[str, Any], more: bool
+    api: Client, asked: ResolvedFilter, body: Mapping[str, Any], more: bool
 ) -> Iterator[str]:
     if more:
         yield f"tasks beyond the {asked.order} {asked.limit}: --limit"

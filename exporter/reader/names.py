@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from clearml_snapshot.exporter.client.answers import NamedEntry, Tags, judge, reader
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.reader.paging import ask_entries, list_at_once, list_in_passes
 from clearml_snapshot.exporter.reader.tasks import read_task
 from clearml_snapshot.exporter.selection.task_filter import Names, TaskFilter
@@ -13,7 +13,7 @@ _FILTERS_SINCE: Final = (2, 27)
 """API version from which ``filters`` is understood; older servers ignore it in silence."""
 
 
-def read_names(api: Api, asked: TaskFilter, user_id: str) -> Names:
+def read_names(api: Client, asked: TaskFilter, user_id: str) -> Names:
     """Read from the server what the filter's names can mean, and nothing more."""
     projects = _project_names(api) if asked.projects else {}
     users = _user_names(api) if set(asked.users) - {"me"} else {}
@@ -38,12 +38,12 @@ def tag_filter(
     return {}
 
 
-def _project_names(api: Api) -> dict[str, str]:
+def _project_names(api: Client) -> dict[str, str]:
     entries = list_at_once(api, "projects", {"search_hidden": True}, ("id", "name"))
     return dict(map(_named, entries))
 
 
-def _user_names(api: Api) -> dict[str, str]:
+def _user_names(api: Client) -> dict[str, str]:
     entries = list_in_passes(api, "users", ("id", "name"))
     return dict(map(_named, entries))
 
@@ -54,11 +54,11 @@ def _named(said: object) -> tuple[str, str]:
     return entry.id, entry.name or ""
 
 
-def _tag_names(api: Api) -> set[str]:
+def _tag_names(api: Client) -> set[str]:
     return set(api.call("organization.get_tags", {}, reader(Tags)).tags or ())
 
 
-def _tag_exists(api: Api, tag: str) -> bool:
+def _tag_exists(api: Client, tag: str) -> bool:
     """Look for a tag that the server's list of tags lacks, as it may on archived tasks."""
     body = {
         **tag_filter(api.version, (tag,)),

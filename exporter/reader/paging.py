@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from clearml_snapshot.exporter.client.answers import LISTS, reader
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.failures import MixedUpError, in_short
 from clearml_snapshot.exporter.errors import ServerError
 
@@ -41,7 +41,7 @@ class Answer:
 
 
 def list_in_groups(
-    api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = PAGE
+    api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = PAGE
 ) -> Iterator[Entry]:
     """List all that matches, each entry once; what matches throughout is never missing.
 
@@ -56,7 +56,7 @@ def list_in_groups(
         size: entries of the first answer.
 
     Raises:
-        RefusedError, ServerError: as ``Api.call`` does.
+        RefusedError, ServerError: as ``Client.call`` does.
     """
     page = one_answer(api, entity, body, only, size)
     known = {entry["id"] for entry in page.entries}
@@ -70,7 +70,9 @@ def list_in_groups(
         full, asked = listed.came >= asked, _GROWTH * asked
 
 
-def read_by_id(api: Api, entity: str, ids: Sequence[str], only: Sequence[str]) -> Iterator[Entry]:
+def read_by_id(
+    api: Client, entity: str, ids: Sequence[str], only: Sequence[str]
+) -> Iterator[Entry]:
     """Read entries by their ids in that order, hidden ones too; missing ones do not come."""
     for at in range(0, len(ids), PAGE):
         group = ids[at : at + PAGE]
@@ -80,7 +82,7 @@ def read_by_id(api: Api, entity: str, ids: Sequence[str], only: Sequence[str]) -
 
 
 def list_at_once(
-    api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = _IDS
+    api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = _IDS
 ) -> list[Entry]:
     """List everything in a single answer, which is asked for again with more room if it is full."""
     while (page := one_answer(api, entity, body, only, size)).came >= size:
@@ -89,7 +91,7 @@ def list_at_once(
 
 
 def list_in_passes(
-    api: Api, entity: str, only: Sequence[str], size: int = _LONGEST_OFFSET_PAGE
+    api: Client, entity: str, only: Sequence[str], size: int = _LONGEST_OFFSET_PAGE
 ) -> Iterator[Entry]:
     """List what knows no scroll, page by page, until a pass brings nothing new.
 
@@ -116,17 +118,17 @@ def list_in_passes(
 
 
 def one_answer(
-    api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int
+    api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int
 ) -> Answer:
     """Ask for the first entries of a list, as they are at one moment; ``size`` is not limited."""
     return ask_entries(api, entity, {**body, "size": size, "scroll_id": None}, only)
 
 
-def _numbered_page(api: Api, entity: str, only: Sequence[str], number: int, size: int) -> Answer:
+def _numbered_page(api: Client, entity: str, only: Sequence[str], number: int, size: int) -> Answer:
     return ask_entries(api, entity, {"order_by": ["id"], "page": number, "page_size": size}, only)
 
 
-def ask_entries(api: Api, entity: str, body: Mapping[str, Any], only: Sequence[str]) -> Answer:
+def ask_entries(api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str]) -> Answer:
     """Ask ``get_all_ex`` once; an entry without an id is left out, and the run says so.
 
     What a wrong answer leaves out would look deleted, so one that has entries of other ids than
@@ -134,7 +136,7 @@ def ask_entries(api: Api, entity: str, body: Mapping[str, Any], only: Sequence[s
 
     Raises:
         RefusedError: entries of other ids come again and again.
-        ServerError: as ``Api.call`` does.
+        ServerError: as ``Client.call`` does.
     """
     endpoint = f"{entity}.get_all_ex"
     read = reader(LISTS[entity])

@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.client.answers import (
     TaskMetrics,
     reader,
 )
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 
 _LISTS_SINCE: Final = (2, 28)
@@ -30,7 +30,7 @@ SERVER_ERROR: Final = 500
 
 
 def list_series(
-    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+    api: Client, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
 ) -> dict[str, set[str]]:
     """List the metrics and all their variants that some tasks have.
 
@@ -63,7 +63,7 @@ def list_series(
 
 
 def listed_series(
-    api: Api, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
+    api: Client, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
 ) -> dict[str, set[str]]:
     """List metrics and variants as the server does, long lists of variants cut.
 
@@ -116,7 +116,7 @@ def _halves(group: Sequence[str]) -> list[Sequence[str]]:
     return [group[half:], group[:half]]
 
 
-def metric_names(api: Api, task_id: str) -> set[str]:
+def metric_names(api: Client, task_id: str) -> set[str]:
     """Name metrics of a task, the first 8,000 by name; those with only single values are not there.
 
     None at all where the server does not answer: it is asked where better lists have failed.
@@ -129,7 +129,7 @@ def metric_names(api: Api, task_id: str) -> set[str]:
     return {name for entry in data.metrics or () for name in entry.metrics}
 
 
-def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
+def list_variants(api: Client, task_id: str, metric: str) -> set[str]:
     """Name the variants of a metric: by wall time the server pages through any number of them.
 
     More than 10,000 at one millisecond are cut in this way too; then the events themselves are
@@ -142,7 +142,7 @@ def list_variants(api: Api, task_id: str, metric: str) -> set[str]:
     return names
 
 
-def _add_by_time(api: Api, task_id: str, metric: str, names: set[str]) -> int | None:
+def _add_by_time(api: Client, task_id: str, metric: str, names: set[str]) -> int | None:
     """Add variants by wall time; gives the number of points where some of them did not come."""
     body: dict[str, Any] = {
         "task": task_id,
@@ -168,7 +168,7 @@ def _add_by_time(api: Api, task_id: str, metric: str, names: set[str]) -> int | 
     return None
 
 
-def _add_by_scroll(api: Api, task_id: str, metric: str, names: set[str]) -> None:
+def _add_by_scroll(api: Client, task_id: str, metric: str, names: set[str]) -> None:
     """Add variants event by event, 500 a request: this scroll is not cut at any iteration."""
     body: dict[str, Any] = {"task": task_id, "metric": metric}
     for _ in range(_MOST_SCROLLED // 500):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.reader.last_metrics import Claims, read_claims
 from clearml_snapshot.exporter.reader.paging import ask_entries
 from clearml_snapshot.exporter.reader.tasks import Task, read_task
@@ -24,7 +24,7 @@ class TaskSummary:
 
 
 def read_summaries(
-    api: Api, task_ids: Iterable[str], *, with_claims: bool = True
+    api: Client, task_ids: Iterable[str], *, with_claims: bool = True
 ) -> dict[str, TaskSummary]:
     """Read how at most ``MOST_TASKS`` tasks are now, by id; hidden and archived ones too.
 

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 
-from clearml_snapshot.exporter.client.client import Api, Limits
+from clearml_snapshot.exporter.client.client import Client, RequestLimits
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.reader.listing import count_visible
 
 
-def identify(limits: Limits, web_host: str | None, notice: Callable[[str], None]) -> dict[str, str]:
+def identify(
+    limits: RequestLimits, web_host: str | None, notice: Callable[[str], None]
+) -> dict[str, str]:
     """Log in and look; gives what is to be shown, in order, and no secret.
 
     Raises:
         LoginError, ServerError: there is no way in.
     """
     configuration = read_configuration(web_host)
-    api = Api(configuration, limits, notice)
+    api = Client(configuration, limits, notice)
     identity = api.login()
     projects, tasks = count_visible(api)
     settings = {name: f"{value} (from {source})" for name, value, source in configuration.sources}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from clearml_snapshot.exporter.errors import CeilingError, ServerError
+from clearml_snapshot.exporter.errors import LimitReachedError, ServerError
 from clearml_snapshot.exporter.reader.tasks import web_url
 from clearml_snapshot.exporter.store.compare.digest import StoredDigests, digest_of
 from clearml_snapshot.exporter.store.compare.overlap import StoredPoints, fetched_points, overlap
@@ -85,7 +85,7 @@ class Taker:
 
         Raises:
             ServerError: the server is gone, and had to be asked again.
-            CeilingError: a ceiling is reached, so that it cannot be asked.
+            LimitReachedError: a ceiling is reached, so that it cannot be asked.
         """
         task_id, stored = one.planned.task.task_id, one.planned.known
         if self._is_unchanged(one):
@@ -119,7 +119,7 @@ class Taker:
                 lambda: self.was_run_again(one),
                 accept_loss=self.accept_loss,
             )
-        except (ServerError, CeilingError):
+        except (ServerError, LimitReachedError):
             one.discard()
             raise
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.client.budget import StoppedError
-from clearml_snapshot.exporter.errors import CeilingError, ServerError, UsageError
+from clearml_snapshot.exporter.errors import LimitReachedError, ServerError, UsageError
 from clearml_snapshot.exporter.interrupt import Interrupt, first_interrupt
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.scalars.one_run import was_run_again_since
@@ -76,7 +76,7 @@ def export(
         LoginError, ServerError: no way in, or a server that died; what is committed stays.
         LockedError: another export is writing.
         DatasetError: the dataset is damaged, too new, or of another server.
-        CeilingError: a ceiling was reached before anything could be read.
+        LimitReachedError: a ceiling was reached before anything could be read.
         KeyboardInterrupt: a second Ctrl-C; after the first one the report says ``interrupted``.
     """
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
@@ -137,11 +137,11 @@ def _agenda(
 ) -> Agenda:
     try:
         return make_agenda(server, dataset.snapshot, selection, options, progress)
-    except CeilingError:
-        ceiling = server.api.ceiling
+    except LimitReachedError:
+        ceiling = server.api.limit_reached
         if ceiling is None:
             raise
-        raise CeilingError(f"{ceiling} before a task was read; allow more") from None
+        raise LimitReachedError(f"{ceiling} before a task was read; allow more") from None
 
 
 @contextmanager
@@ -231,7 +231,7 @@ def _fetch_to_an_end(run: Run, interrupt: Interrupt) -> tuple[Result, _Lost]:
             raise
         run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
         return "interrupted", None
-    except CeilingError as ceiling:
+    except LimitReachedError as ceiling:
         run.progress.note(f"{ceiling}; committing what is whole")
         return "ceiling", None
     except ServerError as error:
@@ -291,7 +291,7 @@ def _fetch(run: Run) -> None:
     committed_at, commit_took = time.monotonic(), 0.0
     redactor = Redactor(run.options.keep_secrets)
     to_read, api = run.agenda.plan.to_read, run.server.api
-    api.streaks.compare_with(_others(run.agenda.plan))
+    api.breaker.compare_with(_others(run.agenda.plan))
     with closing(fetch_tasks(api, to_read, lambda: run.stage, redactor, _how(run))) as fetched:
         for one in fetched:
             run.taker.take(run.stage, one)

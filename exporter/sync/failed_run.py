@@ -23,9 +23,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from clearml_snapshot.exporter.client.budget import StoppedError
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import (
-    CeilingError,
+    LimitReachedError,
     OtherServerError,
     ServerError,
     SnapshotError,
@@ -44,7 +44,7 @@ from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
 from clearml_snapshot.exporter.sync.prepare import ExportOptions, Server
 from clearml_snapshot.exporter.sync.server_moved import server_record
 
-_RECORDED: Final = (ServerError, CeilingError, OtherServerError, OSError, KeyboardInterrupt)
+_RECORDED: Final = (ServerError, LimitReachedError, OtherServerError, OSError, KeyboardInterrupt)
 WHILE_WRITING: Final = (SnapshotError, OSError, pa.ArrowException)
 """What may go wrong with the row; the error that it tells of matters more."""
 
@@ -66,7 +66,7 @@ class Attempt:
             yield
 
     @contextmanager
-    def logging_in(self, api: Api) -> Iterator[None]:
+    def logging_in(self, api: Client) -> Iterator[None]:
         """Record what ends the login.
 
         The dataset of a first export is of no server yet: the address may be the mistake.
@@ -86,7 +86,7 @@ class Attempt:
         with _recording(record):
             yield
 
-    def _add_row(self, api: Api | None, error: BaseException) -> None:
+    def _add_row(self, api: Client | None, error: BaseException) -> None:
         is_there = current_snapshot_folder(self.folder) is not None
         if is_there or (api is not None and self._is_remembered):
             share = self.options.share
@@ -97,7 +97,7 @@ class Attempt:
         self,
         dataset: Dataset,
         about_server: Mapping[str, Any],
-        api: Api | None,
+        api: Client | None,
         error: BaseException,
         user: str | None = None,
     ) -> None:
@@ -119,7 +119,7 @@ class Attempt:
         is_known = chosen in [Remembered.from_json(one).selection for one in before]
         return before if is_known else [*before, Remembered(chosen).as_json()]
 
-    def _row(self, api: Api | None, user: str | None, error: BaseException) -> dict[str, Any]:
+    def _row(self, api: Client | None, user: str | None, error: BaseException) -> dict[str, Any]:
         chosen = self.selection
         asked = [] if chosen is None else [words(chosen.as_json())]
         return {
@@ -198,7 +198,7 @@ def commit_row(
 
 def _result(error: BaseException) -> str:
     match error:
-        case CeilingError():
+        case LimitReachedError():
             return "ceiling"
         case KeyboardInterrupt():
             return "interrupted"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
-from clearml_snapshot.exporter.client.client import Api
-from clearml_snapshot.exporter.errors import CeilingError, RefusedError, ServerError
+from clearml_snapshot.exporter.client.client import Client
+from clearml_snapshot.exporter.errors import LimitReachedError, RefusedError, ServerError
 from clearml_snapshot.exporter.reader.listing import read_all_details
 from clearml_snapshot.exporter.reader.scalars.fetch import ScalarsRead, count_scalars, fetch_scalars
 from clearml_snapshot.exporter.reader.scalars.one_run import RunWatch
@@ -65,7 +65,7 @@ class FetchOptions:
 
 
 def fetch_tasks(
-    api: Api,
+    api: Client,
     planned: Sequence[PlannedTask],
     stage: Callable[[], Stage],
     redactor: Redactor,
@@ -85,7 +85,7 @@ def fetch_tasks(
 
     Raises:
         ServerError: the server is gone.
-        CeilingError: a ceiling is reached.
+        LimitReachedError: a ceiling is reached.
     """
     failed: list[FetchedTask] = []
     with closing(_fetched(api, planned, stage, redactor, options)) as fetched:
@@ -100,7 +100,7 @@ def fetch_tasks(
 
 
 def _fetched(
-    api: Api,
+    api: Client,
     planned: Sequence[PlannedTask],
     stage: Callable[[], Stage],
     redactor: Redactor,
@@ -131,7 +131,7 @@ def _whole_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
 
 
 def with_details(
-    api: Api, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
+    api: Client, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
 ) -> Iterator[tuple[PlannedTask, TaskDetails]]:
     """Read the heavy fields in groups; one that is refused is halved down to the culprit."""
     at, size = 0, _FIRST_GROUP
@@ -166,7 +166,7 @@ def _next_size(details: Collection[TaskDetails]) -> int:
 
 
 def _fetch(
-    api: Api, planned: PlannedTask, details: TaskDetails, stage: Stage, options: FetchOptions
+    api: Client, planned: PlannedTask, details: TaskDetails, stage: Stage, options: FetchOptions
 ) -> FetchedTask:
     """Read one task's points; what the server refuses is this task's failure, not the run's."""
     buffer = PointBuffer(stage, planned.task.project_id)
@@ -182,7 +182,7 @@ def _fetch(
         buffer.discard()
         why = _together(str(error), planned.doubt)
         return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", why, at)
-    except (ServerError, CeilingError, OSError):
+    except (ServerError, LimitReachedError, OSError):
         buffer.discard()
         raise
     reason = _together(read.reason, planned.doubt) or details.missing
@@ -202,7 +202,7 @@ def _together(*reasons: str | None) -> str | None:
 
 
 def _contradiction(
-    api: Api, planned: PlannedTask, details: TaskDetails, points: TaskPoints
+    api: Client, planned: PlannedTask, details: TaskDetails, points: TaskPoints
 ) -> Contradiction | None:
     """Compare the points with the server's summary; asked once more before it counts as evidence.
 
@@ -219,7 +219,9 @@ def _contradiction(
     return judge(still_missing, now.task, now.claims != details.claims, datetime.now(UTC))
 
 
-def _can_keep(api: Api, planned: PlannedTask, details: TaskDetails, options: FetchOptions) -> bool:
+def _can_keep(
+    api: Client, planned: PlannedTask, details: TaskDetails, options: FetchOptions
+) -> bool:
     """Whether the stored points are still the server's: none was reported, and as many are there.
 
     The count alone would miss a point that was overwritten, the reports one without a number. A

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from clearml_snapshot.exporter.client.client import Api, Limits
+from clearml_snapshot.exporter.client.client import Client, RequestLimits
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.client.login import Identity
 from clearml_snapshot.exporter.errors import UsageError
@@ -28,7 +28,7 @@ class ExportOptions:
 
     workers: int = 4
     """Tasks in flight."""
-    limits: Limits = field(default_factory=Limits)
+    limits: RequestLimits = field(default_factory=RequestLimits)
     web_host: str | None = None
     """The web UI's address, for links; None asks the configuration."""
     keep_secrets: bool = False
@@ -62,7 +62,7 @@ class ExportOptions:
 class Server:
     """A server, logged in."""
 
-    api: Api
+    api: Client
     identity: Identity
 
 
@@ -77,16 +77,16 @@ class Agenda:
     begun: datetime
 
 
-def connect(options: ExportOptions, progress: Progress) -> Api:
+def connect(options: ExportOptions, progress: Progress) -> Client:
     """Read the configuration; nothing is sent yet.
 
     Raises:
         LoginError, ServerError: the configuration names no credentials, or not a valid address.
     """
-    return Api(read_configuration(options.web_host), options.limits, progress.note)
+    return Client(read_configuration(options.web_host), options.limits, progress.note)
 
 
-def log_in(api: Api, progress: Progress) -> Server:
+def log_in(api: Client, progress: Progress) -> Server:
     """Log in to a server and say which it is.
 
     Raises:

@@ -99,7 +99,7 @@ class ExportReport:
         if self.result == "interrupted":
             return ExitCode.INTERRUPTED
         if self.result == "ceiling":
-            return ExitCode.CEILING
+            return ExitCode.LIMIT
         return ExitCode.PARTIAL if self.problems or self.warnings else ExitCode.COMPLETE
 
     def as_dict(self) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.client.budget import Pace
+from clearml_snapshot.exporter.client.budget import RequestBudget
 from tests.conftest import Clock
 from tests.support.bending import SCENES, BentServer, Scene, Stage, bends, small_database
 
@@ -28,8 +28,8 @@ def bend_all(sample: int, seed: int) -> int:
     clock, wrong, run = Clock(), 0, 0
     unhit: Counter[str] = Counter()
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as home:
-        patch.setattr(Pace, "now", staticmethod(lambda: clock.now))
-        patch.setattr(Pace, "_wait", staticmethod(clock.wait))
+        patch.setattr(RequestBudget, "now", staticmethod(lambda: clock.now))
+        patch.setattr(RequestBudget, "_wait", staticmethod(clock.wait))
         with BentServer(small_database()) as server:
             for name, value in server.environment().items():
                 patch.setenv(name, value)

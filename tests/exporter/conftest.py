@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.exporter import export
-from clearml_snapshot.exporter.client.budget import Pace
+from clearml_snapshot.exporter.client.budget import RequestBudget
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.server import StandIn
@@ -154,4 +154,4 @@ def take_home(
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nine tries take half a minute; counting them, and what comes after, needs no pauses."""
-    monkeypatch.setattr(Pace, "sleep", lambda self, _: self.check())
+    monkeypatch.setattr(RequestBudget, "sleep", lambda self, _: self.check())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.transport import TOO_LARGE
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.reader.events import SCALAR, EventPage, decode_page
@@ -76,7 +76,7 @@ class TooLargeError(Exception):
         self.part = part
 
 
-def read_pages(api: Api, task_id: str, part: Part, place: Place) -> Iterator[EventPage]:
+def read_pages(api: Client, task_id: str, part: Part, place: Place) -> Iterator[EventPage]:
     """Scroll through a part in ascending order until all that the server counts has come.
 
     Args:
@@ -113,7 +113,7 @@ def read_pages(api: Api, task_id: str, part: Part, place: Place) -> Iterator[Eve
         place.move(page)
 
 
-def next_page(api: Api, task_id: str, part: Part, place: Place) -> EventPage | None:
+def next_page(api: Client, task_id: str, part: Part, place: Place) -> EventPage | None:
     """Ask for the next page, smaller where the server cannot; None when nothing more comes.
 
     Events without an iteration are sorted last, and a page that ends with one is an HTTP 500: what
@@ -141,7 +141,7 @@ def next_page(api: Api, task_id: str, part: Part, place: Place) -> EventPage | N
         place.step *= 2
 
 
-def _halve(api: Api, task_id: str, part: Part, place: Place, error: RefusedError) -> None:
+def _halve(api: Client, task_id: str, part: Part, place: Place, error: RefusedError) -> None:
     """Ask for half as many events from now on; raises where a page of one is refused as well."""
     if place.size == 1:
         raise error
@@ -151,7 +151,7 @@ def _halve(api: Api, task_id: str, part: Part, place: Place, error: RefusedError
     place.usual = place.size = place.size // 2
 
 
-def ask_page(api: Api, task_id: str, part: Part, scroll_id: str | None, size: int) -> EventPage:
+def ask_page(api: Client, task_id: str, part: Part, scroll_id: str | None, size: int) -> EventPage:
     """Ask for one page; a size of 0 only counts.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.reader.events import EventPage, distinct
 from clearml_snapshot.exporter.reader.scalars.event_pages import (
@@ -94,7 +94,7 @@ class _Tally:
 class _Reading:
     """One task while it is read."""
 
-    api: Api
+    api: Client
     task_id: str
     sink: PointSink
     whole: list[Part]
@@ -106,7 +106,7 @@ class _Reading:
 
 
 def fetch_scalars(
-    api: Api,
+    api: Client,
     task_id: str,
     wanted: Sequence[MetricChoice] | None,
     sink: PointSink,
@@ -155,7 +155,7 @@ def pages_of(points: int | None) -> int:
     return pages + (pages > 1)
 
 
-def count_scalars(api: Api, task_id: str, wanted: Sequence[MetricChoice] | None) -> int:
+def count_scalars(api: Client, task_id: str, wanted: Sequence[MetricChoice] | None) -> int:
     """Ask how many points the server holds of a task; raises as ``fetch_scalars`` does."""
     if wanted is not None and not wanted:
         return 0
@@ -163,7 +163,7 @@ def count_scalars(api: Api, task_id: str, wanted: Sequence[MetricChoice] | None)
     return sum(ask_page(api, task_id, part, None, 0).total or 0 for part in parts)
 
 
-def scan_series(api: Api, task_id: str) -> tuple[dict[str, set[str]], str | None]:
+def scan_series(api: Client, task_id: str) -> tuple[dict[str, set[str]], str | None]:
     """Name all series of a task by reading all its points, where the server cannot list them.
 
     Returns:

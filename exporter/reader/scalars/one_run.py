@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.reader.last_metrics import MOST_SERIES, Claims
 from clearml_snapshot.exporter.reader.summaries import read_summaries
@@ -40,12 +40,12 @@ def is_same_opening(before: Opening, now: Opening) -> bool | None:
     return True if any(time is not None and time >= _EARLIEST for time in times) else None
 
 
-def was_run_again_since(api: Api, listed: Task, claims: Claims) -> bool:
+def was_run_again_since(api: Client, listed: Task, claims: Claims) -> bool:
     """Ask once whether a task was run again since it was listed; no answer counts as yes.
 
     Raises:
         ServerError: the server is gone.
-        CeilingError: a ceiling is reached.
+        LimitReachedError: a ceiling is reached.
     """
     try:
         return RunWatch(api, listed, claims).was_run_again()
@@ -57,7 +57,7 @@ def was_run_again_since(api: Api, listed: Task, claims: Claims) -> bool:
 class RunWatch:
     """Tells whether a task was run again since it was listed, or since this was asked last."""
 
-    api: Api
+    api: Client
     task: Task
     """As it was listed."""
     claims: Claims
@@ -69,7 +69,7 @@ class RunWatch:
         A run that goes on keeps its start, and the counts of its reports never fall.
 
         Raises:
-            RefusedError, ServerError: as ``Api.get`` does.
+            RefusedError, ServerError: as ``Client.get`` does.
         """
         now = read_summaries(self.api, [self.task.task_id]).get(self.task.task_id)
         if now is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.reader.scalars.event_pages import PAGE, Part, Place, read_pages
 from clearml_snapshot.exporter.reader.series import list_variants, listed_series, metric_names
@@ -39,7 +39,7 @@ def as_parts(selectors: Sequence[Selector]) -> list[Part]:
 class Splitter:
     """Finds smaller parts of one task's series, and keeps what it learnt of their names."""
 
-    api: Api
+    api: Client
     task_id: str
     cut: tuple[int, ...] = ()
     """Iterations that have more points than are shown, of series that may have no name here."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from clearml_snapshot.exporter.addresses import same_address
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.login import Identity
 from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.progress import Progress
@@ -70,7 +70,7 @@ class Survey:
 class Surveyor:
     """Asks a server what it has of what a dataset wants."""
 
-    api: Api
+    api: Client
     identity: Identity
     progress: Progress
     snapshot: Snapshot | None

@@ -3,7 +3,7 @@
 import pytest
 
 from clearml_snapshot.cli.options.server import ceiling_options, server_options
-from clearml_snapshot.exporter.client.client import Limits
+from clearml_snapshot.exporter.client.client import RequestLimits
 from clearml_snapshot.exporter.errors import UsageError
 
 
@@ -22,5 +22,5 @@ def test_no_spans_of_time(typed: str) -> None:
 
 def test_ceilings_become_limits() -> None:
     server = server_options(5.0, 7.0, None)
-    assert server.limits() == Limits(5.0, 7.0)
-    assert server.limits(ceiling_options(9, 2.5, "1m")) == Limits(5.0, 7.0, 9, 2.5, 60.0)
+    assert server.limits() == RequestLimits(5.0, 7.0)
+    assert server.limits(ceiling_options(9, 2.5, "1m")) == RequestLimits(5.0, 7.0, 9, 2.5, 60.0)

@@ -18,7 +18,7 @@ import jwt
 import pytest
 import trustme
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.client.route import find_route
 from clearml_snapshot.exporter.errors import ExitCode, ServerError
@@ -63,7 +63,7 @@ def blame(monkeypatch: pytest.MonkeyPatch) -> Blame:
             monkeypatch.setenv(name, value)
         notices: list[str] = []
         with pytest.raises(ServerError) as caught:
-            Api(read_configuration(), notice=notices.append).login()
+            Client(read_configuration(), notice=notices.append).login()
         assert caught.value.exit_code == ExitCode.SERVER
         for line in (str(caught.value), repr(caught.value), *notices):
             assert SECRET not in line
@@ -388,7 +388,7 @@ def test_white_space_around_keys_is_not_part_of_them(
         monkeypatch.delenv("CLEARML_API_ACCESS_KEY")
         monkeypatch.delenv("CLEARML_API_SECRET_KEY")
         monkeypatch.setenv("CLEARML_CONFIG_FILE", str(conf))
-    Api(read_configuration()).login()
+    Client(read_configuration()).login()
 
 
 def test_a_password_of_latin_letters_is_sent(
@@ -399,7 +399,7 @@ def test_a_password_of_latin_letters_is_sent(
     monkeypatch.setenv("CLEARML_API_HOST", server.url)
     monkeypatch.setenv("CLEARML_API_ACCESS_KEY", "müller")
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", "grüße aus Köln")
-    assert Api(read_configuration()).login().user_id
+    assert Client(read_configuration()).login().user_id
 
 
 # Credentials go to the configured host and nowhere else.

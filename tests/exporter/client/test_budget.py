@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clearml_snapshot.exporter.client.budget import Pace, StoppedError
-from clearml_snapshot.exporter.client.client import Api, Limits
+from clearml_snapshot.exporter.client.budget import RequestBudget, StoppedError
+from clearml_snapshot.exporter.client.client import Client, RequestLimits
 from clearml_snapshot.exporter.client.configuration import ServerConfiguration
 from clearml_snapshot.exporter.client.failures import retry_after_seconds
-from clearml_snapshot.exporter.errors import CeilingError, ExitCode, RefusedError, ServerError
+from clearml_snapshot.exporter.errors import ExitCode, LimitReachedError, RefusedError, ServerError
 from clearml_snapshot.exporter.standin.data.history import grid_history
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
@@ -27,13 +27,13 @@ EVENTS = "events.get_task_events"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
-def logged_in(server: StandIn, **limits: float) -> Api:
+def logged_in(server: StandIn, **limits: float) -> Client:
     whole = {
         name: int(limit) if name == "max_requests" else limit for name, limit in limits.items()
     }
     keys = (server.access_key, server.secret_key)
     configuration = ServerConfiguration(server.url, None, access_key=keys[0], secret_key=keys[1])
-    api = Api(configuration, Limits(**{"timeout": 60, "give_up_after": 120, **whole}))  # type: ignore[arg-type]
+    api = Client(configuration, RequestLimits(**{"timeout": 60, "give_up_after": 120, **whole}))  # type: ignore[arg-type]
     api.login()
     return api
 
@@ -50,7 +50,7 @@ def test_no_request_beyond_the_ceiling_is_sent(start_standin: Start) -> None:
     def ask(_: int) -> None:
         try:
             api.get("server.info")
-        except CeilingError as error:
+        except LimitReachedError as error:
             ends.append(str(error))
 
     with ThreadPoolExecutor(8) as pool:
@@ -58,16 +58,16 @@ def test_no_request_beyond_the_ceiling_is_sent(start_standin: Start) -> None:
     assert len(server.requests) == api.traffic.requests == 5, "the login is one of them"
     assert len(ends) == 16
     assert set(ends) == {"--max-requests 5 is reached; run it again to go on"}
-    assert api.ceiling == "--max-requests 5 is reached"
+    assert api.limit_reached == "--max-requests 5 is reached"
 
 
 def test_the_last_request_that_is_allowed_reaches_no_ceiling(start_standin: Start) -> None:
     api = logged_in(start_standin(), max_requests=2)
     api.get("server.info")
-    assert api.ceiling is None
-    with pytest.raises(CeilingError) as caught:
+    assert api.limit_reached is None
+    with pytest.raises(LimitReachedError) as caught:
         api.get("server.info")
-    assert caught.value.exit_code == ExitCode.CEILING
+    assert caught.value.exit_code == ExitCode.LIMIT
     assert not isinstance(caught.value, StoppedError)
 
 
@@ -76,7 +76,7 @@ def test_no_pause_for_a_try_that_will_not_come(start_standin: Start) -> None:
     wait = {"Retry-After": "300"}
     server = start_standin(faults=[Fault("status", "server.info", status=503, headers=wait)])
     api = logged_in(server, max_requests=2, give_up_after=400)
-    with pytest.raises(CeilingError, match="--max-requests 2 is reached"):
+    with pytest.raises(LimitReachedError, match="--max-requests 2 is reached"):
         api.get("server.info")
 
 
@@ -96,7 +96,7 @@ def test_a_pause_is_one_for_all_threads(
         go_on.wait()
         clock.wait(event, seconds)
 
-    monkeypatch.setattr(Pace, "_wait", staticmethod(hold))
+    monkeypatch.setattr(RequestBudget, "_wait", staticmethod(hold))
     begun = clock.now
     with ThreadPoolExecutor(2) as pool:
         both = []
@@ -114,29 +114,29 @@ def test_a_pause_is_one_for_all_threads(
 
 
 def test_a_thread_in_a_pause_is_stopped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    pace, begun = Pace(), threading.Event()
-    pace.pause(300)
-    wait = Pace._wait
+    budget, begun = RequestBudget(), threading.Event()
+    budget.pause(300)
+    wait = RequestBudget._wait
 
     def tell(event: threading.Event, seconds: float) -> None:
         begun.set()
         wait(event, seconds)
 
-    monkeypatch.setattr(Pace, "_wait", staticmethod(tell))
+    monkeypatch.setattr(RequestBudget, "_wait", staticmethod(tell))
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(pace.take_turn)
+        waiting = pool.submit(budget.acquire)
         begun.wait()
-        pace.stop()
+        budget.stop()
         with pytest.raises(StoppedError):
             waiting.result()
 
 
 def test_a_pause_does_not_outlast_the_ceiling_of_time(clock: "Clock") -> None:
     begun = clock.now
-    pace = Pace(max_seconds=100)
-    pace.pause(300)
-    with pytest.raises(CeilingError, match="--max-time"):
-        pace.take_turn()
+    budget = RequestBudget(max_seconds=100)
+    budget.pause(300)
+    with pytest.raises(LimitReachedError, match="--max-time"):
+        budget.acquire()
     assert clock.now - begun == 100
 
 
@@ -175,11 +175,11 @@ def test_a_request_in_flight_is_cut_when_the_time_is_over(
     begun = clock.now
     api = logged_in(server, max_seconds=30, timeout=300, give_up_after=300)
     hasty(lambda endpoint, _: endpoint == "server.info")
-    with pytest.raises(CeilingError, match="--max-time 30s is reached"):
+    with pytest.raises(LimitReachedError, match="--max-time 30s is reached"):
         api.get("server.info")
     assert clock.now - begun == 30
     sent = len(server.requests)
-    with pytest.raises(CeilingError, match="--max-time 30s is reached"):
+    with pytest.raises(LimitReachedError, match="--max-time 30s is reached"):
         api.get("users.get_current_user")
     assert len(server.requests) == sent
 
@@ -189,7 +189,7 @@ def test_what_waits_for_another_try_ends_when_the_time_is_over(start_standin: St
     wait = {"Retry-After": "300"}
     server = start_standin(faults=[Fault("status", "server.info", status=429, headers=wait)])
     api = logged_in(server, max_seconds=30, give_up_after=400)
-    with pytest.raises(CeilingError, match="--max-time"):
+    with pytest.raises(LimitReachedError, match="--max-time"):
         api.get("server.info")
     assert count(server, "server.info") == 1
 
@@ -199,7 +199,7 @@ def test_our_own_end_is_no_ceiling(start_standin: Start) -> None:
     api.stop()
     with pytest.raises(StoppedError):
         api.get("server.info")
-    assert api.ceiling is None
+    assert api.limit_reached is None
 
 
 @pytest.mark.parametrize("faulty", [False, True], ids=["healthy", "every fifth request fails"])
@@ -219,10 +219,10 @@ def test_the_rate_is_of_all_threads_and_of_repetitions_too(
 
 
 def test_turns_are_evenly_spread() -> None:
-    pace = Pace(max_rate=50)
+    budget = RequestBudget(max_rate=50)
     turns = []
     for _ in range(6):
-        pace.take_turn()
+        budget.acquire()
         turns.append(time.monotonic())
     assert turns[-1] - turns[0] >= 0.09, "not all at once at the start of a second"
 
@@ -239,16 +239,16 @@ def test_a_slow_rate_is_no_silence_of_the_server(start_standin: Start) -> None:
     ("seconds", "words"), [(30, "30s"), (5400, "90m"), (21600, "6h"), (172800, "2d"), (1.5, "1.5s")]
 )
 def test_the_ceiling_is_named_as_it_is_typed(seconds: float, words: str) -> None:
-    pace = Pace(max_seconds=seconds)
-    pace._until = 0.0  # the time has passed
-    with pytest.raises(CeilingError, match=f"^--max-time {words} is reached; run it again"):
-        pace.take_turn()
+    budget = RequestBudget(max_seconds=seconds)
+    budget._until = 0.0  # the time has passed
+    with pytest.raises(LimitReachedError, match=f"^--max-time {words} is reached; run it again"):
+        budget.acquire()
 
 
 # A search engine that is down behind an API that is up.
 
 
-def read_tasks(api: Api, tasks: list[str], workers: int = 1) -> list[str]:
+def read_tasks(api: Client, tasks: list[str], workers: int = 1) -> list[str]:
     """Ask for a page of each task, as an export's threads do, and name those that were refused."""
 
     def refused(task: str) -> str:

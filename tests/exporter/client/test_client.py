@@ -11,11 +11,11 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.client.client import READING_ENDPOINTS, Api, Limits
+from clearml_snapshot.exporter.client.client import READING_ENDPOINTS, Client, RequestLimits
 from clearml_snapshot.exporter.client.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
-    CeilingError,
     ExitCode,
+    LimitReachedError,
     LoginError,
     RefusedError,
     ServerError,
@@ -34,7 +34,7 @@ Start = Callable[..., StandIn]
 EVENTS = "events.get_task_events"
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SECRET = "s3cr3t-of-the-tests"
-PATIENT = Limits(timeout=60.0, give_up_after=60.0)
+PATIENT = RequestLimits(timeout=60.0, give_up_after=60.0)
 """A machine may be busy for as long; what never answers is cut by ``hasty``."""
 
 
@@ -43,8 +43,8 @@ def configuration(server: StandIn, **others: Any) -> ServerConfiguration:
     return ServerConfiguration(server.url, None, **{**keys, **others})
 
 
-def logged_in(server: StandIn, limits: Limits = PATIENT) -> Api:
-    api = Api(configuration(server), limits)
+def logged_in(server: StandIn, limits: RequestLimits = PATIENT) -> Client:
+    api = Client(configuration(server), limits)
     api.login()
     return api
 
@@ -55,7 +55,7 @@ def logins(server: StandIn) -> int:
 
 def test_the_login_says_who_and_where(start_standin: Start) -> None:
     server = start_standin()
-    identity = Api(configuration(server)).login()
+    identity = Client(configuration(server)).login()
     assert (identity.user_name, identity.user_id) == ("Default User", "__tests__")
     assert (identity.server_version, identity.api_version) == ("2.3.0", "2.34")
 
@@ -111,7 +111,7 @@ def test_a_bad_moment_at_the_login_is_survived(start_standin: Start, kind: Kind)
 
 def test_a_stalled_request_is_given_up_and_repeated(start_standin: Start) -> None:
     server = start_standin(faults=[Fault("stall", "users.get_current_user", count=1)])
-    api = logged_in(server, Limits(timeout=0.5, give_up_after=60))
+    api = logged_in(server, RequestLimits(timeout=0.5, give_up_after=60))
     begun = time.monotonic()
     assert api.get("users.get_current_user")["user"]["id"] == "__tests__"
     assert time.monotonic() - begun >= 0.5
@@ -124,7 +124,7 @@ def test_retry_after_is_kept_to(start_standin: Start, clock: Clock, form: str) -
 
     wait = "30" if form == "seconds" else formatdate(time.time() + 1000, usegmt=True)
     fault = Fault("status", "server.info", status=429, count=1, headers={"Retry-After": wait})
-    api = logged_in(start_standin(faults=[fault]), Limits(timeout=60, give_up_after=2000))
+    api = logged_in(start_standin(faults=[fault]), RequestLimits(timeout=60, give_up_after=2000))
     begun = clock.now
     api.get("server.info")
     assert clock.now - begun >= (30 if form == "seconds" else 500), "the answer may come late"
@@ -194,7 +194,7 @@ def test_a_token_in_place_of_keys_is_renewed_with_itself(start_standin: Start) -
     server = start_standin()
     token = server.gate.issue(None)
     settings = configuration(server, access_key=None, secret_key=None, token=token)
-    api = Api(settings, PATIENT)
+    api = Client(settings, PATIENT)
     api.login()
     server.faults.add(Fault("expired", "server.info", count=1))
     assert api.get("server.info")["version"] == "2.3.0"
@@ -257,15 +257,15 @@ def test_a_server_that_answers_nothing_but_errors_is_given_up(
 def test_stopping_ends_what_waits(start_standin: Start) -> None:
     """It would wait for longer than a test may take."""
     fault = Fault("stall", "server.info")
-    api = logged_in(start_standin(faults=[fault]), Limits(timeout=600, give_up_after=600))
+    api = logged_in(start_standin(faults=[fault]), RequestLimits(timeout=600, give_up_after=600))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(api.get, "server.info")
         while not fault.fired:
             time.sleep(0.01)
         api.stop()
-        with pytest.raises(CeilingError):
+        with pytest.raises(LimitReachedError):
             waiting.result()
-    with pytest.raises(CeilingError):
+    with pytest.raises(LimitReachedError):
         api.get("server.info")
 
 
@@ -279,7 +279,7 @@ def take(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Expor
     """Export everything of a stand-in into ``data``."""
     monkeypatch.setenv("HOME", str(tmp_path))
 
-    def run(server: StandIn, limits: Limits = PATIENT, workers: int = 4) -> ExportReport:
+    def run(server: StandIn, limits: RequestLimits = PATIENT, workers: int = 4) -> ExportReport:
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         options = ExportOptions(limits=limits, workers=workers)

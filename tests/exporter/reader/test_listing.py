@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.client.client import Api
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.progress import Progress
@@ -82,7 +82,7 @@ class Lister:
 
     def __init__(self, home: "Home") -> None:
         self.home = home
-        self.api = Api(read_configuration(None))
+        self.api = Client(read_configuration(None))
         self.user = self.api.login().user_id
 
     def tell(self, asked: TaskFilter) -> Listing:

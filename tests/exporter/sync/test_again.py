@@ -11,7 +11,7 @@ import pytest
 
 from clearml_snapshot.cli.text.export import alerts, summary
 from clearml_snapshot.exporter import export, forecast
-from clearml_snapshot.exporter.client.client import Limits
+from clearml_snapshot.exporter.client.client import RequestLimits
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection.selection import Selection
@@ -156,7 +156,7 @@ def test_what_was_not_compared_is_said(how: Again, by: str, home: "Home") -> Non
     progress = Progress() if by == "ceiling" else Presser()
     if by == "ceiling":
         cost = forecast(home.folder, None, options=options).requests
-        options = replace(options, limits=Limits(max_requests=cost - 1))
+        options = replace(options, limits=RequestLimits(max_requests=cost - 1))
     report = export(home.folder, None, options=options, progress=progress)
     assert (report.result, report.tasks_unread) == (by, 0)
     (warning,) = report.warnings

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clearml_snapshot.exporter import forecast
-from clearml_snapshot.exporter.client.client import Limits
-from clearml_snapshot.exporter.errors import CeilingError, UsageError
+from clearml_snapshot.exporter.client.client import RequestLimits
+from clearml_snapshot.exporter.errors import LimitReachedError, UsageError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.sync.prepare import ExportOptions
@@ -38,7 +38,7 @@ def in_state(home: "Home", state: str) -> list[str]:
 
 
 def limited(home: "Home", selection: Selection | None, requests: int) -> None:
-    report = home.export(selection, workers=1, limits=Limits(max_requests=requests))
+    report = home.export(selection, workers=1, limits=RequestLimits(max_requests=requests))
     assert report.result == "ceiling"
     assert report.tasks_unread > 1
 
@@ -128,7 +128,7 @@ def test_a_dry_run_tells_the_requests(take_home: TakeHome, database: Database, a
     options = ExportOptions(again=again)  # type: ignore[arg-type]
     cost = forecast(home.folder, None, options=options).requests
     assert home.export(all_tasks=False, again=again).requests == cost
-    stopped = home.export(all_tasks=False, again=again, limits=Limits(max_requests=cost - 2))
+    stopped = home.export(all_tasks=False, again=again, limits=RequestLimits(max_requests=cost - 2))
     assert (stopped.result, stopped.exit_code) == ("ceiling", 7)
     home.check()
 
@@ -141,8 +141,8 @@ def test_a_limit_inside_the_listing_keeps_what_is_there(
     if not is_first:
         limited(home, None, 8)
     before = in_state(home, "unread")
-    with pytest.raises(CeilingError, match="before a task was read; allow more"):
-        home.export(Selection(), limits=Limits(max_requests=2))
+    with pytest.raises(LimitReachedError, match="before a task was read; allow more"):
+        home.export(Selection(), limits=RequestLimits(max_requests=2))
     last = max(home.rows("exports"), key=lambda row: row["started"])
     assert (last["result"], in_state(home, "unread")) == ("ceiling", before)
     assert home.export(all_tasks=False).exit_code == 0, "the selection is remembered"

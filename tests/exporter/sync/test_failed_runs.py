@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clearml_snapshot.exporter.client.client import Limits
+from clearml_snapshot.exporter.client.client import RequestLimits
 from clearml_snapshot.exporter.errors import (
-    CeilingError,
+    LimitReachedError,
     LockedError,
     LoginError,
     NoSuchNameError,
@@ -115,8 +115,8 @@ def test_a_failed_run_leaves_a_row_and_nothing_else(
 
 
 def test_a_limit_before_a_task_was_read(home: "Home") -> None:
-    with pytest.raises(CeilingError):
-        home.export(all_tasks=False, limits=Limits(max_requests=1))
+    with pytest.raises(LimitReachedError):
+        home.export(all_tasks=False, limits=RequestLimits(max_requests=1))
     row = rows(home)[-1]
     assert (row["result"], row["error"]) == (
         "ceiling",
@@ -201,17 +201,17 @@ def test_a_full_disk_leaves_a_row_where_there_is_room_for_it(
 @pytest.mark.parametrize(
     ("endpoint", "limits", "result"),
     [
-        (LISTING, Limits(), "failed"),
-        (EVENTS, Limits(), "server lost"),
-        ("none", Limits(max_requests=1), "ceiling"),
+        (LISTING, RequestLimits(), "failed"),
+        (EVENTS, RequestLimits(), "server lost"),
+        ("none", RequestLimits(max_requests=1), "ceiling"),
     ],
 )
 def test_a_first_export_that_failed_is_remembered(
-    endpoint: str, limits: Limits, result: str, take_home: TakeHome, database: Database
+    endpoint: str, limits: RequestLimits, result: str, take_home: TakeHome, database: Database
 ) -> None:
     home = take_home(database)
     lose(home, endpoint)
-    with pytest.raises((ServerError, CeilingError)):
+    with pytest.raises((ServerError, LimitReachedError)):
         home.export(Selection(TaskFilter(projects=("team",))), limits=limits)
     assert [row["result"] for row in rows(home)] == [result]
     (kept,) = open_snapshot(home.folder).selections

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.exporter.client.client import Limits
+from clearml_snapshot.exporter.client.client import RequestLimits
 from clearml_snapshot.exporter.errors import ServerError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
@@ -33,7 +33,7 @@ def states(home: Home) -> Counter[str]:
 
 def test_what_a_limit_leaves_has_a_row(take_home: Callable[..., Home], database: Database) -> None:
     home = take_home(database)
-    report = home.export(limits=Limits(max_requests=20))
+    report = home.export(limits=RequestLimits(max_requests=20))
     assert report.result == "ceiling"
     found = states(home)
     assert found["unread"] > 0 < found["complete"]
@@ -102,7 +102,7 @@ def test_stored_tasks_that_were_not_read_again_are_counted(
         database.continue_task(task_id)
         database.report(task_id, [{"metric": "m", "variant": "v", "iter": 99, "value": 1.0}])
         database.set_status(task_id, "completed")
-    report = home.export(limits=Limits(max_requests=20))
+    report = home.export(limits=RequestLimits(max_requests=20))
     assert report.result == "ceiling"
     left = TASKS - report.tasks_changed
     assert (report.tasks_unread, report.tasks_outdated) == (left, left)
@@ -115,7 +115,7 @@ def test_only_failed_reads_what_is_not_read_yet(
     take_home: Callable[..., Home], database: Database
 ) -> None:
     home = take_home(database)
-    home.export(limits=Limits(max_requests=20))
+    home.export(limits=RequestLimits(max_requests=20))
     home.export(all_tasks=False, only_failed=True)
     home.check()
 
@@ -124,7 +124,7 @@ def test_an_unread_task_that_is_deleted_is_gone(
     take_home: Callable[..., Home], database: Database
 ) -> None:
     home = take_home(database)
-    home.export(limits=Limits(max_requests=20))
+    home.export(limits=RequestLimits(max_requests=20))
     (task_id, *_) = [k for k, row in home.tasks().items() if row["state"] == "unread"]
     database.delete_task(task_id)
     home.export(Selection())
