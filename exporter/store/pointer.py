@@ -51,8 +51,8 @@ def _number_of(folder: Path) -> int:
     try:
         path = folder / layout.SNAPSHOT_JSON
         header = snapshot_json.loaded(read_plain(path, snapshot_json.MOST_BYTES))
-        return snapshot_json.count(header["number"])
-    except (OSError, ValueError, KeyError, TypeError):  # whoever opens it tells
+        return snapshot_json.number(header)
+    except (OSError, ValueError):  # whoever opens it tells
         return 0
 
 

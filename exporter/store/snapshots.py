@@ -6,7 +6,7 @@ Imports neither pyarrow nor DuckDB, because every query starts here.
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
+from clearml_snapshot.exporter.store.untrusted.manifest import Totals
 from clearml_snapshot.exporter.store.untrusted.plain_files import (
     NotARegularFileError,
     PlainFolder,
@@ -25,17 +26,6 @@ try:
     import fcntl
 except ImportError:  # Windows: there an open file cannot be deleted anyway
     fcntl = None  # type: ignore[assignment]  # its absence is checked before each use
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """What a snapshot holds; ``bytes`` counts its Parquet files."""
-
-    tasks: int
-    series: int
-    points: int
-    projects: int
-    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,24 +131,23 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
         DatasetError: something is missing from it, or of the wrong kind.
     """
     try:
-        return Snapshot(
-            root=root,
-            number=snapshot_json.count(header["number"]),
-            format_version=snapshot_json.count(header["format_version"]),
-            created_at=snapshot_json.moment(header["created_at"]),
-            tool_version=str(header["tool_version"]),
-            checkpoint=bool(header["checkpoint"]),
-            server=dict(header["server"]),
-            selections=snapshot_json.selections(header["selections"]),
-            totals=Totals(
-                **{f.name: snapshot_json.count(header["totals"][f.name]) for f in fields(Totals)}
-            ),
-            files=tuple(map(snapshot_json.entry, header["files"])),
-            keep=snapshot_json.keep(header.get("keep")),
-            states=snapshot_json.counts(header.get("states", {})),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        manifest = snapshot_json.manifest(header)
+    except ValueError as error:
         raise _damaged(root, error) from error
+    return Snapshot(
+        root=root,
+        number=manifest.number,
+        format_version=manifest.format_version,
+        created_at=manifest.created_at,
+        tool_version=manifest.tool_version,
+        checkpoint=manifest.checkpoint,
+        server=manifest.server,
+        selections=header["selections"],
+        totals=manifest.totals,
+        files=manifest.entries(),
+        keep=manifest.keep,
+        states=manifest.states,
+    )
 
 
 def _damaged(root: Path, why: object) -> DatasetError:

@@ -1,10 +1,11 @@
-"""What ``snapshot.json`` says, read with distrust: it may have come from anywhere."""
+"""Reads ``snapshot.json`` as a typed manifest; the file may have come from anywhere."""
 
-import json
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.retention import Retention
@@ -14,127 +15,118 @@ MOST_BYTES: Final = 64 * 2**20
 _MOST_VALUES: Final = 2_000_000
 """Two for each value of a hundred thousand files; they take 400 MB at the worst."""
 
-_MOST: Final = 2**63 - 1
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of things that 64 bits hold; not a bool."""
+
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a snapshot holds; ``bytes`` counts its Parquet files."""
+
+    tasks: Count
+    series: Count
+    points: Count
+    projects: Count
+    bytes: Count
+
+
+class _ListedFile(msgspec.Struct, forbid_unknown_fields=True):
+    """One file of a table, with the fields of ``FileEntry``."""
+
+    table: str
+    path: str
+    rows: Count
+    bytes: Count
+    sha256: _Hash
+
+
+class _Selection(msgspec.Struct):
+    """What the reader of a remembered selection expects; further fields are allowed."""
+
+    filter: dict[str, bool | int | str | list[str] | None] = {}
+    metrics: list[str] = []
+    exclude_metrics: list[str] = []
+    matched: Count | None = None
+
+
+class Manifest(msgspec.Struct):
+    """The fields of ``snapshot.json`` that are read; further ones are allowed."""
+
+    number: Count
+    format_version: Count
+    created_at: _Moment
+    tool_version: str
+    checkpoint: bool
+    server: dict[str, Any]
+    selections: list[_Selection] | dict[str, Any] | None
+    totals: Totals
+    files: list[_ListedFile]
+    keep: str | None = None
+    states: dict[str, Count] = {}
+
+    def entries(self) -> tuple[FileEntry, ...]:
+        """Return the listed files."""
+        return tuple(FileEntry(f.table, f.path, f.rows, f.bytes, f.sha256) for f in self.files)
+
+
+class _Numbered(msgspec.Struct):
+    """A manifest of which only the number is read."""
+
+    number: Count
 
 
 def loaded(content: bytes) -> Any:
-    """Decode JSON that is strict and of a sane size.
+    """Decode JSON that is strict and not too large.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is not valid JSON, or it holds too many values.
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        raise ValueError("it holds too much")
-    text = content.decode()
+        raise ValueError("it holds too many values")
     try:
-        found = json.loads(text, parse_constant=_refuse)
-        if "\\ud" in text.lower():  # half a character, that no file can hold
-            json.dumps(found, ensure_ascii=False).encode()
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    return found
+        return msgspec.json.decode(content)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def count(value: object) -> int:
-    """Read a number of things; a bool is none.
+def manifest(header: object) -> Manifest:
+    """Check the types and ranges of a decoded ``snapshot.json``.
 
     Raises:
-        ValueError: it is no count that 64 bits hold.
+        ValueError: a field is missing, of the wrong type or out of range; the message names it.
     """
-    if type(value) is not int or not 0 <= value <= _MOST:
-        raise ValueError(f"{_short(value)} is no count")
-    return value
+    checked = _converted(header, Manifest)
+    if checked.keep is not None:
+        try:
+            Retention.parse(checked.keep)
+        except ValueError:
+            raise ValueError("Expected a retention rule - at `$.keep`") from None
+    return checked
 
 
-def counts(value: object) -> dict[str, int]:
-    """Read numbers of things by name.
+def number(header: object) -> int:
+    """Return the number of the snapshot.
 
     Raises:
-        ValueError: a value is not a count.
-        TypeError: it is not an object.
+        ValueError: it is missing, or not a count.
     """
-    if not isinstance(value, dict):
-        raise TypeError(f"{_short(value)} is not an object")
-    return {name: count(number) for name, number in value.items()}
+    return _converted(header, _Numbered).number
 
 
-def moment(value: object) -> datetime:
-    """Read a time with its zone.
+def moment(header: Mapping[str, Any]) -> datetime:
+    """Return when the snapshot was made.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is missing, or not a time with a zone.
     """
-    found = datetime.fromisoformat(value) if isinstance(value, str) else None
-    if found is None or found.tzinfo is None:
-        raise ValueError(f"{_short(value)} is no time with a zone")
-    return found
+    return _converted(header.get("created_at"), _Moment)
 
 
-def selections(value: object) -> Any:
-    """Read which selections an export repeats; their later readers trust the types.
-
-    Raises:
-        ValueError: a part of one is of the wrong kind.
-    """
-    for one in value if isinstance(value, list) else ():
-        parts = one if isinstance(one, dict) else {"filter": one}
-        narrowing, matched = parts.get("filter", {}), parts.get("matched")
-        if not isinstance(narrowing, dict) or not all(map(_is_typed, narrowing.values())):
-            raise ValueError(f"{_short(one)} is no selection")
-        if not all(_are_texts(parts.get(name, [])) for name in ("metrics", "exclude_metrics")):
-            raise ValueError(f"{_short(one)} is no selection")
-        if matched is not None:
-            count(matched)
-    return value
-
-
-def keep(value: object) -> str | None:
-    """Read the retention that exports repeat; None is none.
-
-    Raises:
-        ValueError: it is not one.
-    """
-    if value is None:
-        return None
+def _converted(value: object, kind: Any) -> Any:
     try:
-        return Retention.parse(str(value)).text
-    except ValueError:
-        raise ValueError(f"{_short(value)} is not a retention") from None
-
-
-def _is_typed(value: object) -> bool:
-    return value is None or isinstance(value, str | int) or _are_texts(value)
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(text, str) for text in value)
-
-
-def entry(written: Mapping[str, Any]) -> FileEntry:
-    """Read what is said of one file; its later readers trust the types.
-
-    Raises:
-        ValueError: a value cannot be.
-        TypeError: one is missing, one too many, or of the wrong kind.
-    """
-    found = FileEntry(**written)
-    if not isinstance(found.table, str) or not isinstance(found.path, str):
-        raise TypeError(f"a file has the path {_short(found.path)}")
-    if not isinstance(found.sha256, str) or not _HASH.fullmatch(found.sha256):
-        raise ValueError(f"{_short(found.path)} has the sha256 {_short(found.sha256)}")
-    count(found.rows)
-    count(found.bytes)
-    return found
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-_SHOWN: Final = 80
+        return msgspec.convert(value, kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise ValueError(str(error)) from error

@@ -48,7 +48,8 @@ from clearml_snapshot.exporter.store.parts.rewrite import (
 )
 from clearml_snapshot.exporter.store.parts.series import write_series
 from clearml_snapshot.exporter.store.parts.staging import Stage
-from clearml_snapshot.exporter.store.snapshots import Snapshot, Totals
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.untrusted.manifest import Totals
 
 MOVE_ROWS: Final = 300_000
 """Points held while tasks move to another project: 310 MB in all, with twice as many 420."""

@@ -342,11 +342,11 @@ class Dataset:
         for number in numbers(self._data):
             try:
                 header = read_header(layout.snapshot(self._data, number))
-                moment = snapshot_json.moment(header["created_at"])
+                moment = snapshot_json.moment(header)
             except PermissionError as error:  # not damaged, and whose it is can give it back
                 self._kept_by_disk[number] = error
                 continue
-            except (DatasetError, KeyError, ValueError):  # damaged: nothing to travel back to
+            except (DatasetError, ValueError):  # damaged: nothing to travel back to
                 continue
             if not header.get("checkpoint"):
                 moments[number] = moment
