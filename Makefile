@@ -62,7 +62,7 @@ imports: install ## The direction of imports
 docs: install ## Write again what is generated from the code
 	$(BIN)/python docs/generate.py
 
-bench: install ## Against the SDK, memory, 100 million points asked (half an hour)
+bench: install ## Compare with the SDK and with DuckDB, measure memory (half an hour)
 	$(BIN)/python tests/bench/compare_sdk.py
 	$(BIN)/python tests/bench/cold_query.py
 	$(BIN)/python tests/bench/memory.py

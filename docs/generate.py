@@ -189,7 +189,7 @@ def _everything(terminal: int) -> str:
         try:
             while part := screen.read(1 << 16):
                 parts.append(part)
-        except OSError:  # how Linux says that nobody writes any more
+        except OSError:  # how Linux reports that no process writes any longer
             pass
     return b"".join(parts).decode().replace("\r\n", "\n")
 

@@ -122,7 +122,7 @@ Hasty = Callable[[Callable[[str, Mapping[str, Any]], bool]], None]
 def hasty(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> Hasty:
     """Cut requests that are never answered after 0.2 s, as if all their time had passed.
 
-    ``hasty(never)``: ``never(endpoint, body)`` says which requests these are.
+    ``hasty(never)``: ``never(endpoint, body)`` decides which requests these are.
     """
     whole = Transport.post
 

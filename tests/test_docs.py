@@ -1,4 +1,4 @@
-"""What is generated in the documentation is what the code says today."""
+"""The generated parts of the documentation match the code."""
 
 import importlib.util
 from pathlib import Path

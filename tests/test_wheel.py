@@ -1,4 +1,4 @@
-"""A wheel built from the tree is whole, and works without the tree."""
+"""A wheel built from the tree is complete, and works without the tree."""
 
 import ast
 import os

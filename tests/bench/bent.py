@@ -2,10 +2,10 @@
 
     python -m tests.bench.bent [--sample 0 --seed 1]
 
-Each case is one command in this process against a stand-in of which one value is bent: replaced,
+Each case is one command in this process against a stand-in with one value bent: replaced,
 left out, or given twice. It must end with a documented exit code and, when it fails, with one line;
 tasks that the bent answer is not about must be stored point for point. Exits non-zero when a case
-does not. ``--sample`` tries so many cases only, chosen by the seed.
+does not. ``--sample N`` tries only N cases, chosen by the seed.
 """
 
 import argparse
@@ -63,5 +63,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    sys.exit(1 if bend_all(asked.sample, asked.seed) else 0)
+    arguments = parser.parse_args()
+    sys.exit(1 if bend_all(arguments.sample, arguments.seed) else 0)

@@ -2,7 +2,7 @@
 
     python tests/bench/catalogue.py [--tasks 10000 --series 20 --points 500 --repeat 3 --data DIR]
 
-Writes the dataset with the store (minutes; kept where --data says and used again), then prints
+Writes the dataset with the store (minutes; kept in --data and used again), then prints
 for each question the median seconds from the shell's view and the most memory that it held, and
 beside them the seconds of `--version` alone, which is what starting Python takes.
 """
@@ -49,17 +49,17 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
 """
 
 
-def points(task_id: str, number: int, asked: argparse.Namespace) -> pa.Table:
+def points(task_id: str, number: int, arguments: argparse.Namespace) -> pa.Table:
     """Make one task's points: waves that fall, each series its own."""
-    n = asked.series * asked.points
-    iterations = np.tile(np.arange(asked.points, dtype=np.int64), asked.series)
-    series = np.repeat(np.arange(asked.series), asked.points)
+    n = arguments.series * arguments.points
+    iterations = np.tile(np.arange(arguments.points, dtype=np.int64), arguments.series)
+    series = np.repeat(np.arange(arguments.series), arguments.points)
     values = np.round(np.sin(number + series + iterations / 50) + 10 / (iterations + 1), 5)
-    if asked.noise:
+    if arguments.noise:
         values += np.random.default_rng(number).random(n)
     stamps = int(START.timestamp() * 1000) + number * 60_000 + iterations * 1_000
-    names = [f"metric {at // 2}" for at in range(asked.series)]
-    variants = [f"v{at % 2}" for at in range(asked.series)]
+    names = [f"metric {at // 2}" for at in range(arguments.series)]
+    variants = [f"v{at % 2}" for at in range(arguments.series)]
     columns = [
         pa.DictionaryArray.from_arrays(np.zeros(n, np.int32), pa.array([task_id])),
         pa.DictionaryArray.from_arrays(series.astype(np.int32), pa.array(names)),
@@ -72,15 +72,15 @@ def points(task_id: str, number: int, asked: argparse.Namespace) -> pa.Table:
     return pa.Table.from_arrays(columns, names=SCALARS.names)
 
 
-def build(data: Path, asked: argparse.Namespace) -> None:
+def build(data: Path, arguments: argparse.Namespace) -> None:
     """Write the dataset through the store, a thousand tasks a commit."""
     with writing(data) as dataset:
-        for begin in range(0, asked.tasks, 1_000):
+        for begin in range(0, arguments.tasks, 1_000):
             stage = dataset.new_stage()
-            for number in range(begin, min(begin + 1_000, asked.tasks)):
+            for number in range(begin, min(begin + 1_000, arguments.tasks)):
                 task_id = hashlib.md5(str(number).encode(), usedforsecurity=False).hexdigest()
                 buffer = PointBuffer(stage, PROJECT)
-                buffer.add(points(task_id, number, asked))
+                buffer.add(points(task_id, number, arguments))
                 params = {"lr": 10.0 ** -(number % 5), "seed": number % 10, "depth": number % 7}
                 stage.add(
                     {
@@ -93,8 +93,8 @@ def build(data: Path, asked: argparse.Namespace) -> None:
                         "archived": False,
                         "hidden": False,
                         "server_id": "http://localhost:8008",
-                        "points_expected": asked.series * asked.points,
-                        "points_stored": asked.series * asked.points,
+                        "points_expected": arguments.series * arguments.points,
+                        "points_stored": arguments.series * arguments.points,
                         "state": "complete",
                         "fetched_at": START,
                         "fingerprint": "0",
@@ -133,17 +133,17 @@ def measure(question: str, data: Path, repeat: int) -> tuple[float, float]:
     return statistics.median(took), max(held)
 
 
-def main(asked: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Build, ask, print."""
     with tempfile.TemporaryDirectory() as folder:
-        data = asked.data or Path(folder) / "data"
+        data = arguments.data or Path(folder) / "data"
         if not (data / "current").exists():
             begun = time.perf_counter()
-            build(data, asked)
+            build(data, arguments)
             print(f"written in {time.perf_counter() - begun:.0f} s", flush=True)
         print("seconds      MB  question")
         for question in QUESTIONS:
-            seconds, megabytes = measure(question, data, asked.repeat)
+            seconds, megabytes = measure(question, data, arguments.repeat)
             print(f"{seconds:7.2f}  {megabytes:6.0f}  {question}", flush=True)
 
 

@@ -68,13 +68,13 @@ def main() -> int:
     parser.add_argument("dataset", nargs="?", type=Path)
     parser.add_argument("--metric")
     parser.add_argument("--repeats", type=int, default=15)
-    asked = parser.parse_args()
-    if asked.dataset:
-        return compare(asked.dataset, asked.metric, asked.repeats)
+    arguments = parser.parse_args()
+    if arguments.dataset:
+        return compare(arguments.dataset, arguments.metric, arguments.repeats)
     with tempfile.TemporaryDirectory() as made:
         data = Path(made) / "demo"
         subprocess.run([tool(), "demo", "--data", str(data)], check=True, capture_output=True)
-        return compare(data, asked.metric, asked.repeats)
+        return compare(data, arguments.metric, arguments.repeats)
 
 
 if __name__ == "__main__":

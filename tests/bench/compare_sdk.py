@@ -1,6 +1,6 @@
 """Export against the loop over `Task.get_all_reported_scalars`, in one run; fails when too slow.
 
-Both are whole processes, imports and login included, and read the same history from the same
+Both are complete processes, including imports and login, and read the same history from the same
 replaying server in a process of its own. They alternate, and medians are compared.
 
     python tests/bench/compare_sdk.py [--tasks 200 --series 20 --points 400 --repeats 3]
@@ -96,7 +96,7 @@ def environment(address: str, home: Path) -> dict[str, str]:
 
 
 def measure(command: list[str], variables: dict[str, str]) -> tuple[Run, str]:
-    """Run to the end; the kernel says what this one child cost."""
+    """Run to the end; the kernel reports what this child cost."""
     with tempfile.TemporaryFile("w+") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, env=variables, stdout=output, stderr=subprocess.STDOUT)
@@ -111,7 +111,7 @@ def measure(command: list[str], variables: dict[str, str]) -> tuple[Run, str]:
 
 
 def megabytes(usage: resource.struct_rusage) -> float:
-    """Give the peak memory; Linux says kilobytes, macOS bytes."""
+    """Give the peak memory; Linux counts kilobytes, macOS bytes."""
     return usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
 
 
@@ -170,13 +170,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("tasks", 200), ("series", 20), ("points", 400), ("repeats", 3)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    asked = parser.parse_args()
-    shape = Shape(asked.tasks, asked.series, asked.points)
+    arguments = parser.parse_args()
+    shape = Shape(arguments.tasks, arguments.series, arguments.points)
     print(f"{shape.tasks} tasks x {shape.series} series x {shape.points} points = {shape.total:,}")
     print(" latency  client            wall, s    M points/s  CPU s/M pts  peak, MB", flush=True)
     slow = False
     for latency, wanted in AT_LEAST.items():
-        sdk, export = compare(shape, latency, asked.repeats)
+        sdk, export = compare(shape, latency, arguments.repeats)
         print(line("SDK loop", latency, sdk, shape.total))
         print(line("clearml-snapshot", latency, export, shape.total))
         ratio = statistics.median(r.wall for r in sdk) / statistics.median(r.wall for r in export)

@@ -19,19 +19,19 @@ from clearml_snapshot.queries.pack.pack import pack
 from tests.bench.catalogue import build
 
 
-def main(asked: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Pack, flip, count."""
     with tempfile.TemporaryDirectory() as home:
-        build(Path(home) / "data", asked)
+        build(Path(home) / "data", arguments)
         path = Path(home) / "x.zip"
         with open_dataset(Path(home) / "data") as dataset:
             pack(dataset, path)
-        whole, chance = path.read_bytes(), random.Random(asked.seed)
+        whole, chance = path.read_bytes(), random.Random(arguments.seed)
         if verify(path).problems:
-            sys.exit(f"not whole to begin with: {verify(path).problems}")
+            sys.exit(f"not intact before the first flip: {verify(path).problems}")
         kinds: Counter[str] = Counter()
         begun = time.perf_counter()
-        for _ in range(asked.flips):
+        for _ in range(arguments.flips):
             at, bit = chance.randrange(len(whole)), chance.randrange(8)
             path.write_bytes(whole[:at] + bytes([whole[at] ^ 1 << bit]) + whole[at + 1 :])
             problems = verify(path).problems
@@ -40,7 +40,9 @@ def main(asked: argparse.Namespace) -> None:
             kinds["content" if problems[0].startswith("content changed") else "archive"] += 1
         took = time.perf_counter() - begun
         found = ", ".join(f"{count:,} in the {kind}" for kind, count in sorted(kinds.items()))
-        print(f"{asked.flips:,} flips of {len(whole):,} bytes in {took:.0f} s, all found: {found}")
+        print(
+            f"{arguments.flips:,} flips of {len(whole):,} bytes in {took:.0f} s, all found: {found}"
+        )
 
 
 if __name__ == "__main__":

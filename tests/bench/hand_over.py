@@ -2,7 +2,7 @@
 
     python -m tests.bench.hand_over [--tasks 1400 --series 20 --points 5000 --data DIR]
 
-Writes a dataset of values that do not compress (minutes; kept where --data says and used again),
+Writes a dataset of values that do not compress (minutes; kept in --data and used again),
 then runs each step as a process of its own. Exits non-zero when one fails, when two packs differ,
 or when a step holds more than 600 MB.
 """
@@ -34,12 +34,12 @@ def step(*typed: str) -> None:
         sys.exit(f"failed: {typed[0]} ended with {os.waitstatus_to_exitcode(status)}")
 
 
-def main(asked: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> None:
     """Build, hand over, print."""
     with tempfile.TemporaryDirectory() as home:
-        data = asked.data or Path(home) / "data"
+        data = arguments.data or Path(home) / "data"
         if not (data / "current").exists():
-            build(data, asked)
+            build(data, arguments)
         os.chdir(home)
         os.environ["XDG_CACHE_HOME"] = f"{home}/cache"
         print("seconds      MB  step")

@@ -127,7 +127,7 @@ class Run:
 
 
 def run(data: Path, statement: str, *options: str, presses: int = 0) -> Run:
-    """Run the program, press Ctrl-C so many times once it works, and wait for it."""
+    """Run the program, press Ctrl-C the given number of times once it works, and wait for it."""
     command = [str(Path(sys.executable).with_name("clearml-snapshot")), "sql", statement]
     with tempfile.TemporaryFile() as error:
         started = time.monotonic()
@@ -174,7 +174,7 @@ def _wait(process: "subprocess.Popen[bytes]", until: float) -> tuple[int, int]:
 
 
 def limited(data: Path, statement: str, form: tuple[str, ...]) -> Iterator[str]:
-    """Run with both limits and say what was not as documented."""
+    """Run with both limits and report what was not as documented."""
     options = ("--query-timeout", f"{TIMEOUT:g}", "--memory-limit", f"{MEMORY}B", *form)
     target = data.parent / "answer"
     target.write_text("of yesterday")
@@ -194,7 +194,7 @@ def limited(data: Path, statement: str, form: tuple[str, ...]) -> Iterator[str]:
 
 
 def interrupted(data: Path, statement: str, form: tuple[str, ...]) -> Iterator[str]:
-    """Press Ctrl-C twice and say what was not as documented."""
+    """Press Ctrl-C twice and report what was not as documented."""
     ended = run(data, statement, "--memory-limit", f"{MEMORY}B", *form, presses=2)
     yield from _common(ended, (0, 1, 2, 130))
     if ended.seconds > SLACK:

@@ -18,7 +18,7 @@ from tests.support.killing import check, commands, killer, make_sources
 def main() -> None:
     """Run all of them."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--most", type=int, default=1_000, help="kill at so many calls of each")
+    parser.add_argument("--most", type=int, default=1_000, help="how many calls of each to kill at")
     most = parser.parse_args().most
     with tempfile.TemporaryDirectory() as folder, killer() as kill:
         sources = Path(folder, "sources")

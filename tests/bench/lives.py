@@ -287,20 +287,20 @@ def live(count: int, chance: random.Random, data: Path) -> tuple[Counter[str], C
     return world.events, results
 
 
-def main(asked: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Live, export, compare, and print what happened."""
-    chance, begun = random.Random(asked.seed), time.perf_counter()
-    vars(taking)["_TOLD_DOUBTS"] = asked.lives  # each by name, or nobody knows which it was
+    chance, begun = random.Random(arguments.seed), time.perf_counter()
+    vars(taking)["_TOLD_DOUBTS"] = arguments.lives  # each by name, or nobody knows which it was
     vars(os)["fsync"] = os.fstat  # that protects from a power cut, which is not the question here
     events, results = Counter[str](), Counter[str]()
-    for start in range(0, asked.lives, AT_ONCE):
+    for start in range(0, arguments.lives, AT_ONCE):
         with tempfile.TemporaryDirectory() as home:
-            count = min(AT_ONCE, asked.lives - start)
+            count = min(AT_ONCE, arguments.lives - start)
             happened, became = live(count, chance, Path(home) / "data")
         events += happened
         results += became
     took = time.perf_counter() - begun
-    print(f"{asked.lives:,} lives in {took:.0f} s, none mixed, none lost without a word")
+    print(f"{arguments.lives:,} lives in {took:.0f} s, none mixed, none lost without a warning")
     for title, counts in (("events", events), ("after exports", results)):
         print(f"{title}: " + ", ".join(f"{n:,} {what}" for what, n in sorted(counts.items())))
     return 0

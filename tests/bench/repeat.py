@@ -1,4 +1,4 @@
-"""The same points, stored and asked in 50 ways: every answer, and a pack, must have the same bits.
+"""The same points, stored and queried in 50 ways: every answer, and a pack, must have the same bits.
 
     python -m tests.bench.repeat [--runs 50 --seed 1]
 
@@ -145,17 +145,17 @@ def _grouped(found: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def answers(
-    data: Path, threads: int, asked: Mapping[str, Sequence[Mapping[str, Any]]]
+    data: Path, threads: int, arguments: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> dict[str, str]:
     """Ask every query of the catalogue, and read ``series``; doubles are given in full."""
-    assert asked.keys() == queries().keys(), "each query is asked"
+    assert arguments.keys() == queries().keys(), "each query is run"
     found: dict[str, str] = {}
     with open_dataset(data, threads=threads) as dataset:
         series = dataset.sql("SELECT * FROM series ORDER BY task_id, metric, variant")
         found["series"] = repr(dataset.rows(series))
         ids = dataset.rows(dataset.sql("SELECT task_id FROM tasks ORDER BY 1 LIMIT 2")).rows
         both = {"tasks": [task_id for (task_id,) in ids]}
-        for name, ways in asked.items():
+        for name, ways in arguments.items():
             for typed in ways:
                 way = {**typed, **(both if name == "compare" else {})}
                 found[f"{name} {typed}"] = repr(dataset.rows(dataset.query(name, **way)))
@@ -169,7 +169,7 @@ def packed(data: Path, target: Path) -> str:
         return pack(dataset, target, PackOptions(keep_secrets=True)).content_id
 
 
-def main(asked: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Run it and tell the first difference."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, StandIn(demo_history()) as server:
@@ -178,17 +178,17 @@ def main(asked: argparse.Namespace) -> int:
             export(home / "demo", Selection())
         source = open_snapshot(home / "demo")
         first: dict[str, str] = {}
-        for run in range(asked.runs):
-            rng = random.Random(f"{asked.seed} {run}")
+        for run in range(arguments.runs):
+            rng = random.Random(f"{arguments.seed} {run}")
             write_otherwise(source, home / str(run), rng)
             found = answers(home / str(run), 1 + run % 8, DEMO)
             found["pack"] = packed(home / str(run), home / f"{run}.zip")
             first = first or found
             different = [name for name in first if first[name] != found[name]]
             if different:
-                sys.exit(f"run {run} with seed {asked.seed}: other bits of {different}")
+                sys.exit(f"run {run} with seed {arguments.seed}: other bits of {different}")
     print(
-        f"{asked.runs} runs: {len(first)} answers byte-equal, {time.monotonic() - began:.0f} s; "
+        f"{arguments.runs} runs: {len(first)} answers byte-equal, {time.monotonic() - began:.0f} s; "
         f"pack {first['pack'][:12]}"
     )
     return 0

@@ -166,18 +166,18 @@ class History:
         }
         self.fixed = {name: answer(name, data) for name, data in fixed.items()}
 
-    def find(self, endpoint: str, asked: dict[str, Any]) -> Body | None:
+    def find(self, endpoint: str, arguments: dict[str, Any]) -> Body | None:
         """Look up the answer to one request; None: nothing was made for it."""
         if endpoint == "events.get_task_events":
-            made = self.events.get((asked.get("task", ""), asked.get("batch_size", 500)))
-            page = int((asked.get("scroll_id") or "page-0").removeprefix("page-"))
+            made = self.events.get((arguments.get("task", ""), arguments.get("batch_size", 500)))
+            page = int((arguments.get("scroll_id") or "page-0").removeprefix("page-"))
             return made[min(page, len(made) - 1)] if made else None
         if endpoint == "tasks.get_by_id":
-            return self.by_id.get(asked.get("task", ""))
-        if endpoint == "tasks.get_all_ex" and asked.get("id"):
-            chosen = [self.entries[one] for one in asked["id"] if one in self.entries]
-            return answer(endpoint, {"tasks": chosen if not asked.get("page") else []})
-        if asked.get("scroll_id") or asked.get("page"):
+            return self.by_id.get(arguments.get("task", ""))
+        if endpoint == "tasks.get_all_ex" and arguments.get("id"):
+            chosen = [self.entries[one] for one in arguments["id"] if one in self.entries]
+            return answer(endpoint, {"tasks": chosen if not arguments.get("page") else []})
+        if arguments.get("scroll_id") or arguments.get("page"):
             return self.fixed.get(endpoint.partition(".")[0] + ".end")
         return self.fixed.get(endpoint)
 
@@ -248,8 +248,10 @@ async def main() -> None:
     for name, default in (("tasks", 100), ("series", 20), ("points", 100)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    asked = parser.parse_args()
-    connections = Connections(History(asked.tasks, asked.series, asked.points), asked.latency)
+    arguments = parser.parse_args()
+    connections = Connections(
+        History(arguments.tasks, arguments.series, arguments.points), arguments.latency
+    )
     server = await asyncio.start_server(connections.serve, "127.0.0.1", 0, limit=1 << 20)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
     await asyncio.to_thread(sys.stdin.read)

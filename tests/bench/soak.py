@@ -3,7 +3,7 @@
     python tests/bench/soak.py [--kills 200 --tasks 60 --series 20 --points 200 --seed 1]
 
 Each round asks for a few tasks more, and flips ``--no-params``, so that every stored task has new
-metadata to commit. Right after each kill plain globs over the current snapshot must show whole
+metadata to commit. Right after each kill plain globs over the current snapshot must show complete
 tasks only, each point as the server has it, and none that was committed before may be missing. No
 step repairs anything. Only exports that died are counted. Exits non-zero at the first difference.
 """
@@ -34,7 +34,7 @@ SELECT count(*) FILTER (
 FROM read_parquet('{root}/scalars/*/*.parquet')
 JOIN read_parquet('{root}/tasks/*.parquet') USING (task_id)
 """
-"""The points whose value is not what `grid_value` says."""
+"""The points whose value differs from `grid_value`."""
 
 STORED: Final = """
 SELECT task_id, count(*) AS n, count(DISTINCT (metric, variant, iteration)) AS n_distinct
@@ -63,14 +63,14 @@ def export(environment: dict[str, str], data: Path, *options: str) -> subprocess
 
 
 def committed(data: Path, a_task: int) -> set[str]:
-    """Read the current snapshot by plain globs; every task in it must be whole."""
+    """Read the current snapshot by plain globs; every task in it must be complete."""
     root = data / "current"
     if not root.exists():
         return set()
     rows = duckdb.execute(STORED.format(root=root)).fetchall()
     broken = [row for row in rows if row[1] != a_task or row[2] != a_task]
     if broken:
-        sys.exit(f"{root.resolve()}: not whole: {broken[:3]}")
+        sys.exit(f"{root.resolve()}: not complete: {broken[:3]}")
     return {str(row[0]) for row in rows}
 
 
@@ -92,14 +92,14 @@ def check(data: Path, a_task: int, before: set[str]) -> set[str]:
     return now
 
 
-def soak(asked: argparse.Namespace) -> int:
+def soak(arguments: argparse.Namespace) -> int:
     """Kill, look, and in the end compare."""
-    chance, a_task = random.Random(asked.seed), asked.series * asked.points
-    grid = f"{asked.tasks},{asked.series},{asked.points}"
+    chance, a_task = random.Random(arguments.seed), arguments.series * arguments.points
+    grid = f"{arguments.tasks},{arguments.series},{arguments.points}"
     with server(grid) as environment, tempfile.TemporaryDirectory() as home:
         data, before, killed, survived, lasts = Path(home) / "data", set[str](), 0, 0, 3.0
-        while killed < asked.kills:
-            limit = str(1 + asked.tasks * killed // asked.kills)
+        while killed < arguments.kills:
+            limit = str(1 + arguments.tasks * killed // arguments.kills)
             flipped = ["--no-params"] if (killed + survived) % 2 else []
             begun = time.monotonic()
             running = export(environment, data, "--all", "--limit", limit, *flipped)
@@ -114,11 +114,11 @@ def soak(asked: argparse.Namespace) -> int:
             before = check(data, a_task, before)
         if export(environment, data, "--all").wait():
             sys.exit("the last export failed")
-        if len(check(data, a_task, before)) != asked.tasks:
-            sys.exit("the last export is not whole")
+        if len(check(data, a_task, before)) != arguments.tasks:
+            sys.exit("the last export is not complete")
     print(
-        f"{killed} exports killed, {survived} were faster; then {asked.tasks} tasks, "
-        f"{asked.tasks * a_task:,} points, none wrong"
+        f"{killed} exports killed, {survived} were faster; then {arguments.tasks} tasks, "
+        f"{arguments.tasks * a_task:,} points, none wrong"
     )
     return 0
 

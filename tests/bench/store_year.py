@@ -42,7 +42,7 @@ QUERY: Final = "SELECT max(value) FROM files.scalars WHERE metric = ? AND isfini
 
 
 def points(task_id: str, nights: int, seed: int) -> Iterator[pa.Table]:
-    """Yield what a task has reported after so many nights, a table a metric."""
+    """Yield what a task has reported after a number of nights, one table per metric."""
     rows = STEPS * nights
     iterations = pa.array(range(rows), pa.int64())
     source = random.Random(seed)
@@ -55,7 +55,7 @@ def points(task_id: str, nights: int, seed: int) -> Iterator[pa.Table]:
 
 
 def row(number: int, nights: int, name: str = "") -> dict[str, Any]:
-    """Return the row of a task that has run for so many nights."""
+    """Return the row of a task that has run for a number of nights."""
     return {
         "task_id": f"{number:032x}",
         "project_id": "p",
@@ -69,7 +69,7 @@ def row(number: int, nights: int, name: str = "") -> dict[str, Any]:
 
 
 def add(stage: Stage, number: int, nights: int, seed: int = 0) -> None:
-    """Stage a whole task."""
+    """Stage a complete task."""
     task = row(number, nights)
     buffer = PointBuffer(stage, "p")
     for table in points(task["task_id"], nights, seed + number):

@@ -4,7 +4,7 @@
 
 A team starts with a history and goes on: every night two tasks are new, two that ran have ended,
 one grows, and one that had ended gets another name. Each night a bare ``export`` runs in this
-process against the embedded server, then the maximum of one metric is asked of all points. Printed
+process against the embedded server, then the maximum of one metric over all points is queried. Printed
 by month: files, megabytes, and the medians of requests, export seconds and query milliseconds. In
 the end every point is compared with the server's.
 """
@@ -37,13 +37,13 @@ RUNNING = 3
 class Team:
     """People who train, with a clock of their own."""
 
-    def __init__(self, asked: argparse.Namespace) -> None:
-        self.asked = asked
-        self.night = datetime.now(UTC) - timedelta(days=asked.nights + 1)
-        self.database = Database(asked.seed, now=lambda: self.night)
-        self.chance = random.Random(asked.seed)
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.night = datetime.now(UTC) - timedelta(days=arguments.nights + 1)
+        self.database = Database(arguments.seed, now=lambda: self.night)
+        self.chance = random.Random(arguments.seed)
         self.running: list[str] = []
-        for number in range(asked.tasks):
+        for number in range(arguments.tasks):
             self._begin(f"old {number}")
 
     def _begin(self, name: str) -> None:
@@ -55,9 +55,9 @@ class Team:
             self.database.set_status(self.running.pop(0), "completed")
 
     def _report(self, task: str, start: int) -> None:
-        iterations = np.arange(start, start + self.asked.points, dtype=np.int64)
+        iterations = np.arange(start, start + self.arguments.points, dtype=np.int64)
         stamps = int(self.night.timestamp() * 1000) + 1000 * iterations
-        for number in range(self.asked.series):
+        for number in range(self.arguments.series):
             values = ((iterations * (number + 3)) % 997) / 8 + self.chance.randrange(100)
             self.database.report_series(
                 task, f"metric {number}", "v", iterations, values, stamps, worker="w"
@@ -68,13 +68,13 @@ class Team:
         self.night += timedelta(days=1)
         self._begin(f"day {number} a")
         self._begin(f"day {number} b")
-        self._report(self.running[0], self.asked.points * (number + 1))
+        self._report(self.running[0], self.arguments.points * (number + 1))
         self.database.rename(self.chance.choice(list(self.database.tasks)), f"renamed {number}")
 
 
 @dataclass(frozen=True)
 class Night:
-    """What one night came to."""
+    """The result of one night."""
 
     seconds: float
     requests: int
@@ -86,7 +86,7 @@ class Night:
 def nights(team: Team, data: Path) -> Iterator[Night]:
     """Live through the year."""
     export(data, Selection())
-    for number in range(team.asked.nights):
+    for number in range(team.arguments.nights):
         team.work(number)
         begun = time.perf_counter()
         report = export(data)
@@ -117,16 +117,16 @@ def compare(team: Team, snapshot: Path) -> int:
     return wrong
 
 
-def main(asked: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> int:
     """Print one line a month."""
-    team = Team(asked)
+    team = Team(arguments)
     with StandIn(team.database) as server, tempfile.TemporaryDirectory() as home:
         os.environ.update(server.environment())
         data, month = Path(home) / "data", list[Night]()
         print("month  tasks  files      MB  requests  export s  query ms")
         for number, night in enumerate(nights(team, data), 1):
             month.append(night)
-            if number % 30 == 0 or number == asked.nights:
+            if number % 30 == 0 or number == arguments.nights:
                 seconds, requests, query = (
                     statistics.median(getattr(one, name) for one in month)
                     for name in ("seconds", "requests", "query")
