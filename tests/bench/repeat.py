@@ -1,4 +1,4 @@
-"""The same points, stored and queried in 50 ways: every answer, and a pack, must have the same bits.
+"""The same points, stored and queried in 50 ways: every answer and a pack have the same bits.
 
     python -m tests.bench.repeat [--runs 50 --seed 1]
 
@@ -188,8 +188,8 @@ def main(arguments: argparse.Namespace) -> int:
             if different:
                 sys.exit(f"run {run} with seed {arguments.seed}: other bits of {different}")
     print(
-        f"{arguments.runs} runs: {len(first)} answers byte-equal, {time.monotonic() - began:.0f} s; "
-        f"pack {first['pack'][:12]}"
+        f"{arguments.runs} runs: {len(first)} answers byte-equal, "
+        f"{time.monotonic() - began:.0f} s; pack {first['pack'][:12]}"
     )
     return 0
 
