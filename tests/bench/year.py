@@ -5,8 +5,8 @@
 A team starts with a history and goes on: every night two tasks are new, two that ran have ended,
 one grows, and one that had ended gets another name. Each night a bare ``export`` runs in this
 process against the embedded server, then the maximum of one metric over all points is queried.
-Printed by month: files, megabytes, and the medians of requests, export seconds and query milliseconds. In
-the end every point is compared with the server's.
+Printed by month: files, megabytes, and the medians of requests, export seconds and query
+milliseconds. In the end every point is compared with the server's.
 """
 
 import argparse
