@@ -1,6 +1,7 @@
 """Reads ``snapshot.json`` as a typed manifest; the file may have come from anywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -78,6 +79,12 @@ class _Numbered(msgspec.Struct):
     number: Count
 
 
+class _Dated(msgspec.Struct):
+    """A manifest of which only the time is read."""
+
+    created_at: _Moment
+
+
 def loaded(content: bytes) -> Any:
     """Decode JSON that is strict and not too large.
 
@@ -86,10 +93,8 @@ def loaded(content: bytes) -> Any:
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise ValueError("it holds too many values")
-    try:
+    with _checking():
         return msgspec.json.decode(content)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        raise ValueError(str(error)) from error
 
 
 def manifest(header: object) -> Manifest:
@@ -98,7 +103,8 @@ def manifest(header: object) -> Manifest:
     Raises:
         ValueError: a field is missing, of the wrong type or out of range; the message names it.
     """
-    checked = _converted(header, Manifest)
+    with _checking():
+        checked = msgspec.convert(header, Manifest)
     if checked.keep is not None:
         try:
             Retention.parse(checked.keep)
@@ -113,20 +119,23 @@ def number(header: object) -> int:
     Raises:
         ValueError: it is missing, or not a count.
     """
-    return _converted(header, _Numbered).number
+    with _checking():
+        return msgspec.convert(header, _Numbered).number
 
 
-def moment(header: Mapping[str, Any]) -> datetime:
+def moment(header: object) -> datetime:
     """Return when the snapshot was made.
 
     Raises:
         ValueError: it is missing, or not a time with a zone.
     """
-    return _converted(header.get("created_at"), _Moment)
+    with _checking():
+        return msgspec.convert(header, _Dated).created_at
 
 
-def _converted(value: object, kind: Any) -> Any:
+@contextmanager
+def _checking() -> Iterator[None]:
     try:
-        return msgspec.convert(value, kind)
+        yield
     except (msgspec.MsgspecError, RecursionError) as error:
         raise ValueError(str(error)) from error
