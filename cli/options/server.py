@@ -11,7 +11,7 @@ from clearml_snapshot.cli.typer_ext.commands import OptionGroup
 from clearml_snapshot.exporter.errors import UsageError
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.client.client import RequestLimits
+    from clearml_snapshot.exporter.client.budget import RequestLimits
 
 SERVER: Final = "The server"
 CEILINGS: Final = "Ceilings (exit code 7; run it again to go on)"
@@ -41,7 +41,7 @@ class ServerOptions:
 
     def limits(self, ceilings: "CeilingOptions | None" = None) -> "RequestLimits":
         """Give them, and the ceilings of the run, as the exporter takes them."""
-        from clearml_snapshot.exporter.client.client import RequestLimits
+        from clearml_snapshot.exporter.client.budget import RequestLimits
 
         if ceilings is None:
             return RequestLimits(self.timeout, self.give_up_after)

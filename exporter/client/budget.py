@@ -1,31 +1,48 @@
-"""How many requests, how fast and how long: ceilings that the user set, and the end of it all.
+"""Limits requests by number, rate and time, and stops them on demand.
 
-One object for all threads of a server; whatever waits for its turn or for another try waits here,
-so that nothing sleeps beyond a ceiling.
+One object serves all threads of a server. A thread that waits to send a request, or to try again,
+waits here, so that no wait exceeds a limit.
 """
 
 import threading
 import time
+from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from clearml_snapshot.exporter.errors import LimitReachedError, ServerError
 
 _UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _LONG: Final = 5.0
-"""Seconds from which on a pause is worth a word."""
-_GO_ON: Final = "run it again to go on"
+"""Pauses of at least this many seconds are reported."""
+_CONTINUE: Final = "run it again to continue"
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """How long to wait for the server, and the limits on this run; None is no limit."""
+
+    timeout: float = 60.0
+    """Seconds for one request, from its first byte to its last."""
+    give_up_after: float = 120.0
+    """Seconds without a success after which the server counts as dead."""
+    max_requests: int | None = None
+    """Of the complete run, including repetitions and logins."""
+    max_rate: float | None = None
+    """Requests per second, of all threads together."""
+    max_seconds: float | None = None
+    """From the creation of the client to the end of its last request."""
 
 
 class StoppedError(LimitReachedError):
-    """We ended our own requests (``stop``); no ceiling is reached, and no user reads this."""
+    """``stop`` ended the requests; no limit is reached, and no user reads this."""
 
 
 class RequestBudget:
-    """Gives each request its turn until a ceiling is reached; from then on nothing is sent.
+    """Grants requests until a limit is reached; after that nothing is sent.
 
     Args:
-        max_requests: of all threads together, repetitions and logins too.
-        max_rate: requests a second, evenly spread.
+        max_requests: of all threads together, including repetitions and logins.
+        max_rate: requests per second, evenly distributed.
         max_seconds: from now.
     """
 
@@ -42,17 +59,17 @@ class RequestBudget:
         """Seconds between two requests."""
         self._lock = threading.Lock()
         self._next = 0.0
-        self._given = 0
+        self._granted = 0
         self._spent = threading.Event()
         self._stopped = threading.Event()
         self._paused_until = 0.0
         self._ended: str | None = None
         self.reached: str | None = None
-        """The ceiling that has kept a request from being sent, in words."""
+        """A description of the limit that kept a request from being sent."""
 
     @staticmethod
     def now() -> float:
-        """Tell the seconds of the clock that every limit of a server is measured with."""
+        """Return the time in seconds; all limits of a server are measured with this clock."""
         return time.monotonic()
 
     @staticmethod
@@ -61,7 +78,7 @@ class RequestBudget:
 
     @property
     def left(self) -> float:
-        """Seconds until the ceiling of time."""
+        """Seconds until the time limit."""
         return self._until - self.now()
 
     def acquire(self) -> None:
@@ -70,40 +87,40 @@ class RequestBudget:
         Raises:
             StoppedError: ``stop`` was called.
             ServerError: ``end`` was called.
-            LimitReachedError: a ceiling is reached; its text says which.
+            LimitReachedError: a limit is reached; the text names it.
         """
         while self.pause_left:  # another thread may prolong it meanwhile
             self._wait(self._spent, min(self.pause_left, max(self.left, 0.0)))
-            self._check_turns()
+            self._check_not_spent()
         with self._lock:
             self.check()
-            if self._given == self._max_requests:
+            if self._granted == self._max_requests:
                 self._end()
-            self._given += 1
-            if self._given == self._max_requests:
-                self._spent.set()  # what sleeps until another try will never get one
+            self._granted += 1
+            if self._granted == self._max_requests:
+                self._spent.set()  # threads that wait for another try will not get one
             now = self.now()
-            turn = max(self._next, now)
-            self._next = turn + self.interval
-        if turn > now:
-            self._wait(self._stopped, min(turn - now, self.left))
+            send_at = max(self._next, now)
+            self._next = send_at + self.interval
+        if send_at > now:
+            self._wait(self._stopped, min(send_at - now, self.left))
             self.check()
 
     def sleep(self, seconds: float) -> None:
-        """Wait before another try; raises as ``acquire`` does, without waiting for nothing."""
+        """Wait before another try; raises as ``acquire`` does, at once if no try is left."""
         self._wait(self._spent, min(seconds, max(self.left, 0.0)))
-        self._check_turns()
+        self._check_not_spent()
 
-    def _check_turns(self) -> None:
+    def _check_not_spent(self) -> None:
         self.check()
         if self._spent.is_set():
             self._end()
 
     def pause(self, seconds: float) -> bool:
-        """Let no thread send anything for a while: the server asked for it.
+        """Keep all threads from sending for a while, because the server requested it.
 
         Returns:
-            Whether it is long, and was not known of before.
+            Whether the pause is long and new.
         """
         with self._lock:
             before, until = self._paused_until, self.now() + seconds
@@ -112,11 +129,11 @@ class RequestBudget:
 
     @property
     def pause_left(self) -> float:
-        """Seconds until a pause ends; 0 when there is none."""
+        """Seconds until a pause ends; 0 if there is none."""
         return max(self._paused_until - self.now(), 0.0)
 
     def check(self) -> None:
-        """Raise as ``acquire`` does if requests in flight have to end, too."""
+        """Raise as ``acquire`` does if requests in flight have to end as well."""
         if self._ended is not None:
             raise ServerError(self._ended)
         if self._stopped.is_set():
@@ -125,25 +142,25 @@ class RequestBudget:
             self._end()
 
     def end(self, reason: str) -> None:
-        """Send nothing further, and tell every thread why."""
+        """Send nothing more, and give every thread the reason."""
         self._ended = self._ended or reason
         self.stop()
 
     def stop(self) -> None:
-        """Let nothing be sent any more."""
+        """Send nothing more."""
         self._stopped.set()
         self._spent.set()
 
     def _end(self) -> NoReturn:
         if self.reached is None and self.left <= 0:
-            self.reached = f"--max-time {_words(self._max_seconds or 0.0)} is reached"
+            self.reached = f"--max-time {_span(self._max_seconds or 0.0)} is reached"
         elif self.reached is None:
             self.reached = f"--max-requests {self._max_requests} is reached"
-        raise LimitReachedError(f"{self.reached}; {_GO_ON}")
+        raise LimitReachedError(f"{self.reached}; {_CONTINUE}")
 
 
-def _words(seconds: float) -> str:
-    """Write a span as it is typed: 6h, 90m, 30s."""
+def _span(seconds: float) -> str:
+    """Format a span as it is typed: 6h, 90m, 30s."""
     for unit, size in _UNITS:
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:.0f}{unit}"

@@ -15,7 +15,8 @@ from typing import Final, Literal
 import duckdb
 
 from clearml_snapshot.exporter.addresses import same_address
-from clearml_snapshot.exporter.client.client import Client, RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.deletable.evidence import contradicted
 from clearml_snapshot.exporter.errors import DatasetError, RefusedError, SnapshotError

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from clearml_snapshot.exporter.client.client import Client, RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.reader.listing import count_visible

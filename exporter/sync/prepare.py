@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
-from clearml_snapshot.exporter.client.client import Client, RequestLimits
+from clearml_snapshot.exporter.client.auth import Identity
+from clearml_snapshot.exporter.client.budget import RequestLimits
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import read_configuration
-from clearml_snapshot.exporter.client.login import Identity
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.scalars.fetch import pages_of

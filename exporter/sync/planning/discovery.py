@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from clearml_snapshot.exporter.addresses import same_address
+from clearml_snapshot.exporter.client.auth import Identity
 from clearml_snapshot.exporter.client.client import Client
-from clearml_snapshot.exporter.client.login import Identity
 from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.listing import Listing, list_by_id, list_tasks

@@ -3,7 +3,7 @@
 import pytest
 
 from clearml_snapshot.cli.options.server import ceiling_options, server_options
-from clearml_snapshot.exporter.client.client import RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.errors import UsageError
 
 

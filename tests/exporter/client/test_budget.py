@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from clearml_snapshot.exporter.client.budget import RequestBudget, StoppedError
-from clearml_snapshot.exporter.client.client import Client, RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestBudget, RequestLimits, StoppedError
+from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import ServerConfiguration
 from clearml_snapshot.exporter.client.failures import retry_after_seconds
 from clearml_snapshot.exporter.errors import ExitCode, LimitReachedError, RefusedError, ServerError
@@ -57,7 +57,7 @@ def test_no_request_beyond_the_ceiling_is_sent(start_standin: Start) -> None:
         list(pool.map(ask, range(20)))
     assert len(server.requests) == api.traffic.requests == 5, "the login is one of them"
     assert len(ends) == 16
-    assert set(ends) == {"--max-requests 5 is reached; run it again to go on"}
+    assert set(ends) == {"--max-requests 5 is reached; run it again to continue"}
     assert api.limit_reached == "--max-requests 5 is reached"
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.client.client import READING_ENDPOINTS, Client, RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
+from clearml_snapshot.exporter.client.client import READING_ENDPOINTS, Client
 from clearml_snapshot.exporter.client.configuration import ServerConfiguration
 from clearml_snapshot.exporter.errors import (
     ExitCode,

@@ -11,7 +11,7 @@ import pytest
 
 from clearml_snapshot.cli.text.export import alerts, summary
 from clearml_snapshot.exporter import export, forecast
-from clearml_snapshot.exporter.client.client import RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection.selection import Selection

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clearml_snapshot.exporter import forecast
-from clearml_snapshot.exporter.client.client import RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.errors import LimitReachedError, UsageError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database

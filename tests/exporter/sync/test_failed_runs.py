@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clearml_snapshot.exporter.client.client import RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.errors import (
     LimitReachedError,
     LockedError,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.exporter.client.client import RequestLimits
+from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.errors import ServerError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
