@@ -47,7 +47,7 @@ build: install ## Build the wheel and the source archive into dist/
 lint: install ## Check style, format and spelling, changing nothing
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python docs/spelling.py
+	$(BIN)/python -m docs.spelling
 
 format: install ## Apply the format and the safe fixes
 	$(BIN)/ruff check --fix .
@@ -60,7 +60,7 @@ imports: install ## The direction of imports
 	@$(BIN)/lint-imports --no-logo
 
 docs: install ## Write again what is generated from the code
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 bench: install ## Compare with the SDK and with DuckDB, measure memory (half an hour)
 	$(BIN)/python tests/bench/compare_sdk.py

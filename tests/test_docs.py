@@ -1,20 +1,19 @@
 """The generated parts of the documentation match the code."""
 
-import importlib.util
-from pathlib import Path
+import re
+from importlib import import_module
 
-ROOT = Path(__file__).parents[1]
-GENERATOR = ROOT / "docs" / "generate.py"
+import pytest
+
+from docs import generate
+from docs.python_api import PACKAGES
+
+ROOT = generate.ROOT
 README = ROOT / "README.md"
 
 
 def test_every_generated_page_is_current() -> None:
-    spec = importlib.util.spec_from_file_location("generate", GENERATOR)
-    assert spec is not None
-    assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    pages: dict[Path, str] = generate.pages()
+    pages = generate.pages()
     assert README in pages
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name} differs: run `make docs`"
@@ -25,3 +24,34 @@ def test_the_session_shows_the_true_maximum() -> None:
     readme = README.read_text(encoding="utf-8")
     assert "$ clearml-snapshot query max --metric accuracy" in readme
     assert "0.944372" in readme
+
+
+def test_the_content_id_is_shown_as_a_program_prints_it_and_is_one() -> None:
+    """It is kept where a library changes it, so the two could differ: no program checks that."""
+    ids = re.findall(r"content id: (.*)", README.read_text(encoding="utf-8"))
+    assert len(ids) == 2
+    assert len(set(ids)) == 1
+    assert re.fullmatch(r"[0-9a-f]{64}", ids[0])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_exported_names_are_exactly_the_documented_ones(package: str) -> None:
+    page = (ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## `{package}`\n")[2].partition("\n## ")[0]
+    exported = import_module(package)
+    assert re.findall(r"^### `(\w+)`$", section, re.MULTILINE) == list(exported.__all__)
+    assert all(hasattr(exported, name) for name in exported.__all__)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "shown"),
+    [
+        ("4.51 MB, 1.9 s\n", "4.50 MB, 70.1 s\n", "4.50 MB, 70.1 s\n"),
+        ("4.8 MB\n", "4.5 MB\n", "4.8 MB\n"),
+        ("4.5 MB\n", "4.5 kB\n", "4.5 MB\n"),
+        ("2 tasks, 4.5 MB\n", "3 tasks, 4.5 MB\n", "2 tasks, 4.5 MB\n"),
+        ("in 4.5 MB\nout 1.1 MB\n", "in 4.4 MB\nout 1.0 MB\n", "in 4.4 MB\nout 1.1 MB\n"),
+    ],
+)
+def test_only_what_a_machine_decides_may_stay_as_it_was(now: str, before: str, shown: str) -> None:
+    assert generate.steady(now, before) == shown

@@ -1,0 +1,120 @@
+"""Write docs/python-api.md: what the two public packages export, from signatures and docstrings."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import griffe
+
+PACKAGES = ("clearml_snapshot.exporter", "clearml_snapshot.queries")
+_STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
+HEAD = """\
+# The Python interface
+
+<!-- Written by `make docs` out of the code; edit the docstrings. -->
+
+These names are public. Everything else can change in any version. Errors are subclasses of
+`clearml_snapshot.exporter.errors.SnapshotError`; its message is what the command prints, and its
+`exit_code` is what the command ends with. [catalogue.md](catalogue.md) lists the queries of
+`Dataset.query` with their parameters, [../data/README.md](../data/README.md) the tables of
+`Dataset.sql`.
+"""
+
+
+def python_api() -> str:
+    """Write the page as Markdown."""
+    return "\n".join([HEAD, *(part for package in PACKAGES for part in _package(package))])
+
+
+def exported(package: str) -> tuple[str, ...]:
+    """Return the names that a package exports, in its order."""
+    return tuple(import_module(package).__all__)
+
+
+def _package(package: str) -> Iterator[str]:
+    yield f"## `{package}`\n\n{_prose(_visited(import_module(package)))}"
+    for name in exported(package):
+        home = getattr(import_module(package), name).__module__
+        found = _visited(import_module(home))[name]
+        yield from _class(found) if isinstance(found, griffe.Class) else _function(found, "###")
+
+
+def _visited(module: ModuleType) -> griffe.Module:
+    """Read a module's source; only this one, as a package with all below it takes seconds."""
+    path, parser = Path(str(module.__file__)), griffe.Parser.google
+    code = path.read_text(encoding="utf-8")
+    return griffe.visit(module.__name__, filepath=path, code=code, docstring_parser=parser)
+
+
+def _class(found: griffe.Class) -> Iterator[str]:
+    """Write a class: its constructor or its fields, its properties, its methods."""
+    yield f"### `{found.name}`\n\n{_prose(found)}"
+    public = [member for name, member in found.members.items() if not name.startswith("_")]
+    fields = [member for member in public if isinstance(member, griffe.Attribute)]
+    if fields:
+        yield "\n".join(_field(field) for field in fields) + "\n"
+    for member in public:
+        if isinstance(member, griffe.Function):
+            yield from _function(member, "####", f"{found.name}.")
+
+
+def _field(field: griffe.Attribute) -> str:
+    """Write a field or a property: name, type, default, and what it is."""
+    kind = str(field.annotation or "").removeprefix("Final").removeprefix("[").removesuffix("]")
+    typed = f": {field.annotation}" if kind else ""
+    has_default = field.value is not None and "class-attribute" in field.labels
+    head = f"- `{field.name}{typed}" + (f" = {field.value}`" if has_default else "`")
+    text = " ".join(_prose(field).split()).replace("Raises: - ", "Raises ")
+    return f"{head}: {text}" if text else head
+
+
+def _function(found: griffe.Object, level: str, prefix: str = "") -> Iterator[str]:
+    assert isinstance(found, griffe.Function)
+    given = [one for one in found.parameters if one.name not in {"self", "cls"}]
+    parts = ", ".join(_parameters(given))
+    yield (
+        f"{level} `{prefix}{found.name}`\n\n"
+        f"    {found.name}({parts}) -> {found.returns}\n\n{_prose(found)}"
+    )
+
+
+def _parameters(given: list[griffe.Parameter]) -> Iterator[str]:
+    """Write each parameter as it is in the source, with ``/`` and ``*`` where they belong."""
+    before: griffe.ParameterKind | None = None
+    for one in given:
+        if before is griffe.ParameterKind.positional_only and one.kind is not before:
+            yield "/"
+        is_keyword = one.kind is griffe.ParameterKind.keyword_only
+        if is_keyword and before not in {one.kind, griffe.ParameterKind.var_positional}:
+            yield "*"
+        stars = _STARS.get(one.kind or griffe.ParameterKind.positional_only, "")
+        has_default = one.default is not None and not stars
+        yield f"{stars}{one.name}: {one.annotation}" + (f" = {one.default}" if has_default else "")
+        before = one.kind
+
+
+def _prose(found: griffe.Object) -> str:
+    """Write a docstring as Markdown: its text, then a list per section."""
+    if found.docstring is None:
+        return ""
+    whole = {"returns_multiple_items": False, "returns_named_value": False, "warnings": False}
+    parts = [_section(section) for section in found.docstring.parse("google", **whole)]
+    return "\n\n".join(parts).replace("``", "`") + "\n"
+
+
+def _section(section: griffe.DocstringSection) -> str:
+    titles = {"parameters": "Arguments", "raises": "Raises", "returns": "Returns"}
+    kind = section.kind.value
+    if kind == "text":
+        return str(section.value)
+    lines = [_item(item) for item in section.value]
+    return "\n".join([f"{titles[kind]}:\n", *lines])
+
+
+def _item(item: griffe.DocstringElement) -> str:
+    name = getattr(item, "name", None) or (
+        str(item.annotation) if isinstance(item, griffe.DocstringRaise) else ""
+    )
+    text = " ".join(item.description.split())
+    return f"- `{name}`: {text}" if name else f"- {text}"
