@@ -25,10 +25,12 @@ from clearml_snapshot.exporter.errors import LoginError, ServerError
 from clearml_snapshot.exporter.own_keys import remember, scrub
 
 _RENEW_BEFORE: Final = 300.0
-"""A token is renewed this many seconds before it expires, or after nine tenths of its lifetime."""
+"""A token is renewed this many seconds before it expires, or after nine tenths of its lifetime
+(docs/clearml-server.md, "Login and tokens")."""
 _OLDEST: Final = (2, 16)
 """The API version (ClearML 1.2) since which points are paged by iteration, and the metrics and the
-count of a request and the scroll of a listing are honoured; older servers ignore them silently."""
+count of a request and the scroll of a listing are honoured; older servers ignore them silently
+(docs/clearml-server.md, "Older servers")."""
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from clearml_snapshot.exporter.unseen import storable
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
 _OTHERS: Final = (("web UI", "://app.", 8080), ("files server", "://files.", 8081))
-"""ClearML's other servers: how their addresses usually begin, and their ports."""
+"""ClearML's other servers: how their addresses usually begin, and their ports
+(docs/clearml-server.md, "Proxies")."""
 _SEARCH_ENGINE: Final = 100
-"""The subcode of a failure of Elasticsearch (``clearml-api.md``, "Login and envelope")."""
+"""The subcode of a failure of Elasticsearch (docs/clearml-server.md, "Envelope and errors")."""
 _LONGEST_NAME: Final = 80
 """Characters of a name in an error."""
 _FOR_EVER: Final = 365 * 86_400.0

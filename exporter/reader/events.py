@@ -22,7 +22,8 @@ from clearml_snapshot.exporter.client.failures import DamagedBodyError, MixedUpE
 from clearml_snapshot.exporter.store.format.schema import SCALARS
 
 SINGLE_VALUE_ITERATION: Final = -(2**31)
-"""The iteration at which the server keeps single-value scalars."""
+"""The iteration at which the server keeps single-value scalars (docs/clearml-server.md, "Points and
+their keys")."""
 
 SCALAR: Final = "training_stats_scalar"
 """The type of the events that are points."""

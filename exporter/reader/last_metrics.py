@@ -11,7 +11,8 @@ from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
 from clearml_snapshot.exporter.store.parts.staging import CLAIMS
 
 MOST_SERIES: Final = 2_000
-"""Series of a task that the server sums up; of the others it says nothing."""
+"""Series of a task that the server sums up; of the others it says nothing
+(docs/clearml-server.md, "last_metrics")."""
 
 _VALUES: Final = {
     "server_last": "value",

@@ -1,4 +1,7 @@
-"""Which tasks a server has: the filter as a request, paged to its end, and checked again."""
+"""Which tasks a server has: the filter as a request, paged to its end, and checked again.
+
+The server ignores filters that it does not know (docs/clearml-server.md, "Listing tasks").
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -10,7 +10,8 @@ from clearml_snapshot.exporter.reader.tasks import read_task
 from clearml_snapshot.exporter.selection.task_filter import Names, TaskFilter
 
 _FILTERS_SINCE: Final = (2, 27)
-"""API version from which ``filters`` is understood; older servers ignore it in silence."""
+"""API version from which ``filters`` is understood; older servers ignore it in silence
+(docs/clearml-server.md, "Older servers")."""
 
 
 def read_names(api: Client, asked: TaskFilter, user_id: str) -> Names:

@@ -1,9 +1,10 @@
 """Reads a complete list from a server whose pages are offsets into a list that changes.
 
 The server computes its list again for each page and cuts the page out by position, so entries that
-leave the list between two pages make others vanish (clearml-api.md, "Listing tasks"). A single
-answer has no such gap, and it may be as long as one likes when it is asked for as the first page
-of a scroll. So long lists are asked for in one answer with ids only, and the rest is read by id.
+leave the list between two pages make others vanish (docs/clearml-server.md, "Pages of a list").
+A single answer has no such gap, and it may be as long as one likes when it is asked for as the
+first page of a scroll. So long lists are asked for in one answer with ids only, and the rest is
+read by id.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,8 @@ _IDS: Final = 20_000
 _GROWTH: Final = 4
 """How much more is asked for when an answer was full."""
 _LONGEST_OFFSET_PAGE: Final = 500
-"""Entries of a page that is asked for by its number; the server cuts longer ones."""
+"""Entries of a page that is asked for by its number; the server cuts longer ones, and lists users
+in no other way (docs/clearml-server.md, "Pages of a list")."""
 
 _MOST_PAGES: Final = 2_000
 """Numbered pages of one pass; a million users are not to be expected."""

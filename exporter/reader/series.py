@@ -14,13 +14,18 @@ from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 
 _LISTS_SINCE: Final = (2, 28)
-"""API version (ClearML 1.14) that brought the list of metrics of several tasks."""
+"""API version (ClearML 1.14) that brought the list of metrics of several tasks
+(docs/clearml-server.md, "Older servers")."""
 NO_SUCH_TASK: Final = (400, 101)
 """Status and subcode of a request that names a task which is not there."""
 _TASKS_A_CALL: Final = 500
+"""Tasks per request; of more, the server calls existing ones invalid
+(docs/clearml-server.md, "Lists of metrics")."""
 _EVENTS_PAGE: Final = 10_000
+"""Points per request for columns (docs/clearml-server.md, "Other ways to read points")."""
 _LISTED: Final = 8_000
-"""Variants that the server lists in all, shared evenly among the metrics."""
+"""Variants that the server lists in all, shared evenly among the metrics
+(docs/clearml-server.md, "Lists of metrics")."""
 _MOST_SCROLLED: Final = 500_000
 """Points of a metric that are worth a thousand requests, only to name its variants."""
 FEW_TRIES: Final = 4

@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.reader.paging import ask_entries
 from clearml_snapshot.exporter.reader.tasks import Task, read_task
 
 MOST_TASKS: Final = 500
-"""Tasks per request; the server cuts longer pages (clearml-api.md, "Listing tasks")."""
+"""Tasks per request; the server cuts longer pages (docs/clearml-server.md, "Pages of a list")."""
 _FIELDS: Final = ("id", "status", "status_changed", "started", "last_update", "last_iteration")
 """What moves when points do; ``last_change`` moves with names and tags as well."""
 

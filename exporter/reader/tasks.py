@@ -186,7 +186,10 @@ def read_details(
 
 
 def read_time(text: str | None) -> datetime | None:
-    """Read a server's time, whose fraction is absent when it is 0; None for what is none."""
+    """Read a server's time, whose fraction is absent when it is 0; None for what is not a time.
+
+    See docs/clearml-server.md, "Dates of a task".
+    """
     if text is None:
         return None
     try:

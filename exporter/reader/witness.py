@@ -2,7 +2,7 @@
 
 The summary (``last_metrics``) is kept in another database than the points. After a lost index, a
 clean-up or a restore of only one of the two it still names series and iterations whose points are
-gone, and every count of points agrees with the loss (clearml-api.md, "``last_metrics``"). An
+gone, and every count of points agrees with the loss (docs/clearml-server.md, "Lost points"). An
 iteration never vanishes by overwriting, so one that the summary names must be among the points.
 
 A task's ``last_iteration`` takes no part: plots and images count in it as scalars do.
@@ -29,7 +29,7 @@ from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
 
 SETTLED: Final = timedelta(minutes=5)
-"""A task must rest for so long before its summary counts: points are seen a second after it."""
+"""A task must rest for so long before its summary counts: its points may still be on the way."""
 _NAMES_SHOWN: Final = 2
 _NAME_WIDTH: Final = 40
 _COLUMNS: Final = ["metric", "variant", "iteration"]

@@ -1,4 +1,7 @@
-"""Values that are probably NaN: the SDK logs NaN and infinities as 0, or as what the user set."""
+"""Values that are probably NaN: the SDK logs NaN and infinities as 0, or as what the user set.
+
+See docs/clearml-server.md, "Values".
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 Most of the server's traps are handled here: pages that start over at iteration 0, at most 10,000
 points of one iteration, events without an iteration, a search window that is smaller than usual
-(clearml-api.md, "events.get_task_events").
+(docs/clearml-server.md, "Reading one task completely").
 """
 
 import threading
@@ -20,11 +20,13 @@ from clearml_snapshot.exporter.reader.series import FEW_TRIES, SERVER_ERROR
 from clearml_snapshot.exporter.selection.metric_filter import Selector
 
 PAGE: Final = 10_000
-"""Events a page; the server answers more with an error."""
+"""Events per page; the server answers more with an error (docs/clearml-server.md,
+"events.get_task_events")."""
 one_at_a_time: Final = threading.Lock()
 """Decoding holds the interpreter: threads that fight over it cost a quarter of the time."""
 _SEARCH_ENGINE: Final = 100
-"""The subcode of an error that is the search engine's, such as a page that is too large."""
+"""The subcode of an error that is the search engine's, such as a page that is too large
+(docs/clearml-server.md, "Envelope and errors")."""
 _PASSING: Final = frozenset({0, 429, 502, 503, 504, 509})
 """HTTP statuses that say nothing about the request itself; 0 is none at all."""
 

@@ -2,7 +2,7 @@
 
 What proves the result is one number: the distinct points read equal those that the server counts.
 What could be read is kept where a part of a task cannot be read, and the reason says what is
-missing.
+missing. The traps on the way are in docs/clearml-server.md, "Reading one task completely".
 """
 
 from collections.abc import Callable, Sequence

@@ -1,9 +1,10 @@
 """Decides whether all pages of one reading of a task are of one run of it.
 
 A reset deletes all points of a task, and its next run reports the same keys at other wall times
-(clearml-api.md, "Values"). So a point of the first page that is still there with its wall time
-after the last page proves that nothing was reset in between; it comes with the last count of the
-points and costs no request. Where it proves nothing, the server is asked for the task's start.
+(docs/clearml-server.md, "Two runs of one task"). So a point of the first page that is still there
+with its wall time after the last page proves that nothing was reset in between; it comes with the
+last count of the points and costs no request. Where it proves nothing, the server is asked for the
+task's start.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,8 @@
 """Splits what is asked of a task into parts that the server can page through.
 
-At most 10,000 points of one iteration come (clearml-api.md, trap 1), so a part must not have more
-series than that. Where the server lists too few names, they are taken from what it shows.
+At most 10,000 points of one iteration come, so a part must not have more series than that. Where
+the server lists too few names, they are taken from what it shows (docs/clearml-server.md, "Reading
+one task completely", traps 3 to 5).
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,9 +19,8 @@ _SAFE_SERIES: Final = PAGE - 1_000
 """Series asked for together after a split: no iteration of theirs can fill a page."""
 _MOST_METRICS: Final = 500
 """Metrics of one request: the server makes two clauses of each, and its search engine takes at
-least 1,024 (indices.query.bool.max_clause_count)."""
-
-
+least 1,024 (indices.query.bool.max_clause_count; docs/clearml-server.md, "Reading one task
+completely", trap 5)."""
 _FEW_METRICS: Final = 1_000
 """So many can get a part each; of more, every list of variants is cut, and most are short."""
 

@@ -27,10 +27,13 @@ from clearml_snapshot.exporter.standin.data.points import (
 )
 from clearml_snapshot.exporter.standin.errors import ApiError, fail, search_failed
 
+# docs/clearml-server.md, "events.get_task_events": events of one search.
 WINDOW = 10_000
+# docs/clearml-server.md, "Other ways to read points".
 MAX_RAW = 200_000
-_BUCKETS = 8_000
 _METRIC_DATA_PAGE = 500
+# docs/clearml-server.md, "Lists of metrics": variants in all.
+_BUCKETS = 8_000
 # indices.query.bool.max_clause_count: a metric is one clause, with variants two.
 _CLAUSES = 1_024
 # Sorted columns are kept for so many tasks.

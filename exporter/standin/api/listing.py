@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.standin.errors import fail
 
 Document = dict[str, Any]
 
+# Both: docs/clearml-server.md, "Pages of a list".
 MAX_PAGE_SIZE = 500
 SCROLL_SECONDS = 600.0
 

@@ -1,6 +1,7 @@
 """What older servers do differently: what they do not know they ignore, without a word.
 
-The versions are those of the API (2.13 is ClearML 1.0, 2.16 is 1.2, 2.28 is 1.14, 2.31 is 1.17).
+The versions are those of the API (2.13 is ClearML 1.0, 2.16 is 1.2, 2.28 is 1.14, 2.31 is 1.17),
+see docs/clearml-server.md, "Older servers".
 """
 
 from collections.abc import Callable, Mapping

@@ -145,7 +145,7 @@ class Database:
         """Report a batch that the server refuses in part, as one with a NaN in it.
 
         It answers 500 and stores the other events all the same, and then leaves the times and the
-        summaries of the task as they were (clearml-api.md, "Values").
+        summaries of the task as they were (docs/clearml-server.md, "Values").
         """
         filled = self._filled(task, events, "")
         if all(finite(event.get("value")) for event in filled):

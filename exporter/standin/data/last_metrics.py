@@ -12,6 +12,7 @@ import numpy as np
 
 from clearml_snapshot.exporter.standin.data.points import Block
 
+# docs/clearml-server.md, "last_metrics".
 MAX_SERIES = 2000
 Document = dict[str, Any]
 

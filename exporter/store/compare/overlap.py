@@ -2,7 +2,7 @@
 
 A point that both have with the same wall time and value proves that the later reading is of the
 same run; a reset deletes all points, and the next run reports them at other times
-(``clearml-api.md``, "Values").
+(docs/clearml-server.md, "Two runs of one task").
 """
 
 from collections import Counter

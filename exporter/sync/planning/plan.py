@@ -117,7 +117,7 @@ def make_plan(
         context: what else decides about the rows, such as whether parameters are taken.
         accept_loss: read again what is stored of tasks whose copy on the server has shrunk.
         again: ask for more of stored tasks than their dates ask for: a partly refused batch, or an
-            overwritten point, moves none (clearml-api.md, "Values").
+            overwritten point, moves none (docs/clearml-server.md, "Values").
     """
     to_read, unchanged = [], []
     for one in asked:

@@ -264,9 +264,10 @@ def test_lost_points_of_a_run_that_goes_on_stay_without_a_common_point(
 def test_points_that_came_without_a_report_do_not_make_it_another_run(
     take_home: TakeHome, database: Database
 ) -> None:
-    """What the server stores of a refused chunk is in no sum of reports (clearml-api.md, "Values").
+    """What the server stores of a refused chunk is in no sum of reports.
 
-    The server loses all points of a task, which goes on from a checkpoint: no point is as it was.
+    See docs/clearml-server.md, "Values". The server loses all points of a task, which goes on
+    from a checkpoint: no point is as it was.
     """
     task = start(database, range(12))
     home = take_home(database)
