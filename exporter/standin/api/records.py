@@ -123,10 +123,9 @@ class Records:
         return {"user": user}
 
     def users(self, request: Request) -> Answer:
-        """users.get_all_ex."""
-        found = self._users(request)
-        chosen, more = page(self.user_kind, found, request, self.scrolls)
-        return {"users": project(self.user_kind, chosen, request.get("only_fields")), **more}
+        """users.get_all_ex: no scroll (docs/clearml-server.md, "Pages of a list")."""
+        chosen, _ = page(self.user_kind, self._users(request), request, self.scrolls)
+        return {"users": project(self.user_kind, chosen, request.get("only_fields"))}
 
     def users_plain(self, request: Request) -> Answer:
         """users.get_all."""

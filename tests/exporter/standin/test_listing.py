@@ -218,6 +218,8 @@ def test_projects_users_and_tags(team: Database, start_standin: Start, call: Cal
     assert projects(shallow_search=True) == {"vision"}
     users = call(server, "users.get_all_ex")[1]["data"]["users"]
     assert [user["name"] for user in users] == ["Default User"]
+    scrolled = call(server, "users.get_all_ex", scroll_id=None, size=5)[1]["data"]
+    assert scrolled.keys() == {"users"}, "they cannot be scrolled through"
     tags = call(server, "organization.get_tags", include_system=True)[1]["data"]
     assert tags == {"tags": ["-x", "gpu", "model_v2"], "system_tags": ["archived", "hidden"]}
     assert call(server, "tasks.get_types")[1]["data"] == {"types": ["training"]}
