@@ -291,7 +291,7 @@ def test_what_is_lost_of_a_lost_task_keeps_its_reason(
 def test_points_that_are_not_visible_yet_are_read_by_the_next_export(
     take_home: TakeHome, status: str, code: int
 ) -> None:
-    """Elasticsearch shows a point up to a second after the summary has it."""
+    """The summary is read before all of its points can be searched."""
     database = Database()
     task = ended(database)
     database.set_status(task, "in_progress")
