@@ -9,13 +9,8 @@ from typing import Final
 import duckdb
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.task_filter import (
-    Names,
-    ResolvedFilter,
-    TaskFilter,
-    no_such,
-    resolve,
-)
+from clearml_snapshot.exporter.selection.names import Names, no_such
+from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.queries.ask.header import read
 
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")

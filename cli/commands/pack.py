@@ -21,7 +21,7 @@ from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.process.interrupt import Interruptible
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.task_filter import no_such
+from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.store.disk.files import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
 

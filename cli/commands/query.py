@@ -31,7 +31,8 @@ from clearml_snapshot.cli.output.stdout import write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command, expanded
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.task_filter import TaskFilter, no_such
+from clearml_snapshot.exporter.selection.names import no_such
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries.ask.header import Param, Query, queries
 from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 

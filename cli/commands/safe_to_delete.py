@@ -14,7 +14,8 @@ from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
-from clearml_snapshot.exporter.selection.task_filter import TaskFilter, parse_time
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.selection.times import parse_time
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.deletable.find import CountedAgain, Reason

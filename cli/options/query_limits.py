@@ -14,7 +14,8 @@ from clearml_snapshot.cli.options.options import DatasetChoice
 from clearml_snapshot.cli.process.bounds import ended_after, within_memory
 from clearml_snapshot.cli.process.interrupt import Interruptible
 from clearml_snapshot.cli.typer_ext.commands import OptionGroup
-from clearml_snapshot.exporter.selection.task_filter import TaskFilter, parse_time
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.selection.times import parse_time
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset

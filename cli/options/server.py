@@ -1,6 +1,5 @@
 """Options of the commands that talk to a server."""
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
@@ -8,16 +7,13 @@ import typer
 
 from clearml_snapshot.cli.options.options import OUTPUT
 from clearml_snapshot.cli.typer_ext.commands import OptionGroup
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.times import read_span
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.client.budget import RequestLimits
 
 SERVER: Final = "The server"
 CEILINGS: Final = "Ceilings (exit code 7; run it again to go on)"
-
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 Json = Annotated[
     Literal["json"] | None,
@@ -144,16 +140,3 @@ def ceiling_options(
 
 
 Ceilings = Annotated[CeilingOptions, OptionGroup(ceiling_options)]
-
-
-def read_span(text: str, option: str) -> float:
-    """Read a span of time into seconds: ``30s``, ``90m``, ``6h``, ``2d``, or seconds alone.
-
-    Raises:
-        UsageError: it is none, or nothing.
-    """
-    found = _SPAN.fullmatch(text.strip())
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
-    if not seconds:
-        raise UsageError(f"{option}: {text!r} is no span of time; give 30s, 90m, 6h or 2d")
-    return seconds

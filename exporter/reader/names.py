@@ -7,7 +7,8 @@ from clearml_snapshot.exporter.client.answers import NamedEntry, Tags, judge, re
 from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.reader.paging import ask_entries, list_at_once, list_in_passes
 from clearml_snapshot.exporter.reader.tasks import read_task
-from clearml_snapshot.exporter.selection.task_filter import Names, TaskFilter
+from clearml_snapshot.exporter.selection.names import Names
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 _FILTERS_SINCE: Final = (2, 27)
 """API version from which ``filters`` is understood; older servers ignore it in silence

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.task_filter import is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.names import is_glob, names_pattern, no_such
 
 MONITOR_PREFIX = ":monitor:"
 """ClearML's own machine statistics; hidden from answers unless named."""

@@ -1,4 +1,4 @@
-"""What an export is asked for: a filter of tasks and of metrics, as typed and as resolved."""
+"""A selection: a filter of tasks and of metrics, as typed. Pure, no I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Series, resolve_metric
-from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.selection.task_filter import Missing, TaskFilter
 
 _WHOLE_ID: Final = 32
 _CUT_LISTS: Final = 7_000
@@ -15,15 +15,15 @@ _CUT_LISTS: Final = 7_000
 
 @dataclass(frozen=True)
 class Selection:
-    """One question to the server; a dataset remembers those that were asked."""
+    """The tasks and metrics of one export; a dataset remembers its selections."""
 
     filter: TaskFilter = field(default_factory=TaskFilter)
     metrics: tuple[str, ...] = ()
-    """Metric arguments; none means every metric."""
+    """Metric arguments; if there are none, every metric is selected."""
     exclude_metrics: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Write it for ``snapshot.json``: only what narrows."""
+        """Write it for ``snapshot.json``: only the conditions that are set."""
         narrowing = {
             name: value
             for name, value in asdict(self.filter).items()
@@ -34,7 +34,7 @@ class Selection:
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "Selection":
-        """Read back what ``as_json`` wrote; what a newer version added is passed over."""
+        """Read back what ``as_json`` wrote; fields that a newer version added are ignored."""
         known = {one.name for one in fields(TaskFilter)}
         narrowing: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
@@ -49,19 +49,19 @@ class Selection:
 
     @property
     def narrows_metrics(self) -> bool:
-        """Whether not every metric is asked for."""
+        """Whether it selects only some metrics."""
         return bool(self.metrics or self.exclude_metrics)
 
     @property
     def metric_words(self) -> str:
-        """What is asked of the tasks; empty for everything."""
+        """A description of the selected metrics; empty if every metric is selected."""
         wanted, unwanted = " or ".join(self.metrics), " or ".join(self.exclude_metrics)
         words = (f"metrics {wanted}" * bool(wanted), f"without metrics {unwanted}" * bool(unwanted))
         return "; ".join(word for word in words if word)
 
     @property
     def left_out(self) -> tuple[str, ...]:
-        """What this leaves out beside the tasks that do not match, and what brings it."""
+        """What this does not include besides the tasks that do not match, and how to include it."""
         facts = (
             (bool(self.metrics), "other metrics: an export without --metric"),
             (bool(self.exclude_metrics), "excluded metrics: an export without --exclude-metric"),
@@ -75,7 +75,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Remembered:
-    """A selection that a dataset repeats, and how many tasks it matched last."""
+    """A selection that a dataset repeats, and the number of tasks that it matched last."""
 
     selection: Selection
     matched: int | None = None
@@ -91,25 +91,43 @@ class Remembered:
         return cls(Selection.from_json(written), matched if isinstance(matched, int) else None)
 
 
-def wanted_metrics(selection: Selection, series: Series) -> tuple[MetricChoice, ...]:
+def wanted_metrics(
+    selection: Selection, series: Series, *, missing: Missing = "raise"
+) -> tuple[MetricChoice, ...]:
     """Resolve the metric arguments against the metrics that the listed tasks have.
+
+    Args:
+        selection: has the arguments.
+        series: the metrics and variants that exist.
+        missing: what to do with an argument that nothing matches: ``drop`` leaves it out.
 
     Raises:
         NoSuchNameError: a metric that none of the tasks has.
-        UsageError: an argument that can be read in several ways.
+        UsageError: an argument is ambiguous.
     """
     if not series:
         return ()
-    chosen = [found for text in selection.metrics for found in resolve_metric(text, series)]
+    chosen = _resolved(selection.metrics, series, missing)
+    if selection.metrics and not chosen:
+        return ()
     chosen = chosen or [MetricChoice(metric) for metric in sorted(series)]
-    excluded = [
-        found for text in selection.exclude_metrics for found in resolve_metric(text, series)
-    ]
+    excluded = _resolved(selection.exclude_metrics, series, missing)
     return tuple(_without(chosen, excluded, series))
 
 
+def _resolved(arguments: Iterable[str], series: Series, missing: Missing) -> list[MetricChoice]:
+    choices: list[MetricChoice] = []
+    for argument in arguments:
+        try:
+            choices += resolve_metric(argument, series)
+        except NoSuchNameError:
+            if missing == "raise":
+                raise
+    return choices
+
+
 def whole_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]:
-    """Complete task ids out of the unique beginnings of stored ones.
+    """Complete the unique beginnings of stored task ids.
 
     Raises:
         NoSuchNameError: a beginning that no stored task has.
@@ -145,8 +163,8 @@ def _without(
             continue
         if len(series[choice.metric]) * len(series) >= _CUT_LISTS:
             raise UsageError(
-                f"metric {choice.metric!r} has too many variants to leave out some of them; "
-                "take the metric as a whole"
+                f"metric {choice.metric!r} has too many variants to exclude only some of them; "
+                "exclude the metric or include all of it"
             )
         kept = frozenset(choice.variants or series[choice.metric]) - parts[choice.metric]
         if kept:

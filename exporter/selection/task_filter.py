@@ -1,21 +1,22 @@
-"""Which tasks: what was typed, resolved against the names that exist. Pure, no I/O.
+"""A filter of tasks: as typed, and resolved against the names that exist. Pure, no I/O.
 
-``export`` sends the result to the server, ``query`` binds it into SQL, and the export checks each
-task that came against it again, because a ClearML server ignores a filter it does not understand.
+``export`` sends the result to the server and ``query`` binds it into SQL. The export checks every
+received task against it again, because a ClearML server ignores a filter it does not understand.
 """
 
-import difflib
-import fnmatch
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.names import Names, is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.times import parse_time
 
 Archived = Literal["include", "exclude", "only"]
 Order = Literal["newest", "oldest", "archived-first"]
+Missing = Literal["raise", "drop"]
 
 STATUSES: Final = (
     "created",
@@ -35,7 +36,7 @@ UI_STATUSES: Final[Mapping[str, str]] = {
     "running": "in_progress",
     "aborted": "stopped",
 }
-"""The web UI's words for the server's."""
+"""The web UI's names of statuses, and the server's."""
 
 TYPES: Final = (
     "training",
@@ -51,32 +52,21 @@ TYPES: Final = (
     "custom",
 )
 
-_NAMES_TOLD: Final = 6
-"""Names that exist, where none is like the one that was typed."""
-
-_AGE: Final = re.compile(r"(\d+)\s*(h|d|w)")
-_AGE_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
-_MINUTES_OR_MONTHS: Final = re.compile(r"\d+\s*(m|min|mo)")
-"""An age that one reader takes for minutes and another one for months."""
-_GLOB: Final = re.compile(r"[*?\[]")
-_END: Final = "(?![\\s\\S])"
-"""The very end of a text, in Python's regular expressions and in MongoDB's alike."""
-
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """What was typed, combined with AND; an empty tuple or None asks nothing."""
+    """A filter as typed; fields are combined with AND, an empty one selects every task."""
 
     projects: tuple[str, ...] = ()
     """Names, globs or ids, joined with OR."""
     subprojects: bool = True
-    """Whether a project brings what is below it."""
+    """Whether a project includes its sub-projects."""
     task_names: tuple[str, ...] = ()
     """Names or globs, joined with OR."""
     task_name_regex: str | None = None
     """An unanchored regular expression, as the server takes it."""
     task_ids: tuple[str, ...] = ()
-    """Whole ids; prefixes are resolved before."""
+    """Complete ids; prefixes are resolved before."""
     tags: tuple[str, ...] = ()
     """All of them."""
     any_tags: tuple[str, ...] = ()
@@ -84,7 +74,7 @@ class TaskFilter:
     exclude_tags: tuple[str, ...] = ()
     """None of them."""
     statuses: tuple[str, ...] = ()
-    """The server's words or the UI's, joined with OR."""
+    """Names of the server or of the web UI, joined with OR."""
     types: tuple[str, ...] = ()
     """Joined with OR."""
     users: tuple[str, ...] = ()
@@ -95,7 +85,7 @@ class TaskFilter:
     updated_before: str | None = None
     archived: Archived = "include"
     hidden: bool = False
-    """Whether hidden tasks take part."""
+    """Whether hidden tasks are included."""
     limit: int | None = None
     order: Order = "newest"
 
@@ -106,21 +96,8 @@ class TaskFilter:
 
 
 @dataclass(frozen=True)
-class Names:
-    """What exists on a server or in a snapshot."""
-
-    projects: Mapping[str, str]
-    """Full name by project id."""
-    users: Mapping[str, str]
-    """Name by user id."""
-    tags: Collection[str]
-    me: str | None = None
-    """The id of the user who is logged in."""
-
-
-@dataclass(frozen=True)
 class ResolvedFilter:
-    """A TaskFilter whose names are ids, words the server's, and times UTC; None asks nothing."""
+    """A TaskFilter with ids, the server's status names and UTC times; None selects every task."""
 
     project_ids: frozenset[str] | None = None
     name_pattern: str | None = None
@@ -143,144 +120,132 @@ class ResolvedFilter:
     limit: int | None = None
     order: Order = "newest"
     words: tuple[str, ...] = field(default=(), compare=False)
-    """The filter in words, to be joined with AND."""
+    """A description of each condition; they are joined with AND."""
+    dropped: tuple[str, ...] = field(default=(), compare=False)
+    """A sentence for each name that was left out because it does not exist."""
 
     def __str__(self) -> str:
         return " AND ".join(self.words) or "every task"
 
 
-def resolve(asked: TaskFilter, names: Names, now: datetime) -> ResolvedFilter:
+def resolve(
+    typed: TaskFilter, names: Names, now: datetime, *, missing: Missing = "raise"
+) -> ResolvedFilter:
     """Resolve what was typed against what exists.
 
     Args:
-        asked: what was typed.
+        typed: the filter, as typed.
         names: the projects, users and tags that exist.
-        now: the moment that ages such as ``7d`` count back from, with a zone.
+        now: the moment from which ages such as ``7d`` count back, with a zone.
+        missing: what to do with a project, user or tag that does not exist. ``drop`` leaves it out
+            where the others still match something; ``dropped`` then has a sentence for each. An
+            excluded tag that does not exist is left out silently.
 
     Raises:
-        NoSuchNameError: a project, user, tag, status or type that does not exist.
-        UsageError: a time or a regular expression that cannot be read.
+        NoSuchNameError: a project, user, tag, status or type that does not exist; with ``drop``
+            only if nothing can match: a required tag is missing, or all of several alternatives.
+        UsageError: a time or a regular expression is invalid.
     """
-    if "" in asked.task_names or asked.task_name_regex == "":
-        raise UsageError("--task-name is empty; leave it out, or give a name or a glob")
-    for tag in (*asked.tags, *asked.any_tags, *asked.exclude_tags):
-        if tag not in names.tags:
-            raise no_such("tag", tag, names.tags)
-    if asked.limit is not None and asked.limit < 1:
-        raise UsageError(f"--limit {asked.limit}: give a number of at least 1")
-    resolved = ResolvedFilter(
-        project_ids=_any_of(asked.projects, lambda text: _projects(text, asked.subprojects, names)),
-        name_pattern=names_pattern(asked.task_names),
-        name_regex=_checked_regex(asked.task_name_regex),
-        task_ids=frozenset(asked.task_ids) or None,
-        tags=asked.tags,
-        any_tags=asked.any_tags,
-        exclude_tags=asked.exclude_tags,
-        statuses=_any_of(asked.statuses, _status),
-        types=_any_of(asked.types, _type),
-        user_ids=_any_of(asked.users, lambda text: _users(text, names)),
-        created_after=_time(asked.created_after, now, "--created-after"),
-        created_before=_time(asked.created_before, now, "--created-before"),
-        updated_after=_time(asked.updated_after, now, "--updated-after"),
-        updated_before=_time(asked.updated_before, now, "--updated-before"),
-        archived=asked.archived,
-        hidden=asked.hidden,
-        limit=asked.limit,
-        order=asked.order,
+    if "" in typed.task_names or typed.task_name_regex == "":
+        raise UsageError("--task-name is empty; omit it, or use a name or a glob")
+    tags = _resolved(typed.tags, lambda text: _tag(text, names), "raise")
+    any_tags = _resolved(typed.any_tags, lambda text: _tag(text, names), missing)
+    excluded = typed.exclude_tags
+    if missing == "drop":
+        excluded = tuple(tag for tag in excluded if tag in names.tags)
+    excluded_tags = _resolved(excluded, lambda text: _tag(text, names), "raise")
+    if typed.limit is not None and typed.limit < 1:
+        raise UsageError(f"--limit {typed.limit}: use a number of at least 1")
+    projects = _resolved(
+        typed.projects, lambda text: _projects(text, typed.subprojects, names), missing
     )
-    return _with_words(resolved, asked)
+    users = _resolved(typed.users, lambda text: _users(text, names), missing)
+    kept = replace(
+        typed,
+        projects=projects.texts,
+        users=users.texts,
+        any_tags=any_tags.texts,
+        exclude_tags=excluded_tags.texts,
+    )
+    resolved = ResolvedFilter(
+        project_ids=projects.ids,
+        name_pattern=names_pattern(typed.task_names),
+        name_regex=_checked_regex(typed.task_name_regex),
+        task_ids=frozenset(typed.task_ids) or None,
+        tags=tags.texts,
+        any_tags=any_tags.texts,
+        exclude_tags=excluded_tags.texts,
+        statuses=_resolved(typed.statuses, _status, "raise").ids,
+        types=_resolved(typed.types, _type, "raise").ids,
+        user_ids=users.ids,
+        created_after=_time(typed.created_after, now, "--created-after"),
+        created_before=_time(typed.created_before, now, "--created-before"),
+        updated_after=_time(typed.updated_after, now, "--updated-after"),
+        updated_before=_time(typed.updated_before, now, "--updated-before"),
+        archived=typed.archived,
+        hidden=typed.hidden,
+        limit=typed.limit,
+        order=typed.order,
+        dropped=(*projects.dropped, *users.dropped, *any_tags.dropped),
+    )
+    return _with_words(resolved, kept)
 
 
-def check_typed(asked: TaskFilter) -> None:
-    """Refuse what no server could make valid: times, statuses, types and patterns.
+def check_typed(typed: TaskFilter) -> None:
+    """Check what does not depend on a server: times, statuses, types and patterns.
 
     Raises:
         NoSuchNameError: a status or type that does not exist.
-        UsageError: a time or a regular expression that cannot be read.
+        UsageError: a time or a regular expression is invalid.
     """
-    nameless = replace(asked, projects=(), users=(), tags=(), any_tags=(), exclude_tags=())
+    nameless = replace(typed, projects=(), users=(), tags=(), any_tags=(), exclude_tags=())
     resolve(nameless, Names({}, {}, ()), datetime.now(UTC))
 
 
-def parse_time(text: str, now: datetime) -> datetime:
-    """Read a date, a time or an age into UTC; without a zone it is local time.
+@dataclass(frozen=True)
+class _Resolved:
+    """The values of one field that exist, as typed and resolved."""
 
-    Args:
-        text: ``2026-01-31``, ``2026-01-31T10:00``, ``2026-01-31 10:00+02:00``, ``7d``, ``12h``.
-        now: what an age counts back from, with a zone.
+    texts: tuple[str, ...]
+    ids: frozenset[str] | None
+    """None if nothing was typed."""
+    dropped: tuple[str, ...]
+    """The error of each value that does not exist."""
+
+
+def _resolved(
+    texts: tuple[str, ...], find: Callable[[str], Iterable[str]], missing: Missing
+) -> _Resolved:
+    """Resolve the values of one field, which are joined with OR.
 
     Raises:
-        UsageError: the text is none of these.
+        NoSuchNameError: the first value that does not exist; with ``drop`` only if none exists.
     """
-    if _MINUTES_OR_MONTHS.fullmatch(text.strip()):
-        raise UsageError(
-            f"the age {text!r} can mean minutes or months; give hours, days or weeks (12h, 30d, "
-            "4w), a date (2026-01-31) or a time (2026-01-31T10:00)"
-        )
-    if age := _AGE.fullmatch(text.strip()):
+    found: dict[str, frozenset[str]] = {}
+    errors: dict[str, NoSuchNameError] = {}
+    for text in texts:
         try:
-            return (now - timedelta(**{_AGE_UNITS[age[2]]: int(age[1])})).astimezone(UTC)
-        except OverflowError:
-            raise UsageError(f"the age {text!r} reaches beyond the year 1") from None
-    try:
-        return datetime.fromisoformat(text.strip()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise UsageError(
-            f"{text!r} is no time; give a date (2026-01-31), a time (2026-01-31T10:00, "
-            "local unless it has a zone) or an age (12h, 7d, 2w)"
-        ) from None
+            found[text] = frozenset(find(text))
+        except NoSuchNameError as error:
+            if missing == "raise":
+                raise
+            errors[text] = error
+    if errors and not found:
+        raise next(iter(errors.values()))
+    ids = frozenset().union(*found.values()) if texts else None
+    return _Resolved(
+        tuple(text for text in texts if text in found), ids, tuple(map(str, errors.values()))
+    )
 
 
-def is_glob(text: str) -> bool:
-    """Whether the text holds a character that globs give a meaning."""
-    return bool(_GLOB.search(text))
-
-
-def glob_pattern(glob: str) -> str:
-    """Translate a glob (``*`` crosses ``/``) for Python and MongoDB alike, without anchors."""
-    return re.sub(r"\\[zZ]$", "", fnmatch.translate(glob))
-
-
-def names_pattern(texts: Iterable[str]) -> str | None:
-    """Make one anchored pattern of names and globs, joined with OR; None for none."""
-    parts = [part for text in texts for part in _readings(text)]
-    # A pattern that holds NUL itself is one that MongoDB cannot be sent.
-    return f"^(?:{'|'.join(parts)}){_END}".replace("\0", "\\x00") if parts else None
-
-
-def _readings(text: str) -> Iterator[str]:
-    """Give a name's pattern, and a glob's: one with a bracket, as ``run [1]``, means itself too."""
-    if is_glob(text):
-        yield glob_pattern(text)
-    if "[" in text or not is_glob(text):
-        yield re.escape(text)
-
-
-def no_such(kind: str, text: str, known: Iterable[str]) -> NoSuchNameError:
-    """Make the error for a name that does not exist, with near matches."""
-    candidates = sorted({name for name in known if name})
-    lowered = {name.casefold(): name for name in candidates}
-    close = difflib.get_close_matches(text.casefold(), lowered, n=3, cutoff=0.5)
-    near = [lowered[name] for name in close]
-    near += [name for name in candidates if text.casefold() in name.casefold() and name not in near]
-    if near:
-        hint = "did you mean " + " or ".join(repr(name) for name in near[:3]) + "?"
-    elif candidates:
-        shown = ", ".join(repr(name) for name in candidates[:_NAMES_TOLD])
-        hint = f"there are {shown}" + (" …" if len(candidates) > _NAMES_TOLD else "")
-    else:
-        hint = "there is none at all"
-    return NoSuchNameError(f"no {kind} {text!r}; {hint}")
-
-
-def _any_of(
-    texts: tuple[str, ...], resolve_one: Callable[[str], Iterable[str]]
-) -> frozenset[str] | None:
-    return frozenset(found for text in texts for found in resolve_one(text)) if texts else None
+def _tag(text: str, names: Names) -> tuple[str]:
+    if text not in names.tags:
+        raise no_such("tag", text, names.tags)
+    return (text,)
 
 
 def _projects(text: str, subprojects: bool, names: Names) -> set[str]:
-    """Resolve one project argument: exact name, id, then glob, with what is below it."""
+    """Resolve one project argument: exact name, id, then glob; with its sub-projects."""
     chosen = {name for name in names.projects.values() if name == text}
     if not chosen and text in names.projects:
         chosen = {names.projects[text]}
@@ -346,25 +311,25 @@ def _time(text: str | None, now: datetime, option: str) -> datetime | None:
         raise UsageError(f"{option}: {error}") from None
 
 
-def _with_words(resolved: ResolvedFilter, asked: TaskFilter) -> ResolvedFilter:
+def _with_words(resolved: ResolvedFilter, kept: TaskFilter) -> ResolvedFilter:
     words = [
-        _listed("project", asked.projects, " or ", asked.subprojects),
-        _listed("name", asked.task_names, " or "),
-        asked.task_name_regex and f"name matches {asked.task_name_regex}",
-        f"{len(asked.task_ids)} task ids" if asked.task_ids else "",
-        _listed("tags" if len(asked.tags) > 1 else "tag", asked.tags, " AND "),
-        _listed("any tag of", asked.any_tags, ", "),
-        _listed("no tag", asked.exclude_tags, " or "),
+        _listed("project", kept.projects, " or ", kept.subprojects),
+        _listed("name", kept.task_names, " or "),
+        kept.task_name_regex and f"name matches {kept.task_name_regex}",
+        f"{len(kept.task_ids)} task ids" if kept.task_ids else "",
+        _listed("tags" if len(kept.tags) > 1 else "tag", kept.tags, " AND "),
+        _listed("any tag of", kept.any_tags, ", "),
+        _listed("no tag", kept.exclude_tags, " or "),
         _listed("status", sorted(resolved.statuses or ()), " or "),
         _listed("type", sorted(resolved.types or ()), " or "),
-        _listed("user", asked.users, " or "),
+        _listed("user", kept.users, " or "),
         _bound("created since", resolved.created_after),
         _bound("created before", resolved.created_before),
         _bound("updated since", resolved.updated_after),
         _bound("updated before", resolved.updated_before),
-        {"include": "", "exclude": "not archived", "only": "archived"}[asked.archived],
-        "hidden ones too" if asked.hidden else "",
-        f"the {asked.order} {asked.limit}" if asked.limit else "",
+        {"include": "", "exclude": "not archived", "only": "archived"}[kept.archived],
+        "hidden ones too" if kept.hidden else "",
+        f"the {kept.order} {kept.limit}" if kept.limit else "",
     ]
     return ResolvedFilter(
         **{**vars(resolved), "words": tuple(word for word in words if word)},

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.task_filter import no_such
+from clearml_snapshot.exporter.selection.names import no_such
 
 if TYPE_CHECKING:
     import duckdb

@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.selection.metric_filter import (
     resolve_metric,
     resolve_variants,
 )
-from clearml_snapshot.exporter.selection.task_filter import is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.names import is_glob, names_pattern, no_such
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"

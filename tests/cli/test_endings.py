@@ -33,7 +33,7 @@ Piped = Callable[..., "subprocess.CompletedProcess[str]"]
             "did you mean 'vision/resnet' or 'vision'?",
         ),
         (["query", "max", "--task", "@none.txt"], "cannot read none.txt"),
-        (["query", "max", "--snapshot", "soon"], "'soon' is no time"),
+        (["query", "max", "--snapshot", "soon"], "'soon' is not a valid time"),
         (["query", "max", "--format", "xml"], "'xml' is none of table, csv"),
         (["sql", "SELECT title FROM scalars"], "ClearML's title is the column metric"),
         (["sql", "SELECT 1", "-f", "x.sql"], "not both"),

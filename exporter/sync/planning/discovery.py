@@ -22,7 +22,6 @@ from clearml_snapshot.exporter.selection.selection import (
     wanted_metrics,
     whole_ids,
 )
-from clearml_snapshot.exporter.selection.stale_names import living_filter, living_metrics
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import AskedTask, KnownTask
@@ -186,8 +185,7 @@ class Surveyor:
         if others:
             for metric, variants in stored_series(self.snapshot, answered).items():
                 series.setdefault(metric, set()).update(variants)
-        alive = selection if is_new else living_metrics(selection, series)
-        wanted = () if alive is None else wanted_metrics(alive, series)
+        wanted = wanted_metrics(selection, series, missing="raise" if is_new else "drop")
         asked = {
             **dict.fromkeys(answered, MetricFilter((), question)),
             **dict.fromkeys(others, MetricFilter(wanted, question)),
@@ -218,12 +216,12 @@ class Surveyor:
         asked = selection.filter
         asked = replace(asked, task_ids=whole_ids(asked.task_ids, self.known))
         names = read_names(self.api, asked, self.identity.user_id)
-        if not is_new:
-            asked, dead = living_filter(asked, names, self.now)
-            survey.warnings += [
-                f"a remembered selection names what is gone: {text}" for text in dead
-            ]
-        return resolve(asked, names, self.now)
+        resolved = resolve(asked, names, self.now, missing="raise" if is_new else "drop")
+        survey.warnings += [
+            f"a remembered selection has names that no longer exist: {text}"
+            for text in resolved.dropped
+        ]
+        return resolved
 
     def _note_missing(
         self, survey: Survey, resolved: ResolvedFilter, tasks: Sequence[Task]

@@ -109,8 +109,8 @@ def test_changed_tasks_are_to_be_exported_first(
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--older-than", "soon"], ExitCode.USAGE, "--older-than: 'soon' is no time"),
-        (["--older-than", "1m"], ExitCode.USAGE, "--older-than: the age '1m' can mean minutes or"),
+        (["--older-than", "soon"], ExitCode.USAGE, "--older-than: 'soon' is not a valid time"),
+        (["--older-than", "1m"], ExitCode.USAGE, "--older-than: the age '1m' could be minutes or"),
         (["--project", "visoin"], ExitCode.USAGE, "vision"),
         (["--data", "nowhere"], ExitCode.USAGE, "nowhere"),
     ],

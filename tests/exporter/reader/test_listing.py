@@ -20,8 +20,9 @@ from clearml_snapshot.exporter.reader.listing import Listing, count_visible, lis
 from clearml_snapshot.exporter.reader.names import read_names
 from clearml_snapshot.exporter.reader.paging import list_at_once, list_in_groups, list_in_passes
 from clearml_snapshot.exporter.reader.series import list_series
+from clearml_snapshot.exporter.selection.names import Names
 from clearml_snapshot.exporter.selection.selection import Selection
-from clearml_snapshot.exporter.selection.task_filter import Names, TaskFilter, resolve
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter, resolve
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 

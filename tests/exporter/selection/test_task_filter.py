@@ -11,13 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.task_filter import (
-    Names,
-    TaskFilter,
-    names_pattern,
-    parse_time,
-    resolve,
-)
+from clearml_snapshot.exporter.selection.names import Names, names_pattern
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter, resolve
+from clearml_snapshot.exporter.selection.times import parse_time
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 NAMES = Names(
@@ -70,7 +66,7 @@ def test_times(text: str, meant: str) -> None:
 @pytest.mark.parametrize("option", ["created_after", "updated_after", "updated_before"])
 def test_an_age_of_minutes_or_months_is_refused(text: str, option: str) -> None:
     asked: dict[str, Any] = {option: text}
-    with pytest.raises(UsageError, match=f"{text}.*minutes or months; give hours, days or weeks"):
+    with pytest.raises(UsageError, match=f"{text}.*minutes or months; use hours, days or weeks"):
         resolve(TaskFilter(**asked), NAMES, NOW)
 
 
@@ -176,3 +172,22 @@ def test_a_star_stands_for_anything(begin: str, middle: str, end: str) -> None:
 @given(st.timedeltas(timedelta(0), timedelta(days=700_000)))
 def test_every_age_is_read_or_refused(age: timedelta) -> None:
     assert parse_time(f"{age.days}d", NOW) == NOW - timedelta(days=age.days)
+
+
+def test_names_that_no_longer_exist_are_dropped_and_reported() -> None:
+    names = Names({"p1": "vision"}, {"u1": "ada"}, {"keep"})
+    typed = TaskFilter(projects=("vision", "gone"), users=("ada",), exclude_tags=("old",))
+    resolved = resolve(typed, names, NOW, missing="drop")
+    assert resolved.project_ids == frozenset({"p1"})
+    assert resolved.user_ids == frozenset({"u1"})
+    assert resolved.exclude_tags == ()
+    assert [text.split(";")[0] for text in resolved.dropped] == ["no project 'gone'"]
+    assert str(resolved) == "project vision AND user ada"
+
+
+@pytest.mark.parametrize(
+    "typed", [TaskFilter(projects=("gone",)), TaskFilter(tags=("keep", "old"))]
+)
+def test_a_filter_of_which_nothing_can_match_is_refused(typed: TaskFilter) -> None:
+    with pytest.raises(NoSuchNameError):
+        resolve(typed, Names({"p1": "vision"}, {}, {"keep"}), NOW, missing="drop")
