@@ -10,6 +10,8 @@ import pytest
 from tests.support.programs import find_program
 
 ROOT = Path(__file__).parents[1]
+LATER = {"data/demo", "queries/catalogue/NAME.sql"}
+"""Named, and made by whoever reads it."""
 
 
 def test_a_missing_program_skips_a_test_here_and_fails_it_in_ci(
@@ -21,6 +23,17 @@ def test_a_missing_program_skips_a_test_here_and_fails_it_in_ci(
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="no-such-program is not installed"):
         find_program("no-such-program", "nor-this-one")
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "SECURITY.md", ".github/workflows/ci.yml"])
+def test_every_path_and_target_that_is_named_exists(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    places = r"(?<![\w/.])((?:cli|exporter|queries|tests|docs|data|\.ci|\.github)/[\w./-]*[\w/])"
+    named = set(re.findall(places, text)) - LATER
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    targets = re.findall(r"^(\w+):.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    code = re.findall(r"(?:`|run: |^    )make (\w+)", text, re.MULTILINE)
+    assert set(code) <= set(targets)
 
 
 def test_the_spell_check_reports_american_words_and_mistakes(tmp_path: Path) -> None:
