@@ -1,5 +1,8 @@
 -- Every hyperparameter with each of its values, once, with one task that has it.
+--
+-- Values longer than $longest bytes are left out: see long_texts.py.
 SELECT section, name, value, min(task_id) AS task_id, count(*) AS n
 FROM hyperparams
+WHERE value IS NULL OR strlen(value) <= $longest::BIGINT
 GROUP BY section, name, value
 ORDER BY ALL;

@@ -1,9 +1,11 @@
 """What does not travel in a pack: columns, hyperparameters and credentials, on request."""
 
+import operator
 import shlex
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
@@ -84,11 +86,15 @@ class Rows:
     counts: Mapping[str, Row] = field(default_factory=dict)
     _params_of: Counter[str] = field(default_factory=Counter)
 
+    @cached_property
+    def _columns(self) -> frozenset[Column]:
+        return self.secrets.columns()
+
     def edits(self) -> dict[str, RowEdit]:
         """Give the edit of each table that needs one."""
         needed: dict[str, RowEdit] = {}
-        texts = {table for table, _ in self.secrets.texts}
-        if self.secrets.params or "hyperparams" in texts:
+        texts = {table for table, _ in self.secrets.columns()}
+        if self.secrets.params or self.secrets.long_params or "hyperparams" in texts:
             needed["hyperparams"] = self._param
         is_edited = "tasks" in texts or "hyperparams" in needed
         if self.counts or is_edited or "hosts" in self.categories:
@@ -100,13 +106,11 @@ class Rows:
         return needed
 
     def _param(self, row: Row) -> Row | None:
-        key = (row["section"], row["name"], row["value"])
         changed, found = self._without_texts("hyperparams", row)
-        is_secret = key in self.secrets.params
+        safe, is_secret = self.secrets.param(row["section"], row["name"], row["value"])
         self._params_of[row["task_id"]] += found + is_secret
         if not is_secret:
             return changed
-        safe = self.secrets.params[key]
         return None if safe is None else {**changed, "value": safe}
 
     def _task(self, row: Row) -> Row:
@@ -130,15 +134,14 @@ class Rows:
 
     def _without_texts(self, table: str, row: Row) -> tuple[dict[str, Any], int]:
         changed, found = dict(row), 0
-        for (its_table, column), texts in self.secrets.texts.items():
+        for its_table, column in self._columns:
             if its_table != table or row[column] is None:
                 continue
-            if isinstance(row[column], list):
-                changed[column] = [texts.get(text, text) for text in row[column]]
-                found += sum(text in texts for text in row[column])
-            elif row[column] in texts:
-                changed[column] = texts[row[column]]
-                found += 1
+            is_list = isinstance(row[column], list)
+            texts = row[column] if is_list else [row[column]]
+            safe = [self.secrets.without((table, column), text) for text in texts]
+            changed[column] = safe if is_list else safe[0]
+            found += sum(map(operator.ne, texts, safe))
         return changed, found
 
 

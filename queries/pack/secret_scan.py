@@ -4,13 +4,22 @@ An export takes credentials out already, unless it was told to keep them; this l
 names as well as values, by the same rules (``exporter.redact``).
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import speaking
+from clearml_snapshot.queries.pack.long_texts import (
+    LONGEST,
+    LongKey,
+    LongText,
+    hash_of,
+    long_texts,
+    may_be_long,
+)
 from clearml_snapshot.queries.pack.secret_search import Search
 
 Column = tuple[str, str]
@@ -21,6 +30,29 @@ _URLS: Final = frozenset(
 )
 _JSON: Final = frozenset({("tasks", "metric_filter"), ("exports", "selections")})
 _NAMES: Final = (("series", "metric"), ("series", "variant"))
+_LONG_COLUMNS: Final = (
+    "name",
+    "project",
+    "type",
+    "status",
+    "user_id",
+    "parent",
+    "status_reason",
+    "status_message",
+    "user",
+    "comment",
+    "repository",
+    "branch",
+    "commit",
+    "entry_point",
+    "web_url",
+    "server_id",
+    "metric_filter",
+    "reason",
+)
+"""Of ``tasks``: those that ``texts.sql`` reads, and whose long texts it leaves out."""
+
+_SHORT: Final = {"longest": LONGEST}
 _BATCH: Final = 128
 _SHORT_ID: Final = 8
 
@@ -35,6 +67,10 @@ class Secrets:
     """By column: each text that holds a credential, with the one to store."""
     params: dict[tuple[str, str, str | None], str | None] = field(default_factory=dict)
     """Section, name and value; None where the name itself holds one, so that the row goes."""
+    long_texts: set[tuple[Column, str]] = field(default_factory=set)
+    """By column and hash: texts that hold a credential and are too long to keep in memory."""
+    long_params: set[tuple[str, ...]] = field(default_factory=set)
+    """By section, name and the hash of the value, for the same reason."""
     places: list[str] = field(default_factory=list)
     """Where, one line each, without what."""
     count: int = 0
@@ -44,6 +80,29 @@ class Secrets:
         """Whether the name of a series holds a credential; a name is a key, so the series goes."""
         metrics, variants = (self.texts.get(column, {}) for column in _NAMES)
         return metric in metrics or variant in variants
+
+    def columns(self) -> frozenset[Column]:
+        """Give the columns of which a text holds one; without the values of hyperparameters."""
+        return frozenset(self.texts) | {column for column, _ in self.long_texts}
+
+    def without(self, column: Column, text: str) -> str:
+        """Give the text to store in place of one; it is the same if it holds none."""
+        short = self.texts.get(column, {})
+        if text in short:
+            return short[text]
+        if self.long_texts and may_be_long(text) and (column, hash_of(text)) in self.long_texts:
+            return _safe(self.search, column, text)
+        return text
+
+    def param(self, section: str, name: str, value: str | None) -> tuple[str | None, bool]:
+        """Give the value to store, None where the name holds one, and whether there was one."""
+        if (section, name, value) in self.params:
+            return self.params[section, name, value], True
+        if value is None or not (self.long_params and may_be_long(value)):
+            return value, False
+        if (section, name, hash_of(value)) in self.long_params:
+            return _safe_param(self.search, section, name, value)
+        return value, False
 
     def _add(self, place: str, task_id: str | None, number: int) -> None:
         self.count += number
@@ -82,7 +141,7 @@ def secret_ids(dataset: Dataset, search: Search) -> list[str]:
 
 def _searched(dataset: Dataset, passed_over: frozenset[Column], search: Search) -> Secrets:
     found = Secrets(search=search)
-    for row in _rows(dataset, "pack/texts.sql"):
+    for row in _rows(dataset, "pack/texts.sql", _SHORT):
         column = (row["table_name"], row["column_name"])
         if column in passed_over:
             continue
@@ -90,23 +149,59 @@ def _searched(dataset: Dataset, passed_over: frozenset[Column], search: Search) 
         if safe != row["text"]:
             found.texts.setdefault(column, {})[row["text"]] = safe
             found._add(_column_in_words(column), row["task_id"], row["n"])
+    _find_long_texts(dataset, passed_over, found)
     if ("hyperparams", "value") not in passed_over:
-        _find_params(dataset, search, found)
+        _find_params(dataset, found)
+        _find_long_params(dataset, found)
     _find_in_header(dataset, passed_over, search, found)
     return found
 
 
-def _find_params(dataset: Dataset, search: Search, found: Secrets) -> None:
-    for row in _rows(dataset, "pack/param_texts.sql"):
+def _find_long_texts(dataset: Dataset, passed_over: frozenset[Column], found: Secrets) -> None:
+    def place(key: LongKey, text: str) -> str | None:
+        column = ("tasks", key[0])
+        return None if _safe(found.search, column, text) == text else _column_in_words(column)
+
+    columns = [name for name in _LONG_COLUMNS if ("tasks", name) not in passed_over]
+    texts = long_texts(dataset, "tasks", columns)
+    found.long_texts = {(("tasks", key[0]), key[-1]) for key in _found_in(texts, place, found)}
+
+
+def _find_params(dataset: Dataset, found: Secrets) -> None:
+    for row in _rows(dataset, "pack/param_texts.sql", _SHORT):
         section, name, value = row["section"], row["name"], row["value"]
-        if search.text(section) != section or search.text(name) != name:
-            found.params[section, name, value] = None
-            found._add("the name of a hyperparameter", row["task_id"], row["n"])
-            continue
-        safe = search.parameter(section, name, value)
-        if safe != value:
+        safe, holds_one = _safe_param(found.search, section, name, value)
+        if holds_one:
             found.params[section, name, value] = safe
-            found._add(f"hyperparameter {section}/{name}", row["task_id"], row["n"])
+            found._add(_param_in_words(section, name, safe), row["task_id"], row["n"])
+
+
+def _find_long_params(dataset: Dataset, found: Secrets) -> None:
+    def place(key: LongKey, text: str) -> str | None:
+        _, section, name, _ = key
+        safe, holds_one = _safe_param(found.search, section, name, text)
+        return _param_in_words(section, name, safe) if holds_one else None
+
+    texts = long_texts(dataset, "hyperparams", ["value"], ["section", "name"])
+    found.long_params = {key[1:] for key in _found_in(texts, place, found)}
+
+
+def _found_in(
+    texts: Iterable[LongText], place: Callable[[LongKey, str], str | None], found: Secrets
+) -> list[LongKey]:
+    """Search each long text once, and report the places in a fixed order."""
+    places: dict[LongKey, str | None] = {}
+    holders: defaultdict[LongKey, list[str]] = defaultdict(list)
+    for long_text in texts:
+        key = long_text.key
+        if key not in places:
+            places[key] = place(key, long_text.text)
+        if places[key] is not None:
+            holders[key] += long_text.task_ids
+    in_order = sorted(holders, key=lambda key: (key[:-1], min(holders[key]), key[-1]))
+    for key in in_order:
+        found._add(str(places[key]), min(holders[key]), len(holders[key]))
+    return in_order
 
 
 def _find_in_header(
@@ -119,9 +214,11 @@ def _find_in_header(
             found._add(f"{name} in {HEADER}", None, 1)
 
 
-def _rows(dataset: Dataset, name: str) -> Iterator[dict[str, Any]]:
+def _rows(
+    dataset: Dataset, name: str, values: Mapping[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
     with speaking():
-        answer = dataset.sql(read(name))
+        answer = dataset.sql(read(name), values)
         columns = answer.columns
         for row in answer.iter_rows(_BATCH):
             yield dict(zip(columns, row, strict=True))
@@ -133,6 +230,20 @@ def _safe(search: Search, column: Column, text: str) -> str:
     if column in _JSON:
         return search.json_text(text)
     return search.text(text)
+
+
+def _safe_param(
+    search: Search, section: str, name: str, value: str | None
+) -> tuple[str | None, bool]:
+    """Give the value to store, None where the name holds a credential, and whether there is one."""
+    if search.text(section) != section or search.text(name) != name:
+        return None, True
+    safe = search.parameter(section, name, value)
+    return safe, safe != value
+
+
+def _param_in_words(section: str, name: str, safe: str | None) -> str:
+    return "the name of a hyperparameter" if safe is None else f"hyperparameter {section}/{name}"
 
 
 def _column_in_words(column: Column) -> str:

@@ -1,4 +1,6 @@
 -- Every text of the snapshot in which a credential could stand, once, with one task that has it.
+--
+-- Texts of tasks longer than $longest bytes are left out: see long_texts.py.
 SELECT 'tasks' AS table_name, column_name, text, min(task_id) AS task_id, count(*) AS n
 FROM (
     UNPIVOT (
@@ -25,6 +27,7 @@ FROM (
         FROM tasks
     ) ON COLUMNS(* EXCLUDE (task_id)) INTO NAME column_name VALUE text
 )
+WHERE strlen(text) <= $longest::BIGINT
 GROUP BY ALL
 UNION ALL
 SELECT 'tasks', 'tags', tag, min(task_id), count(*)

@@ -97,7 +97,7 @@ def read_batches(
 
     So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
     the checksums of its pages: written again it would get a hash of its own, and look whole.
-    Of whole rows fewer are read at once than ``size`` where they are large.
+    Of the tables of tasks, fewer rows are read at once than ``size`` where they are large.
 
     Raises:
         DatasetError: the file is damaged.
@@ -105,19 +105,26 @@ def read_batches(
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
     names = None if columns is None else list(columns)
     with _opened(path, texts) as file:
-        if names is None and table in ROWS_AT_ONCE:
-            few = max(1, int(size_in_bytes / _bytes_per_row(file.metadata)))
-        else:
-            few = size
+        few = size
+        if table in ROWS_AT_ONCE:
+            few = max(1, int(size_in_bytes / _bytes_per_row(file.metadata, names)))
         for batch in file.iter_batches(min(size, few), columns=names):
             _check_values(batch)
             yield _completed(only_used(batch) if few < size else batch, table)
 
 
-def _bytes_per_row(file: pq.FileMetaData) -> float:
+def _bytes_per_row(file: pq.FileMetaData, names: Sequence[str] | None) -> float:
     """Tell how many bytes a row has on average in the row group with the largest rows."""
     groups = (file.row_group(number) for number in range(file.num_row_groups))
-    return max((g.total_byte_size / g.num_rows for g in groups if g.num_rows), default=0) or 1
+    return max((_bytes(g, names) / g.num_rows for g in groups if g.num_rows), default=0) or 1
+
+
+def _bytes(group: pq.RowGroupMetaData, names: Sequence[str] | None) -> int:
+    """Count the bytes of some columns of a row group; None is all."""
+    if names is None:
+        return group.total_byte_size
+    columns = map(group.column, range(group.num_columns))
+    return sum(c.total_uncompressed_size for c in columns if c.path_in_schema in names)
 
 
 def _check_values(batch: pa.RecordBatch) -> None:

@@ -108,6 +108,14 @@ def test_few_large_rows_are_read_at_once(tmp_path: Path, tasks: Rows) -> None:
     assert max(int(text_bytes(rows).sum()) for rows in groups) < 2 * MOST
 
 
+def test_few_large_texts_of_chosen_columns_are_read_at_once(tmp_path: Path, tasks: Rows) -> None:
+    entry = write_sorted(tmp_path / "part.parquet", "tasks", _table(tasks(range(40))))
+    for columns, most in ((["task_id", "comment"], MOST // TEXT), (["task_id", "state"], 40)):
+        batches = list(read_batches(entry.path, "tasks", columns=columns, size_in_bytes=MOST))
+        assert sum(batch.num_rows for batch in batches) == 40
+        assert 1 < max(batch.num_rows for batch in batches) <= most
+
+
 def test_a_pack_is_the_same_however_the_rows_came(tmp_path: Path, tasks: Rows) -> None:
     written = []
     for name, parts in (("one", [range(40)]), ("other", [range(0, 40, 2), range(1, 40, 2)])):
