@@ -13,11 +13,11 @@ from typing import Any, Final, Self
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.selection.metric_filter import Series
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
-from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session as connect
 from clearml_snapshot.queries import task_filter as narrow
@@ -348,29 +348,22 @@ def open_dataset(
     opened_on_purpose = tuple(map(Path, allow_files))
     for place in opened_on_purpose:
         refuse_address(place)
-    for tries_left in reversed(range(_TRIES)):
-        found = open_snapshot(folder, snapshot, points=False)
-        try:
-            return Dataset(
-                found,
-                filter,
-                threads=threads,
-                memory_limit=memory_limit,
-                allow_files=opened_on_purpose,
-            )
-        except DatasetError:
-            if found.root.exists() or not tries_left:
-                raise
-    raise AssertionError("unreachable: the last try returns or raises")
+    return open_and_hold(
+        lambda: (open_snapshot(folder, snapshot, points=False),),
+        lambda found: Dataset(
+            found,
+            filter,
+            threads=threads,
+            memory_limit=memory_limit,
+            allow_files=opened_on_purpose,
+        ),
+    )
 
 
 _ABOUT_POINTS: Final = re.compile(r"scalars|suspects|suspect_zeros|as_asked|query", re.IGNORECASE)
 """The views that read points, and the functions that read a view whose name is computed."""
 
 _HEADER: Final = re.compile(r"\A(--.*\n)+")
-
-_TRIES: Final = 3
-"""A snapshot that is pruned between finding and holding it has a successor by then."""
 
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 

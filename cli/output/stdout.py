@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.store.disk.files import sync_folder
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import replacing_file
+from clearml_snapshot.exporter.store.disk.targets import check_new_file
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -205,10 +206,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         UsageError: the path is a directory, or there is none for it.
         OSError: it cannot be written.
     """
-    if path.is_dir():
-        raise UsageError(f"-o {path}: this is a directory; name a file in it")
-    if not path.parent.is_dir():
-        raise UsageError(f"-o {path}: there is no directory {path.parent}; make it first")
+    check_new_file(path, "-o")
     target = path.resolve()
     with replacing_file(target) as file:
         yield file

@@ -33,10 +33,11 @@ from clearml_snapshot.exporter.store.compare.series_outline import (
     SeriesOutline,
     StoredOutlines,
 )
-from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, way_out
-from clearml_snapshot.exporter.store.disk.litter import is_litter, is_unused
+from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
+from clearml_snapshot.exporter.store.disk.litter import is_litter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
+from clearml_snapshot.exporter.store.disk.targets import check_new_folder
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
@@ -102,8 +103,9 @@ def join(
 def _told(target: Path) -> Iterator[None]:
     """Say in one line what a disk refuses, and what a reader finds in a file of somebody else."""
     try:
-        yield
-    except (pa.ArrowException, duckdb.Error) as error:
+        with disk_errors(target, "nothing was merged"):
+            yield
+    except (OSError, pa.ArrowException, duckdb.Error) as error:
         if is_out_of_room(error):
             raise SnapshotError(
                 f"cannot write {target}: the disk is full; nothing was merged; make room"
@@ -111,10 +113,6 @@ def _told(target: Path) -> Iterator[None]:
         raise DatasetError(
             f"a source is damaged ({str(error).splitlines()[0]}); nothing was merged; "
             "run clearml-snapshot verify on each"
-        ) from error
-    except OSError as error:
-        raise SnapshotError(
-            f"{cannot_write(error, target)}; nothing was merged; {way_out(error)}"
         ) from error
 
 
@@ -125,10 +123,8 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
         refuse_address(path)
     if target.suffix.lower() == ".zip":
         raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
-    if not is_unused(target) and not is_unfinished(target):
-        raise UsageError(f"-o {target} exists already; give a new or an empty folder")
-    if not target.parent.is_dir():
-        raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    if not is_unfinished(target):
+        check_new_folder(target, "-o")
     for source in sources:
         if target.resolve().is_relative_to(source.resolve()):
             raise UsageError(f"-o {target} is inside {source}; give a folder outside of it")

@@ -3,8 +3,10 @@
 Imports neither pyarrow nor DuckDB, because every query starts here.
 """
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Final, TypeVar
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
@@ -12,6 +14,10 @@ from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header, read_snapshot
+
+T = TypeVar("T")
+
+_TRIES: Final = 3
 
 
 def open_snapshot(
@@ -36,6 +42,29 @@ def open_snapshot(
     refuse_address(path)
     with naming_owner(path):
         return _opened(path, which, points)
+
+
+def open_and_hold(find: Callable[[], Sequence[Snapshot]], use: Callable[..., T]) -> T:
+    """Find snapshots and hand them to a function that holds them.
+
+    A snapshot that is pruned between finding and holding it has a successor by then, so this is
+    tried three times.
+
+    Args:
+        find: opens the snapshots.
+        use: is given them, holds them, and returns the result.
+
+    Raises:
+        DatasetError: whatever ``find`` and ``use`` raise.
+    """
+    for tries_left in reversed(range(_TRIES)):
+        snapshots = find()
+        try:
+            return use(*snapshots)
+        except DatasetError:
+            if not tries_left or all(snapshot.root.exists() for snapshot in snapshots):
+                raise
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:

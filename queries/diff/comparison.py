@@ -12,11 +12,11 @@ from typing import Any, Final, Literal, Self
 import duckdb
 
 from clearml_snapshot.exporter.addresses import same_address
-from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError
+from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.layout import lacking
-from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session as connect
 from clearml_snapshot.queries.ask.header import read
@@ -282,20 +282,22 @@ def compare(
         NoSuchNameError: the filter names what neither snapshot holds.
         UsageError: the filter or ``memory_limit`` cannot be meant.
     """
-    for tries_left in reversed(range(_TRIES)):
-        young, old = after.open(), before.open()
-        if tries_left and after.open().root != young.root:
-            continue  # an export ended just now, and -1 means another one
-        try:
-            return Comparison(old, young, filter, threads=threads, memory_limit=memory_limit)
-        except DatasetError:
-            if (old.root.exists() and young.root.exists()) or not tries_left:
-                raise
-    raise AssertionError("unreachable: the last try returns or raises")
+    return open_and_hold(
+        lambda: _both(before, after),
+        lambda old, young: Comparison(
+            old, young, filter, threads=threads, memory_limit=memory_limit
+        ),
+    )
 
 
-_TRIES: Final = 3
-"""A snapshot that is pruned between finding and holding it has a successor by then."""
+def _both(before: Choice, after: Choice) -> tuple[Snapshot, Snapshot]:
+    """Open both, once more when an export ended in between: -1 means another one then."""
+    young, old = after.open(), before.open()
+    if after.open().root == young.root:
+        return old, young
+    young = after.open()
+    return before.open(), young
+
 
 _TABLES: Final = ("tasks", "hyperparams", "series", "scalars")
 

@@ -8,19 +8,23 @@ from typing import Final
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, named, number_of, way_out
+from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors, named
 from clearml_snapshot.exporter.store.disk.files import (
     FileEntry,
     move_into_place,
     sync_file,
     sync_folder,
 )
-from clearml_snapshot.exporter.store.disk.litter import is_unused
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_beside
+from clearml_snapshot.exporter.store.disk.targets import (
+    check_new_file,
+    check_new_folder,
+    check_parent,
+)
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.pack.derived_texts import PAGES
@@ -82,7 +86,11 @@ def pack(
     _check_target(target)
     part, more = pack_part(dataset, options, asked, progress)
     try:
-        with scratch_beside(target, "packing") as scratch, arrow_memory_released():
+        with (
+            disk_errors(target),
+            scratch_beside(target, "packing") as scratch,
+            arrow_memory_released(),
+        ):
             folder = scratch / "pack"
             is_archive = target.suffix.lower() == ARCHIVE
             progress.note(f"packing into {target}")
@@ -93,35 +101,26 @@ def pack(
             made = read_snapshot(folder)
             size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
     except (OSError, pa.ArrowException) as error:
-        raise _told(error, dataset, target) from error
+        raise DatasetError(
+            f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
+            "see clearml-snapshot verify"
+        ) from error
     told = tuple(more["packed"]["taken_out"])
     counts = (made.totals.tasks, made.totals.series, made.totals.points)
     return Packed(target, content_id, size, *counts, told, made.states)
-
-
-def _told(error: OSError | pa.ArrowException, dataset: Dataset, target: Path) -> SnapshotError:
-    """Tell a disk that refuses from a damaged file, which is an error without a number."""
-    if isinstance(error, OSError) and number_of(error) is not None:
-        return SnapshotError(f"{cannot_write(error, target)}; {way_out(error)}")
-    return DatasetError(
-        f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
-        "see clearml-snapshot verify"
-    )
 
 
 def _check_target(target: Path) -> None:
     refuse_address(target)
     if target.suffix.lower() in _OTHER_ARCHIVES:
         raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; name one of these")
-    if not target.parent.is_dir():
-        raise UsageError(f"-o {target}: there is no folder {target.parent}; make it first")
+    check_parent(target, "-o")
     if any(map(_never_changes, target.resolve().parents)):
         raise UsageError(f"-o {target} is inside of a snapshot or beside one; give another place")
     if target.suffix.lower() == ARCHIVE:
-        if target.is_dir():
-            raise UsageError(f"-o {target}: this is a folder; give another name")
-    elif not is_unused(target):
-        raise UsageError(f"-o {target} exists already; give a new or an empty folder")
+        check_new_file(target, "-o")
+    else:
+        check_new_folder(target, "-o")
 
 
 def _never_changes(folder: Path) -> bool:

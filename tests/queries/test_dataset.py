@@ -431,7 +431,6 @@ def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
         "pandas",
         "requests",
         "rich",
-        "msgspec",
         "pytz",
         "typer",
     }

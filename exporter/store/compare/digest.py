@@ -7,9 +7,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.engine import engine, query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
-from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from clearml_snapshot.exporter.store.format.layout import partition
 from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
@@ -80,15 +79,13 @@ class StoredDigests:
         files = files_of(self._snapshot, {self._projects[task_id] for task_id in ids})
         if not files:
             return {}
-        with (
-            readable(self._snapshot.root),
-            engine(threads=2, memory_limit="96MB") as connection,
-        ):
-            rows = connection.execute(
-                f"SELECT task_id, {_SUMS} FROM read_parquet($files, hive_partitioning = false) "
-                "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) GROUP BY task_id",
-                {"files": files, "ids": ids},
-            ).fetchall()
+        rows = query_stored(
+            self._snapshot.root,
+            f"SELECT task_id, {_SUMS} FROM read_parquet($files, hive_partitioning = false) "
+            "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) GROUP BY task_id",
+            files=files,
+            ids=ids,
+        )
         return {task_id: (int(count), int(total)) for task_id, count, total in rows}
 
 

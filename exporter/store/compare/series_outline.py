@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
-from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _CHUNK: Final = 500
@@ -51,16 +50,14 @@ class StoredOutlines:
         if self._snapshot is None:
             return {}
         ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
-        with (
-            readable(self._snapshot.root),
-            engine(threads=2, memory_limit="96MB") as connection,
-        ):
-            rows = connection.execute(
-                "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "
-                "server_count, server_min, server_max FROM read_parquet($files) "
-                "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
-                {"files": literals(self._snapshot.paths("series")), "ids": ids},
-            ).fetchall()
+        rows = query_stored(
+            self._snapshot.root,
+            "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "
+            "server_count, server_min, server_max FROM read_parquet($files) "
+            "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
+            files=literals(self._snapshot.paths("series")),
+            ids=ids,
+        )
         found: dict[str, dict[Name, SeriesOutline]] = {}
         for task_id, metric, variant, *outline in rows:
             found.setdefault(task_id, {})[metric, variant] = SeriesOutline(*outline)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store.disk.places import is_about
 from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
 
@@ -90,6 +90,28 @@ def cannot_write(error: OSError, place: Path) -> str:
     if names and not is_about(names[0], place.absolute().parent):
         return f"{names[0]}: {reason(error)}"
     return f"cannot write {names[0] if names else place}: {reason(error)}"
+
+
+@contextmanager
+def disk_errors(target: Path, then: str = "") -> Iterator[None]:
+    """Report in one line what the system refuses while a target is written.
+
+    An error without a number is left alone: a library made it, about a file that it has read.
+
+    Args:
+        target: what is being made.
+        then: the consequence for the user, such as ``nothing was merged``.
+
+    Raises:
+        SnapshotError: the system refused something; the message says what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        if number_of(error) is None:
+            raise
+        clauses = (cannot_write(error, target), then, way_out(error))
+        raise SnapshotError("; ".join(filter(None, clauses))) from error
 
 
 def way_out(error: OSError) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.store.engine.file_names import literal
+from clearml_snapshot.exporter.store.engine.reading_errors import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,35 @@ def engine(
                 _idle.setdefault(wanted, []).append(instance)
         else:
             instance.close()
+
+
+@contextmanager
+def small_engine(
+    *, spill: Path | None = None, **settings: str | int
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Lend a connection as ``engine`` does, with two threads and 96 MB.
+
+    Args:
+        spill: as for ``engine``.
+        settings: further ones.
+    """
+    with engine(spill=spill, **{"threads": 2, "memory_limit": "96MB", **settings}) as connection:
+        yield connection
+
+
+def query_stored(root: Path, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+    """Query stored files in a small DuckDB.
+
+    Args:
+        root: the snapshot that the files are of.
+        sql: one statement.
+        parameters: its named parameters; file names as ``literals`` gives them.
+
+    Raises:
+        DatasetError: a file is damaged.
+    """
+    with readable(root), small_engine() as connection:
+        return connection.execute(sql, parameters).fetchall()
 
 
 def _started(settings: dict[str, str | int]) -> duckdb.DuckDBPyConnection:

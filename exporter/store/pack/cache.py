@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.own_cache import own_cache
@@ -45,7 +46,7 @@ def open_pack(path: Path, *, points: bool = True) -> Snapshot:
         SnapshotError: there is no room to unpack it.
     """
     pack = read_pack(path)
-    with _speaking_of(path):
+    with disk_errors(cache_folder(), f"{path} cannot be opened"):
         folder = cache_folder() / pack.key
         snapshot = _cached(pack, folder) or _unpacked(pack, folder)
         os.utime(folder)  # its last use
@@ -68,22 +69,14 @@ def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
     pack = pack or read_pack(snapshot.pack)
     if pack.key != snapshot.root.name:
         raise DatasetError(f"{pack.path} is another pack than before; open it again")
-    with _speaking_of(pack.path), scratch_in_cache(snapshot.root.parent) as scratch:
+    with (
+        disk_errors(cache_folder(), f"{pack.path} cannot be opened"),
+        scratch_in_cache(snapshot.root.parent) as scratch,
+    ):
         names = [entry.path for entry in snapshot.files if entry.table == _POINTS]
         extract(pack, scratch, names, sync=False)
         _rename(scratch / _POINTS, snapshot.root / _POINTS)
     return snapshot
-
-
-@contextmanager
-def _speaking_of(pack: Path) -> Iterator[None]:
-    """Say in one line which pack the disk refused, and where."""
-    try:
-        yield
-    except OSError as error:
-        raise SnapshotError(
-            f"cannot unpack {pack} into {cache_folder()}: {error.strerror or error}"
-        ) from error
 
 
 def _cached(pack: Pack, folder: Path) -> Snapshot | None:

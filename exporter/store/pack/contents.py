@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import content_id, read_sums
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
+from clearml_snapshot.exporter.store.untrusted.expansion import most_expanded
 from clearml_snapshot.exporter.store.untrusted.zip_reader import (
     Entry,
     Layout,
@@ -34,9 +35,8 @@ _TOP_FILES: Final = frozenset({*layout.TEXTS, layout.SHA256SUMS})
 _TOP_FOLDER: Final = re.compile(r"(?!\.{1,2}/)[^/\\:\x00-\x1f]{1,200}/")
 _FOLDER: Final = re.compile(rf"({'|'.join(layout.TABLE_NAMES)}|scalars/project_id=[\w.~%-]+)/")
 
-_RATIO: Final = 200
 _ALWAYS_HARMLESS: Final = 2**20
-"""Bytes up to which nobody asks how far they were pressed."""
+"""Bytes up to which the compression ratio is not checked."""
 
 _SUMS_A_FILE: Final = 512
 """Bytes of a line of ``SHA256SUMS``, and more."""
@@ -153,10 +153,10 @@ def _is_in_place(path: str, entry: Entry) -> bool:
 
 
 def _refuse_bomb(entry: Entry) -> None:
-    if entry.size > max(_ALWAYS_HARMLESS, _RATIO * entry.packed):
+    if entry.size > most_expanded(entry.packed, _ALWAYS_HARMLESS):
         raise DatasetError(
-            f"{shown(entry.name)} would unpack to {entry.size:,} bytes from {entry.packed:,}; "
-            "no pack is pressed like that"
+            f"{shown(entry.name)} would expand from {entry.packed:,} to {entry.size:,} bytes; "
+            "refusing a possible zip bomb"
         )
 
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.progress import Progress
-from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, named, way_out
+from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors, named
 from clearml_snapshot.exporter.store.disk.files import move_into_place
-from clearml_snapshot.exporter.store.disk.litter import is_unused
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_beside
+from clearml_snapshot.exporter.store.disk.targets import check_new_folder
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.pack.contents import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
@@ -68,29 +68,19 @@ def unpack(
         refuse_address(path)
     refuse_without_modes(share)
     target = target.resolve()
-    _refuse_used(target)
+    check_new_folder(target)
     found = read_pack(pack)
     names = sorted(found.archive.files)
     (progress or Progress()).note(f"unpacking {len(names):,} files into {target}")
-    try:
-        with scratch_beside(target, "unpacking") as scratch:
-            folder = scratch / "snapshot"
-            folder.mkdir(mode=PRIVATE)
-            extract(found, folder, names)
-            arrived = replace(read_snapshot(folder), pack=pack)  # by this name it is known
-            unproven = refuse_forged(arrived, make_pages)
-            set_modes_unpacked(folder, target, share)
-            move_into_place(folder, target)
-    except OSError as error:
-        raise SnapshotError(f"{cannot_write(error, target)}; {way_out(error)}") from error
+    with disk_errors(target), scratch_beside(target, "unpacking") as scratch:
+        folder = scratch / "snapshot"
+        folder.mkdir(mode=PRIVATE)
+        extract(found, folder, names)
+        arrived = replace(read_snapshot(folder), pack=pack)  # by this name it is known
+        unproven = refuse_forged(arrived, make_pages)
+        set_modes_unpacked(folder, target, share)
+        move_into_place(folder, target)
     return Unpacked(read_snapshot(target), unproven)
-
-
-def _refuse_used(target: Path) -> None:
-    if not target.parent.is_dir():
-        raise UsageError(f"there is no folder {target.parent}; make it first")
-    if not is_unused(target):
-        raise UsageError(f"{target} is in use; give a new or an empty folder")
 
 
 def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True) -> None:

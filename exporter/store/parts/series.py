@@ -9,15 +9,14 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.engine import small_engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
 
-_MEMORY: Final = "96MB"
 """DuckDB spills to disk beyond this; the whole export has 400 MB."""
 
 _SHARE: Final = 60_000
-"""Series computed at once: 100,000 fit into ``_MEMORY``; 3 million do not, spilled or not."""
+"""Series computed at once: 100,000 fit into a small DuckDB; 3 million do not, spilled or not."""
 
 _BATCH: Final = 16_384
 
@@ -35,10 +34,8 @@ def write_series(
     """
     pa.default_memory_pool().release_unused()  # DuckDB has its own
     points = literals(scalars)
-    with engine(
+    with small_engine(
         spill=spill / "series",
-        threads=2,
-        memory_limit=_MEMORY,
         # Joins as written: DuckDB would keep the points in memory, and pass the few series by them.
         disabled_optimizers="join_order,build_side_probe_side",
     ) as connection:

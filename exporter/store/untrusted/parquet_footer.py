@@ -16,16 +16,17 @@ import pyarrow.parquet as pq
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import ROW_GROUP, TABLES
+from clearml_snapshot.exporter.store.untrusted.expansion import most_expanded
 from clearml_snapshot.exporter.store.untrusted.parquet_pages import unpacked_size
 
 _MOST_FOOTER: Final = 16 * 2**20
 """Bytes; twenty row groups of thirty columns take a hundredth of it."""
 
 _MOST_AT_ONCE: Final = 2**30
-_HARMLESS: Final = 64 * 2**20
-_RATIO: Final = 200
-"""Bytes of a row group: the most, those up to which nobody asks how far they were pressed, and
-how far more may be. Zeros by the million are honest values; gigabytes of them are not."""
+"""Bytes of a row group, at most."""
+
+_ALWAYS_HARMLESS: Final = 64 * 2**20
+"""Bytes of a row group up to which the compression ratio is not checked."""
 
 _TAIL: Final = 8
 
@@ -104,7 +105,7 @@ def _packed(group: pq.RowGroupMetaData) -> int:
 
 
 def _is_bomb(group: pq.RowGroupMetaData) -> bool:
-    most = min(_MOST_AT_ONCE, max(_HARMLESS, _RATIO * _packed(group)))
+    most = min(_MOST_AT_ONCE, most_expanded(_packed(group), _ALWAYS_HARMLESS))
     unpacked = sum(column.total_uncompressed_size for column in _columns(group))
     return not 0 <= unpacked <= most
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 from clearml_snapshot.exporter.store.pack.cache import cache_folder, scratch_in_cache
 from clearml_snapshot.exporter.store.pack.contents import Archive, read_archive
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
@@ -49,20 +50,21 @@ def arrived(path: Path) -> Iterator[Arrived]:
         BrokenArchiveError: nothing can be unpacked.
         SnapshotError: there is no room for it.
     """
-    try:
-        with path.open("rb") as stream, scratch_in_cache(cache_folder()) as scratch:
-            archive = _read(stream)
-            folder = scratch / "pack"
-            folder.mkdir()
-            _check_room(archive, path, scratch)
-            damaged = [
-                name
-                for name, entry in archive.files.items()
-                if not _is_written(stream, entry, folder / name)
-            ]
-            yield Arrived(archive, folder, tuple(damaged))
-    except OSError as error:
-        raise SnapshotError(f"cannot read or unpack {path}: {error.strerror}") from error
+    with (
+        disk_errors(cache_folder(), f"{path} was not checked"),
+        path.open("rb") as stream,
+        scratch_in_cache(cache_folder()) as scratch,
+    ):
+        archive = _read(stream)
+        folder = scratch / "pack"
+        folder.mkdir()
+        _check_room(archive, path, scratch)
+        damaged = [
+            name
+            for name, entry in archive.files.items()
+            if not _is_written(stream, entry, folder / name)
+        ]
+        yield Arrived(archive, folder, tuple(damaged))
 
 
 def _read(stream: BinaryIO) -> Archive:

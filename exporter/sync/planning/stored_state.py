@@ -12,15 +12,13 @@ from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.errors import OtherServerError
 from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.selection.selection import Remembered
-from clearml_snapshot.exporter.store.engine.engine import engine
+from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
-from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
-_MEMORY: Final = "96MB"
 _SHARED: Final = ("state", "metric_filter", "server_id", "project_id")
 """Columns whose texts many tasks have in common: one copy of each is kept."""
 
@@ -102,8 +100,4 @@ def monitor_points(snapshot: Snapshot) -> int:
 
 
 def _ask(snapshot: Snapshot, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    with (
-        readable(snapshot.root),
-        engine(threads=2, memory_limit=_MEMORY) as connection,
-    ):
-        return connection.execute(sql, parameters).fetchall()
+    return query_stored(snapshot.root, sql, **parameters)

@@ -65,7 +65,7 @@ def test_quiet_and_refused(two: list[str], tmp_path: Path, capsys: Captured) -> 
     told = capsys.readouterr()
     assert (told.out, told.err) == ("", "")
     assert main(["merge", *two, "-o", both]) == ExitCode.USAGE
-    assert "both exists already; give a new or an empty folder" in capsys.readouterr().err
+    assert "both already exists; use a new or an empty folder" in capsys.readouterr().err
     assert main(["merge", two[0], "-o", f"{both}2"]) == ExitCode.USAGE
     assert "merge joins two datasets or more" in capsys.readouterr().err
     assert main(["merge", *two, str(tmp_path / "no"), "-o", f"{both}2"]) == ExitCode.USAGE

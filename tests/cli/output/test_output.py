@@ -145,8 +145,8 @@ def test_a_database_keeps_several_answers(piped: Piped, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        (["-o", "."], "this is a directory"),
-        (["-o", "data.csv/x.csv"], "there is no directory"),
+        (["-o", "."], "is a folder; choose the name of a file"),
+        (["-o", "data.csv/x.csv"], "there is no folder"),
         (["-o", "answer.xlsx"], "its extension names no format"),
         (["--table", "t"], "add -o FILE.duckdb"),
         (["-o", "x.duckdb", "--format", "csv"], "takes no --format"),

@@ -493,7 +493,7 @@ def test_targets_that_cannot_be_meant(tmp_path: Path, write: Write) -> None:
     both = [tmp_path / "ours", tmp_path / "ours"]
     for target, words in (
         (tmp_path / "ours/both", "is inside"),
-        (tmp_path / "ours", "exists already"),
+        (tmp_path / "ours", "already exists"),
         (tmp_path / "both.zip", "which is a folder"),
         (tmp_path / "no/both", "there is no folder"),
     ):

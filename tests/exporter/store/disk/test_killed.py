@@ -51,5 +51,5 @@ def test_a_merge_takes_nothing_else_for_its_own(
     stranger.write_text("mine")
     merge = ["merge", str(sources / "ours"), str(sources / "theirs"), "-o", str(tmp_path / "both")]
     assert main(merge) == 2
-    assert "exists already; give a new or an empty folder" in capsys.readouterr().err
+    assert "already exists; use a new or an empty folder" in capsys.readouterr().err
     assert _contents(tmp_path) == {f"both/{name}": b"mine"}

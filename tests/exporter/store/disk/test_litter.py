@@ -118,7 +118,7 @@ def test_a_folder_of_litter_is_free_and_keeps_it(snapshot: Path, tmp_path: Path)
     assert verify(target).problems == ()
     assert (target / ".DS_Store").read_text() == "x"
     assert (target / "@eaDir").is_dir()
-    with pytest.raises(UsageError, match="in use"):
+    with pytest.raises(UsageError, match="already exists"):
         unpack(pack, target)
 
 

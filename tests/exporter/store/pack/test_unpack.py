@@ -85,9 +85,9 @@ def test_a_target_that_is_in_use_or_nowhere(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "q3").mkdir()
     (tmp_path / "q3" / "thesis.tex").write_text("")
     for target in (tmp_path / "q3", pack):
-        with pytest.raises(UsageError, match="is in use; give a new or an empty folder"):
+        with pytest.raises(UsageError, match="already exists; use a new or an empty folder"):
             unpack(pack, target)
-    with pytest.raises(UsageError, match=r"there is no folder .*; make it first"):
+    with pytest.raises(UsageError, match=r"there is no folder .*; create it first"):
         unpack(pack, tmp_path / "none" / "q3")
     for missing in (tmp_path / "y.zip", tmp_path):
         with pytest.raises(NoDatasetError, match="there is no pack"):
@@ -304,7 +304,10 @@ def test_a_cache_that_the_disk_refuses_is_told_in_one_line(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, refused, refuse)
-    with pytest.raises(SnapshotError, match=r"cannot unpack .*x\.zip into .*: No space left"):
+    with pytest.raises(
+        SnapshotError,
+        match=r"cannot write .*: No space left.*; .*x\.zip cannot be opened; make room",
+    ):
         open_snapshot(pack)
 
 
