@@ -84,5 +84,5 @@ soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped, 10,00
 	SOAK=1 $(BIN)/python -m pytest -q tests/cli/test_screen.py
 
 clean: ## Remove .venv, builds and caches; never a dataset
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -not -path './data/*' -prune -exec rm -rf {} +
