@@ -1,4 +1,4 @@
-"""The application: every command in one place, every ending in one place."""
+"""Entry point: registers the commands and maps every outcome to an exit code."""
 
 import functools
 import os
@@ -9,24 +9,26 @@ from typing import Annotated, Any
 import typer
 
 from clearml_snapshot.cli.commands import (
-    dataset,
     demo,
     diff,
     export,
     merge,
+    pack,
     query,
-)
-from clearml_snapshot.cli.commands import (
-    pack as share,
-)
-from clearml_snapshot.cli.commands import (
-    safe_to_delete as saved,
+    safe_to_delete,
+    selections,
+    sql,
+    status,
+    verify,
+    whoami,
 )
 from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
 from clearml_snapshot.cli.output.terminal import complain, silence
-from clearml_snapshot.cli.process.loading import imports_told
+from clearml_snapshot.cli.process.loading import import_errors
 from clearml_snapshot.cli.typer_ext import shells
 from clearml_snapshot.cli.typer_ext.commands import Group, usage_line
+from clearml_snapshot.cli.typer_ext.completion import complete
+from clearml_snapshot.cli.typer_ext.parameters import set_completer
 from clearml_snapshot.exporter.client.configured_keys import remember_configured
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
@@ -43,8 +45,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(ctx: typer.Context, asked: bool) -> None:
-    if asked and not ctx.resilient_parsing:  # a shell's TAB parses without doing anything
+def _show_version(ctx: typer.Context, requested: bool) -> None:
+    if requested and not ctx.resilient_parsing:  # completion only parses
         from importlib.metadata import version
 
         typer.echo(f"{PROGRAM} {version(PROGRAM)}")
@@ -59,30 +61,35 @@ def _start(
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Take a ClearML history home: every scalar point as Parquet, then ask DuckDB.
+    """Export ClearML scalars to Parquet and query them offline.
 
-    Configure as for the clearml package (clearml.conf or CLEARML_API_HOST,
-    CLEARML_API_ACCESS_KEY, CLEARML_API_SECRET_KEY).
+    Uses the configuration of the clearml package: clearml.conf, or CLEARML_API_HOST,
+    CLEARML_API_ACCESS_KEY and CLEARML_API_SECRET_KEY.
     """
     if ctx.invoked_subcommand is None and not version:
         typer.echo(ctx.get_help())
 
 
-for commands in (export, query, dataset, diff, saved, share, merge, demo):
-    commands.register(app)
+for command_module in (
+    *(export, whoami, query, sql),
+    *(status, verify, selections, diff, safe_to_delete),
+    *(pack, merge, demo),
+):
+    command_module.register(app)
+set_completer(complete)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; bugs keep their traceback."""
+    """Run one command and return its exit code; a bug keeps its traceback."""
     _open_closed_streams()
     with scrubbed_streams():
-        return _ended(arguments)
+        return _exit_code(arguments)
 
 
-def _ended(arguments: Sequence[str] | None) -> int:
-    """Run one command and tell its ending."""
+def _exit_code(arguments: Sequence[str] | None) -> int:
+    """Run one command; report an error in one line."""
     try:
-        with terminated_as_interrupted(), imports_told():
+        with terminated_as_interrupted(), import_errors():
             code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
     except SnapshotError as error:
@@ -95,22 +102,22 @@ def _ended(arguments: Sequence[str] | None) -> int:
         complain("interrupted")
         return ExitCode.INTERRUPTED
     except PermissionError as error:
-        complain(f"the system refuses {error.filename}: {error.strerror}; ask its owner")
+        complain(f"cannot access {error.filename}: {error.strerror}; ask its owner")
         return ExitCode.FAILED
     except MemoryError:
-        complain("out of memory; ask for less, or allow more memory")
+        complain("out of memory; query less data, or allow more memory")
         return ExitCode.FAILED
     except BrokenPipeError:
         silence(sys.stdout, sys.stderr)
         return ExitCode.COMPLETE
     except OSError as error:
-        complain(_refused(error))
+        complain(_system_error(error))
         return ExitCode.FAILED
     return code
 
 
-def _refused(error: OSError) -> str:
-    """Say what the system cannot do: a name that is too long, a disk that fails, no more files."""
+def _system_error(error: OSError) -> str:
+    """Describe an error of the system, such as a name that is too long or a failing disk."""
     name = error.filename2 or error.filename
     return f"{'system' if name is None else name}: {reason(error)}"
 
@@ -119,11 +126,11 @@ def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
     remember_configured()
     command = _command()
-    if os.environ.get(shells.SHELL_VARIABLE):  # PowerShell 7.5 leaves it behind, empty
+    if os.environ.get(shells.SHELL_VARIABLE):  # PowerShell 7.5 leaves it set but empty
         return shells.answer(command, PROGRAM, arguments)
     _check_text(arguments)
     try:
-        with command.make_context(PROGRAM, list(arguments)) as ctx:
+        with command.make_context(PROGRAM, list(arguments), obj=main) as ctx:
             command.invoke(ctx)
     except typer.Exit as end:
         return end.exit_code
@@ -132,13 +139,13 @@ def _run(arguments: Sequence[str]) -> int:
 
 @functools.cache
 def _command() -> Any:
-    """Build the tree of commands: once per process, as it takes a while."""
+    """Build the tree of commands, once per process because it is slow."""
     shells.register()
     return typer.main.get_command(app)
 
 
 def _open_closed_streams() -> None:
-    """Give the program what cron and daemons may close: Python makes None of such a stream."""
+    """Replace streams that cron or a daemon has closed: Python sets them to None."""
     if sys.stdout is None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if sys.stderr is None:
@@ -148,4 +155,4 @@ def _open_closed_streams() -> None:
 def _check_text(arguments: Sequence[str]) -> None:
     for number, argument in enumerate(arguments, 1):
         if any("\ud800" <= character <= "\udfff" for character in argument):
-            raise UsageError(f"argument {number} is not valid text in this locale's encoding")
+            raise UsageError(f"argument {number} is not valid text in the current locale")

@@ -1,15 +1,15 @@
-"""`demo`: a team's invented history on the embedded server, taken home and asked."""
+"""The `demo` command: exports an invented history from an embedded server and queries it."""
 
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from clearml_snapshot.cli.options.options import DATASET
+from clearml_snapshot.cli.options.sections import DATASET, EXPORT
 from clearml_snapshot.cli.output.terminal import note, printable, styled, with_marks
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from clearml_snapshot.exporter.standin.http.server import StandIn
 
 _PORT: Final = 18008
-"""Of the server, if it is free, so that a second demo finds its dataset to be of the same one."""
+"""Preferred port of the server, so that a second demo finds its dataset's server again."""
 _LOCAL: Final = "http://127.0.0.1:"
 
 _COMMANDS: Final = (
@@ -32,32 +32,39 @@ _COMMANDS: Final = (
         "GROUP BY ALL ORDER BY best DESC",
     ),
 )
-"""What the demo shows; the last but two is the main job's answer."""
+"""The commands that the demo runs, without ``--data``."""
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    add_command(app, "demo", demo, panel="Take home")
+    add_command(app, "demo", demo, panel=EXPORT)
 
 
 def demo(
+    ctx: typer.Context,
     data: Annotated[
         Path,
-        typer.Option("--data", metavar="DIR", rich_help_panel=DATASET, help="Left behind."),
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            rich_help_panel=DATASET,
+            help="Dataset folder for the demo; it is kept.",
+        ),
     ] = Path("data/demo"),
-    seed: Annotated[int, typer.Option("--seed", help="Another seed, another history.")] = 7,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the invented history.")] = 7,
     port: Annotated[
         int | None,
         typer.Option(
             "--port",
             min=0,
             max=65535,
-            help="Of the server; 0 takes a free one.",
+            help="Port of the server; 0 chooses a free one.",
             show_default=f"{_PORT}, or a free one",
         ),
     ] = None,
 ) -> None:
-    """Try it without a server: export an invented history, then ask it."""
+    """Try clearml-snapshot without a server: export an invented history, then query it."""
+    run: Callable[[Sequence[str]], int] = ctx.obj
     with _stand_in(seed, port) as server:
         os.environ.update(server.environment())
         note(f"a stand-in ClearML server with an invented history listens on {server.url}")
@@ -65,12 +72,14 @@ def demo(
             moved = (
                 ["--server-moved"] if command[0] == "export" and _has_moved(data, server) else []
             )
-            _run([*command, *moved, *([] if command == ("whoami",) else ["--data", str(data)])])
-    note(f"the dataset stays in {data}; go on with: {sys.argv[0]} query max --data {data}")
+            _show(
+                run, [*command, *moved, *([] if command == ("whoami",) else ["--data", str(data)])]
+            )
+    note(f"the dataset stays in {data}; to query it: {sys.argv[0]} query max --data {data}")
 
 
 def _stand_in(seed: int, port: int | None) -> "StandIn":
-    """Start the server, on a free port where none is asked for and the usual one is taken."""
+    """Start the server, on a free port if none is given and the usual one is in use."""
     from clearml_snapshot.exporter.standin.data.history import demo_history
     from clearml_snapshot.exporter.standin.http.server import StandIn
 
@@ -81,28 +90,26 @@ def _stand_in(seed: int, port: int | None) -> "StandIn":
         if port is None:
             return StandIn(history)
         raise UsageError(
-            f"port {port} is not free ({error.strerror}); give another --port"
+            f"port {port} is not free ({error.strerror}); choose another with --port"
         ) from None
 
 
 def _has_moved(data: Path, server: "StandIn") -> bool:
-    """Tell whether a dataset is of a demo on another port."""
+    """Whether a dataset comes from a demo on another port."""
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:
         host = str(open_snapshot(data).server.get("host"))
-    except SnapshotError:  # there is none yet; of others the export says what is wrong
+    except SnapshotError:  # no dataset yet; other problems are reported by the export
         return False
     return host.startswith(_LOCAL) and host != server.url
 
 
-def _run(arguments: Sequence[str]) -> None:
-    """Show a command as it would be typed, and run it."""
-    from clearml_snapshot.cli.main import main
-
+def _show(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> None:
+    """Print a command as it would be typed, and run it."""
     sys.stdout.flush()
     typed = f"$ clearml-snapshot {printable(shlex.join(arguments))}"
     print(f"\n{styled(typed, '1', sys.stderr)}", file=with_marks(sys.stderr), flush=True)
-    code = main(arguments)
+    code = run(arguments)
     if code != ExitCode.COMPLETE:
         raise typer.Exit(code)

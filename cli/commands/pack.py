@@ -1,20 +1,17 @@
-"""`pack` and `unpack`: a snapshot leaves as one file, and comes out of it again."""
+"""The `pack` and `unpack` commands."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clearml_snapshot.cli.options.options import (
-    OUTPUT,
-    Dataset,
-    Filters,
-    MetricOptions,
-    Metrics,
-    Quiet,
-)
-from clearml_snapshot.cli.options.query_limits import LimitOptions, make_pages, opened
+from clearml_snapshot.cli.options.dataset import Dataset
+from clearml_snapshot.cli.options.metrics import MetricOptions, Metrics
+from clearml_snapshot.cli.options.output import Quiet
+from clearml_snapshot.cli.options.query_limits import LimitOptions, make_pages, open_for_query
+from clearml_snapshot.cli.options.sections import OUTPUT, REDACTION, SHARE
 from clearml_snapshot.cli.options.sharing import ShareNew
+from clearml_snapshot.cli.options.tasks import Filters
 from clearml_snapshot.cli.output.stdout import refuse_stdout, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.output.words import counted
@@ -29,90 +26,90 @@ if TYPE_CHECKING:
     from clearml_snapshot.queries.pack.contents import PackOptions
     from clearml_snapshot.queries.pack.pack import Packed
 
-PANEL: Final = "Hand over"
-TAKEN_OUT: Final = "What does not travel"
+_Target = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="PATH",
+        rich_help_panel=OUTPUT,
+        help="NAME.zip, which is replaced if it exists, or a new or empty folder.",
+    ),
+]
+_Redact = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--redact",
+        metavar="WHAT",
+        rich_help_panel=REDACTION,
+        help="Remove secrets, users, hosts, params, repos or comments; separate several with "
+        "commas.",
+    ),
+]
+_KeepSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--keep-secrets",
+        rich_help_panel=REDACTION,
+        help="Keep values that look like credentials.",
+    ),
+]
+_Pack = Annotated[Path, typer.Argument(help="A pack written by `pack`, or any .zip of a snapshot.")]
+_Folder = Annotated[
+    Path,
+    typer.Option(
+        "--output", "-o", metavar="DIR", rich_help_panel=OUTPUT, help="A new or empty folder."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    add_command(app, "pack", pack, panel=PANEL)
-    add_command(app, "unpack", unpack, panel=PANEL)
+    add_command(app, "pack", pack, panel=SHARE)
+    add_command(app, "unpack", unpack, panel=SHARE)
 
 
 def pack(
-    target: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="PATH",
-            rich_help_panel=OUTPUT,
-            help="NAME.zip, which is replaced, or a folder that is new or empty.",
-        ),
-    ],
+    target: _Target,
     *,
     dataset: Dataset,
     filters: Filters,
     metrics: Metrics,
-    redact: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--redact",
-            metavar="WHAT",
-            rich_help_panel=TAKEN_OUT,
-            help="Take out secrets, users, hosts, params, repos or comments; several with commas.",
-        ),
-    ] = None,
-    keep_secrets: Annotated[
-        bool,
-        typer.Option(
-            "--keep-secrets",
-            rich_help_panel=TAKEN_OUT,
-            help="Let through what looks like a credential.",
-        ),
-    ] = False,
+    redact: _Redact = None,
+    keep_secrets: _KeepSecrets = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pack a snapshot, or a part of it, for a colleague: one .zip or a folder.
+    """Pack a snapshot, or a part of it, into a .zip or a folder to share with others.
 
-    It opens in a browser (index.html), a spreadsheet (summary.csv), with anything that reads
-    Parquet, and with this tool. The same contents give the same bytes, named by the content id.
-    Names and values are searched for credentials once more.
+    It opens in a browser (index.html), in a spreadsheet (summary.csv), in any program that reads
+    Parquet, and in clearml-snapshot. The same contents give the same bytes, which the content id
+    identifies. Names and values are searched for credentials again.
     """
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.queries.pack.pack import pack as pack_it
 
     refuse_stdout(target)
     options = _options(metrics, redact or (), keep_secrets)
-    with opened(dataset, filters, LimitOptions()) as asked:
-        packed = pack_it(asked, target, options, filters, make_progress(quiet=quiet))
-    write_text(_told(packed))
+    with open_for_query(dataset, filters, LimitOptions()) as opened:
+        packed = pack_it(opened, target, options, filters, make_progress(quiet=quiet))
+    write_text(_described(packed))
     for line in () if quiet else packed.taken_out:
-        note(f"taken out: {line}")
+        note(f"omitted: {line}")
     missing = in_words(packed.states)
     if missing:
         note(f"warning: not complete: of {counted(packed.tasks, 'task')} {missing}")
 
 
 def unpack(
-    pack: Annotated[Path, typer.Argument(help="What `pack` wrote, or any .zip of a snapshot.")],
-    target: Annotated[
-        Path,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="DIR",
-            rich_help_panel=OUTPUT,
-            help="A folder that is new or empty.",
-        ),
-    ],
+    pack: _Pack,
+    target: _Folder,
     share: ShareNew = None,
     quiet: Quiet = False,
 ) -> None:
-    """Turn a pack into a snapshot folder, and prove every file of it on the way.
+    """Extract a pack into a snapshot folder, and verify every file of it.
 
-    What is not exactly a snapshot is refused, and so is a text that this version would have written
-    otherwise. Nothing is written but the folder.
+    A pack that is not exactly a snapshot is refused, and so is a text that differs from what this
+    version generates. Nothing is written outside the folder.
     """
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.exporter.store.pack.unpack import unpack as unpack_it
@@ -136,24 +133,26 @@ def _options(
     from clearml_snapshot.queries.pack.contents import PackOptions
     from clearml_snapshot.queries.pack.redaction import CATEGORIES, SECRETS
 
-    wanted: list[str] = []
+    categories: list[str] = []
     for text in redact:
         words = [word.strip() for word in text.split(",")]
-        if not all(words):  # an empty variable of a script must not let everything through
-            raise UsageError(f"--redact {text!r} takes nothing out; give {', '.join(CATEGORIES)}")
-        wanted += words
-    for word in wanted:
+        if not all(words):  # an empty variable of a script must not disable redaction
+            raise UsageError(
+                f"--redact {text!r} contains an empty category; choose from {', '.join(CATEGORIES)}"
+            )
+        categories += words
+    for word in categories:
         if word not in CATEGORIES:
             raise no_such("--redact", word, CATEGORIES)
-    if keep_secrets and SECRETS in wanted:
-        raise UsageError("--redact secrets and --keep-secrets say opposite things; give one")
+    if keep_secrets and SECRETS in categories:
+        raise UsageError("--redact secrets and --keep-secrets cannot be combined")
     return PackOptions(
-        metrics.metrics, metrics.variants, metrics.excluded, frozenset(wanted), keep_secrets
+        metrics.metrics, metrics.variants, metrics.excluded, frozenset(categories), keep_secrets
     )
 
 
-def _told(packed: "Packed") -> str:
-    """Tell what was packed, and its content id in a form that `verify` repeats."""
+def _described(packed: "Packed") -> str:
+    """Describe what was packed, with the content id that `verify` prints too."""
     return (
         f"{printable(str(packed.path))}: {size_in_words(packed.bytes)}, "
         f"{counted(packed.tasks, 'task')}, {packed.series:,} series, "

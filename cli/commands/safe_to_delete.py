@@ -1,17 +1,21 @@
-"""`scalars-saved`: which tasks a person may delete, as far as scalars go."""
+"""The `safe-to-delete` command."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from clearml_snapshot.cli.options.options import DEFAULT_DATA, TASKS, Data, Filters, Quiet
-from clearml_snapshot.cli.options.server import SERVER, Server
+from clearml_snapshot.cli.options.dataset import DEFAULT_DATA, Data
+from clearml_snapshot.cli.options.export import Workers
+from clearml_snapshot.cli.options.output import Quiet
+from clearml_snapshot.cli.options.sections import MAINTAIN, SERVER, TASKS
+from clearml_snapshot.cli.options.server import Server
+from clearml_snapshot.cli.options.tasks import Filters
 from clearml_snapshot.cli.output.stdout import write_text
 from clearml_snapshot.cli.output.terminal import note
-from clearml_snapshot.cli.output.words import counted
+from clearml_snapshot.cli.text.safe_to_delete import proof, summary
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
@@ -20,159 +24,116 @@ from clearml_snapshot.exporter.selection.times import parse_time
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.deletable.find import CountedAgain, Reason
 
-PANEL: Final = "Look after it"
 _COLUMNS: Final = (
     "task_id, project_id, server_id, state, metric_filter, points_stored, points_bad, started, "
     "last_update, last_iteration, fetched_at"
 )
-_ALARMS: Final[tuple["Reason", ...]] = (
+_WARNINGS: Final[tuple["Reason", ...]] = (
     "count differs",
     "points differ",
     "not counted",
     "summary differs",
 )
-"""Reasons that somebody should look into: exit code 3."""
-_IN_WORDS: Final[dict["Reason", str]] = {
-    "another server's": "of another server",
-    "metric filter": "exported with a metric filter",
-    "not whole": "not complete here (partial, failed, gone, shrunk, lost, unread)",
-    "values differ": "with values that differ from what was sent (points_bad)",
-    "gone": "gone from the server",
-    "running": "not ended",
-    "too young": "updated within --older-than",
-    "changed": "changed since they were read: export first",
-    "count differs": "the count differs: points are missing here or there",
-    "points differ": "some of their points differ from those stored: export --reread",
-    "not counted": "the server could not count them",
-    "summary differs": "the server's own summary contradicts what is stored: export --recount",
-}
+"""Reasons that need attention: exit code 3."""
+
+_OlderThan = Annotated[
+    str | None,
+    typer.Option(
+        "--older-than",
+        metavar="TIME",
+        rich_help_panel=TASKS,
+        help="Only tasks without an update since then: an age such as 30d, or a date.",
+    ),
+]
+_Reread = Annotated[
+    bool,
+    typer.Option(
+        "--reread",
+        rich_help_panel=SERVER,
+        help="Read every point of each task again and compare it with the stored one.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    add_command(app, "scalars-saved", scalars_saved, panel=PANEL)
+    add_command(app, "safe-to-delete", safe_to_delete, panel=MAINTAIN)
 
 
-def scalars_saved(
+def safe_to_delete(
     filters: Filters,
     server: Server,
-    older_than: Annotated[
-        str | None,
-        typer.Option(
-            "--older-than",
-            metavar="TIME",
-            rich_help_panel=TASKS,
-            help="Only tasks without an update since: an age such as 30d, or a date.",
-        ),
-    ] = None,
-    workers: Annotated[
-        int,
-        typer.Option(
-            "--workers", metavar="N", min=1, max=64, rich_help_panel=SERVER, help="Tasks in flight."
-        ),
-    ] = 4,
-    reread: Annotated[
-        bool,
-        typer.Option(
-            "--reread",
-            rich_help_panel=SERVER,
-            help="Read every point of each task again and compare it with the stored one.",
-        ),
-    ] = False,
+    older_than: _OlderThan = None,
+    workers: Workers = 4,
+    reread: _Reread = False,
     data: Data = DEFAULT_DATA,
     quiet: Quiet = False,
 ) -> None:
-    """Print ids of tasks whose every scalar is here, just counted again.
+    """List tasks whose scalars are fully stored, so that they can be deleted on the server.
 
-    For servers that are full. A task is listed when it has ended, is stored whole and without a
-    metric filter, has not changed since, the server counts as many points as are stored, its own
-    summary of them (reports, lowest and highest values) does not contradict, and the files that
-    hold them are as they were written. With --reread every point is compared. The list is kept in
-    the dataset: when these tasks vanish from the server, later exports expect it.
-    It says nothing about console, plots, debug samples, artifacts and models: they are not here.
+    Prints one task id per line. A task is listed if it has ended, is stored completely and without
+    a metric filter, and has not changed since; if the server counts as many points as are stored,
+    and its summary of each series (number of reports, lowest and highest value) agrees; and if the
+    stored files are unchanged. With --reread, every point is compared. The list is recorded in the
+    dataset, so that later exports expect these tasks to disappear from the server.
+    Console logs, plots, debug samples, artifacts and models are not checked: they are not stored.
     """
-    say: Callable[[str], None] = (lambda _: None) if quiet else note
-    limit = _cut_off(older_than, say)
-    found, listed = _ask_again(
+    narrate: Callable[[str], None] = (lambda _: None) if quiet else note
+    limit = _cut_off(older_than, narrate)
+    result, listed = _verified(
         data,
         filters,
         limits=server.limits(),
         older_than=limit,
         workers=workers,
         reread=reread,
-        notice=say,
+        notice=narrate,
     )
-    write_text("".join(f"{task_id}\n" for task_id in found.task_ids))
-    for line in (*summary(found), *_proof(found, reread)):
-        say(line)
+    write_text("".join(f"{task_id}\n" for task_id in result.task_ids))
+    for line in (*summary(result), *proof(result, reread)):
+        narrate(line)
     _record(data, listed, note)
-    if any(found.count(reason) for reason in _ALARMS):
+    if any(result.count(reason) for reason in _WARNINGS):
         if quiet:
-            note(f"warning: {next(summary(found))}")
+            note(f"warning: {next(summary(result))}")
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def _cut_off(older_than: str | None, say: Callable[[str], None]) -> datetime | None:
-    """Read an age, and say which moment it means: a list of what to delete needs a second look."""
+def _cut_off(older_than: str | None, narrate: Callable[[str], None]) -> datetime | None:
+    """Parse an age or date, and report the time it means, so that the user can check it."""
     if older_than is None:
         return None
     try:
         limit = parse_time(older_than, datetime.now(UTC))
     except UsageError as error:
         raise UsageError(f"--older-than: {error}") from None
-    say(f"only tasks last updated at or before {limit:%Y-%m-%d %H:%M} UTC (--older-than)")
+    narrate(f"only tasks last updated at or before {limit:%Y-%m-%d %H:%M} UTC (--older-than)")
     return limit
 
 
-def summary(found: "CountedAgain") -> Iterator[str]:
-    """Say how many are listed, why the others are not, and what being listed does not mean."""
-    counts = [(found.count(reason), words) for reason, words in _IN_WORDS.items()]
-    others = "; ".join(f"{count:,} {words}" for count, words in counts if count)
-    yield f"tasks listed: {len(found.task_ids):,}" + (f"; not listed: {others}" if others else "")
-    yield (
-        "scalars only: console, plots, debug samples, artifacts and models are not here, and go "
-        "with a task that is deleted"
-    )
-
-
-def _proof(found: "CountedAgain", reread: bool) -> Iterator[str]:
-    """Say which proof a listed task has passed."""
-    if not found.task_ids:
-        return
-    if reread:
-        yield "proof: every point was read again just now and equals the stored one"
-    else:
-        yield (
-            "proof: the server's count of points, and its own summary of each series (reports, "
-            "lowest and highest values); an overwritten point that is neither shows only with "
-            "--reread"
-        )
-    if found.without_summary and not reread:
-        tasks = counted(found.without_summary, "task")
-        yield f"the server has no summary of {tasks}: its count of points is the only proof"
-
-
-def _record(data: Path, listed: "dict[str, datetime]", say: Callable[[str], None]) -> None:
-    """Keep the list in the dataset; where that cannot be, say so and go on."""
+def _record(data: Path, listed: "dict[str, datetime]", warn: Callable[[str], None]) -> None:
+    """Record the list in the dataset; a failure is reported, and the command continues."""
     from clearml_snapshot.exporter.deletable.record import record
 
     try:
         record(data, listed, datetime.now(UTC))
     except (SnapshotError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        say(
-            f"the list was not kept in the dataset ({reason}); when these tasks are deleted, tell "
-            "the next export with --accept-gone @FILE"
+        warn(
+            f"the list was not recorded in the dataset ({reason}); after deleting these tasks, "
+            "pass them to the next export with --accept-gone @FILE"
         )
 
 
-def _ask_again(
+def _verified(
     data: Path, filters: TaskFilter, *, notice: Callable[[str], None], **options: Any
 ) -> "tuple[CountedAgain, dict[str, datetime]]":
-    """Read the candidates, have them counted, and prove the files of those that would be listed.
+    """Count the stored tasks on the server again, and verify the files of those to be listed.
 
-    Gives what was found, and the listed tasks with the times at which they were read.
-    The snapshot is held until then: what is proved is what was read.
+    The snapshot is held for the whole time, so that what is verified is what was read.
+
+    Returns:
+        The result, and the listed tasks with the times at which they were read.
     """
     from clearml_snapshot.exporter.deletable.find import StoredTask, count_again, verify_files
     from clearml_snapshot.queries import open_dataset
@@ -180,7 +141,7 @@ def _ask_again(
     with open_dataset(data, filter=filters) as dataset:
         rows = dataset.rows(dataset.tasks().project(_COLUMNS))
         stored = [StoredTask(*row) for row in rows.rows]
-        found = count_again(dataset.snapshot, stored, notice=notice, **options)
-        listed = set(found.task_ids)
-        verify_files(dataset.snapshot, [one for one in stored if one.task_id in listed], notice)
-    return found, {one.task_id: one.fetched_at for one in stored if one.task_id in listed}
+        result = count_again(dataset.snapshot, stored, notice=notice, **options)
+        listed = set(result.task_ids)
+        verify_files(dataset.snapshot, [task for task in stored if task.task_id in listed], notice)
+    return result, {task.task_id: task.fetched_at for task in stored if task.task_id in listed}

@@ -1,103 +1,94 @@
-"""DuckDB's own shell on a snapshot: what `sql` is on a terminal when nothing is asked.
+"""The `sql` command."""
 
-The shell obeys what it reads at its start (``.shell …`` runs a command), and a snapshot may have
-come from anybody. So it reads text that is made here, from a place that only this user writes to,
-and nothing of the snapshot's folder but its Parquet files.
-"""
-
-import shutil
-import signal
-import subprocess
-import tempfile
-from dataclasses import replace
+import sys
 from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-from clearml_snapshot.cli.options.options import DatasetChoice
-from clearml_snapshot.cli.options.query_limits import which
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
-from clearml_snapshot.exporter.store.disk.scratch import scratch_in
-from clearml_snapshot.exporter.store.engine.file_names import literal
-from clearml_snapshot.exporter.store.format.layout import table_at
-from clearml_snapshot.exporter.store.opening import open_snapshot
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
+from clearml_snapshot.cli.commands.duckdb_shell import start_shell
+from clearml_snapshot.cli.options.dataset import Dataset
+from clearml_snapshot.cli.options.output import Output
+from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
+from clearml_snapshot.cli.options.sections import QUERY
+from clearml_snapshot.cli.options.text_input import read_stdin, read_text
+from clearml_snapshot.cli.output.destination import OutputOptions
+from clearml_snapshot.cli.output.stdout import write_answer, write_text
+from clearml_snapshot.cli.typer_ext.commands import add_command
+from clearml_snapshot.exporter.errors import UsageError
+
+SCREENFUL: Final = 40
+"""Rows that a terminal shows."""
+
+_Statement = Annotated[
+    str | None,
+    typer.Argument(help="One SELECT statement; read from stdin if omitted, or if it is -."),
+]
+_File = Annotated[
+    Path | None,
+    typer.Option("--file", "-f", metavar="FILE", help="Read the statement from a file."),
+]
+_Explain = Annotated[
+    bool, typer.Option("--explain", help="Show DuckDB's query plan instead of the result.")
+]
+_AllowFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--allow-files",
+        metavar="DIR",
+        help="Also let SQL read the files in this folder and below, each by its path.",
+    ),
+]
 
 
-def start_shell(choice: DatasetChoice) -> None:
-    """Start the installed ``duckdb`` with a view of each table of a snapshot or a pack.
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    add_command(app, "sql", sql, panel=QUERY)
 
-    Unlike ``sql`` with a statement the shell is not confined: it is the person's own program. Its
-    ``-init`` takes the place of ``~/.duckdbrc``, which is that person's file.
 
-    Raises:
-        UsageError: the shell is not installed.
-        DatasetError: there is no dataset, or no such snapshot.
-        SnapshotError: there is no place for the text that the shell reads.
-        Exit: as the shell ended.
+def sql(
+    statement: _Statement = None,
+    *,
+    file: _File = None,
+    explain: _Explain = False,
+    allow_files: _AllowFiles = None,
+    output: Output,
+    dataset: Dataset,
+    limits: Limits,
+) -> None:
+    """Run one SELECT statement on the snapshot's views.
+
+    The views are scalars, tasks, series, hyperparams, params and exports. The statement can read
+    the snapshot's files and nothing else, and cannot change them. ClearML's title is the column
+    metric, its series is the column variant. On a terminal without a statement, DuckDB's own shell
+    starts on the snapshot.
     """
-    snapshot = open_snapshot(choice.data, which(choice.snapshot))
-    program = shutil.which("duckdb")
-    if program is None:
-        raise UsageError(
-            "DuckDB's shell is not installed; install it (see duckdb.org), or give a statement"
-        )
-    # As a child, not in our place: meanwhile the snapshot is held against being pruned.
-    place = Path(tempfile.gettempdir())
-    with hold(snapshot), scratch_in(place, "clearml-snapshot-shell-") as scratch:
-        init = _write_init(snapshot, scratch)
-        code = _run([program, "-init", str(init)])
-    if code:
-        raise typer.Exit(code)
+    from clearml_snapshot.queries.duckdb_errors import speaking
+
+    if statement is None and file is None and _is_bare(output, explain, allow_files):
+        start_shell(dataset)
+        return
+    text = _statement(statement, file)
+    with open_for_query(dataset, None, limits, allow_files or ()) as snapshot, speaking():
+        if explain:
+            write_text(snapshot.explain(text) + "\n")
+        else:
+            write_answer(snapshot.sql(text), output, name="sql", screenful=SCREENFUL)
 
 
-def _run(command: list[str]) -> int:
-    with subprocess.Popen(command) as shell:
-        before = signal.signal(signal.SIGTERM, lambda *_: shell.terminate())
-        try:
-            while True:
-                try:
-                    return shell.wait()
-                except KeyboardInterrupt:  # Ctrl-C is the shell's: it ends one statement there
-                    continue
-        finally:
-            signal.signal(signal.SIGTERM, before)
+def _is_bare(output: OutputOptions, explain: bool, allow_files: list[Path] | None) -> bool:
+    """Whether a person at a terminal typed neither a statement nor an option for one."""
+    typed = explain or allow_files or output != OutputOptions()
+    return not typed and sys.stdin is not None and sys.stdin.isatty()
 
 
-def _write_init(snapshot: Snapshot, scratch: Path) -> Path:
-    """Write the views into a file of this user's own; the files of a snapshot are named one by one.
-
-    Raises:
-        DatasetError: a file is listed in a place where no snapshot has one.
-        SnapshotError: the temporary folder takes no file.
-    """
-    from clearml_snapshot.queries.session import views_script
-
-    for entry in snapshot.files:
-        if table_at(entry.path) is None:
-            raise DatasetError(
-                f"{snapshot.place}: {entry.path!r} is not a place for a file of a snapshot; "
-                "run clearml-snapshot verify"
-            )
-    init = scratch / "views.sql"
-    try:
-        readable = replace(snapshot, root=_readable(snapshot.root, scratch))
-        init.write_text(views_script(readable), encoding="utf-8")
-    except OSError as error:
-        raise SnapshotError(
-            f"cannot write {init}: {error.strerror}; set TMPDIR to a folder that takes files"
-        ) from error
-    return init
-
-
-def _readable(root: Path, scratch: Path) -> Path:
-    """Give a path to the snapshot that the shell takes as it is, whatever its folders are called.
-
-    ``literal`` names a folder by a descriptor of this process, which the shell does not have.
-    """
-    file = root / "x"
-    if str(root).isprintable() and literal(file) == str(file):
-        return root
-    link = scratch / "snapshot"
-    link.symlink_to(root, target_is_directory=True)
-    return link
+def _statement(statement: str | None, file: Path | None) -> str:
+    if statement is not None and file is not None:
+        raise UsageError("give either a statement or -f FILE, not both")
+    if file is not None:
+        return read_text(file, "-f")
+    if statement not in (None, "-"):
+        return statement
+    if sys.stdin is not None and sys.stdin.isatty():
+        raise UsageError("no statement; give one, use -f FILE, or pipe one in")
+    return read_stdin()

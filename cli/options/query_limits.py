@@ -1,26 +1,22 @@
 """How commands open a dataset for questions: which snapshot, and how much a question may take."""
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clearml_snapshot.cli.options.options import DatasetChoice
+from clearml_snapshot.cli.options.dataset import DatasetChoice, parse_snapshot_ref
+from clearml_snapshot.cli.options.groups import OptionGroup
+from clearml_snapshot.cli.options.sections import LIMITS
 from clearml_snapshot.cli.process.bounds import ended_after, within_memory
 from clearml_snapshot.cli.process.interrupt import Interruptible
-from clearml_snapshot.cli.typer_ext.commands import OptionGroup
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.selection.times import parse_time
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset
-
-LIMITS: Final = "Limits"
 
 
 @dataclass(frozen=True)
@@ -63,7 +59,7 @@ Limits = Annotated[LimitOptions, OptionGroup(limit_options)]
 
 
 @contextmanager
-def opened(
+def open_for_query(
     choice: DatasetChoice,
     filters: TaskFilter | None,
     limits: LimitOptions,
@@ -83,7 +79,7 @@ def opened(
         ended_after(limits.timeout),
         open_dataset(
             choice.data,
-            snapshot=which(choice.snapshot),
+            snapshot=parse_snapshot_ref(choice.snapshot),
             filter=filters,
             memory_limit=limits.memory,
             allow_files=allow_files,
@@ -100,16 +96,3 @@ def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
     from clearml_snapshot.queries.pack.texts import make_pages as make
 
     make(folder, names, into)
-
-
-def which(snapshot: str | None) -> int | datetime | None:
-    """Read which snapshot was typed: a number, or a time.
-
-    Raises:
-        UsageError: it is neither.
-    """
-    if snapshot is None:
-        return None
-    if re.fullmatch(r"-?\d+", snapshot):
-        return int(snapshot)
-    return parse_time(snapshot, datetime.now(UTC))

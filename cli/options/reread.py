@@ -1,18 +1,17 @@
 """Options of `export` for what no date on the server shows: silent changes, deleted tasks."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clearml_snapshot.cli.options.options import read_ids
-from clearml_snapshot.cli.typer_ext.commands import OptionGroup
+from clearml_snapshot.cli.options.groups import OptionGroup
+from clearml_snapshot.cli.options.sections import REREAD
+from clearml_snapshot.cli.options.text_input import read_ids
 from clearml_snapshot.exporter.errors import UsageError
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.sync.planning.plan import Again as Depth
-
-AGAIN: Final = "What no date shows"
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ def again_options(
         bool,
         typer.Option(
             "--recount",
-            rich_help_panel=AGAIN,
+            rich_help_panel=REREAD,
             help="Compare the server's counts and summary of stored tasks too whose dates did not "
             "move, and read again what differs.",
         ),
@@ -37,7 +36,7 @@ def again_options(
         bool,
         typer.Option(
             "--reread",
-            rich_help_panel=AGAIN,
+            rich_help_panel=REREAD,
             help="Read all points of stored tasks again; this alone finds an overwritten point.",
         ),
     ] = False,
@@ -46,7 +45,7 @@ def again_options(
         typer.Option(
             "--accept-gone",
             metavar="ID",
-            rich_help_panel=AGAIN,
+            rich_help_panel=REREAD,
             help="Tasks that were deleted on purpose: an id or its unique beginning, @FILE or - "
             "(stdin) for many, or all.",
         ),

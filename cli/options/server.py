@@ -1,62 +1,49 @@
-"""Options of the commands that talk to a server."""
+"""Shared by commands that talk to a server: time limits, and limits on requests and time."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clearml_snapshot.cli.options.options import OUTPUT
-from clearml_snapshot.cli.typer_ext.commands import OptionGroup
+from clearml_snapshot.cli.options.groups import OptionGroup
+from clearml_snapshot.cli.options.sections import RUN_LIMITS, SERVER
 from clearml_snapshot.exporter.selection.times import read_span
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.client.budget import RequestLimits
 
-SERVER: Final = "The server"
-CEILINGS: Final = "Ceilings (exit code 7; run it again to go on)"
-
-Json = Annotated[
-    Literal["json"] | None,
-    typer.Option(
-        "--format",
-        metavar="json",
-        rich_help_panel=OUTPUT,
-        help="One JSON object on stdout.",
-        show_default="words on stderr",
-    ),
-]
 
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How long to wait for a server, and where its web UI is."""
+    """How long to wait for a server, and the address of its web UI."""
 
     timeout: float
     give_up_after: float
     web_host: str | None
 
-    def limits(self, ceilings: "CeilingOptions | None" = None) -> "RequestLimits":
-        """Give them, and the ceilings of the run, as the exporter takes them."""
+    def limits(self, run_limits: "RunLimitOptions | None" = None) -> "RequestLimits":
+        """Combine these with the limits on a run, as the exporter takes them."""
         from clearml_snapshot.exporter.client.budget import RequestLimits
 
-        if ceilings is None:
+        if run_limits is None:
             return RequestLimits(self.timeout, self.give_up_after)
         return RequestLimits(
             self.timeout,
             self.give_up_after,
-            max_requests=ceilings.max_requests,
-            max_rate=ceilings.max_rate,
-            max_seconds=ceilings.max_seconds,
+            max_requests=run_limits.max_requests,
+            max_rate=run_limits.max_rate,
+            max_seconds=run_limits.max_seconds,
         )
 
 
 @dataclass(frozen=True)
-class CeilingOptions:
-    """What a run may cost; None is no ceiling."""
+class RunLimitOptions:
+    """RequestLimits on a run; None is no limit."""
 
     max_requests: int | None
     max_rate: float | None
-    """Requests a second."""
+    """Requests per second."""
     max_seconds: float | None
 
 
@@ -68,7 +55,7 @@ def server_options(
             metavar="SECONDS",
             min=0.1,
             rich_help_panel=SERVER,
-            help="How long one request may take.",
+            help="Time limit for one request.",
         ),
     ] = 60.0,
     give_up_after: Annotated[
@@ -78,7 +65,7 @@ def server_options(
             metavar="SECONDS",
             min=0.1,
             rich_help_panel=SERVER,
-            help="How long without any success until the server counts as dead.",
+            help="Give up after this many seconds without a successful request.",
         ),
     ] = 120.0,
     web_host: Annotated[
@@ -87,27 +74,27 @@ def server_options(
             "--web-host",
             metavar="URL",
             rich_help_panel=SERVER,
-            help="The web UI's address, for links to tasks.",
+            help="Address of the web UI, for links to tasks.",
             show_default="as configured",
         ),
     ] = None,
 ) -> ServerOptions:
-    """Gather how to talk to a server; keys are never options."""
+    """Gather the server options; credentials are never options."""
     return ServerOptions(timeout, give_up_after, web_host)
 
 
 Server = Annotated[ServerOptions, OptionGroup(server_options)]
 
 
-def ceiling_options(
+def run_limit_options(
     max_requests: Annotated[
         int | None,
         typer.Option(
             "--max-requests",
             metavar="N",
             min=1,
-            rich_help_panel=CEILINGS,
-            help="Requests in all; hosted ClearML counts them.",
+            rich_help_panel=RUN_LIMITS,
+            help="Maximum number of requests; hosted ClearML counts them.",
         ),
     ] = None,
     max_rate: Annotated[
@@ -116,8 +103,8 @@ def ceiling_options(
             "--max-rate",
             metavar="PER_SECOND",
             min=0.001,
-            rich_help_panel=CEILINGS,
-            help="Requests a second, evenly spread; it slows down and never ends the run.",
+            rich_help_panel=RUN_LIMITS,
+            help="Maximum requests per second, evenly spread; slows the run and never ends it.",
         ),
     ] = None,
     max_time: Annotated[
@@ -125,18 +112,18 @@ def ceiling_options(
         typer.Option(
             "--max-time",
             metavar="TIME",
-            rich_help_panel=CEILINGS,
-            help="How long the run may take: 30s, 90m, 6h, 2d.",
+            rich_help_panel=RUN_LIMITS,
+            help="Time limit for the run, such as 30s, 90m, 6h or 2d.",
         ),
     ] = None,
-) -> CeilingOptions:
-    """Gather what a run may cost.
+) -> RunLimitOptions:
+    """Gather the limits on a run.
 
     Raises:
-        UsageError: a time that is none.
+        UsageError: the time is not valid.
     """
     max_seconds = None if max_time is None else read_span(max_time, "--max-time")
-    return CeilingOptions(max_requests, max_rate, max_seconds)
+    return RunLimitOptions(max_requests, max_rate, max_seconds)
 
 
-Ceilings = Annotated[CeilingOptions, OptionGroup(ceiling_options)]
+RunLimits = Annotated[RunLimitOptions, OptionGroup(run_limit_options)]

@@ -1,12 +1,10 @@
 """The option that says who may read a dataset, for the commands that make one."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from clearml_snapshot.cli.options.options import OUTPUT
-
-STORED: Final = "What is stored"
+from clearml_snapshot.cli.options.sections import OUTPUT, STORED
 
 
 def _option(section: str, more: str, default: str) -> Any:

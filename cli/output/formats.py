@@ -1,11 +1,7 @@
-"""How an answer becomes bytes: one writer a format, the same bytes in a file and in a pipe.
+"""Writes an answer in one of the formats: one writer per format, the same bytes everywhere.
 
-Values are whole in every format here: ids, links and digits. NULL is an empty field (csv, tsv,
-markdown) or null; NaN and the infinities are ``NaN``, ``Infinity``, ``-Infinity``, in JSON as
-strings, because JSON has no such numbers and null would make them NULL; controls, bidi marks and
-other unseen characters are escaped there. Lists, structs and maps are JSON text inside csv. Text
-that begins with ``=`` or ``@`` is written as it is: an answer is data, and a spreadsheet that
-should not compute it must import the column as text.
+Hand-written, and not DuckDB's or Arrow's CSV and JSON writers: a query starts faster without
+pyarrow, and DuckDB is not allowed to write files.
 """
 
 import json
@@ -21,6 +17,16 @@ from clearml_snapshot.exporter.own_keys import scrub_json
 from clearml_snapshot.exporter.unseen import as_json, spelled_out
 
 Writer = Callable[[Rows, BinaryIO], None]
+
+DESCRIPTION: Final = """\
+No format except the table shortens a value: ids, links and digits are complete. NULL is an empty
+field (csv, tsv, markdown) or null. NaN and infinities are `NaN`, `Infinity` and `-Infinity`; in
+JSON they are strings, because JSON has no such numbers and null would mean NULL. In JSON and
+markdown, control characters, bidi marks and other invisible characters are escaped. Lists, structs
+and maps are JSON text in csv. Text that begins with `=` or `@` is written unchanged: import the
+column as text if a spreadsheet should not evaluate it.
+"""
+"""The formats, as the reference describes them."""
 
 
 def write_csv(rows: Rows, sink: BinaryIO) -> None:

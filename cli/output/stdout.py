@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
-from clearml_snapshot.cli.options.options import OutputOptions
+from clearml_snapshot.cli.output.destination import OutputOptions
 from clearml_snapshot.cli.output.formats import BINARY, WRITERS
 from clearml_snapshot.cli.output.rows import Rows
 from clearml_snapshot.cli.output.scrubbed import ScreenSink

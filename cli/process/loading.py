@@ -23,7 +23,7 @@ class LoadError(SnapshotError):
 
 
 @contextmanager
-def imports_told() -> Iterator[None]:
+def import_errors() -> Iterator[None]:
     """Let an error of an import come out of the block as a ``LoadError``."""
     try:
         yield

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from clearml_snapshot.cli.options.options import DATA_VARIABLE, DEFAULT_DATA
+from clearml_snapshot.cli.options.dataset import DATA_VARIABLE, DEFAULT_DATA, parse_snapshot_ref
 from clearml_snapshot.cli.output.terminal import printable
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
 """By a parameter's name: table and column of its values, the next only if the first has none."""
 
 
-def candidates(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:
+def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:
     """List how what was begun can go on; None: this parameter is not one of the dataset's.
 
     Args:
@@ -77,13 +77,12 @@ def _stored(
 ) -> list[str]:
     import duckdb
 
-    from clearml_snapshot.cli.options.query_limits import which
     from clearml_snapshot.exporter.errors import SnapshotError
     from clearml_snapshot.exporter.store.engine.file_names import literals
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:
-        found = open_snapshot(data, which(snapshot), points=False)
+        found = open_snapshot(data, parse_snapshot_ref(snapshot), points=False)
         with duckdb.connect(config=_CONFIG) as connection:
             for table, column in sources:
                 connection.execute(

@@ -13,14 +13,21 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import typer
 
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
+from clearml_snapshot.cli.typer_ext.private import (
+    COMPLETION_SCRIPTS,
+    ClickCommand,
+    get_completion_script,
+    resolve_context,
+    resolve_incomplete,
+    split_arg_string,
+)
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError
-
-if TYPE_CHECKING:
-    from typer._click.core import Command
 
 SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
 """A shell asks for completions with it; its name is Typer's."""
@@ -88,12 +95,10 @@ _CUT: Final = ":::"
 
 def register() -> None:
     """Let ``--show-completion`` and ``--install-completion`` give the functions above."""
-    from typer import _completion_shared
-
-    _completion_shared._completion_scripts.update(bash=_BASH, zsh=_ZSH, fish=_FISH)
+    COMPLETION_SCRIPTS.update(bash=_BASH, zsh=_ZSH, fish=_FISH)
 
 
-def answer(command: "Command", program: str, arguments: Sequence[str]) -> int:
+def answer(command: ClickCommand, program: str, arguments: Sequence[str]) -> int:
     """Answer a shell's function and return the exit code.
 
     Args:
@@ -104,8 +109,6 @@ def answer(command: "Command", program: str, arguments: Sequence[str]) -> int:
     """
     kind, _, shell = os.environ[SHELL_VARIABLE].partition("_")
     if kind == "source":
-        from typer._completion_shared import get_completion_script
-
         script = get_completion_script(prog_name=program, complete_var=SHELL_VARIABLE, shell=shell)
         return _write([script])
     writer = _WRITERS.get(f"{kind}_{shell}")
@@ -120,17 +123,14 @@ def _write(lines: Sequence[str]) -> int:
     return ExitCode.COMPLETE
 
 
-def _offers(command: "Command", words: Sequence[str], incomplete: str) -> list[tuple[str, str]]:
+def _offers(command: ClickCommand, words: Sequence[str], incomplete: str) -> list[tuple[str, str]]:
     """List words that can stand at the cursor, each with what it is or nothing.
 
     Nothing where a word before the cursor is wrong: whoever presses TAB asked no question yet.
     """
-    import typer
-    from typer._click.shell_completion import _resolve_context, _resolve_incomplete
-
     try:
-        context = _resolve_context(command, {}, command.name or "", list(words))
-        source, value = _resolve_incomplete(context, list(words), incomplete)
+        context = resolve_context(command, {}, command.name or "", list(words))
+        source, value = resolve_incomplete(context, list(words), incomplete)
         if incomplete == "=":  # a word of its own: only bash cuts there, and not what it sends us
             value = incomplete
         items = source.shell_complete(context, value)
@@ -155,29 +155,27 @@ def _can_be_shown(text: str) -> bool:
     return printable(text) == text
 
 
-def _for_bash(command: "Command", arguments: Sequence[str]) -> list[str]:
+def _for_bash(command: ClickCommand, arguments: Sequence[str]) -> list[str]:
     line = parse(*arguments[:2])
     names = [name for name, _ in _offers(command, line.words[1:], line.incomplete)]
     return continuations(line, names)
 
 
-def _described(command: "Command", arguments: Sequence[str]) -> list[str]:
+def _described(command: ClickCommand, arguments: Sequence[str]) -> list[str]:
     """Write a name per line, behind a tab what it is."""
     *words, raw = arguments
     offers = _offers(command, words, parse(raw).incomplete)
     return [f"{name}\t{text}" if text else name for name, text in offers]
 
 
-def _for_fish(command: "Command", arguments: Sequence[str]) -> list[str]:
+def _for_fish(command: ClickCommand, arguments: Sequence[str]) -> list[str]:
     """Leave out what begins with a tilde: fish 3.6 would insert it unquoted, as a user's home."""
     is_quoted = arguments[-1][:1] in ("'", '"')
     return [line for line in _described(command, arguments) if is_quoted or line[:1] != "~"]
 
 
-def _for_powershell(command: "Command", _: Sequence[str]) -> list[str]:
+def _for_powershell(command: ClickCommand, _: Sequence[str]) -> list[str]:
     """Write what Typer's function for PowerShell reads; it has not been tried in a PowerShell."""
-    from typer._click.shell_completion import split_arg_string
-
     words = split_arg_string(os.environ.get("_TYPER_COMPLETE_ARGS", ""))[1:]
     raw = os.environ.get("_TYPER_COMPLETE_WORD_TO_COMPLETE", "")
     offers = _offers(command, words[:-1] if raw else words, parse(raw).incomplete)

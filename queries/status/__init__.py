@@ -1,5 +1,5 @@
 """What a dataset holds: its tasks by state, its age, its problems, the server's own summary.
 
-Comes in: a dataset. Goes out: frozen objects for ``status`` and ``verify --summary``. The server
-is not contacted.
+Comes in: a dataset. Goes out: frozen objects for ``status`` and ``verify --server-summary``.
+The server is not contacted.
 """

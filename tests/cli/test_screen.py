@@ -194,7 +194,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--check", *D),
         ("--data", EVIL_FOLDER),
     ),
-    "verify": (("data",), ("a.zip",), ("--summary", *D), (EVIL_FOLDER,)),
+    "verify": (("data",), ("a.zip",), ("--server-summary", *D), (EVIL_FOLDER,)),
     "selections": (D, ("--format", "json", *D), ("remove", "9", *D)),
     "diff": (
         ("data", "a.zip"),
@@ -202,7 +202,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("data", "a.zip", "--by", "task"),
         ("a.zip", EVIL_ARGUMENT),
     ),
-    "scalars-saved": (D, ("--project", EVIL_ARGUMENT + "x", *D)),
+    "safe-to-delete": (D, ("--project", EVIL_ARGUMENT + "x", *D)),
     "pack": (
         ("-o", f"{EVIL_FOLDER}.zip", *D),
         ("-o", "x.zip", "--redact", EVIL_ARGUMENT, *D),

@@ -64,7 +64,7 @@ def test_status_is_one_page(data: Path, capsys: Capture) -> None:
     assert lines[2:-1] == [
         "server      http://x (ClearML 2.3.0)",
         "tasks       2 in 0 projects: 1 complete, 1 partial",
-        "            among them 0 running, 0 archived, 0 no longer selected",
+        "            including 0 running, 0 archived, 0 no longer selected",
         "points      0 in 0 series",
         f"on disk     {_kilobytes(data)}",
         "exports     1; the last one began 2026-03-01 12:00 UTC: partial",
@@ -106,7 +106,7 @@ def test_status_of_a_selection_that_found_nothing(data: Path, capsys: Capture) -
 
 
 def test_status_of_tasks_that_are_not_selected(data: Path, capsys: Capture) -> None:
-    told = "what is no longer selected is as of its fetched_at, not of today"
+    told = "tasks no longer selected are as of their fetched_at, not of today"
     assert main(["status", "--data", str(data)]) == 0
     assert told not in capsys.readouterr().out
     task = {"server_id": "http://x", "fetched_at": NOW, "fingerprint": "f", "state": "complete"}
@@ -145,14 +145,14 @@ def test_status_of_an_older_snapshot(data: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        (["status", "--top", "3"], "--top belongs to --by"),
+        (["status", "--top", "3"], "--top needs --by"),
         (["status", "--format", "csv"], "status is one page; add --by"),
         (["status", "--table", "x"], "status is one page; add --by"),
-        (["verify", "--format", "csv"], "--format and --table belong to --summary"),
+        (["verify", "--format", "csv"], "--format and --table need --server-summary"),
         (["selections", "remove"], "remove needs the number"),
         (["selections", "remove", "3"], "there is no selection 3; choose a number from 1 to 2"),
-        (["selections", "remove", "1", "--snapshot", "1"], "leave --snapshot out"),
-        (["selections", "forget", "1"], "'forget' is none of remove"),
+        (["selections", "remove", "1", "--snapshot", "1"], "omit --snapshot"),
+        (["selections", "forget", "1"], "'forget' is not one of remove"),
     ],
 )
 def test_what_cannot_be_meant(
@@ -242,7 +242,7 @@ def test_verify_of_nothing(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_verify_the_summary(piped: Callable[..., Any]) -> None:
-    done = piped("verify", "--summary")
+    done = piped("verify", "--server-summary")
     assert done.returncode == 0
     assert done.stdout.startswith("task,metric,variant,what,ours,theirs,why,legitimate,task_id")
     assert done.stderr.startswith("0 series compared with the server's summary")

@@ -98,12 +98,12 @@ def test_diff_is_one_page(data: Path, capsys: Capture) -> None:
         f"before      {_made(data, 1)}",
         f"after       {_made(data, 2)}",
         "tasks       1 new, 4 changed, 0 gone, 1 the same",
-        "            1 of the changed was asked for other metrics",
+        "            1 of the changed was exported with another metric filter",
         "points      2 new, 3 changed, 2 gone, 2 the same",
         r"changed   bbbbbbbb  bad \x1b[2J\n😀 \u202e n…: server lost points, points -1, 1 …",
         "changed   cccccccc  lost: gone from the server",
         "changed   aaaaaaaa  fine: points +1, 2 changed, status",
-        "changed   dddddddd  other question: asked for other metrics, points -1",
+        "changed   dddddddd  other question: exported with another metric filter, points -1",
         "new       ffffffff  young: partial, points +1",
         "maxima      a metric with…: 0.3333333333333333 to 0.33333333433333334 (bbbbbbbb)",
         "            acc/val: 0.75 (dddddddd) to 0.5 (cccccccc)",
@@ -164,7 +164,7 @@ def test_a_pack(data: Path, tmp_path: Path, capsys: Capture) -> None:
     assert lines[1] == f"            {pack}"
     assert lines[4:7] == [
         "tasks       0 new, 6 changed, 0 gone, 0 the same",
-        "            6 of the changed were asked for other metrics",
+        "            6 of the changed were exported with another metric filter",
         "points      0 new, 0 changed, 6 gone, 1 the same",
     ]
 
@@ -172,7 +172,7 @@ def test_a_pack(data: Path, tmp_path: Path, capsys: Capture) -> None:
 def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> None:
     for arguments, code, text in [
         (["-7"], 2, "has no snapshot -7; it has 1, 2 (export --keep N keeps more)"),
-        (["dta"], 2, "there is no dta; give a path, or a snapshot of --data"),
+        (["dta"], 2, "dta does not exist; give a path, or a snapshot of --data"),
         (["-1", "--bi", "task"], 2, "no such option: --bi; did you mean --by?"),
         (["-x"], 2, "no such option: -x"),
         (["--query-timeout", "-1"], 2, "-1.0 is less than 0"),
@@ -277,7 +277,7 @@ def test_no_difference(data: Path, capsys: Capture) -> None:
     assert capsys.readouterr().out.splitlines()[3:] == [
         "tasks       0 new, 0 changed, 0 gone, 6 the same",
         "points      0 new, 0 changed, 0 gone, 7 the same",
-        "maxima      none moved",
+        "maxima      none changed",
     ]
 
 
@@ -290,5 +290,5 @@ def test_a_maximum_of_0_may_be_a_nan(tmp_path: Path, capsys: Capture) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2:] == [
         "maxima      ll/x: -1.25 to 0 (aaaaaaaa)",
-        "            a maximum of 0 may be a NaN, logged as 0; query max says so",
+        "            a maximum of 0 may be a NaN that was logged as 0; query max reports it",
     ]

@@ -1,4 +1,4 @@
-"""`scalars-saved` as a user meets it: ids on stdout, and what they do not mean on stderr."""
+"""`safe-to-delete` as a user meets it: ids on stdout, and what they do not mean on stderr."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -46,7 +46,7 @@ def ids(server: StandIn) -> list[str]:
 def test_ids_go_to_stdout_and_what_they_do_not_mean_to_stderr(
     server: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
     assert f"{NOT_HERE}, and go with a task that is deleted" in said.splitlines()
@@ -62,7 +62,7 @@ def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[s
         (["--older-than", "30d", "--project", "speech"], []),
         (["--task-name", "task*", "--limit", "1"], [third]),
     ):
-        assert main(["scalars-saved", *arguments]) == ExitCode.COMPLETE
+        assert main(["safe-to-delete", *arguments]) == ExitCode.COMPLETE
         printed, said = capfd.readouterr()
         assert printed.splitlines() == expected
         assert NOT_HERE in said
@@ -71,7 +71,7 @@ def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[s
 def test_the_cut_off_is_printed_as_a_moment(
     server: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["scalars-saved", "--older-than", "2026-01-31T10:00Z"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete", "--older-than", "2026-01-31T10:00Z"]) == ExitCode.COMPLETE
     said = capfd.readouterr().err
     assert "only tasks last updated at or before 2026-01-31 10:00 UTC (--older-than)" in said
 
@@ -82,13 +82,13 @@ def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
     lost, running, gone = ids(server)
     server.database.continue_task(running)
     server.database.delete_task(gone)
-    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == [lost]
     assert "tasks listed: 1; not listed: 1 gone from the server; 1 not ended" in said
 
     server.database.lose(lost, keep=lambda metric, variant, iteration: iteration == 0)
-    assert main(["scalars-saved"]) == ExitCode.PARTIAL
+    assert main(["safe-to-delete"]) == ExitCode.PARTIAL
     printed, said = capfd.readouterr()
     assert printed == ""
     assert "1 the count differs: points are missing here or there" in said
@@ -99,10 +99,10 @@ def test_changed_tasks_are_to_be_exported_first(
     server: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server.database.ping(ids(server)[0])
-    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     assert "1 changed since they were read: export first" in capfd.readouterr().err
     assert main(["export", "--quiet"]) == ExitCode.COMPLETE
-    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     assert capfd.readouterr().out.splitlines() == ids(server)
 
 
@@ -123,7 +123,7 @@ def test_what_cannot_be_meant(
     code: ExitCode,
     words: str,
 ) -> None:
-    assert main(["scalars-saved", *arguments]) == code
+    assert main(["safe-to-delete", *arguments]) == code
     printed, said = capfd.readouterr()
     assert printed == ""
     assert words in said
@@ -132,7 +132,7 @@ def test_what_cannot_be_meant(
 @pytest.mark.usefixtures("clock")
 def test_a_dead_server_lists_nothing(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
     server.faults.add(Fault("drop", "*", skip=2))
-    assert main(["scalars-saved"]) == ExitCode.SERVER
+    assert main(["safe-to-delete"]) == ExitCode.SERVER
     assert capfd.readouterr().out == ""
 
 
@@ -145,18 +145,18 @@ def test_a_changed_file_lists_nothing(
     changed = next((root / "scalars" / f"project_id={project}").glob("*.parquet"))
     content = changed.read_bytes()
     changed.write_bytes(content[:50] + bytes(100) + content[150:])
-    assert main(["scalars-saved", "--quiet"]) == ExitCode.DATASET
+    assert main(["safe-to-delete", "--quiet"]) == ExitCode.DATASET
     printed, said = capfd.readouterr()
     assert printed == ""
     assert changed.name in said
     assert "no task is listed" in said
     assert "run clearml-snapshot verify" in said
-    assert main(["scalars-saved", "--project", "speech"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete", "--project", "speech"]) == ExitCode.COMPLETE
     assert capfd.readouterr().out.splitlines() == ids(server)[2:]
 
 
 def test_quiet_leaves_the_ids(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["scalars-saved", "--quiet"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete", "--quiet"]) == ExitCode.COMPLETE
     assert capfd.readouterr() == ("".join(f"{task}\n" for task in ids(server)), "")
 
 
@@ -165,7 +165,7 @@ def test_odd_values_are_told(server: StandIn, capfd: pytest.CaptureFixture[str])
     big = {"metric": "big", "variant": "v", "iter": 0, "value": 2**60 + 1}
     server.database.report(task, [big])
     assert main(["export", "--quiet"]) == ExitCode.COMPLETE
-    assert main(["scalars-saved"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)[1:]
     assert "not listed: 1 with values that differ from what was sent (points_bad)" in said
@@ -175,7 +175,7 @@ def test_the_list_is_kept_and_its_tasks_may_go(
     server: StandIn, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     data = tmp_path / "data"
-    assert main(["scalars-saved", "--reread"]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete", "--reread"]) == ExitCode.COMPLETE
     said = capfd.readouterr().err
     assert "proof: every point was read again just now and equals the stored one" in said
     assert open_snapshot(data).number == 2
@@ -206,12 +206,12 @@ def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
 ) -> None:
     data = tmp_path / "data"
     with writing(data):
-        assert main(["scalars-saved"]) == ExitCode.COMPLETE
+        assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
     assert "the list was not kept in the dataset (" in said
     root = open_snapshot(data).root
-    assert main(["scalars-saved", "--data", str(root)]) == ExitCode.COMPLETE
+    assert main(["safe-to-delete", "--data", str(root)]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
     assert "proof: the server's count of points, and its own summary of each series" in said

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.cli.commands.sql import start_shell
-from clearml_snapshot.cli.options.options import DatasetChoice
+from clearml_snapshot.cli.commands.duckdb_shell import start_shell
+from clearml_snapshot.cli.options.dataset import DatasetChoice
 
 SHELL = f"""#!{sys.executable}
 # Obeys its -init as DuckDB's shell does: a line with a dot where no statement has begun is run.
@@ -125,8 +125,8 @@ def test_the_real_shell_obeys_nothing_of_the_folder(history: Path, tmp_path: Pat
     forged(folder, ran)
     start = (
         "import sys; from pathlib import Path;"
-        "from clearml_snapshot.cli.commands.sql import start_shell;"
-        "from clearml_snapshot.cli.options.options import DatasetChoice as Choice;"
+        "from clearml_snapshot.cli.commands.duckdb_shell import start_shell;"
+        "from clearml_snapshot.cli.options.dataset import DatasetChoice as Choice;"
         "start_shell(Choice(Path(sys.argv[1]), None))"
     )
     done = subprocess.run(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.cli.commands.export import read_keep
 from clearml_snapshot.cli.main import main
+from clearml_snapshot.cli.options.export import read_keep
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn

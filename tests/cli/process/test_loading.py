@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.cli.process.loading import LoadError, imports_told
+from clearml_snapshot.cli.process.loading import LoadError, import_errors
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.queries.pack import overview_page as page
 
@@ -61,14 +61,14 @@ def test_a_broken_package_is_told_as_one(
 
 def test_other_errors_come_out_as_they_are() -> None:
     for error in (UsageError("typed"), DatasetError("damaged"), OSError(5, "broken"), KeyError(1)):
-        with pytest.raises(type(error)) as found, imports_told():
+        with pytest.raises(type(error)) as found, import_errors():
             raise error
         assert found.value is error
     meant: Exception = UsageError("meant")
     meant.__cause__ = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
-    with pytest.raises(UsageError, match="meant"), imports_told():
+    with pytest.raises(UsageError, match="meant"), import_errors():
         raise meant
     meant = DatasetError("damaged")
     meant.__cause__ = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
-    with pytest.raises(LoadError, match="cannot load nowhere: No module"), imports_told():
+    with pytest.raises(LoadError, match="cannot load nowhere: No module"), import_errors():
         raise meant

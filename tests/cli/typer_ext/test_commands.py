@@ -9,9 +9,11 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from clearml_snapshot.cli.options.options import Dataset as DatasetOption
-from clearml_snapshot.cli.options.options import DatasetChoice, Filters, dataset_choice, task_filter
-from clearml_snapshot.cli.typer_ext.commands import OptionGroup, add_command, expanded
+from clearml_snapshot.cli.options.dataset import Dataset as DatasetOption
+from clearml_snapshot.cli.options.dataset import DatasetChoice, dataset_choice
+from clearml_snapshot.cli.options.groups import OptionGroup, expand_groups
+from clearml_snapshot.cli.options.tasks import Filters, task_filter
+from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 
@@ -93,7 +95,7 @@ def test_two_groups_with_one_option_are_a_bug_found_at_once() -> None:
         """Clash."""
 
     with pytest.raises(ValueError, match="duplicate parameter name"):
-        expanded(command)
+        expand_groups(command)
 
 
 def test_a_file_of_no_ids_is_an_error_and_not_every_task(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
-from clearml_snapshot.cli.typer_ext.completion import candidates
+from clearml_snapshot.cli.typer_ext.completion import complete as stored_names
 from clearml_snapshot.cli.typer_ext.shells import SHELL_VARIABLE
 from tests.support.programs import find_program
 from tests.support.real_shells import BREAKS, Run, ask
@@ -146,9 +146,9 @@ def test_the_dataset_is_the_one_that_is_meant(complete: Complete, tmp_path: Path
 
 
 def test_names_that_would_steer_the_terminal_are_not_offered(history: Path) -> None:
-    offered = candidates("task_name", {"data": history}, "")
+    offered = stored_names("task_name", {"data": history}, "")
     assert offered == ["training lr=0.01", "training lr=0.1"]
-    assert candidates("output", {"data": history}, "") is None
+    assert stored_names("output", {"data": history}, "") is None
 
 
 PROGRAM = f"""#!{sys.executable}

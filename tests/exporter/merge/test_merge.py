@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.cli.commands import merge as merge_command
+from clearml_snapshot.cli.text import merge as merge_text
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.merge import build as store_join
 from clearml_snapshot.exporter.merge import merge as join_module
@@ -669,6 +669,6 @@ def test_unchanged_tasks_with_other_points_are_told(write: Write, tmp_path: Path
     write("theirs", theirs)
     joined = join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
     assert joined.unlike == ("b", "c")
-    (line,) = (line for line in merge_command._summary(joined) if "fingerprint" in line)
+    (line,) = (line for line in merge_text.summary(joined) if "fingerprint" in line)
     assert line.startswith("warning: 2 tasks with other points in copies that have the same")
     assert ": b, c; compare the datasets with clearml-snapshot diff" in line

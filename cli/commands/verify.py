@@ -1,0 +1,92 @@
+"""The `verify` command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from clearml_snapshot.cli.options.dataset import DEFAULT_DATA, Data
+from clearml_snapshot.cli.options.output import Output
+from clearml_snapshot.cli.options.query_limits import make_pages
+from clearml_snapshot.cli.options.sections import MAINTAIN
+from clearml_snapshot.cli.output.destination import OutputOptions
+from clearml_snapshot.cli.output.stdout import write_answer, write_text
+from clearml_snapshot.cli.output.terminal import note, printable
+from clearml_snapshot.cli.process.interrupt import Interruptible
+from clearml_snapshot.cli.text.verify import finding_lines
+from clearml_snapshot.cli.typer_ext.commands import add_command
+from clearml_snapshot.exporter.errors import ExitCode, UsageError
+from clearml_snapshot.exporter.store.format.states import MISSING, in_words
+
+if TYPE_CHECKING:
+    from clearml_snapshot.exporter.store.verify.verify import Verification
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    add_command(app, "verify", verify, panel=MAINTAIN)
+
+
+def verify(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A dataset, one snapshot or a pack.", show_default="that of --data"),
+    ] = None,
+    server_summary: Annotated[
+        bool,
+        typer.Option(
+            "--server-summary",
+            help="List series that differ from the server's own summary of them.",
+        ),
+    ] = False,
+    *,
+    data: Data = DEFAULT_DATA,
+    output: Output,
+) -> None:
+    """Check that a snapshot is complete and unchanged (offline).
+
+    Compares every file with its checksum, the tables with each other (keys, counts, series with
+    points), and each generated text with what this version generates; a text that a different
+    version generated differently is `not proven`. Prints one line per problem. The exit code is 5
+    if there is a problem, and 3 if the snapshot is intact but some tasks are partial, failed or
+    not read yet. With --server-summary, compares with the server's summary of each series instead.
+    """
+    folder = path or data
+    if server_summary:
+        _write_server_summary(folder, output)
+        return
+    if output.format is not None or output.table is not None:
+        raise UsageError("verify prints lines; --format and --table need --server-summary")
+    verification = _verified(folder, output.quiet)
+    lines = finding_lines(verification)
+    write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
+    for text in verification.notes:
+        note(text)
+    raise typer.Exit(_verdict(verification))
+
+
+def _verified(folder: Path, quiet: bool) -> "Verification":
+    from clearml_snapshot.cli.output.progress import make_progress
+    from clearml_snapshot.exporter.store.verify.verify import verify as verify_snapshot
+
+    with Interruptible():
+        return verify_snapshot(folder, progress=make_progress(quiet=quiet), make_pages=make_pages)
+
+
+def _verdict(verification: "Verification") -> ExitCode:
+    """Choose the exit code: a snapshot may be intact but not complete."""
+    if not verification.is_intact:
+        return ExitCode.DATASET
+    return ExitCode.PARTIAL if in_words(verification.states, MISSING) else ExitCode.COMPLETE
+
+
+def _write_server_summary(folder: Path, output: OutputOptions) -> None:
+    from clearml_snapshot.queries import open_dataset
+    from clearml_snapshot.queries.duckdb_errors import speaking
+    from clearml_snapshot.queries.status.server_summary import count_claims, disagreements
+
+    with Interruptible(), open_dataset(folder) as opened, speaking():
+        differing = disagreements(opened).materialize()
+        write_answer(differing, output, name="summary")
+        if not output.quiet:
+            note(str(count_claims(opened, differing)))

@@ -1,0 +1,71 @@
+"""The options that choose a dataset and one of its snapshots."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+from clearml_snapshot.cli.options.groups import OptionGroup, option
+from clearml_snapshot.cli.options.sections import DATASET
+from clearml_snapshot.exporter.selection.times import parse_time
+
+DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
+
+Data = Annotated[
+    Path,
+    option(
+        "--data",
+        section=DATASET,
+        metavar="DIR",
+        envvar=DATA_VARIABLE,
+        help="The dataset's folder; questions also take one snapshot folder or a pack.",
+    ),
+]
+"""Where datasets are: every command takes it. Give it the default ``DEFAULT_DATA``."""
+
+DEFAULT_DATA: Final = Path("data")
+
+
+@dataclass(frozen=True)
+class DatasetChoice:
+    """Which dataset to read, and which of its snapshots."""
+
+    data: Path
+    """A dataset, one snapshot folder or a pack."""
+    snapshot: str | None
+    """None: the current one."""
+
+
+def dataset_choice(
+    data: Data = DEFAULT_DATA,
+    snapshot: Annotated[
+        str | None,
+        option(
+            "--snapshot",
+            section=DATASET,
+            metavar="WHICH",
+            help="A number, a date, or -1 for the one before.",
+            show_default="the current one",
+        ),
+    ] = None,
+) -> DatasetChoice:
+    """Gather where to read from."""
+    return DatasetChoice(data, snapshot)
+
+
+Dataset = Annotated[DatasetChoice, OptionGroup(dataset_choice)]
+"""For reading commands; ``--data`` also takes one snapshot folder or a pack."""
+
+
+def parse_snapshot_ref(snapshot: str | None) -> int | datetime | None:
+    """Read which snapshot was typed: a number, or a time.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if snapshot is None:
+        return None
+    if re.fullmatch(r"-?\d+", snapshot):
+        return int(snapshot)
+    return parse_time(snapshot, datetime.now(UTC))

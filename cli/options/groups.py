@@ -1,0 +1,57 @@
+"""Groups of options: a command takes one frozen object instead of each option of a group.
+
+Typer asks for one parameter per option. Here ``filters: Filters`` stands for all options of the
+task filter, so that ``export`` and every query share them word by word.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+
+@dataclass(frozen=True)
+class OptionGroup:
+    """Marks a parameter, in ``Annotated``, that stands for all options of ``build``."""
+
+    build: Callable[..., object]
+    """Takes the options by keyword and returns what the command gets."""
+
+
+def expand_groups(command: Callable[..., object]) -> Callable[..., object]:
+    """Make a command whose group parameters became the options of their groups."""
+    own = list(inspect.signature(command, eval_str=True).parameters.values())
+    groups = {parameter.name: group for parameter in own if (group := _group_of(parameter))}
+    options = {
+        name: list(inspect.signature(group.build, eval_str=True).parameters.values())
+        for name, group in groups.items()
+    }
+
+    @functools.wraps(command)
+    def run(**values: object) -> object:
+        for name, group in groups.items():
+            taken = {option.name: values.pop(option.name) for option in options[name]}
+            values[name] = group.build(**taken)
+        return command(**values)
+
+    parameters = [
+        option.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in own
+        for option in options.get(parameter.name, [parameter])
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362
+    run.__annotations__ = {option.name: option.annotation for option in parameters}
+    return run
+
+
+def _group_of(parameter: inspect.Parameter) -> OptionGroup | None:
+    metadata = getattr(parameter.annotation, "__metadata__", ())
+    return next((item for item in metadata if isinstance(item, OptionGroup)), None)
+
+
+def option(*names: str, section: str, metavar: str | None = None, **more: Any) -> Any:
+    """Declare an option that help shows in a section."""
+    return typer.Option(*names, metavar=metavar, rich_help_panel=section, **more)

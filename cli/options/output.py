@@ -1,0 +1,80 @@
+"""The options that say where an answer goes and in which form."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from clearml_snapshot.cli.options.groups import OptionGroup, option
+from clearml_snapshot.cli.options.sections import OUTPUT
+from clearml_snapshot.cli.output.destination import Format, OutputOptions
+from clearml_snapshot.exporter.store.disk.places import refuse_address
+
+Quiet = Annotated[
+    bool,
+    option(
+        "--quiet",
+        "-q",
+        section=OUTPUT,
+        help="No notes and no progress on stderr; failures and warnings stay.",
+    ),
+]
+
+Json = Annotated[
+    Literal["json"] | None,
+    typer.Option(
+        "--format",
+        metavar="json",
+        rich_help_panel=OUTPUT,
+        help="One JSON object on stdout.",
+        show_default="words on stderr",
+    ),
+]
+
+
+def output_options(
+    format_: Annotated[
+        Format | None,
+        option(
+            "--format",
+            section=OUTPUT,
+            metavar="FORMAT",
+            help="table, csv, tsv, json, jsonl, markdown, parquet, arrow or text.",
+            show_default="the file's extension, else table on a terminal, csv in a pipe",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        option(
+            "--output",
+            "-o",
+            section=OUTPUT,
+            metavar="FILE",
+            help="Write to a file: .csv, .tsv, .json, .jsonl, .md, .parquet, .arrow, .txt, "
+            ".duckdb.",
+            show_default="stdout",
+        ),
+    ] = None,
+    table: Annotated[
+        str | None,
+        option(
+            "--table",
+            section=OUTPUT,
+            metavar="NAME",
+            help="The table in a .duckdb file; it is replaced.",
+            show_default="the query's name",
+        ),
+    ] = None,
+    quiet: Quiet = False,
+) -> OutputOptions:
+    """Gather where the answer goes.
+
+    Raises:
+        UsageError: an address.
+    """
+    if output is not None:
+        refuse_address(output)
+    return OutputOptions(format_, output, table, quiet)
+
+
+Output = Annotated[OutputOptions, OptionGroup(output_options)]

@@ -1,0 +1,20 @@
+"""Where an answer goes, and in which form."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Format = Literal["table", "csv", "tsv", "json", "jsonl", "markdown", "parquet", "arrow", "text"]
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where an answer goes, and in which form."""
+
+    format: Format | None = None
+    """None: chosen by the file's extension, else a table on a terminal and CSV in a pipe."""
+    path: Path | None = None
+    """None: stdout."""
+    table: str | None = None
+    """The table's name in a ``.duckdb`` file."""
+    quiet: bool = False

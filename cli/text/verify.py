@@ -1,0 +1,29 @@
+"""Formats the result of a verification for the terminal."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from clearml_snapshot.cli.output.words import counted
+from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.store.format.states import in_words
+
+if TYPE_CHECKING:
+    from clearml_snapshot.exporter.store.verify.verify import Verification
+
+
+def finding_lines(verification: "Verification") -> Iterator[str]:
+    """List what is damaged; if nothing is, describe what was checked."""
+    yield from (f"damaged: {problem}" for problem in verification.problems)
+    if not verification.is_intact:
+        return
+    yield (
+        f"intact: {counted(verification.files, 'file')}, {size_in_words(verification.bytes)}, "
+        f"{counted(verification.points, 'point')}, {verification.series:,} series, "
+        f"{counted(verification.tasks, 'task')} in {verification.root}"
+    )
+    missing = in_words(verification.states)
+    if missing:
+        yield f"not complete: of {counted(verification.tasks, 'task')} {missing}"
+    yield from (f"not proven: {text}" for text in verification.unproven)
+    if verification.content_id is not None:
+        yield f"content id: {verification.content_id}"
