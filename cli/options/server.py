@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from clearml_snapshot.exporter.client.budget import RequestLimits
 
 
-
 @dataclass(frozen=True)
 class ServerOptions:
     """How long to wait for a server, and the address of its web UI."""
@@ -39,7 +38,7 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class RunLimitOptions:
-    """RequestLimits on a run; None is no limit."""
+    """Limits on a run; None is no limit."""
 
     max_requests: int | None
     max_rate: float | None

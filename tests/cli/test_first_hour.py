@@ -54,7 +54,7 @@ def test_metrics_can_be_left_out_of_an_answer(ask: Ask) -> None:
 def test_top_has_no_meaning_beside_a_row_for_each_task(ask: Ask) -> None:
     done = ask("query", "max", "--metric", "accuracy", "--by", "task", "--top", "3")
     assert done.returncode == 2
-    assert "leave --by out" in done.stderr
+    assert "omit --by" in done.stderr
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1 AS one; -- why", "SELECT 'é;' AS one ; /* x */"])

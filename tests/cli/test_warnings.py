@@ -133,7 +133,7 @@ def test_an_export_that_did_not_end_well(result: str, data: Path, capsys: Captur
     [
         (("--max-age", "30m"), "minutes or months"),
         (("--max-age", "soon"), "is not an age"),
-        (("--check", "--by", "task"), "leave --by out"),
+        (("--check", "--by", "task"), "omit --by"),
     ],
 )
 def test_what_check_does_not_take(

@@ -67,7 +67,7 @@ def test_status_is_one_page(data: Path, capsys: Capture) -> None:
         "            including 0 running, 0 archived, 0 no longer selected",
         "points      0 in 0 series",
         f"on disk     {_kilobytes(data)}",
-        "exports     1; the last one began 2026-03-01 12:00 UTC: partial",
+        "exports     1; the last one started 2026-03-01 12:00 UTC: partial",
         "kept        the newest 2",
         "readable by owner",
         "selections  1  --project vision --tag '\\x1b[2J'  (1 task)",

@@ -103,7 +103,7 @@ def test_diff_is_one_page(data: Path, capsys: Capture) -> None:
         r"changed   bbbbbbbb  bad \x1b[2J\n😀 \u202e n…: server lost points, points -1, 1 …",
         "changed   cccccccc  lost: gone from the server",
         "changed   aaaaaaaa  fine: points +1, 2 changed, status",
-        "changed   dddddddd  other question: exported with another metric filter, points -1",
+        "changed   dddddddd  other question: other metric filter, points -1",
         "new       ffffffff  young: partial, points +1",
         "maxima      a metric with…: 0.3333333333333333 to 0.33333333433333334 (bbbbbbbb)",
         "            acc/val: 0.75 (dddddddd) to 0.5 (cccccccc)",

@@ -41,9 +41,9 @@ def test_a_merged_dataset_is_told_and_exported_again(
     lines = told.err.splitlines()
     assert lines[-1] == f"the folder to copy: {both}/snapshots/000001"
     assert any(line.startswith(f"{two[0]} (snapshot 1, ") for line in lines)
-    assert f"  2 tasks of {two[1]} instead; here read earlier" in lines
-    assert "2 tasks in more than one of them" in lines
-    assert any(line.startswith("2 tasks put together: 2 series (40 points) ") for line in lines)
+    assert f"  2 tasks taken from {two[1]} instead; here read earlier" in lines
+    assert "2 tasks in more than one dataset" in lines
+    assert any(line.startswith("2 tasks combined: 2 series (40 points) ") for line in lines)
     with table.open(encoding="utf-8", newline="") as stream:
         report = list(csv.DictReader(stream))
     assert [row["task_id"] for row in report] == sorted(server.database.tasks)
@@ -83,9 +83,9 @@ def test_packs_are_merged_and_what_they_left_out_is_told(
     capsys.readouterr()
     assert main(["merge", two[0], str(pack), "-o", str(both)]) == 0
     lines = capsys.readouterr().err.splitlines()
-    (told,) = [line for line in lines if line.startswith("  not in this pack, users")]
-    assert told.startswith("  not in this pack, users: tasks.user_id")
-    start = "warning: 2 tasks without what a pack left out, though another copy has it"
+    (told,) = [line for line in lines if line.startswith("  not in this pack: users")]
+    assert told.startswith("  not in this pack: users: tasks.user_id")
+    start = "warning: 2 tasks without what a pack left out, although another copy has it"
     assert [line.partition(";")[0] for line in lines if line.startswith(start)] == [start]
     owners = [row["user_id"] for row in rows(open_snapshot(both), "tasks", ["user_id"])]
     assert owners.count(None) == 2

@@ -32,7 +32,7 @@ def test_they_are_listed_and_asked_as_ours(piped: Piped, mine: Path) -> None:
     listed = piped("query", "--queries", str(mine))
     assert "above        Points of a metric above a value.\n" in listed.stdout
     assert "max " in listed.stdout
-    assert f"left out: {mine}/broken.sql, line 2: " in listed.stderr
+    assert f"ignored: {mine}/broken.sql, line 2: " in listed.stderr
     asked = piped("query", "--queries", str(mine), "above", "-m", "LOSS", "--least", "0.5", "-q")
     assert (asked.returncode, asked.stdout) == (0, "points\n5\n")
     told = piped("query", "above", "--help", CLEARML_SNAPSHOT_QUERIES=str(mine)).stdout

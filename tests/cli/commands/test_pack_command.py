@@ -87,7 +87,7 @@ def test_planted_credentials(planted: StandIn, tmp_path: Path, capsys: Capture) 
     assert main(["pack", "--data", kept, *target]) == 0
     assert [name for name, value in PLANTED.items() if value in _texts(tmp_path / "safe")] == []
     assert "0.001" in _texts(tmp_path / "safe")
-    assert "taken out: secrets: 7 values" in capsys.readouterr().err
+    assert "omitted: secrets: 7 values" in capsys.readouterr().err
     assert "secrets: 7 values" in (tmp_path / "safe" / "snapshot.json").read_text()
     assert main(["pack", "--data", kept, "-o", str(tmp_path / "all"), "--keep-secrets"]) == 0
     assert [name for name, value in PLANTED.items() if value not in _texts(tmp_path / "all")] == []
@@ -109,9 +109,12 @@ def test_what_it_prints(history: Path, tmp_path: Path, capsys: Capture) -> None:
     [
         (["--redact", "user"], "did you mean 'users'"),
         (["--redact", "all"], "'secrets', 'users'"),
-        (["--redact", ""], "--redact '' takes nothing out; give secrets, users, hosts"),
-        (["--redact", "users, "], "--redact 'users, ' takes nothing out"),
-        (["--redact", "secrets,users", "--keep-secrets"], "opposite things"),
+        (
+            ["--redact", ""],
+            "'' contains an empty category; choose from secrets, users, hosts",
+        ),
+        (["--redact", "users, "], "--redact 'users, ' contains an empty category"),
+        (["--redact", "secrets,users", "--keep-secrets"], "cannot be combined"),
         (["--metric", "los"], "did you mean 'loss'"),
         (["--project", "nowhere"], "no project 'nowhere'"),
         (["--snapshot", "7"], "has no snapshot 7"),
@@ -158,7 +161,7 @@ def test_the_status_of_a_pack_says_which_part_it_is(
     assert main(["status", "--data", pack]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[2] == "packed      --tag gpu; metrics: --metric loss"
-    assert told[3].startswith("taken out   users: tasks.user_id, ")
+    assert told[3].startswith("omitted     users: tasks.user_id, ")
     assert told[4].startswith("            params: ")
     assert main(["status", "--data", str(history)]) == 0
     assert "packed" not in capsys.readouterr().out

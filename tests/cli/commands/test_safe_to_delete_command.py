@@ -15,7 +15,9 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-NOT_HERE = "scalars only: console, plots, debug samples, artifacts and models are not here"
+NOT_HERE = (
+    "scalars only: console logs, plots, debug samples, artifacts and models are not stored here"
+)
 OLD = datetime.now(UTC) - timedelta(days=40)
 
 
@@ -49,7 +51,7 @@ def test_ids_go_to_stdout_and_what_they_do_not_mean_to_stderr(
     assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
-    assert f"{NOT_HERE}, and go with a task that is deleted" in said.splitlines()
+    assert f"{NOT_HERE}, and are lost when a task is deleted" in said.splitlines()
     assert "tasks listed: 3" in said.splitlines()
 
 
@@ -91,7 +93,7 @@ def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
     assert main(["safe-to-delete"]) == ExitCode.PARTIAL
     printed, said = capfd.readouterr()
     assert printed == ""
-    assert "1 the count differs: points are missing here or there" in said
+    assert "1 with a different number of points on the server" in said
     assert NOT_HERE in said
 
 
@@ -184,7 +186,9 @@ def test_the_list_is_kept_and_its_tasks_may_go(
     main(["export"])
     assert "3 newly gone from the server (3 as expected)" in capfd.readouterr().err
     assert main(["status"]) == ExitCode.COMPLETE
-    assert "3 tasks gone as expected: listed as safe to delete" in capfd.readouterr().out
+    assert (
+        "3 tasks gone as expected (previously listed by safe-to-delete)" in capfd.readouterr().out
+    )
 
 
 def test_ids_in_a_file_are_accepted_as_gone(
@@ -209,11 +213,11 @@ def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
         assert main(["safe-to-delete"]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
-    assert "the list was not kept in the dataset (" in said
+    assert "the list was not recorded in the dataset (" in said
     root = open_snapshot(data).root
     assert main(["safe-to-delete", "--data", str(root)]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
     assert "proof: the server's count of points, and its own summary of each series" in said
-    assert "the list was not kept in the dataset (" in said
+    assert "the list was not recorded in the dataset (" in said
     assert open_snapshot(data).number == 1

@@ -147,5 +147,5 @@ def test_with_anything_to_do_a_statement_is_missed(
 ) -> None:
     code, out, err = typed(program, history.parent, str(tmp_path), "--explain")
     assert (code, out) == (2, "")
-    assert "there is no statement" in err
+    assert "no statement; " in err
     assert typed(program, history.parent, str(tmp_path), "--data", "nowhere")[0] == 2

@@ -670,5 +670,5 @@ def test_unchanged_tasks_with_other_points_are_told(write: Write, tmp_path: Path
     joined = join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
     assert joined.unlike == ("b", "c")
     (line,) = (line for line in merge_text.summary(joined) if "fingerprint" in line)
-    assert line.startswith("warning: 2 tasks with other points in copies that have the same")
+    assert line.startswith("warning: 2 tasks with different points in copies that have the same")
     assert ": b, c; compare the datasets with clearml-snapshot diff" in line
