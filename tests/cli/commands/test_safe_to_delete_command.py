@@ -218,6 +218,6 @@ def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
     assert main(["safe-to-delete", "--data", str(root)]) == ExitCode.COMPLETE
     printed, said = capfd.readouterr()
     assert printed.splitlines() == ids(server)
-    assert "proof: the server's count of points, and its own summary of each series" in said
+    assert "proof: the server's number of points, and its own summary of each series" in said
     assert "the list was not recorded in the dataset (" in said
     assert open_snapshot(data).number == 1
