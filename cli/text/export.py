@@ -126,7 +126,7 @@ def _expected(report: Forecast) -> Iterator[str]:
     about = "at least" if report.tasks_uncounted else "about"
     yield (
         f"an export would send {about} {counted(report.requests, 'request')}; this dry run took "
-        f"{report.cost:,}, {report.seconds:,.1f} s, and wrote nothing"
+        f"{report.requests_spent:,}, {report.seconds:,.1f} s, and wrote nothing"
     )
 
 

@@ -9,7 +9,7 @@ from clearml_snapshot.cli.text import moment
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.merge.report import Joined, SourceReport
-    from clearml_snapshot.exporter.merge.rules import Choice
+    from clearml_snapshot.exporter.merge.rules import MergeDecision
 
 _SHOWN_IDS: Final = 3
 
@@ -83,7 +83,7 @@ def report_rows(joined: "Joined") -> Iterator[list[object]]:
     yield from (_row(choice, names) for choice in joined.choices)
 
 
-def _row(choice: "Choice", names: list[str]) -> list[object]:
+def _row(choice: "MergeDecision", names: list[str]) -> list[object]:
     best = choice.best
     fetched = {copy.source: _iso(copy.fetched_at) for copy in choice.ranked}
     return [

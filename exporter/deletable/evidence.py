@@ -6,7 +6,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from clearml_snapshot.exporter.reader.events import SINGLE_VALUE_ITERATION
-from clearml_snapshot.exporter.reader.last_metrics import Claims
+from clearml_snapshot.exporter.reader.last_metrics import ServerSummary
 from clearml_snapshot.exporter.reader.witness import named_iterations
 from clearml_snapshot.exporter.store.compare.digest import files_of
 from clearml_snapshot.exporter.store.engine.engine import engine
@@ -69,7 +69,7 @@ WHERE claimed.at IS NOT NULL AND (
 
 def contradicted(
     snapshot: Snapshot,
-    claims: Mapping[str, Claims],
+    summaries: Mapping[str, ServerSummary],
     projects: Collection[str | None],
     *,
     is_reread: bool = False,
@@ -78,12 +78,12 @@ def contradicted(
 
     Args:
         snapshot: what is stored.
-        claims: the server's summary of each task.
+        summaries: the server's summary of each task.
         projects: the projects of these tasks.
         is_reread: their points are compared one by one anyhow, so only what is missing counts.
     """
     named = pa.Table.from_pylist(
-        [row for task_id, one in claims.items() for row in _named(task_id, one)], _NAMED
+        [row for task_id, one in summaries.items() for row in _named(task_id, one)], _NAMED
     )
     if not named.num_rows:
         return set()
@@ -107,10 +107,10 @@ def contradicted(
     return {task_id for (task_id,) in found}
 
 
-def _named(task_id: str, claims: Claims) -> Iterator[dict[str, Any]]:
+def _named(task_id: str, summary: ServerSummary) -> Iterator[dict[str, Any]]:
     """Give the series of a summary that prove something, see ``witness.named_iterations``."""
-    named = named_iterations(claims, None)
-    for row in claims.rows:
+    named = named_iterations(summary, None)
+    for row in summary.rows:
         if (row["metric"], row["variant"]) in named:
             numbers = {column: row.get(name) for column, name in _COLUMNS.items()}
             yield {

@@ -175,19 +175,19 @@ def _server_doubts(
     doubts = {one.task_id: _doubt(one, before.get(one.task_id), how) for one in group}
     sound = [one for one in group if doubts[one.task_id] is None]
     yield from ((task_id, doubt) for task_id, doubt in doubts.items() if doubt)
-    claims = {one.task_id: before[one.task_id].claims for one in sound}
+    summaries = {one.task_id: before[one.task_id].last_metrics for one in sound}
     projects = {one.project_id for one in sound}
     with _readable(snapshot):
         counts = _check(api, snapshot, sound, how)
-        denied = contradicted(snapshot, claims, projects, is_reread=how.reread)
-    after = read_summaries(api, [one.task_id for one in sound], with_claims=False)
+        denied = contradicted(snapshot, summaries, projects, is_reread=how.reread)
+    after = read_summaries(api, [one.task_id for one in sound], with_last_metrics=False)
     for one in sound:
         doubt = _doubt(one, after.get(one.task_id), how) or counts[one.task_id]
         if doubt is None and (one.task_id in denied or _has_no_trace(one, before[one.task_id])):
             doubt = "summary differs"
         if doubt:
             yield one.task_id, doubt
-        elif not claims[one.task_id].rows and one.points_stored:
+        elif not summaries[one.task_id].rows and one.points_stored:
             how.without_summary.append(one.task_id)
 
 
@@ -213,7 +213,7 @@ def _has_no_trace(one: StoredTask, now: TaskSummary) -> bool:
     Weak evidence of a lost index, as plots and images count iterations too; to leave a task out
     costs nothing here, to list it may cost its points.
     """
-    return not (one.points_stored or now.claims.rows) and (now.task.last_iteration or 0) > 0
+    return not (one.points_stored or now.last_metrics.rows) and (now.task.last_iteration or 0) > 0
 
 
 def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None:
@@ -259,7 +259,7 @@ def _read_one(api: Client, digests: StoredDigests, one: StoredTask) -> Reason | 
         read = fetch_scalars(api, one.task_id, None, sink)
     except RefusedError:
         return "not counted"
-    if read.stored != one.points_stored:
+    if read.received != one.points_stored:
         return "count differs"
     is_same = read.reason is None and sink.digest == digests.of(one.task_id)
     return None if is_same else "points differ"

@@ -24,7 +24,7 @@ _ROWS_AT_ONCE: Final = 5_000
 
 
 @dataclass
-class Share:
+class Contribution:
     """What is taken of one snapshot: everything but what is named here."""
 
     snapshot: Snapshot
@@ -67,7 +67,7 @@ class Share:
 
 
 def build_joined(
-    root: Path, shares: Sequence[Share], about: SnapshotHeader, spill: Path
+    root: Path, shares: Sequence[Contribution], about: SnapshotHeader, spill: Path
 ) -> list[FileEntry]:
     """Make a snapshot folder of the shares, which may have no task in common.
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.merge.rules import Choice, Copy
+from clearml_snapshot.exporter.merge.rules import MergeDecision, TaskCopy
 from clearml_snapshot.exporter.merge.sources import Source
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
@@ -30,7 +30,7 @@ FROM ((FROM one EXCEPT FROM other) UNION ALL (FROM other EXCEPT FROM one))
 _MEMORY: Final = "256MB"
 
 
-def unlike_tasks(sources: Sequence[Source], choices: Sequence[Choice]) -> tuple[str, ...]:
+def unlike_tasks(sources: Sequence[Source], choices: Sequence[MergeDecision]) -> tuple[str, ...]:
     """Find tasks of which two complete copies have one fingerprint and other points.
 
     Args:
@@ -52,7 +52,7 @@ def unlike_tasks(sources: Sequence[Source], choices: Sequence[Choice]) -> tuple[
     return tuple(sorted(found))
 
 
-def _source(copy: Copy) -> int:
+def _source(copy: TaskCopy) -> int:
     return copy.source
 
 

@@ -12,10 +12,16 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
-from clearml_snapshot.exporter.merge.build import Share, build_joined
+from clearml_snapshot.exporter.merge.build import Contribution, build_joined
 from clearml_snapshot.exporter.merge.disagreements import unlike_tasks
 from clearml_snapshot.exporter.merge.report import Joined, report
-from clearml_snapshot.exporter.merge.rules import LACKING, Choice, Copy, changed_columns, choose
+from clearml_snapshot.exporter.merge.rules import (
+    LACKING,
+    MergeDecision,
+    TaskCopy,
+    changed_columns,
+    choose,
+)
 from clearml_snapshot.exporter.merge.servers import check_server, joined_server, new_address
 from clearml_snapshot.exporter.merge.sources import (
     Source,
@@ -133,7 +139,7 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
             raise UsageError(f"{source} is named twice; name another one beside it")
 
 
-def _choices(sources: Sequence[Source]) -> list[Choice]:
+def _choices(sources: Sequence[Source]) -> list[MergeDecision]:
     """Decide for each task, in the order of their ids."""
     copies = read_copies(sources)
     narrow = [
@@ -146,13 +152,13 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
     ]
     stored = [StoredOutlines(source.snapshot, narrow) for source in sources]
 
-    def series_of(copy: Copy) -> Mapping[Name, SeriesOutline]:
+    def series_of(copy: TaskCopy) -> Mapping[Name, SeriesOutline]:
         return stored[copy.source].of(copy.task_id)
 
-    def overlap_of(earlier: Copy, later: Copy) -> Overlap:
+    def overlap_of(earlier: TaskCopy, later: TaskCopy) -> Overlap:
         return overlap(points_of(earlier), points_of(later))
 
-    def points_of(copy: Copy) -> list[Batches]:
+    def points_of(copy: TaskCopy) -> list[Batches]:
         task = {copy.task_id: (copy.project_id, copy.points)}
         return StoredPoints(sources[copy.source].snapshot, task).of(copy.task_id)
 
@@ -163,7 +169,9 @@ def _choices(sources: Sequence[Source]) -> list[Choice]:
     ]
 
 
-def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> Choice:
+def _interned(
+    choice: MergeDecision, known: dict[frozenset[Name], frozenset[Name]]
+) -> MergeDecision:
     """Keep one copy of the names that many tasks have in common."""
     parts = (replace(p, series=known.setdefault(p.series, p.series)) for p in choice.parts)
     return replace(choice, parts=tuple(parts)) if choice.parts else choice
@@ -172,7 +180,7 @@ def _interned(choice: Choice, known: dict[frozenset[Name], frozenset[Name]]) -> 
 def _write(
     target: Path,
     sources: Sequence[Source],
-    choices: Sequence[Choice],
+    choices: Sequence[MergeDecision],
     share: SharedWith | None,
 ) -> Snapshot:
     created_at = max(source.snapshot.created_at for source in sources)
@@ -222,10 +230,10 @@ def _clear(folder: Path, there: Set[Path]) -> None:
 
 
 def _shares(
-    sources: Sequence[Source], choices: Sequence[Choice], server: Mapping[str, Any]
-) -> list[Share]:
+    sources: Sequence[Source], choices: Sequence[MergeDecision], server: Mapping[str, Any]
+) -> list[Contribution]:
     """Tell for each source what is not taken of it as it is."""
-    shares = [Share(one.snapshot, address=new_address(one, server)) for one in sources]
+    shares = [Contribution(one.snapshot, address=new_address(one, server)) for one in sources]
     for choice in choices:
         best, changed = choice.best, changed_columns(choice)
         if changed or shares[best.source].address is not None:

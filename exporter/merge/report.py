@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
-from clearml_snapshot.exporter.merge.rules import Choice, Part, Why, why_not
+from clearml_snapshot.exporter.merge.rules import MergeDecision, SeriesPart, Why, why_not
 from clearml_snapshot.exporter.merge.sources import Source
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
@@ -71,7 +71,7 @@ class Joined:
     """What the new snapshot holds: tasks, series, points, projects, bytes."""
     snapshot: Path
     """The folder to copy."""
-    choices: tuple[Choice, ...]
+    choices: tuple[MergeDecision, ...]
     """Each task with its copies, by task id."""
     unproven: tuple[str, ...] = ()
     """Texts of a source that could not be compared with its tables, one sentence each."""
@@ -79,7 +79,9 @@ class Joined:
     """Tasks of which two complete copies have one fingerprint and other points."""
 
 
-def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snapshot) -> Joined:
+def report(
+    sources: Sequence[Source], choices: Sequence[MergeDecision], snapshot: Snapshot
+) -> Joined:
     """Count what was taken."""
     behind = {c.best.task_id: more for c in choices if (more := _more_elsewhere(c)) > 0}
     return Joined(
@@ -96,11 +98,11 @@ def report(sources: Sequence[Source], choices: Sequence[Choice], snapshot: Snaps
     )
 
 
-def _more_elsewhere(choice: Choice) -> int:
+def _more_elsewhere(choice: MergeDecision) -> int:
     return max(copy.points for copy in choice.ranked) - choice.points
 
 
-def _amount(some: Sequence[Sequence[Part]]) -> Amount:
+def _amount(some: Sequence[Sequence[SeriesPart]]) -> Amount:
     parts = [part for its in some for part in its]
     return Amount(
         tasks=sum(bool(its) for its in some),
@@ -109,7 +111,9 @@ def _amount(some: Sequence[Sequence[Part]]) -> Amount:
     )
 
 
-def _source_reports(sources: Sequence[Source], choices: Sequence[Choice]) -> list[SourceReport]:
+def _source_reports(
+    sources: Sequence[Source], choices: Sequence[MergeDecision]
+) -> list[SourceReport]:
     tasks: Counter[int] = Counter()
     taken: Counter[int] = Counter()
     points: Counter[int] = Counter()

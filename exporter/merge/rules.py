@@ -38,7 +38,7 @@ LACKING: Final = ("partial", "lost", *_WITHOUT_POINTS)
 
 
 @dataclass(frozen=True, slots=True)
-class Copy:
+class TaskCopy:
     """A task as one source has it; field names from ``task_id`` on are columns of ``tasks``."""
 
     source: int
@@ -78,33 +78,33 @@ class Copy:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SeriesPart:
     """Some series of a copy that is not the best one."""
 
-    copy: Copy
+    copy: TaskCopy
     series: frozenset[Name]
     """None: the copy proves only that there was nothing else of what it was asked for."""
     points: int
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class MergeDecision:
     """What becomes of the copies of one task."""
 
-    ranked: tuple[Copy, ...]
+    ranked: tuple[TaskCopy, ...]
     """The first one is taken."""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SeriesPart, ...] = ()
     """What is taken of the others, because the first was not asked for it."""
-    left: tuple[Part, ...] = ()
+    left: tuple[SeriesPart, ...] = ()
     """What would be, and is of another run of the task."""
 
     @property
-    def best(self) -> Copy:
+    def best(self) -> TaskCopy:
         """The copy that is taken whole."""
         return self.ranked[0]
 
     @property
-    def with_series(self) -> tuple[Part, ...]:
+    def with_series(self) -> tuple[SeriesPart, ...]:
         """The parts of which there is something to take."""
         return tuple(part for part in self.parts if part.series)
 
@@ -116,14 +116,14 @@ class Choice:
 
 _NOTHING: Final = MetricFilter(())
 
-SeriesOf = Callable[[Copy], Mapping[Name, SeriesOutline]]
+SeriesOf = Callable[[TaskCopy], Mapping[Name, SeriesOutline]]
 """Gives the stored series of a copy."""
 
-OverlapOf = Callable[[Copy, Copy], Overlap]
+OverlapOf = Callable[[TaskCopy, TaskCopy], Overlap]
 """Compares the points of an earlier and a later copy."""
 
 
-def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -> Choice:
+def choose(copies: Sequence[TaskCopy], series_of: SeriesOf, overlap_of: OverlapOf) -> MergeDecision:
     """Decide what is taken of the copies of a task.
 
     Args:
@@ -131,7 +131,7 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -
         series_of: is asked only where a copy was not asked for every metric.
         overlap_of: is asked only where two copies differ in their start.
     """
-    best, *others = ranked(copies)
+    best, *others = rank(copies)
     asked = MetricFilter.read(best.metric_filter)
     # of what is covered, a copy that is not taken can add nothing
     covered = _NOTHING if best.state in LACKING or best.was_unread else asked
@@ -141,7 +141,7 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -
         if covered.wanted is None:
             break
         lacking = _lacking(series_of(other), covered, held)
-        part = Part(other, frozenset(lacking), sum(outline.n for outline in lacking.values()))
+        part = SeriesPart(other, frozenset(lacking), sum(outline.n for outline in lacking.values()))
         if lacking and is_other_run(best, other, series_of, overlap_of):
             left.append(part)
         elif lacking or _asks_more(other, asked):
@@ -149,10 +149,10 @@ def choose(copies: Sequence[Copy], series_of: SeriesOf, overlap_of: OverlapOf) -
             held.update(lacking)
             asked = asked.merged(MetricFilter.read(other.metric_filter))
             covered = covered.merged(_covered_by(best, part))
-    return Choice((best, *others), tuple(parts), tuple(left))
+    return MergeDecision((best, *others), tuple(parts), tuple(left))
 
 
-def ranked(copies: Sequence[Copy]) -> list[Copy]:
+def rank(copies: Sequence[TaskCopy]) -> list[TaskCopy]:
     """Order the copies of a task, the one to take first.
 
     The newest reading is the best, but one that failed is worth less than any that has points. One
@@ -171,18 +171,18 @@ def ranked(copies: Sequence[Copy]) -> list[Copy]:
     return [*able, *(copy for copy in newest if copy not in able)]
 
 
-def _was_fuller(copy: Copy, others: Sequence[Copy]) -> bool:
+def _was_fuller(copy: TaskCopy, others: Sequence[TaskCopy]) -> bool:
     """Whether another copy was read before the server lost points, and nothing happened since."""
     return copy.state == "lost" and any(
         other.points > copy.points and _is_up_to_date(copy, other) for other in others
     )
 
 
-def _worth(copy: Copy) -> tuple[object, ...]:
+def _worth(copy: TaskCopy) -> tuple[object, ...]:
     return copy.fetched_at, copy.points, -copy.taken_out, copy.made, -copy.source
 
 
-def why_not(best: Copy, other: Copy) -> Why:
+def why_not(best: TaskCopy, other: TaskCopy) -> Why:
     """Say why a copy is not the one that is taken."""
     if best.fetched_at != other.fetched_at:
         if best.fetched_at > other.fetched_at:
@@ -205,11 +205,11 @@ def _lacking(
     return {
         name: outline
         for name, outline in series.items()
-        if name not in held and not _asks(asked, name)
+        if name not in held and not asked.includes(*name)
     }
 
 
-def _asks_more(other: Copy, asked: MetricFilter) -> bool:
+def _asks_more(other: TaskCopy, asked: MetricFilter) -> bool:
     """Whether a copy was asked for something more, even if there is nothing of it here.
 
     One that is complete shows that there is nothing of it; any other, that it was not read.
@@ -217,22 +217,16 @@ def _asks_more(other: Copy, asked: MetricFilter) -> bool:
     return asked.merged(MetricFilter.read(other.metric_filter)).wanted != asked.wanted
 
 
-def _covered_by(best: Copy, part: Part) -> MetricFilter:
+def _covered_by(best: TaskCopy, part: SeriesPart) -> MetricFilter:
     """Give what a copy was asked for, where nothing else of it can be in a third copy."""
     other = part.copy
     is_sure = other.state not in LACKING if part.series else _state(best, other) == "complete"
     return MetricFilter.read(other.metric_filter) if is_sure else _NOTHING
 
 
-def _asks(asked: MetricFilter, name: Name) -> bool:
-    metric, variant = name
-    return asked.wanted is None or any(
-        choice.metric == metric and (choice.variants is None or variant in choice.variants)
-        for choice in asked.wanted
-    )
-
-
-def is_other_run(one: Copy, other: Copy, series_of: SeriesOf, overlap_of: OverlapOf) -> bool:
+def is_other_run(
+    one: TaskCopy, other: TaskCopy, series_of: SeriesOf, overlap_of: OverlapOf
+) -> bool:
     """Whether two readings may be of two runs of a task; in doubt they are.
 
     See ``same_run`` for what proves that they are of one.
@@ -244,7 +238,9 @@ def is_other_run(one: Copy, other: Copy, series_of: SeriesOf, overlap_of: Overla
         return False
     earlier, later = sorted((one, other), key=lambda copy: copy.fetched_at)
     asked = MetricFilter.read(later.metric_filter)
-    before = {name: outline for name, outline in series_of(earlier).items() if _asks(asked, name)}
+    before = {
+        name: outline for name, outline in series_of(earlier).items() if asked.includes(*name)
+    }
     after = {
         name: (outline.server_count, outline.server_min, outline.server_max)
         for name, outline in series_of(later).items()
@@ -253,7 +249,7 @@ def is_other_run(one: Copy, other: Copy, series_of: SeriesOf, overlap_of: Overla
     return compare_runs(overlap, before, after, is_same_start=False) != "same"
 
 
-def changed_columns(choice: Choice) -> dict[str, Any]:
+def changed_columns(choice: MergeDecision) -> dict[str, Any]:
     """Give the columns of ``tasks`` in which the result differs from the copy that is taken."""
     best = choice.best
     changed = _columns(choice) if choice.parts else {}
@@ -262,7 +258,7 @@ def changed_columns(choice: Choice) -> dict[str, Any]:
     return changed
 
 
-def _columns(choice: Choice) -> dict[str, Any]:
+def _columns(choice: MergeDecision) -> dict[str, Any]:
     """Describe a task that is put together; a part that may be out of date makes it partial.
 
     So the next export reads it again, for all that was asked of it.
@@ -285,24 +281,24 @@ def _columns(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _state(best: Copy, other: Copy) -> str:
+def _state(best: TaskCopy, other: TaskCopy) -> str:
     if not _is_up_to_date(best, other) or not _is_whole(other):
         return "partial"
     return other.state if other.state in ("shrunk", "lost") else "complete"
 
 
-def _is_whole(copy: Copy) -> bool:
+def _is_whole(copy: TaskCopy) -> bool:
     counted = copy.points_expected == copy.points_stored
     return copy.state == "shrunk" or (copy.state not in ("partial", "failed") and counted)
 
 
-def _expected(part: Part) -> int | None:
+def _expected(part: SeriesPart) -> int | None:
     """Give what the server held of some series; unknown unless it held what is stored."""
     is_counted = part.copy.points_expected == part.copy.points_stored
     return part.points if is_counted else None
 
 
-def _is_up_to_date(best: Copy, other: Copy) -> bool:
+def _is_up_to_date(best: TaskCopy, other: TaskCopy) -> bool:
     """Whether no point can have come between the two readings, as ``plan`` has it."""
     return (best.started, best.last_iteration, best.last_update) == (
         other.started,
@@ -311,7 +307,7 @@ def _is_up_to_date(best: Copy, other: Copy) -> bool:
     )
 
 
-def _reason(best: Copy, part: Part) -> str | None:
+def _reason(best: TaskCopy, part: SeriesPart) -> str | None:
     copy = part.copy
     if _state(best, copy) == "complete":
         return None

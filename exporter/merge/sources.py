@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.merge.rules import Copy
+from clearml_snapshot.exporter.merge.rules import TaskCopy
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
@@ -20,7 +20,7 @@ from clearml_snapshot.exporter.store.verify.rows import CLOCK_STEP
 from clearml_snapshot.exporter.store.verify.verify import damaged_files
 
 _OWN: Final = ("source", "made", "taken_out")
-"""Fields of ``Copy`` that are no columns of ``tasks``."""
+"""Fields of ``TaskCopy`` that are no columns of ``tasks``."""
 
 _SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
 """Columns whose texts many copies have in common: one of each is kept."""
@@ -113,7 +113,7 @@ def check_times(sources: Sequence[Source], now: datetime) -> None:
             )
 
 
-def _check_copy(source: Source, copy: Copy) -> None:
+def _check_copy(source: Source, copy: TaskCopy) -> None:
     made = source.snapshot.created_at
     if copy.fetched_at > made + timedelta(seconds=CLOCK_STEP):
         raise DatasetError(
@@ -123,15 +123,15 @@ def _check_copy(source: Source, copy: Copy) -> None:
         )
 
 
-def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
+def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
     """Read what each source has of each task, by task id.
 
     Raises:
         DatasetError: a source has a task twice, or one that was read after it was made.
     """
-    columns = [one.name for one in fields(Copy) if one.name not in _OWN]
+    columns = [one.name for one in fields(TaskCopy) if one.name not in _OWN]
     texts: dict[str, str] = {}
-    copies: dict[str, list[Copy]] = {}
+    copies: dict[str, list[TaskCopy]] = {}
     for place, source in enumerate(sources):
         for row in task_rows(source.snapshot, columns):
             for name in _SHARED:
@@ -142,7 +142,7 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[Copy]]:
                 raise DatasetError(
                     f"{source.name} has task {row['task_id']} twice; run clearml-snapshot verify"
                 )
-            its.append(Copy(place, source.snapshot.created_at, len(source.taken_out), **row))
+            its.append(TaskCopy(place, source.snapshot.created_at, len(source.taken_out), **row))
             _check_copy(source, its[-1])
     return copies
 

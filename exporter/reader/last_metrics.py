@@ -7,7 +7,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from clearml_snapshot.exporter.reader.events import clean_text
-from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
+from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, is_included
 from clearml_snapshot.exporter.store.parts.staging import CLAIMS
 
 MOST_SERIES: Final = 2_000
@@ -28,7 +28,7 @@ _ITERATIONS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class ServerSummary:
     """What the server says of one task's series."""
 
     rows: tuple[Mapping[str, Any], ...] = ()
@@ -54,7 +54,7 @@ class Claims:
 
     def wanted(self, wanted: Sequence[MetricChoice] | None) -> Iterator[Mapping[str, Any]]:
         """Give the rows of the series that were asked for; None asks for every metric."""
-        return (row for row in self.rows if _is_wanted(row, wanted))
+        return (row for row in self.rows if is_included(wanted, row["metric"], row["variant"]))
 
     def points(self, wanted: Sequence[MetricChoice] | None) -> int | None:
         """Estimate the points of the asked series: overwritten ones count more than once.
@@ -65,11 +65,11 @@ class Claims:
         return None if None in counts else sum(counts)
 
 
-def read_claims(task_id: str, last_metrics: object) -> Claims:
+def read_last_metrics(task_id: str, last_metrics: object) -> ServerSummary:
     """Make them of a task's ``last_metrics``; whatever is not in its form is passed over.
 
     Two names can be one here, once they are text that can be stored, and their points are one
-    series then. Of two claims the one with the higher count stays: it has seen more of the points.
+    series then. Of two summary the one with the higher count stays: it has seen more of the points.
     """
     told = [*_rows(task_id, last_metrics)]
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -77,7 +77,7 @@ def read_claims(task_id: str, last_metrics: object) -> Claims:
         held = rows.setdefault((row["metric"], row["variant"]), row)
         if (row["server_count"] or 0) > (held["server_count"] or 0):
             rows[row["metric"], row["variant"]] = row
-    return Claims(tuple(rows.values()), len(rows) < len(told))
+    return ServerSummary(tuple(rows.values()), len(rows) < len(told))
 
 
 def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:
@@ -96,14 +96,6 @@ def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:
 
 def _mappings(said: object) -> Iterable[Any]:
     return said.values() if isinstance(said, dict) else ()
-
-
-def _is_wanted(row: Mapping[str, Any], wanted: Sequence[MetricChoice] | None) -> bool:
-    return wanted is None or any(
-        choice.metric == row["metric"]
-        and (choice.variants is None or row["variant"] in choice.variants)
-        for choice in wanted
-    )
 
 
 def _number(value: object) -> float | None:

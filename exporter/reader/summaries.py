@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from clearml_snapshot.exporter.client.client import Client
-from clearml_snapshot.exporter.reader.last_metrics import Claims, read_claims
+from clearml_snapshot.exporter.reader.last_metrics import ServerSummary, read_last_metrics
 from clearml_snapshot.exporter.reader.paging import ask_entries
 from clearml_snapshot.exporter.reader.tasks import Task, read_task
 
@@ -20,16 +20,16 @@ class TaskSummary:
     """A task as the server describes it now; of ``task`` only status, times and iteration."""
 
     task: Task
-    claims: Claims
+    last_metrics: ServerSummary
 
 
 def read_summaries(
-    api: Client, task_ids: Iterable[str], *, with_claims: bool = True
+    api: Client, task_ids: Iterable[str], *, with_last_metrics: bool = True
 ) -> dict[str, TaskSummary]:
     """Read how at most ``MOST_TASKS`` tasks are now, by id; hidden and archived ones too.
 
-    A task that the server does not have is left out. Without ``with_claims`` the summaries are
-    empty, which saves 350 bytes per series.
+    A task that the server does not have is left out. Without ``with_last_metrics`` the summaries
+    are empty, which saves 350 bytes per series.
 
     Raises:
         RefusedError, ServerError: as ``paging.ask_entries`` does.
@@ -38,10 +38,10 @@ def read_summaries(
     if not ids:
         return {}  # an empty list of ids does not filter
     body = {"id": ids, "search_hidden": True, "page": 0, "page_size": MOST_TASKS}
-    only = [*_FIELDS, "last_metrics"] if with_claims else _FIELDS
+    only = [*_FIELDS, "last_metrics"] if with_last_metrics else _FIELDS
     return {
         entry["id"]: TaskSummary(
-            read_task(entry), read_claims(entry["id"], entry.get("last_metrics"))
+            read_task(entry), read_last_metrics(entry["id"], entry.get("last_metrics"))
         )
         for entry in ask_entries(api, "tasks", body, only).entries
     }

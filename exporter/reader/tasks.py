@@ -11,7 +11,7 @@ import msgspec
 
 from clearml_snapshot.exporter.client.answers import Reference, Script, TaskEntry, judge
 from clearml_snapshot.exporter.reader.events import clean_text
-from clearml_snapshot.exporter.reader.last_metrics import Claims, read_claims
+from clearml_snapshot.exporter.reader.last_metrics import ServerSummary, read_last_metrics
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 
 _TIMES: Final = (
@@ -123,7 +123,7 @@ class TaskDetails:
     redacted: int = 0
     missing: str | None = None
     """Why they could not be read."""
-    claims: Claims = field(default_factory=Claims)
+    last_metrics: ServerSummary = field(default_factory=ServerSummary)
 
 
 def read_task(said: Mapping[str, Any]) -> Task:
@@ -181,8 +181,8 @@ def read_details(
         row["value"] = value
         redacted += hit
     missing = f"its metadata: {judged.odd}" if judged.odd else None
-    claims = read_claims(entry.id, entry.last_metrics)
-    return TaskDetails(columns, tuple(rows), redacted, missing, claims)
+    last_metrics = read_last_metrics(entry.id, entry.last_metrics)
+    return TaskDetails(columns, tuple(rows), redacted, missing, last_metrics)
 
 
 def read_time(text: str | None) -> datetime | None:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from clearml_snapshot.exporter.reader.events import SINGLE_VALUE_ITERATION
-from clearml_snapshot.exporter.reader.last_metrics import Claims
+from clearml_snapshot.exporter.reader.last_metrics import ServerSummary
 from clearml_snapshot.exporter.reader.tasks import Task
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
 from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
@@ -75,16 +75,16 @@ class Contradiction:
 
 
 def missing_points(
-    claims: Claims, wanted: Sequence[MetricChoice] | None, points: TaskPoints | None
+    summary: ServerSummary, wanted: Sequence[MetricChoice] | None, points: TaskPoints | None
 ) -> Missing:
     """Compare a task's summary with all points that the server gave of it.
 
     Args:
-        claims: the summary. One that names a series twice proves nothing.
+        summary: the summary. One that names a series twice proves nothing.
         wanted: the metrics that were asked for; None is every metric.
         points: what came, as ``PointBuffer.finish`` gives it; None is nothing.
     """
-    named = named_iterations(claims, wanted)
+    named = named_iterations(summary, wanted)
     missing = {name: set(iterations) for name, iterations in named.items()}
     present: set[Name] = set()
     if named:
@@ -101,7 +101,7 @@ def missing_points(
 
 
 def named_iterations(
-    claims: Claims, wanted: Sequence[MetricChoice] | None
+    summary: ServerSummary, wanted: Sequence[MetricChoice] | None
 ) -> dict[Name, frozenset[int]]:
     """List the series of a summary that were asked for, each with the iterations it names.
 
@@ -109,15 +109,15 @@ def named_iterations(
     by ``-`` overwrite each other's points on the server, so neither proves anything; older servers
     name no iterations.
     """
-    if claims.is_ambiguous:
+    if summary.is_ambiguous:
         return {}
     joined: dict[str, int] = {}
-    for row in claims.rows:
+    for row in summary.rows:
         key = _key(row)
         joined[key] = joined.get(key, 0) + 1
     return {
         (row["metric"], row["variant"]): row_iterations(row)
-        for row in claims.wanted(wanted)
+        for row in summary.wanted(wanted)
         if joined[_key(row)] == 1
     }
 
@@ -129,13 +129,15 @@ def row_iterations(row: Mapping[str, Any]) -> frozenset[int]:
 
 
 def is_beyond(
-    claims: Claims, wanted: Sequence[MetricChoice] | None, stored: Mapping[Name, SeriesOutline]
+    summary: ServerSummary,
+    wanted: Sequence[MetricChoice] | None,
+    stored: Mapping[Name, SeriesOutline],
 ) -> bool:
     """Tell whether a summary names a series that is not stored, or an iteration outside of it.
 
     Cheaper than ``missing_points`` and blind to what lies inside: it needs no points.
     """
-    for name, iterations in named_iterations(claims, wanted).items():
+    for name, iterations in named_iterations(summary, wanted).items():
         outline = stored.get(name)
         if outline is None:
             return True

@@ -1,8 +1,8 @@
-"""What a metric argument means: one rule for the export and for every query. Pure, no I/O."""
+"""Metric arguments and filters of metrics: one rule for export and queries. Pure, no I/O."""
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,36 +16,59 @@ Series = Mapping[str, Collection[str]]
 """The variants that exist, by metric."""
 
 Selector = dict[str, Any]
-"""One entry of the request's ``metrics``: a metric, and the variants unless all are meant."""
+"""One entry of a request's ``metrics``: a metric, and its variants unless all are selected."""
 
 
 @dataclass(frozen=True)
 class MetricChoice:
-    """One metric, and which of its variants: None is all of them."""
+    """One metric, and its selected variants; None selects all of them."""
 
     metric: str
     variants: frozenset[str] | None = None
 
+    def includes(self, metric: str, variant: str) -> bool:
+        """Whether a series is selected."""
+        return self.metric == metric and (self.variants is None or variant in self.variants)
+
 
 @dataclass(frozen=True)
 class MetricFilter:
-    """The metrics that are asked of a task."""
+    """The metrics that are selected for a task."""
 
     wanted: tuple[MetricChoice, ...] | None = None
-    """None is every metric, an empty one none."""
+    """None selects every metric, an empty tuple none."""
     asked: frozenset[str] = frozenset()
-    """The questions that led there, in words: which metrics they mean depends on the task."""
+    """The metric arguments as typed: the metrics that they select depend on the task."""
 
     def merged(self, other: "MetricFilter") -> "MetricFilter":
-        """Ask for what either asks for."""
+        """Select the series that either of them selects."""
         if self.wanted is None or other.wanted is None:
             return EVERY_METRIC
         choices = _choices(metric_selectors([*self.wanted, *other.wanted]))
         return MetricFilter(choices, self.asked | other.asked)
 
+    def intersection(self, other: "MetricFilter") -> "MetricFilter":
+        """Select the series that both select; ``asked`` is that of the other one."""
+        if self.wanted is None:
+            return other
+        if other.wanted is None:
+            return MetricFilter(self.wanted, other.asked)
+        variants = {choice.metric: choice.variants for choice in self.wanted}
+        both = (
+            MetricChoice(choice.metric, _common(choice.variants, variants[choice.metric]))
+            for choice in other.wanted
+            if choice.metric in variants
+        )
+        left = tuple(choice for choice in both if choice.variants is None or choice.variants)
+        return MetricFilter(left, other.asked)
+
+    def includes(self, metric: str, variant: str) -> bool:
+        """Whether a series is selected."""
+        return is_included(self.wanted, metric, variant)
+
     @property
     def text(self) -> str | None:
-        """Give it as it is stored in ``tasks.metric_filter``."""
+        """The filter as it is stored in ``tasks.metric_filter``."""
         if self.wanted is None:
             return None
         written = {"asked": sorted(self.asked), "metrics": metric_selectors(self.wanted)}
@@ -56,16 +79,16 @@ class MetricFilter:
         """Read ``tasks.metric_filter`` back.
 
         Raises:
-            DatasetError: it is not what this tool writes.
+            DatasetError: the text was not written by this tool.
         """
         if text is None:
             return EVERY_METRIC
-        from clearml_snapshot.exporter.filter_text import read_filter  # no question needs it
+        from clearml_snapshot.exporter.filter_text import read_filter  # queries do not need it
 
         written = read_filter(text)
         choices = tuple(
-            MetricChoice(one.metric, frozenset(one.variants) if one.variants else None)
-            for one in written.metrics
+            MetricChoice(metric.metric, frozenset(metric.variants) if metric.variants else None)
+            for metric in written.metrics
         )
         return cls(choices, frozenset(written.asked))
 
@@ -73,26 +96,37 @@ class MetricFilter:
 EVERY_METRIC = MetricFilter()
 
 
+def is_included(wanted: Sequence[MetricChoice] | None, metric: str, variant: str) -> bool:
+    """Whether a series is among the selected ones; None selects every metric."""
+    return wanted is None or any(choice.includes(metric, variant) for choice in wanted)
+
+
+def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return one & other
+
+
 def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
-    """Read a metric argument: exact, else ``metric/variant``, else ignoring case, else a glob.
+    """Resolve a metric argument: exact, else ``metric/variant``, else ignoring case, else a glob.
 
     Args:
         argument: what was typed.
         series: the metrics and variants that exist.
 
     Returns:
-        One choice, or several from a glob; never none.
+        One choice, or several from a glob, but at least one.
 
     Raises:
-        UsageError: several readings are possible; they are listed.
-        NoSuchNameError: nothing fits.
+        UsageError: the argument is ambiguous; the text lists what it could mean.
+        NoSuchNameError: nothing matches.
     """
     if argument in series:
         return (MetricChoice(argument),)
     for fold in (False, True):
         readings = _readings(argument, series, fold)
         if len(readings) > 1:
-            raise UsageError(f"metric {argument!r} can be read as {_listed(readings)}; say which")
+            raise UsageError(f"metric {argument!r} could be {_listed(readings)}; specify which")
         if readings:
             return readings
     found = _globbed(argument, series) if is_glob(argument) else ()
@@ -103,11 +137,11 @@ def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
 
 
 def resolve_variants(argument: str, series: Series) -> frozenset[str]:
-    """Read a variant argument among the given series: exact, else ignoring case, else a glob.
+    """Resolve a variant argument in the given series: exact, else ignoring case, else a glob.
 
     Raises:
-        UsageError: it fits several variants when case is ignored.
-        NoSuchNameError: nothing fits.
+        UsageError: it matches several variants if case is ignored.
+        NoSuchNameError: nothing matches.
     """
     known = {variant for variants in series.values() for variant in variants}
     if argument in known:
@@ -115,7 +149,7 @@ def resolve_variants(argument: str, series: Series) -> frozenset[str]:
     same = sorted(name for name in known if name.casefold() == argument.casefold())
     if len(same) > 1:
         listed = " or ".join(map(repr, same))
-        raise UsageError(f"variant {argument!r} can be read as {listed}; say which")
+        raise UsageError(f"variant {argument!r} could be {listed}; specify which")
     if not same and is_glob(argument):
         pattern = re.compile(names_pattern([argument]) or "")
         same = [name for name in known if pattern.search(name)]
@@ -125,7 +159,7 @@ def resolve_variants(argument: str, series: Series) -> frozenset[str]:
 
 
 def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
-    """Make a request's ``metrics``: one entry a metric, since of two the server takes the last."""
+    """Make a request's ``metrics``: one entry per metric, as the server uses the last of two."""
     merged: dict[str, set[str] | None] = {}
     for choice in wanted:
         known = merged.get(choice.metric, set())
@@ -145,7 +179,7 @@ def _choices(selectors: Iterable[Selector]) -> tuple[MetricChoice, ...]:
 
 
 def _readings(argument: str, series: Series, fold: bool) -> tuple[MetricChoice, ...]:
-    """Every way to read the argument as a metric, or as metric/variant at one of its slashes."""
+    """Every metric that the argument could name, or metric/variant at one of its slashes."""
     key = str.casefold if fold else str
     wanted = key(argument)
     whole = [MetricChoice(metric) for metric in series if key(metric) == wanted]

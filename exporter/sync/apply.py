@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.fetch import FetchedTask
 from clearml_snapshot.exporter.sync.not_read import is_widened, unread_row, widened_row
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask, PlannedTask
-from clearml_snapshot.exporter.sync.reconcile import Outcome, outcome
+from clearml_snapshot.exporter.sync.reconcile import Decision, decide
 from clearml_snapshot.exporter.sync.report import Problem
 
 _TOLD_DOUBTS: Final = 20
@@ -51,7 +51,7 @@ class Counts:
 
 
 @dataclass
-class Taker:
+class Applier:
     """Puts what was read into a stage, unless what is stored is worth more."""
 
     host: str
@@ -69,18 +69,18 @@ class Taker:
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
-    taken: set[str] = field(default_factory=set)
+    done: set[str] = field(default_factory=set)
     """Tasks of the plan that were read, or that could not be."""
     _doubts: list[str] = field(default_factory=list)
     """What is given up without a proof that it may be, one sentence per task."""
     _committed: tuple[set[str], Counts, int] = field(default_factory=lambda: (set(), Counts(), 0))
-    """``taken``, ``counts`` and the number of ``problems`` at the last commit."""
+    """``done``, ``counts`` and the number of ``problems`` at the last commit."""
     _committed_doubts: int = 0
     _has_marked_unread: bool = False
     _has_row: Set[str] = frozenset()
     """Tasks of the plan that have a row by this run, after ``start_over``."""
 
-    def take(self, stage: Stage, one: FetchedTask) -> None:
+    def apply(self, stage: Stage, one: FetchedTask) -> None:
         """Take one task that was read.
 
         Raises:
@@ -89,11 +89,11 @@ class Taker:
         """
         task_id, stored = one.planned.task.task_id, one.planned.known
         if self._is_unchanged(one):
-            self.taken.add(task_id)
+            self.done.add(task_id)
             one.discard()
             return
-        decided = self._outcome(one)
-        self.taken.add(task_id)
+        decided = self._decide(one)
+        self.done.add(task_id)
         self._count(one)
         if decided.given_up is not None:
             self._give_up(one, decided)
@@ -104,15 +104,15 @@ class Taker:
                 self._merge(stage, one)
             case "refresh":
                 stage.refresh(self._row(one, _kept(stored)), one.details.hyperparams)
-            case "hold":
-                self._hold(stage, one)
-            case "leave":
+            case "keep":
+                self._keep(stage, one)
+            case "skip":
                 one.discard()
 
-    def _outcome(self, one: FetchedTask) -> Outcome:
+    def _decide(self, one: FetchedTask) -> Decision:
         task_id = one.planned.task.task_id
         try:
-            return outcome(
+            return decide(
                 one,
                 lambda: self.series.of(task_id),
                 lambda: overlap(self.points.of(task_id), fetched_points(one.points)),
@@ -145,7 +145,7 @@ class Taker:
         if not planned.is_same or state != known.state:
             return False
         self.counts.unchanged += 1
-        self.counts.points += one.read.stored
+        self.counts.points += one.read.received
         return True
 
     def mark_gone(
@@ -172,7 +172,7 @@ class Taker:
 
     def left_of(self, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
         """List the tasks of a plan that were not taken yet, without those known to be unchanged."""
-        return [one for one in planned if one.task.task_id not in self.taken and not one.is_same]
+        return [one for one in planned if one.task.task_id not in self.done and not one.is_same]
 
     def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
         """Give each task that was not read yet a row that says so, once per run.
@@ -197,7 +197,7 @@ class Taker:
 
     def mark_committed(self) -> None:
         """Note that all that was taken so far is in the dataset."""
-        self._committed = (set(self.taken), replace(self.counts), len(self.problems))
+        self._committed = (set(self.done), replace(self.counts), len(self.problems))
         self._committed_doubts = len(self._doubts)
 
     def start_over(self, stored: Set[str]) -> None:
@@ -207,7 +207,7 @@ class Taker:
             stored: the tasks that have a row now.
         """
         taken, counts, problems = self._committed
-        self.taken, self.counts = set(taken), replace(counts)
+        self.done, self.counts = set(taken), replace(counts)
         del self.problems[problems:], self._doubts[self._committed_doubts :]
         self._has_row, self._has_marked_unread = stored, False
 
@@ -219,7 +219,7 @@ class Taker:
         counts.new += one.planned.is_new
         counts.changed += not one.planned.is_new and one.state != "kept"
         counts.refreshed += one.state == "kept"
-        counts.points += one.read.stored
+        counts.points += one.read.received
         counts.points_bad += one.read.bad
         counts.redacted += one.details.redacted
 
@@ -235,7 +235,7 @@ class Taker:
         """Whether points were replaced that only the snapshot before this run still has."""
         return bool(self.counts.rerun or self._doubts)
 
-    def _give_up(self, one: FetchedTask, decided: Outcome) -> None:
+    def _give_up(self, one: FetchedTask, decided: Decision) -> None:
         """Count stored points that neither the server nor the next snapshot has."""
         assert self.snapshot is not None
         if decided.given_up == "another run":
@@ -257,7 +257,7 @@ class Taker:
         self, stage: Stage, one: FetchedTask, points: TaskPoints | None, **columns: Any
     ) -> None:
         row = {**self._row(one, _read(one)), **columns}
-        stage.add(row, one.details.hyperparams, points, one.details.claims.table())
+        stage.add(row, one.details.hyperparams, points, one.details.last_metrics.table())
 
     def _contradicted(self, one: FetchedTask) -> dict[str, str]:
         """Give the state of a task whose points the server's summary contradicts, and report it.
@@ -285,7 +285,7 @@ class Taker:
         points = with_stored(
             stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
         )
-        if points.rows == one.read.stored:  # it has all of it, after all
+        if points.rows == one.read.received:  # it has all of it, after all
             self._replace(stage, one, points, **self._contradicted(one))
             return
         self.counts.shrunk += 1
@@ -296,10 +296,10 @@ class Taker:
             points_stored=points.rows,
             points_bad=max(one.read.bad, stored.points_bad or 0),
             state="shrunk",
-            reason=_shrunk(one.read.stored, points.rows, stored),
+            reason=_shrunk(one.read.received, points.rows, stored),
         )
 
-    def _hold(self, stage: Stage, one: FetchedTask) -> None:
+    def _keep(self, stage: Stage, one: FetchedTask) -> None:
         """Keep the stored points beside new metadata: the server's did not come, or are none.
 
         The start stays that of the run whose points they are.
@@ -341,7 +341,7 @@ def _shrunk(there: int, here: int, stored: KnownTask) -> str:
 def _read(one: FetchedTask) -> dict[str, Any]:
     return {
         "points_expected": one.read.expected if one.state != "failed" else None,
-        "points_stored": one.read.stored,
+        "points_stored": one.read.received,
         "points_bad": one.read.bad,
         "state": one.state,
         "reason": one.reason,

@@ -20,12 +20,12 @@ from clearml_snapshot.exporter.sync.fetch import with_details
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
 from clearml_snapshot.exporter.sync.planning.stored_state import stored_reports
 from clearml_snapshot.exporter.sync.prepare import (
-    Agenda,
     ExportOptions,
+    PreparedExport,
     Server,
     connect,
     log_in,
-    make_agenda,
+    prepare_export,
 )
 from clearml_snapshot.exporter.sync.report import Forecast
 
@@ -59,14 +59,14 @@ def forecast(
         if current_snapshot_folder(folder) is not None:
             snapshot = open_snapshot(folder)
             held.enter_context(hold(snapshot))
-        agenda = make_agenda(server, snapshot, selection, options, progress)
-        expected = _expected(server, agenda, snapshot)
-    traffic, plan, planned = server.api.traffic, agenda.plan, agenda.plan.to_read
+        prepared = prepare_export(server, snapshot, selection, options, progress)
+        expected = _expected(server, prepared, snapshot)
+    traffic, plan, planned = server.api.traffic, prepared.plan, prepared.plan.to_read
     counts = [points for points in expected.values() if points is not None]
     return Forecast(
         server=server.api.host,
         user=server.identity.user_name,
-        selections=tuple(agenda.survey.words),
+        selections=tuple(prepared.discovery.words),
         tasks_new=sum(one.is_new for one in planned),
         tasks_changed=sum(not one.is_new and one.task.task_id in expected for one in planned),
         tasks_refreshed=sum(
@@ -74,25 +74,27 @@ def forecast(
         ),
         tasks_unchanged=len(plan.unchanged)
         + sum(one.task.task_id not in expected and one.is_same for one in planned),
-        tasks_gone=len(agenda.survey.gone),
-        warnings=tuple(agenda.survey.warnings),
+        tasks_gone=len(prepared.discovery.gone),
+        warnings=tuple(prepared.discovery.warnings),
         points=sum(counts) if counts or not expected else None,
         tasks_uncounted=len(expected) - len(counts),
         requests=traffic.requests + sum(_requests(one, expected) for one in planned),
-        cost=traffic.requests,
+        requests_spent=traffic.requests,
         seconds=time.monotonic() - clock,
     )
 
 
-def _expected(server: Server, agenda: Agenda, snapshot: Snapshot | None) -> dict[str, int | None]:
+def _expected(
+    server: Server, prepared: PreparedExport, snapshot: Snapshot | None
+) -> dict[str, int | None]:
     """Estimate the points of each task whose points would be read; None where nobody counts them.
 
     A planned task that is not among them needs its metadata only.
     """
-    reports = stored_reports(snapshot, agenda.plan.in_doubt)
-    heavy = with_details(server.api, agenda.plan.to_read, Redactor(False), False)
+    reports = stored_reports(snapshot, prepared.plan.in_doubt)
+    heavy = with_details(server.api, prepared.plan.to_read, Redactor(False), False)
     return {
-        one.task.task_id: details.claims.points(one.metrics.wanted)
+        one.task.task_id: details.last_metrics.points(one.metrics.wanted)
         for one, details in heavy
         if not _stays(one, details, reports)
     }
@@ -102,7 +104,7 @@ def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -
     """Tell whether the stored points would be kept, as far as the server's summary says."""
     if one.points in ("read", "keep"):
         return one.points == "keep"
-    stored, now = reports.get(one.task.task_id), details.claims.reports(one.metrics.wanted)
+    stored, now = reports.get(one.task.task_id), details.last_metrics.reports(one.metrics.wanted)
     if one.points == "recount" and None in (stored, now):
         return True
     return stored is not None and now == stored

@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.store.permissions.modes import refuse_without_mod
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
 from clearml_snapshot.exporter.store.writing.prepare import refuse_one_snapshot
-from clearml_snapshot.exporter.sync.apply import Taker
+from clearml_snapshot.exporter.sync.apply import Applier
 from clearml_snapshot.exporter.sync.failed_run import (
     WHILE_WRITING,
     Attempt,
@@ -35,12 +35,12 @@ from clearml_snapshot.exporter.sync.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.sync.planning.plan import Plan
 from clearml_snapshot.exporter.sync.planning.stored_state import known_tasks, stored_reports
 from clearml_snapshot.exporter.sync.prepare import (
-    Agenda,
     ExportOptions,
+    PreparedExport,
     Server,
     connect,
     log_in,
-    make_agenda,
+    prepare_export,
 )
 from clearml_snapshot.exporter.sync.report import ExportReport, Result
 from clearml_snapshot.exporter.sync.run_result import Run, export_row, make_report
@@ -107,36 +107,36 @@ def _prepare(
     options = attempt.options
     if options.server_moved:
         follow_server(server, dataset, progress, accept_gone=options.accept_gone)
-    agenda = _agenda(server, dataset, attempt.selection, options, progress)
+    prepared = _prepared(server, dataset, attempt.selection, options, progress)
     api, snapshot = server.api, dataset.snapshot
     again = {
         one.task.task_id: (one.known.project_id, one.known.points_stored or 0)
-        for one in agenda.plan.to_read
+        for one in prepared.plan.to_read
         if one.known is not None and one.may_replace
     }
-    taker = Taker(
+    applier = Applier(
         api.host,
         api.web_host,
         snapshot,
         StoredOutlines(snapshot, again),
-        StoredDigests(snapshot, _to_compare(agenda.plan)),
+        StoredDigests(snapshot, _to_compare(prepared.plan)),
         StoredPoints(snapshot, again),
-        lambda one: was_run_again_since(api, one.planned.task, one.details.claims),
+        lambda one: was_run_again_since(api, one.planned.task, one.details.last_metrics),
         accept_loss=options.accept_loss,
     )
     stage = dataset.new_stage()
-    return Run(server, options, progress, dataset, agenda, taker, stage, clock, attempt)
+    return Run(server, options, progress, dataset, prepared, applier, stage, clock, attempt)
 
 
-def _agenda(
+def _prepared(
     server: Server,
     dataset: Dataset,
     selection: Selection | None,
     options: ExportOptions,
     progress: Progress,
-) -> Agenda:
+) -> PreparedExport:
     try:
-        return make_agenda(server, dataset.snapshot, selection, options, progress)
+        return prepare_export(server, dataset.snapshot, selection, options, progress)
     except LimitReachedError:
         ceiling = server.api.limit_reached
         if ceiling is None:
@@ -187,7 +187,7 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
 
 
 def _export(run: Run) -> ExportReport:
-    plan = run.agenda.plan
+    plan = run.prepared.plan
     run.progress.begin(len(plan.to_read), len(plan.unchanged))
     try:
         result, lost = _fetch_and_commit(run)
@@ -208,8 +208,8 @@ _Lost = ServerError | OSError | None
 
 def _fetch_and_commit(run: Run) -> tuple[Result, _Lost]:
     """Read the plan's tasks and commit them; whatever ends this early, what is complete is kept."""
-    survey = run.agenda.survey
-    run.taker.mark_gone(run.stage, survey.gone, run.agenda.begun, survey.gone_expected)
+    discovery = run.prepared.discovery
+    run.applier.mark_gone(run.stage, discovery.gone, run.prepared.begun, discovery.gone_expected)
     with first_interrupt(run.server.api.stop) as interrupt:
         result, lost = _fetch_to_an_end(run, interrupt)
         try:
@@ -277,7 +277,7 @@ def _commit_names(run: Run, error: Exception) -> None:
 def _start_over(run: Run) -> None:
     """Drop what is staged; on a full disk it is what takes the room. No count speaks of it then."""
     run.dataset.clear_stages()
-    run.taker.start_over(known_tasks(run.dataset.snapshot).keys())
+    run.applier.start_over(known_tasks(run.dataset.snapshot).keys())
 
 
 def _has_nothing(run: Run) -> bool:
@@ -290,12 +290,12 @@ def _fetch(run: Run) -> None:
     """Read and take every task of the plan, with checkpoints on the way."""
     committed_at, commit_took = time.monotonic(), 0.0
     redactor = Redactor(run.options.keep_secrets)
-    to_read, api = run.agenda.plan.to_read, run.server.api
-    api.breaker.compare_with(_others(run.agenda.plan))
+    to_read, api = run.prepared.plan.to_read, run.server.api
+    api.breaker.compare_with(_others(run.prepared.plan))
     with closing(fetch_tasks(api, to_read, lambda: run.stage, redactor, _how(run))) as fetched:
         for one in fetched:
-            run.taker.take(run.stage, one)
-            run.progress.task_done(one.read.stored, api.traffic.requests)
+            run.applier.apply(run.stage, one)
+            run.progress.task_done(one.read.received, api.traffic.requests)
             waited = time.monotonic() - committed_at
             if _is_due(run.stage) and waited > _COMMIT_SHARE * commit_took:
                 committed_at = time.monotonic()
@@ -310,8 +310,8 @@ def _others(plan: Plan) -> list[str]:
 
 
 def _how(run: Run) -> FetchOptions:
-    reports = stored_reports(run.dataset.snapshot, run.agenda.plan.in_doubt)
-    series = run.taker.series.of
+    reports = stored_reports(run.dataset.snapshot, run.prepared.plan.in_doubt)
+    series = run.applier.series.of
     return FetchOptions(run.options.workers, run.options.with_params, reports, series)
 
 
@@ -336,7 +336,7 @@ def _checkpoint(run: Run) -> None:
 def _commit_row(run: Run, result: str, error: Exception) -> None:
     """Commit that a run failed, and what it was asked for, and nothing else."""
     row = export_row(run, result, datetime.now(UTC), error)
-    selections = [one.as_json() for one in run.agenda.remembered]
+    selections = [one.as_json() for one in run.prepared.remembered]
     about_server = server_record(run.server, None)
     commit_row(run.dataset, about_server, selections, row, run.options.keep)
 
@@ -348,7 +348,7 @@ def _commit(
     run.dataset.commit(
         stage or run.stage,
         server=server_record(run.server, run.dataset.snapshot),
-        selections=[one.as_json() for one in run.agenda.remembered],
+        selections=[one.as_json() for one in run.prepared.remembered],
         export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC), error),
         keep=run.options.keep,
         checkpoint=is_checkpoint,
@@ -357,4 +357,4 @@ def _commit(
         compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
     )
     run.is_torn = False
-    run.taker.mark_committed()
+    run.applier.mark_committed()

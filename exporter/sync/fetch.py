@@ -161,7 +161,7 @@ def _with_odd(planned: PlannedTask, details: TaskDetails) -> TaskDetails:
 
 def _next_size(details: Collection[TaskDetails]) -> int:
     """Choose how many tasks come next: summaries of thousands of series are megabytes."""
-    most = max((len(one.claims.rows) for one in details), default=0)
+    most = max((len(one.last_metrics.rows) for one in details), default=0)
     return max(1, min(MOST_DETAILS, _MOST_CLAIMS // max(most, 1)))
 
 
@@ -175,7 +175,7 @@ def _fetch(
         if _can_keep(api, planned, details, options):
             none = ScalarsRead(0, 0)
             return FetchedTask(planned, details, none, None, "kept", details.missing, at)
-        watch = RunWatch(api, planned.task, details.claims)
+        watch = RunWatch(api, planned.task, details.last_metrics)
         task_id, wanted = planned.task.task_id, planned.metrics.wanted
         read = fetch_scalars(api, task_id, wanted, buffer, watch.was_run_again)
     except RefusedError as error:
@@ -208,15 +208,17 @@ def _contradiction(
 
     A task may be reset, or report, between the reading of its summary and that of its points.
     """
-    missing = missing_points(details.claims, planned.metrics.wanted, points)
+    missing = missing_points(details.last_metrics, planned.metrics.wanted, points)
     if not missing:
         return None
     task_id = planned.task.task_id
     now = read_summaries(api, [task_id]).get(task_id)
     if now is None:  # deleted meanwhile; the next export notices it
         return judge(missing, planned.task, True, datetime.now(UTC))
-    still_missing = missing_points(now.claims, planned.metrics.wanted, points)
-    return judge(still_missing, now.task, now.claims != details.claims, datetime.now(UTC))
+    still_missing = missing_points(now.last_metrics, planned.metrics.wanted, points)
+    return judge(
+        still_missing, now.task, now.last_metrics != details.last_metrics, datetime.now(UTC)
+    )
 
 
 def _can_keep(
@@ -230,12 +232,12 @@ def _can_keep(
     if planned.points in ("read", "keep"):
         return planned.points == "keep"
     task_id, wanted = planned.task.task_id, planned.metrics.wanted
-    stored, now = options.reports.get(task_id), details.claims.reports(wanted)
+    stored, now = options.reports.get(task_id), details.last_metrics.reports(wanted)
     is_counted = None not in (stored, now)
     if stored != now if is_counted else planned.points == "ask":
         return False
     assert planned.known is not None
     is_proof = planned.points == "recount" and planned.known.state == "complete"
-    if is_proof and is_beyond(details.claims, wanted, options.stored_series(task_id)):
+    if is_proof and is_beyond(details.last_metrics, wanted, options.stored_series(task_id)):
         return False
     return count_scalars(api, task_id, wanted) == planned.known.points_expected

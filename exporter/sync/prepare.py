@@ -1,4 +1,4 @@
-"""What a run is going to do: its options, the way to the server, and the plan out of both sides."""
+"""Prepares an export: options, login, and the plan computed from server and dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.fetch import MOST_DETAILS
-from clearml_snapshot.exporter.sync.planning.discovery import Survey, Surveyor
+from clearml_snapshot.exporter.sync.planning.discovery import Discoverer, Discovery
 from clearml_snapshot.exporter.sync.planning.plan import Again, Plan, PlannedTask, make_plan
 from clearml_snapshot.exporter.sync.planning.stored_state import known_tasks, remembered_selections
 from clearml_snapshot.exporter.sync.planning.vanished import accepted_tasks
@@ -25,53 +25,52 @@ from clearml_snapshot.exporter.sync.planning.vanished import accepted_tasks
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export; what is exported says the Selection."""
+    """How to export; a Selection determines what is exported."""
 
     workers: int = 4
-    """Tasks in flight."""
+    """Tasks fetched in parallel."""
     limits: RequestLimits = field(default_factory=RequestLimits)
     web_host: str | None = None
-    """The web UI's address, for links; None asks the configuration."""
+    """The web UI's address, for links; None takes it from the configuration."""
     keep_secrets: bool = False
-    """Store what looks like a credential as it is."""
+    """Store values that look like credentials unchanged."""
     with_params: bool = True
     """Store hyperparameters and user properties."""
     wait: bool = False
-    """Wait for another writer."""
+    """Wait until another writer has finished."""
     once: bool = False
-    """Do not remember the selection; one of task ids never is."""
+    """Do not remember the selection; one with task ids is never remembered."""
     only_failed: bool = False
-    """Try the tasks again that are stored as partial or failed, and nothing else."""
+    """Only retry the tasks that are stored as partial, failed or unread."""
     accept_loss: bool = False
-    """Take the server's word where it has less of a task than is stored."""
+    """Discard stored points of a task that the server no longer has."""
     server_moved: bool = False
     """The server has a new address; see ``server_moved``."""
     again: Again | None = None
-    """What to ask of stored tasks although no date of them moved."""
+    """What to check of stored tasks although none of their dates changed."""
     accept_gone: tuple[str, ...] = ()
-    """Ids of tasks, or unique beginnings, that may be gone; ``all`` accepts every task."""
+    """Ids, or unique beginnings of ids, of tasks that may be gone; ``all`` accepts every task."""
     order: Literal["newest", "oldest", "archived-first"] = "newest"
-    """Which tasks are read first; archived ones are those that a server deletes."""
+    """Which tasks are read first; archived ones are likely to be deleted soon."""
     keep: Retention | None = None
-    """Which snapshots stay when an export ends, from now on; None is what the dataset remembers."""
+    """Which snapshots to keep from now on; None is the rule that the dataset remembers."""
     share: SharedWith | None = None
-    """Who may read the dataset from now on; None leaves that as it is, which is the owner of a new
-    one."""
+    """Who may read the dataset from now on; None changes nothing, and a new one is private."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server, logged in."""
+    """A server with a valid login."""
 
     api: Client
     identity: Identity
 
 
 @dataclass(frozen=True)
-class Agenda:
+class PreparedExport:
     """The work of one run."""
 
-    survey: Survey
+    discovery: Discovery
     plan: Plan
     remembered: tuple[Remembered, ...]
     """What the dataset will remember."""
@@ -79,7 +78,7 @@ class Agenda:
 
 
 def connect(options: ExportOptions, progress: Progress) -> Client:
-    """Read the configuration; nothing is sent yet.
+    """Read the configuration, without sending anything.
 
     Raises:
         LoginError, ServerError: the configuration names no credentials, or not a valid address.
@@ -88,10 +87,10 @@ def connect(options: ExportOptions, progress: Progress) -> Client:
 
 
 def log_in(api: Client, progress: Progress) -> Server:
-    """Log in to a server and say which it is.
+    """Log in to a server and report which it is.
 
     Raises:
-        LoginError, ServerError: no way in.
+        LoginError, ServerError: the login failed.
     """
     identity = api.login()
     progress.note(
@@ -102,66 +101,78 @@ def log_in(api: Client, progress: Progress) -> Server:
     return Server(api, identity)
 
 
-def make_agenda(
+def prepare_export(
     server: Server,
     snapshot: Snapshot | None,
     selection: Selection | None,
     options: ExportOptions,
     progress: Progress,
-) -> Agenda:
-    """List what is asked, compare it with what is stored, and decide what to read.
+) -> PreparedExport:
+    """List what is selected, compare it with what is stored, and decide what to read.
 
     Args:
-        server: where to ask.
-        snapshot: what is stored; None is nothing.
-        selection: what is asked; None is all that the dataset remembers.
-        options: how.
-        progress: is told what is asked.
+        server: the server, logged in.
+        snapshot: what is stored; None if nothing is.
+        selection: what to export; None selects what the dataset remembers.
+        options: how to export.
+        progress: is notified of each selection.
 
     Raises:
-        UsageError: nothing is asked.
-        OtherServerError: the dataset is of another server.
-        NoSuchNameError: a new selection names what does not exist.
+        UsageError: nothing is selected.
+        OtherServerError: the dataset was exported from another server.
+        NoSuchNameError: a new selection has a name that does not exist.
     """
     begun = datetime.now(UTC)
-    remembered = remembered_selections(snapshot, server.api.host)
     known = known_tasks(snapshot)
-    context = (options.with_params, options.keep_secrets)
-    surveyor = Surveyor(
+    remembered = remembered_selections(snapshot, server.api.host)
+    discoverer = Discoverer(
         server.api,
         server.identity,
         progress,
         snapshot,
         known,
         begun,
-        context,
+        _row_options(options),
         accept_gone=accepted_tasks(options.accept_gone, known),
     )
-    if options.only_failed:
-        survey = surveyor.unfinished()
-    else:
-        once = options.once or (selection is not None and bool(selection.filter.task_ids))
-        selections = _selections(selection, remembered)
-        survey = surveyor.selections(selections, remembered, once=once)
-        if not once:
-            remembered = _remember(remembered, selections)
+    discovery, remembered = _discover(discoverer, selection, remembered, options)
     plan = make_plan(
-        survey.asked.values(),
+        discovery.take_tasks(),
         known,
         begun,
-        context,
+        _row_options(options),
         accept_loss=options.accept_loss,
         again=options.again,
     )
     _note_cost(plan, options.again, progress)
     plan = replace(plan, to_read=_ordered(plan.to_read, options))
-    survey.asked.clear()  # a hundred thousand tasks are a hundred megabytes
-    matched = survey.matched
-    # What a selection matched once is what it is expected to match, until it is removed.
-    remembered = [
+    return PreparedExport(discovery, plan, tuple(remembered), begun)
+
+
+def _discover(
+    discoverer: Discoverer,
+    selection: Selection | None,
+    remembered: list[Remembered],
+    options: ExportOptions,
+) -> tuple[Discovery, list[Remembered]]:
+    """List the tasks of the run; also returns what the dataset will remember."""
+    if options.only_failed:
+        return discoverer.unfinished(), remembered
+    once = options.once or (selection is not None and bool(selection.filter.task_ids))
+    selections = _selections(selection, remembered)
+    discovery = discoverer.selections(selections, remembered, once=once)
+    if not once:
+        remembered = _remember(remembered, selections)
+    matched = discovery.matched
+    # A selection that once matched tasks is expected to match that many until it is removed.
+    return discovery, [
         replace(one, matched=matched.get(one.selection) or one.matched) for one in remembered
     ]
-    return Agenda(survey, plan, tuple(remembered), begun)
+
+
+def _row_options(options: ExportOptions) -> tuple[bool, bool]:
+    """The options that change the stored rows of a task."""
+    return options.with_params, options.keep_secrets
 
 
 def _selections(selection: Selection | None, remembered: Sequence[Remembered]) -> list[Selection]:
@@ -183,7 +194,7 @@ def _remember(
 
 
 def _note_cost(plan: Plan, again: Again | None, progress: Progress) -> None:
-    """Say what asking for stored tasks again takes, before it begins."""
+    """Report how many requests checking stored tasks takes, before it begins."""
     if again is None:
         return
     tasks = [one for one in plan.to_read if one.is_quiet]
@@ -194,13 +205,13 @@ def _note_cost(plan: Plan, again: Again | None, progress: Progress) -> None:
         points = [one.known.points_stored if one.known else 0 for one in tasks]
         cost, what = sum(map(pages_of, points)), "to read all points"
     progress.note(
-        f"{what} of {len(tasks):,} stored tasks whose dates did not move takes about "
+        f"{what} of {len(tasks):,} stored tasks whose dates did not change takes about "
         f"{cost + details:,} requests"
     )
 
 
 def _ordered(planned: Sequence[PlannedTask], options: ExportOptions) -> tuple[PlannedTask, ...]:
-    """Sort by what is read first; the oldest in the archive are the next to be deleted."""
+    """Sort by what is read first; the oldest archived tasks are the next to be deleted."""
     is_newest_first = options.order == "newest"
     by_age = sorted(planned, key=_created, reverse=is_newest_first)
     if options.order == "archived-first":

@@ -129,7 +129,7 @@ class Forecast:
     """Tasks to read whose points the server does not count; they are not in ``points``."""
     requests: int
     """Requests that the export would send, those of its listing among them."""
-    cost: int
+    requests_spent: int
     """Requests that finding this out took."""
     seconds: float
 

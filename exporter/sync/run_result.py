@@ -10,11 +10,11 @@ from typing import Any
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
-from clearml_snapshot.exporter.sync.apply import Taker
+from clearml_snapshot.exporter.sync.apply import Applier
 from clearml_snapshot.exporter.sync.failed_run import Attempt, sentence, without_secrets
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
 from clearml_snapshot.exporter.sync.planning.stored_state import monitor_points
-from clearml_snapshot.exporter.sync.prepare import Agenda, ExportOptions, Server
+from clearml_snapshot.exporter.sync.prepare import ExportOptions, PreparedExport, Server
 from clearml_snapshot.exporter.sync.report import ExportReport, Problem, Result
 
 
@@ -26,8 +26,8 @@ class Run:
     options: ExportOptions
     progress: Progress
     dataset: Dataset
-    agenda: Agenda
-    taker: Taker
+    prepared: PreparedExport
+    applier: Applier
     stage: Stage
     """Collects what comes until the next commit."""
     clock: float
@@ -38,22 +38,22 @@ class Run:
     @property
     def problems(self) -> list[Problem]:
         """The tasks that are not complete, from the listing and from reading."""
-        return [*self.agenda.survey.problems, *self.taker.problems]
+        return [*self.prepared.discovery.problems, *self.applier.problems]
 
     @property
     def left(self) -> list[PlannedTask]:
         """Tasks of the plan that this run has not read."""
-        return self.taker.left_of(self.agenda.plan.to_read)
+        return self.applier.left_of(self.prepared.plan.to_read)
 
     @property
     def warnings(self) -> list[str]:
         """What somebody should look at, from the listing and from reading."""
-        return [*self.agenda.survey.warnings, *self.taker.warnings, *self._not_compared()]
+        return [*self.prepared.discovery.warnings, *self.applier.warnings, *self._not_compared()]
 
     def _not_compared(self) -> list[str]:
         """Say how many stored tasks --recount or --reread has not asked for, or not yet."""
-        asked = [one for one in self.agenda.plan.to_read if one.is_same]
-        left = sum(one.task.task_id not in self.taker.taken for one in asked)
+        asked = [one for one in self.prepared.plan.to_read if one.is_same]
+        left = sum(one.task.task_id not in self.applier.done for one in asked)
         if not left:
             return []
         option = "--recount" if self.options.again == "counts" else "--reread"
@@ -66,12 +66,12 @@ class Run:
     @property
     def spared(self) -> int | None:
         """The snapshot that alone has what this run replaced; None: it replaced nothing."""
-        last = self.taker.snapshot
-        return last.number if last is not None and self.taker.has_given_up else None
+        last = self.applier.snapshot
+        return last.number if last is not None and self.applier.has_given_up else None
 
     def mark_unread(self, stage: Stage) -> None:
         """See that a commit names every task of the plan, read or not."""
-        self.taker.mark_unread(stage, self.agenda.plan.to_read, self.agenda.begun)
+        self.applier.mark_unread(stage, self.prepared.plan.to_read, self.prepared.begun)
 
 
 def export_row(
@@ -86,18 +86,18 @@ def export_row(
         error: what ended it, when it failed.
     """
     states = [problem.state for problem in run.problems]
-    counts, traffic = run.taker.counts, run.server.api.traffic
+    counts, traffic = run.applier.counts, run.server.api.traffic
     return {
         "export_id": run.attempt.export_id,
-        "started": run.agenda.begun,
+        "started": run.prepared.begun,
         "finished": finished,
         "server": run.server.api.host,
         "user": run.server.identity.user_name,
-        "selections": json.dumps(run.agenda.survey.words, ensure_ascii=False),
+        "selections": json.dumps(run.prepared.discovery.words, ensure_ascii=False),
         "tasks_new": counts.new,
         "tasks_changed": counts.changed,
         "tasks_refreshed": counts.refreshed,
-        "tasks_unchanged": len(run.agenda.plan.unchanged) + counts.unchanged,
+        "tasks_unchanged": len(run.prepared.plan.unchanged) + counts.unchanged,
         "tasks_partial": states.count("partial") + counts.ahead,
         "tasks_failed": states.count("failed"),
         "tasks_gone": counts.gone,
@@ -120,7 +120,7 @@ def _warnings(run: Run) -> list[str] | None:
     A run of one selection of several, or of failed tasks only, cannot say that the others are well.
     """
     warnings = run.warnings
-    if not warnings and not run.agenda.survey.covers_remembered:
+    if not warnings and not run.prepared.discovery.covers_remembered:
         return None
     return [without_secrets(text) for text in warnings]
 
@@ -129,17 +129,17 @@ def make_report(run: Run, result: Result) -> ExportReport:
     """Give the report of a run that has committed."""
     snapshot = run.dataset.snapshot
     assert snapshot is not None
-    counts, traffic, survey = run.taker.counts, run.server.api.traffic, run.agenda.survey
+    counts, traffic, discovery = run.applier.counts, run.server.api.traffic, run.prepared.discovery
     left = run.left
     return ExportReport(
         result=result,
         server=run.server.api.host,
         user=run.server.identity.user_name,
-        selections=tuple(survey.words),
+        selections=tuple(discovery.words),
         tasks_new=counts.new,
         tasks_changed=counts.changed,
         tasks_refreshed=counts.refreshed,
-        tasks_unchanged=len(run.agenda.plan.unchanged) + counts.unchanged,
+        tasks_unchanged=len(run.prepared.plan.unchanged) + counts.unchanged,
         tasks_gone=counts.gone,
         tasks_shrunk=counts.shrunk,
         tasks_rerun=counts.rerun,
@@ -162,7 +162,7 @@ def make_report(run: Run, result: Result) -> ExportReport:
         seconds=time.monotonic() - run.clock,
         totals=asdict(snapshot.totals),
         monitor_points=monitor_points(snapshot),
-        left_out=tuple(survey.left_out),
+        left_out=tuple(discovery.left_out),
         removed=run.dataset.removed,
         keep=str(run.dataset.retention),
         snapshot=snapshot.root,

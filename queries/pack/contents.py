@@ -131,7 +131,7 @@ def _counts(
             "points_stored": row["n"],
             "points_expected": row["n"] if row["state"] == "complete" else None,
             "points_bad": 0 if row["points_bad"] == 0 else None,
-            "metric_filter": _joined(MetricFilter.read(row["metric_filter"]), question).text,
+            "metric_filter": MetricFilter.read(row["metric_filter"]).intersection(question).text,
         }
         for row in _asked(dataset, read("pack/counts.sql"), values)
     }
@@ -148,26 +148,6 @@ def _question(
         for metric, found in sorted(variants.items())
     )
     return MetricFilter(tuple(choices), words)
-
-
-def _joined(before: MetricFilter, question: MetricFilter) -> MetricFilter:
-    """Ask for what both ask for."""
-    if before.wanted is None:
-        return question
-    asked = {choice.metric: choice.variants for choice in before.wanted}
-    both = (
-        replace(choice, variants=_common(choice.variants, asked[choice.metric]))
-        for choice in question.wanted or ()
-        if choice.metric in asked
-    )
-    left = tuple(choice for choice in both if choice.variants is None or choice.variants)
-    return MetricFilter(left, question.asked)
-
-
-def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return one & other
 
 
 def _header(

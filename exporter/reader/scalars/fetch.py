@@ -58,7 +58,7 @@ class ScalarsRead:
 
     expected: int
     """Points that the server counts for what was asked."""
-    stored: int
+    received: int
     """Distinct points handed to the sink."""
     bad: int = 0
     """Of these, stored as something else than was sent."""
@@ -71,7 +71,7 @@ class _Tally:
     """What one reading of a task has come to so far."""
 
     total: int = 0
-    stored: int = 0
+    received: int = 0
     bad: int = 0
     odd: int = 0
     """Events that cannot be stored: no usable iteration, or the key of another one."""
@@ -208,7 +208,7 @@ def _is_final(reading: _Reading, result: ScalarsRead) -> bool:
     """Whether reading a task again would bring no more of it."""
     tally = reading.tally
     is_shown_in_part = bool(tally.cut or reading.splitter.cut or tally.refusal)
-    return is_shown_in_part or result.expected - result.stored == tally.odd > 0
+    return is_shown_in_part or result.expected - result.received == tally.odd > 0
 
 
 def _read(reading: _Reading, parts: list[Part]) -> list[Part]:
@@ -241,7 +241,7 @@ def _read_parts(reading: _Reading, parts: Sequence[Part]) -> None:
             if _is_gone(error):
                 raise
             tally.refusal = tally.refusal or error
-    if tally.refusal is not None and not tally.stored:
+    if tally.refusal is not None and not tally.received:
         raise tally.refusal
 
 
@@ -265,7 +265,7 @@ def _keep(reading: _Reading, page: EventPage) -> None:
     tally = reading.tally
     with one_at_a_time:
         points = distinct(page.points)
-    tally.stored += points.num_rows
+    tally.received += points.num_rows
     tally.bad += page.bad
     tally.odd += page.returned - points.num_rows
     tally.tail = page.scroll_id if page.can_follow else None
@@ -277,22 +277,22 @@ def _verdict(reading: _Reading, parts: Sequence[Part]) -> ScalarsRead:
     tally = reading.tally
     expected, was_split = tally.total, parts != reading.whole
     try:
-        if len(parts) > 1 or tally.pages > 1 or tally.stored + tally.odd != expected:
+        if len(parts) > 1 or tally.pages > 1 or tally.received + tally.odd != expected:
             expected = _count_again(reading)
-            is_late = not was_split and expected > tally.stored + tally.odd
+            is_late = not was_split and expected > tally.received + tally.odd
             if is_late and _read_late(reading, expected):
                 expected = _count_again(reading)
     except RefusedError as error:
         if _is_gone(error):
             raise
         tally.refusal = tally.refusal or error
-        expected = max(expected, tally.stored)
-    return ScalarsRead(expected, tally.stored, tally.bad, _reason(reading, expected))
+        expected = max(expected, tally.received)
+    return ScalarsRead(expected, tally.received, tally.bad, _reason(reading, expected))
 
 
 def _reason(reading: _Reading, expected: int) -> str | None:
     tally = reading.tally
-    missing = expected - tally.stored
+    missing = expected - tally.received
     if missing < 0:
         return f"{-missing} points more came than the server counts ({expected})"
     if missing and tally.odd:
@@ -326,9 +326,9 @@ def _is_gone(error: RefusedError) -> bool:
 def _count_again(reading: _Reading) -> int:
     """Count the points once more, and see whether the first that came are still the same."""
     tally, ask = reading.tally, partial(ask_page, reading.api, reading.task_id)
-    tally.is_one_run = None if tally.stored else True
+    tally.is_one_run = None if tally.received else True
     at = reading.whole.index(tally.opened) if tally.opened in reading.whole else 0
-    size = min(tally.stored, 1)
+    size = min(tally.received, 1)
     pages = [ask(part, None, size * (n == at)) for n, part in enumerate(reading.whole)]
     if tally.opened is not None:
         now = pages[at].opening()
@@ -341,7 +341,7 @@ def _count_again(reading: _Reading) -> int:
 
 def _read_late(reading: _Reading, expected: int) -> bool:
     """Read what was reported behind the last page meanwhile; False when nothing was."""
-    place = Place(reading.tally.tail, seen=reading.tally.stored, total=expected)
+    place = Place(reading.tally.tail, seen=reading.tally.received, total=expected)
     if place.scroll_id is None or len(reading.whole) > 1:
         return False
     page = next_page(reading.api, reading.task_id, reading.whole[0], place)

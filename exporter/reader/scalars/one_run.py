@@ -13,7 +13,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
-from clearml_snapshot.exporter.reader.last_metrics import MOST_SERIES, Claims
+from clearml_snapshot.exporter.reader.last_metrics import MOST_SERIES, ServerSummary
 from clearml_snapshot.exporter.reader.summaries import read_summaries
 from clearml_snapshot.exporter.reader.tasks import Task
 from clearml_snapshot.exporter.store.compare.series_outline import Name
@@ -41,7 +41,7 @@ def is_same_opening(before: Opening, now: Opening) -> bool | None:
     return True if any(time is not None and time >= _EARLIEST for time in times) else None
 
 
-def was_run_again_since(api: Client, listed: Task, claims: Claims) -> bool:
+def was_run_again_since(api: Client, listed: Task, last_metrics: ServerSummary) -> bool:
     """Ask once whether a task was run again since it was listed; no answer counts as yes.
 
     Raises:
@@ -49,7 +49,7 @@ def was_run_again_since(api: Client, listed: Task, claims: Claims) -> bool:
         LimitReachedError: a ceiling is reached.
     """
     try:
-        return RunWatch(api, listed, claims).was_run_again()
+        return RunWatch(api, listed, last_metrics).was_run_again()
     except RefusedError:
         return True
 
@@ -61,7 +61,7 @@ class RunWatch:
     api: Client
     task: Task
     """As it was listed."""
-    claims: Claims
+    last_metrics: ServerSummary
     """The server's summary of it before its points were read."""
 
     def was_run_again(self) -> bool:
@@ -76,8 +76,8 @@ class RunWatch:
         if now is None:
             return True
         before, self.task = self.task, now.task
-        earlier, self.claims = self.claims, now.claims
-        return _start(before) != _start(now.task) or _has_fallen(earlier, now.claims)
+        earlier, self.last_metrics = self.last_metrics, now.last_metrics
+        return _start(before) != _start(now.task) or _has_fallen(earlier, now.last_metrics)
 
 
 def _start(task: Task) -> object:
@@ -85,7 +85,7 @@ def _start(task: Task) -> object:
     return task.started or (None, task.status_changed)
 
 
-def _has_fallen(before: Claims, after: Claims) -> bool:
+def _has_fallen(before: ServerSummary, after: ServerSummary) -> bool:
     """Tell whether the server counts fewer reports of a series than before."""
     if any(one.is_ambiguous or len(one.rows) >= MOST_SERIES for one in (before, after)):
         return False
@@ -93,9 +93,9 @@ def _has_fallen(before: Claims, after: Claims) -> bool:
     return any(now.get(name, -1) < count for name, count in earlier.items())
 
 
-def _counts(claims: Claims) -> dict[Name, int]:
+def _counts(last_metrics: ServerSummary) -> dict[Name, int]:
     return {
         (row["metric"], row["variant"]): row["server_count"]
-        for row in claims.rows
+        for row in last_metrics.rows
         if row["server_count"] is not None
     }

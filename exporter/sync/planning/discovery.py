@@ -1,6 +1,6 @@
 """What the server has of what is asked: each selection listed, and who is absent."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.selection.selection import (
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.sync.planning.plan import AskedTask, KnownTask
+from clearml_snapshot.exporter.sync.planning.plan import KnownTask, SelectedTask
 from clearml_snapshot.exporter.sync.planning.stored_state import stored_series
 from clearml_snapshot.exporter.sync.planning.vanished import judge
 from clearml_snapshot.exporter.sync.report import Problem
@@ -40,11 +40,11 @@ NOT_LISTED: Final = "not all its metrics are known"
 
 
 @dataclass
-class Survey:
+class Discovery:
     """The tasks that a run is to bring up to date, and what is to be said of the rest."""
 
-    asked: dict[str, AskedTask] = field(default_factory=dict)
-    """By task id."""
+    tasks: dict[str, SelectedTask] = field(default_factory=dict)
+    """The tasks to bring up to date, by id."""
     words: list[str] = field(default_factory=list)
     """The filters in words, one a selection."""
     left_out: list[str] = field(default_factory=list)
@@ -62,11 +62,16 @@ class Survey:
     doubts: dict[str, str] = field(default_factory=dict)
     """Tasks of which not all metrics that are meant may be known, and why."""
     is_incomplete: bool = False
-    """A selection could not be listed: who is absent is not known."""
+    """A selection could not be listed, so absent tasks are not known."""
+
+    def take_tasks(self) -> Iterator[SelectedTask]:
+        """Yield the tasks and forget each: a hundred thousand of them are a hundred megabytes."""
+        while self.tasks:
+            yield self.tasks.pop(next(iter(self.tasks)))
 
 
 @dataclass(frozen=True)
-class Surveyor:
+class Discoverer:
     """Asks a server what it has of what a dataset wants."""
 
     api: Client
@@ -89,7 +94,7 @@ class Surveyor:
         remembered: Sequence[Remembered] = (),
         *,
         once: bool = False,
-    ) -> Survey:
+    ) -> Discovery:
         """List what every selection finds, and look after the stored tasks that none finds.
 
         Absent tasks can be told only from a listing of everything that the dataset remembers.
@@ -102,27 +107,27 @@ class Surveyor:
         Raises:
             NoSuchNameError: a selection that is new to the dataset names what does not exist.
         """
-        survey = Survey()
+        discovery = Discovery()
         matched = {one.selection: one.matched or 0 for one in remembered}
         for selection in selections:
-            self._list(survey, selection, matched.get(selection))
+            self._list(discovery, selection, matched.get(selection))
         standing = {*matched, *(() if once else selections)}
-        survey.covers_remembered = all(_is_covered(one, selections) for one in standing)
-        if standing and survey.covers_remembered and not survey.is_incomplete:
-            self._look_after_absent(survey)
-        survey.warnings += self.api.remarks
-        return survey
+        discovery.covers_remembered = all(_is_covered(one, selections) for one in standing)
+        if standing and discovery.covers_remembered and not discovery.is_incomplete:
+            self._look_after_absent(discovery)
+        discovery.warnings += self.api.remarks
+        return discovery
 
-    def unfinished(self) -> Survey:
+    def unfinished(self) -> Discovery:
         """List the tasks that are stored as partial, failed or unread, and nothing else."""
         ids = [key for key, one in self.known.items() if one.state in _UNFINISHED]
-        survey = Survey(words=[f"{len(ids)} partial, failed or unread tasks"])
-        found = self._stored(survey, ids)
+        discovery = Discovery(words=[f"{len(ids)} partial, failed or unread tasks"])
+        found = self._stored(discovery, ids)
         for task_id in sorted(set(ids) - found):
-            survey.problems.append(Problem(task_id, "", "failed", "not on the server any more"))
-        return survey
+            discovery.problems.append(Problem(task_id, "", "failed", "not on the server any more"))
+        return discovery
 
-    def _list(self, survey: Survey, selection: Selection, matched: int | None) -> None:
+    def _list(self, discovery: Discovery, selection: Selection, matched: int | None) -> None:
         """List one selection; ``matched`` is what it came to last, None for a new one.
 
         What can be wrong with a new one is a usage error. One that was good once is the others'
@@ -130,41 +135,43 @@ class Surveyor:
         """
         is_new = matched is None
         try:
-            listing = self._listing(survey, selection, is_new=is_new)
-            asked = self._metrics(survey, selection, listing.tasks, is_new=is_new)
+            listing = self._listing(discovery, selection, is_new=is_new)
+            asked = self._metrics(discovery, selection, listing.tasks, is_new=is_new)
         except NoSuchNameError as error:
             if is_new:
                 raise
-            survey.warnings.append(f"a remembered selection {_matches_none(matched)}: {error}")
+            discovery.warnings.append(f"a remembered selection {_matches_none(matched)}: {error}")
             return
         except UsageError as error:
             if is_new:
                 raise
-            survey.warnings.append(f"a remembered selection is no longer valid: {error}")
-            survey.is_incomplete = True
+            discovery.warnings.append(f"a remembered selection is no longer valid: {error}")
+            discovery.is_incomplete = True
             return
-        survey.matched[selection] = len(listing.tasks)
+        discovery.matched[selection] = len(listing.tasks)
         if not is_new and not listing.tasks:
             never = _matches_none(matched)
-            survey.warnings.append(f"a remembered selection {never}: {survey.words[-1]}")
+            discovery.warnings.append(f"a remembered selection {never}: {discovery.words[-1]}")
         for task, metrics in zip(listing.tasks, asked, strict=True):
-            before = survey.asked.get(task.task_id)
+            before = discovery.tasks.get(task.task_id)
             together = metrics if before is None else metrics.merged(before.metrics)
-            self._ask(survey, AskedTask(task, together, doubt=survey.doubts.get(task.task_id)))
+            self._ask(
+                discovery, SelectedTask(task, together, doubt=discovery.doubts.get(task.task_id))
+            )
 
-    def _listing(self, survey: Survey, selection: Selection, *, is_new: bool) -> Listing:
-        resolved = self._resolved(survey, selection, is_new=is_new)
+    def _listing(self, discovery: Discovery, selection: Selection, *, is_new: bool) -> Listing:
+        resolved = self._resolved(discovery, selection, is_new=is_new)
         words = "; ".join(filter(None, (str(resolved), selection.metric_words)))
-        survey.words.append(words)
+        discovery.words.append(words)
         self.progress.note(f"tasks: {words}")
         listing = list_tasks(self.api, resolved, self.progress)
         left_out = (*listing.left_out, *selection.left_out)
-        survey.left_out += [text for text in left_out if text not in survey.left_out]
-        self._note_missing(survey, resolved, listing.tasks)
+        discovery.left_out += [text for text in left_out if text not in discovery.left_out]
+        self._note_missing(discovery, resolved, listing.tasks)
         return listing
 
     def _metrics(
-        self, survey: Survey, selection: Selection, tasks: Sequence[Task], *, is_new: bool
+        self, discovery: Discovery, selection: Selection, tasks: Sequence[Task], *, is_new: bool
     ) -> list[MetricFilter]:
         """Find out what a selection asks of each of its tasks.
 
@@ -181,7 +188,7 @@ class Surveyor:
         for task_id, error in refused.items():
             doubt = self._scan(task_id, series, error)
             if doubt is not None:
-                survey.doubts[task_id] = doubt
+                discovery.doubts[task_id] = doubt
         if others:
             for metric, variants in stored_series(self.snapshot, answered).items():
                 series.setdefault(metric, set()).update(variants)
@@ -189,7 +196,7 @@ class Surveyor:
         asked = {
             **dict.fromkeys(answered, MetricFilter((), question)),
             **dict.fromkeys(others, MetricFilter(wanted, question)),
-            **{one: MetricFilter(wanted) for one in others if one in survey.doubts},
+            **{one: MetricFilter(wanted) for one in others if one in discovery.doubts},
         }
         return [asked[task.task_id] for task in tasks]
 
@@ -212,19 +219,21 @@ class Surveyor:
         is_asked = metrics.wanted is None or question <= metrics.asked
         return is_asked and stored.fingerprint == task.fingerprint(*self.context)
 
-    def _resolved(self, survey: Survey, selection: Selection, *, is_new: bool) -> ResolvedFilter:
+    def _resolved(
+        self, discovery: Discovery, selection: Selection, *, is_new: bool
+    ) -> ResolvedFilter:
         asked = selection.filter
         asked = replace(asked, task_ids=whole_ids(asked.task_ids, self.known))
         names = read_names(self.api, asked, self.identity.user_id)
         resolved = resolve(asked, names, self.now, missing="raise" if is_new else "drop")
-        survey.warnings += [
+        discovery.warnings += [
             f"a remembered selection has names that no longer exist: {text}"
             for text in resolved.dropped
         ]
         return resolved
 
     def _note_missing(
-        self, survey: Survey, resolved: ResolvedFilter, tasks: Sequence[Task]
+        self, discovery: Discovery, resolved: ResolvedFilter, tasks: Sequence[Task]
     ) -> None:
         """Say which of the ids that were asked for the server does not have."""
         missing = sorted((resolved.task_ids or frozenset()) - {task.task_id for task in tasks})
@@ -232,59 +241,59 @@ class Surveyor:
             raise NoSuchNameError(f"the server has no task {missing[0]} that fits the filter")
         for task_id in missing:
             reason = "not on the server, or filtered out"
-            survey.problems.append(Problem(task_id, "", "failed", reason))
+            discovery.problems.append(Problem(task_id, "", "failed", reason))
 
-    def _ask(self, survey: Survey, asked: AskedTask) -> None:
+    def _ask(self, discovery: Discovery, asked: SelectedTask) -> None:
         """Take a task in, unless the dataset has its id from another server."""
         task = asked.task
         stored = self.known.get(task.task_id)
         if stored is None or _is_of(stored, self.api.host):
-            survey.asked[task.task_id] = asked
+            discovery.tasks[task.task_id] = asked
             return
         reason = f"stored from {stored.server_id}; it stays as it is"
-        survey.problems.append(Problem(task.task_id, task.name, "skipped", reason))
+        discovery.problems.append(Problem(task.task_id, task.name, "skipped", reason))
 
-    def _look_after_absent(self, survey: Survey) -> None:
+    def _look_after_absent(self, discovery: Discovery) -> None:
         """Ask by id for stored tasks that no selection lists: they may be archived, or moved."""
         absent = [
             task_id
             for task_id, one in self.known.items()
-            if task_id not in survey.asked
+            if task_id not in discovery.tasks
             and one.state != "gone"
             and (one.selected is not False or one.state in _UNFINISHED)
             and _is_of(one, self.api.host)
         ]
-        found = self._stored(survey, absent, selected=False)
+        found = self._stored(discovery, absent, selected=False)
         # What came without an id may be any of them, so none counts as absent then.
         missing = [one for one in absent if one not in found and not self.api.remarks]
         vanished = judge(missing, self.known, self.accept_gone)
-        survey.gone, survey.gone_expected = vanished.gone, vanished.expected
-        self._warn_of_unread(survey)
+        discovery.gone, discovery.gone_expected = vanished.gone, vanished.expected
+        self._warn_of_unread(discovery)
         if vanished.unexplained:
             there = sum(one.state != "gone" for one in self.known.values())
-            survey.warnings.append(
+            discovery.warnings.append(
                 f"{vanished.unexplained:,} of {there:,} stored tasks vanished from "
                 f"{self.api.host} at once: is it the right server, has this user lost a "
                 "permission? They are not marked as gone; if they were deleted on purpose, give "
                 "--accept-gone @FILE with their ids, or --accept-gone all"
             )
 
-    def _warn_of_unread(self, survey: Survey) -> None:
+    def _warn_of_unread(self, discovery: Discovery) -> None:
         """Say which tasks nobody can read any further, because they are gone."""
         never = [
             task_id
-            for task_id in survey.gone
-            if task_id not in survey.gone_expected and self.known[task_id].state in _UNFINISHED
+            for task_id in discovery.gone
+            if task_id not in discovery.gone_expected and self.known[task_id].state in _UNFINISHED
         ]
         if never:
             ids = ", ".join(never[:_NAMED]) + ", …" * (len(never) > _NAMED)
-            survey.warnings.append(
+            discovery.warnings.append(
                 f"{len(never):,} of the tasks that are gone from the server had not been read "
                 f"completely: {ids}"
             )
 
     def _stored(
-        self, survey: Survey, task_ids: Sequence[str], *, selected: bool | None = None
+        self, discovery: Discovery, task_ids: Sequence[str], *, selected: bool | None = None
     ) -> set[str]:
         """Ask for stored tasks by id, each for what is stored of it; give those that are there."""
         found = set()
@@ -293,7 +302,7 @@ class Surveyor:
             stored = self.known[task.task_id]
             is_selected = stored.selected is not False if selected is None else selected
             metrics = MetricFilter.read(stored.metric_filter)
-            self._ask(survey, AskedTask(task, metrics, is_selected, _stored_doubt(stored)))
+            self._ask(discovery, SelectedTask(task, metrics, is_selected, _stored_doubt(stored)))
         return found
 
 

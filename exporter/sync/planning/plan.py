@@ -41,7 +41,7 @@ class KnownTask:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedTask:
+class SelectedTask:
     """A task that this run is to bring up to date."""
 
     task: Task
@@ -96,7 +96,7 @@ class Plan:
 
 
 def make_plan(
-    asked: Iterable[AskedTask],
+    asked: Iterable[SelectedTask],
     known: Mapping[str, KnownTask],
     now: datetime,
     context: Sequence[object] = (),
@@ -138,7 +138,7 @@ def make_plan(
     return Plan(tuple(to_read), tuple(unchanged))
 
 
-def _planned(one: AskedTask, stored: KnownTask | None, fingerprint: str) -> PlannedTask:
+def _planned(one: SelectedTask, stored: KnownTask | None, fingerprint: str) -> PlannedTask:
     metrics = one.metrics
     if stored is not None:
         metrics = metrics.merged(MetricFilter.read(stored.metric_filter))

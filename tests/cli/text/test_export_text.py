@@ -24,7 +24,7 @@ FORECAST = Forecast(
     points=1_000,
     tasks_uncounted=0,
     requests=1,
-    cost=1,
+    requests_spent=1,
     seconds=0.0,
 )
 REPORT = ExportReport(

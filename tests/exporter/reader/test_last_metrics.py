@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearml_snapshot.exporter import forecast
-from clearml_snapshot.exporter.reader.last_metrics import MOST_SERIES, Claims, read_claims
+from clearml_snapshot.exporter.reader.last_metrics import (
+    MOST_SERIES,
+    ServerSummary,
+    read_last_metrics,
+)
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
@@ -24,9 +28,9 @@ def said(metric: str, variant: str, count: object, value: float = 1.0) -> dict[s
     return summary if count is None else {**summary, "count": count}
 
 
-def claims(*summaries: dict[str, Any]) -> Claims:
+def claims(*summaries: dict[str, Any]) -> ServerSummary:
     """File each under a key of its own, as names that only look alike would be."""
-    return read_claims("t", {str(at): {"v": one} for at, one in enumerate(summaries)})
+    return read_last_metrics("t", {str(at): {"v": one} for at, one in enumerate(summaries)})
 
 
 def test_each_series_has_a_row() -> None:
@@ -41,7 +45,7 @@ def test_each_series_has_a_row() -> None:
 
 @pytest.mark.parametrize("form", [None, [], "text", {"x": None}, {"x": {"y": {"metric": "m"}}}])
 def test_other_forms_are_passed_over(form: object) -> None:
-    assert read_claims("t", form) == Claims()
+    assert read_last_metrics("t", form) == ServerSummary()
 
 
 @pytest.mark.parametrize("counts", [(2, 7), (7, 2), (None, 7), (7, None)])

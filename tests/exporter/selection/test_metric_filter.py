@@ -6,7 +6,9 @@ import pytest
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import (
+    EVERY_METRIC,
     MetricChoice,
+    MetricFilter,
     resolve_metric,
     resolve_variants,
 )
@@ -72,7 +74,7 @@ def test_several_readings_are_an_error_that_lists_them(argument: str, listed: st
     assert not isinstance(caught.value, NoSuchNameError)
     named = set(re.findall(r"'[^']+'", listed))
     assert named <= set(re.findall(r"'[^']+'", str(caught.value)))
-    assert "say which" in str(caught.value)
+    assert "specify which" in str(caught.value)
 
 
 def test_a_name_that_can_be_cut_at_two_slashes() -> None:
@@ -99,3 +101,29 @@ def test_variants() -> None:
         resolve_variants("TRAIN", SERIES)
     with pytest.raises(NoSuchNameError, match="did you mean 'test'"):
         resolve_variants("tset", SERIES)
+
+
+def chosen(*choices: tuple[MetricChoice, ...]) -> MetricFilter:
+    return MetricFilter(
+        tuple(choice for some in choices for choice in some), frozenset({"--metric x"})
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "both"),
+    [
+        (EVERY_METRIC, chosen(one("loss")), chosen(one("loss"))),
+        (chosen(one("loss")), chosen(one("loss", "train")), chosen(one("loss", "train"))),
+        (chosen(one("loss", "a", "b")), chosen(one("loss", "b", "c")), chosen(one("loss", "b"))),
+        (chosen(one("loss", "a")), chosen(one("loss", "b")), chosen()),
+        (chosen(one("acc")), chosen(one("loss")), chosen()),
+    ],
+)
+def test_an_intersection_includes_what_both_include(
+    first: MetricFilter, second: MetricFilter, both: MetricFilter
+) -> None:
+    assert first.intersection(second) == both
+    assert second.intersection(first).wanted == both.wanted
+    for metric, variant in (("loss", "train"), ("loss", "b"), ("acc", "b")):
+        expected = first.includes(metric, variant) and second.includes(metric, variant)
+        assert both.includes(metric, variant) == expected

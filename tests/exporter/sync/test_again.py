@@ -128,9 +128,9 @@ def test_a_server_that_counts_no_reports_is_believed_its_points(
 def test_the_cost_is_said_before_it_begins(how: Again, what: str, home: "Home") -> None:
     notes, options = Notes(), ExportOptions(again=how)
     would = forecast(home.folder, Selection(), options=options, progress=notes)
-    (told,) = [text for text in notes.told if "dates did not move" in text]
+    (told,) = [text for text in notes.told if "dates did not change" in text]
     assert told.startswith(f"to {what}")
-    assert told.endswith("of 3 stored tasks whose dates did not move takes about 4 requests")
+    assert told.endswith("of 3 stored tasks whose dates did not change takes about 4 requests")
     assert (would.tasks_unchanged, would.tasks_changed) == ((3, 0) if how == "counts" else (0, 3))
     before = len(home.server.requests)
     home.export(again=how)

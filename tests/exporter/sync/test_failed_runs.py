@@ -335,7 +335,7 @@ def test_ctrl_c_in_what_is_not_remembered_leaves_no_folder(
         raise KeyboardInterrupt
 
     home = take_home(database)
-    monkeypatch.setattr("clearml_snapshot.exporter.sync.export.make_agenda", press)
+    monkeypatch.setattr("clearml_snapshot.exporter.sync.export.prepare_export", press)
     with pytest.raises(KeyboardInterrupt):
         home.export(once=True)
     assert not home.folder.exists()
@@ -351,7 +351,7 @@ def test_a_full_disk_while_listing_leaves_a_row(
     def full(*_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("clearml_snapshot.exporter.sync.export.make_agenda", full)
+    monkeypatch.setattr("clearml_snapshot.exporter.sync.export.prepare_export", full)
     with pytest.raises(OSError, match="No space left"):
         home.export(all_tasks=False)
     row = rows(home)[-1]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from clearml_snapshot.exporter.reader.tasks import Task, read_task
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, MetricFilter
 from clearml_snapshot.exporter.sync.planning.plan import (
-    AskedTask,
     KnownTask,
     PlannedTask,
+    SelectedTask,
     make_plan,
 )
 
@@ -82,7 +82,7 @@ def planned(
     task: Task, stored: dict[str, KnownTask], wanted: Wanted = None, **how: Any
 ) -> PlannedTask | None:
     """What is planned for one task; None when it is left as it is."""
-    asked = AskedTask(task, MetricFilter(wanted), how.pop("selected", True))
+    asked = SelectedTask(task, MetricFilter(wanted), how.pop("selected", True))
     context = how.pop("context", ("params",))
     plan = make_plan([asked], stored, NOW, context, **how)
     assert len(plan.to_read) + len(plan.unchanged) == 1

@@ -99,7 +99,7 @@ def test_a_metric_that_became_ambiguous_stops_only_its_selection(
     fresh = add(database, "two")
     report = home.export(all_tasks=False)
     assert report.exit_code == 3
-    assert "is no longer valid: metric 'LOSS' can be read as" in report.warnings[0]
+    assert "is no longer valid: metric 'LOSS' could be" in report.warnings[0]
     home.check(fresh)
     assert home.tasks()[task]["selected"]
 

@@ -511,7 +511,7 @@ def test_a_dry_run_writes_nothing_and_says_what_would_be(
     sent = len(home.server.requests)
     said = forecast(home.folder, Selection(), options=ExportOptions())
     assert len(home.sent(EVENTS)) == events
-    assert said.cost == len(home.server.requests) - sent
+    assert said.requests_spent == len(home.server.requests) - sent
     counts = (said.tasks_new, said.tasks_changed, said.tasks_refreshed, said.tasks_unchanged)
     assert counts == (1, 1, 1, 1)
     assert said.points == 30 + 90 + 20
