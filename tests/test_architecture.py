@@ -49,6 +49,12 @@ def test_every_file_that_the_page_names_exists() -> None:
     assert sorted(name for name in named if not any(p.endswith(f"/{name}") for p in there)) == []
 
 
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([\w./-]+)\)", PAGE)
+    assert len(links) > 5
+    assert [link for link in links if not (ROOT / "docs" / link).exists()] == []
+
+
 def _below(top: str) -> list[Path]:
     return [path for path in (ROOT / top).rglob("*") if "__pycache__" not in path.parts]
 

@@ -6,14 +6,14 @@ from typing import Annotated, Final
 
 import typer
 
-from clearml_snapshot.cli.commands.duckdb_shell import start_shell
-from clearml_snapshot.cli.options.dataset import Dataset
+from clearml_snapshot.cli.options.dataset import Dataset, parse_snapshot_ref
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY
 from clearml_snapshot.cli.options.text_input import read_stdin, read_text
 from clearml_snapshot.cli.output.destination import OutputOptions
 from clearml_snapshot.cli.output.stdout import write_answer, write_text
+from clearml_snapshot.cli.process.duckdb_shell import start_shell
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
 
@@ -66,7 +66,7 @@ def sql(
     from clearml_snapshot.queries.duckdb_errors import speaking
 
     if statement is None and file is None and _is_bare(output, explain, allow_files):
-        start_shell(dataset)
+        start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot))
         return
     text = _statement(statement, file)
     with open_for_query(dataset, None, limits, allow_files or ()) as snapshot, speaking():

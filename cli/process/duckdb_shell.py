@@ -10,11 +10,11 @@ import signal
 import subprocess
 import tempfile
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import typer
 
-from clearml_snapshot.cli.options.dataset import DatasetChoice, parse_snapshot_ref
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.engine.file_names import literal
@@ -23,11 +23,15 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 
 
-def start_shell(choice: DatasetChoice) -> None:
+def start_shell(data: Path, which: int | datetime | None = None) -> None:
     """Start the installed ``duckdb`` with a view of each table of a snapshot or a pack.
 
     Unlike ``sql`` with a statement the shell is not confined: it is the person's own program. Its
     ``-init`` takes the place of ``~/.duckdbrc``, which is that person's file.
+
+    Args:
+        data: a dataset, a snapshot folder or a pack.
+        which: a snapshot by number or time; the current one by default.
 
     Raises:
         UsageError: the shell is not installed.
@@ -35,7 +39,7 @@ def start_shell(choice: DatasetChoice) -> None:
         SnapshotError: there is no place for the text that the shell reads.
         Exit: as the shell ended.
     """
-    snapshot = open_snapshot(choice.data, parse_snapshot_ref(choice.snapshot))
+    snapshot = open_snapshot(data, which)
     program = shutil.which("duckdb")
     if program is None:
         raise UsageError(

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.cli.commands.duckdb_shell import start_shell
-from clearml_snapshot.cli.options.dataset import DatasetChoice
+from clearml_snapshot.cli.process.duckdb_shell import start_shell
 
 SHELL = f"""#!{sys.executable}
 # Obeys its -init as DuckDB's shell does: a line with a dot where no statement has begun is run.
@@ -99,7 +98,7 @@ def test_nothing_of_the_folder_is_obeyed(
         forged(folder, ran)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(folder)
-            start_shell(DatasetChoice(folder, None))
+            start_shell(folder)
         assert capfd.readouterr().out.endswith(" 3 [(14,)]\n")
     assert not ran.exists()
     assert not list(tmp_path.rglob("ran"))
@@ -114,7 +113,7 @@ def test_the_shell_starts_on_a_pack(
 ) -> None:
     pack = tmp_path / "pack.zip"
     assert piped("pack", "-o", str(pack)).returncode == 0
-    start_shell(DatasetChoice(pack, None))
+    start_shell(pack)
     assert capfd.readouterr().out.endswith(" 3 [(14,)]\n")
 
 
@@ -125,9 +124,8 @@ def test_the_real_shell_obeys_nothing_of_the_folder(history: Path, tmp_path: Pat
     forged(folder, ran)
     start = (
         "import sys; from pathlib import Path;"
-        "from clearml_snapshot.cli.commands.duckdb_shell import start_shell;"
-        "from clearml_snapshot.cli.options.dataset import DatasetChoice as Choice;"
-        "start_shell(Choice(Path(sys.argv[1]), None))"
+        "from clearml_snapshot.cli.process.duckdb_shell import start_shell;"
+        "start_shell(Path(sys.argv[1]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", start, str(folder)],
