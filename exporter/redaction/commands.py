@@ -9,7 +9,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from clearml_snapshot.exporter.redaction.gates import literal_gate
-from clearml_snapshot.exporter.redaction.names import looks_issued, looks_typed
+from clearml_snapshot.exporter.redaction.names import (
+    looks_issued,
+    looks_random,
+    looks_strong,
+    looks_typed,
+)
 
 Span = tuple[int, int]
 """Start and end of what is to be replaced."""
@@ -164,8 +169,9 @@ _GUARDED: Final = (
     re.compile(r"(?<!\S)(?:-U|--user)[ =]?[ \t]*[^\s%]{1,128}%(?P<secret>[^\s\"']{4,256})"),
     re.compile(r"(?i)(?<![\w.])(?:stats[ \t]+)?auth(?:_basic)?[ \t]+" + _PAIR),
     re.compile(
-        r"(?:\bconnect|\bHTTP\w{1,12}Auth|\w{0,24}Credentials?)\(\s{0,3}[\"'][^\"'\n]{1,128}[\"']\s{0,3},"
-        r"\s{0,3}[\"'](?P<secret>[^\s\"']{4,256})[\"']"
+        r"(?i)\b\w{0,24}(?:connect|connection|auth|credentials?|pdo|log_?in|sign_?in)\("
+        r"(?:[^\s\"',()]{1,64},\s{0,3}|[\"'][^\"'\n]{1,128}[\"']\s{0,3},\s{0,3}(?=[\"'][^\"'\n]{1,128}[\"']\s{0,3},))?"
+        r"\s{0,3}[\"'][^\"'\n]{1,128}[\"']\s{0,3},\s{0,3}[\"'](?P<secret>[^\s\"']{4,256})[\"']"
     ),
     re.compile(
         r"\bconfig[ \t]+(?:set[ \t]+)?\S{0,128}(?:[Tt]oken|basic|[Aa]uth|[Pp]assword)\S{0,64}"
@@ -203,6 +209,22 @@ _GUARDED: Final = (
     re.compile(r"(?<!\S)[\w.@\-]{1,64}[ \t]+\*[ \t]+\"(?P<secret>[^\s\"]{4,256})\"[ \t]+\*"),
 )
 """Of any program: a user and what follows ``-p``; only what does not look like a word is taken."""
+_STRONG: Final = (
+    re.compile(r"(?<!\S)-(?:p|P|w|W|pw|pass)[ =]?[\"']?(?P<secret>[^\s\"']{7,64})"),
+    re.compile(r"(?<!\S)/p(?:ass(?:word)?)?:[\"']?(?P<secret>[^\s\"']{7,64})"),
+    re.compile(r"\bsend[ \t]+(?:--[ \t]+)?\"(?P<secret>[^\s\"\\]{7,64})\\[rn]\""),
+    re.compile(
+        r"\b(?:echo|printf)[ \t]+(?:-\w+[ \t]+)*[\"']?[\w.\-]{1,64}:"
+        r"(?P<secret>[^\s\"'|]{7,64})[\"']?[ \t]*\|"
+    ),
+)
+"""Of any program: what follows ``-p``, what a script types; only what looks like a password."""
+_SHORT_OPTION: Final = re.compile(
+    r"(?<!\S)-[akpstwAKPSTW][ =]?[\"']?(?P<secret>[A-Za-z0-9_\-+/=]{28,256})(?![^\s\"'])"
+)
+_STRONG_MARKS: Final = literal_gate(
+    (" -p", " -w", " -a", " -k", " -s", " -t", " /p", "send ", "echo ", "printf ")
+)
 _GUARD_MARKS: Final = literal_gate(
     (
         "user",
@@ -213,6 +235,12 @@ _GUARD_MARKS: Final = literal_gate(
         "-u\t",
         "auth",
         "connect(",
+        "connection(",
+        "login(",
+        "log_in(",
+        "pdo(",
+        "signin(",
+        "sign_in(",
         "credential",
         "config ",
         "curl ",
@@ -257,6 +285,18 @@ def command_spans(text: str, folded: str) -> Iterator[Span]:
     may_be = " " in text or "(" in text or "jdbc:" in text
     if may_be and _GUARD_MARKS.search(folded):
         yield from _guarded(text)
+    if " " in text and _STRONG_MARKS.search(folded):
+        yield from _strong(text)
+
+
+def _strong(text: str) -> Iterator[Span]:
+    for pattern in _STRONG:
+        for match in pattern.finditer(text):
+            if looks_strong(match["secret"]):
+                yield match.span("secret")
+    for match in _SHORT_OPTION.finditer(text):
+        if looks_random(match["secret"]):
+            yield match.span("secret")
 
 
 def _guarded(text: str) -> Iterator[Span]:

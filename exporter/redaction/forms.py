@@ -15,9 +15,10 @@ from clearml_snapshot.exporter.own_keys import REDACTED
 from clearml_snapshot.exporter.redaction.blocks import placed
 from clearml_snapshot.exporter.redaction.formats import issued
 from clearml_snapshot.exporter.redaction.gates import literal_gate
-from clearml_snapshot.exporter.redaction.names import looks_random
+from clearml_snapshot.exporter.redaction.names import looks_random, looks_strong
 from clearml_snapshot.exporter.redaction.pairs import named
 from clearml_snapshot.exporter.redaction.prefixes import dotted, is_drawn, prefixed
+from clearml_snapshot.exporter.redaction.words import ID_WORDS
 
 Span = tuple[int, int]
 """Start and end of what is to be replaced."""
@@ -63,12 +64,18 @@ def _no_prose(value: str) -> bool:
     return len(value) >= 20 or (any(c.isdigit() for c in value) and any(c.isalpha() for c in value))
 
 
+_LONGEST_ID: Final = 27
+"""Characters of an id by chance: a UUID takes 22, a KSUID 27."""
+_NO_ID: Final = frozenset(("secret", "token", "key", "apikey", "live", "prod", "sk", "pat"))
 _WORD_INSIDE: Final = re.compile(r"(?:[A-Z][a-z]{4,}\d*){2}")
 """A name of a class: ``Int8DynActInt4WeightQuantizer``."""
 
 
 def _random_part(value: str) -> bool:
-    parts = re.split(r"[_\-.]", value)[1:]
+    """Say whether chance made a part, and no word for ids stands before it."""
+    first, *parts = re.split(r"[_\-.]", value)
+    if first.lower() in ID_WORDS and _NO_ID.isdisjoint(parts):
+        parts = [part for part in parts if len(part) > _LONGEST_ID]
     return any(looks_random(part) and not _WORD_INSIDE.search(part) for part in parts)
 
 
@@ -77,6 +84,11 @@ def _hex_or_random(value: str) -> bool:
     if any(len(part) >= 20 and is_drawn(part) for part in re.split(r"[_\-.]", value)[1:]):
         return True
     return _random_part(value) or re.search(r"(?:[0-9a-f]{32}|-[0-9a-f]{12})$", value) is not None
+
+
+def _is_given_out(value: str) -> bool:
+    """Say whether an issuer made it: hexadecimal, or by chance."""
+    return looks_random(value) or re.fullmatch(r"(?=\w*\d)[0-9a-fA-F]{32,128}", value) is not None
 
 
 def _one_piece(value: str) -> bool:
@@ -159,7 +171,7 @@ _RULES: Final = (
         ("authorization",),
         re.compile(
             r"(?i)\bauthorization[\"']?\s*[:=]\s*[\"']?"
-            r"(?:(?:bearer|basic|digest|token|apikey|key|splunk|oauth|geniekey|sso-key)\s+)?([^\s\"',]{6,})"
+            r"(?:[A-Za-z][\w\-]{1,24}[ \t]+(?=\S{8}))?([^\s\"',]{6,})"
         ),
         group=1,
         fold=True,
@@ -172,6 +184,31 @@ _RULES: Final = (
             r"|password)=([^&\s#\"'<>]{6,})"
         ),
         group=1,
+    ),
+    _Rule(
+        ("?", "&"),  # in a query names are short
+        re.compile(
+            r"(?i)[?&;](?:\w{0,12}key|app_?id|app|code|sign?|hmac|login|session|sid|ticket|hash|k|t|st"
+            r"|client|user|u|uid|credential|license|api)=([\w.~+/%\-]{20,}=*)"
+        ),
+        group=1,
+        check=_is_given_out,
+    ),
+    _Rule(
+        ("@",),  # the user and the password without a scheme before them
+        re.compile(
+            r"(?<![\w:/@.\-])[\w.\-]{1,64}:([^\s:@/\"'<>]{7,64})@(?=[A-Za-z0-9][\w\-]*[.:\w])"
+        ),
+        group=1,
+        check=looks_strong,
+    ),
+    _Rule(
+        ("@",),  # Oracle's user/password@database; a model is org/name@revision
+        re.compile(
+            r"(?<![\w:/@.\-])\w{1,64}/([^\s:@/\"'<>]{0,64}[!#$%^&*?][^\s:@/\"'<>]{0,64})@(?=[A-Za-z])"
+        ),
+        group=1,
+        check=looks_strong,
     ),
     _Rule(
         ("webhook",),
@@ -262,6 +299,9 @@ _ANY_MARK: Final = literal_gate(mark.lower() for rule in _RULES for mark in rule
 _ONE_LONG: Final = re.compile(r"[A-Za-z0-9_\-]{20}")
 
 
+_REFERENCES: Final = ("${", "$(", "{{", "<%", "%(")
+"""What says where the value is kept."""
+
 _EXTENDS: Final = re.compile(r"[A-Za-z0-9_\-]*")
 _LEAST: Final = 8
 """Characters of the shortest text that is searched."""
@@ -285,6 +325,8 @@ def _ruled(text: str) -> Iterator[Span]:
             continue
         for match in rule.pattern.finditer(text):
             secret = match.group(rule.group)
+            if secret.startswith(_REFERENCES):
+                continue
             if REDACTED not in secret and (rule.check is None or rule.check(secret)):
                 yield from _whole(text, match.span(rule.group))
 

@@ -49,7 +49,6 @@ from clearml_snapshot.exporter.redaction.words import (
     SYSTEMS,
     TOKEN_SURE,
     TOKEN_VOCABULARY,
-    VENDORS,
     without_accents,
 )
 
@@ -118,11 +117,22 @@ def _glued_claim(head: str) -> Claim:
     for end in ("pass", "pwd", "pw"):
         if head.endswith(end) and head.removesuffix(end) in GLUED_BEFORE:
             return Claim.PASSWORD
-    if head.endswith("token") and head.removesuffix("token") in TOKEN_SURE:
+    return _glued_word_claim(head) or (Claim.LIKELY if head in _HEADS else Claim.NONE)
+
+
+def _glued_word_claim(head: str) -> Claim:
+    """What the end of an unknown word says: ``mypwd``, ``appsecret``, ``usertoken``, ``zipkey``."""
+    if head.endswith(("secret", "creds", "credential", "credentials")):
         return Claim.SURE
-    if head.endswith("key") and head.removesuffix("key") in KEY_SURE | VENDORS:
+    if head.endswith("pwd"):
+        return Claim.PASSWORD
+    if head.endswith("pass") and head.removesuffix("pass") not in PASS_PLAIN:
+        return Claim.TYPED
+    if head.endswith("token"):
+        return _token_claim("token", head.removesuffix("token"))
+    if head.endswith("key") and head.removesuffix("key") in KEY_SURE | KEY_LIKELY:
         return Claim.LIKELY
-    return Claim.LIKELY if head in _HEADS else Claim.NONE
+    return Claim.LIKELY if head.endswith(("auth", "authtok")) else Claim.NONE
 
 
 _HEADS: Final = frozenset(
@@ -139,6 +149,8 @@ _HEADS: Final = frozenset(
         "otp",
         "totp",
         "salt",
+        "verifier",
+        "assertion",
     )
 )
 
@@ -155,6 +167,8 @@ def _head_claim(head: str, before: str) -> Claim:
         return _token_claim(head, before)
     if head == "pat" and before in PAT_BEFORE:
         return Claim.SURE
+    if head == "community" and before in {"snmp", "ro", "rw"}:
+        return Claim.PASSWORD
     if head in KEYS:
         claim = _key_claim(before)
         return max(claim, Claim.SLIGHT if head in {"key", "keys"} else Claim.LIKELY)
@@ -242,6 +256,8 @@ def _cannot_be_one(value: str) -> bool:
         return True
     if len(value) <= 3 and not any(c.isalnum() for c in value):
         return True
+    if value.startswith(("${", "$(", "{{", "<%", "%(")):
+        return True
     if _MASKED.fullmatch(value) or _FLOAT.fullmatch(value):
         return True
     if _VARIABLE.fullmatch(value):
@@ -288,6 +304,33 @@ def looks_typed(value: str) -> bool:
     if _SNAKE.fullmatch(value) or not any(c.isalpha() for c in value):
         return False
     return not value.isalpha() or not (value[1:].islower() or value.isupper())
+
+
+_MARKS: Final = frozenset("!#$%^&*?~+@")
+_ALTERNATES: Final = re.compile(r"[A-Za-z]+\d+[A-Za-z]+\d|\d+[A-Za-z]+\d+[A-Za-z]")
+
+
+def looks_strong(value: str) -> bool:
+    """Say whether letters, digits and signs are mixed as in a password that was thought of.
+
+    For places where many things stand, such as behind ``-p``: ``Winter2024!`` and ``s3cr3tPa55``
+    are, ``ResNet50`` and ``2024-11`` are not.
+    """
+    if not 7 <= len(value) <= 64 or any(c in "/\\=,[](){}<>;|\"'`" for c in value):
+        return False
+    if not any(c.isdigit() for c in value) or not any(c.isalpha() for c in value):
+        return False
+    if not _MARKS.isdisjoint(value[1:]) and not value.startswith(("$", "%", "@")):
+        return True
+    mixed = value != value.lower() and value != value.upper()
+    return (
+        mixed
+        and value.isalnum()
+        and (
+            _ALTERNATES.search(value) is not None
+            or re.fullmatch(r"[a-z]+\d+[A-Z]+", value) is not None
+        )
+    )
 
 
 def _whole_number_is_one(name: str, value: str, claim: Claim) -> bool:

@@ -5,6 +5,7 @@ Each form only says which is the name and which the value; `redact_names` decide
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from clearml_snapshot.exporter.redaction.commands import command_spans
@@ -13,6 +14,8 @@ from clearml_snapshot.exporter.redaction.names import (
     Claim,
     claim_of,
     looks_issued,
+    looks_random,
+    looks_strong,
     looks_typed,
     named_secret,
 )
@@ -22,25 +25,37 @@ Span = tuple[int, int]
 """Start and end of what is to be replaced."""
 
 _WORDS: Final = sorted(w for w in PASSWORDS | SECRETS | KEYS if w.isascii() and len(w) > 2)
-_PARTS: Final = ("pass", "pwd", "secret", "token", "key", "cred", "auth", "conn", "dsn", "cookie")
+_PARTS: Final = (
+    "pass",
+    "pwd",
+    "secret",
+    "token",
+    "key",
+    "cred",
+    "auth",
+    "conn",
+    "dsn",
+    "cookie",
+    "community",
+)
 _STEMS: Final = gate(
     [
         *_PARTS,
-        *("jwt", r"pw(?![a-z])", r"_pat(?![a-z])", r"-pat(?![a-z])", r"sas(?![a-z])", "psw"),
+        *("jwt", r"pw(?![a-z])", r"pat(?![a-z])", r"sas(?![a-z])", "psw"),
         *(r"otp(?![a-z])", *_WORDS),
     ]
 )
 """Every ASCII name that says something contains one of these."""
 
 _QUOTED: Final = (
-    r"(?:[bBrRuUfF]?(?P<quote>\\*[\"'`])(?P<quoted>(?:(?!(?P=quote))[^\n]){1,512})"
+    r"(?:[bBrRuUfF]?(?P<quote>\\*(?:\"\"\"|\'\'\'|[\"'`])|&quot;|&#34;)(?P<quoted>(?:(?!(?P=quote))[^\n]){1,512})"
     r"|(?P<bare>[^\s\"'`,;&]{1,512}))"
 )
 _ASSIGNMENT: Final = re.compile(
     r"(?<![\w.\-])(?P<name>(?:(?i:api|access|secret|private|auth|pass|mot de|palavra|kata) )?"
     r"[\w.\-]++)"
-    r"(?:\\*[\"'`\]]){0,2}"
-    r"(?P<sep>[ \t]{0,3}(?:=>|->|:=|[=:：＝|]|%3[Dd])[ \t]{0,8}"
+    r"(?:\\*[\"'`\]]|&quot;|&#34;|\[\w{0,8}\]){0,2}"
+    r"(?P<sep>[ \t]{0,3}(?:=>|->|<<?-|::?=|[?+]=|[=:：＝|]|%3[Dd])[ \t]{0,8}"
     r"(?:[|>][+\-]?[ \t]*(?=\r?\n))?(?:\r?\n[ \t]+(?:- )?|\r?\n(?=[\"']))?| *\t[\t ]*)" + _QUOTED
 )
 _ARGUMENT: Final = re.compile(
@@ -54,13 +69,39 @@ _ELEMENT: Final = re.compile(
     r"(?:<!\[CDATA\[)?"
     r"(?P<bare>[^<>\s](?:(?!&lt;)[^<>\n]){0,511}?)(?:\]\]>)?\s{0,9}(?:<|&lt;)/"
 )
+_DECLARED: Final = re.compile(
+    r"(?<![\w.\-])(?P<name>[\w.\-]++)(?:[?!]?:[ ]{0,3}|[ ])(?:&'?\w{0,8} )?"
+    r"[A-Za-z*&\[][\w.<>\[\]|&*?]{0,40}"
+    r"[ ]{0,3}:?=[ ]{0,3}[bBrRuUfF]?[\"'`](?P<bare>[^\"'`\n]{1,512})[\"'`]"
+)
+"""With a type, as in Rust, TypeScript, Go, Kotlin and Python."""
+_CALLED: Final = re.compile(
+    r"(?<![\w\-])(?P<name>[A-Za-z]\w{2,63}+)\(\s{0,3}[bBrRuUfF]?[\"'`](?P<bare>[^\s\"'`]{5,512})[\"'`]\s{0,3}\)"
+)
+_ASKING: Final = re.compile(
+    "get|read|fetch|load|find|has|is|ask|generate|from|require|lookup|input|check|hash|verify"
+    "|validate|create|new|delete|remove|count|parse|list|describe|encode|decode|add|use"
+)
+"""First words of functions that take the name of a secret, and not the secret."""
+_LISTED: Final = re.compile(
+    r"<key>(?P<name>[\w.\- ]{1,64})</key>\s{0,20}<(?:string|data)>\s{0,9}(?P<bare>[^<>\s]{1,512})"
+)
 _NAMED_VALUE: Final = re.compile(
-    r"(?i)\b(?:name|key|id)\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<name>[\w.\-]{1,128})\\*[\"']?"
-    r"\s{0,40}[,;]?\s{0,40}(?:\\*[\"']?value\\*[\"']?\s{0,3}[:=]\s{0,3}|>)" + _QUOTED
+    r"(?i)\b(?:name|key|id|property|param|parameter|setting|option|field|variable|var)\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<name>[\w.\-]{1,128})\\*[\"']?"
+    r"\s{0,40}[,;]?\s{0,40}(?:\\*[\"']?(?:\w{0,12}_?value|content|default|data|v)\\*[\"']?\s{0,3}[:=]\s{0,3}|>)"
+    + _QUOTED
 )
 _BESIDE: Final = re.compile(
-    r"(?:[\"']|\b)(?P<name>[A-Za-z][\w.\-]{2,63}+)(?:[\"'][ \t]{0,3},[ \t]{0,3}(?=[\"'])|[ ])"
+    r"(?:[\"']|\b)(?P<name>[A-Za-z][\w.\-]{2,63}+)(?:[\"'][ \t]{0,3},[ \t]{0,3}(?=[\"'])|[ ]{1,16})"
     rf"(?={_QUOTED})"
+)
+_SAID: Final = re.compile(
+    r"\b(?P<name>[A-Za-z][\w.\-]{1,63}+) (?:is|was|ist|war|lautet|est|es|er) "
+    r"[\"'`]?(?P<bare>[^\s\"'`]{5,512})"
+)
+_ATTRIBUTE: Final = re.compile(
+    r"<(?:\w{1,24}:)?(?P<name>[\w.\-]{1,64}+)\s[^<>\n]{0,200}?\b(?:value|content|val)\s?=\s?"
+    r"[\"'](?P<bare>[^\s\"'<>]{1,512})"
 )
 _PROSE: Final = re.compile(
     "and|are|as|at|by|can|cannot|during|flag|for|from|if|in|into|is|may|must|not|of|on|once|option|or"
@@ -79,15 +120,39 @@ def named(text: str) -> Iterator[Span]:
     if text.isascii() and _STEMS.search(folded) is None:
         return
     yield from _assigned(text)
-    for pattern in (_ARGUMENT, _ELEMENT, _NAMED_VALUE):
+    for pattern in _patterns(text):
         for match in pattern.finditer(text):
             if claim_of(match["name"]) is Claim.NONE or _PROSE.fullmatch(_value(match)):
                 continue
             if _is_value(text, match) and named_secret(match["name"], _value(match)):
                 yield match.span(_group(match))
-    for match in _BESIDE.finditer(text):
-        if claim_of(match["name"]) >= Claim.SURE and _is_chosen(match["name"], _value(match)):
+    yield from _called(text)
+    for match in chain(_BESIDE.finditer(text), _SAID.finditer(text)):
+        if claim_of(match["name"]) >= Claim.LIKELY and _is_chosen(match["name"], _value(match)):
             yield match.span(_group(match))
+
+
+def _patterns(text: str) -> Iterator[re.Pattern[str]]:
+    """Give the expressions of names and values that may be in a text."""
+    if "-" in text:
+        yield _ARGUMENT
+    if "<" in text or "&lt;" in text:
+        yield from (_ELEMENT, _LISTED, _ATTRIBUTE)
+    if "=" in text:
+        yield _DECLARED
+    yield _NAMED_VALUE
+
+
+def _called(text: str) -> Iterator[Span]:
+    """Find what is given to a function whose name announces it: ``setPassword("…")``."""
+    if "(" not in text:
+        return
+    for match in _CALLED.finditer(text):
+        if _ASKING.match(match["name"].lower()) or claim_of(match["name"]) < Claim.SURE:
+            continue
+        value = match["bare"]
+        if named_secret(match["name"], value) and (looks_issued(value) or looks_typed(value)):
+            yield match.span("bare")
 
 
 def _group(match: re.Match[str]) -> str:
@@ -148,6 +213,8 @@ def _end_of_block(text: str, match: re.Match[str]) -> int | None:
 
 def _is_chosen(name: str, value: str) -> bool:
     """Whether a name and, with nothing but a space between, a value are more than two words."""
+    if claim_of(name) < Claim.SURE:
+        return looks_strong(value) or looks_random(value)
     if claim_of(name) is Claim.SURE and name.isalpha() and name.islower():
         return False
     return named_secret(name, value) and (looks_issued(value) or looks_typed(value))

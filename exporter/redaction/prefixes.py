@@ -27,12 +27,9 @@ _SECRET: Final = ("secret", "token", "apikey")
 _SHORTEST_HEX: Final = 30
 """Shorter ones are ids: 24 digits are one of MongoDB."""
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
+_VERSION: Final = re.compile(r"v\d{1,2}")
 _VOWEL: Final = re.compile(r"[aeiou]")
 _SHORT_PREFIX: Final = 6
-_DIGEST: Final = 64
-"""Hexadecimal digits from which on an unknown short word before them is an issuer's."""
-
-
 _DOTTED: Final = re.compile(
     r"(?<![A-Za-z0-9/_.\-])[A-Za-z0-9]{1,16}(?:\.[A-Za-z0-9]{1,8}){0,2}"
     r"[._\-](?P<first>[A-Za-z0-9_\-]{20,256})\.(?P<second>[A-Za-z0-9_\-]{16,256})(?![A-Za-z0-9_\-./])"
@@ -68,6 +65,8 @@ def prefixed(text: str) -> Iterator[Span]:
 
 
 def _is_id_word(word: str) -> bool:
+    if _VERSION.fullmatch(word):
+        return False
     return word in ID_WORDS or word.rstrip("0123456789") in ID_WORDS
 
 
@@ -78,15 +77,15 @@ def _is_key(words: list[str], rest: str) -> bool:
     if "-" in rest or len("".join(words)) < 2:
         return False
     if _HEX.fullmatch(rest):
-        return len(rest) >= _SHORTEST_HEX and _names_issuer(words[0], len(rest))
+        return len(rest) >= _SHORTEST_HEX and _names_issuer(words[0])
     return len(words[0]) <= _SHORT_PREFIX and _is_chance(rest)
 
 
-def _names_issuer(prefix: str, length: int) -> bool:
-    """Say whether a short word is an abbreviation; 32 or 40 digits need one without vowels."""
+def _names_issuer(prefix: str) -> bool:
+    """Say whether a short word is an abbreviation, without vowels: others stand before hashes."""
     if len(prefix) > _SHORT_PREFIX or (len(prefix) >= 4 and _HEX.fullmatch(prefix)):
         return False
-    return length >= _DIGEST or _VOWEL.search(prefix) is None
+    return _VOWEL.search(prefix) is None
 
 
 def _is_chance(value: str) -> bool:

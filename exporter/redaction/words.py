@@ -82,16 +82,19 @@ VENDORS: Final = (frozenset(one.name.split("-")[0] for one in formats()) - _COMM
 )
 
 KEY_SURE: Final = _words(
-    "api access secret private auth signing encryption account subscription ssh license hmac"
+    "api access secret private auth signing encryption account subscription ssh hmac"
     " decryption crypto aes rsa pgp gpg jwt webhook priv"
 )
 KEY_LIKELY: Final = VENDORS | _words(
     "service master shared storage app application client admin function deploy user login"
-    " consumer project integration ingest write read bot server"
+    " consumer project integration ingest write read bot server license licence cipher wrapping"
+    " root session seal unseal recovery tenant fernet backup kms vapid apns device network provider"
+    " security activation authorization rpc preshared cookie partner merchant developer rest"
+    " management sdk send sending wallet wif organization org"
 )
 TOKEN_SURE: Final = VENDORS | _words(
     "auth access api bearer refresh hub bot session security sas jwt oauth oauth2 secret login"
-    " deploy personal csrf xsrf private git id service user github vault upload publish ci runner"
+    " deploy personal csrf xsrf private git service user github vault upload publish ci runner"
 )
 TOKEN_VOCABULARY: Final = _words(
     "pad padding eos bos unk unknown mask sep cls start end stop begin first last next prev image"
@@ -113,7 +116,8 @@ PASS_BEFORE: Final = SYSTEMS | _words(
 )
 PASS_PLAIN: Final = _words(
     "forward backward fwd bwd low high band all multi n num one two first second third single final"
-    " max min by com tres over under last next train eval val compile optimizer per each pre post"
+    " max min by com tres over under sur encom en last next"
+    " train eval val compile optimizer per each pre post"
 )
 """``forward_pass`` says nothing."""
 GLUED_BEFORE: Final = SYSTEMS | _words("user login my admin super master")
