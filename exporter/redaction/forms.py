@@ -64,6 +64,9 @@ def _no_prose(value: str) -> bool:
     return len(value) >= 20 or (any(c.isdigit() for c in value) and any(c.isalpha() for c in value))
 
 
+_WORDLIKE: Final = re.compile(r"[A-Za-z]?[a-z]{2,}\d{0,3}|[A-Z]{2,}\d{0,3}|v?\d{1,4}")
+_LONG: Final = 30
+"""Characters from which on half as many changes tell a drawn word."""
 _LONGEST_ID: Final = 27
 """Characters of an id by chance: a UUID takes 22, a KSUID 27."""
 _NO_ID: Final = frozenset(("secret", "token", "key", "apikey", "live", "prod", "sk", "pat"))
@@ -76,7 +79,19 @@ def _random_part(value: str) -> bool:
     first, *parts = re.split(r"[_\-.]", value)
     if first.lower() in ID_WORDS and _NO_ID.isdisjoint(parts):
         parts = [part for part in parts if len(part) > _LONGEST_ID]
-    return any(looks_random(part) and not _WORD_INSIDE.search(part) for part in parts)
+    return any(map(_is_chance, parts)) or _is_chance(_without_words(parts))
+
+
+def _is_chance(part: str) -> bool:
+    if _WORD_INSIDE.search(part):
+        return False
+    return looks_random(part) or (len(part) >= _LONG and is_drawn(part) and not part.islower())
+
+
+def _without_words(parts: list[str]) -> str:
+    """Put together what follows the last word, since a key may hold separators itself."""
+    last = max((at for at, part in enumerate(parts) if _WORDLIKE.fullmatch(part)), default=-1)
+    return "-".join(parts[last + 1 :])
 
 
 def _hex_or_random(value: str) -> bool:
@@ -89,6 +104,13 @@ def _hex_or_random(value: str) -> bool:
 def _is_given_out(value: str) -> bool:
     """Say whether an issuer made it: hexadecimal, or by chance."""
     return looks_random(value) or re.fullmatch(r"(?=\w*\d)[0-9a-fA-F]{32,128}", value) is not None
+
+
+def _is_secret_half(value: str) -> bool:
+    """Say whether chance made letters and digits, and not only hexadecimal ones."""
+    if re.fullmatch(r"[0-9a-fA-F\-]+", value):
+        return False
+    return any(len(part) >= _LONG // 2 and is_drawn(part) for part in re.split("[-_]", value))
 
 
 def _one_piece(value: str) -> bool:
@@ -196,19 +218,21 @@ _RULES: Final = (
     ),
     _Rule(
         ("@",),  # the user and the password without a scheme before them
-        re.compile(
-            r"(?<![\w:/@.\-])[\w.\-]{1,64}:([^\s:@/\"'<>]{7,64})@(?=[A-Za-z0-9][\w\-]*[.:\w])"
-        ),
+        re.compile(r":(?<=[\w.\-]:)([^\s:@/\"'<>]{7,64})@(?=[A-Za-z0-9][\w\-]{0,64}[.:\w])"),
         group=1,
         check=looks_strong,
     ),
     _Rule(
         ("@",),  # Oracle's user/password@database; a model is org/name@revision
-        re.compile(
-            r"(?<![\w:/@.\-])\w{1,64}/([^\s:@/\"'<>]{0,64}[!#$%^&*?][^\s:@/\"'<>]{0,64})@(?=[A-Za-z])"
-        ),
+        re.compile(r"/(?<=\w/)(?=[^\s@]{0,64}[!#$%^&*?])([^\s:@/\"'<>]{7,64})@(?=[A-Za-z])"),
         group=1,
         check=looks_strong,
+    ),
+    _Rule(
+        (":",),  # an id and its secret
+        re.compile(r"(?<![\w/:.\-])[\w\-]{4,64}:([A-Za-z0-9_\-]{40,256})(?![\w\-])"),
+        group=1,
+        check=_is_secret_half,
     ),
     _Rule(
         ("webhook",),
@@ -275,7 +299,7 @@ _LONG_RULES: Final = (
     _Rule(
         ("_", "-", "."),  # the prefix of some issuer, and behind it nothing but chance
         re.compile(
-            r"(?<![A-Za-z0-9/])(?!sha\d)[A-Za-z][A-Za-z0-9]{1,11}[_\-.](?=[a-z0-9_\-.]{0,99}[A-Z])"
+            r"(?<![A-Za-z0-9/])(?!sha\d)[A-Za-z0-9]{2,12}[_\-.](?=[a-z0-9_\-.]{0,99}[A-Z])"
             r"[A-Za-z0-9_\-]{20,256}"
         ),
         check=_random_part,
@@ -325,7 +349,7 @@ def _ruled(text: str) -> Iterator[Span]:
             continue
         for match in rule.pattern.finditer(text):
             secret = match.group(rule.group)
-            if secret.startswith(_REFERENCES):
+            if secret.startswith(_REFERENCES) or secret.partition(":")[2].startswith(_REFERENCES):
                 continue
             if REDACTED not in secret and (rule.check is None or rule.check(secret)):
                 yield from _whole(text, match.span(rule.group))

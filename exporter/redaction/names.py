@@ -132,7 +132,9 @@ def _glued_word_claim(head: str) -> Claim:
         return _token_claim("token", head.removesuffix("token"))
     if head.endswith("key") and head.removesuffix("key") in KEY_SURE | KEY_LIKELY:
         return Claim.LIKELY
-    return Claim.LIKELY if head.endswith(("auth", "authtok")) else Claim.NONE
+    if head == "cleartext":
+        return Claim.TYPED
+    return Claim.LIKELY if head.endswith(("auth", "authtok", "salt")) else Claim.NONE
 
 
 _HEADS: Final = frozenset(
@@ -151,6 +153,7 @@ _HEADS: Final = frozenset(
         "salt",
         "verifier",
         "assertion",
+        "encrypt",
     )
 )
 
@@ -183,6 +186,8 @@ def _phrase_claim(words: list[str]) -> Claim:
         return Claim.SURE
     if words[-2:] == ["key", "data"]:
         return Claim.LIKELY
+    if words[-2:] == ["clear", "text"]:
+        return Claim.TYPED
     if len(words) > 1 and words[-2] in KEYS and words[-1] in KEY_AFTER:
         return Claim.SURE
     ends = ("".join(words[-count:]) for count in (2, 3) if len(words) >= count)
@@ -303,7 +308,8 @@ def looks_typed(value: str) -> bool:
         return False
     if _SNAKE.fullmatch(value) or not any(c.isalpha() for c in value):
         return False
-    return not value.isalpha() or not (value[1:].islower() or value.isupper())
+    word = value.rstrip(".,;:?)")
+    return not word.isalpha() or not (word[1:].islower() or word.isupper())
 
 
 _MARKS: Final = frozenset("!#$%^&*?~+@")

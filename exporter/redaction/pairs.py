@@ -26,17 +26,8 @@ Span = tuple[int, int]
 
 _WORDS: Final = sorted(w for w in PASSWORDS | SECRETS | KEYS if w.isascii() and len(w) > 2)
 _PARTS: Final = (
-    "pass",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "cred",
-    "auth",
-    "conn",
-    "dsn",
-    "cookie",
-    "community",
+    *("pass", "pwd", "secret", "token", "key", "cred", "auth", "conn", "dsn", "cookie"),
+    *("community", "encrypt", "clear", "salt", "verifier", "assertion"),
 )
 _STEMS: Final = gate(
     [
@@ -56,7 +47,8 @@ _ASSIGNMENT: Final = re.compile(
     r"[\w.\-]++)"
     r"(?:\\*[\"'`\]]|&quot;|&#34;|\[\w{0,8}\]){0,2}"
     r"(?P<sep>[ \t]{0,3}(?:=>|->|<<?-|::?=|[?+]=|[=:：＝|]|%3[Dd])[ \t]{0,8}"
-    r"(?:[|>][+\-]?[ \t]*(?=\r?\n))?(?:\r?\n[ \t]+(?:- )?|\r?\n(?=[\"']))?| *\t[\t ]*)" + _QUOTED
+    r"(?:[|>][+\-]?[ \t]*(?=\r?\n))?(?:\r?\n[ \t]+(?:- )?|\r?\n(?=[\"'])"
+    r"|[\[(]\s{0,9}(?=[\"']))?| *\t[\t ]*)" + _QUOTED
 )
 _ARGUMENT: Final = re.compile(
     r"(?<![\w\-])--?(?P<name>[A-Za-z][\w.\-]*+)(?:\\*[\"'`])?"
@@ -70,13 +62,13 @@ _ELEMENT: Final = re.compile(
     r"(?P<bare>[^<>\s](?:(?!&lt;)[^<>\n]){0,511}?)(?:\]\]>)?\s{0,9}(?:<|&lt;)/"
 )
 _DECLARED: Final = re.compile(
-    r"(?<![\w.\-])(?P<name>[\w.\-]++)(?:[?!]?:[ ]{0,3}|[ ])(?:&'?\w{0,8} )?"
+    r"(?<!\w)(?P<name>\w[\w.\-]*+)(?:[?!]?:[ ]{0,3}|[ ])(?:&'?\w{0,8} )?"
     r"[A-Za-z*&\[][\w.<>\[\]|&*?]{0,40}"
     r"[ ]{0,3}:?=[ ]{0,3}[bBrRuUfF]?[\"'`](?P<bare>[^\"'`\n]{1,512})[\"'`]"
 )
 """With a type, as in Rust, TypeScript, Go, Kotlin and Python."""
 _CALLED: Final = re.compile(
-    r"(?<![\w\-])(?P<name>[A-Za-z]\w{2,63}+)\(\s{0,3}[bBrRuUfF]?[\"'`](?P<bare>[^\s\"'`]{5,512})[\"'`]\s{0,3}\)"
+    r"(?<!\w)(?P<name>[A-Za-z][\w.\-]{2,127}+)\(\s{0,3}[bBrRuUfF]?[\"'`](?P<bare>[^\s\"'`]{5,512})[\"'`]\s{0,3}\)"
 )
 _ASKING: Final = re.compile(
     "get|read|fetch|load|find|has|is|ask|generate|from|require|lookup|input|check|hash|verify"
@@ -84,7 +76,8 @@ _ASKING: Final = re.compile(
 )
 """First words of functions that take the name of a secret, and not the secret."""
 _LISTED: Final = re.compile(
-    r"<key>(?P<name>[\w.\- ]{1,64})</key>\s{0,20}<(?:string|data)>\s{0,9}(?P<bare>[^<>\s]{1,512})"
+    r"<(?P<tag>[\w\-]{1,24})>(?P<name>[\w.\- ]{1,128})</(?P=tag)>\s{0,20}"
+    r"<(?:string|data|[\w\-]{0,16}value)>\s{0,9}(?P<bare>[^<>\s]{1,512})"
 )
 _NAMED_VALUE: Final = re.compile(
     r"(?i)\b(?:name|key|id|property|param|parameter|setting|option|field|variable|var)\\*[\"']?\s{0,3}[:=]\s{0,3}\\*[\"']?(?P<name>[\w.\-]{1,128})\\*[\"']?"
@@ -103,6 +96,8 @@ _ATTRIBUTE: Final = re.compile(
     r"<(?:\w{1,24}:)?(?P<name>[\w.\-]{1,64}+)\s[^<>\n]{0,200}?\b(?:value|content|val)\s?=\s?"
     r"[\"'](?P<bare>[^\s\"'<>]{1,512})"
 )
+_BACK: Final = re.compile(r"[\w.\-]{0,127}[A-Za-z]")
+"""What stands before a place, read backwards: the rest of its name."""
 _PROSE: Final = re.compile(
     "and|are|as|at|by|can|cannot|during|flag|for|from|if|in|into|is|may|must|not|of|on|once|option|or"
     "|should|that|the|then|to|was|when|where|which|will|with|without"
@@ -119,39 +114,63 @@ def named(text: str) -> Iterator[Span]:
     yield from command_spans(text, folded)
     if text.isascii() and _STEMS.search(folded) is None:
         return
+    starts = _name_starts(text, folded) if text.isascii() else None
     yield from _assigned(text)
-    for pattern in _patterns(text):
-        for match in pattern.finditer(text):
-            if claim_of(match["name"]) is Claim.NONE or _PROSE.fullmatch(_value(match)):
-                continue
-            if _is_value(text, match) and named_secret(match["name"], _value(match)):
-                yield match.span(_group(match))
-    yield from _called(text)
-    for match in chain(_BESIDE.finditer(text), _SAID.finditer(text)):
+    yield from _called(text, starts)
+    for match in _everywhere(text, folded, starts):
+        if claim_of(match["name"]) is Claim.NONE or _PROSE.fullmatch(_value(match)):
+            continue
+        if _is_value(text, match) and named_secret(match["name"], _value(match)):
+            yield match.span(_group(match))
+    for match in chain(_at(starts, _BESIDE, text), _at(starts, _SAID, text)):
         if claim_of(match["name"]) >= Claim.LIKELY and _is_chosen(match["name"], _value(match)):
             yield match.span(_group(match))
 
 
-def _patterns(text: str) -> Iterator[re.Pattern[str]]:
-    """Give the expressions of names and values that may be in a text."""
+def _everywhere(text: str, folded: str, starts: list[int] | None) -> Iterator[re.Match[str]]:
+    """Give the names and values that may be in a text, except for assignments."""
     if "-" in text:
-        yield _ARGUMENT
+        yield from _ARGUMENT.finditer(text)
     if "<" in text or "&lt;" in text:
-        yield from (_ELEMENT, _LISTED, _ATTRIBUTE)
+        for pattern in (_ELEMENT, _LISTED, _ATTRIBUTE):
+            yield from pattern.finditer(text)
     if "=" in text:
-        yield _DECLARED
-    yield _NAMED_VALUE
+        yield from _at(starts, _DECLARED, text)
+    if "value" in folded or "content" in folded or ">" in text:
+        yield from _NAMED_VALUE.finditer(text)
 
 
-def _called(text: str) -> Iterator[Span]:
+def _name_starts(text: str, folded: str) -> list[int]:
+    """Give where the names begin in which something announces a credential.
+
+    In texts of ASCII they are few, and quicker to find than to try each word.
+    """
+    starts: list[int] = []
+    for stem in _STEMS.finditer(folded):
+        begin = _BACK.match(text[max(0, stem.start() - _LONG) : stem.start()][::-1])
+        start = stem.start() - (begin.end() if begin else 0)
+        if not starts or start > starts[-1]:
+            starts.append(start)
+    return starts
+
+
+def _at(starts: list[int] | None, pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Give the matches at these places, or everywhere."""
+    if starts is None:
+        return pattern.finditer(text)
+    found = (pattern.match(text, start) for start in starts)
+    return (match for match in found if match is not None)
+
+
+def _called(text: str, starts: list[int] | None) -> Iterator[Span]:
     """Find what is given to a function whose name announces it: ``setPassword("…")``."""
     if "(" not in text:
         return
-    for match in _CALLED.finditer(text):
-        if _ASKING.match(match["name"].lower()) or claim_of(match["name"]) < Claim.SURE:
+    for match in _at(starts, _CALLED, text):
+        name, value = match["name"].rpartition(".")[2], match["bare"]
+        if _ASKING.match(name.lower()) or claim_of(name) < Claim.SURE:
             continue
-        value = match["bare"]
-        if named_secret(match["name"], value) and (looks_issued(value) or looks_typed(value)):
+        if named_secret(name, value) and (looks_issued(value) or looks_typed(value)):
             yield match.span("bare")
 
 
@@ -216,5 +235,5 @@ def _is_chosen(name: str, value: str) -> bool:
     if claim_of(name) < Claim.SURE:
         return looks_strong(value) or looks_random(value)
     if claim_of(name) is Claim.SURE and name.isalpha() and name.islower():
-        return False
+        return looks_strong(value) or looks_random(value)
     return named_secret(name, value) and (looks_issued(value) or looks_typed(value))

@@ -24,7 +24,7 @@ _CANDIDATE: Final = re.compile(r"[_\-.](?:[0-9a-z]{24}|[0-9A-Z]{24}|[0-9a-f]{8}-
 _LEAST: Final = 28
 _LIVE: Final = frozenset(("production", "prod", "live", "sandbox"))
 _SECRET: Final = ("secret", "token", "apikey")
-_SHORTEST_HEX: Final = 30
+_SHORTEST_HEX: Final = 26
 """Shorter ones are ids: 24 digits are one of MongoDB."""
 _HEX: Final = re.compile(r"[0-9a-f]+|[0-9A-F]+")
 _VERSION: Final = re.compile(r"v\d{1,2}")

@@ -90,7 +90,7 @@ KEY_LIKELY: Final = VENDORS | _words(
     " consumer project integration ingest write read bot server license licence cipher wrapping"
     " root session seal unseal recovery tenant fernet backup kms vapid apns device network provider"
     " security activation authorization rpc preshared cookie partner merchant developer rest"
-    " management sdk send sending wallet wif organization org"
+    " management register routing sdk send sending wallet wif organization org"
 )
 TOKEN_SURE: Final = VENDORS | _words(
     "auth access api bearer refresh hub bot session security sas jwt oauth oauth2 secret login"

@@ -338,7 +338,7 @@ def _value(kind: str, chance: random.Random) -> str:
     return of("{" + kind + "}")(chance)
 
 
-def _filled(form: str, chance: random.Random) -> Planted:
+def filled(form: str, chance: random.Random) -> Planted:
     """Put passwords and drawn words into a form; without either, what follows the name is it."""
     secret, text = "", form.strip()
     if _T in text:
@@ -360,4 +360,4 @@ def later(seed: int = 0) -> Iterator[Planted]:
         secret = of(kind)(chance)
         yield Planted(f"format {kind}", "note", chance.choice(_PLACES).format(secret), secret)
     for form in (*LATER_FORMS, *LAST_FORMS):
-        yield _filled(form, chance)
+        yield filled(form, chance)

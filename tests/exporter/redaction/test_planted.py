@@ -10,6 +10,7 @@ from tests.exporter.ordinary_later import ordinary_later
 from tests.exporter.planted_later import later
 from tests.support.ordinary import ordinary
 from tests.support.planted import Planted, planted, unseen
+from tests.support.planted_manuals import manuals
 
 
 def stored(one: Planted) -> str:
@@ -17,7 +18,8 @@ def stored(one: Planted) -> str:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "least"), [(planted(), 0.99), (unseen(), 0.95), (list(later()), 0.95)]
+    ("kinds", "least"),
+    [(planted(), 0.99), (unseen(), 0.95), (list(later()), 0.95), (list(manuals()), 0.93)],
 )
 def test_planted_credentials_are_found(kinds: list[Planted], least: float) -> None:
     missed = [one.kind for one in kinds if one.secret in stored(one)]
@@ -39,6 +41,27 @@ def test_ordinary_parameters_that_came_later_stay() -> None:
     assert len(parameters) >= 600
     taken = [pair for pair in parameters if redactor.parameter("Args", *pair)[1]]
     assert len(taken) <= 0.01 * len(parameters), taken
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("license_key", "apache-2.0"),
+        ("id-token", "write"),
+        ("shortuuid", "run-mhvXdrZT4jP5T8vBxuvm75"),
+        ("weights", f"foobar_{'9f86d081884c7d65' * 4}"),
+        ("remote", "https://me:${PASSWORD}@git.example/x.git"),
+        ("token", "${{ secrets.X }}"),
+        ("client", 'store.get_secret("wandb-key-2")'),
+        ("note", "the password is required, see ResNet50"),
+        ("cmd", "train -p ResNet50 -w 0.1 -a vit_b_16 --login node01"),
+        ("arch", "org/Model3b1@main"),
+        ("image", "registry:5000/team/x:v1.2b3@sha256:abc"),
+        ("pair", f"model:{'9f86d081884c7d65' * 4}"),
+    ],
+)
+def test_what_only_looks_like_one_stays(name: str, value: str) -> None:
+    assert stored(Planted(name, name, value, "")) == value
 
 
 def test_what_was_redacted_stays_as_it_is() -> None:
