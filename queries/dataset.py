@@ -19,24 +19,14 @@ from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, Task
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
-from clearml_snapshot.queries import session as connect
-from clearml_snapshot.queries import task_filter as narrow
-from clearml_snapshot.queries.ask import (
-    asked,
-)
-from clearml_snapshot.queries.ask import (
-    columns as pivot,
-)
-from clearml_snapshot.queries.ask import (
-    header as catalogue,
-)
-from clearml_snapshot.queries.ask import (
-    parameters as arguments,
-)
-from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries import session, task_filter
+from clearml_snapshot.queries.ask import parameters
+from clearml_snapshot.queries.ask.columns import with_columns
+from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.one_select import one_select
+from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
-from clearml_snapshot.queries.duckdb_errors import speaking, translated
+from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
@@ -78,18 +68,20 @@ class Dataset:
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
             self._points, self._lacks_points = threading.Lock(), not snapshot.has_points
-            with speaking(opening=True):
-                first = connect.connect(
+            with translating_errors(opening=True):
+                first = session.connect(
                     snapshot,
                     points=not self._lacks_points,
                     threads=threads,
                     memory_limit=memory_limit,
                 )
                 self._cursors = opening.enter_context(Cursors(first))
-                self.filter: Final[ResolvedFilter | None] = narrow.pick(self._connection, filter)
+                self.filter: Final[ResolvedFilter | None] = task_filter.apply_filter(
+                    self._connection, filter
+                )
                 """What narrows the tasks; None is nothing."""
-                self._connection.execute(catalogue.read("views.sql"))
-                connect.confine(self._connection, [snapshot], allow_files)
+                self._connection.execute(read("views.sql"))
+                session.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
 
     @property
@@ -136,12 +128,12 @@ class Dataset:
         select = one_select(self._connection, statement)
         if _ABOUT_POINTS.search(select):
             self._bring_points()
-        with speaking():
+        with translating_errors():
             plan = self._connection.execute(f"EXPLAIN {select}", _parameters(params)).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
 
     def query(self, name: str | Query, /, **typed: Any) -> duckdb.DuckDBPyRelation:
-        """Ask a query of the catalogue, such as ``max``; see ``catalogue.queries``.
+        """Ask a query of the catalogue, such as ``max``; see ``ask.header.queries``.
 
         Args:
             name: the query's name, the same as its file's; or one of yours, from ``own.load``.
@@ -152,23 +144,23 @@ class Dataset:
             NoSuchNameError: no such query, metric or variant.
             UsageError: a parameter is unknown, missing or wrong.
         """
-        query = name if isinstance(name, Query) else catalogue.find(name)
+        query = name if isinstance(name, Query) else find(name)
         values = self.bound(query, **typed)
-        with speaking():
-            answer = self._relation(*asked.statement(query, values))
-            return pivot.with_columns(query, values, answer, self._task_names)
+        with translating_errors():
+            answer = self._relation(*statement_for(query, values))
+            return with_columns(query, values, answer, self._task_names)
 
     def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
         """Return the values that ``query`` binds to the parameters of a query."""
-        query = name if isinstance(name, Query) else catalogue.find(name)
-        return arguments.bound(query, typed, self)
+        query = name if isinstance(name, Query) else find(name)
+        return parameters.bound(query, typed, self)
 
     def rows(self, relation: duckdb.DuckDBPyRelation) -> Rows:
         """Read a relation into memory, times as aware datetimes.
 
         DuckDB itself needs pytz for that, and pandas or pyarrow for anything else.
         """
-        with speaking():
+        with translating_errors():
             columns, types = relation.columns, [str(kind) for kind in relation.types]
             zoned = [_ZONED in kind for kind in types]
             if any(zoned):
@@ -208,7 +200,7 @@ class Dataset:
 
         A filter must not change what a metric's name means.
         """
-        with speaking():
+        with translating_errors():
             pairs = self._connection.execute(
                 "SELECT DISTINCT metric, variant FROM files.series ORDER BY ALL"
             ).fetchall()
@@ -220,7 +212,7 @@ class Dataset:
     @cached_property
     def param_names(self) -> tuple[str, ...]:
         """The hyperparameters of the snapshot as ``section/name``, in alphabetical order."""
-        with speaking():
+        with translating_errors():
             names = self._connection.execute(
                 "SELECT DISTINCT section || '/' || name FROM files.hyperparams ORDER BY ALL"
             ).fetchall()
@@ -233,8 +225,8 @@ class Dataset:
             NoSuchNameError: there is none.
             UsageError: several have this beginning or name; they are listed.
         """
-        with speaking():
-            return narrow.task_id(self._connection, text)
+        with translating_errors():
+            return task_filter.task_id(self._connection, text)
 
     def _task_names(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Read the names of tasks by id."""
@@ -255,13 +247,13 @@ class Dataset:
         Raises:
             SnapshotError: the time is up.
         """
-        with connect.ending_after(self._connection, seconds):
+        with session.ending_after(self._connection, seconds):
             yield
 
     @property
     def memory_limit(self) -> int:
         """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
-        return connect.memory_limit(self._connection)
+        return session.memory_limit(self._connection)
 
     def interrupter(self) -> Callable[[], None]:
         """Return what interrupts, from any thread, what the calling thread asks."""
@@ -285,8 +277,8 @@ class Dataset:
         """Unpack the points of a pack, unless they are there already."""
         with self._points:
             if self._lacks_points:
-                with speaking():
-                    connect.add_points(self._connection, self.about)
+                with translating_errors():
+                    session.add_points(self._connection, self.about)
                 self._lacks_points = False
 
     def _located(

@@ -24,7 +24,7 @@ _UNKNOWN_COLUMN: Final = re.compile(
 
 
 @contextmanager
-def speaking(*, opening: bool = False) -> Iterator[None]:
+def translating_errors(*, opening: bool = False) -> Iterator[None]:
     """Turn DuckDB's errors inside the block into ours.
 
     Args:
@@ -48,7 +48,7 @@ def speaking(*, opening: bool = False) -> Iterator[None]:
 
 
 def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
-    """Make our error of one of DuckDB's; see ``speaking``."""
+    """Make our error of one of DuckDB's; see ``translating_errors``."""
     text = in_one_line(error)
     if _BUSY in text:
         return UsageError(

@@ -16,7 +16,10 @@ from clearml_snapshot.queries.ask.header import read
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
 
 
-def pick(connection: duckdb.DuckDBPyConnection, asked: TaskFilter | None) -> ResolvedFilter | None:
+def apply_filter(
+    connection: duckdb.DuckDBPyConnection,
+    filter: TaskFilter | None,  # noqa: A002
+) -> ResolvedFilter | None:
     """Make the views in ``picked``: the tables of ``files``, or what a filter leaves of them.
 
     Hidden tasks always take part: that they are in the snapshot was decided by its export.
@@ -26,8 +29,8 @@ def pick(connection: duckdb.DuckDBPyConnection, asked: TaskFilter | None) -> Res
         UsageError: a time or regular expression that cannot be read.
     """
     resolved = None
-    if asked is not None and not replace(asked, hidden=False).is_empty:
-        resolved = _resolved(connection, asked)
+    if filter is not None and not replace(filter, hidden=False).is_empty:
+        resolved = _resolved(connection, filter)
         connection.execute(
             f"CREATE TABLE picked.ids AS {read('task_filter.sql')}",
             _parameters(connection, resolved),

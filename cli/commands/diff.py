@@ -23,7 +23,8 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 if TYPE_CHECKING:
-    from clearml_snapshot.queries.diff.comparison import Choice, Comparison
+    from clearml_snapshot.queries.diff.comparison import Comparison
+    from clearml_snapshot.queries.diff.model import Choice
 
 _NUMBER: Final = re.compile(r"-?\d+")
 _SNAPSHOT: Final = (
@@ -67,7 +68,7 @@ def diff(
     Example: diff -1
     """
     from clearml_snapshot.queries.diff.comparison import compare
-    from clearml_snapshot.queries.duckdb_errors import speaking
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
 
     sides = _side(before or "-1", data), _side(after, data)
     with (
@@ -77,7 +78,7 @@ def diff(
         interruptible.stopped_by(comparison.interrupter()),
         within_memory(comparison.memory_limit),
         comparison.ending_after(limits.timeout),
-        speaking(),
+        translating_errors(),
     ):
         for line in comparison.warnings if output.quiet else comparison.notes:
             note(line)
@@ -93,7 +94,7 @@ def _side(text: str | None, data: Path) -> "Choice":
     Raises:
         UsageError: it is neither.
     """
-    from clearml_snapshot.queries.diff.comparison import Choice
+    from clearml_snapshot.queries.diff.model import Choice
 
     typed = (text or "").strip()
     if not typed or _NUMBER.fullmatch(typed):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
     from clearml_snapshot.queries import Dataset as OpenDataset
-    from clearml_snapshot.queries.ask.user_queries import OwnQueries
+    from clearml_snapshot.queries.ask.user_queries import UserQueries
 
 _CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
 _DEFAULT: Final = re.compile(r"\s*\(default: ([^)]*)\)")
@@ -109,7 +109,7 @@ def _list_queries(
         _note_problems(own)
 
 
-def _own(ctx: Context) -> "OwnQueries":
+def _own(ctx: Context) -> "UserQueries":
     """Read the user's own queries, once per command."""
     from clearml_snapshot.queries.ask.user_queries import folders, load
 
@@ -117,11 +117,11 @@ def _own(ctx: Context) -> "OwnQueries":
         data = ctx.meta.get(_TYPED_DATA) or Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
         query_folders = folders(ctx.params.get("queries_") or (), data)
         ctx.meta[_OWN] = load(query_folders, reserved=_reserved())
-    own: OwnQueries = ctx.meta[_OWN]
+    own: UserQueries = ctx.meta[_OWN]
     return own
 
 
-def _note_problems(own: "OwnQueries") -> None:
+def _note_problems(own: "UserQueries") -> None:
     for problem in own.problems:
         note(f"ignored: {problem}")
 
@@ -184,7 +184,7 @@ def ask(
     **typed: Any,
 ) -> None:
     """Run one query of the catalogue."""
-    from clearml_snapshot.queries.duckdb_errors import speaking
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
 
     given = {
         **_series(metrics),
@@ -195,7 +195,7 @@ def ask(
         return
     if given.get("by") == "task" and given.get("top", 1) != 1:
         raise UsageError("--by task gives one row per task; for the best N, omit --by")
-    with open_for_query(dataset, filters, limits) as opened, speaking():
+    with open_for_query(dataset, filters, limits) as opened, translating_errors():
         answer = opened.query(query, **given).materialize()
         write_answer(answer, output, name=query.name)
         for line in _footnotes(opened, query, given, answer, quiet=output.quiet):
@@ -206,13 +206,13 @@ def _shown(
     query: Query, given: Mapping[str, Any], filters: TaskFilter, choice: DatasetChoice
 ) -> str:
     """Render the query for DuckDB; the dataset is opened only to resolve what was typed."""
-    from clearml_snapshot.queries.ask.standalone_sql import pasteable
+    from clearml_snapshot.queries.ask.standalone_sql import standalone
 
     if not given and replace(filters, hidden=False).is_empty:
-        return pasteable(query, {})
+        return standalone(query, {})
     with open_for_query(choice, filters, LimitOptions()) as opened:
         ids = [row[0] for row in opened.rows(opened.tasks()).rows] if opened.filter else None
-        return pasteable(query, opened.bound(query, **given), ids)
+        return standalone(query, opened.bound(query, **given), ids)
 
 
 def _footnotes(

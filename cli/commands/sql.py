@@ -63,13 +63,13 @@ def sql(
     metric, its series is the column variant. On a terminal without a statement, DuckDB's own shell
     starts on the snapshot.
     """
-    from clearml_snapshot.queries.duckdb_errors import speaking
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
 
     if statement is None and file is None and _is_bare(output, explain, allow_files):
         start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot))
         return
     text = _statement(statement, file)
-    with open_for_query(dataset, None, limits, allow_files or ()) as snapshot, speaking():
+    with open_for_query(dataset, None, limits, allow_files or ()) as snapshot, translating_errors():
         if explain:
             write_text(snapshot.explain(text) + "\n")
         else:

@@ -69,7 +69,7 @@ def status(
     Warnings of an export are repeated until an export has none. The last line is the folder to
     copy. --format json prints one object, whose `concerns` are what --check reports.
     """
-    from clearml_snapshot.queries.duckdb_errors import speaking
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
     from clearml_snapshot.queries.status.status import ranking
 
     if top is not None and by is None:
@@ -77,7 +77,7 @@ def status(
     if by is not None and (check or max_age is not None):
         raise UsageError("--check and --max-age check the complete snapshot; omit --by")
     oldest = _max_age(max_age)
-    with _opened(dataset) as snapshot, speaking():
+    with _opened(dataset) as snapshot, translating_errors():
         if by is not None:
             write_answer(ranking(snapshot, by, top), output, name=f"status_by_{by}")
             return

@@ -82,11 +82,11 @@ def _verdict(verification: "Verification") -> ExitCode:
 
 def _write_server_summary(folder: Path, output: OutputOptions) -> None:
     from clearml_snapshot.queries import open_dataset
-    from clearml_snapshot.queries.duckdb_errors import speaking
-    from clearml_snapshot.queries.status.server_summary import count_claims, disagreements
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
+    from clearml_snapshot.queries.status.server_summary import disagreements, server_summary
 
-    with Interruptible(), open_dataset(folder) as opened, speaking():
+    with Interruptible(), open_dataset(folder) as opened, translating_errors():
         differing = disagreements(opened).materialize()
         write_answer(differing, output, name="summary")
         if not output.quiet:
-            note(str(count_claims(opened, differing)))
+            note(str(server_summary(opened, differing)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from clearml_snapshot.cli.text import cut, moment
 
 if TYPE_CHECKING:
-    from clearml_snapshot.queries.diff.comparison import MaximumChange, Side, Summary, TaskChange
+    from clearml_snapshot.queries.diff.model import MaximumChange, Side, Summary, TaskChange
 
 _WIDTH: Final = 80
 _LABEL: Final = 12

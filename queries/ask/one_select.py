@@ -3,7 +3,7 @@
 import duckdb
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.queries.duckdb_errors import speaking
+from clearml_snapshot.queries.duckdb_errors import translating_errors
 
 
 def one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
@@ -16,7 +16,7 @@ def one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
     Raises:
         UsageError: it is not a single SELECT, or DuckDB cannot parse it.
     """
-    with speaking():
+    with translating_errors():
         statements = connection.extract_statements(statement)
     if not statements:
         raise UsageError("there is no SQL statement; give one SELECT")

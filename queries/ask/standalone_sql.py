@@ -21,7 +21,7 @@ CREATE SCHEMA IF NOT EXISTS asked;
 """
 
 
-def pasteable(query: Query, values: Mapping[str, Any], ids: Sequence[str] | None = None) -> str:
+def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | None = None) -> str:
     """Write a query with all that it stands on: views, the tasks chosen, its parameters.
 
     Parameters become variables, so that they can be changed and the SELECT sent again. The SELECT

@@ -25,7 +25,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
-class OwnQueries:
+class UserQueries:
     """What was found in the folders."""
 
     queries: Mapping[str, Query]
@@ -66,7 +66,7 @@ def _is_dataset(data: Path) -> bool:
     return (data / "snapshots").is_dir() and not (data / SNAPSHOT_JSON).exists()
 
 
-def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> OwnQueries:
+def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> UserQueries:
     """Read the ``*.sql`` files of some folders; names that start with ``_`` are passed over.
 
     Args:
@@ -84,7 +84,7 @@ def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> OwnQueri
             problems.append(f"{file}, line {broken.line}: {broken.problem}")
         except UsageError as unusable:
             problems.append(f"{file}: {unusable}")
-    return OwnQueries(dict(sorted(found.items())), tuple(problems))
+    return UserQueries(dict(sorted(found.items())), tuple(problems))
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:

@@ -3,11 +3,10 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 import duckdb
 
@@ -16,101 +15,24 @@ from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.layout import lacking
-from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
+from clearml_snapshot.exporter.store.opening import open_and_hold
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
-from clearml_snapshot.queries import session as connect
+from clearml_snapshot.queries import session
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.dataset import open_dataset
-from clearml_snapshot.queries.duckdb_errors import speaking
-
-By = Literal["task", "series", "metric"]
+from clearml_snapshot.queries.diff.model import (
+    By,
+    Choice,
+    MaximumChange,
+    Side,
+    Summary,
+    TaskChange,
+)
+from clearml_snapshot.queries.duckdb_errors import translating_errors
 
 FIRST: Final = 20
-"""Tasks, and maxima, that a summary tells one by one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One of the two snapshots."""
-
-    number: int
-    created_at: datetime
-    place: Path
-    """Its folder, or the pack that holds it."""
-    server: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class TaskChange:
-    """What happened to a task from the one snapshot to the other."""
-
-    change: Literal["new", "changed", "gone"]
-    """Gone: the later snapshot has no row of it; what the server lost has the state gone."""
-    task: str | None
-    """Its name."""
-    task_id: str
-    project: str | None
-    state_before: str | None
-    state_after: str | None
-    points_before: int
-    points_after: int
-    n_new: int
-    n_changed: int
-    n_gone: int
-    columns_changed: list[str]
-    """Columns of ``tasks``, and ``params``, in alphabetical order."""
-
-
-@dataclass(frozen=True, slots=True)
-class MaximumChange:
-    """A maximum over all tasks that is another number; None: no finite value, or no such metric."""
-
-    metric: str
-    variant: str
-    max_before: float | None
-    max_after: float | None
-    task_before: str | None
-    task_id_before: str | None
-    iteration_before: int | None
-    task_after: str | None
-    task_id_after: str | None
-    iteration_after: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """How much differs, and the first of it one by one."""
-
-    before: Side
-    after: Side
-    tasks_new: int
-    tasks_changed: int
-    tasks_gone: int
-    tasks_same: int
-    asked_otherwise: int
-    """Of the changed tasks, those that were asked for other metrics."""
-    points_new: int
-    points_changed: int
-    """Of another value; another wall time or worker is no change."""
-    points_gone: int
-    points_same: int
-    maxima_moved: int
-    monitor_maxima_moved: int
-    """Of these, those of ``:monitor:*`` metrics."""
-    tasks: tuple[TaskChange, ...]
-    """The first, those ahead that say less than before."""
-    maxima: tuple[MaximumChange, ...]
-    """The first; none of ``:monitor:*``."""
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give everything as what JSON can hold."""
-        found = asdict(self)
-        for name in ("before", "after"):
-            side = found[name]
-            side["created_at"] = side["created_at"].isoformat(timespec="seconds")
-            side["place"] = str(side["place"])
-        return found
+"""Tasks, and maxima, that a summary lists one by one."""
 
 
 class Comparison:
@@ -129,16 +51,16 @@ class Comparison:
         self.after: Final = after
         self._made: set[str] = set()
         self._making = threading.RLock()
-        with ExitStack() as opening, speaking():
+        with ExitStack() as opening, translating_errors():
             for side in (before, after):
                 opening.enter_context(hold(side))
             ids = _ids((before, after), filter)
             self.selected: Final = None if ids is None else len(ids)
             """How many tasks the filter finds in either; None: there is none."""
-            first = connect.start(threads=threads, memory_limit=memory_limit)
+            first = session.start(threads=threads, memory_limit=memory_limit)
             self._cursors = opening.enter_context(Cursors(first))
             _show_both(self._connection, before, after, ids)
-            connect.confine(self._connection, (before, after))
+            session.confine(self._connection, (before, after))
             self._open = opening.pop_all()
 
     @property
@@ -171,7 +93,7 @@ class Comparison:
             DatasetError: a file cannot be read.
         """
         table = {"task": "tasks", "series": "series", "metric": "metrics"}[by]
-        with speaking():
+        with translating_errors():
             self._make(table)
             return self._connection.sql(f"FROM diff.{table}")
 
@@ -182,7 +104,7 @@ class Comparison:
         Raises:
             DatasetError: a file cannot be read.
         """
-        with speaking():
+        with translating_errors():
             self._make("totals")
             (totals,) = self._dicts("FROM diff.totals")
             tasks = self._dicts(f"FROM diff.tasks LIMIT {FIRST}")
@@ -204,13 +126,13 @@ class Comparison:
         Raises:
             SnapshotError: the time is up.
         """
-        with connect.ending_after(self._connection, seconds):
+        with session.ending_after(self._connection, seconds):
             yield
 
     @property
     def memory_limit(self) -> int:
         """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
-        return connect.memory_limit(self._connection)
+        return session.memory_limit(self._connection)
 
     def interrupter(self) -> Callable[[], None]:
         """Return what interrupts, from any thread, what the calling thread asks."""
@@ -241,20 +163,6 @@ class Comparison:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which snapshot is meant."""
-
-    path: Path
-    """A dataset, or one snapshot handed over."""
-    which: int | datetime | None = None
-    """As ``open_dataset`` takes it."""
-
-    def open(self) -> Snapshot:
-        """Find it."""
-        return open_snapshot(self.path, self.which)
 
 
 def compare(
@@ -326,8 +234,8 @@ def _show_both(
             "CREATE TABLE diff.ids AS SELECT unnest($1::VARCHAR[]) AS task_id", [list(ids)]
         )
     for name, side, other in (("before", before, after), ("after", after, before)):
-        connect.show(connection, side, f"{name}_files")
-        connect.show(connection, _without_files_of(side, other), f"{name}_own_files")
+        session.show(connection, side, f"{name}_files")
+        session.show(connection, _without_files_of(side, other), f"{name}_own_files")
         connection.execute(f"CREATE SCHEMA {name}; CREATE SCHEMA {name}_own;")
         own = {entry.table for entry in _without_files_of(side, other).files}
         for table in _TABLES:

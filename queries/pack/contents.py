@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.store.writing.subset import Part, Row
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.ask.parameters import Pairs, chosen_pairs
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.pack import redaction as taken_out
+from clearml_snapshot.queries.pack import redaction
 from clearml_snapshot.queries.pack.secret_scan import Secrets, find_secrets, secret_ids
 
 _PLACES: Final = 3
@@ -34,7 +34,7 @@ class PackOptions:
     exclude_metrics: tuple[str, ...] = ()
     """Metric arguments as in ``query``; none is every metric, ``:monitor:`` included."""
     redact: frozenset[str] = frozenset()
-    """Keys of ``taken_out.CATEGORIES``."""
+    """Keys of ``redaction.CATEGORIES``."""
     keep_secrets: bool = False
     """Let through what looks like a credential."""
 
@@ -58,16 +58,16 @@ def pack_part(
     series = frozenset(pair for pair in narrowed or every if not secrets.holds(*pair))
     is_whole = len(series) == len(every)
     counts = {} if is_whole else _counts(dataset, series, _asked_words(options, secrets))
-    edits = taken_out.Rows(dataset.snapshot, options.redact, secrets, counts).edits()
+    edits = redaction.Rows(dataset.snapshot, options.redact, secrets, counts).edits()
     part = Part(
         task_ids=ids if dataset.filter is not None else None,
         series=None if is_whole else series,
         rows=edits,
-        emptied=taken_out.emptied(options.redact),
+        emptied=redaction.emptied(options.redact),
         left_out=frozenset({"hyperparams"}) if "params" in options.redact else frozenset(),
     )
     (earlier,) = _asked(dataset, "SELECT coalesce(sum(redacted), 0)::BIGINT AS n FROM tasks")
-    told = taken_out.in_words(options.redact, secrets, earlier["n"])
+    told = redaction.in_words(options.redact, secrets, earlier["n"])
     return part, _header(dataset, options, asked, told, secrets)
 
 
@@ -79,18 +79,18 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
     """
     if options.keep_secrets:
         return Secrets()
-    found = find_secrets(dataset, taken_out.passed_over(options.redact))
+    found = find_secrets(dataset, redaction.passed_over(options.redact))
     ids = secret_ids(dataset, found.search)
     if ids:
         raise UsageError(
             f"the id of {' and of '.join(ids)} looks like a credential, and an id cannot be taken "
             "out; leave it out with a filter, or let it through with --keep-secrets"
         )
-    if found.count and taken_out.SECRETS not in options.redact:
+    if found.count and redaction.SECRETS not in options.redact:
         places = ", ".join(found.places[:_PLACES])
         more = f", … {len(found.places) - _PLACES:,} more" if len(found.places) > _PLACES else ""
         raise UsageError(
-            f"{taken_out.values(found.count)} like a credential ({places}{more}): take out with "
+            f"{redaction.values(found.count)} like a credential ({places}{more}): take out with "
             "--redact secrets, or let through with --keep-secrets"
         )
     return found
@@ -168,11 +168,11 @@ def _header(
         key: " and ".join(text for text in (getattr(before, key), now) if text)
         for key, now in chosen.items()
     }
-    packed["selection"] = taken_out.without_users(packed["selection"], options.redact)
+    packed["selection"] = redaction.without_users(packed["selection"], options.redact)
     if not options.keep_secrets:
         packed = secrets.search.json(packed)
     packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *told]))
-    return {**taken_out.header_changes(snapshot, options.redact, secrets), "packed": packed}
+    return {**redaction.header_changes(snapshot, options.redact, secrets), "packed": packed}
 
 
 def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:

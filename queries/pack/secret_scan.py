@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.duckdb_errors import speaking
+from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.pack.long_texts import (
     LONGEST,
     LongKey,
@@ -217,7 +217,7 @@ def _find_in_header(
 def _rows(
     dataset: Dataset, name: str, values: Mapping[str, Any] | None = None
 ) -> Iterator[dict[str, Any]]:
-    with speaking():
+    with translating_errors():
         answer = dataset.sql(read(name), values)
         columns = answer.columns
         for row in answer.iter_rows(_BATCH):

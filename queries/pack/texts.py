@@ -9,7 +9,7 @@ import jinja2
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.format.layout import INDEX_HTML, SUMMARY_CSV
 from clearml_snapshot.queries.dataset import Dataset, open_dataset
-from clearml_snapshot.queries.duckdb_errors import speaking
+from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.pack.overview_page import write_page
 from clearml_snapshot.queries.pack.summary_csv import write_summary
 
@@ -33,7 +33,7 @@ def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
         OSError: there is no room for them.
     """
     try:
-        with open_dataset(folder) as opened, speaking(opening=True):
+        with open_dataset(folder) as opened, translating_errors(opening=True):
             for name in names:
                 _WRITERS[name](opened, into / name)
     except (jinja2.TemplateError, TypeError, ValueError) as error:

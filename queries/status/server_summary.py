@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from clearml_snapshot.queries.ask import header as catalogue
+from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class ServerSummary:
     """How far the server's summary and the points agree."""
 
     compared: int
@@ -61,12 +61,12 @@ class Claims:
 
 def disagreements(dataset: Dataset) -> duckdb.DuckDBPyRelation:
     """List where the server's claims differ from ours, what has no known reason first."""
-    return dataset.sql(catalogue.read("status/server_summary.sql"))
+    return dataset.sql(read("status/server_summary.sql"))
 
 
-def count_claims(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> Claims:
+def server_summary(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> ServerSummary:
     """Count what ``disagreements`` gave, and what could be compared at all."""
-    counts = dataset.sql(catalogue.read("status/server_summary_count.sql"))
+    counts = dataset.sql(read("status/server_summary_count.sql"))
     (covered,) = dataset.rows(counts).as_dicts()
     series = "count(DISTINCT (task_id, metric, variant))"
     lost = "starts_with(why, 'lost on the server')"
@@ -74,6 +74,6 @@ def count_claims(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> Claims
         f"{series}, {series} FILTER (NOT legitimate), {series} FILTER ({lost})"
     )
     ((disagreeing, unexplained, lost_points),) = dataset.rows(numbers).rows
-    return Claims(
+    return ServerSummary(
         **covered, disagreeing=disagreeing, unexplained=unexplained, lost_points=lost_points
     )

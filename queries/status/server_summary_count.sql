@@ -2,29 +2,29 @@
 --
 -- A series has at most one reason. The server sums up 2,000 series a task: in a task of that many
 -- that have a summary, those without came later.
-WITH claimed AS (
+WITH covered AS (
     SELECT
         *,
-        coalesce(server_count, server_last, server_min, server_max) IS NOT NULL AS has_claim,
-        count(*) FILTER (has_claim) OVER (PARTITION BY task_id) AS claims
+        coalesce(server_count, server_last, server_min, server_max) IS NOT NULL AS is_covered,
+        count(*) FILTER (is_covered) OVER (PARTITION BY task_id) AS n_covered
     FROM series
 ),
 explained AS (
     SELECT
-        has_claim,
-        has_claim AND server_count IS NULL AS is_uncounted,
+        is_covered,
+        is_covered AND server_count IS NULL AS is_uncounted,
         CASE
-            WHEN has_claim THEN NULL
+            WHEN is_covered THEN NULL
             WHEN n = n_nonfinite + n_null THEN 'no numbers'
-            WHEN claims >= 2000 THEN 'beyond the cap'
+            WHEN n_covered >= 2000 THEN 'beyond the cap'
             WHEN tasks.state IN ('shrunk', 'gone', 'lost') THEN 'lost'
             ELSE 'not told'
         END AS why
-    FROM claimed
+    FROM covered
     LEFT JOIN tasks USING (task_id)
 )
 SELECT
-    count(*) FILTER (has_claim) AS compared,
+    count(*) FILTER (is_covered) AS compared,
     count(*) FILTER (is_uncounted) AS uncounted,
     count(*) FILTER (why = 'no numbers') AS without_numbers,
     count(*) FILTER (why = 'beyond the cap') AS beyond_cap,

@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.store.format.retention import DEFAULT
 from clearml_snapshot.exporter.store.pack.provenance import PackProvenance, provenance
 from clearml_snapshot.exporter.store.permissions.modes import readers
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.queries.ask import header as catalogue
+from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 
 By = Literal["project", "user", "task"]
@@ -150,13 +150,13 @@ def ranking(dataset: Dataset, by: By, top: int | None = None) -> duckdb.DuckDBPy
         by: what a row is.
         top: only so many rows; None is all.
     """
-    return dataset.sql(catalogue.read("status/by.sql"), {"by": by, "top": top})
+    return dataset.sql(read("status/by.sql"), {"by": by, "top": top})
 
 
 def _ask(
     dataset: Dataset, name: str, params: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    return dataset.rows(dataset.sql(catalogue.read(f"{name}.sql"), params)).as_dicts()
+    return dataset.rows(dataset.sql(read(f"{name}.sql"), params)).as_dicts()
 
 
 def _iso(moment: datetime | None) -> str | None:

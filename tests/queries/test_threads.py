@@ -11,7 +11,8 @@ import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.diff.comparison import Choice, compare
+from clearml_snapshot.queries.diff.comparison import compare
+from clearml_snapshot.queries.diff.model import Choice
 from clearml_snapshot.queries.duckdb_errors import translated
 
 MakeDataset = Callable[..., Path]

@@ -11,7 +11,7 @@ import pytest
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.header import find, queries
-from clearml_snapshot.queries.ask.standalone_sql import pasteable
+from clearml_snapshot.queries.ask.standalone_sql import standalone
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -62,7 +62,7 @@ def test_a_bare_duckdb_answers_the_same(
         values = dataset.bound(name, **typed)
         ids = [row[0] for row in dataset.rows(dataset.tasks()).rows]
         expected = dataset.sql(find(name).sql, values).fetchall()
-    found = pasted(folder, pasteable(find(name), values, ids if asked else None), monkeypatch)
+    found = pasted(folder, standalone(find(name), values, ids if asked else None), monkeypatch)
     assert str(found) == str(expected)  # as text, in which NaN equals itself
     assert expected
 
@@ -71,6 +71,6 @@ def test_a_bare_duckdb_answers_the_same(
 def test_every_query_can_be_pasted_before_anything_is_chosen(
     make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    text = pasteable(find(name), {"above": 1.0})  # first refuses to have no threshold
+    text = standalone(find(name), {"above": 1.0})  # first refuses to have no threshold
     assert "$" not in text.partition("USE asked")[2]
     pasted(make_dataset([]), text, monkeypatch)

@@ -22,8 +22,9 @@ from clearml_snapshot.exporter.store.parts.parquet import writer_options
 from clearml_snapshot.exporter.store.snapshots import Snapshot, no_readers
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.diff import comparison as diff
-from clearml_snapshot.queries.diff.comparison import Choice, compare
-from clearml_snapshot.queries.duckdb_errors import speaking
+from clearml_snapshot.queries.diff.comparison import compare
+from clearml_snapshot.queries.diff.model import Choice
+from clearml_snapshot.queries.duckdb_errors import translating_errors
 from tests.queries.conftest import START, write
 
 NAN, INF = math.nan, math.inf
@@ -311,7 +312,11 @@ def test_files_that_both_have_are_not_read(tmp_path: Path) -> None:
     shared = {path.stat().st_ino: path for side in sides for path in side.open().root.rglob("*")}
     (path,) = [one for one in shared.values() if "project_id=p/" in str(one)]
     _damage_pages(path)
-    with open_dataset(tmp_path / "data") as dataset, pytest.raises(SnapshotError), speaking():
+    with (
+        open_dataset(tmp_path / "data") as dataset,
+        pytest.raises(SnapshotError),
+        translating_errors(),
+    ):
         dataset.sql("SELECT sum(value) FROM scalars").fetchall()
     with compare(*sides) as found:
         assert (found.summary.points_new, found.summary.points_same) == (1, 6)

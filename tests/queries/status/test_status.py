@@ -13,7 +13,7 @@ import pytest
 from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.status.server_summary import count_claims, disagreements
+from clearml_snapshot.queries.status.server_summary import disagreements, server_summary
 from clearml_snapshot.queries.status.status import ranking, status
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -178,7 +178,7 @@ def _found(data: Path) -> tuple[list[tuple[Any, ...]], str]:
             (row["variant"], row["what"], row["ours"], row["theirs"], row["legitimate"], row["why"])
             for row in dataset.rows(answer).as_dicts()
         ]
-        return rows, str(count_claims(dataset, answer))
+        return rows, str(server_summary(dataset, answer))
 
 
 OVERWRITTEN_OR_LOST = "overwritten, which counts each report, or lost on the server"

@@ -10,7 +10,7 @@ _AS_ASKED: Final = re.compile(r"\b(series|points)_as_asked\(\$suspect_zeros\b[^)
 _VIEWS: Final = {"series": "series", "points": "scalars"}
 
 
-def statement(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Give the SQL to send, and what to bind to it.
 
     Where suspect zeros are not excluded, the plain views take the place of ``series_as_asked`` and
