@@ -1,18 +1,18 @@
-"""Every way in which a command can end, and the errors that lead there.
+"""The exit codes of all commands, and the errors that lead to them.
 
 SnapshotError (1)
-├── UsageError (2)            bad arguments, or the first export without a filter
+├── UsageError (2)            invalid arguments, or a first export without a filter
 │   ├── NoSuchNameError (2)   a project, metric, tag, task … that does not exist, with near matches
 │   └── OtherServerError (2)  the dataset was exported from another server than the configured one
 ├── ServerError (4)           the server, or the way to it
 │   ├── LoginError (4)        no credentials, wrong ones, a token that cannot be renewed
 │   └── RefusedError (4)      the server understood one request and refused it (400, 404, 500)
 ├── DatasetError (5)          a dataset that is damaged or too new
-│   └── NoDatasetError (2)    a folder that holds none, or no such snapshot
+│   └── NoDatasetError (2)    a folder without a dataset, or no such snapshot
 ├── LockedError (6)           another run is writing
-└── LimitReachedError (7)          stopped at --max-time, --max-requests …; go on next time
+└── LimitReachedError (7)          --max-time or --max-requests is reached; run it again
 
-The number is the exit code. A message is one line: what, which, what next.
+The number is the exit code. A message is one line: what happened, to which thing, what to do next.
 """
 
 from enum import IntEnum
@@ -22,9 +22,9 @@ from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.unseen import storable
 
 _LONGEST: Final = 1_000
-"""Characters of a line; the longest of ours have half of that where no name is long."""
+"""Characters of a message; without long names, no message has more than half of that."""
 _END: Final = 300
-"""Of these at its end, where it says what to do."""
+"""Characters kept at its end, which says what to do."""
 
 
 class ExitCode(IntEnum):
@@ -46,17 +46,17 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAILED: "failed",
     ExitCode.USAGE: "usage error, or no such name",
     ExitCode.PARTIAL: "committed, but with a warning, or with tasks that are partial, failed or "
-    "not read yet; also of `verify` and `status --check`",
-    ExitCode.SERVER: "the server, or the login",
+    "not read yet; also used by `verify` and `status --check`",
+    ExitCode.SERVER: "the server, or the login, failed",
     ExitCode.DATASET: "the dataset is damaged, or newer than this tool",
     ExitCode.LOCKED: "locked by another run (`--wait` waits)",
-    ExitCode.LIMIT: "stopped at a ceiling; run it again to go on",
-    ExitCode.INTERRUPTED: "interrupted; what was done is committed",
+    ExitCode.LIMIT: "stopped at a limit of this run; run it again to continue",
+    ExitCode.INTERRUPTED: "interrupted; completed work is committed",
 }
 
 
 def shortened(text: str) -> str:
-    """Cut a line in its middle where it is longer than anybody reads: a name can be a megabyte."""
+    """Shorten a very long line in the middle: a name can be a megabyte."""
     if len(text) <= _LONGEST:
         return text
     left_out = len(text) - _LONGEST
@@ -64,9 +64,9 @@ def shortened(text: str) -> str:
 
 
 class SnapshotError(Exception):
-    """The root: its text is one line for the user, its ``exit_code`` ends the process.
+    """The root: its text is one line for the user, its ``exit_code`` is that of the process.
 
-    The credentials of this process are not in it, whatever a server has sent back.
+    The text never contains the credentials of this process, even if a server sent them back.
     """
 
     exit_code: ExitCode = ExitCode.FAILED
@@ -76,13 +76,13 @@ class SnapshotError(Exception):
 
 
 class UsageError(SnapshotError):
-    """What was asked cannot be meant."""
+    """The arguments are invalid, or contradict each other."""
 
     exit_code = ExitCode.USAGE
 
 
 class NoSuchNameError(UsageError):
-    """A name that does not exist; the text carries near matches."""
+    """A name that does not exist; the text lists near matches."""
 
 
 class OtherServerError(UsageError):
@@ -96,11 +96,11 @@ class ServerError(SnapshotError):
 
 
 class LoginError(ServerError):
-    """The server was reached and would not let us in."""
+    """The server was reached and refused the login."""
 
 
 class RefusedError(ServerError):
-    """The server answered one request with an error that a repetition does not mend.
+    """The server answered one request with an error, and trying again would not help.
 
     Attributes:
         status: the HTTP status, equal to ``meta.result_code``.
@@ -120,7 +120,7 @@ class DatasetError(SnapshotError):
 
 
 class NoDatasetError(DatasetError):
-    """There is nothing there: a mistyped folder or number is no damage."""
+    """There is no dataset or snapshot: a mistyped folder or number is not damage."""
 
     exit_code = ExitCode.USAGE
 
@@ -132,6 +132,6 @@ class LockedError(SnapshotError):
 
 
 class LimitReachedError(SnapshotError):
-    """A ceiling that the user set was reached; what was done is committed."""
+    """A limit that the user set was reached; completed work is committed."""
 
     exit_code = ExitCode.LIMIT

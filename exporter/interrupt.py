@@ -1,4 +1,4 @@
-"""Ctrl-C: the first one ends the work in an orderly way, the second one at once."""
+"""Handles Ctrl-C: the first one ends the work in an orderly way, the second one at once."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from types import FrameType
 
 @dataclass
 class Interrupt:
-    """Whether somebody pressed Ctrl-C."""
+    """Whether Ctrl-C was pressed."""
 
     came: bool = False
 
@@ -19,12 +19,12 @@ class Interrupt:
 def first_interrupt(stop: Callable[[], None]) -> Iterator[Interrupt]:
     """Let the first Ctrl-C call ``stop`` instead of raising wherever it happens to hit.
 
-    A KeyboardInterrupt between two statements would leave a stage or a commit half done. The next
-    one raises as ever. Outside the main thread, and where somebody has a handler of their own, all
-    stays as it is.
+    A KeyboardInterrupt between two statements could leave a stage or a commit half done. The next
+    Ctrl-C raises as usual. Outside the main thread, or if another handler is installed, nothing
+    changes.
 
     Args:
-        stop: makes the work end soon; called in a thread of its own, as it may wait for a lock that
+        stop: makes the work end soon; called in its own thread, as it may wait for a lock that
             the interrupted statement holds.
     """
     interrupt = Interrupt()
@@ -51,7 +51,7 @@ def first_interrupt(stop: Callable[[], None]) -> Iterator[Interrupt]:
 def terminated_as_interrupted() -> Iterator[None]:
     """Let SIGTERM end the work as Ctrl-C does: ``timeout``, systemd and containers send it.
 
-    Outside the main thread, and where somebody has a handler of their own, all stays as it is.
+    Outside the main thread, or if another handler is installed, nothing changes.
     """
     is_ours = (
         threading.current_thread() is threading.main_thread()

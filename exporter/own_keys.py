@@ -1,9 +1,9 @@
-"""The credentials of this process: whatever text they turn up in, they are replaced.
+"""Replaces the credentials of this process in any text.
 
-A server or a proxy may send back what it was sent, in an error, in a page, in a name: as it was or
-encoded (the pair is sent as base64). `remember` is told of each credential where it is read;
-`scrub` is asked by every error of ours, by what is stored, and by everything that the program
-writes to a terminal.
+A server or a proxy may send back what it received, in an error, a page or a name: unchanged or
+encoded (the pair is sent as base64). Every credential is passed to `remember` where it is read.
+`scrub` is applied to every error, to what is stored, and to everything that the program writes to
+a terminal.
 """
 
 import base64
@@ -20,26 +20,26 @@ from typing import Final
 REDACTED: Final = "<redacted>"
 
 _PREFIX: Final = 12
-"""Of a text that was cut, so many characters of a credential are recognised as its begin or end."""
+"""If a text was cut, this many characters of a credential are recognised at its start or end."""
 _SHORTEST: Final = 6
-"""A shorter one is a word of ordinary language."""
+"""Shorter credentials could be ordinary words."""
 _WORDLIKE: Final = re.compile(r"[A-Za-z]{1,8}")
 _BEFORE: Final = frozenset(string.ascii_letters + string.digits + "+_-")
 _AFTER: Final = _BEFORE | frozenset("/.=%~\\")
-"""Characters of base64, of tokens and of URL encoding: a hit is widened over them."""
+"""Characters of base64, of tokens and of URL encoding: a match is extended over them."""
 
 
 _JSON_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 _MOST: Final = 12
-"""Credentials that are remembered; of a long run's tokens the last ones."""
+"""Credentials that are remembered; of the tokens of a long run, the last ones."""
 
 
 class _Known:
-    """What to look for.
+    """The credentials to look for.
 
-    Nothing is compiled until a credential was found: each login of a long run brings a new token,
-    and hardly any text has one in it.
+    Nothing is compiled until a credential was found: each login of a long run adds a token, and
+    hardly any text contains one.
     """
 
     def __init__(self) -> None:
@@ -84,10 +84,10 @@ _known: Final = _Known()
 
 
 def remember(*secrets: str | None) -> None:
-    """Have these credentials replaced from now on, in every encoding and beside each other.
+    """Replace these credentials from now on, in every encoding and next to each other.
 
     Args:
-        secrets: access key and secret key, or a token; None and short words are passed over.
+        secrets: access key and secret key, or a token; None and short words are ignored.
     """
     for secret in secrets:
         if secret and len(secret) >= _SHORTEST and not _WORDLIKE.fullmatch(secret):
@@ -95,12 +95,12 @@ def remember(*secrets: str | None) -> None:
 
 
 def forget() -> None:
-    """Forget every credential: for tests, where one process logs in as many."""
+    """Forget every credential; for tests, in which one process logs in as several users."""
     _known.forget()
 
 
 def scrub(text: str) -> str:
-    """Replace the credentials of this process by ``<redacted>``; any other text stays as it is."""
+    """Replace the credentials of this process by ``<redacted>``; other text is unchanged."""
     pieces: list[str] = []
     position = 0
     for match in _known.found_in(text):
@@ -122,7 +122,7 @@ def are_in(text: str) -> bool:
 
 
 def scrub_json(text: str) -> str:
-    """Scrub the texts of JSON; it stays JSON, and its numbers keep their digits."""
+    """Scrub the strings of a JSON text; the result is JSON, and numbers keep their digits."""
     return _JSON_TEXT.sub(_scrubbed_json_text, text) if are_in(text) else text
 
 
@@ -133,13 +133,13 @@ def _scrubbed_json_text(found: re.Match[str]) -> str:
 
 
 def scrub_bytes(body: bytes) -> bytes:
-    """Scrub an answer of a server; bytes that are not UTF-8 stay as they are."""
+    """Scrub an answer of a server; bytes that are not UTF-8 are unchanged."""
     text = body.decode("utf-8", "surrogateescape")
     return scrub(text).encode("utf-8", "surrogateescape")
 
 
 def _widened(text: str, start: int, end: int) -> tuple[int, int]:
-    """Take what a hit is a part of along: the rest of a token, the end of a base64 text."""
+    """Extend a match to the complete token or base64 text that it is a part of."""
     while start and text[start - 1] in _BEFORE:
         start -= 1
     while end < len(text) and text[end] in _AFTER:
@@ -148,7 +148,7 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _needles(secret: str) -> Iterator[str]:
-    """Give what one credential looks like, as it is and encoded, and when it was cut."""
+    """Yield the forms of a credential: as it is, encoded, and cut."""
     escaped = {secret, json.dumps(secret)[1:-1], html.escape(secret), repr(secret)[1:-1]}
     yield from _spelt(escaped)
     yield from _spelt(_inside_base64(secret.encode(errors="surrogatepass")))
@@ -157,14 +157,14 @@ def _needles(secret: str) -> Iterator[str]:
 
 
 def _without_longer(needles: Collection[str]) -> Iterator[str]:
-    """Leave out each needle that has another one in it: where it stands, that one is found."""
+    """Leave out each needle that contains another one: where it occurs, that one is found."""
     for one in needles:
         if not any(other in one for other in needles if other != one):
             yield one
 
 
 def _spelt(texts: Iterable[str]) -> Iterator[str]:
-    """Give each text as it is, in a URL and in another's JSON, and its first and last part."""
+    """Yield each text as it is, in a URL and in nested JSON, and its first and last part."""
     for text in texts:
         quoted = urllib.parse.quote(text, safe="", errors="surrogatepass")
         for one in {text, quoted, urllib.parse.quote(quoted, safe=""), text.replace("/", "\\/")}:
@@ -175,10 +175,11 @@ def _spelt(texts: Iterable[str]) -> Iterator[str]:
 
 
 def _inside_base64(secret: bytes) -> Iterator[str]:
-    """Give what stays the same of it in base64, wherever in a longer text it begins.
+    """Yield the part of its base64 form that is the same wherever it starts in a longer text.
 
-    Three bytes become four characters, so there are three ways; the characters at both ends depend
-    on the neighbours and are left out. It finds ``key:secret``, each alone, and complete headers.
+    Three bytes become four characters, so there are three forms; the characters at both ends
+    depend on their neighbours and are left out. It finds ``key:secret``, each alone, and complete
+    headers.
     """
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + secret).decode().rstrip("=")

@@ -1,23 +1,23 @@
-"""What an export tells while it runs. This base is silent; the command line has one that speaks."""
+"""Receives the progress of an export; this base ignores it, the command line prints it."""
 
 
 class Progress:
-    """Listens to an export; every method may come from the main thread only."""
+    """Receives the progress of an export; all methods are called from the main thread."""
 
     def note(self, text: str) -> None:
-        """Something that the user should know, on one line."""
+        """Receive a sentence for the user, on one line."""
 
     def listing(self, tasks: int) -> None:
-        """So many tasks are listed so far."""
+        """Receive the number of tasks listed so far."""
 
     def begin(self, tasks: int, unchanged: int) -> None:
-        """So many tasks will be read, and so many are left as they are."""
+        """Receive the number of tasks that will be read, and of those that are unchanged."""
 
     def task_done(self, points: int, requests: int) -> None:
-        """One task more is read, with so many points; so many requests are sent in all."""
+        """Receive the points of a task that was read, and the number of all requests so far."""
 
     def committed(self, tasks: int) -> None:
-        """So many tasks are safe on disk."""
+        """Receive the number of tasks in a checkpoint."""
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """End the display: nothing follows."""

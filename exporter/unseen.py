@@ -1,8 +1,8 @@
-"""Characters that show nothing, or steer what shows them: told by one function wherever they go.
+"""Finds invisible and control characters, so that all output spells them out in the same way.
 
-Names come from other people. A terminal obeys control characters, a browser and a terminal turn
-the text around for bidi marks, and nobody sees that a name has a zero-width space in it or a
-message in tag characters. The page of a pack, tables, JSON and every line for a terminal use this.
+Names come from other people. A terminal obeys control characters, browsers and terminals reorder
+text at bidi marks, and nobody sees a zero-width space in a name or a message in tag characters.
+The page of a pack, tables, JSON and every line for a terminal use this.
 """
 
 import re
@@ -13,7 +13,7 @@ _JOINABLE: Final = (
     "\u0590-\u061b\u061d-\u180a\u1810-\u1aff\u2190-\u2bff\u3400-\u9fff\ua840-\uabff\ufb1d-\ufdff"
     "\ufe0e\ufe0f\ufe70-\ufefc\U00010800-\U0001bbff\U0001f000-\U0001faff\U00020000-\U000323af"
 )
-"""Scripts that join letters, and pictures: between two of these a joiner changes what is seen."""
+"""Scripts that join letters, and emoji: between two of these a joiner changes the display."""
 
 _ALWAYS: Final = (
     # C0 and C1 controls, line separators, bidi marks and embeddings, surrogates, annotations.
@@ -26,7 +26,7 @@ _ALWAYS: Final = (
 )
 _UNSEEN: Final = re.compile(
     f"[{_ALWAYS}]"
-    # Variation selectors: one after a picture or an ideograph chooses its form, others are unseen.
+    # Variation selectors: after an emoji or ideograph they choose its form, else they are unseen.
     "|[\ufe00-\ufe0d]"
     "|(?<![#*0-9\xa9\xae\u203c\u2049\u2122-\u2bff\u3030\u303d\u3297\u3299\U0001f000-\U0001faff])[\ufe0e\ufe0f]"
     "|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af])[\U000e0100-\U000e01ef]"
@@ -39,15 +39,15 @@ Not spelled out: joiners and variation selectors where emoji and scripts need th
 """
 
 _PERHAPS: Final = re.compile(f"[{_ALWAYS}\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-"""A quick look: nearly every text has none of these."""
+"""A fast check: almost no text contains any of these."""
 
 
 def spelled_out(text: str, spell: Callable[[str], str]) -> str:
-    """Write out what is unseen in a text; all else stays.
+    """Spell out the unseen characters of a text; everything else is unchanged.
 
     Args:
         text: any text, lone surrogates too.
-        spell: gives what to write for one character; see `as_escape`, `as_code_point`, `as_json`.
+        spell: returns the replacement of a character; see `as_escape`, `as_code_point`, `as_json`.
     """
     if (text.isascii() and text.isprintable()) or _PERHAPS.search(text) is None:
         return text
@@ -55,17 +55,17 @@ def spelled_out(text: str, spell: Callable[[str], str]) -> str:
 
 
 def as_escape(character: str) -> str:
-    r"""Spell it as Python does: ``\x1b``, ``\n``, ``\u202e``."""
+    r"""Spell a character as Python does: ``\x1b``, ``\n``, ``\u202e``."""
     return character.encode("unicode_escape").decode("ascii")
 
 
 def as_code_point(character: str) -> str:
-    """Spell it as Unicode does: ``⟨U+202E⟩``."""
+    """Spell a character as Unicode does: ``⟨U+202E⟩``."""
     return f"⟨U+{ord(character):04X}⟩"
 
 
 def as_json(character: str) -> str:
-    r"""Spell it as JSON does, which gives it back: ``\u202e``, ``\udb40\udc01``."""
+    r"""Spell a character as JSON does, which can be read back: ``\u202e``, ``\udb40\udc01``."""
     units = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 

@@ -1,8 +1,8 @@
-"""Where the server is and how to get in, as the ClearML SDK resolves it.
+"""Reads the server's address and the credentials as the ClearML SDK does.
 
-The sole importer of clearml, and only of its configuration: the SDK's ``Session`` loops for ever
-on 503, TLS errors and truncated bodies, prints to stdout and may write files that the
-configuration names.
+The only module besides the stand-in that imports clearml, and only its configuration: the SDK's
+``Session`` retries 503, TLS errors and truncated bodies without end, prints to stdout and may write
+files that the configuration names.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from clearml_snapshot.exporter.errors import LoginError, ServerError, UsageError
 from clearml_snapshot.exporter.own_keys import remember
 
 DEFAULT: Final = "clearml's default"
-"""The source of a setting that nobody set."""
+"""The source of a setting that was not set."""
 
 NO_CREDENTIALS = (
     "no ClearML credentials; run clearml-init, or set CLEARML_API_ACCESS_KEY and "
@@ -34,18 +34,18 @@ class ServerConfiguration:
     api_host: str
     """Base address without a trailing slash and without credentials."""
     web_host: str | None
-    """The web UI's base address; None where nobody knows it."""
+    """The web UI's base address; None if it is unknown."""
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     verify: bool | str = True
     """Whether to check certificates, or a CA bundle to check them against."""
     sources: tuple[tuple[str, str, str], ...] = ()
-    """Setting, value fit to be shown, and where it came from."""
+    """Setting, value that may be displayed, and where it was set."""
 
 
 def read_configuration(web_host: str | None = None) -> ServerConfiguration:
-    """Read ``clearml.conf`` and the ``CLEARML_*`` variables as the SDK would.
+    """Read ``clearml.conf`` and the ``CLEARML_*`` variables as the SDK does.
 
     Args:
         web_host: overrides the web UI's address.
@@ -99,8 +99,8 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
 def _load_settings() -> Any:
     """Load the SDK's configuration tree.
 
-    What it prints of a file that it cannot read quotes lines of it, which may hold a secret: that
-    goes nowhere, and of its errors only the place is passed on.
+    If it cannot read a file it prints lines of it, which may contain a secret: that output is
+    discarded, and errors only name the position.
     """
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         from clearml.backend_api import load_config
@@ -108,7 +108,7 @@ def _load_settings() -> Any:
         from clearml.utilities.pyhocon import exceptions as hocon
 
         try:
-            return load_config()  # without the defaults of the SDK's own settings: half the time
+            return load_config()  # without the SDK's default settings, which halves the time
         except (ConfigurationError, hocon.ConfigException, OSError, ValueError) as error:
             raise ServerError(
                 f"the ClearML configuration {_file()} cannot be read: {_place_of(error)}"
@@ -116,7 +116,7 @@ def _load_settings() -> Any:
 
 
 def _place_of(error: Exception) -> str:
-    """Say where a configuration file is wrong, without a word of what it holds."""
+    """Name the position of an error in a configuration file, without quoting the file."""
     cause = error.__cause__ or error
     line, column = getattr(cause, "lineno", None), getattr(cause, "column", None)
     if line is not None:
@@ -125,11 +125,11 @@ def _place_of(error: Exception) -> str:
         return error.strerror or type(error).__name__
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text"
-    return f"{type(cause).__name__}; is every include and every ${{substitution}} there?"
+    return f"{type(cause).__name__}; does every include and every ${{substitution}} exist?"
 
 
 def _file() -> Path:
-    """Give the configuration file that the SDK reads, whether it is there or not."""
+    """Return the configuration file that the SDK reads, whether it exists or not."""
     from clearml.backend_config.defs import (
         LOCAL_CONFIG_FILE_OVERRIDE_VAR,
         get_active_config_file,
@@ -138,11 +138,11 @@ def _file() -> Path:
 
     active = None if LOCAL_CONFIG_FILE_OVERRIDE_VAR.get() else get_active_config_file()
     path = active or get_config_file()
-    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path's raises where there is no home
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # Path.expanduser raises without a home
 
 
 def _absent_file() -> str:
-    """Say that the configuration file which was asked for is not there; empty when it is."""
+    """Explain that the requested configuration file does not exist; empty if it does."""
     from clearml.backend_config.defs import LOCAL_CONFIG_FILE_OVERRIDE_VAR as OVERRIDE
 
     for name in OVERRIDE.keys:
@@ -152,12 +152,12 @@ def _absent_file() -> str:
 
 
 def _check_sendable(name: str, text: str, source: str, *, is_header: bool = False) -> None:
-    """See that a key or token can be sent; pasted ones come with curly quotes and more.
+    """Check that a key or token can be sent; pasted ones contain curly quotes and more.
 
-    Keys are sent in base64, of Latin-1 as the SDK does it; a token is the header itself.
+    Keys are sent as base64 of Latin-1, as the SDK does; a token is the header itself.
 
     Raises:
-        LoginError: it cannot; the text names the place in it, and nothing of its value.
+        LoginError: it cannot be sent; the text names the position, and nothing of the value.
     """
     for at, character in enumerate(text, 1):
         is_able = character.isprintable() and ord(character) < (127 if is_header else 256)
@@ -175,12 +175,12 @@ def _kind(character: str) -> str:
         return "a space"
     return {
         "C": "an invisible character",
-        "P": "a quotation mark or dash that no keyboard types",
-    }.get(unicodedata.category(character)[0], "not a letter or digit that keys are made of")
+        "P": "a typographic quotation mark or dash",
+    }.get(unicodedata.category(character)[0], "not a letter or digit that occurs in keys")
 
 
 def _setting(entry: Any, key: str | None, settings: Any) -> tuple[str | None, str]:
-    """Give a setting and its source: the environment wins over the configuration file."""
+    """Return a setting and its source; the environment overrides the configuration file."""
     for name in entry.keys:
         if value := os.environ.get(name, "").strip():
             return value, name
@@ -189,7 +189,7 @@ def _setting(entry: Any, key: str | None, settings: Any) -> tuple[str | None, st
 
 
 def _configured(settings: Any, key: str) -> str | None:
-    """Give a value of the configuration file, without the white space around it.
+    """Return a value of the configuration file, without surrounding white space.
 
     Raises:
         ServerError: it is a group or a list.
@@ -198,7 +198,7 @@ def _configured(settings: Any, key: str) -> str | None:
 
     try:
         value = settings.get(key, None)
-    except hocon.ConfigException:  # api.credentials is a text, say
+    except hocon.ConfigException:  # for example, api.credentials is a text
         value = []
     if isinstance(value, dict | list):
         raise ServerError(f"{key} in {_file()} is not a text; correct the file")
@@ -210,7 +210,7 @@ def _file_source() -> str:
 
 
 def _what_lacks(access: str | None, secret: str | None) -> str:
-    """Say which half of the credentials is missing, when the other one is there."""
+    """Name the half of the credentials that is missing if the other one is set."""
     if not access and not secret:
         return NO_CREDENTIALS
     there, lacks = ("access", "SECRET") if access else ("secret", "ACCESS")
@@ -221,8 +221,8 @@ def _api_host(settings: Any) -> tuple[str, str]:
     """Find the API server's address.
 
     Raises:
-        ServerError: it is not an address, or a file was to name it that is not there: the keys
-            would go to ClearML's own server.
+        ServerError: it is not an address, or the requested file does not exist: the keys would
+            be sent to ClearML's own server.
     """
     from clearml.backend_api.session import Session, defs
 
@@ -243,10 +243,10 @@ def _api_host(settings: Any) -> tuple[str, str]:
 
 
 def _web_host(settings: Any, given: str | None, api_host: str) -> tuple[str | None, str]:
-    """Find the web UI as the SDK does, but without what it invents for an API at port 8008.
+    """Find the web UI as the SDK does, but without its guess for an API at port 8008.
 
     Raises:
-        UsageError, ServerError: what was given, or configured, is not an address.
+        UsageError, ServerError: the given or configured value is not an address.
     """
     from clearml.backend_api.session import defs
 
@@ -277,7 +277,7 @@ def _shortened(key: str | None) -> str:
 
 
 def _verify(text: str | None) -> bool | str:
-    """Read a certificate setting as the SDK does: a truth value, or the path of a CA bundle."""
+    """Read a certificate setting as the SDK does: a boolean, or the path of a CA bundle."""
     if text is None or text.lower() in {"true", "1", "yes", "on", "t", "y"}:
         return True
     return False if text.lower() in {"false", "0", "no", "off", "f", "n"} else text

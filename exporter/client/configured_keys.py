@@ -1,7 +1,7 @@
-"""The credentials that this machine is configured with, read without the SDK.
+"""Reads the configured credentials of this machine without the SDK.
 
-A question to a dataset never logs in, and importing the SDK would double the time that it takes.
-Still an answer must not show the key of whoever asks: somebody may have pasted it into a name.
+A query never logs in, and importing the SDK would double its time. Still, an answer must not show
+the user's own key, which may have been pasted into a name.
 """
 
 import os
@@ -23,7 +23,7 @@ VARIABLES: Final = (
 FILE_VARIABLES: Final = ("CLEARML_CONFIG_FILE", "TRAINS_CONFIG_FILE")
 _FILES: Final = ("~/trains.conf", "~/clearml.conf")
 _LONGEST: Final = 1_000_000
-"""Bytes; a longer one is not a configuration file."""
+"""Bytes; a longer file is not a configuration file."""
 
 _ASSIGNED: Final = re.compile(
     r"""\b(?:access_key|secret_key)["']?\s*[:=]\s*(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"'$,}\n]+))"""
@@ -33,7 +33,7 @@ _ASSIGNED: Final = re.compile(
 def remember_configured(environment: Mapping[str, str] | None = None) -> None:
     """Remember the keys of the environment and of ``clearml.conf``, see `own_keys.remember`.
 
-    What cannot be read is passed over: the login tells what is wrong with it.
+    What cannot be read is ignored: the login reports what is wrong with it.
     """
     found = os.environ if environment is None else environment
     remember(*(found.get(name, "").strip() for name in VARIABLES))
@@ -46,7 +46,7 @@ def remember_configured(environment: Mapping[str, str] | None = None) -> None:
 
 
 def _files(environment: Mapping[str, str]) -> Iterator[str]:
-    """Give the places of the file, in the SDK's order; only the first one that is there counts."""
+    """Yield the paths of the file, in the SDK's order; only the first existing one counts."""
     yield from (
         os.path.expandvars(environment[name]) for name in FILE_VARIABLES if name in environment
     )

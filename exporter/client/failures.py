@@ -1,4 +1,4 @@
-"""What can go wrong with one request, in words and in what to do about it."""
+"""Classifies failed requests: retry, give up, or report a wrong address."""
 
 import email.utils
 import json
@@ -18,44 +18,44 @@ _OTHERS: Final = (("web UI", "://app.", 8080), ("files server", "://files.", 808
 _SEARCH_ENGINE: Final = 100
 """The subcode of a failure of Elasticsearch (docs/clearml-server.md, "Envelope and errors")."""
 _LONGEST_NAME: Final = 80
-"""Characters of a name in an error."""
+"""Characters of a name in an error message."""
 _FOR_EVER: Final = 365 * 86_400.0
-"""Seconds from which on a pause is not worth its number."""
+"""Longer pauses, in seconds, are reported without their length."""
 _SPEAKS_TLS: Final = (b"HTTPS port", b"HTTPS server", b"SSL-enabled server port")
-"""What nginx, Go and Apache say when they are asked without TLS."""
+"""What nginx, Go and Apache answer to a request without TLS."""
 
 
 class DamagedBodyError(Exception):
-    """A body that is no answer of a ClearML server; decoders raise it and the call is repeated."""
+    """A body that is not an answer of a ClearML server; decoders raise it, the call is repeated."""
 
     status = 0
-    """The HTTP status that counts: 0 is that of no answer."""
+    """The HTTP status to report; 0 means that there was no answer."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(storable(reason))
 
 
 class MixedUpError(DamagedBodyError):
-    """A body that answers another request than ours, as a cache in between may give it."""
+    """A body that answers a different request, as a cache in between may return it."""
 
     status = 200
 
 
 def in_short(name: object) -> str:
-    """Cut what an answer says to the length of a name, for an error."""
+    """Shorten a received value to the length of a name, for an error message."""
     text = str(name)
     return text if len(text) <= _LONGEST_NAME else f"{text[:_LONGEST_NAME]}…"
 
 
 class TryAgainError(Exception):
-    """One try failed in a way that another try may mend.
+    """One try failed, and another one may succeed.
 
     Attributes:
-        after: seconds that the server asked to wait.
-        wrong_address: it looks as if no ClearML server were there at all.
-        was_dropped: the other side ended the connection without an answer.
-        status: the HTTP status, 0 where none came.
-        subcode: ClearML's subcode; None where the answer was not ClearML's own.
+        after: seconds to wait, as requested by the server.
+        wrong_address: there seems to be no ClearML server at this address.
+        was_dropped: the other side closed the connection without an answer.
+        status: the HTTP status; 0 without an answer.
+        subcode: ClearML's subcode; None if the answer was not from ClearML.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class TryAgainError(Exception):
 
     @property
     def is_about_the_request(self) -> bool:
-        """Whether ClearML itself answered, and not to say that it is busy or going down."""
+        """Whether ClearML itself answered, and not only that it is busy or shutting down."""
         is_its_error = self.subcode is not None and self.status in {401, 500}
         return is_its_error or self.status == MixedUpError.status
 
@@ -85,7 +85,7 @@ class TryAgainError(Exception):
 def failure(
     route: Route, endpoint: str, status: int, body: bytes, *, login: bool = False
 ) -> LoginError | RefusedError | TryAgainError:
-    """Turn an HTTP error into what the caller can do about it."""
+    """Turn an HTTP error into the exception that matches what the caller can do about it."""
     subcode = _meta(body).get("result_subcode")
     if status in _TRANSIENT_STATUSES:
         said = message(body)
@@ -107,12 +107,12 @@ def _not_clearml(route: Route, endpoint: str, status: int, body: bytes) -> str:
     if status == 407:
         return needs_login(route)
     if status == 400 and any(mark in body for mark in _SPEAKS_TLS):
-        return f"this port speaks TLS: begin the address with https://; {route.check}"
+        return f"this port expects TLS: start the address with https://; {route.check}"
     return f"{endpoint} answered HTTP {status} with {looks_like(body)}; {is_it_the_api(route)}"
 
 
 def is_it_the_api(route: Route) -> str:
-    """Ask whether an address is the API server's, and name the server that it looks like."""
+    """Write the hint that an address may not be the API server's, and what it looks like."""
     parts = urlsplit(route.host)
     which = next(
         (name for name, start, port in _OTHERS if start in route.host or parts.port == port), None
@@ -125,43 +125,43 @@ def is_it_the_api(route: Route) -> str:
 
 
 def speaks_it(route: Route) -> str:
-    """Ask whether a port that hangs up speaks what the address says."""
-    return f"does this port speak {urlsplit(route.host).scheme}? {route.check}"
+    """Write the hint that a port which drops connections may use another protocol."""
+    return f"is this a port for {urlsplit(route.host).scheme}? {route.check}"
 
 
 def asks_to_wait(host: str, error: TryAgainError, patience: float) -> str:
-    """Say that a server wants a longer pause than the user would wait."""
-    until = f"{error.after:.0f} s" if error.after < _FOR_EVER else "for ever"
+    """Write the error for a pause that is longer than the user is willing to wait."""
+    until = f"{error.after:.0f} s" if error.after < _FOR_EVER else "unlimited length"
     return (
-        f"{host} is not answering: {error}, and asks to wait {until} (Retry-After), which is "
-        f"longer than --give-up-after {patience:g} allows; what is committed stays, run it again "
-        "then"
+        f"{host} is not answering: {error}, and requests a pause of {until} (Retry-After), "
+        f"which is longer than --give-up-after {patience:g} allows; what is committed is kept, run "
+        "it again later"
     )
 
 
 def fails_each_task(host: str, endpoint: str, error: TryAgainError, task: str) -> str:
-    """Say that an endpoint fails whatever task it is asked for, though the server lives.
+    """Write the error for an endpoint that fails for every task although the server answers.
 
     Args:
         host: the server.
-        endpoint: where it failed.
-        error: how it failed last.
-        task: the one whose request failed last.
+        endpoint: the endpoint that fails.
+        error: its last failure.
+        task: the task of the last failed request.
     """
     who = "its search engine (Elasticsearch)" if error.subcode == _SEARCH_ENGINE else endpoint
     return (
         f"{host} answers, but {who} fails for one task after another, the last one being "
-        f"{task} ({error}); what is committed stays, the other tasks are "
-        "not read yet: run it again when the server is well"
+        f"{task} ({error}); what is committed is kept, the other tasks are "
+        "not read yet: run it again when the server works"
     )
 
 
 def needs_login(route: Route) -> str:
-    """Say that a proxy wants a user name and a password, and where to give them."""
+    """Write the error for a proxy that requires a login, and where to set it."""
     if route.proxy is None:
-        return "HTTP 407: a proxy that is not configured here asks for a user name and a password"
+        return "HTTP 407: a proxy that is not configured here requires a user name and a password"
     return (
-        f"the proxy {route.proxy} asks for a user name and a password (HTTP 407); give them in "
+        f"the proxy {route.proxy} requires a user name and a password (HTTP 407); set them in "
         f"{route.proxy.source}, as http://USER:PASSWORD@HOST:PORT"
     )
 
@@ -175,17 +175,17 @@ def _meta(body: bytes) -> dict[str, Any]:
 
 
 def is_of_clearml(body: bytes) -> bool:
-    """Tell whether a body has ClearML's envelope, whatever it says."""
+    """Whether a body has ClearML's envelope, whatever its content."""
     return bool(_meta(body))
 
 
 def message(body: bytes) -> str:
-    """Give the server's own words on one line, or nothing."""
+    """Return the server's own message on one line, or an empty text."""
     return " ".join(str(_meta(body).get("result_msg") or "").split())[:300]
 
 
 def looks_like(body: bytes) -> str:
-    """Name what came instead of an answer, without quoting it."""
+    """Describe what was received instead of an answer, without quoting it."""
     start = body[:200].lstrip().lower()
     if start.startswith(b"a redirect to "):
         return body.decode(errors="replace")
@@ -195,27 +195,27 @@ def looks_like(body: bytes) -> str:
 
 
 def place(location: str) -> str:
-    """Give the scheme, host and port of an address, and nothing that could be secret."""
+    """Return the scheme, host and port of an address, and nothing that could be secret."""
     try:
         parts = urlsplit(location)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return "an address that is none"
+        return "an invalid address"
     return f"{parts.scheme}://{parts.hostname}{port}" if parts.hostname else "another page"
 
 
 def retry_after_seconds(retry_after: str, date: str = "") -> float:
-    """Read Retry-After: seconds, or a date; anything else is 0.
+    """Read Retry-After, which is seconds or a date; anything else counts as 0.
 
     Args:
         retry_after: the header.
-        date: the header ``Date`` of the same answer: two clocks need not agree.
+        date: the header ``Date`` of the same answer, as the two clocks may differ.
     """
     try:
         seconds = float(retry_after)
     except ValueError:
         seconds = _moment(retry_after, 0.0) - _moment(date, time.time())
-    return seconds if seconds > 0 else 0.0  # neither for NaN
+    return seconds if seconds > 0 else 0.0  # false for NaN
 
 
 def _moment(text: str, otherwise: float) -> float:

@@ -1,7 +1,7 @@
-"""The way to a server: its address, the proxy and the authority in between, and who set them.
+"""The way to a server: its address, the proxy and the CA bundle, and where they were set.
 
-A failure can then name the setting that is wrong. What cannot work is refused before anything is
-sent. Passwords in a proxy's address are never part of a text here.
+So a failure can name the setting that is wrong. What cannot work is refused before anything is
+sent. No text here contains the password in a proxy's address.
 """
 
 import importlib.util
@@ -22,14 +22,14 @@ from clearml_snapshot.exporter.errors import ServerError
 from clearml_snapshot.exporter.own_keys import remember
 
 _BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""Where requests looks for a CA bundle, in its order; it knows no others."""
+"""The variables in which requests looks for a CA bundle, in its order."""
 _PROXY_SCHEMES: Final = frozenset({"http", "https"})
 _SOCKS: Final = frozenset({"socks4", "socks4a", "socks5", "socks5h"})
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A value fit to be shown, and where it was set."""
+    """A value that may be displayed, and where it was set."""
 
     value: str
     source: str
@@ -45,9 +45,9 @@ class Route:
     host: str
     host_source: str = "CLEARML_API_HOST"
     proxy: Setting | None = None
-    """Without user and password; None where none is used."""
+    """Without user and password; None if no proxy is used."""
     bundle: Setting | None = None
-    """The file or folder of authorities; None for those that come with requests."""
+    """The file or folder of certificates; None for those that requests brings."""
 
     @property
     def name(self) -> str:
@@ -56,21 +56,21 @@ class Route:
 
     @property
     def check(self) -> str:
-        """What to do when the address itself seems wrong."""
+        """What to do if the address itself seems to be wrong."""
         if self.host_source == DEFAULT:
-            return f"set CLEARML_API_HOST (it is not set, so {self.host} was asked)"
+            return f"set CLEARML_API_HOST (it is not set, so {self.host} was used)"
         if self.host_source.isupper():
             return f"check {self.host_source}"
         return f"check api.api_server in {self.host_source}"
 
     @property
     def through(self) -> str:
-        """Say that a proxy was in between, for failures that need not be its own."""
-        return "" if self.proxy is None else f" (asked through the proxy {self.proxy})"
+        """Mention the proxy, for failures that it may have caused."""
+        return "" if self.proxy is None else f" (through the proxy {self.proxy})"
 
 
 def find_route(configuration: ServerConfiguration) -> Route:
-    """Find out how requests would reach a server.
+    """Find out how requests reaches a server.
 
     Raises:
         ServerError: a proxy or a CA bundle that is set cannot be used.
@@ -85,10 +85,10 @@ def find_route(configuration: ServerConfiguration) -> Route:
 
 
 def _proxy(host: str) -> Setting | None:
-    """Find the proxy that requests takes for an address, and see that it can be used."""
+    """Find the proxy that requests uses for an address, and check that it can be used."""
     proxies = requests.utils.get_environ_proxies(host)
     scheme = urlsplit(host).scheme
-    # As requests.utils.select_proxy: those of a single host are no environment variables.
+    # As requests.utils.select_proxy: those of a single host are not environment variables.
     kind = next((kind for kind in (scheme, "all") if kind in proxies), None)
     if kind is None or not proxies[kind]:
         return None
@@ -98,8 +98,8 @@ def _proxy(host: str) -> Setting | None:
     wrong = _wrong_with(address)
     if wrong is not None:
         raise ServerError(
-            f"the proxy {shown!r} (from {source}) {wrong}; change {source}, or unset it, or put "
-            f"{urlsplit(host).hostname} into NO_PROXY"
+            f"the proxy {shown!r} (from {source}) {wrong}; change {source}, or unset it, or add "
+            f"{urlsplit(host).hostname} to NO_PROXY"
         )
     return Setting(shown, source)
 
@@ -112,7 +112,7 @@ def _variable(kind: str) -> str:
 
 
 def _wrong_with(address: str) -> str | None:
-    """Say why requests could not use a proxy; None when it can."""
+    """Explain why requests could not use a proxy; None if it can."""
     try:
         parts = parse_url(address if "://" in address else f"http://{address}")
         host = parts.host
@@ -120,7 +120,7 @@ def _wrong_with(address: str) -> str | None:
     except ValueError:
         return "is not an address such as http://proxy.example.org:3128"
     if not host:
-        return "names no host"
+        return "does not name a host"
     if parts.scheme in _SOCKS:
         is_able = importlib.util.find_spec("socks") is not None
         return None if is_able else "needs PySocks, which is not installed (pip install PySocks)"
@@ -133,7 +133,7 @@ def _wrong_with(address: str) -> str | None:
 
 
 def is_latin(text: str) -> bool:
-    """Tell whether a text fits into the credentials of an HTTP header (Latin-1)."""
+    """Whether a text can be sent as credentials in an HTTP header (Latin-1)."""
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:
@@ -142,10 +142,10 @@ def is_latin(text: str) -> bool:
 
 
 def _bundle(configuration: ServerConfiguration, source: str) -> Setting | None:
-    """Find the CA bundle that requests takes, and see that it is there.
+    """Find the CA bundle that requests uses, and check that it exists.
 
     Raises:
-        ServerError: the file is not there; requests would name no setting.
+        ServerError: it does not exist; the error of requests would not name the setting.
     """
     if not configuration.api_host.startswith("https:"):
         return None

@@ -278,7 +278,7 @@ def _bundle_of_others(tmp_path: Path) -> str:
 
 def test_tls_to_a_port_without(fails: Run, serve: Serve) -> None:
     line = fails({"CLEARML_API_HOST": serve(_answer(b"{}"), "https")})
-    assert "TLS: the server does not speak TLS on this port" in line
+    assert "TLS: the server does not use TLS on this port" in line
 
 
 def test_no_tls_to_a_port_with(fails: Run, serve: Serve, tmp_path: Path) -> None:
@@ -335,16 +335,16 @@ PAGE = b"<!DOCTYPE html><html><body>ClearML</body></html>"
         pytest.param(
             _answer(gzip.compress(b"{}")[:-9], Content_Encoding="gzip"), "", id="half a gzip"
         ),
-        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP", id="no HTTP at all"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP", id="no HTTP at all"),
         pytest.param(b"", "dropped", id="hangs up"),
-        pytest.param(lambda _, stopping: stopping.wait(30), "no whole answer", id="stalled"),
-        pytest.param(_drip, "no whole answer", id="a dripped body"),
-        pytest.param(_drip_headers, "no whole answer", id="dripped headers"),
-        pytest.param(_pour, "no whole answer", id="a body without end"),
+        pytest.param(lambda _, stopping: stopping.wait(30), "no complete answer", id="stalled"),
+        pytest.param(_drip, "no complete answer", id="a dripped body"),
+        pytest.param(_drip_headers, "no complete answer", id="dripped headers"),
+        pytest.param(_pour, "no complete answer", id="a body without end"),
     ],
 )
 def test_a_server_that_is_none(fails: Run, serve: Serve, behaviour: Behaviour, said: str) -> None:
-    stalls = said == "no whole answer"
+    stalls = said == "no complete answer"
     assert said in fails({"CLEARML_API_HOST": serve(behaviour)}, stalls=stalls)
 
 

@@ -96,7 +96,7 @@ def serve() -> Iterator[Serve]:
         (f"socks5://me:{SECRET}@127.0.0.1:1", "needs PySocks"),
         ("http://[::1", "is not an address"),
         ("http://proxy:99999", "is not an address"),
-        ("http://:3128", "names no host"),
+        ("http://:3128", "does not name a host"),
         (f"http://me:“{SECRET}”@127.0.0.1:1", "a character that cannot be sent"),
     ],
 )
@@ -105,7 +105,7 @@ def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, said: str) -> Non
     assert said in line
     assert "proxy" in line
     assert "ALL_PROXY" in line
-    assert "127.0.0.1 into NO_PROXY" in line
+    assert "127.0.0.1 to NO_PROXY" in line
     assert "CLEARML_API_HOST" not in line
 
 
@@ -114,9 +114,9 @@ def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, said: str) -> Non
     [
         ("http", "407 Proxy Authentication Required", "user name and a password (HTTP 407)"),
         ("https", "407 Proxy Authentication Required", "user name and a password (HTTP 407)"),
-        ("https", "503 Service Unavailable", "answered HTTP 503 when asked for https://10."),
+        ("https", "503 Service Unavailable", "answered HTTP 503 to a request for https://10."),
         ("http", "403 Forbidden", "HTTP 403"),
-        ("https", "403 Forbidden", "answered HTTP 403 when asked for https://10."),
+        ("https", "403 Forbidden", "answered HTTP 403 to a request for https://10."),
     ],
 )
 def test_what_a_proxy_answers(
@@ -132,7 +132,7 @@ def test_what_a_proxy_answers(
 def test_a_proxy_without_tls(blame: Blame, serve: Serve) -> None:
     proxy = f"https://127.0.0.1:{serve(OK)}"
     line = blame(CLEARML_API_HOST="http://10.255.0.1:8008", HTTP_PROXY=proxy)
-    assert "does not speak TLS; begin its address with http://, in HTTP_PROXY" in line
+    assert "does not support TLS; start its address with http://, in HTTP_PROXY" in line
 
 
 def test_no_proxy_keeps_a_broken_one_out(blame: Blame) -> None:
@@ -157,9 +157,9 @@ NOW = datetime.datetime.now(datetime.UTC)
 @pytest.mark.parametrize(
     ("certificate", "said"),
     [
-        ({"name": "other.example"}, "for another name than 127.0.0.1; check CLEARML_API_HOST"),
+        ({"name": "other.example"}, "for a different name than 127.0.0.1; check CLEARML_API_HOST"),
         ({"not_after": NOW - DAY}, "has expired; renew it"),
-        ({"not_before": NOW + DAY}, "is not valid yet; see if the clock"),
+        ({"not_before": NOW + DAY}, "is not valid yet; check the clock"),
     ],
 )
 def test_a_certificate_of_a_known_authority(
@@ -176,9 +176,12 @@ def test_a_certificate_of_a_known_authority(
     ("content", "said"),
     [
         (None, "there is no CA bundle at"),
-        ("", "holds no certificate"),
-        ("no certificate", "holds no certificate"),
-        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "holds no certificate"),
+        ("", "contains no certificate"),
+        ("no certificate", "contains no certificate"),
+        (
+            "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            "contains no certificate",
+        ),
         ("another", "vouches for the server's certificate"),
     ],
 )
@@ -211,12 +214,12 @@ GO = b"Client sent an HTTP request to an HTTPS server.\n"
 @pytest.mark.parametrize(
     ("scheme", "behaviour", "said"),
     [
-        ("https", OK, "does not speak TLS on this port; is it http://? check CLEARML_API_HOST"),
-        ("https", b"", "does this port speak TLS?"),
-        ("http", answer("400 Bad Request", NGINX), "begin the address with https://"),
-        ("http", answer("400 Bad Request", GO), "begin the address with https://"),
-        ("http", b"", "does this port speak http? check CLEARML_API_HOST"),
-        ("http", b"SSH-2.0-OpenSSH_9.6\r\n", "does not speak HTTP; is the port right?"),
+        ("https", OK, "does not use TLS on this port; is it http://? check CLEARML_API_HOST"),
+        ("https", b"", "is TLS used on this port?"),
+        ("http", answer("400 Bad Request", NGINX), "start the address with https://"),
+        ("http", answer("400 Bad Request", GO), "start the address with https://"),
+        ("http", b"", "is this a port for http? check CLEARML_API_HOST"),
+        ("http", b"SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP; is the port correct?"),
         ("http", answer("405 Not Allowed", b"<html>"), "not the web UI, not the files server"),
         ("http", answer("200 OK", b"<html>"), "not the web UI, not the files server"),
     ],
@@ -229,7 +232,7 @@ def test_a_port_of_something_else(
 
 def test_tls_behind_http(blame: Blame, serve: Serve, tmp_path: Path) -> None:
     line = blame(CLEARML_API_HOST=f"http://127.0.0.1:{serve(OK, tls(tmp_path))}")
-    assert "does this port speak http? check CLEARML_API_HOST" in line
+    assert "is this a port for http? check CLEARML_API_HOST" in line
 
 
 @pytest.mark.parametrize(
@@ -314,7 +317,7 @@ def test_a_broken_file_is_not_quoted(
 # Keys and tokens that cannot be sent.
 
 ODD: Mapping[str, str] = {
-    "“{}”": "a quotation mark",
+    "“{}”": "a typographic quotation mark",
     "{}\u200b": "an invisible character",
     "\ufeff{}": "an invisible character",
     "{}\nx": "a line break",

@@ -144,7 +144,7 @@ def test_a_pause_does_not_outlast_the_ceiling_of_time(clock: "Clock") -> None:
 def test_a_pause_beyond_patience_ends_the_run(take_home: TakeHome, wait: str) -> None:
     fault = Fault("status", EVENTS, status=429, headers={"Retry-After": wait}, skip=6)
     home = take_home(grid_history(30, 1, 3), faults=[fault])
-    with pytest.raises(ServerError, match="asks to wait") as caught:
+    with pytest.raises(ServerError, match="requests a pause") as caught:
         home.export()
     assert caught.value.exit_code == ExitCode.SERVER
     assert not isinstance(caught.value, RefusedError)

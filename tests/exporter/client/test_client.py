@@ -137,7 +137,7 @@ def test_an_odd_retry_after_ends_in_time(start_standin: Start, clock: Clock, hea
     api = logged_in(start_standin(faults=[fault]))
     begun = clock.now
     if header == "1e400":
-        with pytest.raises(ServerError, match="HTTP 503, and asks to wait for ever"):
+        with pytest.raises(ServerError, match="HTTP 503, and requests a pause of unlimited length"):
             api.get("server.info")
     else:
         api.get("server.info")
@@ -356,7 +356,7 @@ def test_every_fifth_request_failing_changes_nothing(
     [
         (Fault("status", EVENTS, status=500), "HTTP 500"),
         (Fault("status", EVENTS, status=400), "General server error"),
-        (Fault("stall", EVENTS), "no whole answer"),
+        (Fault("stall", EVENTS), "no complete answer"),
     ],
     ids=["500", "400", "stall"],
 )
