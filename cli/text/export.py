@@ -111,7 +111,7 @@ def _unread(report: ExportReport) -> str:
     return f"not read: {counted(report.tasks_unread, 'selected task')}{stored}; run export again"
 
 
-_RESULTS: Final = {"ceiling": "stopped at a ceiling, run it again to go on"}
+_RESULTS: Final = {"ceiling": "stopped at a limit, run it again to continue"}
 
 
 def _expected(report: Forecast) -> Iterator[str]:

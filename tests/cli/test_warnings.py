@@ -59,7 +59,7 @@ def test_quiet_says_where_it_stopped(take: Export, data: Path, capsys: Capture) 
     assert take("--all", "-q", "--max-requests", "6", "--workers", "1") == 7
     not_read, ending = capsys.readouterr().err.splitlines()
     assert not_read.startswith("not read: ")
-    assert ending.startswith("stopped at a ceiling, run it again to go on; ")
+    assert ending.startswith("stopped at a limit, run it again to continue; ")
     assert "tasks that are unread" in check(data, capsys, "--check")[2]
 
 

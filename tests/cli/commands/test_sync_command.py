@@ -131,7 +131,7 @@ def test_a_ceiling_ends_the_run_and_the_next_one_goes_on(
     assert len(reads) <= 6 + len(codes), "at most the task in flight is read again"
     said = capsys.readouterr().err
     assert "--max-requests 6 is reached; run it again to continue; committing what is whole" in said
-    assert "stopped at a ceiling, run it again to go on; the folder to copy" in said
+    assert "stopped at a limit, run it again to continue; the folder to copy" in said
 
 
 def test_a_ceiling_below_the_listing(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
