@@ -7,7 +7,7 @@ is said by `redact_names`. Nothing here logs, and no exception can carry a value
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,17 +24,15 @@ Span = tuple[int, int]
 """Start and end of what is to be replaced."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Rule:
     """One format: ``group`` of ``pattern`` is the secret if ``check`` agrees."""
 
     markers: tuple[str, ...]
-    """Literal parts, one of which every match has: `in` is 20 times cheaper than a search."""
+    """Literal parts, one of which every match has (in any case): `in` is 20 times cheaper."""
     pattern: re.Pattern[str]
     group: int = 0
     check: Callable[[str], bool] | None = None
-    fold: bool = False
-    """Look for the markers in the lower-cased text."""
 
 
 def _decodes_to_pair(value: str) -> bool:
@@ -171,7 +169,6 @@ _RULES: Final = (
         re.compile(r"(?i)\bbearer[ \t:]+([A-Za-z0-9._~+/\-]{8,}=*)"),
         group=1,
         check=_no_prose,
-        fold=True,
     ),
     _Rule(
         ("token ", "key "),
@@ -180,14 +177,12 @@ _RULES: Final = (
         ),
         group=1,
         check=looks_random,
-        fold=True,
     ),
     _Rule(
         ("basic",),
         re.compile(r"(?i)\bbasic[ \t]+([A-Za-z0-9+/]{6,}=*)"),
         group=1,
         check=_decodes_to_pair,
-        fold=True,
     ),
     _Rule(
         ("authorization",),
@@ -196,7 +191,6 @@ _RULES: Final = (
             r"(?:[A-Za-z][\w\-]{1,24}[ \t]+(?=\S{8}))?([^\s\"',]{6,})"
         ),
         group=1,
-        fold=True,
     ),
     _Rule(
         ("=",),
@@ -251,7 +245,6 @@ _RULES: Final = (
         ),
         group=1,
         check=_no_prose,
-        fold=True,
     ),
     _Rule(
         ("://hook",),
@@ -281,7 +274,6 @@ _RULES: Final = (
             r"((?:[a-z]{3,8}[ ,]{1,2}){11,23}[a-z]{3,8})"
         ),
         group=1,
-        fold=True,
     ),
     _Rule(("password",), re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"), group=1),
 )
@@ -320,6 +312,7 @@ _LONG_RULES: Final = (
 )
 """The same for what is one long word; nothing of it can be asked for at once."""
 _ANY_MARK: Final = literal_gate(mark.lower() for rule in _RULES for mark in rule.markers)
+_MARKED: Final = tuple((mark.lower(), rule) for rule in _RULES for mark in rule.markers)
 _ONE_LONG: Final = re.compile(r"[A-Za-z0-9_\-]{20}")
 
 
@@ -340,19 +333,24 @@ def spans(text: str) -> list[Span]:
 
 
 def _ruled(text: str) -> Iterator[Span]:
-    folded = text.lower()
-    rules = _RULES if _ANY_MARK.search(folded) is not None else ()
-    long_rules = _LONG_RULES if _ONE_LONG.search(text) is not None else ()
-    for rule in (*rules, *long_rules):
-        where = folded if rule.fold else text
-        if rule.markers and not any(marker in where for marker in rule.markers):
-            continue
+    for rule in _candidates(text):
         for match in rule.pattern.finditer(text):
             secret = match.group(rule.group)
             if secret.startswith(_REFERENCES) or secret.partition(":")[2].startswith(_REFERENCES):
                 continue
             if REDACTED not in secret and (rule.check is None or rule.check(secret)):
                 yield from _whole(text, match.span(rule.group))
+
+
+def _candidates(text: str) -> Iterable[_Rule]:
+    """Give the rules one of whose literal parts is in the text."""
+    folded = text.lower()
+    found: list[_Rule] = []
+    if _ANY_MARK.search(folded) is not None:
+        found += [rule for mark, rule in _MARKED if mark in folded]
+    if _ONE_LONG.search(text) is not None:
+        found += [r for r in _LONG_RULES if not r.markers or any(m in text for m in r.markers)]
+    return dict.fromkeys(found) if len(found) > 1 else found
 
 
 def _issued(text: str) -> Iterator[Span]:

@@ -26,7 +26,7 @@ NEXT: Final = (
 """What follows an option: quoted, or up to the next space."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Form:
     """Where a password stands, in group ``secret`` or ``quoted``."""
 
@@ -48,6 +48,10 @@ def _is_given(value: str) -> bool:
 def _is_chosen(value: str) -> bool:
     """Whether it is neither a word nor numbers such as ports."""
     return any(c.isalpha() for c in value) and (looks_typed(value) or looks_issued(value))
+
+
+def _is_drawn_or_strong(value: str) -> bool:
+    return looks_random(value) or looks_strong(value)
 
 
 _FORMS: Final = (
@@ -364,22 +368,31 @@ _FORMS: Final = (
         ),
         looks_random,
     ),
+    _Form(
+        ("', '", '", "', "','", '","'),
+        re.compile(
+            r"\w\(\s{0,3}(?:[\"'][^\"'\n]{1,64}[\"']\s{0,3},\s{0,3}){2}"
+            r"[\"'](?P<secret>[^\s\"']{7,64})[\"']"
+        ),
+        looks_strong,
+    ),
+    _Form(
+        ("sign(",),
+        re.compile(r"\bsign\([^()\n]{1,200},\s{0,3}[\"'](?P<secret>[^\s\"']{7,256})[\"']"),
+        _is_drawn_or_strong,
+    ),
+    _Form(("<<<",), re.compile(r"<<<[ \t]{0,3}[\"']?(?P<secret>[^\s\"']{7,64})"), looks_strong),
 )
+_MARKED: Final = tuple((mark, form) for form in _FORMS for mark in form.marks)
 _MARKS: Final = literal_gate(mark for form in _FORMS for mark in form.marks)
 
 
 def login_spans(text: str, folded: str) -> Iterator[Span]:
-    """Find the passwords that stand beside a user.
-
-    Args:
-        text: the text.
-        folded: the same in lower case.
-    """
+    """Find the passwords that stand beside a user, in a text and the same in lower case."""
     if _MARKS.search(folded) is None:
         return
-    for form in _FORMS:
-        if any(mark in folded for mark in form.marks):
-            for match in form.pattern.finditer(text):
-                group = "quoted" if match.groupdict().get("quoted") else "secret"
-                if form.check(match[group]):
-                    yield match.span(group)
+    for form in dict.fromkeys(form for mark, form in _MARKED if mark in folded):
+        for match in form.pattern.finditer(text):
+            group = "quoted" if match.groupdict().get("quoted") else "secret"
+            if form.check(match[group]):
+                yield match.span(group)

@@ -120,6 +120,9 @@ def _glued_claim(head: str) -> Claim:
     return _glued_word_claim(head) or (Claim.LIKELY if head in _HEADS else Claim.NONE)
 
 
+_BEFORE_KEY: Final = KEY_SURE | KEY_LIKELY | {"s", "encrypt", "atrestencrypt", "crypt"}
+
+
 def _glued_word_claim(head: str) -> Claim:
     """What the end of an unknown word says: ``mypwd``, ``appsecret``, ``usertoken``, ``zipkey``."""
     if head.endswith(("secret", "creds", "credential", "credentials")):
@@ -130,7 +133,7 @@ def _glued_word_claim(head: str) -> Claim:
         return Claim.TYPED
     if head.endswith("token"):
         return _token_claim("token", head.removesuffix("token"))
-    if head.endswith("key") and head.removesuffix("key") in KEY_SURE | KEY_LIKELY:
+    if head.endswith("key") and head.removesuffix("key") in _BEFORE_KEY:
         return Claim.LIKELY
     if head == "cleartext":
         return Claim.TYPED

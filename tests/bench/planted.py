@@ -17,6 +17,7 @@ from tests.exporter.planted_later import later
 from tests.support.ordinary import ordinary
 from tests.support.planted import Planted, planted, unseen
 from tests.support.planted_manuals import manuals
+from tests.support.planted_servers import servers
 
 _LEAST, _MOST = 0.93, 0.01
 
@@ -56,6 +57,7 @@ def main() -> int:
         _found("kinds kept apart", unseen, seeds),
         _found("kinds gathered later", later, seeds),
         _found("kinds of issuers' lists and manuals", manuals, seeds),
+        _found("kinds of servers, code and commands", servers, seeds),
         _taken(seeds),
     ]
     return 0 if all(done) else 1
