@@ -1,7 +1,7 @@
 """What a credential looks like in a text: in an address, a header, an assignment, an argument.
 
-What has an issuer's format is found by `credential_formats`; whether a name announces a credential
-is said by `redact_names`. Nothing here logs, and no exception can carry a value.
+What has an issuer's format is found by `formats`; whether a name announces a credential
+is said by `names`. Nothing here logs, and no exception can carry a value.
 """
 
 import base64

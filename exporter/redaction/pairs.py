@@ -1,6 +1,6 @@
 """A name and a value beside each other in a text: assignments, arguments, XML, YAML, tables.
 
-Each form only says which is the name and which the value; `redact_names` decides.
+Each form only says which is the name and which the value; `names` decides.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Keys behind a prefix that no table knows: ``dtn_`` and 64 hexadecimal digits.
 
 Issuers put a short name before a key so that it can be told from a hash. Ids and hashes get a word
-before them as well (``run_2f7b…``, ``ckpt-8f14…``): `redact_words` lists those words.
+before them as well (``run_2f7b…``, ``ckpt-8f14…``): `words` lists those words.
 """
 
 import re

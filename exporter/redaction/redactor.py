@@ -1,6 +1,6 @@
 """Credentials in what people typed become ``<redacted>``, because a snapshot folder travels.
 
-`redact_forms` says where in a text one is, `redact_names` what the name of a parameter announces.
+`forms` says where in a text one is, `names` what the name of a parameter announces.
 """
 
 import re

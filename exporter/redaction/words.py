@@ -1,7 +1,7 @@
 """Words that names are made of: which announce a credential, and which only look as if they did.
 
 The words themselves are data, with their languages and sources: ``words.tsv``; the
-issuers are those of ``credential_formats.tsv``, and some that publish no format.
+issuers are those of ``formats.tsv``, and some that publish no format.
 """
 
 import unicodedata

@@ -407,6 +407,8 @@ def test_count_adds_up() -> None:
         "curl -u a auth user a pass " * 3_000,
         "ab_" * 30_000,
         "\u00e9" * 100_000 + "token",
+        "user:a:key(?key=a&" * 2_000,
+        "password a 'b', 'c' -p x@y " * 1_500,
     ],
     ids=lambda text: text[:12],
 )
