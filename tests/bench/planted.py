@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from clearml_snapshot.exporter.redaction.redactor import Redactor
-from tests.exporter.ordinary_later import ordinary_later
-from tests.exporter.planted_later import later
-from tests.support.ordinary import ordinary
-from tests.support.planted import Planted, planted, unseen
-from tests.support.planted_manuals import manuals
-from tests.support.planted_servers import servers
+from tests.support.credentials.ordinary import ordinary
+from tests.support.credentials.ordinary_later import ordinary_later
+from tests.support.credentials.planted import Planted, planted, unseen
+from tests.support.credentials.planted_later import later
+from tests.support.credentials.planted_manuals import manuals
+from tests.support.credentials.planted_servers import servers
 
 _LEAST, _MOST = 0.93, 0.01
 

@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from tests.exporter.planted_later import filled
-from tests.support.planted import Planted, of
+from tests.support.credentials.planted import Planted, of
+from tests.support.credentials.planted_later import filled
 
 
 def _listed(words: str) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterator
 from typing import Final
 
-from tests.exporter.planted_later import filled
-from tests.support.planted import PASSWORDS, Planted, of
+from tests.support.credentials.planted import PASSWORDS, Planted, of
+from tests.support.credentials.planted_later import filled
 
 ISSUERS: Final = tuple(
     """

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from tests.support.planted import PASSWORDS, Planted, of
+from tests.support.credentials.planted import PASSWORDS, Planted, of
 
 
 def _listed(words: str) -> tuple[str, ...]:
