@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.reader.events import clean_text
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, is_included
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES
 
 MOST_SERIES: Final = 2_000
 """Series of a task that the server sums up; of the others it says nothing
@@ -32,14 +32,14 @@ class ServerSummary:
     """What the server says of one task's series."""
 
     rows: tuple[Mapping[str, Any], ...] = ()
-    """Columns of ``store.writer.CLAIMS`` and ``server_first_iteration``, one row per series; what
-    is not a number is None."""
+    """Columns of ``SERVER_VALUES`` and ``server_first_iteration``, one row per series; what is not
+    a number is None."""
     is_ambiguous: bool = False
     """Whether the server named a series of ours twice: then its counts prove nothing."""
 
     def table(self) -> pa.Table:
         """Give them as the stage takes them."""
-        return pa.Table.from_pylist([dict(row) for row in self.rows], CLAIMS)
+        return pa.Table.from_pylist([dict(row) for row in self.rows], SERVER_VALUES)
 
     def reports(self, wanted: Sequence[MetricChoice] | None) -> int | None:
         """Count the reports that the asked series ever got; None where the server cannot say.

@@ -31,8 +31,8 @@ def open_snapshot(
         path: a dataset, or one of its snapshots wherever it was copied to, packed or not.
         which: a snapshot's number; negative counts back from the current one (-1 is the one
             before it); an aware datetime takes the last one made until then; None is the current.
-        points: whether the files of ``scalars`` are needed; those of a pack may be missing else,
-            until ``pack_cache.with_points``.
+        points: whether the files of ``scalars`` are needed; if not, those of a pack may be
+            missing until ``pack.cache.with_points``.
 
     Raises:
         UsageError: the path is an address.
@@ -72,7 +72,7 @@ def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:
         snapshot = _open_pack(path, points) if path.is_file() else read_snapshot(path)
         if which is not None and which != snapshot.number:
             raise NoDatasetError(
-                f"{path} is one snapshot (number {snapshot.number}); give the dataset folder "
+                f"{path} is a single snapshot (number {snapshot.number}); give the dataset folder "
                 "to choose another"
             )
         return snapshot
@@ -118,7 +118,7 @@ def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
     if number is None:
         have = ", ".join(str(n) for n in kept)
         raise NoDatasetError(
-            f"{data} has no snapshot {which}; it has {have} (export --keep N keeps more)"
+            f"{data} has no snapshot {which}; available: {have} (export --keep N keeps more)"
         )
     return layout.snapshot(data, number)
 

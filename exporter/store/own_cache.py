@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.store.permissions.modes import PRIVATE
 
 
 def own_cache(*below: str) -> Path | None:
-    """Make a folder in this user's cache; None for a user without a home to write to.
+    """Make a folder in this user's cache; None for a user without a writable home.
 
     Args:
         below: names of folders inside it.
@@ -47,11 +47,11 @@ def spill_folder() -> Path | None:
 
 def _is_running(process: str) -> bool:
     if os.name == "nt" or not re.fullmatch(r"[1-9]\d{0,9}", process):
-        return True  # nobody knows: there, a signal of number 0 ends a process
+        return True  # unknown: there, a signal of number 0 ends a process
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:
         return False
-    except (OSError, OverflowError):  # it is somebody else's
+    except (OSError, OverflowError):  # it belongs to another user
         return True
     return True

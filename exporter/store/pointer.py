@@ -1,4 +1,4 @@
-"""Finds the current snapshot of a dataset: by its link, by a text in its place, or the newest."""
+"""Finds the current snapshot of a dataset: by its link, by a text file instead, or the newest."""
 
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -14,9 +14,9 @@ _LONGEST_POINTER: Final = 4096
 def current_snapshot_folder(data: Path) -> Path | None:
     """Find the current snapshot's folder; None when nothing was committed yet.
 
-    A folder under ``snapshots`` is always whole, so where the pointer was lost (many tools copy no
-    symlinks) the newest one is it. Of a link and a text the one that leads to the newer snapshot
-    counts: the other one is about to be removed.
+    A folder under ``snapshots`` is always complete, so when the pointer was lost (many tools copy
+    no symlinks) the newest one is current. Of a link and a text the one that leads to the newer
+    snapshot counts: the other one is about to be removed.
 
     Raises:
         DatasetError: the pointer leads nowhere.
@@ -34,7 +34,7 @@ def current_snapshot_folder(data: Path) -> Path | None:
 
 
 def _newer_in_text(data: Path, linked: Path, text: Path) -> Path | None:
-    """Give the folder that a text names, when its snapshot is newer than the one of the link."""
+    """Return the folder that a text names, when its snapshot is newer than the one of the link."""
     if not text.is_file():
         return None
     number = layout.snapshot_number(_named_in(text))
@@ -44,7 +44,7 @@ def _newer_in_text(data: Path, linked: Path, text: Path) -> Path | None:
 
 
 def _number_of(folder: Path) -> int:
-    """Give a snapshot's number: its name, or what it says where a copying tool renamed it."""
+    """Return a snapshot's number: from its name, or if it was renamed, from the file."""
     number = layout.snapshot_number(folder.name)
     if number is not None:
         return number
@@ -52,12 +52,12 @@ def _number_of(folder: Path) -> int:
         path = folder / layout.SNAPSHOT_JSON
         header = snapshot_json.loaded(read_plain(path, snapshot_json.MOST_BYTES))
         return snapshot_json.number(header)
-    except (OSError, ValueError):  # whoever opens it tells
+    except (OSError, ValueError):  # reported when it is opened
         return 0
 
 
 def _named_in(pointer: Path) -> str:
-    """Give the last part of the path in a text."""
+    """Return the last part of the path in a text."""
     return PurePosixPath(_beginning(pointer)).name
 
 
@@ -70,7 +70,7 @@ def _existing(data: Path, name: str) -> Path:
     folder = layout.snapshots(data) / name
     if layout.snapshot_number(name) is None or not folder.is_dir():
         raise DatasetError(
-            f"{data} calls {name!r} its current snapshot, and there is no such folder in "
+            f"{data} names {name!r} as its current snapshot, but there is no such folder in "
             f"{layout.snapshots(data)}; copy the dataset again"
         )
     return folder

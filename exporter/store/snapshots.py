@@ -43,20 +43,20 @@ class Snapshot:
     totals: Totals
     files: tuple[FileEntry, ...]
     keep: str | None = None
-    """Which snapshots stay when an export ends, see ``retention``; None: it was never said."""
+    """Which snapshots stay when an export ends, see ``retention``; None if it was never set."""
     states: Mapping[str, int] = field(default_factory=dict)
     """Tasks by state; empty in a format older than 4."""
     pack: Path | None = None
-    """The archive that it was unpacked from, into a cache; None for a folder."""
+    """The archive that it was unpacked from into a cache; None for a folder."""
 
     @property
     def place(self) -> Path:
-        """What a user knows it by and hands on: the folder, or the archive."""
+        """The path that a user knows: the folder, or the archive."""
         return self.pack or self.root
 
     @property
     def has_points(self) -> bool:
-        """Whether the files of ``scalars`` are there; see ``pack_cache.with_points``."""
+        """Return whether the files of ``scalars`` are there; see ``pack.cache.with_points``."""
         return self.pack is None or (self.root / "scalars").is_dir()
 
     def paths(self, table: str) -> list[str]:
@@ -66,7 +66,7 @@ class Snapshot:
 
 
 def read_header(folder: Path) -> dict[str, Any]:
-    """Read and check what ``snapshot.json`` says of itself, without its files.
+    """Read ``snapshot.json`` and check its format and version, without its files.
 
     Raises:
         DatasetError: it is missing, damaged, or of a newer format.
@@ -75,13 +75,13 @@ def read_header(folder: Path) -> dict[str, Any]:
     try:
         return parse_header(read_plain(path, snapshot_json.MOST_BYTES), folder)
     except PermissionError:
-        raise  # it is told whose it is
+        raise  # the owner is named elsewhere
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}; copy it again") from error
 
 
 def parse_header(content: bytes, root: Path) -> dict[str, Any]:
-    """Check what the text of a ``snapshot.json`` says of itself.
+    """Check the format and version in the text of a ``snapshot.json``.
 
     Args:
         content: the text.
@@ -96,13 +96,13 @@ def parse_header(content: bytes, root: Path) -> dict[str, Any]:
     except ValueError as error:
         raise DatasetError(f"{path} is damaged; copy the snapshot again") from error
     if not isinstance(header, dict) or header.get("format") != layout.FORMAT:
-        raise DatasetError(f"{path} is not of clearml-snapshot; give another folder")
+        raise DatasetError(f"{path} was not written by clearml-snapshot; choose another folder")
     version = header.get("format_version")
     if type(version) is not int or version < 1:
         raise _damaged(root, "it has no format version")
     if version > layout.FORMAT_VERSION:
         raise DatasetError(
-            f"{root} has format version {version}, this tool reads up to "
+            f"{root} has format version {version}, but this version reads up to "
             f"{layout.FORMAT_VERSION}; upgrade clearml-snapshot"
         )
     return header
@@ -125,7 +125,7 @@ def read_snapshot(folder: Path, *, points: bool = True) -> Snapshot:
 
 
 def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
-    """Give the snapshot that a header describes, without a look at its files.
+    """Return the snapshot that a header describes, without checking its files.
 
     Raises:
         DatasetError: something is missing from it, or of the wrong kind.
@@ -160,7 +160,7 @@ def _check_list(snapshot: Snapshot) -> None:
     """Check that each table has files, each of them listed once and inside the folder."""
     for entry in snapshot.files:
         if not _stays_inside(entry.path):
-            raise _damaged(snapshot.root, f"the path {entry.path!r} leads out of the folder")
+            raise _damaged(snapshot.root, f"the path {entry.path!r} points outside the folder")
     if len({entry.path for entry in snapshot.files}) != len(snapshot.files):
         raise _damaged(snapshot.root, "a file is listed twice")
     missing = set(layout.TABLE_NAMES) - {entry.table for entry in snapshot.files}
@@ -169,7 +169,7 @@ def _check_list(snapshot: Snapshot) -> None:
 
 
 def _check_files(root: Path, files: Iterable[FileEntry]) -> None:
-    """Check that each file is there, a plain one, and as long as it was written."""
+    """Check that each file exists, is a regular file, and has its size."""
     folder = PlainFolder(root)
     for entry in files:
         try:
@@ -179,7 +179,9 @@ def _check_files(root: Path, files: Iterable[FileEntry]) -> None:
                 f"{root}/{entry.path} is {error.strerror}; copy the snapshot again"
             ) from error
         except OSError as error:
-            raise DatasetError(f"{root} lacks {entry.path}; copy the snapshot again") from error
+            raise DatasetError(
+                f"{entry.path} is missing from {root}; copy the snapshot again"
+            ) from error
         if size != entry.bytes:
             raise DatasetError(
                 f"{root}/{entry.path} has {size} bytes instead of {entry.bytes}; "
@@ -188,7 +190,7 @@ def _check_files(root: Path, files: Iterable[FileEntry]) -> None:
 
 
 def _stays_inside(path: str) -> bool:
-    """Tell whether a listed path is plain: relative, no ``..``, no drive, no backslash."""
+    """Return whether a listed path is safe: relative, no ``..``, no drive, no backslash."""
     steps = path.split("/")
     return not ({"\\", "\0"} & {*path} or ":" in steps[0] or {"", ".", ".."}.intersection(steps))
 
@@ -197,8 +199,8 @@ def _stays_inside(path: str) -> bool:
 def hold(snapshot: Snapshot) -> Iterator[None]:
     """Keep a snapshot from being pruned while it is read.
 
-    DuckDB opens files again by their path, so a pruned one would break a running query. Where
-    there are no locks (Windows, some network drives) this does nothing.
+    DuckDB opens files again by their path, so a pruned one would break a running query. On
+    systems without locks (Windows, some network drives) this does nothing.
 
     Raises:
         DatasetError: it was pruned before it could be held; open the dataset again.
@@ -208,13 +210,13 @@ def hold(snapshot: Snapshot) -> Iterator[None]:
         descriptor = os.open(path, os.O_RDONLY)
     except OSError as error:
         raise DatasetError(
-            f"snapshot {snapshot.number} is gone, a newer one is current; run it again"
+            f"snapshot {snapshot.number} has been removed, a newer one is current; run it again"
         ) from error
     try:
         _share(descriptor)
         if not path.exists():
             raise DatasetError(
-                f"snapshot {snapshot.number} is gone, a newer one is current; run it again"
+                f"snapshot {snapshot.number} has been removed, a newer one is current; run it again"
             )
         yield
     finally:
@@ -226,13 +228,13 @@ def _share(descriptor: int) -> None:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
-    except OSError:  # a drive without locks: pruning there does not see us, as on Windows
+    except OSError:  # a drive without locks: pruning does not see this reader, as on Windows
         return
 
 
 @contextmanager
 def no_readers(folder: Path) -> Iterator[bool]:
-    """Tell whether nobody holds a snapshot, and keep it so inside the block."""
+    """Yield whether a snapshot has no readers, and keep it so inside the block."""
     if fcntl is None:
         yield True
         return

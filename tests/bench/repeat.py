@@ -30,7 +30,7 @@ from clearml_snapshot.exporter.store.format.schema import SCALARS, TABLES
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import compaction as compact
 from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
@@ -122,7 +122,7 @@ def _commit(
 ) -> None:
     stage = dataset.new_stage()
     params = _grouped(rows(source, "hyperparams", TABLES["hyperparams"].names))
-    claims = _grouped(rows(source, "series", CLAIMS.names))
+    claims = _grouped(rows(source, "series", SERVER_VALUES.names))
     for task in tasks:
         task_id = task["task_id"]
         buffer = PointBuffer(stage, task["project_id"])
@@ -131,7 +131,7 @@ def _commit(
             size = rng.randint(1, len(order))
             for start in range(0, len(order), size):
                 buffer.add(points[task_id].take(order[start : start + size]))
-        said = pa.Table.from_pylist(claims.get(task_id, []), CLAIMS)
+        said = pa.Table.from_pylist(claims.get(task_id, []), SERVER_VALUES)
         stage.add(task, params.get(task_id, []), buffer.finish(), said)
     (row, *_) = rows(source, "exports", TABLES["exports"].names)
     dataset.commit(stage, server=source.server, selections=source.selections, export_row=row)

@@ -96,7 +96,7 @@ def test_a_place_for_scratch_is_not_taken_for_the_dataset(
     done = as_other("verify")
     assert done.returncode == 1
     assert f"cannot write to {theirs.parent / 'open'}" in done.stderr
-    assert "set TMPDIR to a folder of yours" in done.stderr
+    assert "set TMPDIR to a folder that you own" in done.stderr
 
 
 def test_files_that_may_not_be_read_are_not_called_damaged(
@@ -107,7 +107,7 @@ def test_files_that_may_not_be_read_are_not_called_damaged(
             place.chmod(0o755 if place.is_dir() else 0o600 if place.suffix == ".parquet" else 0o644)
     done = as_other("query", "max")
     assert (done.returncode, done.stderr.count("\n")) == (5, 1), done.stderr
-    assert done.stderr.endswith("; ask its owner for the right to read it\n")
+    assert done.stderr.endswith("; ask its owner for permission to read it\n")
 
 
 def test_a_folder_inside_that_may_not_be_entered(

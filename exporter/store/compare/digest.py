@@ -1,4 +1,4 @@
-"""Points as one number per task, whatever their order: equal numbers mean equal points."""
+"""Digests the points of a task, whatever their order: equal digests mean equal points."""
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -20,7 +20,7 @@ _SUMS: Final = (
     "count(*), coalesce(sum(hash(metric::VARCHAR, variant::VARCHAR, iteration, "
     "epoch_ms(timestamp), value, worker::VARCHAR)), 0)"
 )
-"""A sum of 64-bit hashes: no point is there twice, so nothing cancels out."""
+"""A sum of 64-bit hashes: no point is contained twice, so nothing cancels out."""
 
 Digest = tuple[int, int]
 """How many points, and the sum of their hashes."""
@@ -29,7 +29,7 @@ NO_POINTS: Final[Digest] = (0, 0)
 
 
 class DigestSink:
-    """Takes points page by page and keeps their digest only; see ``scalars.PointSink``."""
+    """Takes points page by page and keeps only their digest, as a ``PointSink`` of the reader."""
 
     def __init__(self) -> None:
         self.digest: Digest = NO_POINTS
@@ -55,11 +55,11 @@ def digest_of(points: TaskPoints | None) -> Digest:
 
 
 class StoredDigests:
-    """The points of some tasks in a snapshot, summed up when they are asked for.
+    """The points of some tasks in a snapshot, summed up on demand.
 
     Args:
         snapshot: what is stored; None is nothing.
-        projects: the project of each task that may be asked for, in about this order.
+        projects: the project of each task that may be requested, in about this order.
     """
 
     def __init__(self, snapshot: Snapshot | None, projects: Mapping[str, str | None]) -> None:
@@ -69,7 +69,7 @@ class StoredDigests:
         self._read = lru_cache(maxsize=2)(self._read_chunk)
 
     def of(self, task_id: str) -> Digest:
-        """Give the digest of one task's stored points."""
+        """Return the digest of one task's stored points."""
         return self._read(self._chunk[task_id]).get(task_id, NO_POINTS)
 
     def _read_chunk(self, chunk: int) -> dict[str, Digest]:

@@ -38,7 +38,7 @@ class Overlap:
     """How the points of an earlier and a later reading of a task relate."""
 
     lacking: int = 0
-    """Points of the earlier reading whose keys the later one does not have."""
+    """Points of the earlier reading whose keys are missing from the later one."""
     identical: int = 0
     """Points of both, with the same wall time and value."""
     retimed: int = 0
@@ -50,13 +50,13 @@ class Overlap:
 
 
 class StoredPoints:
-    """The points of some tasks in a snapshot, read when they are asked for.
+    """The points of some tasks in a snapshot, read on demand.
 
     Small tasks are read in groups, because a file that holds one of them holds many.
 
     Args:
         snapshot: what is stored; None is nothing.
-        tasks: the tasks that may be asked for, in about this order: each with its project and
+        tasks: the tasks that may be requested, in about this order: each with its project and
             its number of points there.
     """
 
@@ -80,7 +80,7 @@ class StoredPoints:
         self._read = lru_cache(maxsize=2)(self._read_group)
 
     def of(self, task_id: str) -> list[Batches]:
-        """Give the points of one task as sorted streams.
+        """Return the points of one task as sorted streams.
 
         Raises:
             DatasetError: a file is damaged.
@@ -132,7 +132,7 @@ def _of_file(path: Path, task_ids: Sequence[str], size: int) -> Batches:
 
 
 def fetched_points(points: TaskPoints | None) -> list[Batches]:
-    """Give fetched points of a task as sorted streams."""
+    """Return fetched points of a task as sorted streams."""
     if points is None:
         return []
     share = max(HELD["scalars"] // (2 * (len(points.files) + 1)), 1)
@@ -210,7 +210,7 @@ def _codes(rows: pa.Table, name: str) -> npt.NDArray[np.int64]:
 
 
 def _numbers(rows: pa.Table, name: str) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
-    """Give a column bit for bit as integers, and where it is NULL."""
+    """Return a column bit for bit as integers, and where it is NULL."""
     column = rows.column(name).combine_chunks()
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())

@@ -14,10 +14,10 @@ from clearml_snapshot.exporter.store.compare.overlap import Overlap
 from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 
 Verdict = Literal["same", "other", "doubt"]
-"""``same``: the same run goes on. ``other``: the task was run again. ``doubt``: neither is sure."""
+"""``same``: the run was continued. ``other``: the task was run again. ``doubt``: uncertain."""
 
 Sums = tuple[int | None, float | None, float | None]
-"""What the server's summary says of a series: its count of reports, smallest and largest value."""
+"""The server's summary of a series: its count of reports, smallest and largest value."""
 
 
 def compare_runs(
@@ -51,10 +51,10 @@ def compare_runs(
 
 
 def _are_of_these(after: Mapping[Name, Sums] | None, reported: Mapping[Name, int]) -> bool:
-    """Whether the later sums are just those of the later points, as where a run began anew.
+    """Return whether the later sums are exactly those of the later points, as after a new start.
 
-    Else sums that are too small for a run that goes on prove nothing: what the server stores of a
-    refused chunk is in no sum.
+    If not, sums that are too small for a continued run prove nothing: points that the server stores
+    of a refused chunk are not in its sums.
     """
     return after is not None and all(
         count == reported.get(name, 0) for name, (count, *_) in after.items()
@@ -66,7 +66,7 @@ def _goes_on(
     after: Mapping[Name, Sums] | None,
     reported: Mapping[Name, int],
 ) -> bool | None:
-    """Whether the later sums can have come from the earlier ones by at least so many reports."""
+    """Return whether the later sums can follow the earlier ones after that many reports."""
     known = {name: outline for name, outline in before.items() if outline.server_count is not None}
     if after is None or not known:
         return None

@@ -1,6 +1,6 @@
-"""Whether two addresses are one server: what two readings of a task say is compared. Pure.
+"""Return whether two addresses are one server: what two readings of a task say is compared. Pure.
 
-Task ids are random, so equal ids mean a copy at least. It may be one that went on by itself, such
+Task ids are random, so equal ids mean a copy at least. It may have changed independently, such
 as a restored backup, or the examples that each server comes with; so the times of a task and what
 belongs to them are compared as well.
 """
@@ -12,14 +12,14 @@ _CLOCKS: Final = {
     "last_update": ("started", "last_iteration"),
     "last_change": ("name", "status"),
 }
-"""Times of a task that never go back, and what stays the same while they do."""
+"""Times of a task that never go back, and the fields that change only with them."""
 
 COMPARED: Final = ("task_id", "created", *_CLOCKS, *(n for c in _CLOCKS.values() for n in c))
 """Columns of ``tasks`` that are compared."""
 
 
 def contradiction(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str | None:
-    """Say why two readings of a task cannot be of one server; None when they can.
+    """Describe why two readings of a task cannot be of one server; None when they can.
 
     Args:
         earlier: ``COMPARED`` as an earlier reading has them.

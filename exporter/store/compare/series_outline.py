@@ -1,4 +1,4 @@
-"""Series in outline: how many points they have, and what the server said of them."""
+"""Compares series by count, iteration range and the server's totals."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SeriesOutline:
-    """One series in outline."""
+    """A series: how many points, its iterations, and the server's totals."""
 
     n: int
     first_iteration: int | None
@@ -29,11 +29,11 @@ class SeriesOutline:
 
 
 class StoredOutlines:
-    """The series of some tasks in a snapshot, read when they are asked for.
+    """The series of some tasks in a snapshot, read on demand.
 
     Args:
         snapshot: what is stored; None is nothing.
-        task_ids: the tasks that may be asked for, in about this order.
+        task_ids: the tasks that may be requested, in about this order.
     """
 
     def __init__(self, snapshot: Snapshot | None, task_ids: Collection[str]) -> None:
@@ -43,7 +43,7 @@ class StoredOutlines:
         self._read = lru_cache(maxsize=2)(self._read_chunk)
 
     def of(self, task_id: str) -> Mapping[Name, SeriesOutline]:
-        """Give the series of one task."""
+        """Return the series of one task."""
         return self._read(self._chunk[task_id]).get(task_id, {})
 
     def _read_chunk(self, chunk: int) -> dict[str, dict[Name, SeriesOutline]]:

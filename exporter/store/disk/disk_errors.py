@@ -1,4 +1,4 @@
-"""What the system refused, and of which file, in words."""
+"""Describes errors of the system: which file, why, and what to do."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.store.disk.places import is_about
 from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
 
 _NUMBER: Final = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)
-"""How Arrow tells the system's number: in its text only."""
+"""Arrow reports the system's error number in its text only."""
 
 _CHECK: Final = "check the disk that it is on, and run it again"
 _NO_RIGHT: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
@@ -21,7 +21,7 @@ _NO_RIGHT: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 @contextmanager
 def named(path: Path) -> Iterator[None]:
-    """Let an error of the system inside the block name the file: reads and writes do not."""
+    """Add the file name to errors of the system inside the block: reads and writes do not."""
     try:
         yield
     except OSError as error:
@@ -40,7 +40,7 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except PermissionError:
-        raise  # it is told whose it is
+        raise  # the owner is named elsewhere
     except OSError as error:
         if number_of(error) is None or error.filename not in (None, str(path)):
             raise
@@ -53,19 +53,19 @@ def unreadable(path: Path | str, error: OSError) -> DatasetError:
 
 
 def way_to_read(text: str, otherwise: str = _CHECK) -> str:
-    """Say what to do about a file that cannot be read.
+    """Describe what to do about a file that cannot be read.
 
     Args:
-        text: what was told of it, with the system's words.
-        otherwise: what to do where these do not tell.
+        text: the error message, with the system's reason.
+        otherwise: what to do for any other reason.
     """
     if os.strerror(errno.EACCES) in text or os.strerror(errno.EPERM) in text:
-        return "ask its owner for the right to read it"
+        return "ask its owner for permission to read it"
     return _CHECK if os.strerror(errno.EIO) in text else otherwise
 
 
 def number_of(error: BaseException) -> int | None:
-    """Give the system's number of an error; None when it is a library's, about what it has read."""
+    """Return the system's error number; None for an error of a library about what it has read."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     found = _NUMBER.search(str(error))
@@ -73,18 +73,18 @@ def number_of(error: BaseException) -> int | None:
 
 
 def reason(error: OSError) -> str:
-    """Give the system's words; of an error without a number the first line of its text."""
-    text = error.strerror or (str(error).splitlines() or ["it does not say why"])[0]
+    """Return the system's reason; for an error without a number the first line of its text."""
+    text = error.strerror or (str(error).splitlines() or ["no reason given"])[0]
     arrows = _NUMBER.search(text)
     return os.strerror(int(arrows[1])) if arrows else text
 
 
 def cannot_write(error: OSError, place: Path) -> str:
-    """Say what could not be written, and why.
+    """Describe what could not be written, and why.
 
     Args:
-        error: the second name of it is a new one, where it is about a link or a rename.
-        place: what was being made; a file that is not near it was not being written.
+        error: its second file name is the new one, for a link or a rename.
+        place: what was being written; a file elsewhere was not being written.
     """
     names = [name for name in (error.filename2, error.filename) if isinstance(name, str)]
     if names and not is_about(names[0], place.absolute().parent):
@@ -115,7 +115,7 @@ def disk_errors(target: Path, then: str = "") -> Iterator[None]:
 
 
 def way_out(error: OSError) -> str:
-    """Say what to do about it."""
+    """Describe what to do about it."""
     if is_full_disk(error):
-        return "make room there"
-    return "get the right to write there" if error.errno in _NO_RIGHT else "check the disk"
+        return "free some space there"
+    return "get permission to write there" if error.errno in _NO_RIGHT else "check the disk"

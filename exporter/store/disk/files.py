@@ -73,7 +73,7 @@ def sha256(path: Path) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name; where the file system has no hard links, copy it."""
+    """Return a file a second name; where the file system has no hard links, copy it."""
     try:
         target.hardlink_to(source)
     except (OSError, NotImplementedError):
@@ -149,7 +149,7 @@ def move_into_place(folder: Path, target: Path) -> None:
         target: not there, or a folder without anything but litter, which stays in it.
 
     Raises:
-        OSError: something else is there by now, or the disk refuses.
+        OSError: something else is there now, or the disk refuses.
     """
     if target.is_dir():
         for entry in list(target.iterdir()):

@@ -1,4 +1,4 @@
-"""Names of what systems and copying tools leave in folders and archives, told by the name alone."""
+"""Recognises by name the files that systems and copying tools leave in folders and archives."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -15,7 +15,7 @@ _LITTER: Final = re.compile(
 
 
 def is_litter(name: str) -> bool:
-    """Tell whether a file or folder of this name was left by a system or a copying tool.
+    """Return whether a file or folder of this name was left by a system or a copying tool.
 
     Args:
         name: without the folders above it.
@@ -24,17 +24,17 @@ def is_litter(name: str) -> bool:
 
 
 def is_below_litter(path: str) -> bool:
-    """Tell whether a path, with ``/``, is litter or lies in a folder that is."""
+    """Return whether a path, with ``/``, is litter or lies in a folder that is."""
     return any(map(is_litter, PurePosixPath(path).parts))
 
 
 def is_unused(target: Path) -> bool:
-    """Tell whether something new may be written to a path: nothing, or a folder of litter."""
+    """Return whether something new may be written to a path: nothing, or a folder of litter."""
     if not target.exists():
         return True
     return target.is_dir() and all(is_litter(entry.name) for entry in target.iterdir())
 
 
 def is_read_by_globs(name: str) -> bool:
-    """Tell whether ``*.parquet`` takes a file in: in DuckDB and Polars hidden files too."""
+    """Return whether ``*.parquet`` takes a file in: in DuckDB and Polars hidden files too."""
     return name.endswith(".parquet")

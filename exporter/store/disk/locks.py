@@ -24,7 +24,7 @@ class HeldError(Exception):
 
     Attributes:
         owner: the process and its machine; None when only the system knows.
-        marker: the file that stands in for the lock; None where there is none.
+        marker: the file that replaces the lock; None if there is none.
     """
 
     def __init__(self, owner: str | None = None, marker: Path | None = None) -> None:
@@ -33,13 +33,13 @@ class HeldError(Exception):
 
 
 def marker_of(lock: Path) -> Path:
-    """Return the file that stands in for a lock where the drive has none."""
+    """Return the file that replaces a lock on drives without locks."""
     return lock.with_name(f"{lock.name}.owner")
 
 
 @contextmanager
 def locked(lock: Path, *, wait: bool = False) -> Iterator[bool]:
-    """Have a lock for the time of the block; tells whether it is one of the system.
+    """Hold a lock inside the block; yields whether it is a lock of the system.
 
     Whoever gets one of the system heeds a marker too: another machine may see the same drive
     without locks.
@@ -69,7 +69,7 @@ def locked(lock: Path, *, wait: bool = False) -> Iterator[bool]:
 
 
 def is_refused(error: Exception) -> bool:
-    """Tell whether an error says that the drive has no locks."""
+    """Return whether an error means that the drive has no locks."""
     return isinstance(error, NotImplementedError) or (
         isinstance(error, OSError) and error.errno in _REFUSALS
     )

@@ -1,4 +1,4 @@
-"""What may stand where a folder is wanted: a place on this machine, never an address."""
+"""Checks that a path is a place on this machine and not an address."""
 
 import os
 import re
@@ -12,7 +12,7 @@ _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
 
 
 def is_about(name: str, folder: Path) -> bool:
-    """Tell whether a path is a folder, something in it, or on the way to it.
+    """Return whether a path is a folder, something in it, or on the way to it.
 
     Both by their names and by where they lead.
     """
@@ -22,7 +22,7 @@ def is_about(name: str, folder: Path) -> bool:
 
 
 def refuse_address(path: str | os.PathLike[str]) -> None:
-    """See that a path is none such as ``s3://bucket/data``; ``a:b`` is a local name like any other.
+    """Check that a path is not an address such as ``s3://bucket/data``; ``a:b`` is a local name.
 
     Raises:
         UsageError: it is an address, and there is no local folder of that name.
@@ -33,8 +33,8 @@ def refuse_address(path: str | os.PathLike[str]) -> None:
         return
     scheme, rest = found.groups()
     if scheme.lower() == "file":
-        raise UsageError(f"file://{rest} is an address; give the path alone: /{rest.lstrip('/')}")
+        raise UsageError(f"file://{rest} is an address; give only the path: /{rest.lstrip('/')}")
     raise UsageError(
-        f"{scheme}://{rest} is an address, and files are read and written on this machine only; "
+        f"{scheme}://{rest} is an address, but files are read and written on this machine only; "
         "copy it to a local folder and give that"
     )

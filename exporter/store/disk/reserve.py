@@ -1,4 +1,4 @@
-"""Room that is kept free while an export reads, so that a full disk does not cost what is read."""
+"""Keeps disk space free during an export, so that a full disk does not lose what was read."""
 
 import errno
 import os
@@ -14,16 +14,16 @@ _MOST: Final = 32 * 2**20
 """Bytes: a commit writes the points in memory (800,000 at most, 4 to 7 bytes each), the rows of its
 tasks and its series; files that are staged are renamed."""
 _SHARE: Final = 4
-"""Of the free room no more than one of so many parts."""
+"""At most this fraction of the free space is reserved: one in ``_SHARE``."""
 
 
 def is_full_disk(error: OSError) -> bool:
-    """Whether an error says that the disk, or the user's share of it, is full."""
+    """Return whether an error means that the disk, or the user's quota, is full."""
     return error.errno in _FULL_DISK or any(words in str(error).lower() for words in _IN_WORDS)
 
 
 def is_out_of_room(error: Exception) -> bool:
-    """Whether DuckDB or Arrow found the disk full, to write or to spill what memory cannot hold.
+    """Return whether DuckDB or Arrow found the disk full when writing or spilling.
 
     DuckDB spills no more than there was room for when it began, and calls that out of memory.
     """
@@ -31,7 +31,7 @@ def is_out_of_room(error: Exception) -> bool:
 
 
 class Reserve:
-    """A file of which nothing is needed but its size.
+    """A file that only occupies space.
 
     Args:
         path: where, on the disk that may become full.
@@ -41,17 +41,17 @@ class Reserve:
         self._path = path
 
     def take(self) -> None:
-        """Keep the room, where the system can do so at once."""
+        """Reserve the space, if the system can do so at once."""
         if self._path.exists() or not hasattr(os, "posix_fallocate"):
             return
         try:
             size = min(_MOST, shutil.disk_usage(self._path.parent).free // _SHARE)
             with self._path.open("wb") as stream:
                 os.posix_fallocate(stream.fileno(), 0, max(size, 1))
-        except OSError:  # full already, or a drive that cannot: then there is none
+        except OSError:  # full already, or a drive that cannot: no reserve then
             self.give_back()
 
     def give_back(self) -> None:
-        """Let others have the room."""
+        """Free the space."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)

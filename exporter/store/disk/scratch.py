@@ -29,7 +29,7 @@ _SIGN: Final = ".clearml-snapshot-scratch"
 """The file by which a folder is known as one of these; its lock is the folder's."""
 
 _LEFT: Final = 24 * 3600
-"""Seconds after which something counts as left by a killed process where no lock can tell."""
+"""Seconds after which something counts as left by a killed process, if no lock shows it."""
 
 _LONGEST: Final = 40
 """Characters of the target's name that are repeated: a name has at most 255 bytes."""
@@ -37,7 +37,7 @@ _LONGEST: Final = 40
 
 @contextmanager
 def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
-    """Give a hidden folder beside a target, on the same disk, which goes whatever happens.
+    """Provide a hidden folder beside a target, on the same disk, which is always removed.
 
     So do those that killed processes left. Only the user can look into it.
 
@@ -55,7 +55,7 @@ def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
 
 @contextmanager
 def scratch_in(parent: Path, prefix: str) -> Iterator[Path]:
-    """Give a folder in another one, which goes whatever happens; see ``scratch_beside``.
+    """Provide a folder in another one, which is always removed; see ``scratch_beside``.
 
     Args:
         parent: the folder above it.
@@ -77,7 +77,7 @@ def scratch_in(parent: Path, prefix: str) -> Iterator[Path]:
 
 @contextmanager
 def replacing_file(target: Path) -> Iterator[BinaryIO]:
-    """Give a new file that takes the place of another one when the block ends without an error.
+    """Provide a new file that replaces another one when the block ends without an error.
 
     Its content is on the disk before that. What killed processes left of the same target goes.
 
@@ -105,7 +105,7 @@ def replacing_file(target: Path) -> Iterator[BinaryIO]:
 
 
 def is_part_of(name: str, target: str) -> bool:
-    """Tell by their names whether a file is one in the making for another one beside it."""
+    """Return whether a file is an unfinished replacement of another, judged by the names."""
     return re.fullmatch(_part_of(target), name) is not None
 
 
@@ -130,7 +130,7 @@ def _new_folder(parent: Path, prefix: str) -> tuple[Path, IO[bytes]]:
             if _is_ours(lock, folder / _SIGN):
                 return folder, lock
             lock.close()
-        except FileNotFoundError:  # somebody took it for left, in the moment before it was locked
+        except FileNotFoundError:  # another process took it for abandoned just before it was locked
             continue
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -148,7 +148,7 @@ def _new_file(target: Path) -> tuple[Path, BinaryIO]:
 
 
 def _is_ours(file: IO[bytes], path: Path) -> bool:
-    """Lock a new file, and tell whether it is still there: another process may have removed it."""
+    """Lock a new file and return whether it still exists: another process may have removed it."""
     if fcntl is not None:
         with suppress(OSError):  # a drive without locks
             fcntl.flock(file.fileno(), fcntl.LOCK_EX)
@@ -180,12 +180,12 @@ def _clear(folder: Path) -> None:
 
 
 def _is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder, and not a link to one."""
+    """Return whether a path is a folder, and not a link to one."""
     return path.is_dir() and not path.is_symlink()
 
 
 def _remove_file(path: Path) -> None:
-    """Remove a file of ours whose process has ended."""
+    """Remove a file of this program whose process has ended."""
     with _if_left(path) as is_left, suppress(OSError):
         if is_left:
             path.unlink()
@@ -193,11 +193,11 @@ def _remove_file(path: Path) -> None:
 
 @contextmanager
 def _if_left(path: Path) -> Iterator[bool]:
-    """Tell whether nobody has a file locked, and keep it so inside the block."""
+    """Return whether a file is not locked, and keep it so inside the block."""
     how = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         descriptor = os.open(path, how)
-    except OSError:  # somebody else's, a link, or gone
+    except OSError:  # another user's, a link, or gone
         yield False
         return
     try:

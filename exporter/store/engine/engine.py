@@ -1,7 +1,7 @@
-"""The DuckDB that the program asks for itself, beside the one that answers users' questions.
+"""Lends DuckDB connections for internal lookups, separate from the one for users' queries.
 
-To start one takes 17 ms of CPU, more than most of what is asked of it: so one that did its work is
-kept and used again, empty, by whoever asks for the same limits.
+Starting one takes 17 ms of CPU, more than most lookups. So an instance that has done its work is
+kept, empty, and used again for the next lookup with the same limits.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ _lock: Final = threading.Lock()
 def engine(
     *, spill: Path | None = None, **settings: str | int
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Lend a connection to a DuckDB in memory that nobody else uses meanwhile; times are UTC.
+    """Lend an exclusive connection to a DuckDB in memory; times are UTC.
 
-    Tables, views and settings of the session end with the block. One whose block failed, that wrote
-    to its spill folder, or that worked for long is closed: only so its memory is free again.
+    Tables, views and settings of the session end with the block. An instance whose block
+    failed, that wrote to its spill folder, or that worked for long is closed to free its memory.
 
     Args:
         spill: a folder for what does not fit into memory, in one that exists; without it, DuckDB
@@ -102,5 +102,5 @@ def query_stored(root: Path, sql: str, **parameters: object) -> list[tuple[Any, 
 def _started(settings: dict[str, str | int]) -> duckdb.DuckDBPyConnection:
     import duckdb  # not every command needs it
 
-    # Its cache would keep what was read of files that nobody asks for again.
+    # Its cache would keep contents of files that are not read again.
     return duckdb.connect(config={"enable_external_file_cache": False, **settings})

@@ -1,4 +1,4 @@
-r"""Names under which DuckDB reads a file as it is, whatever the folders above it are called.
+r"""Gives files names that DuckDB takes literally, whatever the folders above them are called.
 
 DuckDB takes ``*``, ``?`` and ``[`` in a path for a pattern and reads the files that match it; it
 takes a folder ``key=value`` for a partition, whose column replaces the one in the file; it takes
@@ -34,7 +34,7 @@ _folders: Final[dict[str, str]] = {}
 
 
 def literal(path: str | os.PathLike[str]) -> str:
-    """Give the name under which DuckDB reads, or writes, exactly this file; absolute.
+    """Return the name under which DuckDB reads, or writes, exactly this file; absolute.
 
     It is the path itself unless a folder on the way has a name with a meaning of its own.
 
@@ -43,7 +43,7 @@ def literal(path: str | os.PathLike[str]) -> str:
 
     Raises:
         OSError: such a folder cannot be opened.
-        SnapshotError: there is no way to give it another name.
+        SnapshotError: it cannot be given another name.
     """
     full = os.fspath(path)
     if not os.path.isabs(full):  # noqa: PTH117  # 10,000 files; see Snapshot.paths
@@ -59,7 +59,7 @@ def literal(path: str | os.PathLike[str]) -> str:
 
 
 def literals(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Give the names of several files; see ``literal``."""
+    """Return the names of several files; see ``literal``."""
     return [literal(path) for path in paths]
 
 
@@ -71,17 +71,17 @@ def spelt(text: str) -> str:
 
 
 def is_pattern(path: str) -> bool:
-    """Whether DuckDB takes a path, as a user writes it in SQL, for a pattern."""
+    """Return whether DuckDB takes a path, as a user writes it in SQL, for a pattern."""
     return bool({"*", "?", "["}.intersection(path))
 
 
 def can_hold_database(path: Path) -> bool:
-    """Whether DuckDB can keep a database there: its log gets a name out of the folder's own."""
+    """Return whether DuckDB can keep a database there: its log is named after the folder."""
     return not {"?", "" if os.sep == "\\" else "\\"}.intersection(str(path.absolute()))
 
 
 def _other_name(folder: str) -> str:
-    """Give a folder's other name: the same as before if it still leads there."""
+    """Return a folder's other name: the same as before if it still leads there."""
     status = os.stat(folder)  # noqa: PTH116  # the path is a text everywhere here
     key = (status.st_dev, status.st_ino)
     name = _names.get(key)
@@ -135,6 +135,6 @@ def _links() -> str:
 
 def _nameless(folder: str) -> SnapshotError:
     return SnapshotError(
-        f"DuckDB does not read below {folder}: a folder's name holds one of * ? [ ] {{ }} = "
+        f"DuckDB cannot read inside {folder}: its name contains one of * ? [ ] {{ }} = "
         "or a backslash; rename it"
     )

@@ -1,4 +1,4 @@
-"""What a library says of stored files that it cannot read becomes one line of ours."""
+"""Turns errors of DuckDB and Arrow about stored files into one-line messages."""
 
 import re
 from collections.abc import Iterator
@@ -12,11 +12,11 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
 
 _REFUSED: Final = re.compile(r'(?:Could not read from|Cannot open) file ".*": ')
-"""How DuckDB tells that the system refuses, its reason at the end; damage is told otherwise."""
+"""How DuckDB reports that the system refuses; damage is reported differently."""
 
 
 def is_refused(error: Exception) -> bool:
-    """Tell whether an error of DuckDB says that the system cannot read a file."""
+    """Return whether an error of DuckDB says that the system cannot read a file."""
     return _REFUSED.search(str(error)) is not None
 
 
@@ -28,7 +28,7 @@ def refused(error: Exception) -> DatasetError:
 
 @contextmanager
 def readable(where: Path | str) -> Iterator[None]:
-    """Read stored rows inside the block; whatever cannot be read of them is damage.
+    """Read stored rows inside the block; what cannot be read is reported as damage.
 
     Args:
         where: the file, or the snapshot.
@@ -37,7 +37,7 @@ def readable(where: Path | str) -> Iterator[None]:
         DatasetError: DuckDB or Arrow cannot read it, a text in it is not UTF-8, or a time has no
             date (it lies outside of the years 1 to 9999).
     """
-    import duckdb  # whoever reads has loaded both already, and others need neither
+    import duckdb  # readers have loaded both already, others need neither
     import pyarrow as pa
 
     try:

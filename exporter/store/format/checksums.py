@@ -39,7 +39,7 @@ def read_sums(content: bytes) -> dict[str, str]:
     """Read ``SHA256SUMS``: the hash of each file by its path in the snapshot.
 
     Raises:
-        DatasetError: it is not exactly as we write it.
+        DatasetError: it is not exactly in the form that is written here.
     """
     try:
         text = content.decode()

@@ -1,4 +1,4 @@
-"""Where everything stands in a dataset; pure functions, no I/O and no pyarrow."""
+"""Where everything is in a dataset; pure functions, no I/O and no pyarrow."""
 
 import re
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ INDEX_HTML: Final = "index.html"
 SUMMARY_CSV: Final = "summary.csv"
 
 TEXTS: Final = (SNAPSHOT_JSON, README, OPEN_SQL, DATAPACKAGE, INDEX_HTML, SUMMARY_CSV)
-"""What may lie beside the tables, each with its hash in ``SHA256SUMS``; the last two in packs."""
+"""Files allowed beside the tables, each with its hash in ``SHA256SUMS``; the last two in packs."""
 
 SUMS_SINCE: Final = 3
 """The format version from which on a snapshot has ``SHA256SUMS`` and ``datapackage.json``."""
@@ -60,7 +60,7 @@ STATES_SINCE: Final = 4
 
 
 def lacking(table: str, version: int) -> dict[str, str]:
-    """Return the columns that a table of an older format lacks, each with its type in SQL.
+    """Return the columns that a table of an older format does not have, each with its type in SQL.
 
     Its readers see them as NULL, and the next commit writes them.
     """
@@ -76,9 +76,9 @@ _FILE_OF_A_TABLE: Final = re.compile(
 
 
 def table_at(path: str) -> str | None:
-    """Tell of which table a path inside a snapshot is a file, by the names that are given here.
+    """Return the table that a path inside a snapshot belongs to, judged by its name.
 
-    None: no file stands there. What matches is harmless on every system: no ``..``, no drive.
+    None if no table has such a path. A match is harmless on every system: no ``..``, no drive.
     """
     match = _FILE_OF_A_TABLE.fullmatch(path)
     return None if match is None else match["table"] or match["points"]
@@ -95,7 +95,7 @@ def snapshot(data: Path, number: int) -> Path:
 
 
 def snapshot_number(name: str) -> int | None:
-    """Read a snapshot folder's number from its name; None when it is no such name."""
+    """Read a snapshot folder's number from its name; None when it is not one."""
     return int(name) if len(name) >= 6 and name.isascii() and name.isdecimal() else None
 
 
@@ -105,12 +105,12 @@ def current_link(data: Path) -> Path:
 
 
 def current_text(data: Path) -> Path:
-    """Return the text file that stands in for the symlink where there are none."""
+    """Return the text file that replaces the symlink on systems without symlinks."""
     return data / "CURRENT"
 
 
 def staging(data: Path) -> Path:
-    """Return the folder of what is in flight."""
+    """Return the folder of unfinished work."""
     return data / ".staging"
 
 
@@ -120,12 +120,12 @@ def lock(data: Path) -> Path:
 
 
 def owner(data: Path) -> Path:
-    """Return the file in which the writer says who it is."""
+    """Return the file in which the writer identifies itself."""
     return staging(data) / "owner.json"
 
 
 def partition(project_id: str | None) -> str:
-    """Return the folder of a project inside ``scalars``; None is no project."""
+    """Return the folder of a project inside ``scalars``; None is for tasks in no project."""
     return f"project_id={NO_PROJECT if project_id is None else quote(project_id, safe='')}"
 
 
@@ -137,5 +137,5 @@ def part(table: str, project_id: str | None, name: str) -> str:
 
 
 def part_name(number: int, sequence: int) -> str:
-    """Name a part file after the snapshot that it was made for, so that names never meet."""
+    """Name a part file after the snapshot that it was made for, so that names never collide."""
     return f"part-{number:06d}-{sequence:05d}.parquet"

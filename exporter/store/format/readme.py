@@ -1,4 +1,4 @@
-"""What lies beside the tables of a snapshot for those who open it without this tool."""
+"""Generates README.md and open.sql for a snapshot."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -29,18 +29,18 @@ FROM read_parquet('{glob}'{options});
 _TEXTS: Final = {
     layout.OPEN_SQL: "views for DuckDB",
     layout.DATAPACKAGE: "the same description for programs, as a Data Package of version 2",
-    layout.SNAPSHOT_JSON: "the same for clearml-snapshot, and which selections were asked for",
+    layout.SNAPSHOT_JSON: "the same for clearml-snapshot, and which selections were exported",
     layout.SHA256SUMS: "the hash of every other file",
 }
 _PAGES: Final = {
     layout.INDEX_HTML: "an overview for any browser",
-    layout.SUMMARY_CSV: "one row a task, metric and variant with its names, for spreadsheets",
+    layout.SUMMARY_CSV: "one row per task, metric and variant with its names, for spreadsheets",
 }
 """What only a pack has."""
 
 
 def open_sql() -> str:
-    """Return SQL with one view a table, for a DuckDB started inside the folder."""
+    """Return SQL with one view per table, for a DuckDB that is started inside the folder."""
     views = [_view(table) for table in TABLES]
     return "\n".join([_OPEN_SQL, *views])
 
@@ -82,52 +82,54 @@ def source(header: Mapping[str, Any]) -> str:
 
 
 def host(header: Mapping[str, Any]) -> str:
-    """Give the server's address; empty when it is not known or was taken out."""
+    """Return the server's address; empty when it is not known or was redacted."""
     server = header["server"]
     return _plain(server.get("host") or server.get("id") or "")
 
 
 def as_of(header: Mapping[str, Any]) -> str:
-    """Say as of when a snapshot's contents are, to the minute."""
+    """Return the time of a snapshot's contents, to the minute."""
     return f"{datetime.fromisoformat(header['created_at']):%Y-%m-%d %H:%M} UTC"
 
 
 def _checkpoint(header: Mapping[str, Any]) -> str:
     if not header["checkpoint"]:
         return ""
-    return "\n\n**The export had not ended** when this was written: more tasks were to come."
+    return (
+        "\n\n**The export had not ended** when this was written: more tasks were still to be read."
+    )
 
 
 def _incomplete(header: Mapping[str, Any]) -> str:
     words = in_words(header["states"])
-    return f"\n\n**Not complete.** Of its tasks {words}; see `state` below." if words else ""
+    return f"\n\n**Incomplete.** Of the tasks, {words}; see `state` below." if words else ""
 
 
 def _packed(header: Mapping[str, Any]) -> str:
-    """Tell of a pack what was chosen for it and what was taken out; nothing of other folders."""
+    """Describe what was selected for a pack and what was redacted; empty for other folders."""
     packed = header.get("packed")
     if packed is None:
         return ""
-    lines = ["", "## What was chosen, and what was taken out", ""]
+    lines = ["", "## What was selected, and what was redacted", ""]
     for what, key in (("Tasks", "selection"), ("Metrics", "metrics")):
         chosen = _code(packed.get(key) or "all")
         lines.append(f"- {what}: {f'`{chosen}`' if chosen != 'all' else 'all'}")
     taken_out = [_plain(line) for line in packed.get("taken_out", ())]
-    lines += ["- Taken out:", *(f"  - {line}" for line in taken_out)] if taken_out else [_NOTHING]
+    lines += ["- Redacted:", *(f"  - {line}" for line in taken_out)] if taken_out else [_NOTHING]
     return "\n".join([*lines, ""])
 
 
-_NOTHING: Final = "- Taken out: nothing"
+_NOTHING: Final = "- Redacted: nothing"
 
 
 def _is_part(header: Mapping[str, Any]) -> bool:
-    """Whether some tasks or metrics of the snapshot stayed where it was packed."""
+    """Return whether some tasks or metrics of the snapshot are not included."""
     packed = header.get("packed") or {}
     return any(packed.get(key) not in (None, "", "all") for key in ("selection", "metrics"))
 
 
 def _contents(header: Mapping[str, Any]) -> str:
-    """List what lies in the folder as rows of a Markdown table."""
+    """List the contents of the folder as rows of a Markdown table."""
     beside = (_PAGES if "packed" in header else {}) | _TEXTS
     rows = [(f"`{table}/`", about) for table, about in ABOUT.items()]
     rows += [(f"`{name}`", about) for name, about in beside.items()]
@@ -158,12 +160,12 @@ def _citation(header: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _plain(text: object) -> str:
-    """Keep a text from outside on its line and free of what Markdown and BibTeX would read."""
+    """Keep an external text on one line, without characters special to Markdown and BibTeX."""
     return _without("`{}\\<>|", text)
 
 
 def _code(text: object) -> str:
-    """Keep a text between backticks on its line; a regular expression stays what it is."""
+    """Keep a text for backticks on one line; regular expressions stay unchanged."""
     return _without("`<>", text)
 
 
@@ -190,7 +192,7 @@ def columns(schema: pa.Schema) -> str:
 
 
 def doc(field: "pa.Field[Any]") -> str:
-    """Say what a column holds."""
+    """Describe what a column holds."""
     return _said(field, b"doc")
 
 

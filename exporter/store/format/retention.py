@@ -60,7 +60,7 @@ class Retention:
         )
 
     def __str__(self) -> str:
-        """Say what stays."""
+        """Describe what stays."""
         if self.newest is not None:
             return "the newest snapshot" if self.newest == 1 else f"the newest {self.newest:,}"
         if self.age is not None:

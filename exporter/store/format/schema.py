@@ -1,8 +1,8 @@
-"""The tables of a snapshot as Arrow schemas; ``data/README.md`` says the same in prose.
+"""The tables of a snapshot as Arrow schemas; ``data/README.md`` describes them in prose.
 
-Every file of a table has exactly its schema (DuckDB silently drops columns from a mixed list), so
-a new column is a new ``FORMAT_VERSION`` in ``layout.ADDED``, and the next commit rewrites the files
-of its table.
+Every file of a table has exactly its schema (DuckDB silently drops columns from a mixed list), so a
+new column needs a new ``FORMAT_VERSION`` in ``layout.ADDED``, and the next commit rewrites the
+files of its table.
 """
 
 from typing import Final, NamedTuple
@@ -14,7 +14,7 @@ from clearml_snapshot.exporter.store.format.layout import FORMAT_VERSION as FORM
 from clearml_snapshot.exporter.store.format.layout import NO_PROJECT as NO_PROJECT
 
 ROW_GROUP: Final = 250_000
-"""Rows a row group: 100 million points, ``max`` of one metric in 53 ms; with 1 million 89 ms."""
+"""Rows per row group: 100 million points, ``max`` of one metric in 53 ms; with 1 million 89 ms."""
 
 CODES: Final = pa.dictionary(pa.int32(), pa.string())
 """How text is held and written."""
@@ -64,7 +64,7 @@ SCALARS: Final = _columns(
     ("worker", _TEXT, "the machine that reported it"),
     required=frozenset({"task_id", "metric", "variant"}),
 )
-"""The points, unique on the first four columns; ``project_id`` is the folder they stand in."""
+"""The points, unique on the first four columns; ``project_id`` is the folder that they are in."""
 
 SERIES: Final = _columns(
     ("task_id", _TEXT, "the task"),
@@ -88,15 +88,19 @@ SERIES: Final = _columns(
     ("last", _VALUE, "value at the last iteration; a single value's own"),
     ("last_iteration", _ITERATION, "the last iteration"),
     ("last_timestamp", _TIME, "when that point was reported"),
-    ("server_last", _VALUE, "the server's claim: value of the last batch"),
-    ("server_min", _VALUE, "the server's claim; keeps overwritten points"),
-    ("server_max", _VALUE, "the server's claim; keeps overwritten points"),
-    ("server_count", _number("reports"), "the server's claim: reports, not stored points"),
-    ("server_min_iteration", _ITERATION, "the server's claim: iteration of server_min"),
-    ("server_max_iteration", _ITERATION, "the server's claim: iteration of server_max"),
+    ("server_last", _VALUE, "reported by the server: value of the last batch"),
+    ("server_min", _VALUE, "reported by the server; includes overwritten points"),
+    ("server_max", _VALUE, "reported by the server; includes overwritten points"),
+    (
+        "server_count",
+        _number("reports"),
+        "reported by the server: number of reports, not of stored points",
+    ),
+    ("server_min_iteration", _ITERATION, "reported by the server: iteration of server_min"),
+    ("server_max_iteration", _ITERATION, "reported by the server: iteration of server_max"),
     required=frozenset({"task_id", "metric", "variant", "n", "n_nonfinite", "n_null"}),
 )
-"""One row a task × metric × variant, computed from the points of the same commit."""
+"""One row per task × metric × variant, computed from the points of the same commit."""
 
 TASKS: Final = _columns(
     ("task_id", _TEXT, "ClearML's task id, 32 hex digits"),
@@ -106,7 +110,7 @@ TASKS: Final = _columns(
     ("type", _TEXT, "training, testing, data_processing, …"),
     ("status", _TEXT, "created, queued, in_progress, stopped, published, completed, failed, …"),
     ("status_reason", _TEXT, "why the status changed"),
-    ("status_message", _TEXT, "what the status change said"),
+    ("status_message", _TEXT, "message of the status change"),
     ("user_id", _TEXT, "who made it"),
     ("user", _TEXT, "that person's name"),
     ("tags", _TEXTS, "the user's tags"),
@@ -117,9 +121,13 @@ TASKS: Final = _columns(
     ("started", _TIME, "when it last began to run"),
     ("completed", _TIME, "when it ended"),
     ("last_update", _TIME, "when it last reported or changed"),
-    ("last_change", _TIME, "when it last changed at all, by whomever"),
+    ("last_change", _TIME, "when anything in it last changed"),
     ("status_changed", _TIME, "when its status last changed"),
-    ("last_iteration", _ITERATION, "the server's word; 0 when all are negative or single values"),
+    (
+        "last_iteration",
+        _ITERATION,
+        "as reported by the server; 0 when all are negative or single values",
+    ),
     ("active_duration", _number("seconds"), "how long it ran"),
     ("parent", _TEXT, "task id of the parent"),
     ("comment", _TEXT, "the task's description"),
@@ -129,13 +137,17 @@ TASKS: Final = _columns(
     ("entry_point", _TEXT, "the script"),
     ("web_url", _TEXT, "the task's page in the ClearML web UI"),
     ("server_id", _TEXT, "the API server that the task was read from"),
-    ("metric_filter", _TEXT, "what was asked of it as JSON; NULL: every metric"),
-    ("points_expected", _number("points"), "points the server said it holds for what was asked"),
+    ("metric_filter", _TEXT, "the metrics that were requested, as JSON; NULL: every metric"),
+    (
+        "points_expected",
+        _number("points"),
+        "points of the requested metrics, as counted by the server",
+    ),
     ("points_stored", _number("points"), "distinct points stored"),
     (
         "points_bad",
         _number("points"),
-        "odd values: no number, a time out of range, a rounded integer",
+        "altered values: not a number, a time out of range, a rounded integer",
     ),
     ("state", _TEXT, "complete, partial, failed, gone, shrunk, lost, unread"),
     ("reason", _TEXT, "why it is not complete"),
@@ -145,22 +157,22 @@ TASKS: Final = _columns(
     (
         "selected",
         _FLAG,
-        "false: no selection of the dataset asks for it any more; it is as of fetched_at",
+        "false: no selection of the dataset matches it any longer; its row is as of fetched_at",
     ),
     ("safe_to_delete_at", _TIME, "when it was last listed as safe to delete on the server"),
     required=frozenset({"task_id", "server_id", "state", "fetched_at", "fingerprint"}),
 )
-"""One row a task."""
+"""One row per task."""
 
 HYPERPARAMS: Final = _columns(
     ("task_id", _TEXT, "the task"),
     ("section", _TEXT, "Args, General, properties (user properties), …"),
     ("name", _TEXT, "the parameter"),
     ("value", _TEXT, "as text, as ClearML keeps it"),
-    ("type", _TEXT, "what ClearML was told of its type"),
+    ("type", _TEXT, "its type as reported to ClearML"),
     required=frozenset({"task_id", "section", "name"}),
 )
-"""One row a task × section × name."""
+"""One row per task × section × name."""
 
 EXPORTS: Final = _columns(
     ("export_id", _TEXT, "unique"),
@@ -172,7 +184,7 @@ EXPORTS: Final = _columns(
     ("tasks_new", _number("tasks"), "tasks seen for the first time"),
     ("tasks_changed", _number("tasks"), "tasks read again"),
     ("tasks_unchanged", _number("tasks"), "tasks left as they were"),
-    ("tasks_partial", _number("tasks"), "of these not whole"),
+    ("tasks_partial", _number("tasks"), "of these incomplete"),
     ("tasks_failed", _number("tasks"), "of these not read"),
     ("points", _number("points"), "points fetched"),
     ("requests", _number("requests"), "requests sent"),
@@ -188,20 +200,20 @@ EXPORTS: Final = _columns(
     ("tasks_unread", _number("tasks"), "selected tasks that were not read before the run ended"),
     ("tasks_shrunk", _number("tasks"), "tasks of which the server has fewer points than before"),
     ("tasks_lost", _number("tasks"), "tasks of which the server lost points before they were read"),
-    ("warnings", _TEXTS, "what somebody should look at, one sentence each"),
+    ("warnings", _TEXTS, "warnings, one sentence each"),
     ("error", _TEXT, "why the run failed; NULL: it did not"),
     required=frozenset({"export_id", "started", "result"}),
 )
-"""One row an export run."""
+"""One row per export run."""
 
 _ENDED: Final = frozenset({"completed", "stopped", "failed", "published", "closed"})
 
 
 def is_settled(status: object, state: object) -> bool:
-    """Tell from a task's row whether its points will probably stay as they are.
+    """Return whether a task's points will probably stay as they are, judged by its row.
 
-    Settled and other tasks never share a part file, so that the ones that change with every export
-    keep to small files and the large ones live on.
+    Settled and other tasks never share a part file, so that tasks that change with every export
+    stay in small files and the large files are kept.
     """
     return state == "gone" or (status in _ENDED and state in ("complete", "shrunk", "lost"))
 
@@ -216,11 +228,11 @@ TABLES: Final[dict[str, pa.Schema]] = {
 """The tables by name, which is also the name of their folder."""
 
 ABOUT: Final = {
-    "tasks": "one row a task: what it is, and how much of it is here",
-    "hyperparams": "one row a task, section and name: its parameters, as text",
-    "series": "one row a task, metric and variant: how many points, highest, lowest, last …",
-    "scalars": "one row a point",
-    "exports": "one row a run of clearml-snapshot that wrote here",
+    "tasks": "one row per task: its metadata, and how much of it is stored here",
+    "hyperparams": "one row per task, section and name: its parameters, as text",
+    "series": "one row per task, metric and variant: how many points, highest, lowest, last …",
+    "scalars": "one row per point",
+    "exports": "one row per run of clearml-snapshot that wrote to this dataset",
 }
 """What a row of each table is."""
 
@@ -231,7 +243,7 @@ KEYS: Final = {
     "scalars": ("task_id", "metric", "variant", "iteration"),
     "exports": ("export_id",),
 }
-"""The columns that tell the rows of each table apart; ``iteration`` may be NULL, once a series."""
+"""The columns that identify a row of each table; ``iteration`` may be NULL, once per series."""
 
 
 def in_memory(table: str) -> pa.Schema:

@@ -1,4 +1,4 @@
-"""How completely a task is stored: the states of ``tasks.state``, and words for counts of them.
+"""How completely a task is stored: the states of ``tasks.state`` and their descriptions.
 
 Pure functions, no I/O.
 """
@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 MEANINGS: Final[Mapping[str, str]] = {
-    "complete": "every point that the server counted for what was asked is here",
+    "complete": "every point that the server counted for the requested metrics is stored",
     "failed": "its points could not be read; the reason says why",
-    "partial": "some points are not here yet; the reason says which or why",
+    "partial": "some points are not stored yet; the reason says which or why",
     "unread": "selected, but the export ended before its points were read",
-    "lost": "the server lost points of it before they could be read; all that it still had is here",
-    "shrunk": "the server lost points of it since; they are still here",
-    "gone": "the server no longer has the task; all that was stored before is here",
+    "lost": "the server lost points before they could be read; the remaining ones are stored",
+    "shrunk": "the server has lost points since then; they are still stored here",
+    "gone": "the server no longer has the task; everything stored before is kept",
 }
 """What each state means; those that another export can mend come before those that it cannot."""
 

@@ -1,8 +1,8 @@
-"""Packs that are asked: what a question needs is unpacked once, into a cache by content id.
+"""Caches unpacked packs by content id; only what a query needs is unpacked, once.
 
-A folder of the cache is a snapshot folder like any other, held and read like one; it appears whole,
-and its points only when a question needs them, for they are most of it. What nobody asked for a
-month goes when the next pack comes.
+A folder of the cache is a snapshot folder like any other, held and read like one; it appears
+complete, and its points only when a query needs them, for they are most of it. Packs that were not
+queried for a month are removed when the next one is unpacked.
 """
 
 import atexit
@@ -31,11 +31,11 @@ _POINTS: Final = "scalars"
 _DAY: Final = 24 * 3600
 _UNUSED: Final = 30 * _DAY
 _ABANDONED: Final = _DAY
-"""Seconds after which a pack that nobody asked goes, and what a killed process left."""
+"""Seconds after which an unused pack is removed, and what a killed process left."""
 
 
 def open_pack(path: Path, *, points: bool = True) -> Snapshot:
-    """Open a pack as a snapshot, whose ``pack`` it is; unpacks what the cache lacks.
+    """Open a pack as a snapshot, whose ``pack`` it is; unpacks what is not in the cache.
 
     Args:
         path: the archive.
@@ -43,7 +43,7 @@ def open_pack(path: Path, *, points: bool = True) -> Snapshot:
 
     Raises:
         DatasetError: it is damaged, hostile, or newer than this tool.
-        SnapshotError: there is no room to unpack it.
+        SnapshotError: there is no space to unpack it.
     """
     pack = read_pack(path)
     with disk_errors(cache_folder(), f"{path} cannot be opened"):
@@ -54,7 +54,7 @@ def open_pack(path: Path, *, points: bool = True) -> Snapshot:
 
 
 def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
-    """Unpack the files of ``scalars`` where they are not there yet.
+    """Unpack the files of ``scalars`` if they are not there yet.
 
     Args:
         snapshot: what ``open_snapshot`` gave, held.
@@ -62,13 +62,13 @@ def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
 
     Raises:
         DatasetError: the pack is damaged, or another one since it was opened.
-        SnapshotError: there is no room for them.
+        SnapshotError: there is no space for them.
     """
     if snapshot.pack is None or snapshot.has_points:
         return snapshot
     pack = pack or read_pack(snapshot.pack)
     if pack.key != snapshot.root.name:
-        raise DatasetError(f"{pack.path} is another pack than before; open it again")
+        raise DatasetError(f"{pack.path} has been replaced by another pack; open it again")
     with (
         disk_errors(cache_folder(), f"{pack.path} cannot be opened"),
         scratch_in_cache(snapshot.root.parent) as scratch,
@@ -87,7 +87,7 @@ def _cached(pack: Pack, folder: Path) -> Snapshot | None:
         snapshot = read_snapshot(folder, points=(folder / _POINTS).is_dir())
         if snapshot.files == pack.snapshot.files:
             return replace(snapshot, pack=pack.path)
-    except DatasetError:  # somebody cleaned the cache, though not all of it
+    except DatasetError:  # the cache was cleaned, but not completely
         pass
     _remove(folder)
     return None
@@ -108,7 +108,7 @@ def _unpacked(pack: Pack, folder: Path) -> Snapshot:
 
 
 def _rename(scratch: Path, target: Path) -> None:
-    """Move a folder into its place; another process that was quicker has the same one there."""
+    """Move a folder into its place; if another process was quicker, its copy is the same."""
     try:
         scratch.rename(target)
     except OSError:
@@ -118,7 +118,7 @@ def _rename(scratch: Path, target: Path) -> None:
 
 @contextmanager
 def scratch_in_cache(cache: Path) -> Iterator[Path]:
-    """Give an empty folder beside those of the cache, gone at the end of the block."""
+    """Provide an empty folder beside those of the cache, gone at the end of the block."""
     with scratch_in(cache, ".scratch-") as scratch:
         folder = scratch / "pack"
         folder.mkdir(mode=PRIVATE)
@@ -126,7 +126,7 @@ def scratch_in_cache(cache: Path) -> Iterator[Path]:
 
 
 def cache_folder() -> Path:
-    """Give the folder of the cache; where none can be written, one for this process."""
+    """Return the folder of the cache; if none can be written, one for this process."""
     folder = own_cache("packs")
     return folder if folder and os.access(folder, os.W_OK | os.X_OK) else _temporary()
 
@@ -139,15 +139,15 @@ def _temporary() -> Path:
         folder = kept.enter_context(scratch)
     except OSError as error:
         raise SnapshotError(
-            f"there is no folder to unpack into ({error.strerror}); unpack the pack yourself, "
-            "with clearml-snapshot unpack, and give that folder"
+            f"no folder to unpack into is writable ({error.strerror}); unpack the pack yourself "
+            "with clearml-snapshot unpack, and open that folder"
         ) from error
     atexit.register(kept.close)
     return folder
 
 
 def _prune(packs: Path) -> None:
-    """Remove what nobody used for a month and nobody holds, and what killed processes left."""
+    """Remove packs unused for a month and without readers, and what killed processes left."""
     now = time.time()
     for folder in packs.iterdir():
         with suppress(OSError):  # another process prunes too
@@ -160,10 +160,10 @@ def _prune(packs: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a cached pack, unless somebody reads it."""
+    """Remove a cached pack, unless it is being read."""
     if not (folder / layout.SNAPSHOT_JSON).is_file():
         shutil.rmtree(folder, ignore_errors=True)
         return
-    with no_readers(folder) as free, scratch_in_cache(folder.parent) as grave:
+    with no_readers(folder) as free, scratch_in_cache(folder.parent) as trash:
         if free:
-            folder.rename(grave / folder.name)  # gone at once for others
+            folder.rename(trash / folder.name)  # gone at once for others

@@ -1,8 +1,8 @@
-"""A pack that arrived: its archive, its hashes and its snapshot.json agree before it is used.
+"""Reads a pack and checks that archive, checksums and manifest agree.
 
-What may stand in an archive is a list of names, not a list of tricks: the files of a snapshot in
-their places, all of them perhaps below one folder. One name too many refuses the whole, other than
-what systems leave when they zip a folder anew: that is passed over and never written out.
+An archive may contain the files of a snapshot in their places, possibly all below one folder. Any
+other name refuses the archive, except for files that systems add when they zip a folder again:
+these are ignored and never unpacked.
 """
 
 import hashlib
@@ -39,25 +39,25 @@ _ALWAYS_HARMLESS: Final = 2**20
 """Bytes up to which the compression ratio is not checked."""
 
 _SUMS_A_FILE: Final = 512
-"""Bytes of a line of ``SHA256SUMS``, and more."""
+"""More bytes than a line of ``SHA256SUMS`` has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """The files of an archive, each in a place where a snapshot has one."""
+    """The files of an archive, each at a valid path of a snapshot."""
 
     layout: Layout
     files: Mapping[str, Entry]
     """By their path in the snapshot."""
     folder: str
-    """The folder in which everything stands, with ``/``; empty in what ``pack`` writes."""
+    """The folder that contains everything, with ``/``; empty in what ``pack`` writes."""
     litter: tuple[str, ...] = ()
-    """The names that are passed over."""
+    """The names that are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """An archive whose lists of files agree; what they hold is still to be compared."""
+    """An archive whose lists of files agree; their contents are not checked yet."""
 
     path: Path
     archive: Archive
@@ -71,7 +71,7 @@ class Pack:
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Begin the errors of this block with the archive that they are about."""
+    """Begin the errors of this block with the path of the archive."""
     try:
         yield
     except DatasetError as error:
@@ -88,7 +88,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         DatasetError: it cannot be read.
     """
     if not path.is_file():  # a pipe would never end
-        raise NoDatasetError(f"there is no pack {path}; give the .zip itself")
+        raise NoDatasetError(f"no pack at {path}; give the .zip file itself")
     try:
         stream = path.open("rb")
     except OSError as error:
@@ -101,7 +101,7 @@ def read_archive(stream: BinaryIO) -> Archive:
     """Find the files of a snapshot in an archive.
 
     Raises:
-        DatasetError: it is damaged, or holds anything else.
+        DatasetError: it is damaged, or contains anything else.
     """
     found = read_layout(stream)
     litter = tuple(entry.name for entry in found.entries if _is_litter(entry))
@@ -114,7 +114,7 @@ def read_archive(stream: BinaryIO) -> Archive:
         if not entry.name.startswith(folder) or not _is_in_place(path, entry):
             raise DatasetError(f"{shown(entry.name)} is not a file of a snapshot")
         if path.casefold() in once:
-            raise DatasetError(f"{shown(entry.name)} is there twice")
+            raise DatasetError(f"{shown(entry.name)} is contained twice")
         once.add(path.casefold())
         if not _is_folder(path):
             _refuse_bomb(entry)
@@ -123,19 +123,19 @@ def read_archive(stream: BinaryIO) -> Archive:
 
 
 def _is_litter(entry: Entry) -> bool:
-    """Tell whether an entry is a file or folder that a system left; a link never is."""
+    """Return whether an entry is a file or folder that a system left; a link never is."""
     plain = stat.S_IFMT(entry.mode) in (0, stat.S_IFREG, stat.S_IFDIR)
     return plain and is_below_litter(entry.name)
 
 
 def _common_folder(entries: Iterable[Entry]) -> str:
-    """Give the one folder with ``snapshot.json`` in it; empty where that is at the top."""
+    """Return the one folder with ``snapshot.json`` in it; empty where that is at the top."""
     found = [e.name for e in entries if e.name.rpartition("/")[2] == layout.SNAPSHOT_JSON]
     folders = sorted((name.removesuffix(layout.SNAPSHOT_JSON) for name in found), key=len)
     if not folders:
-        raise DatasetError("there is no snapshot.json in it; it is not a pack")
+        raise DatasetError("it contains no snapshot.json, so it is not a pack")
     if folders[0] and not _TOP_FOLDER.fullmatch(folders[0]):
-        raise DatasetError(f"{shown(folders[0])} is no place for a snapshot")
+        raise DatasetError(f"{shown(folders[0])} is not a valid folder for a snapshot")
     return folders[0]
 
 
@@ -164,7 +164,7 @@ def read_pack(path: Path) -> Pack:
     """Read an archive's lists of files, and compare them with each other.
 
     Raises:
-        DatasetError: it is damaged, no pack, hostile, or newer than this tool.
+        DatasetError: it is damaged, not a pack, hostile, or newer than this version.
     """
     with opened(path) as stream:
         archive = read_archive(stream)
@@ -175,7 +175,10 @@ def read_pack(path: Path) -> Pack:
             hashes, key = read_sums(sums), content_id(sums)
             _compare(hashes, {*archive.files} - {layout.SHA256SUMS})
             if hashes[layout.SNAPSHOT_JSON] != hashlib.sha256(header).hexdigest():
-                raise DatasetError("snapshot.json is not as it was written; copy it again")
+                raise DatasetError(
+                    "snapshot.json has changed since it was written (checksum mismatch); "
+                    "copy it again"
+                )
         else:
             hashes = {entry.path: entry.sha256 for entry in snapshot.files}
             key = hashlib.sha256(header).hexdigest()
@@ -185,14 +188,14 @@ def read_pack(path: Path) -> Pack:
 
 
 def small(stream: BinaryIO, archive: Archive, name: str) -> bytes:
-    """Read a list of files whole.
+    """Read a list of files completely.
 
     Raises:
         DatasetError: it is missing, damaged, or larger than such a list is.
     """
     entry = archive.files.get(name)
     if entry is None:
-        raise DatasetError(f"it lacks {name}; copy it again")
+        raise DatasetError(f"{name} is missing from the pack; copy it again")
     most = snapshot_json.MOST_BYTES
     if name == layout.SHA256SUMS:
         most = _SUMS_A_FILE * (1 + len(archive.files))
@@ -204,9 +207,9 @@ def small(stream: BinaryIO, archive: Archive, name: str) -> bytes:
 def _compare(hashes: Iterable[str], files: Iterable[str]) -> None:
     listed, present = set(hashes), set(files)
     for path in sorted(listed - present):
-        raise DatasetError(f"it lacks {shown(path)}; copy it again")
+        raise DatasetError(f"{shown(path)} is missing from the pack; copy it again")
     for path in sorted(present - listed):
-        raise DatasetError(f"{shown(path)} is in no list of its files")
+        raise DatasetError(f"{shown(path)} is not listed in SHA256SUMS")
 
 
 def _compare_tables(snapshot: Snapshot, archive: Archive, hashes: Mapping[str, str]) -> None:
@@ -214,7 +217,7 @@ def _compare_tables(snapshot: Snapshot, archive: Archive, hashes: Mapping[str, s
     paths = {entry.path for entry in snapshot.files}
     tables = {path for path in archive.files if layout.table_at(path) is not None}
     if paths != tables or len(paths) != len(snapshot.files):
-        raise DatasetError("snapshot.json lists other files than the archive holds")
+        raise DatasetError("snapshot.json and the archive list different files")
     for entry in snapshot.files:
         same = _said(entry) == (
             layout.table_at(entry.path),
@@ -222,9 +225,9 @@ def _compare_tables(snapshot: Snapshot, archive: Archive, hashes: Mapping[str, s
             hashes[entry.path],
         )
         if not same:
-            raise DatasetError(f"snapshot.json says something else of {shown(entry.path)}")
+            raise DatasetError(f"snapshot.json and the archive disagree about {shown(entry.path)}")
     if {entry.table for entry in snapshot.files} != {*layout.TABLE_NAMES}:
-        raise DatasetError("snapshot.json lacks a table")
+        raise DatasetError("snapshot.json lists no file of a table")
 
 
 def _said(entry: FileEntry) -> tuple[str, int, str]:

@@ -1,9 +1,9 @@
-"""The texts beside the tables against what they are made from: made again, and compared.
+"""Compares the texts beside the tables with freshly generated ones.
 
 ``open.sql``, ``README.md``, ``datapackage.json`` and a pack's ``index.html`` and ``summary.csv``
-are functions of ``snapshot.json`` and the tables. People run, open and believe them, and whoever
+are functions of ``snapshot.json`` and the tables. People run, open and trust them, and anyone who
 changes one can write its hash into ``SHA256SUMS`` too. So a hash that agrees proves only that
-nothing was damaged on the way. Each version has its own wording: a text of another version that
+nothing was damaged in transfer. Each version has its own wording: a text of another version that
 differs is reported as not proven, and one of this version must have the same bytes.
 """
 
@@ -31,7 +31,7 @@ from clearml_snapshot.exporter.store.untrusted.zip_reader import blocks
 MakePages = Callable[[Path, Sequence[str], Path], None]
 """Write texts that need the rows, ``PAGES`` by name, of a snapshot folder into another folder.
 
-Raises SnapshotError where it cannot. The store does not query, so its callers bring this.
+Raises SnapshotError where it cannot. The store does not query, so its callers provide this.
 """
 
 PAGES: Final = (layout.INDEX_HTML, layout.SUMMARY_CSV)
@@ -44,28 +44,28 @@ _SHOWN: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class TextsFound:
-    """What is wrong with the texts of a snapshot."""
+    """The result of comparing the texts of a snapshot."""
 
     problems: tuple[str, ...] = ()
-    """One line for each text that this version would have written otherwise."""
+    """One line for each text that this version would have written differently."""
     unproven: tuple[str, ...] = ()
-    """One sentence for texts of which nobody knows how they should be; what to do."""
+    """One sentence for texts that could not be compared; what to do."""
 
 
 def compare_texts(snapshot: Snapshot, make_pages: MakePages | None) -> TextsFound:
-    """Make the texts of a snapshot again and compare them with those that are there.
+    """Generate the texts of a snapshot again and compare them with the stored ones.
 
     Args:
         snapshot: one whose tables are intact, in a folder; a pack's texts are read from its
-            archive. A text that is missing is not a matter of this function.
+            archive. Missing texts are not reported here.
         make_pages: writes ``index.html`` and ``summary.csv``; None leaves them unproven.
 
     Raises:
         DatasetError: a text cannot be read.
-        SnapshotError: there is no room for the texts.
+        SnapshotError: there is no space for the texts.
     """
     if snapshot.format_version < layout.SUMS_SINCE:
-        return TextsFound()  # there is no hash of them either, and verify says so
+        return TextsFound()  # they have no hashes either, as verify reports
     there = _hashes(snapshot)
     pages = [name for name in PAGES if name in there]
     made = _small(snapshot)
@@ -79,7 +79,7 @@ def compare_texts(snapshot: Snapshot, make_pages: MakePages | None) -> TextsFoun
 
 
 def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str, ...]:
-    """Compare the texts of a snapshot that is about to be taken over.
+    """Compare the texts of a snapshot that is about to be unpacked or merged.
 
     Args:
         snapshot: as for ``compare_texts``.
@@ -90,7 +90,7 @@ def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str
 
     Raises:
         DatasetError: a text is not what this version writes, or cannot be read.
-        SnapshotError: there is no room for the texts.
+        SnapshotError: there is no space for the texts.
     """
     found = compare_texts(snapshot, make_pages)
     for problem in found.problems:
@@ -100,8 +100,8 @@ def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str
 
 def _told(name: str, made: str | None) -> str:
     if made is None:
-        return f"cannot be made again from snapshot.json and the tables: {name}"
-    return f"not what snapshot.json and the tables give: {name}"
+        return f"cannot be generated from snapshot.json and the tables: {name}"
+    return f"differs from what snapshot.json and the tables give: {name}"
 
 
 def _is_of_this_version(snapshot: Snapshot) -> bool:
@@ -114,8 +114,8 @@ def _of_another(snapshot: Snapshot, names: Sequence[str]) -> tuple[str, ...]:
         return ()
     return (
         f"{' and '.join(names)}: written by clearml-snapshot {snapshot.tool_version[:_SHOWN]}, and "
-        f"this is {version('clearml-snapshot')}, which writes them otherwise; trust the tables, or "
-        "let clearml-snapshot pack write them again",
+        f"this is {version('clearml-snapshot')}, which writes them differently; trust the tables, "
+        "or have clearml-snapshot pack write them again",
     )
 
 
@@ -124,7 +124,7 @@ def _unchecked(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _hashes(snapshot: Snapshot) -> dict[str, str]:
-    """Hash the texts that are there, in the order in which they are told."""
+    """Hash the existing texts, in the order in which they are reported."""
     try:
         return _packed(snapshot.pack) if snapshot.pack else _in_folder(snapshot.root)
     except NotARegularFileError as error:
@@ -158,7 +158,7 @@ def _digest(content: Iterable[bytes]) -> str:
 
 
 def _small(snapshot: Snapshot) -> dict[str, str | None]:
-    """Make the texts that need no rows; None for one that ``snapshot.json`` has no sense for."""
+    """Generate the texts that need no rows; None if ``snapshot.json`` does not allow one."""
     header = read_header(snapshot.root)
     makers: dict[str, Callable[[], str]] = {
         layout.OPEN_SQL: open_sql,
@@ -171,7 +171,7 @@ def _small(snapshot: Snapshot) -> dict[str, str | None]:
 def _made(maker: Callable[[], str]) -> str | None:
     try:
         return _digest([maker().encode()])
-    except (KeyError, TypeError, ValueError, AttributeError):  # somebody else's snapshot.json
+    except (KeyError, TypeError, ValueError, AttributeError):  # snapshot.json is of unknown origin
         return None
 
 
@@ -182,10 +182,10 @@ def _pages(
         with scratch_in(Path(tempfile.gettempdir()), "clearml-snapshot-texts-") as scratch:
             make_pages(snapshot.root, names, scratch)
             return {name: sha256(scratch / name) for name in names}
-    except DatasetError:  # its rows, or snapshot.json, are not what such a page can be made of
+    except DatasetError:  # the page cannot be made of its rows or snapshot.json
         return dict.fromkeys(names)
     except OSError as error:
         raise SnapshotError(
-            f"cannot make the texts of {snapshot.place} again: {error.strerror}; make room at "
+            f"cannot generate the texts of {snapshot.place}: {error.strerror}; free some space at "
             f"{tempfile.gettempdir()}, or set TMPDIR to another folder"
         ) from error

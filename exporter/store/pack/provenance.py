@@ -1,4 +1,4 @@
-"""What a pack says of itself: which part it is, and what was taken out."""
+"""Records which part of a snapshot a pack contains and what was redacted."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -6,27 +6,27 @@ from typing import Final
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
 
 _LISTED: Final = 50
-"""Lines of what was taken out; ``pack`` writes a few, a stranger may write many."""
+"""Lines of redactions that are shown; ``pack`` writes a few, others may write many."""
 
 
 @dataclass(frozen=True, slots=True)
 class PackProvenance:
-    """What ``pack`` chose and took out, in the words of its options."""
+    """What ``pack`` selected and redacted, as its options name it."""
 
     selection: str = ""
     """Empty: every task."""
     metrics: str = ""
     """Empty: every metric."""
     taken_out: tuple[str, ...] = ()
-    """A line each; it begins with the category."""
+    """One line each; it begins with the category."""
 
     def in_full(self) -> "PackProvenance":
-        """Say everything in words, for people."""
+        """Return the same with explicit texts instead of empty ones, for people."""
         return replace(self, selection=self.selection or "all tasks", metrics=self.metrics or "all")
 
 
 def provenance(snapshot: Snapshot) -> PackProvenance | None:
-    """Read what was chosen and taken out, which may be somebody else's words; None: no pack.
+    """Read what was selected and redacted, in texts of unknown origin; None if it is not a pack.
 
     Raises:
         DatasetError: ``snapshot.json`` cannot be read.

@@ -1,4 +1,4 @@
-"""Files out of an archive: hashed while they are written, and whole or not there at all."""
+"""Unpacks a pack: files are hashed while they are written, and all of them appear or none."""
 
 import hashlib
 import os
@@ -30,7 +30,7 @@ from clearml_snapshot.exporter.store.untrusted.zip_reader import blocks
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """What came out of a pack."""
+    """An unpacked snapshot."""
 
     snapshot: Snapshot
     unproven: tuple[str, ...]
@@ -47,17 +47,16 @@ def unpack(
 ) -> Unpacked:
     """Turn a pack into a snapshot folder.
 
-    Nothing is written before its lists of files agree, and nothing stays when one of them is not
-    what they say, or a text is not what the rest gives; the folder appears when all of it is on the
-    disk.
+    Nothing is written before its lists of files agree, and nothing is left when a file does not
+    match them, or a text does not match the rest; the folder appears when all of it is on the disk.
 
     Args:
         pack: the archive.
         target: a new folder, or an empty one; its parent must be there.
-        progress: is told what is being written; silent by default.
-        share: who may read it; None is for whom an empty target was made, else the owner.
-        make_pages: makes ``index.html`` and ``summary.csv`` again, see ``verify_texts``;
-            ``queries.pages`` has one. None leaves them unproven.
+        progress: reports what is being written; silent by default.
+        share: who may read it; None takes it from an empty target, otherwise only the owner may.
+        make_pages: makes ``index.html`` and ``summary.csv`` again, see
+            ``derived_texts``; ``queries.pack.texts`` has one. None leaves them unproven.
 
     Raises:
         UsageError: the target is in use, or cannot be, or cannot be shared.
@@ -84,7 +83,7 @@ def unpack(
 
 
 def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True) -> None:
-    """Write files of a pack into a folder, and prove each.
+    """Write files of a pack into a folder, and check each.
 
     Args:
         pack: what ``read_pack`` gave.
@@ -93,8 +92,8 @@ def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True
         sync: force each to the disk.
 
     Raises:
-        DatasetError: a file is not what the lists say; it may be there.
-        SnapshotError: there is no room for them.
+        DatasetError: a file does not match the lists; it may exist already.
+        SnapshotError: there is no space for them.
         OSError: the disk refuses.
     """
     from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
@@ -117,7 +116,8 @@ def _check_room(pack: Pack, folder: Path, names: Iterable[str]) -> None:
     free = shutil.disk_usage(folder).free
     if needed + _SPARE > free:
         raise SnapshotError(
-            f"{pack.path} unpacks to {needed:,} bytes, and the disk has {free:,} left; make room"
+            f"{pack.path} needs {needed:,} bytes unpacked, but the disk has only "
+            f"{free:,} left; free some space"
         )
 
 
@@ -137,4 +137,7 @@ def _write(pack: Pack, name: str, target: Path, *, sync: bool) -> None:
             os.fsync(stream.fileno())
     expected = pack.key if name == layout.SHA256SUMS else pack.hashes.get(name)
     if expected is not None and digest.hexdigest() != expected:
-        raise DatasetError(f"{pack.path}: {name} is not as it was written; copy it again")
+        raise DatasetError(
+            f"{pack.path}: {name} has changed since it was written (checksum mismatch); "
+            "copy it again"
+        )

@@ -37,11 +37,11 @@ FAN_IN_LARGE: Final = 3
 _Filter = Callable[[pa.RecordBatch], "pa.Array[Any]"]
 
 _TIER: Final = 2
-"""A file joins smaller ones when it is at most so many times as large as they are together."""
+"""A file is merged with smaller ones when it is at most this many times as large as all of them."""
 
 
 def is_crowded(root: Path, files: Sequence[FileEntry]) -> bool:
-    """Tell whether ``compact`` would merge anything in a snapshot."""
+    """Return whether ``compact`` would merge anything in a snapshot."""
     groups = _crowded(files)
     unsettled = _unsettled(root, files) if groups else []
     pools = (pool for group in groups for pool in _pools(root, group, unsettled))
@@ -60,7 +60,7 @@ def _crowded(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
 
 
 def pick(rows: Sequence[int], full: int, fan_in: int = FAN_IN) -> int:
-    """Tell how many of some small files, the smallest first, to merge into one.
+    """Return how many of the small files, smallest first, to merge into one.
 
     Args:
         rows: their sizes, ascending; at least two.
@@ -115,7 +115,7 @@ def _read(path: Path, columns: list[str]) -> list[dict[str, Any]]:
 def _pools(
     root: Path, group: Sequence[FileEntry], unsettled: Sequence[str]
 ) -> tuple[list[FileEntry], list[FileEntry]]:
-    """Tell the files with a task that may still change from those without."""
+    """Return the files that hold a task that may still change."""
     others = [entry for entry in group if holds_any(root / entry.path, unsettled)]
     return others, [entry for entry in group if entry not in others]
 

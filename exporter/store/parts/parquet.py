@@ -22,7 +22,7 @@ ROWS_AT_ONCE: Final = {"tasks": 20_000, "hyperparams": 100_000, "series": 100_00
 """Rows of a row group that is gathered from a stream, for tables whose rows are larger."""
 
 GROUP_BYTES: Final = 16 * 2**20
-"""Bytes of text in a row group of these tables: whoever reads it may hold all of it."""
+"""Bytes of text in a row group of these tables: readers may hold all of it."""
 
 SORT: Final[dict[str, tuple[str, ...]]] = {
     "tasks": ("task_id",),
@@ -66,8 +66,8 @@ def _encoded(column: "pa.ChunkedArray[Any]", kind: pa.DataType) -> "pa.ChunkedAr
 def sorted_slices(rows: pa.Table, table: str, size: int = ROW_GROUP) -> Iterator[pa.Table]:
     """Yield rows in the table's order, ``size`` at a time.
 
-    A whole sorted copy never exists: besides the rows there are only their codes, the order
-    (8 bytes a row) and one slice.
+    A complete sorted copy never exists: besides the rows there are only their codes, the order
+    (8 bytes per row) and one slice.
     """
     rows = rows.unify_dictionaries().combine_chunks()
     order = _order(rows, SORT[table])
@@ -94,7 +94,7 @@ def _order(rows: pa.Table, keys: tuple[str, ...]) -> "pa.Array[Any]":
 
 
 def _one_number(columns: "list[pa.Array[Any]]") -> "pa.Array[Any] | None":
-    """Join several keys into one number a row, which sorts three times as fast; None if too wide.
+    """Combine keys into one number per row, which sorts three times as fast; None if too wide.
 
     NULL counts as the value before the smallest.
     """
@@ -124,8 +124,9 @@ def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
 def only_used(rows: pa.RecordBatch) -> pa.RecordBatch:
     """Leave the texts of no row out of the dictionaries.
 
-    The writer stores them whole, so that texts of rows that were filtered out would still be in the
-    file, for everybody who reads its bytes; the reader gives those of a row group with each row.
+    The writer stores complete dictionaries, so texts of rows that were filtered out would still be
+    in the file for everyone who reads its bytes; the reader returns those of a row group with each
+    row.
     """
     for at, column in enumerate(rows.columns):
         if pa.types.is_dictionary(column.type):
@@ -146,9 +147,9 @@ def _used(texts: "pa.DictionaryArray[Any, Any]") -> "pa.DictionaryArray[Any, Any
 
 
 def writer_options(schema: pa.Schema) -> dict[str, Any]:
-    """Give the options of pyarrow's Parquet writer with which files of a table are written.
+    """Return the options of pyarrow's Parquet writer for the files of a table.
 
-    ``statistics`` refuses files that were written with others.
+    ``untrusted.parquet_statistics`` refuses files that were written with others.
     """
     texts = [field.name for field in schema if field.type in (CODES, pa.string())]
     lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]

@@ -20,7 +20,7 @@ _sequence: Final = itertools.count()
 
 
 class Partition(NamedTuple):
-    """Where a task's rows belong: tasks of two places share no part file of points."""
+    """Where a task's rows belong: tasks of two partitions share no part file of points."""
 
     project_id: str | None
     settled: bool
@@ -29,14 +29,14 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """A part file on its way: ``entry.path`` is absolute until the commit moves it."""
+    """An uncommitted part file: ``entry.path`` is absolute until the commit moves it."""
 
     entry: FileEntry
     partition: Partition
 
 
 class PartitionBuffer:
-    """Points of many tasks by partition, on their way to sorted part files."""
+    """Points of many tasks by partition, until they are written as sorted part files."""
 
     def __init__(self, directory: Path, flush_rows: int) -> None:
         self._directory, self._flush_rows = directory, flush_rows
@@ -47,18 +47,18 @@ class PartitionBuffer:
         self._flushing: tuple[Future[None], dict[Partition, list[pa.Table]]] | None = None
 
     def add(self, partition: Partition, points: pa.Table) -> None:
-        """Take points that are conform already, and write what is held when that is much."""
+        """Add points that are conform already, and write what is held when it is large."""
         self.hold(partition, points)
         self.flush_if_large()
 
     def hold(self, partition: Partition, points: pa.Table) -> None:
-        """Take points that are conform already, in memory."""
+        """Hold points that are conform already in memory."""
         if points.num_rows:
             self._tables.setdefault(partition, []).append(points)
             self._held += points.num_rows
 
     def flush_if_large(self) -> None:
-        """Begin to write what is held when that is much.
+        """Begin to write what is held when it is large.
 
         Raises:
             OSError: what was held before could not be written; it is held again.
@@ -67,7 +67,7 @@ class PartitionBuffer:
             self._flush()
 
     def _flush(self) -> None:
-        """Write what is held in memory, one part file a partition, while the caller goes on."""
+        """Write what is held in memory, one part file per partition, while the caller continues."""
         self._finish_flush()
         held, self._tables, self._held = self._tables, {}, 0
         writing = self._writer.submit(_spill_each, self._directory, held, self._files)
@@ -94,7 +94,7 @@ class PartitionBuffer:
         return self._files
 
     def close(self) -> None:
-        """Wait until nothing is being written, so that the folder can go."""
+        """Wait until nothing is being written, so that the folder can be removed."""
         self._writer.shutdown(cancel_futures=True)
 
 
@@ -106,7 +106,7 @@ def staged_path(directory: Path) -> Path:
 def _spill_each(
     directory: Path, held: dict[Partition, list[pa.Table]], files: list[StagedFile]
 ) -> None:
-    """Write one part file per partition; what is written leaves the memory, and only that."""
+    """Write one part file per partition; only what is written is released from memory."""
     while held:
         partition = next(reversed(held))
         files.append(StagedFile(spill(directory, pa.concat_tables(held[partition])), partition))

@@ -60,7 +60,7 @@ def holding(
 
 
 def holds_any(path: Path, ids: Sequence[str]) -> bool:
-    """Tell whether a part file holds a row of one of the tasks, whose ids are sorted."""
+    """Return whether a part file holds a row of one of the tasks, whose ids are sorted."""
     wanted = pa.array(ids, pa.string())
     with _opened(path, ["task_id"]) as file:
         groups = [
@@ -81,7 +81,7 @@ def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
 
 
 def belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
-    """Tell for each row whether its task is wanted; each text is compared once."""
+    """Return for each row whether its task is one of those; each text is compared once."""
     task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
     return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
 
@@ -93,7 +93,7 @@ def read_batches(
     columns: Sequence[str] | None = None,
     size_in_bytes: int = _BATCH_BYTES,
 ) -> Iterator[pa.RecordBatch]:
-    """Read a part file of any format version, text as dictionaries; a column it lacks is NULL.
+    """Read a part file of any format version, text as dictionaries; a missing column is NULL.
 
     So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
     the checksums of its pages: written again it would get a hash of its own, and look whole.
@@ -114,13 +114,13 @@ def read_batches(
 
 
 def _bytes_per_row(file: pq.FileMetaData, names: Sequence[str] | None) -> float:
-    """Tell how many bytes a row has on average in the row group with the largest rows."""
+    """Return how many bytes a row has on average in the row group with the largest rows."""
     groups = (file.row_group(number) for number in range(file.num_row_groups))
     return max((_bytes(g, names) / g.num_rows for g in groups if g.num_rows), default=0) or 1
 
 
 def _bytes(group: pq.RowGroupMetaData, names: Sequence[str] | None) -> int:
-    """Count the bytes of some columns of a row group; None is all."""
+    """Count the bytes of some columns of a row group; None means all."""
     if names is None:
         return group.total_byte_size
     columns = map(group.column, range(group.num_columns))
@@ -128,7 +128,7 @@ def _bytes(group: pq.RowGroupMetaData, names: Sequence[str] | None) -> int:
 
 
 def _check_values(batch: pa.RecordBatch) -> None:
-    """See that each text is UTF-8 and each time has a date, as all that we write.
+    """Check that each text is UTF-8 and each time has a date.
 
     Raises:
         pa.ArrowInvalid: one is not.
@@ -141,16 +141,17 @@ def _check_values(batch: pa.RecordBatch) -> None:
         elif batch.num_rows and pa.types.is_timestamp(column.type):
             ends: Any = pc.min_max(column.cast(pa.int64())).as_py()
             if ends["min"] is not None and not _FIRST_MS <= ends["min"] <= ends["max"] <= _LAST_MS:
-                raise pa.ArrowInvalid("a time outside of the years 1 to 9999")
+                raise pa.ArrowInvalid("a time outside the years 1 to 9999")
 
 
 @contextmanager
 def _opened(path: Path | str, texts: list[str]) -> Iterator[pq.ParquetFile]:
-    """Open a part file; what cannot be read of it inside the block is damage.
+    """Open a part file; what cannot be read inside the block is reported as damage.
 
     Args:
         path: the file.
-        texts: columns to read as dictionaries; those that an older format lacks are passed over.
+        texts: columns to read as dictionaries; those that an older format does not have are
+            skipped.
     """
     try:
         metadata = pq.read_metadata(path)
@@ -179,7 +180,7 @@ def _completed(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
 
 
 def of_series(batch: pa.RecordBatch, wanted: Callable[[str, str, str], bool]) -> "pa.Array[Any]":
-    """Tell for each row whether its series is wanted; each is asked for once.
+    """Return for each row whether its series is selected; each is checked once.
 
     Args:
         batch: rows of ``scalars`` or ``series``.

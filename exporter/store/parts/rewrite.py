@@ -17,10 +17,10 @@ from clearml_snapshot.exporter.store.parts.reading import belongs, of_series, re
 
 @dataclass(frozen=True, slots=True)
 class RowChange:
-    """What a commit does to the rows that a table has already."""
+    """What a commit does to the rows that are already in a table."""
 
     drop: Set[str] = frozenset()
-    """Tasks whose rows go."""
+    """Tasks whose rows are removed."""
     move: Mapping[str, Partition] = field(default_factory=dict)
     """Tasks whose rows stay, in another project: by task its new partition."""
     only: Mapping[str, Set[tuple[str, str]]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def rewrite(
 
 
 def write_rows(target: Path, table: str, batches: Iterable[pa.RecordBatch]) -> FileEntry | None:
-    """Write batches that are in the table's order as a part file; None, and no file, for no row."""
+    """Write batches that are in the table's order as a part file; no rows give None and no file."""
     entry = write_part(target, table, row_groups(batches, table))
     if entry.rows:
         return entry

@@ -15,13 +15,13 @@ from clearml_snapshot.exporter.store.parts.partition_buffer import (
 )
 
 DICT_ROWS: Final = 500
-"""Rows of the other tables held as Python objects, ten times the size of Arrow's.
+"""Rows held as Python objects, which take ten times the memory of Arrow's.
 
 Fewer where their texts are long, so that these come to ``ROWS_BYTES`` at most.
 """
 
 ROWS_BYTES: Final = 16 * 2**20
-"""Rows of the other tables held as Arrow, a table."""
+"""Bytes of rows held as Arrow, per table."""
 
 
 class RowBuffer:

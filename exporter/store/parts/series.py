@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.store.engine.engine import small_engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
 
-"""DuckDB spills to disk beyond this; the whole export has 400 MB."""
+"""DuckDB spills to disk beyond this; a complete export has 400 MB."""
 
 _SHARE: Final = 60_000
 """Series computed at once: 100,000 fit into a small DuckDB; 3 million do not, spilled or not."""
@@ -22,13 +22,17 @@ _BATCH: Final = 16_384
 
 
 def write_series(
-    scalars: Sequence[Path], claims: Sequence[Path], target: Callable[[], Path], *, spill: Path
+    scalars: Sequence[Path],
+    server_values: Sequence[Path],
+    target: Callable[[], Path],
+    *,
+    spill: Path,
 ) -> Iterator[FileEntry]:
-    """Compute one row a series of the given scalars files, into one part file for 60,000 or so.
+    """Compute one row per series of the given scalars files; one part file has about 60,000.
 
     Args:
         scalars: part files under their ``project_id=`` folders.
-        claims: Parquet files with the columns of ``writer.CLAIMS``.
+        server_values: Parquet files with the columns of ``staging.SERVER_VALUES``.
         target: names the next part file.
         spill: a folder for what does not fit into memory.
     """
@@ -43,7 +47,7 @@ def write_series(
         for bucket in range(buckets):
             parameters = {
                 "files": points,
-                "claims": literals(claims),
+                "server_values": literals(server_values),
                 "buckets": buckets,
                 "bucket": bucket,
             }

@@ -18,8 +18,8 @@ WITH finite AS NOT MATERIALIZED (
         $buckets::UBIGINT = 1
         OR hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
 ),
-claims AS (
-    FROM read_parquet($claims::VARCHAR[])
+server_values AS (
+    FROM read_parquet($server_values::VARCHAR[])
     WHERE
         $buckets::UBIGINT = 1
         OR hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
@@ -146,5 +146,5 @@ SELECT
     server_max_iteration
 FROM grouped
 LEFT JOIN moments USING (task_id, metric, variant)
-LEFT JOIN claims USING (task_id, metric, variant)
+LEFT JOIN server_values USING (task_id, metric, variant)
 ORDER BY metric, variant, task_id;

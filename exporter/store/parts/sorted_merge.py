@@ -22,7 +22,7 @@ HELD: Final = {
 """Rows of all files that are in memory at once; those of ``tasks`` are a hundred times larger."""
 
 HELD_BYTES: Final = 32 * 2**20
-"""And so many bytes, where the texts of the latter two are longer than usual."""
+"""And at most this many bytes, if the texts of the latter two are longer than usual."""
 
 Key = tuple[tuple[bool, Any], ...]
 """A row's place in its table's order; NULL comes first."""
@@ -73,7 +73,7 @@ def _others(old: pa.Table, new: pa.Table) -> pa.Table:
     iteration = both.column("iteration").combine_chunks()
     keys = [cast("pa.DictionaryArray[Any, Any]", text).indices.to_numpy() for text in texts]
     keys += [iteration.fill_null(0).to_numpy(), iteration.is_null().to_numpy(zero_copy_only=False)]
-    order = np.lexsort(keys)  # stable: the new one of two equal keys stands first
+    order = np.lexsort(keys)  # stable: the new one of two equal keys comes first
     same = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
     kept = np.ones(both.num_rows, bool)
     kept[order[1:][same]] = False
@@ -94,7 +94,7 @@ class Block:
 
     @property
     def has_rows(self) -> bool:
-        """Whether anything is left."""
+        """Return whether anything is left."""
         return self._rows.num_rows > 0
 
     @property

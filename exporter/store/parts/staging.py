@@ -1,4 +1,4 @@
-"""Staging: what an export fetched becomes part files before any snapshot knows of them."""
+"""Staging: writes what an export fetched as part files, before any snapshot lists them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ from clearml_snapshot.exporter.store.parts.partition_buffer import (
 from clearml_snapshot.exporter.store.parts.row_buffer import RowBuffer
 
 SPILL_ROWS: Final = 400_000
-"""A task's points go to disk from here on: memory is workers × this, never the task's size."""
+"""Points of a task held in memory: memory is workers × this, never the task's size."""
 
 FLUSH_ROWS: Final = 400_000
-"""Points of small tasks held before they are sorted; as many again may be on their way to disk."""
+"""Points of small tasks held before they are sorted; as many again may be being written."""
 
-CLAIM_ROWS: Final = 50_000
-CLAIM_TABLES: Final = 1_000
-"""Claims held before they go to disk: rows, and tasks that have some."""
+SERVER_VALUE_ROWS: Final = 50_000
+SERVER_VALUE_TABLES: Final = 1_000
+"""Server values held before they go to disk: rows, and tasks that have some."""
 
-CLAIMS: Final = pa.schema(
+SERVER_VALUES: Final = pa.schema(
     [
         SERIES.field(name)
         for name in (
@@ -47,7 +47,7 @@ CLAIMS: Final = pa.schema(
         )
     ]
 )
-"""What the server says of its series; joined to what is computed from the points."""
+"""The server's own values of its series; joined to those computed from the points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,30 +81,32 @@ class Stage:
             for table in ("tasks", "hyperparams")
             for settled in (True, False)
         }
-        self._claims: list[pa.Table] = []
-        self._claim_files: list[Path] = []
+        self._server_values: list[pa.Table] = []
+        self._server_value_files: list[Path] = []
 
     def add(
         self,
         task_row: Mapping[str, Any],
         hyperparams: Iterable[Mapping[str, Any]] = (),
         points: TaskPoints | None = None,
-        claims: pa.Table | None = None,
+        server_values: pa.Table | None = None,
     ) -> None:
-        """Take one whole task; its old rows in every table go when the stage is committed.
+        """Add a complete task; its old rows in every table are removed by the commit of the stage.
 
         Args:
             task_row: the columns of ``tasks``; a missing one is NULL; times as aware datetimes.
             hyperparams: rows of ``hyperparams``; ``task_id`` is filled in.
             points: what ``PointBuffer.finish`` gave; None for a task without scalars.
-            claims: the server's claims about the task's series, see ``CLAIMS``.
+            server_values: the server's own values of the task's series, see ``SERVER_VALUES``.
 
         Raises:
             ValueError: the task is in this stage already.
         """
         settled = self._take_rows(task_row, hyperparams)
-        if claims is not None and claims.num_rows:
-            self._claims.append(claims.select(CLAIMS.names).cast(CLAIMS))
+        if server_values is not None and server_values.num_rows:
+            self._server_values.append(
+                server_values.select(SERVER_VALUES.names).cast(SERVER_VALUES)
+            )
         if points is not None:
             self._take_points(points, settled)
         self._write_if_large()
@@ -112,9 +114,9 @@ class Stage:
     def refresh(
         self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]] | None
     ) -> None:
-        """Take new metadata of a stored task; its points and series stay as they are.
+        """Add new metadata of a stored task; its points and series stay as they are.
 
-        When its project is another one than before, they move there with the commit.
+        When its project has changed, they move there with the commit.
 
         Args:
             task_row: the columns of ``tasks``; a missing one is NULL; times as aware datetimes.
@@ -133,7 +135,7 @@ class Stage:
     def _take_rows(
         self, task_row: Mapping[str, Any], hyperparams: Iterable[Mapping[str, Any]]
     ) -> bool:
-        """Stage a task's own rows; tells whether it is settled."""
+        """Stage a task's own rows and return whether it is settled."""
         task_id = str(task_row["task_id"])
         if task_id in self.task_ids:
             raise ValueError(f"task {task_id} is staged twice")
@@ -145,13 +147,13 @@ class Stage:
         return settled
 
     def _write_if_large(self) -> None:
-        """Write what is large by now; all of a task is held, so a full disk does not tear it."""
+        """Write large buffers; a task is held completely, so a full disk does not split it."""
         self._points.flush_if_large()
         for rows in self._rows.values():
             rows.write_if_large()
-        n_claims = sum(held.num_rows for held in self._claims)
-        if n_claims >= CLAIM_ROWS or len(self._claims) >= CLAIM_TABLES:
-            self._write_claims()
+        held_rows = sum(held.num_rows for held in self._server_values)
+        if held_rows >= SERVER_VALUE_ROWS or len(self._server_values) >= SERVER_VALUE_TABLES:
+            self._write_server_values()
 
     def _take_points(self, points: TaskPoints, settled: bool) -> None:
         partition = Partition(points.project_id, settled)
@@ -160,21 +162,21 @@ class Stage:
         self._points.hold(partition, points.rest)
 
     def seal(self) -> list[Path]:
-        """Write everything still held; returns Parquet files with the server's claims."""
+        """Write everything still held; returns Parquet files with the server's values."""
         self.files += self._points.finish()
         for rows in self._rows.values():
             rows.write()
-        self._write_claims()
-        return self._claim_files
+        self._write_server_values()
+        return self._server_value_files
 
-    def _write_claims(self) -> None:
+    def _write_server_values(self) -> None:
         path = staged_path(self.directory)
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = pa.concat_tables([CLAIMS.empty_table(), *self._claims])
+        rows = pa.concat_tables([SERVER_VALUES.empty_table(), *self._server_values])
         with named(path):
             pq.write_table(rows, str(path), filesystem=LOCAL)
-        self._claims.clear()
-        self._claim_files.append(path)
+        self._server_values.clear()
+        self._server_value_files.append(path)
 
 
 class PointBuffer:
@@ -194,7 +196,7 @@ class PointBuffer:
         return self._rows
 
     def add(self, table: pa.Table) -> None:
-        """Take a page of points with the columns of ``SCALARS``; text may be dictionary-encoded."""
+        """Add a page of points with the columns of ``SCALARS``; text may be dictionary-encoded."""
         self._tables.append(conform(table, "scalars"))
         self._held += table.num_rows
         self._rows += table.num_rows
@@ -208,7 +210,7 @@ class PointBuffer:
         self._files.append(spill(self._directory, rows))
 
     def finish(self) -> TaskPoints:
-        """Hand over everything; the buffer is empty afterwards."""
+        """Return everything; the buffer is empty afterwards."""
         rest = (
             pa.concat_tables(self._tables) if self._tables else in_memory("scalars").empty_table()
         )
@@ -230,6 +232,6 @@ class PointBuffer:
 
 
 def discard(points: TaskPoints) -> None:
-    """Delete the part files of finished points that no stage took."""
+    """Delete the part files of finished points that were added to no stage."""
     for entry in points.files:
         Path(entry.path).unlink(missing_ok=True)

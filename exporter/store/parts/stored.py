@@ -1,4 +1,4 @@
-"""What a snapshot holds already, read back for the next commit."""
+"""Reads stored rows that the next commit must keep."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 
 def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Read some columns of a small table; one that an older format lacks is None.
+    """Read some columns of a small table; one that an older format does not have is None.
 
     Times are aware datetimes.
     """
@@ -31,9 +31,9 @@ def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dic
 
 
 def task_rows(snapshot: Snapshot, task_ids: Collection[str]) -> list[dict[str, Any]]:
-    """Read the whole rows of ``tasks`` of some tasks, times as aware datetimes.
+    """Read the complete rows of some tasks in ``tasks``, times as aware datetimes.
 
-    They can go back through ``Stage.refresh``; a task that the snapshot lacks is left out.
+    They can be stored again with ``Stage.refresh``; tasks that are not in the snapshot are skipped.
     """
     wanted = pa.array(sorted(task_ids), pa.string())
     found: list[dict[str, Any]] = []
@@ -53,7 +53,7 @@ def with_stored(
     stored_project_id: str | None,
     project_id: str | None,
 ) -> TaskPoints:
-    """Join what was fetched of a task with what is stored of it, for a server that lost points.
+    """Merge the fetched points of a task with its stored ones, for a server that lost points.
 
     A fetched point replaces the stored one of the same metric, variant and iteration (NULL is a
     key like any other). Memory is bounded, however large the task.

@@ -22,7 +22,7 @@ _Place = tuple[Path, os.stat_result]
 
 @contextmanager
 def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
-    """Turn a refusal of the system inside the block into an error that says what to do.
+    """Turn a refusal of the system inside the block into an error that describes what to do.
 
     One that is about a file elsewhere stays as it is.
 
@@ -39,7 +39,7 @@ def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
         refused = Path(error.filename) if isinstance(error.filename, str) else path
         if _is_scratch(refused) and not refused.is_relative_to(path.absolute()):
             raise SnapshotError(
-                f"cannot write to {refused}: {error.strerror}; set TMPDIR to a folder of yours"
+                f"cannot write to {refused}: {error.strerror}; set TMPDIR to a folder that you own"
             ) from error
         if not is_about(str(refused), path):  # such as a file of the program, or a configuration
             raise
@@ -47,7 +47,7 @@ def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
 
 
 def _is_scratch(path: Path) -> bool:
-    """Tell whether it is a place for what is needed for a moment only."""
+    """Return whether a path is in a folder for temporary files."""
     return path.is_relative_to(tempfile.gettempdir())
 
 
@@ -56,19 +56,19 @@ def _told(path: Path, refused: Path, *, writing: bool) -> str:
     whose = _owner(place[1]) if place else "the system refuses"
     if writing:
         return (
-            f"cannot write to {path}: {whose}; run this as its owner, or give a folder of yours "
+            f"cannot write to {path}: {whose}; run this as its owner, or choose your own folder "
             "with --data"
         )
     return f"cannot read {path}: {whose}; {_way_out(path, place)}"
 
 
 def _way_out(path: Path, place: _Place | None) -> str:
-    """Say what a reader can do: what a folder's owner has to type depends on the folder's mode."""
+    """Describe what a reader can do; what the owner has to type depends on the folder's mode."""
     if place is None or place[0] != path or not stat.S_ISDIR(place[1].st_mode) or not HAS_MODES:
-        return "ask its owner for the right to read it, or for a pack"
+        return "ask its owner for permission to read it, or for a pack"
     if place[1].st_mode & stat.S_IRGRP:
         group = group_name(place[1].st_gid)
-        return f"only members of the group {group} can read it; join that, or ask for a pack"
+        return f"only members of the group {group} can read it; join it, or ask for a pack"
     return (
         "its owner can share it with its group (clearml-snapshot export --share group --data "
         f"{shlex.quote(str(path.absolute()))}), or give you a pack"

@@ -1,4 +1,4 @@
-"""Sets the modes of what is in a dataset; which ones they are says ``modes``."""
+"""Sets the modes of everything in a dataset, as computed in ``modes``."""
 
 import os
 import stat
@@ -39,7 +39,7 @@ def set_modes(root: Path, rule: Rule) -> None:
 
 
 def set_modes_beside(data: Path) -> None:
-    """Give what is beside the snapshots the modes that the dataset has."""
+    """Return what is beside the snapshots the modes that the dataset has."""
     if HAS_MODES:
         rule = Rule.of(data)
         _Change(rule, layout.staging(data) / "copy", is_lenient=True).apply(_top(data))
@@ -48,7 +48,7 @@ def set_modes_beside(data: Path) -> None:
 
 
 def set_modes_unpacked(folder: Path, target: Path, share: SharedWith | None) -> None:
-    """Give a snapshot folder that takes the place of an empty one the modes that it should have.
+    """Return a snapshot folder that takes the place of an empty one the modes that it should have.
 
     Args:
         folder: what was unpacked, beside its place.
@@ -80,7 +80,7 @@ def reshare(data: Path, share: SharedWith) -> None:
     Raises:
         UsageError: this user is not a member of the folder's group.
         SnapshotError: the file system does not keep modes.
-        OSError: something in it belongs to somebody else.
+        OSError: something in it belongs to another user.
     """
     check_member(data, share)
     if readers(data) != "owner":
@@ -93,7 +93,7 @@ def reshare(data: Path, share: SharedWith) -> None:
 
 
 def _top(data: Path) -> list[Path]:
-    """List what is ours beside the snapshots; a dataset in a dataset has its own rule."""
+    """List what belongs to the dataset beside the snapshots; a nested dataset has its own rule."""
     places = [
         layout.snapshots(data),
         layout.current_text(data),
@@ -150,7 +150,7 @@ class _Change:
         path.chmod(mode)
 
     def _is_elsewhere(self, status: os.stat_result) -> bool:
-        """Whether a file is not this dataset's alone: it has another name, or another owner."""
+        """Return whether a file is shared with others: it has another name, or another owner."""
         if stat.S_ISDIR(status.st_mode):
             return False
         is_mine = os.geteuid() in (0, status.st_uid)

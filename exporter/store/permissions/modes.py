@@ -30,14 +30,14 @@ HAS_MODES: Final = os.name == "posix"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a dataset's folder says about the modes of everything inside it."""
+    """The modes of everything in a dataset, derived from the mode of its folder."""
 
     bits: int
     """The folder's own mode."""
     gid: int
     """Its group."""
     is_foreign: bool = False
-    """Whether it belongs to another user, who has to read what this one writes there."""
+    """Return whether it belongs to another user, who has to read what this one writes there."""
 
     @classmethod
     def of(cls, folder: Path) -> "Rule":
@@ -48,7 +48,7 @@ class Rule:
 
     @property
     def is_for_group(self) -> bool:
-        """Whether the group reads, and not everyone does: then it has to be the right group."""
+        """Return whether only the group reads, so that it has to be the right group."""
         return bool(self.bits & stat.S_IRGRP) and not self.bits & stat.S_IROTH
 
     @property
@@ -58,7 +58,7 @@ class Rule:
         return PRIVATE | self.bits & stat.S_ISGID | shared
 
     def mode(self, status: os.stat_result) -> int:
-        """Give the mode that a file or folder should have.
+        """Return the mode that a file or folder should have.
 
         The owner's bits stay as they are, and no right to write is added.
         """
@@ -70,20 +70,20 @@ class Rule:
 
 
 def refuse_without_modes(share: SharedWith | None) -> None:
-    """See that the system knows whom to share with.
+    """Check that the system supports sharing.
 
     Raises:
         UsageError: it is Windows.
     """
     if share is not None and not HAS_MODES:
         raise UsageError(
-            "--share does not apply on Windows; set who may read in the properties of the "
+            "--share does not apply on Windows; set permissions in the properties of the "
             "dataset's folder"
         )
 
 
 def readers(folder: Path) -> Literal["owner", "group", "everyone"] | None:
-    """Tell who may read a folder; None: its mode does not tell."""
+    """Return who may read a folder; None if its mode does not show it."""
     if not HAS_MODES:
         return None
     mode = folder.stat().st_mode
@@ -93,7 +93,7 @@ def readers(folder: Path) -> Literal["owner", "group", "everyone"] | None:
 
 
 def prepared_for(folder: Path) -> SharedWith:
-    """Tell for whom a folder was made: setgid and closed to others is for a group of this user."""
+    """Return whom a folder is meant for: setgid and closed to others means a group of this user."""
     if not folder.is_dir() or not HAS_MODES:
         return "owner"
     status = folder.stat()
@@ -102,7 +102,7 @@ def prepared_for(folder: Path) -> SharedWith:
 
 
 def check_member(folder: Path, share: SharedWith) -> None:
-    """See that this user may share a folder.
+    """Check that this user may share a folder.
 
     Raises:
         UsageError: the user is not a member of the folder's group.
@@ -121,7 +121,7 @@ def share_folder(folder: Path, share: SharedWith) -> None:
     Raises:
         UsageError: this user is not a member of the folder's group.
         SnapshotError: the file system does not keep modes.
-        OSError: the folder belongs to somebody else.
+        OSError: the folder belongs to another user.
     """
     check_member(folder, share)
     folder.chmod(OF_FOLDER[share])
@@ -143,8 +143,8 @@ def sharing(data: Path) -> Iterator[str]:
         if not above.st_mode & enters:
             mode = stat.S_IMODE(above.st_mode)
             yield (
-                f"warning: they cannot get there, because {parent} has the mode {mode:04o}; "
-                "let them enter it, or move the dataset"
+                f"warning: they cannot reach it, because {parent} has mode {mode:04o}; "
+                "allow them to enter it, or move the dataset"
             )
             return
 

@@ -1,7 +1,7 @@
-"""What a Parquet file says of itself, compared with what its table is like.
+"""Checks a Parquet footer against the expected schema and size limits.
 
-A file may have been made to lie or to eat memory: a column that is no text but a list of lists, a
-row group of a billion zeros in a kilobyte, groups that share their bytes.
+A file may have been made to deceive or to exhaust memory: a column of lists of lists instead of
+text, a row group of a billion zeros in a kilobyte, groups that share their bytes.
 """
 
 import os
@@ -36,10 +36,10 @@ def footer_problem(path: Path, entry: FileEntry, version: int) -> str | None:
 
     Args:
         path: the file.
-        entry: what snapshot.json says of it.
+        entry: its entry in snapshot.json.
         version: the snapshot's format version, which decides the columns.
     """
-    if _MOST_FOOTER < _footer_bytes(path) < path.stat().st_size:  # more is no footer at all
+    if _MOST_FOOTER < _footer_bytes(path) < path.stat().st_size:  # more is not a footer at all
         return f"a footer larger than {_MOST_FOOTER:,} bytes: {entry.path}"
     try:
         with pq.ParquetFile(path, memory_map=False) as file:
@@ -49,11 +49,11 @@ def footer_problem(path: Path, entry: FileEntry, version: int) -> str | None:
         )
         return next(differences, None)
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
-        return f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
+        return f"not readable as Parquet ({str(error).splitlines()[0]}): {entry.path}"
 
 
 def _footer_bytes(path: Path) -> int:
-    """Read the footer's length where the format has it, before anybody makes room for it."""
+    """Read the footer's length where the format has it, before memory is allocated for it."""
     with path.open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
         return int.from_bytes(stream.read(4), "little")
@@ -67,12 +67,12 @@ def _differences(
         yield f"{rows:,} rows instead of {entry.rows:,}: {entry.path}"
     usual = _schema(entry.table, version)
     if not schema.equals(usual, check_metadata=False):
-        yield f"another schema than {_difference(schema, usual)}: {entry.path}"
+        yield f"schema differs from {_difference(schema, usual)}: {entry.path}"
     groups = _groups(metadata)
     if sum(group.num_rows for group in groups) != rows:
-        yield f"other rows in its row groups than in all: {entry.path}"
+        yield f"row groups and footer count different rows: {entry.path}"
     if any(group.num_rows > ROW_GROUP or _is_bomb(group) for group in groups):
-        yield f"row groups larger than any of ours: {entry.path}"
+        yield f"row groups larger than clearml-snapshot writes: {entry.path}"
 
 
 def _groups(metadata: pq.FileMetaData) -> list[pq.RowGroupMetaData]:
@@ -84,10 +84,10 @@ def _columns(group: pq.RowGroupMetaData) -> list[pq.ColumnChunkMetaData]:
 
 
 def _page_problems(path: Path, metadata: pq.FileMetaData, entry: FileEntry) -> Iterator[str]:
-    """Check that pages are as large as the footer says, and belong to one column each."""
+    """Check that pages are as large as stated in the footer, and belong to one column each."""
     groups = _groups(metadata)
     if sum(map(_packed, groups)) > path.stat().st_size:
-        yield f"row groups that share their bytes: {entry.path}"
+        yield f"row groups overlap: {entry.path}"
     with path.open("rb") as stream:
         for column in chain.from_iterable(map(_columns, groups)):
             try:
@@ -97,7 +97,7 @@ def _page_problems(path: Path, metadata: pq.FileMetaData, entry: FileEntry) -> I
                 yield f"{error}: {entry.path}"
                 continue
             if size > column.total_uncompressed_size:
-                yield f"pages larger than the footer says: {entry.path}"
+                yield f"pages larger than stated in the footer: {entry.path}"
 
 
 def _packed(group: pq.RowGroupMetaData) -> int:

@@ -1,4 +1,4 @@
-"""The pages of a Parquet column, without decoding one: do they add up to what the footer says?
+"""Adds up the pages of a Parquet column without decoding them, to compare with its footer.
 
 A reader makes room for what a page's own header says, whatever the footer says of the column.
 Layout: parquet.thrift, PageHeader.
@@ -19,7 +19,7 @@ _USUAL_HEADER: Final = 512
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a page's header says."""
+    """The header of a page."""
 
     header: int
     """Bytes of the header itself."""
@@ -32,7 +32,7 @@ class Page:
 
 
 def read_pages(stream: BinaryIO, start: int, packed: int) -> Iterator[Page]:
-    """Give the pages of one column of a row group.
+    """Return the pages of one column of a row group.
 
     Args:
         stream: the file.
@@ -46,11 +46,11 @@ def read_pages(stream: BinaryIO, start: int, packed: int) -> Iterator[Page]:
     while at < start + packed:
         page = _page(stream, at)
         if page.unpacked < 0 or page.packed < 0:
-            raise ValueError("a page of less than nothing")
+            raise ValueError("negative page size")
         yield page
         at += page.header + page.packed
     if at != start + packed:
-        raise ValueError("pages that end elsewhere than their column")
+        raise ValueError("page sizes do not add up to the column size")
 
 
 def unpacked_size(stream: BinaryIO, start: int, packed: int) -> int:
@@ -76,4 +76,4 @@ def _page(stream: BinaryIO, at: int) -> Page:
         sizes = (said.get(field) for field in (_UNPACKED, _PACKED))
         unpacked, size = (size if type(size) is int else -1 for size in sizes)
         return Page(reader.at, unpacked, size, said)
-    raise ValueError("a page header that is none")
+    raise ValueError("invalid page header")

@@ -1,8 +1,8 @@
-"""What a Parquet file says of its rows, compared with them: readers skip rows by what it says.
+"""Compares the statistics of a Parquet file with its rows: readers skip rows by them.
 
-A minimum that is too large hides rows from every reader, and a reader that trusts an index or a
-filter believes it unseen. So all that our writer writes is computed again, in the footer and in the
-header of each page, and what it never writes is refused.
+A minimum that is too large hides rows from every reader, and so does a wrong index or filter. So
+everything that our writer writes is computed again, in the footer and in the header of each page,
+and what it never writes is refused.
 Layout: parquet.thrift, FileMetaData and PageHeader.
 """
 
@@ -27,7 +27,7 @@ from clearml_snapshot.exporter.store.untrusted.thrift import Reader, Struct
 
 _INDEX: Final = "a page index"
 _BLOOM: Final = "a bloom filter"
-_OWN: Final = "metadata of its own"
+_OWN: Final = "additional metadata"
 _SEALED: Final = "encryption"
 _FILE: Final = {5: _OWN, 8: _SEALED, 9: _SEALED}
 _GROUP: Final = {4: "an order of its rows"}
@@ -67,15 +67,15 @@ _TAIL: Final = 8
 
 
 class _UntrueError(Exception):
-    """What a file says and should not."""
+    """A statement of a file that is not true."""
 
 
 def parquet_problem(path: Path, entry: FileEntry, version: int) -> str | None:
-    """Check a file whose hash is right: that it is of its table, and says nothing but the truth.
+    """Check that a file whose hash is right belongs to its table and that its metadata are true.
 
     Args:
         path: the file.
-        entry: what snapshot.json says of it.
+        entry: its entry in snapshot.json.
         version: the snapshot's format version, which decides the columns.
 
     Returns:
@@ -85,11 +85,11 @@ def parquet_problem(path: Path, entry: FileEntry, version: int) -> str | None:
 
 
 def statistics_problem(path: Path, entry: FileEntry, version: int) -> str | None:
-    """Compare what a file says of its rows with them; one line for the first difference.
+    """Compare a file's statistics with its rows; return one line for the first difference.
 
     Args:
-        path: the file; its footer is as ``footers.footer_problem`` wants it.
-        entry: what snapshot.json says of it.
+        path: the file; ``parquet_footer.footer_problem`` found nothing in it.
+        entry: its entry in snapshot.json.
         version: the snapshot's format version, which decides the columns.
     """
     try:
@@ -98,9 +98,9 @@ def statistics_problem(path: Path, entry: FileEntry, version: int) -> str | None
     except _UntrueError as lie:
         return f"{lie}: {entry.path}"
     except (IndexError, KeyError, TypeError, ValueError) as error:
-        return f"a footer that cannot be compared with its rows ({error}): {entry.path}"
+        return f"footer cannot be compared with the rows ({error}): {entry.path}"
     except (OSError, pa.ArrowException) as error:
-        return f"no readable Parquet ({str(error).splitlines()[0]}): {entry.path}"
+        return f"not readable as Parquet ({str(error).splitlines()[0]}): {entry.path}"
     return None
 
 
@@ -119,11 +119,11 @@ def _check(stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: in
     footer, length = _footer(stream)
     _refuse_others("file", footer)
     if footer[2] != _usual_schema(entry.table, version):
-        raise _UntrueError("another schema than our writer makes")
+        raise _UntrueError("schema differs from what clearml-snapshot writes")
     if any(order != {1: {}} for order in footer.get(7, ())):
-        raise _UntrueError("another order of values than our writer's")
+        raise _UntrueError("sort order of values differs from what clearml-snapshot writes")
     if not footer[6].startswith(_WRITER):
-        raise _UntrueError("it was not written by Arrow")
+        raise _UntrueError("not written by Arrow")
     groups = footer[4]
     packed = sum(column[3][7] for group in groups for column in group[1])
     if _EDGES + packed + length + _TAIL != stream.seek(0, io.SEEK_END):
@@ -149,7 +149,7 @@ def _footer(stream: BinaryIO) -> tuple[Struct, int]:
 
 @lru_cache(maxsize=32)
 def _usual_schema(table: str, version: int) -> list[Struct]:
-    """Give the schema that our writer makes of a table, as it is written."""
+    """Return the schema that our writer makes of a table, as it is written."""
     newer = lacking(table, version)
     columns = [field for field in in_memory(table) if field.name not in newer]
     written = io.BytesIO()
@@ -159,10 +159,10 @@ def _usual_schema(table: str, version: int) -> list[Struct]:
 
 
 def _columns(file: pq.ParquetFile, group: int, count: int) -> Iterator[Slots]:
-    """Read the columns of a row group, one by one where they are large."""
+    """Read the columns of a row group, one by one if they are large."""
     names = file.schema_arrow.names
     if count != len(names):
-        raise _UntrueError("other columns than its table")
+        raise _UntrueError("columns differ from its table")
     if file.metadata.row_group(group).total_byte_size <= _AT_ONCE:
         rows = file.read_row_group(group)
         yield from (slots(rows.column(name)) for name in names)
@@ -175,17 +175,17 @@ def _check_column(stream: BinaryIO, said: Struct, its: Slots) -> None:
     name = said[3][0].decode()
     _refuse_others("column", said)
     if said[4] != _ZSTD:
-        raise _UntrueError(f"column {name} is compressed otherwise than ours")
+        raise _UntrueError(f"column {name} has another compression than clearml-snapshot uses")
     if said[5] != len(its.order):
         raise _UntrueError(
-            f"column {name} has {len(its.order):,} values, its footer says {said[5]:,}"
+            f"column {name} has {len(its.order):,} values, but the footer states {said[5]:,}"
         )
     extent = its.extent(0, len(its.order))
     _compare(f"column {name}", said.get(12, {}), extent)
     _check_sizes(name, said.get(16, {}), its, extent)
     allowed = _NUMBERS if its.lengths is None else _TEXTS
     if not allowed.issuperset(said[2]):
-        raise _UntrueError(f"column {name} is encoded otherwise than ours")
+        raise _UntrueError(f"column {name} has another encoding than clearml-snapshot uses")
     _check_pages(stream, said, its, allowed)
 
 
@@ -196,7 +196,7 @@ def _check_pages(stream: BinaryIO, said: Struct, its: Slots, allowed: frozenset[
     for page in (one.said for one in read_pages(stream, start, said[7])):
         _refuse_others("page", page)
         if page[1] not in (_DATA_PAGE, _DICTIONARY_PAGE):
-            raise _UntrueError(f"column {name} has pages that ours never has")
+            raise _UntrueError(f"column {name} has pages that clearml-snapshot never writes")
         is_data = page[1] == _DATA_PAGE
         header = page[5 if is_data else 7]
         _refuse_others("data page" if is_data else "dictionary page", header)
@@ -213,23 +213,25 @@ def _check_pages(stream: BinaryIO, said: Struct, its: Slots, allowed: frozenset[
     encodings = {encoding for _, encoding in kinds}
     counted = Counter({(one[1], one[2]): one[3] for one in said.get(13, ())})
     if not allowed.issuperset(encodings) or not encodings.issubset(said[2]):
-        raise _UntrueError(f"column {name} is encoded otherwise than its footer says")
+        raise _UntrueError(f"column {name} has another encoding than stated in the footer")
     if 13 in said and counted != kinds:
-        raise _UntrueError(f"column {name} has other pages than its footer says")
+        raise _UntrueError(f"column {name} has other pages than stated in the footer")
 
 
 def _compare(where: str, said: Struct, extent: Extent) -> None:
     """Compare statistics, where there are any, with the values that they are of."""
     _refuse_others("statistics", said)
     if said.get(3, extent.nulls) != extent.nulls:
-        raise _UntrueError(f"{where} has {extent.nulls:,} NULLs, its statistics say {said[3]:,}")
+        raise _UntrueError(
+            f"{where} has {extent.nulls:,} NULLs, but the statistics state {said[3]:,}"
+        )
     is_exact = said.get(7, True) is True and said.get(8, True) is True
     if not is_exact:
-        raise _UntrueError(f"{where} has statistics that are not exact, as ours are")
+        raise _UntrueError(f"{where} has inexact statistics, which clearml-snapshot never writes")
     for fields, true, what in (((5, 1), extent.high, "maximum"), ((6, 2), extent.low, "minimum")):
         for stated in (said[field] for field in fields if field in said):
             if true is None or not _is_same(stated, true, extent):
-                raise _UntrueError(f"{where} has another {what} than its statistics say")
+                raise _UntrueError(f"{where} has another {what} than stated in its statistics")
 
 
 def _is_same(stated: bytes, true: bytes, extent: Extent) -> bool:
@@ -250,12 +252,12 @@ def _check_sizes(name: str, said: Struct, its: Slots, extent: Extent) -> None:
         and (not said.get(3) or (said[3][-1], sum(said[3])) == (values, extent.slots))
     )
     if not is_same:
-        raise _UntrueError(f"column {name} has other sizes than its footer says")
+        raise _UntrueError(f"column {name} has other sizes than stated in the footer")
 
 
 def _refuse_others(kind: str, said: Struct) -> None:
     """Refuse the fields of a struct that our writer never writes."""
     known, names = _KNOWN[kind]
     for field in said.keys() - known:
-        what = names.get(field, f"something unknown about a {kind} (field {field})")
-        raise _UntrueError(f"it has {what}, which no file of ours has")
+        what = names.get(field, f"unknown field {field} of a {kind}")
+        raise _UntrueError(f"contains {what}, which clearml-snapshot never writes")

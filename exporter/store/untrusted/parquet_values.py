@@ -40,7 +40,7 @@ class Slots:
     """One number per slot, ordered as the values are; anything where there is none."""
     is_value: Mask
     plain: Callable[[Any], bytes]
-    """Gives the bytes of the value that a number stands for."""
+    """Returns the bytes of the value with a number."""
     lengths: Numbers | None = None
     """Bytes of each value of a column of text."""
 

@@ -1,4 +1,4 @@
-"""Files of a folder that came from anywhere: links may lead out of it, a pipe would never end."""
+"""Safe access to files in a folder of unknown origin, without links that point outside."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class NotARegularFileError(OSError):
-    """A file that a snapshot never has: a pipe, a device, a folder, a link to somewhere else."""
+    """A file that a snapshot never has: a pipe, a device, a folder, a link that points outside."""
 
 
 def read_plain(path: Path, most: int) -> bytes:
@@ -55,11 +55,11 @@ class PlainFolder:
             return status
         target = os.path.realpath(full)
         if os.path.commonpath([self._root, target]) != self._root:
-            raise NotARegularFileError(errno.ELOOP, "a link that leads out of the folder", path)
+            raise NotARegularFileError(errno.ELOOP, "a link that points outside the folder", path)
         return Path(full).stat()
 
 
 def _plain(status: os.stat_result, path: object) -> os.stat_result:
     if not stat.S_ISREG(status.st_mode):
-        raise NotARegularFileError(errno.EINVAL, "no plain file", str(path))
+        raise NotARegularFileError(errno.EINVAL, "not a regular file", str(path))
     return status

@@ -1,4 +1,4 @@
-"""Reads structs of Thrift's compact protocol, in which Parquet writes what it says of itself.
+"""Reads structs of Thrift's compact protocol, in which Parquet writes its metadata.
 
 Nothing is known of any struct here: fields come by their numbers, as parquet.thrift gives them.
 Layout: thrift-compact-protocol.md.
@@ -42,7 +42,7 @@ class Reader:
             ValueError: it is not a struct, or larger than any that a writer makes.
         """
         if depth == 0:
-            raise ValueError("a struct nested too deeply")
+            raise ValueError("struct nested too deeply")
         found: Struct = {}
         field = 0
         while (head := self._byte()) != 0:
@@ -56,7 +56,7 @@ class Reader:
     def _value(self, kind: int, depth: int) -> Any:
         self._values += 1
         if self._values > _MOST_VALUES:
-            raise ValueError("more values than any file of ours has")
+            raise ValueError("too many values")
         if kind in _INTEGERS:
             return self._number()
         if kind == _TEXT:
@@ -75,7 +75,7 @@ class Reader:
         head = self._byte()
         length = head >> 4 if head >> 4 < _LONG_LIST else self._varint()
         if depth == 0 or length > _MOST_VALUES:
-            raise ValueError("a list longer or deeper than any of ours")
+            raise ValueError("list too long or too deeply nested")
         return [self._value(head & 15, depth) for _ in range(length)]
 
     def _byte(self) -> int:
@@ -85,7 +85,7 @@ class Reader:
     def _bytes(self, length: int) -> bytes:
         self.at += length
         if self.at > len(self._content):
-            raise IndexError("a text longer than the rest")
+            raise IndexError("text longer than the remaining bytes")
         return self._content[self.at - length : self.at]
 
     def _varint(self) -> int:

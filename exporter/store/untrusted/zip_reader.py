@@ -1,9 +1,9 @@
-"""The structure of a ZIP archive, read with distrust: all that is not plain and tight is refused.
+"""Reads the structure of a ZIP archive strictly: everything that is ambiguous is refused.
 
-Not ``zipfile``: it looks for entries where they are not listed, takes what is before and behind an
-archive for a part of it, and believes the directory where a file's own header says otherwise. Here
-the headers and contents must fill the archive without a gap, and say the same as its directory.
-Layout: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.3.
+``zipfile`` is not used: it accepts bytes before, between and behind the entries, and trusts the
+directory where an entry's own header differs. Other tools read the headers, so they would see
+another archive than the one that was verified. Here headers and contents must fill the archive
+without a gap and agree with its directory. Layout: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.3.
 """
 
 import os
@@ -51,7 +51,7 @@ class Entry:
     """One file or folder of an archive."""
 
     name: str
-    """As it stands there; may hold anything."""
+    """As written in the archive; may contain anything."""
     raw_name: bytes
     size: int
     """Bytes of its content."""
@@ -72,7 +72,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where everything stands in an archive; files fill it up to the directory."""
+    """Where everything is in an archive; files fill it up to the directory."""
 
     entries: tuple[Entry, ...]
     """In the order of the directory."""
@@ -86,12 +86,12 @@ def read_layout(stream: BinaryIO) -> Layout:
     """Read the directory of an archive, and the header of every file in it.
 
     Raises:
-        DatasetError: it is cut short, no archive, or says two things of one file.
+        DatasetError: it is cut short, not an archive, or contradicts itself.
     """
     size = stream.seek(0, os.SEEK_END)
     end_at, count, length, offset = _read_end(stream, size)
     if count > MOST_ENTRIES or length > _MOST_DIRECTORY:
-        raise DatasetError(f"{count:,} files are more than a pack has")
+        raise DatasetError(f"{count:,} files are more than a pack contains")
     directory = _read_at(stream, offset, length)
     listed = list(_listed(directory, count))
     return Layout(tuple(_placed(stream, listed, offset)), offset, end_at)
@@ -101,7 +101,7 @@ def blocks(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
     """Yield the content of a file, a block at a time.
 
     Raises:
-        DatasetError: it is not what the directory says: longer, shorter, or changed.
+        DatasetError: it does not match the directory: longer, shorter, or changed.
     """
     crc = size = 0
     for block in _unpacked(stream, entry):
@@ -115,7 +115,7 @@ def blocks(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
 
 
 def _unpacked(stream: BinaryIO, entry: Entry) -> Iterator[bytes]:
-    """Yield content of any length, at most a block at a time however far it was pressed."""
+    """Yield content of any length, at most a block at a time, however far it was compressed."""
     packed = _packed(stream, entry)
     if entry.method == STORED:
         yield from packed
@@ -145,7 +145,7 @@ def _inflated(inflate: "zlib._Decompress", packed: bytes, entry: Entry) -> bytes
 
 
 def _changed(entry: Entry) -> DatasetError:
-    return DatasetError(f"{entry.name} is not what the archive's directory says; copy it again")
+    return DatasetError(f"{entry.name} does not match the archive's directory; copy it again")
 
 
 def _read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
@@ -173,13 +173,13 @@ def _read_end(stream: BinaryIO, size: int) -> tuple[int, int, int, int]:
             fields = _END.unpack_from(tail, at)
             if at + _END.size + fields[-1] == len(tail):
                 return _checked_end(stream, start + at, fields[1:-1])
-    raise DatasetError("it is no ZIP archive, or its end is missing")
+    raise DatasetError("it is not a ZIP archive, or its end is missing")
 
 
 def _checked_end(
     stream: BinaryIO, end_at: int, fields: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
-    """Use the record of 64 bits where there is one; the directory must stand right before."""
+    """Use the record of 64 bits if there is one; the directory must be right before it."""
     disk, first_disk, here, count, length, offset = fields
     locator_at = end_at - _LOCATOR.size
     before = _read_at(stream, locator_at, _LOCATOR.size) if locator_at >= _END_64.size else b""
@@ -191,12 +191,12 @@ def _checked_end(
         wide = record[4:]
         for value, full, wider in zip(fields, _FULL, wide, strict=True):
             if value not in (wider, full):
-                raise DatasetError("the end of the archive's directory says two things")
+                raise DatasetError("the end of the archive's directory contradicts itself")
         disk, first_disk, here, count, length, offset = wide
     if (disk, first_disk) != (0, 0) or here != count:
-        raise DatasetError("it is a part of an archive in several parts; join them first")
+        raise DatasetError("it is one part of a multi-part archive; join the parts first")
     if offset + length != end_at:
-        raise DatasetError("the archive's directory is not where its end says, or cut short")
+        raise DatasetError("the archive's directory is not at the stated position, or cut short")
     return end_at, count, length, offset
 
 
@@ -225,9 +225,9 @@ def _entry(fields: tuple[int, ...], raw_name: bytes, extra: bytes) -> Entry:
     _, _, system, _, flags, method, time, date, crc, *_ = fields
     name = _name(raw_name, flags)
     if flags & 1:
-        raise DatasetError(f"{shown(name)} is encrypted; a pack never is")
+        raise DatasetError(f"{shown(name)} is encrypted; packs never are")
     if flags & ~_HARMLESS or method not in (STORED, DEFLATED):
-        raise DatasetError(f"{shown(name)} is packed in a way that a pack never is")
+        raise DatasetError(f"{shown(name)} uses a compression that packs never use")
     size, packed, offset = _wide((fields[10], fields[9], fields[17]), extra, name)
     if fields[14] != 0:
         raise DatasetError(f"{shown(name)} is in another part of the archive; join them first")
@@ -239,11 +239,11 @@ def _name(raw: bytes, flags: int) -> str:
     try:
         return raw.decode("utf-8" if flags & _UTF_8 else "cp437")
     except UnicodeDecodeError:
-        raise DatasetError(f"{shown(str(raw))} is no name of a file") from None
+        raise DatasetError(f"{shown(str(raw))} is not a file name") from None
 
 
 def shown(name: str) -> str:
-    """Quote a name that may hold anything, and cut it."""
+    """Quote a name that may contain anything, and shorten it."""
     return repr(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…")
 
 
@@ -276,16 +276,16 @@ def _placed(stream: BinaryIO, listed: Sequence[Entry], directory: int) -> Iterat
     """Find each content; headers and contents must fill the archive up to the directory."""
     ordered = sorted({entry.header for entry in listed})
     if len(ordered) != len(listed):
-        raise DatasetError("two files stand in the same place of the archive")
+        raise DatasetError("two entries overlap in the archive")
     if ordered and ordered[0] != 0:
-        raise DatasetError("something stands before the first file of the archive")
+        raise DatasetError("there are bytes before the first file of the archive")
     following = dict(zip(ordered, [*ordered, directory][1:], strict=True))
     for entry in listed:
         yield _located(stream, entry, following[entry.header])
 
 
 def _located(stream: BinaryIO, entry: Entry, following: int) -> Entry:
-    """Read a file's own header; it must say what the directory says."""
+    """Read a file's own header; it must agree with the directory."""
     fields = _HEADER.unpack(_read_at(stream, entry.header, _HEADER.size))
     signature, _, flags, method, time, date, crc, packed, size, name_length, extra_length = fields
     name = _read(stream, name_length)
@@ -301,13 +301,11 @@ def _located(stream: BinaryIO, entry: Entry, following: int) -> Entry:
     if entry.flags & _SIZES_FOLLOW:
         sizes.append((0, 0, 0))
     if not same or (crc, packed, size) not in sizes:
-        raise DatasetError(
-            f"the header of {shown(entry.name)} says something else than the archive's directory"
-        )
+        raise DatasetError(f"the header of {shown(entry.name)} contradicts the archive's directory")
     content = entry.header + _HEADER.size + name_length + extra_length
     behind = following - content - entry.packed
     if not _fits(stream, entry, content + entry.packed, behind):
-        raise DatasetError(f"{shown(entry.name)} does not fit between the files beside it")
+        raise DatasetError(f"{shown(entry.name)} does not fit between its neighbouring entries")
     return replace(entry, content=content)
 
 
@@ -316,7 +314,7 @@ _DESCRIPTORS: Final = {12: "<3L", 16: "<4s3L", 20: "<L2Q", 24: "<4sL2Q"}
 
 
 def _fits(stream: BinaryIO, entry: Entry, at: int, length: int) -> bool:
-    """Tell whether what stands between a content and the next header belongs there."""
+    """Return whether the bytes between a content and the next header belong there."""
     form = _DESCRIPTORS.get(length)
     if not entry.flags & _SIZES_FOLLOW or form is None:
         return length == 0

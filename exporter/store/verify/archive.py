@@ -1,7 +1,7 @@
-"""What verify needs for a pack: its contents in a folder, and a proof of every byte around them.
+"""Unpacks a pack for verify, and checks every byte of the archive around its files.
 
 ``pack`` writes the same archive for the same contents, so an archive is as it was written when
-writing its contents once more gives the same bytes. That goes nowhere: what would be written is
+writing its contents once more gives the same bytes. Nothing is written: what would be written is
 compared with what is there.
 """
 
@@ -23,13 +23,11 @@ from clearml_snapshot.exporter.store.untrusted.zip_reader import STORED, Entry, 
 _MOST_DIFFERENCES: Final = 10_000
 """Bytes; an archive with more of them was written by something else."""
 
-REMADE: Final = (
-    "the archive around the files is not checked: it was not written by pack, but zipped anew"
-)
+REMADE: Final = "the archive itself is not checked: it was not written by pack, but zipped again"
 
 
 class BrokenArchiveError(DatasetError):
-    """An archive whose structure is damaged, or that holds what no pack holds."""
+    """An archive whose structure is damaged, or that contains what packs never contain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,16 @@ class Arrived:
     archive: Archive
     folder: Path
     damaged: tuple[str, ...]
-    """The files that are not what the archive's directory says."""
+    """The files that do not match the archive's directory."""
 
 
 @contextmanager
 def arrived(path: Path) -> Iterator[Arrived]:
-    """Unpack an archive for the time of the block, damaged files too.
+    """Unpack an archive inside the block, damaged files too.
 
     Raises:
         BrokenArchiveError: nothing can be unpacked.
-        SnapshotError: there is no room for it.
+        SnapshotError: there is no space for it.
     """
     with (
         disk_errors(cache_folder(), f"{path} was not checked"),
@@ -79,7 +77,7 @@ def _check_room(archive: Archive, path: Path, scratch: Path) -> None:
     free = shutil.disk_usage(scratch).free
     if needed > free:
         raise SnapshotError(
-            f"{path} unpacks to {needed:,} bytes, and {cache_folder()} has {free:,} left"
+            f"{path} needs {needed:,} bytes unpacked, but {cache_folder()} has only {free:,} left"
         )
 
 
@@ -95,11 +93,11 @@ def _is_written(stream: BinaryIO, entry: Entry, target: Path) -> bool:
 
 
 def archive_problems(path: Path, pack: Arrived) -> list[str] | None:
-    """Compare an archive whose contents are whole with what ``pack`` would write.
+    """Compare an archive whose contents are intact with what ``pack`` would write.
 
     Returns:
-        One line for each place that differs; None for an archive that another tool wrote, of
-        which nobody knows how it was.
+        One line for each place that differs; None for an archive that another tool wrote, whose
+        original bytes are unknown.
     """
     if not _is_like_ours(pack.archive):
         return None
@@ -111,11 +109,11 @@ def archive_problems(path: Path, pack: Arrived) -> list[str] | None:
     headers = {place for place in places if place.startswith(_HEADER)}
     if len(differing) > _MOST_DIFFERENCES or len(headers) == len(pack.archive.files):
         return None
-    return [f"not as it was written: {place}" for place in dict.fromkeys(places)]
+    return [f"changed since it was written: {place}" for place in dict.fromkeys(places)]
 
 
 def _is_like_ours(archive: Archive) -> bool:
-    """Tell whether files are stored, sorted, at the top, and without entries of folders."""
+    """Return whether files are stored, sorted, at the top, and without entries of folders."""
     entries = archive.layout.entries
     names = [entry.name for entry in entries]
     return (
@@ -130,7 +128,7 @@ _HEADER: Final = "the archive's header of "
 
 
 def _place(archive: Archive, at: int) -> str:
-    """Name what stands at a byte of an archive."""
+    """Name what is at a byte of an archive."""
     if at >= archive.layout.end:
         return "the end of the archive"
     if at >= archive.layout.directory:
@@ -176,7 +174,7 @@ class _Compared:
         """Nothing waits to be written."""
 
     def finished(self) -> list[int]:
-        """Give the bytes that differ, in their order; the first of those that are too many."""
+        """Return the bytes that differ, in their order; at most ``_MOST_DIFFERENCES``."""
         if self._original.seek(0, 2) > self._size:
             self._differing.add(self._size)
         return sorted(self._differing)

@@ -22,12 +22,12 @@ _SHORT_HASH: Final = 12
 
 
 def has_sums(snapshot: Snapshot) -> bool:
-    """Tell whether a snapshot's format has ``SHA256SUMS``."""
+    """Return whether a snapshot's format has ``SHA256SUMS``."""
     return snapshot.format_version >= layout.SUMS_SINCE
 
 
 def stored_content_id(root: Path) -> str | None:
-    """Give the content id of a snapshot folder; None for a format that has none."""
+    """Return the content id of a snapshot folder; None for a format that has none."""
     path = root / layout.SHA256SUMS
     try:
         return content_id(read_plain(path, MOST_BYTES))
@@ -36,7 +36,7 @@ def stored_content_id(root: Path) -> str | None:
 
 
 def sums_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Check the texts of a snapshot, and that its two lists of files agree; one line a problem."""
+    """Check the texts of a snapshot and that its file lists agree; one line per problem."""
     try:
         sums = read_sums(read_plain(snapshot.root / layout.SHA256SUMS, MOST_BYTES))
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def sums_problems(snapshot: Snapshot) -> Iterator[str]:
         yield f"cannot be read ({error.strerror}): {layout.SHA256SUMS}"
         return
     except DatasetError:
-        yield f"not as it was written: {layout.SHA256SUMS}"
+        yield f"changed since it was written: {layout.SHA256SUMS}"
         return
     for name in layout.TEXTS:
         yield from _text_problem(snapshot.root, name, sums.get(name))
@@ -67,7 +67,7 @@ def _text_problem(root: Path, name: str, expected: str | None) -> Iterator[str]:
     except NotARegularFileError as error:
         yield f"{error.strerror}: {name}"
         return
-    except OSError:  # it is told below, with what the system said
+    except OSError:  # reported below, with what the system said
         pass
     problem = hash_problem(path, name, expected)
     if problem is not None:

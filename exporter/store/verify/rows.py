@@ -26,7 +26,7 @@ from clearml_snapshot.exporter.store.engine.file_names import literals, spelt
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.series import write_series
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.verify.values import value_problems
 
@@ -119,7 +119,7 @@ def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterat
     ((projects,),) = connection.execute("SELECT count(DISTINCT project_id) FROM tasks").fetchall()
     if projects != snapshot.totals.projects:
         stated = snapshot.totals.projects
-        yield f"snapshot.json: total of projects is {stated:,}, its tasks have {projects:,}"
+        yield f"snapshot.json states {stated:,} projects, but the tasks have {projects:,}"
     if snapshot.format_version >= layout.STATES_SINCE:
         states = dict(connection.execute("SELECT state, count(*) FROM tasks GROUP BY 1").fetchall())
         if states != snapshot.states:
@@ -127,7 +127,7 @@ def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterat
                 ", ".join(f"{n:,} {s}" for s, n in sorted(one.items())) or "none"
                 for one in (snapshot.states, states)
             )
-            yield f"snapshot.json: states are {said}, its tasks have {true}"
+            yield f"snapshot.json states {said}, but the tasks have {true}"
 
 
 def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[Slab]:
@@ -149,7 +149,7 @@ def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[S
 def _hidden(
     connection: duckdb.DuckDBPyConnection, metrics: Sequence[tuple[str, int]]
 ) -> Iterator[str]:
-    """See that the slabs had all points: a reader passes over rows by what files say of them.
+    """Check that the slabs had all points: a reader passes over rows by what files say of them.
 
     That the files say the truth is proven before; this does not rest on it.
     """
@@ -163,15 +163,15 @@ def _hidden(
 
 def _compute(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scratch: Path) -> None:
     """Compute the series anew, as an export does, and make them the view ``computed``."""
-    claims = scratch / "claims.parquet"
-    pq.write_table(CLAIMS.empty_table(), claims)
+    server_values = scratch / "server_values.parquet"
+    pq.write_table(SERVER_VALUES.empty_table(), server_values)
     points = [Path(path) for path in snapshot.paths("scalars")]
     numbers = count(1)
 
     def target() -> Path:
         return scratch / f"series-{next(numbers)}.parquet"
 
-    written = list(write_series(points, [claims], target, spill=scratch))
+    written = list(write_series(points, [server_values], target, spill=scratch))
     paths = literals(entry.path for entry in written)
     connection.read_parquet(paths, hive_partitioning=False).create_view("computed")
 

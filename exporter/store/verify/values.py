@@ -57,6 +57,9 @@ def _filter_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
         except DatasetError:
             told += 1
             if told <= _SHOWN:
-                yield f"tasks: metric_filter of {count:,} rows is not JSON of ours ({task_id}, …)"
+                yield (
+                    f"tasks: metric_filter of {count:,} rows was not written by clearml-snapshot "
+                    f"({task_id}, …)"
+                )
     if told > _SHOWN:
-        yield f"tasks: {told - _SHOWN:,} more metric_filters that are not JSON of ours"
+        yield f"tasks: {told - _SHOWN:,} more metric_filters not written by clearml-snapshot"

@@ -1,4 +1,4 @@
-"""Prove a snapshot whole, offline: its files against snapshot.json, its rows against each other.
+"""Checks a snapshot offline: its files against snapshot.json, its rows against each other.
 
 Files come first: rows are read only when every file is as it was written, so that damage is named
 by file and never met as a reader's error. The texts come last, as they are made from all the rest.
@@ -57,7 +57,7 @@ class Verification:
 
     root: Path
     problems: tuple[str, ...]
-    """One line each: what, which; names stand as they are, control characters included."""
+    """One line each: what, which; names are unchanged, control characters included."""
     notes: tuple[str, ...]
     """What could not be checked, and what was passed over, one sentence each."""
     files: int
@@ -70,11 +70,11 @@ class Verification:
     content_id: str | None = None
     """The hash of ``SHA256SUMS``; None for an older format."""
     unproven: tuple[str, ...] = ()
-    """Texts of which nobody knows how they should be, one sentence each; see ``verify_texts``."""
+    """Texts that could not be compared, one sentence each; see ``pack.derived_texts``."""
 
     @property
     def is_intact(self) -> bool:
-        """Whether nothing is damaged."""
+        """Return whether nothing is damaged."""
         return not self.problems
 
 
@@ -89,7 +89,7 @@ def verify(
     Args:
         folder: a dataset, or a snapshot wherever it was copied to, packed or not.
         snapshot: which one of a dataset, by its number; None is the current one.
-        progress: is told what is being read; silent by default.
+        progress: reports what is being read; silent by default.
         make_pages: makes the pages of a pack again, see ``verify_texts``; ``queries.pages`` has
             one. None leaves them unproven.
 
@@ -97,7 +97,7 @@ def verify(
         UsageError: it is an address.
         NoDatasetError: there is nothing to verify.
         DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
-        SnapshotError: there is no room to unpack a pack, or for what does not fit into memory.
+        SnapshotError: there is no space to unpack a pack, or for what does not fit into memory.
     """
     refuse_address(folder)
     with naming_owner(folder):
@@ -131,7 +131,7 @@ def _unreadable(root: Path, error: DatasetError) -> Verification:
 
 
 def _verified_pack(path: Path, how: _How) -> Verification:
-    """Check the archive, its contents like a folder, and the rows when all of that is whole."""
+    """Check the archive, its contents like a folder, and the rows when all of that is intact."""
     try:
         with arrived(path) as pack:
             if layout.SNAPSHOT_JSON in pack.damaged:  # what else is damaged, it cannot say
@@ -152,7 +152,7 @@ def _changed(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _contents(path: Path, pack: Arrived, how: _How, *, rows: bool) -> Verification:
-    """Verify what was unpacked, and speak of the pack."""
+    """Verify what was unpacked, and report it under the name of the pack."""
     try:
         found = _verified_folder(pack.folder, how, rows=rows)
     except DatasetError as error:
@@ -166,7 +166,7 @@ def _root(folder: Path, number: int | None) -> Path:
         return folder.resolve()
     root = current_snapshot_folder(folder) if number is None else layout.snapshot(folder, number)
     if root is None or not root.is_dir():
-        raise NoDatasetError(f"there is no snapshot at {root or folder}; give another folder")
+        raise NoDatasetError(f"no snapshot at {root or folder}; choose another folder")
     return root.resolve()
 
 
@@ -186,8 +186,8 @@ def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
         problems += sums_problems(snapshot)
     else:
         notes.append(
-            "snapshot.json, README.md and open.sql are not checked: this older format has no hash "
-            "of them"
+            "snapshot.json, README.md and open.sql are not checked: this older format has no "
+            "hashes of them"
         )
     listed = sum(entry.bytes for entry in snapshot.files)
     how.progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
@@ -197,7 +197,7 @@ def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
     problems += damaged
     count = _rows(snapshot)
     if damaged or not rows:
-        notes.append("the rows are not checked: that needs whole files")
+        notes.append("the rows are not checked: that needs intact files")
     else:
         how.progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
         problems += row_problems(snapshot)
@@ -225,21 +225,23 @@ def _rows(snapshot: Snapshot) -> Counter[str]:
 
 
 def _states(snapshot: Snapshot, *, is_readable: bool) -> Mapping[str, int]:
-    """Give the tasks by state; ``snapshot.json`` of an older format does not count them."""
+    """Return the tasks by state; ``snapshot.json`` of an older format does not count them."""
     if snapshot.format_version >= layout.STATES_SINCE:
         return snapshot.states
     try:
         names = stored_rows(snapshot, "tasks", ["state"]) if is_readable else ()
         return Counter(row["state"] for row in names)
-    except pa.ArrowException:  # the rows' own check has told it
+    except pa.ArrowException:  # reported by the check of the rows
         return {}
 
 
 def _header_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Compare what snapshot.json says of itself with its own list of files."""
+    """Compare the numbers in snapshot.json with its own list of files."""
     named = layout.snapshot_number(snapshot.root.name)
     if named is not None and named != snapshot.number:
-        yield f"snapshot.json says number {snapshot.number}, its folder is {snapshot.root.name}"
+        yield (
+            f"snapshot.json states number {snapshot.number}, but the folder is {snapshot.root.name}"
+        )
     if not isinstance(snapshot.selections, list | dict | None):
         yield f"snapshot.json: selections are {type(snapshot.selections).__name__}"
     rows = _rows(snapshot)
@@ -252,7 +254,7 @@ def _header_problems(snapshot: Snapshot) -> Iterator[str]:
         ("bytes", totals.bytes, listed),
     ):
         if total != counted:
-            yield f"snapshot.json: total of {name} is {total:,}, its files have {counted:,}"
+            yield f"snapshot.json states {total:,} {name}, but its files have {counted:,}"
     repeated = Counter(entry.path for entry in snapshot.files)
     yield from (f"snapshot.json lists {path} twice" for path, n in repeated.items() if n > 1)
 
@@ -282,11 +284,11 @@ def _litter(root: Path) -> Iterator[str]:
 
 
 def _notes(litter: Iterable[str]) -> Iterator[str]:
-    """Say in one line what was passed over; the first name stands for all."""
+    """Describe in one line what was ignored; the first name is an example."""
     names = [*litter]
     if names:
         more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-        yield f"passed over, as a system or a copying tool left it: {names[0]}{more}"
+        yield f"ignored, as left by the system or a copying tool: {names[0]}{more}"
 
 
 def _file_problems(snapshot: Snapshot) -> Iterator[str]:
@@ -298,7 +300,7 @@ def _file_problems(snapshot: Snapshot) -> Iterator[str]:
 
 
 def damaged_files(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
-    """Check the place, size and hash of files of a snapshot; one line a damaged one."""
+    """Check the place, size and hash of files of a snapshot; one line per damaged file."""
     with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
         found = pool.map(lambda entry: _file_problem(root, entry), entries)
         yield from (problem for problem in found if problem is not None)
@@ -306,7 +308,7 @@ def damaged_files(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
 
 def _file_problem(root: Path, entry: FileEntry) -> str | None:
     if not _is_in_place(entry):
-        return f"no place for a file of {entry.table}: {entry.path}"
+        return f"not a valid path for a file of {entry.table}: {entry.path}"
     path = root / entry.path
     try:
         size = PlainFolder(root).status(entry.path).st_size
@@ -314,13 +316,13 @@ def _file_problem(root: Path, entry: FileEntry) -> str | None:
             return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
     except NotARegularFileError as error:
         return f"{error.strerror}: {entry.path}"
-    except OSError:  # it is told below, with what the system said
+    except OSError:  # reported below, with what the system said
         pass
     return hash_problem(path, entry.path, entry.sha256)
 
 
 def _is_in_place(entry: FileEntry) -> bool:
-    """Tell whether a listed path is where its table stands, and so inside the snapshot."""
+    """Return whether a listed path is where its table stands, and so inside the snapshot."""
     steps = entry.path.split("/")
     folder = [] if entry.table != "scalars" else [steps[1] if len(steps) > 1 else ""]
     return (

@@ -1,4 +1,4 @@
-"""Builds the next snapshot's folder out of the last one and a stage."""
+"""Builds the folder of the next snapshot from the last one and a stage."""
 
 import errno
 import json
@@ -56,27 +56,27 @@ MOVE_ROWS: Final = 300_000
 
 
 Edit = Callable[[pa.RecordBatch], pa.RecordBatch]
-"""What becomes of some rows of a table on their way into another snapshot; none may be left."""
+"""Edits rows of a table that are copied into another snapshot; it may remove all of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotHeader:
-    """What a commit says of itself in ``snapshot.json``."""
+    """What a commit writes about itself into ``snapshot.json``."""
 
     number: int
     server: Mapping[str, Any]
     selections: Any
     checkpoint: bool
     created_at: datetime | None = None
-    """When its contents were so; None is now."""
+    """The time of its contents; None is now."""
     keep: str | None = None
-    """The retention that exports repeat; None: none was given."""
+    """The retention that later exports repeat; None if none was given."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further keys, JSON-able."""
 
 
 class SnapshotBuilder:
-    """One folder in the making, ``.staging/<number>``."""
+    """Builds one snapshot folder, ``.staging/<number>``."""
 
     def __init__(
         self, root: Path, number: int, last: Snapshot | None, *, copies: bool = False
@@ -85,15 +85,15 @@ class SnapshotBuilder:
         self._take_file = copy_synced if copies else link_or_copy
         self._files: list[FileEntry] = []
         self._sequence = count(1)
-        if root.exists():  # an earlier try of this commit that raised
+        if root.exists():  # an earlier attempt of this commit that raised
             shutil.rmtree(root)
         root.mkdir(parents=True)
 
     def inherit(self, stage: Stage, tables: Iterable[str]) -> None:
-        """Link the last snapshot's files; those that hold a changed task are rewritten.
+        """Link the last snapshot's files; rewrite those that hold a changed task.
 
-        So are those of an older format. The points of tasks that move to another project go
-        into new files there.
+        Files of an older format are rewritten as well. The points of tasks that move to another
+        project go into new files there.
         """
         if self._last is not None:
             known = known_tasks(self._last, stage.task_ids)
@@ -152,7 +152,7 @@ class SnapshotBuilder:
         return f"{entry.path.rpartition('/')[0]}/{self._name()}"
 
     def inherit_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
-        """Take over a file of the last snapshot as it is, or with its rows edited."""
+        """Link a file of the last snapshot, or rewrite it with its rows edited."""
         assert self._last is not None
         if not edits and not layout.lacking(entry.table, self._last.format_version):
             self._link(self._last, entry)
@@ -179,23 +179,25 @@ class SnapshotBuilder:
             self._files.append(replace(rewritten, path=path))
 
     def add_stage(self, stage: Stage) -> None:
-        """Move the staged files in and compute the series of their points."""
-        claims = stage.seal()
+        """Move the staged files into the folder and compute the series of their points."""
+        server_values = stage.seal()
         for settled in (True, False):
             fresh = [
                 self._moved_in(file) for file in stage.files if file.partition.settled == settled
             ]
             self._files += fresh
-            self._add_series(fresh, claims, stage.directory)
+            self._add_series(fresh, server_values, stage.directory)
 
     def _moved_in(self, staged: StagedFile) -> FileEntry:
         return moved(staged.entry, self._root, staged.partition.project_id, self._name())
 
-    def _add_series(self, fresh: list[FileEntry], claims: list[Path], spill: Path) -> None:
+    def _add_series(self, fresh: list[FileEntry], server_values: list[Path], spill: Path) -> None:
         points = [self._root / entry.path for entry in fresh if entry.table == "scalars"]
         if points:
             (self._root / "series").mkdir(exist_ok=True)
-            for entry in _told(write_series(points, claims, self._next_series, spill=spill)):
+            for entry in _full_disk_errors(
+                write_series(points, server_values, self._next_series, spill=spill)
+            ):
                 path = Path(entry.path).relative_to(self._root).as_posix()
                 self._files.append(replace(entry, path=path))
 
@@ -218,7 +220,7 @@ class SnapshotBuilder:
         return [] if self._last is None else self._last.paths("exports")
 
     def compact(self) -> None:
-        """Merge small files where there are too many of them; the contents stay the same."""
+        """Merge small files if there are too many of them; the contents stay the same."""
         self._files = compact(self._root, self._files, self._name)
 
     def make_canonical(self) -> None:
@@ -244,7 +246,8 @@ class SnapshotBuilder:
     def describe(self, about: SnapshotHeader) -> list[FileEntry]:
         """Write ``snapshot.json`` and the texts beside it, and give the files of the tables.
 
-        What is written is on the disk; whoever moves the folder into its place syncs its entries.
+        What is written is on the disk; the caller that moves the folder into its place syncs its
+        entries.
         """
         files = sorted(self._files, key=lambda entry: entry.path)
         created_at = about.created_at or datetime.now(UTC)
@@ -303,7 +306,7 @@ class SnapshotBuilder:
 
 
 def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, RowChange]:
-    """Tell what the stage does to the rows of the tasks that are there already."""
+    """Return what the stage does to the rows of tasks that are stored already."""
     moves = {
         task_id: partition
         for task_id, partition in stage.refreshed.items()
@@ -318,8 +321,8 @@ def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, RowChan
     }
 
 
-def _told(written: Iterator[FileEntry]) -> Iterator[FileEntry]:
-    """Make a full disk of what DuckDB says of one: it spills no more than there was room for."""
+def _full_disk_errors(written: Iterator[FileEntry]) -> Iterator[FileEntry]:
+    """Turn DuckDB's errors about a full disk into the system's error."""
     try:
         yield from written
     except (duckdb.Error, pa.ArrowException) as error:
@@ -337,7 +340,7 @@ def build(
     about: SnapshotHeader,
     export_row: Mapping[str, Any] | None,
 ) -> None:
-    """Make a whole snapshot folder at ``root``; nothing outside of it changes but the stage."""
+    """Make a complete snapshot folder at ``root``; nothing outside it changes but the stage."""
     folder = SnapshotBuilder(root, about.number, last)
     folder.inherit(stage, [t for t in TABLES if t != "exports" or export_row is None])
     folder.add_stage(stage)

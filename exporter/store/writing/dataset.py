@@ -101,7 +101,7 @@ class Dataset:
             self._point_to(self._snapshot.number)
 
     def _is_linked(self, snapshot: Snapshot) -> bool:
-        """Whether the link leads to a snapshot; a copy may lack it, or have a text beside it."""
+        """Return whether the link leads to a snapshot; a copy may have none, or a text as well."""
         link, text = layout.current_link(self._data), layout.current_text(self._data)
         return link.is_dir() and not text.exists() and link.resolve() == snapshot.root
 
@@ -228,7 +228,7 @@ class Dataset:
         return snapshot
 
     def _now(self) -> datetime:
-        """Give the moment of new contents, later than that of all others here.
+        """Return the moment of new contents, later than that of all others here.
 
         A clock that was set back would else make a snapshot older than what was read for it.
         """
@@ -337,7 +337,7 @@ class Dataset:
                 self._removed += [number] * (is_gone and number in finished)
 
     def _finished(self) -> dict[int, datetime]:
-        """Give the moment of each snapshot that ended its run, in the order of their numbers."""
+        """Return the moment of each snapshot that ended its run, in the order of their numbers."""
         moments = {}
         for number in numbers(self._data):
             try:

@@ -29,11 +29,11 @@ class NewAddress:
     """The web UI's addresses, with which ``tasks.web_url`` begins; None: links stay."""
 
     def server_id(self, text: str | None) -> str | None:
-        """Give the new value of ``server_id``."""
+        """Return the new value of ``server_id``."""
         return self.new if text in self.old else text
 
     def web_url(self, text: str | None) -> str | None:
-        """Give the new value of ``web_url``."""
+        """Return the new value of ``web_url``."""
         if text is None or not self.old_web or not self.new_web:
             return text
         start = f"{self.old_web}/"

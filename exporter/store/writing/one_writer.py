@@ -58,7 +58,7 @@ def _told(data: Path, error: HeldError) -> str:
 
 
 def _refuse_other_machine(data: Path) -> None:
-    """See that no writer of a machine that locks on this drive has begun, or was killed.
+    """Check that no writer of a machine that locks on this drive has begun, or was killed.
 
     Raises:
         LockedError: there is one.
@@ -67,7 +67,7 @@ def _refuse_other_machine(data: Path) -> None:
     if owner is not None and owner["host"] not in (None, socket.gethostname()):
         raise LockedError(
             f"{data} is being written by process {owner['pid']} on {owner['host']} since "
-            f"{owner['since']}, and this drive has no locks to tell whether it has ended; try "
+            f"{owner['since']}, and this drive has no locks that show whether it has ended; try "
             f"later, or delete {layout.staging(data)} if it has"
         )
 

@@ -63,7 +63,7 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
 
 
 def is_unfinished(data: Path) -> bool:
-    """Tell whether a folder holds a dataset that was begun, and nothing else but litter.
+    """Return whether a folder holds a dataset that was begun, and nothing else but litter.
 
     So a process leaves it that was killed before its first commit. Nothing in it was ever read.
     """
@@ -73,7 +73,7 @@ def is_unfinished(data: Path) -> bool:
 
 
 def _is_begun(path: Path) -> bool:
-    """Tell whether something is what a dataset has beside its snapshots, as it was made."""
+    """Return whether something is what a dataset has beside its snapshots, as it was made."""
     if path.is_symlink():
         return False
     if path.name in _TEXTS:
@@ -90,7 +90,7 @@ def _is_begun(path: Path) -> bool:
 
 
 def refuse_one_snapshot(data: Path) -> None:
-    """See that a path is not an address, a pack or a snapshot folder.
+    """Check that a path is not an address, a pack or a snapshot folder.
 
     Raises:
         UsageError: it is, or it is some other file.
@@ -98,10 +98,11 @@ def refuse_one_snapshot(data: Path) -> None:
     refuse_address(data)
     with naming_owner(data, writing=True):
         if data.exists() and not data.is_dir():
-            raise UsageError(f"{data} is not a folder; give another one with --data")
+            raise UsageError(f"{data} is not a folder; choose another with --data")
         if (data / layout.SNAPSHOT_JSON).is_file():
             raise UsageError(
-                f"{data} is one snapshot, which never changes; give a dataset's folder with --data"
+                f"{data} is a single snapshot, which never changes; give the folder of a dataset "
+                "with --data"
             )
 
 
@@ -116,14 +117,14 @@ def _refuse_strangers(data: Path) -> None:
         known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
         if not known and not (entry.is_dir() and _is_dataset(entry)):
             raise UsageError(
-                f"{data} holds {entry.name} and is not a dataset of this tool; "
-                "give an empty or a new folder with --data"
+                f"{data} holds {entry.name} and is not a clearml-snapshot dataset; "
+                "use an empty or a new folder with --data"
             )
     strangers = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
     if strangers:
         raise UsageError(
-            f"{data} holds snapshots/{strangers[0].name} and is not a dataset of this tool; "
-            "give an empty or a new folder with --data"
+            f"{data} holds snapshots/{strangers[0].name} and is not a clearml-snapshot dataset; "
+            "use an empty or a new folder with --data"
         )
 
 

@@ -1,4 +1,4 @@
-"""A part of a snapshot as a snapshot folder of its own: some tasks, some series, rows edited."""
+"""Writes a part of a snapshot as its own snapshot folder: some tasks or series, edited rows."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.store.writing.build import Edit, SnapshotBuilder,
 
 Row = Mapping[str, Any]
 RowEdit = Callable[[Row], Row | None]
-"""Gives a row as it is to be stored, or None for one that is left out."""
+"""Returns a row as it is to be stored, or None to leave it out."""
 
 _OF_TASKS: Final = ("tasks", "hyperparams", "series", "scalars")
 _OF_SERIES: Final = ("series", "scalars")
@@ -25,18 +25,18 @@ _OF_SERIES: Final = ("series", "scalars")
 
 @dataclass(frozen=True)
 class Part:
-    """Which rows of a snapshot to take, and how they change on the way."""
+    """Which rows of a snapshot to include, and how they are edited."""
 
     task_ids: frozenset[str] | None = None
     """None: every task."""
     series: frozenset[tuple[str, str]] | None = None
     """Metrics, each with a variant; None: every series."""
     rows: Mapping[str, RowEdit] = field(default_factory=dict)
-    """By table; applied to what is taken. For tables that are not large."""
+    """By table; applied to the included rows. For tables that are not large."""
     emptied: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By table: columns that become NULL."""
     left_out: frozenset[str] = frozenset()
-    """Tables of which no row is taken."""
+    """Tables of which no row is included."""
 
 
 def write_subset(
@@ -44,8 +44,9 @@ def write_subset(
 ) -> list[FileEntry]:
     """Make a snapshot folder of a part of another one.
 
-    Same rows, same part: same bytes, whatever the files of the source. It has the number and the
-    time of its source, so that its README says as of when its contents are.
+    The same rows and the same part give the same bytes, whatever the files of the source. The
+    folder has the number and the time of its source, so that its README states the time of its
+    contents.
 
     Args:
         root: the new folder.
@@ -60,7 +61,7 @@ def write_subset(
     folder = SnapshotBuilder(root, snapshot.number, snapshot, copies=copies)
     choice = _Choice(snapshot, part)
     for entry in sorted(snapshot.files, key=lambda entry: _ORDER.index(entry.table)):
-        if entry.rows and not choice.lacks(entry):
+        if entry.rows and not choice.excludes(entry):
             folder.inherit_edited(entry, list(choice.edits(entry)))
     folder.make_canonical()
     folder.fill_empty()
@@ -90,8 +91,8 @@ class _Choice:
             every = (row["task_id"] for row in rows(snapshot, "tasks", ["task_id"]))
             self._others = sorted(task_id for task_id in every if task_id not in part.task_ids)
 
-    def lacks(self, entry: FileEntry) -> bool:
-        """Whether nothing of a file is taken; seen without reading more than its task ids."""
+    def excludes(self, entry: FileEntry) -> bool:
+        """Return whether nothing of a file is included; reads only its task ids."""
         if entry.table in self._part.left_out:
             return True
         if self._part.task_ids is None or entry.table not in _OF_TASKS:
@@ -99,7 +100,7 @@ class _Choice:
         return not holds_any(self._root / entry.path, self._wanted)
 
     def edits(self, entry: FileEntry) -> Iterator[Edit]:
-        """Give what is to be done with the rows of a file; nothing for one that is taken whole."""
+        """Yield the edits of the rows of a file; none if all of them are included."""
         table, part = entry.table, self._part
         if table in _OF_TASKS and self._others and holds_any(self._root / entry.path, self._others):
             wanted = pa.array(self._wanted, pa.string())

@@ -23,7 +23,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Metr
 from clearml_snapshot.exporter.store.format.layout import FORMAT_VERSION
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts import compaction as compact
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot, no_readers
 from clearml_snapshot.exporter.store.verify.verify import verify
@@ -128,7 +128,7 @@ def _claims(task: Stored) -> pa.Table | None:
     if task.claim is None:
         return None
     said = (task.task_id, *TRAIN, None, *task.claim, None, None)
-    return pa.Table.from_pylist([dict(zip(CLAIMS.names, said, strict=True))], CLAIMS)
+    return pa.Table.from_pylist([dict(zip(SERVER_VALUES.names, said, strict=True))], SERVER_VALUES)
 
 
 Held = dict[str, dict[Name, list[float]]]

@@ -96,7 +96,7 @@ FORGED = {
 
 
 def _problem(name: str) -> str:
-    return f"not what snapshot.json and the tables give: {name}"
+    return f"differs from what snapshot.json and the tables give: {name}"
 
 
 @pytest.mark.parametrize("name", FORGED)

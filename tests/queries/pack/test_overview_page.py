@@ -306,7 +306,10 @@ def test_a_zero_that_is_probably_a_nan_says_so(make_dataset: MakeDataset) -> Non
 def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
     words = Reader(page_of(make_dataset(nasty()))).words
     assert "2 of 6 tasks are not complete here" in words
-    assert "complete 4 every point that the server counted for what was asked is here" in words
+    assert (
+        "complete 4 every point that the server counted for the requested metrics is stored"
+        in words
+    )
     assert "failed 1 its points could not be read" in words
     assert "the server holds 1 of its 4 points" in words
     assert "1 task had not ended" in words

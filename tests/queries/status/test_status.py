@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.status.server_summary import disagreements, server_summary
@@ -160,13 +160,13 @@ def _claimed(
                 )
             )
         rows = [
-            dict(zip(CLAIMS.names, ("a", "loss", variant, *claim, *at), strict=True))
+            dict(zip(SERVER_VALUES.names, ("a", "loss", variant, *claim, *at), strict=True))
             for variant, claim in claims.items()
             if claim is not None
         ]
         row: dict[str, Any] = {"task_id": "a", "name": "run", "server_id": "x", "state": "complete"}
         row |= {"status": "completed", "fetched_at": START, "fingerprint": "f", **columns}
-        stage.add(row, [], buffer.finish(), pa.Table.from_pylist(rows, CLAIMS))
+        stage.add(row, [], buffer.finish(), pa.Table.from_pylist(rows, SERVER_VALUES))
         export = {"export_id": "e", "started": START, "result": "complete"}
         dataset.commit(stage, server={}, selections=[], export_row=export)
 

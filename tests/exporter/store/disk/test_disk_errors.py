@@ -27,7 +27,7 @@ ARROWS = OSError(errno.EIO, "Error writing bytes to file. Detail: [errno 5] Inpu
         (OSError("… Detail: [errno 122] Disk"), "data: Disk quota exceeded; make room there"),
         (ARROWS, "data: Input/output error; check the disk"),
         (OSError(errno.EIO, "broken", "from", None, "to"), "to: broken; check the disk"),
-        (OSError(errno.EROFS, "read only", "x"), "x: read only; get the right to write there"),
+        (OSError(errno.EROFS, "read only", "x"), "x: read only; get permission to write there"),
     ],
 )
 def test_what_failed_and_what_to_do(error: OSError, told: str) -> None:

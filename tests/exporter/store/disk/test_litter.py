@@ -68,7 +68,7 @@ def test_a_dataset_begins_beside_litter(made: Path) -> None:
 def test_another_file_is_refused(tmp_path: Path, name: str) -> None:
     assert not is_litter(name)
     (tmp_path / name).write_text("x")
-    with pytest.raises(UsageError, match="not a dataset of this tool"), writing(tmp_path):
+    with pytest.raises(UsageError, match="not a clearml-snapshot dataset"), writing(tmp_path):
         pass
 
 
@@ -80,7 +80,7 @@ def test_what_plain_globs_read_is_a_problem_and_the_rest_a_note(snapshot: Path) 
     assert sorted(found.problems) == sorted(
         f"not listed in snapshot.json: tasks/{name}" for name in read
     )
-    assert "passed over, as a system or a copying tool left it: " in found.notes[0]
+    assert "ignored, as left by the system or a copying tool: " in found.notes[0]
 
 
 def _zipped_by_finder(snapshot: Path, target: Path, *more: str) -> Path:
@@ -101,7 +101,7 @@ def test_an_archive_zipped_anew_opens_without_its_litter(snapshot: Path, tmp_pat
     pack = _zipped_by_finder(snapshot, tmp_path / "a.zip")
     found = verify(pack)
     assert found.problems == ()
-    assert "passed over, as a system or a copying tool left it: " in found.notes[-1]
+    assert "ignored, as left by the system or a copying tool: " in found.notes[-1]
     unpack(pack, tmp_path / "new")
     files = [
         {p.relative_to(r) for r in (f,) for p in r.rglob("*")} for f in (snapshot, tmp_path / "new")

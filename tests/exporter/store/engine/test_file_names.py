@@ -84,7 +84,7 @@ def test_links_serve_where_descriptors_have_no_names(
     assert _read(literal(_written(tmp_path, "lr=[1]"))) == [("lr=[1]", "7")]
     (tmp_path / "*").mkdir()
     monkeypatch.setattr(module, "_links", lambda: str(tmp_path / "*"))
-    with pytest.raises(SnapshotError, match="a folder's name holds one of"):
+    with pytest.raises(SnapshotError, match="its name contains one of"):
         literal(_written(tmp_path, "run[2]"))
 
 

@@ -35,8 +35,8 @@ def test_it_says_what_it_is_and_as_of_when() -> None:
     assert "**As of 2026-03-01 12:34 UTC.**" in text
     assert "| tasks (experiments) | 1,234 |" in text
     assert "| points | 67,890,123 |" in text
-    assert "**Not complete.** Of its tasks 1 partial, 3 not read yet; see `state` below." in text
-    assert "Not complete" not in readme({**HEADER, "states": {"complete": 1234}})
+    assert "**Incomplete.** Of the tasks, 1 partial, 3 not read yet; see `state` below." in text
+    assert "Incomplete" not in readme({**HEADER, "states": {"complete": 1234}})
     assert "| Parquet files | 4.5 MB |" in text
     assert not re.search(r"\$[a-z{]", text), "a placeholder was left"
     assert readme(HEADER) == text
@@ -132,7 +132,7 @@ def test_a_checkpoint_says_so() -> None:
 def test_a_pack_says_what_was_chosen_and_taken_out() -> None:
     text = readme({**HEADER, "packed": PACKED})
     assert "- Tasks: `--project vision --tag best`\n- Metrics: `--metric loss`\n" in text
-    assert "- Taken out:\n  - secrets: 3 values that look like credentials\n  - users: who" in text
+    assert "- Redacted:\n  - secrets: 3 values that look like credentials\n  - users: who" in text
     assert f"| `{layout.INDEX_HTML}` |" in text
     assert f"| `{layout.SUMMARY_CSV}` |" in text
 
@@ -153,7 +153,7 @@ def test_a_part_is_cited_as_a_part(key: str) -> None:
 
 def test_a_whole_pack_says_so() -> None:
     text = readme({**HEADER, "packed": {"selection": "", "metrics": "", "taken_out": []}})
-    assert "- Tasks: all\n- Metrics: all\n- Taken out: nothing\n" in text
+    assert "- Tasks: all\n- Metrics: all\n- Redacted: nothing\n" in text
 
 
 def test_what_is_no_pack_tells_of_no_pages() -> None:

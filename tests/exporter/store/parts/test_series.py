@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Reading = tuple[int | None, datetime | None, float | None]
@@ -112,10 +112,12 @@ def test_the_servers_claims_stand_beside_what_was_computed(
         for task_id in ("a", "b"):
             buffer = PointBuffer(stage, "p")
             buffer.add(points(line(task_id, [1.0, 2.0])))
-            claims = CLAIMS.empty_table()
+            claims = SERVER_VALUES.empty_table()
             if task_id == "a":
                 row = ["a", "loss", "train", 2.5, 0.5, 9.0, 17, -1, 8]
-                claims = pa.Table.from_pylist([dict(zip(CLAIMS.names, row, strict=True))], CLAIMS)
+                claims = pa.Table.from_pylist(
+                    [dict(zip(SERVER_VALUES.names, row, strict=True))], SERVER_VALUES
+                )
             stage.add(task_row(task_id, "p"), (), buffer.finish(), claims)
         snapshot = dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
     sql = (

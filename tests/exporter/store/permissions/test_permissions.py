@@ -186,7 +186,7 @@ def test_what_keeps_members_out_is_told(tmp_path: Path) -> None:
         data.parent.chmod(0o700)
         told = list(sharing(data))
     assert told[0].startswith("members of the group ")
-    assert f"because {data.parent} has the mode 0700; let them enter it" in told[1]
+    assert f"because {data.parent} has mode 0700; allow them to enter it" in told[1]
 
 
 def test_a_group_of_others_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

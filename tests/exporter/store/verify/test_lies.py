@@ -107,7 +107,7 @@ _PAIR = (LIST, (STRUCT, [{1: (TEXT, b"key"), 2: (TEXT, b"value")}]))
 FORGERIES: dict[str, tuple[Forgery, str]] = {
     "a maximum that hides rows": (
         _footer(statistics("metric", f5=(TEXT, b"a"), f6=(TEXT, b"a"))),
-        "column metric has another maximum than its statistics say",
+        "column metric has another maximum than stated in its statistics",
     ),
     "a minimum that hides rows": (
         _footer(statistics("metric", f5=(TEXT, b"zz"), f6=(TEXT, b"zz"))),
@@ -126,23 +126,23 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     ),
     "NULLs that are not there": (
         _footer(statistics("iteration", f3=(I64, 7))),
-        "column iteration has 0 NULLs, its statistics say 7",
+        "column iteration has 0 NULLs, but the statistics state 7",
     ),
     "statistics said to be inexact": (
         _footer(statistics("metric", f7=(FALSE, None))),
-        "statistics that are not exact",
+        "inexact statistics",
     ),
     "a number of distinct values": (
         _footer(statistics("metric", f4=(I64, 1))),
-        "a number of distinct values, which no file of ours has",
+        "a number of distinct values, which clearml-snapshot never writes",
     ),
     "an index of pages": (_chunk("metric", f4=(I64, 4), f5=(I32, 4)), "a page index"),
     "another file": (_chunk("metric", f1=(TEXT, b"other.parquet")), "another file"),
     "a bloom filter": (_column("metric", f14=(I64, 4)), "a bloom filter"),
-    "metadata of a column": (_column("metric", f8=_PAIR), "metadata of its own"),
+    "metadata of a column": (_column("metric", f8=_PAIR), "additional metadata"),
     "metadata of a file": (
         _footer(lambda footer: footer.update({5: _PAIR})),
-        "metadata of its own",
+        "additional metadata",
     ),
     "an order of rows": (
         _group(f4=(LIST, (STRUCT, [{1: (I32, 0), 2: (TRUE, None), 3: (TRUE, None)}]))),
@@ -150,22 +150,22 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     ),
     "an encoding of others": (
         _column("value", f2=(LIST, (I32, [3, 0, 9]))),
-        "column value is encoded otherwise than ours",
+        "column value has another encoding than clearml-snapshot uses",
     ),
     "another compression": (_column("value", f4=(I32, 1)), ""),
     "pages that are not there": (
         _column("metric", f13=(LIST, (STRUCT, [{1: (I32, 0), 2: (I32, 8), 3: (I32, 2)}]))),
-        "column metric has other pages than its footer says",
+        "column metric has other pages than stated in the footer",
     ),
     "other sizes": (
         _column("metric", f16=(STRUCT, {1: (I64, 1)})),
-        "column metric has other sizes than its footer says",
+        "column metric has other sizes than stated in the footer",
     ),
     "another program": (
         _footer(lambda footer: footer.update({6: (TEXT, b"parquet-mr version 1.2.8")})),
-        "it was not written by Arrow",
+        "not written by Arrow",
     ),
-    "two meanings of a type": (_footer(_in_microseconds), "another schema than"),
+    "two meanings of a type": (_footer(_in_microseconds), "schema differs from"),
     "a page of its own mind": (_in_a_page, "a page of column value has another maximum"),
     "a dictionary out of order": (_sorted_dictionary, "a dictionary that claims to be sorted"),
     "bytes of nobody": (

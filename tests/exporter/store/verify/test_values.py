@@ -54,7 +54,7 @@ _OTHERS = ["not json", "5", "null", "{}", "[1]", '{"metrics": [{"metric": 5}]}',
 @pytest.mark.parametrize("text", _OTHERS)
 def test_a_metric_filter_that_is_not_ours(problems: Problems, text: str) -> None:
     (problem,) = problems("metric_filter", text)
-    assert problem.startswith("tasks: metric_filter of 1 rows is not JSON of ours")
+    assert problem.startswith("tasks: metric_filter of 1 rows was not written by clearml-snapshot")
     with pytest.raises(DatasetError, match="metric_filter"):
         MetricFilter.read(text)
 

@@ -210,9 +210,9 @@ def test_a_missing_a_short_and_a_strange_file(snapshot: Path, table: str) -> Non
     found = verify(snapshot)
     assert found.problems == (f"{size - 1:,} bytes instead of {size:,}: {first}",)
     assert found.notes == (
-        "passed over, as a system or a copying tool left it: "
+        "ignored, as left by the system or a copying tool: "
         f"{path.with_name('.DS_Store').relative_to(snapshot).as_posix()}",
-        "the rows are not checked: that needs whole files",
+        "the rows are not checked: that needs intact files",
     )
     path.unlink()
     assert verify(snapshot).problems == (f"missing: {first}",)
@@ -226,7 +226,7 @@ def test_a_file_that_never_was_parquet(snapshot: Path) -> None:
     entry["sha256"] = hashlib.sha256(text).hexdigest()
     _write_header(snapshot, header)
     (problem,) = verify(snapshot).problems
-    assert problem.startswith("no readable Parquet")
+    assert problem.startswith("not readable as Parquet")
     assert problem.endswith(entry["path"])
 
 
@@ -242,16 +242,16 @@ def test_pages_that_never_could_be_read(snapshot: Path) -> None:
     entry["sha256"] = hashlib.sha256(text).hexdigest()
     _write_header(snapshot, header)
     (problem,) = verify(snapshot).problems
-    assert problem.startswith("no readable Parquet (")
+    assert problem.startswith("not readable as Parquet (")
     assert problem.endswith(entry["path"])
 
 
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("../tasks/part.parquet", "no place for a file of tasks"),
-        ("series/part.parquet", "no place for a file of tasks"),
-        ("/etc/passwd", "no place for a file of tasks"),
+        ("../tasks/part.parquet", "not a valid path for a file of tasks"),
+        ("series/part.parquet", "not a valid path for a file of tasks"),
+        ("/etc/passwd", "not a valid path for a file of tasks"),
         ("tasks/none.parquet", "missing: tasks/none.parquet"),
     ],
 )
@@ -302,7 +302,7 @@ def test_what_snapshot_json_says_of_itself(snapshot: Path, key: str, value: Any)
 def test_the_number_is_that_of_the_folder(made: Path, tmp_path: Path) -> None:
     folder = tmp_path / "000003"
     shutil.copytree(made / "current", folder)
-    assert verify(folder).problems == ("snapshot.json says number 2, its folder is 000003",)
+    assert verify(folder).problems == ("snapshot.json states number 2, but the folder is 000003",)
 
 
 @pytest.mark.parametrize("total", ["tasks", "series", "points", "projects", "bytes"])
@@ -310,7 +310,7 @@ def test_totals(snapshot: Path, total: str) -> None:
     header = _header(snapshot)
     header["totals"][total] += 1
     _write_header(snapshot, header)
-    assert any(f"total of {total} is" in problem for problem in verify(snapshot).problems)
+    assert any(f"{total}, but its files have" in problem for problem in verify(snapshot).problems)
 
 
 def test_a_text_that_was_edited(snapshot: Path) -> None:
@@ -353,7 +353,7 @@ def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
     _write_header(snapshot, header)
     _rewritten(snapshot, "tasks", lambda rows: rows.append_column("x", pa.array([1] * len(rows))))
     (problem,) = _problems(snapshot)
-    assert problem.startswith("another schema than the table's (x int64): tasks/")
+    assert problem.startswith("schema differs from the table's (x int64): tasks/")
 
 
 def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
@@ -362,7 +362,7 @@ def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
         _rewritten(snapshot, "series", lambda rows: rows.drop_columns([*lacking("series", 1)]), at)
     _rewritten(snapshot, "exports", lambda rows: rows.drop_columns([*lacking("exports", 1)]))
     assert any(
-        one.startswith("another schema than the table's (selected") for one in _problems(snapshot)
+        one.startswith("schema differs from the table's (selected") for one in _problems(snapshot)
     )
     (snapshot / "SHA256SUMS").unlink()
     header = _header(snapshot) | {"format_version": 1}
@@ -371,7 +371,7 @@ def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
     assert found.problems == ()
     assert found.content_id is None
     assert found.notes == (
-        "snapshot.json, README.md and open.sql are not checked: this older format has no hash of "
+        "snapshot.json, README.md and open.sql are not checked: this older format has no hashes of "
         "them",
     )
 
@@ -392,7 +392,7 @@ DAMAGED: list[tuple[str, Change, str]] = [
     ("tasks", _with("points_stored", _first(3)), "points_stored is wrong: task "),
     ("tasks", _with("points_expected", _first(30)), "complete without all of its points: task "),
     ("tasks", _with("project_id", _first("2" * 32)), "points in the folder of another project: "),
-    ("tasks", _with("project_id", _first("2" * 32)), "snapshot.json: total of projects is 1"),
+    ("tasks", _with("project_id", _first("2" * 32)), "snapshot.json states 1 projects"),
 ]
 
 
@@ -458,7 +458,7 @@ def test_a_partial_task_may_lack_points_but_not_miscount(snapshot: Path) -> None
         return _with("points_expected", lambda old: [99, *old[1:]])(rows)
 
     _rewritten(snapshot, "tasks", partial)
-    said = "snapshot.json: states are 4 complete, its tasks have 3 complete, 1 partial"
+    said = "snapshot.json states 4 complete, but the tasks have 3 complete, 1 partial"
     assert _problems(snapshot) == [said]
 
 

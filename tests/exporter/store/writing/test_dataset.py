@@ -49,7 +49,7 @@ def test_existing_files_are_left_as_they_are(tmp_path: Path) -> None:
 def test_somebody_elses_folder_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("")
-    with pytest.raises(UsageError, match="is not a dataset of this tool"):
+    with pytest.raises(UsageError, match="is not a clearml-snapshot dataset"):
         prepare(tmp_path)
     assert not (tmp_path / ".gitignore").exists()
 
@@ -63,7 +63,7 @@ def test_a_file_is_refused(tmp_path: Path) -> None:
 def test_a_snapshot_folder_is_not_written_to(tmp_path: Path, commit: Call) -> None:
     with writing(tmp_path / "data") as dataset:
         commit(dataset, {})
-    with pytest.raises(UsageError, match="is one snapshot, which never changes"):
+    with pytest.raises(UsageError, match="is a single snapshot, which never changes"):
         prepare(tmp_path / "data" / "current")
 
 
@@ -205,7 +205,7 @@ def test_a_snapshot_that_is_read_is_not_pruned(tmp_path: Path, commit: Call, ask
             assert ask(first.root, "SELECT count(*) FROM tasks") == [(0,)]
         commit(dataset, {})
         assert _numbers(tmp_path) == ["5"]
-    with pytest.raises(DatasetError, match="snapshot 1 is gone"), hold(first):
+    with pytest.raises(DatasetError, match="snapshot 1 has been removed"), hold(first):
         pass
 
 

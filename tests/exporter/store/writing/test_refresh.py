@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.store.parts.staging import CLAIMS, PointBuffer, Stage
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer, Stage
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing import build as commit
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
@@ -78,7 +78,7 @@ def _commit_with_claims(
         buffer = PointBuffer(stage, "p")
         buffer.add(points(rows))
         claim = [[task_id], ["loss"], ["train"], [1.5], [2.5], [3.5], [4], [0], [1]]
-        claims = pa.table(dict(zip(CLAIMS.names, claim, strict=True)))
+        claims = pa.table(dict(zip(SERVER_VALUES.names, claim, strict=True)))
         stage.add(task_row(task_id, "p"), (), buffer.finish(), claims)
     return dataset.commit(stage, server={}, selections=None, export_row=export_row("first"))
 
