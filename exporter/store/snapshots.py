@@ -213,7 +213,7 @@ def hold(snapshot: Snapshot) -> Iterator[None]:
             f"snapshot {snapshot.number} has been removed, a newer one is current; run it again"
         ) from error
     try:
-        _share(descriptor)
+        _lock_shared(descriptor)
         if not path.exists():
             raise DatasetError(
                 f"snapshot {snapshot.number} has been removed, a newer one is current; run it again"
@@ -223,7 +223,7 @@ def hold(snapshot: Snapshot) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _share(descriptor: int) -> None:
+def _lock_shared(descriptor: int) -> None:
     if fcntl is None:
         return
     try:

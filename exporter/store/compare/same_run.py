@@ -35,7 +35,7 @@ def compare_runs(
         after: the server's sums at the time of the later reading; None is unknown.
         is_same_start: the task was started at the same moment in both. A run that began between
             the listing and the reading has the start of the run before it, so this alone is no
-            proof against points that were all reported anew.
+            proof against points that were all reported again.
     """
     goes_on = _goes_on(before, after, {})
     explained = _goes_on(before, after, overlap.reported)

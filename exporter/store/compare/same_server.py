@@ -1,4 +1,4 @@
-"""Return whether two addresses are one server: what two readings of a task say is compared. Pure.
+"""Decides whether two addresses are one server by comparing two readings of a task. Pure.
 
 Task ids are random, so equal ids mean a copy at least. It may have changed independently, such
 as a restored backup, or the examples that each server comes with; so the times of a task and what

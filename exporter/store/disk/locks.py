@@ -1,10 +1,10 @@
 """A lock that one process has at a time, on drives with and without file locks.
 
 The system gives up a file lock (flock) when its process ends, however that ends. Some network
-drives refuse it. There a file beside the lock stands in for it, which names its owner: machine,
+drives refuse it. There a file beside the lock replaces it, which names its owner: machine,
 process, and when that process was started. It is created exclusively, which such drives keep to,
-and goes when its owner ends. One that a killed process left is taken over where the same machine
-can tell that the process has ended and the drive can exchange two names; else a person decides.
+and is removed when its owner ends. One that a killed process left is reused if the same machine can
+see that the process has ended and the drive can exchange two names; otherwise a person decides.
 """
 
 import errno
@@ -16,7 +16,7 @@ from typing import Final
 from filelock import FileLock, SoftFileLock, Timeout
 
 _REFUSALS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
-"""What ``flock`` fails with where there are no locks; other errors are errors of the drive."""
+"""The errors of ``flock`` on drives without locks; others are errors of the drive."""
 
 
 class HeldError(Exception):
@@ -89,7 +89,7 @@ def _marked(marker: Path, timeout: float) -> Iterator[None]:
 
 
 def _owner(marker: Path) -> str | None:
-    """Read who has a marker: filelock writes the process and the machine, a line each."""
+    """Read who has a marker: filelock writes the process and the machine, one line each."""
     try:
         with marker.open("rb") as stream:
             process, machine, *_ = stream.read(_LONGEST).decode().splitlines()

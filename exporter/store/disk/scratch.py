@@ -1,4 +1,4 @@
-"""Folders and files in the making, beside their target and on the same disk.
+"""Provides temporary folders and files beside their target, on the same disk.
 
 Their names cannot be guessed and they are created exclusively, so nobody can put a link or a file
 in their place. Each is locked for as long as its process lives, however that ends: so the next one
@@ -79,7 +79,8 @@ def scratch_in(parent: Path, prefix: str) -> Iterator[Path]:
 def replacing_file(target: Path) -> Iterator[BinaryIO]:
     """Provide a new file that replaces another one when the block ends without an error.
 
-    Its content is on the disk before that. What killed processes left of the same target goes.
+    Its content is on the disk before that. What killed processes left of the same target is
+    removed.
 
     Args:
         target: the file; nothing is left beside it, whatever happens.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _BEGIN: Final = """
-    ATTACH ':memory:' AS lent;  -- what is made in the block goes with it
+    ATTACH ':memory:' AS lent;  -- what is made in the block is dropped with it
     USE lent;
     SET TimeZone = 'UTC';
     SET enable_progress_bar = false;  -- `python -c` would show it on stdout

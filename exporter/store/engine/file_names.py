@@ -36,7 +36,7 @@ _folders: Final[dict[str, str]] = {}
 def literal(path: str | os.PathLike[str]) -> str:
     """Return the name under which DuckDB reads, or writes, exactly this file; absolute.
 
-    It is the path itself unless a folder on the way has a name with a meaning of its own.
+    It is the path itself unless the name of a folder in it has a special meaning.
 
     Args:
         path: a file or folder, which need not exist; the folders above it must.

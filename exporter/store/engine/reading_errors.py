@@ -16,7 +16,7 @@ _REFUSED: Final = re.compile(r'(?:Could not read from|Cannot open) file ".*": ')
 
 
 def is_refused(error: Exception) -> bool:
-    """Return whether an error of DuckDB says that the system cannot read a file."""
+    """Return whether an error of DuckDB means that the system cannot read a file."""
     return _REFUSED.search(str(error)) is not None
 
 
@@ -35,7 +35,7 @@ def readable(where: Path | str) -> Iterator[None]:
 
     Raises:
         DatasetError: DuckDB or Arrow cannot read it, a text in it is not UTF-8, or a time has no
-            date (it lies outside of the years 1 to 9999).
+            date (it is outside the years 1 to 9999).
     """
     import duckdb  # readers have loaded both already, others need neither
     import pyarrow as pa

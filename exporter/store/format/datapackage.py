@@ -1,6 +1,6 @@
 """``datapackage.json``: the tables of a snapshot for programs that never heard of ClearML.
 
-A Data Package, version 2 of the standard (https://datapackage.org): a resource a table.
+A Data Package, version 2 of the standard (https://datapackage.org): one resource per table.
 """
 
 import json

@@ -70,7 +70,7 @@ class Pack:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def prefixed_with(path: Path) -> Iterator[None]:
     """Begin the errors of this block with the path of the archive."""
     try:
         yield
@@ -93,7 +93,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         stream = path.open("rb")
     except OSError as error:
         raise DatasetError(f"cannot read {path}: {error.strerror}") from error
-    with stream, naming(path), reading(path):
+    with stream, prefixed_with(path), reading(path):
         yield stream
 
 

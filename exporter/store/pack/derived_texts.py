@@ -39,7 +39,7 @@ PAGES: Final = (layout.INDEX_HTML, layout.SUMMARY_CSV)
 
 _MADE: Final = (layout.OPEN_SQL, layout.README, layout.DATAPACKAGE, *PAGES)
 _SHOWN: Final = 40
-"""Characters of the version that a snapshot says to be written by."""
+"""Characters that are shown of the version that wrote a snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def compare_texts(snapshot: Snapshot, make_pages: MakePages | None) -> TextsFoun
     wrong = {name: made[name] for name in there if name in made and made[name] != there[name]}
     if not _is_of_this_version(snapshot):
         return TextsFound((), (*_of_another(snapshot, [*wrong]), *skipped))
-    return TextsFound(tuple(_told(name, digest) for name, digest in wrong.items()), skipped)
+    return TextsFound(tuple(_problem(name, digest) for name, digest in wrong.items()), skipped)
 
 
 def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str
     return found.unproven
 
 
-def _told(name: str, made: str | None) -> str:
+def _problem(name: str, made: str | None) -> str:
     if made is None:
         return f"cannot be generated from snapshot.json and the tables: {name}"
     return f"differs from what snapshot.json and the tables give: {name}"

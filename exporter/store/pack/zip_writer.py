@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 _DATE: Final = (1980, 1, 1, 0, 0, 0)
-"""The first that the format knows: when a file was written is no part of its content."""
+"""The first that the format knows: the time of writing is not part of the content."""
 
 _UNIX: Final = 3
 _PLAIN_FILE: Final = 0o100644 << 16

@@ -31,7 +31,7 @@ _GROUPS: Final = 20
 def written_again(
     root: Path, files: Sequence[FileEntry], new_name: Callable[[], str]
 ) -> list[FileEntry]:
-    """Write the files of a snapshot folder in the making again, each table and project in order.
+    """Write the files of an unfinished snapshot folder again, each table and project in order.
 
     A folder's rows are sorted across its files and cut after every 5 million; the files are named
     in the order of their folders. Memory is bounded by ``merge.merged``.
@@ -75,7 +75,7 @@ def _rewrite_folder(
 def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
     """Cut a stream of rows into tables of exactly a size, but for the last one.
 
-    Texts are encoded anew, in the order in which they occur.
+    Texts are encoded again, in the order in which they occur.
     """
     held: list[pa.Table] = []
     rows = 0

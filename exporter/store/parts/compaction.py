@@ -77,7 +77,7 @@ def pick(rows: Sequence[int], full: int, fan_in: int = FAN_IN) -> int:
 
 
 def compact(root: Path, files: Sequence[FileEntry], new_name: Callable[[], str]) -> list[FileEntry]:
-    """Merge small files inside a snapshot folder in the making; returns its files afterwards.
+    """Merge small files inside an unfinished snapshot folder; returns its files afterwards.
 
     Rows of tasks that may still change go into files of their own, whatever they were in before.
 

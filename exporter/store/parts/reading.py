@@ -96,7 +96,7 @@ def read_batches(
     """Read a part file of any format version, text as dictionaries; a missing column is NULL.
 
     So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
-    the checksums of its pages: written again it would get a hash of its own, and look whole.
+    the checksums of its pages: written again, they would get a new hash and look intact.
     Of the tables of tasks, fewer rows are read at once than ``size`` where they are large.
 
     Raises:

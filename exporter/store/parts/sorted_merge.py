@@ -1,4 +1,4 @@
-"""Sorted part files merged into one, streamed: memory is a block a file, whatever their sizes."""
+"""Merges sorted part files as streams: memory is one block per file, whatever their sizes."""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence

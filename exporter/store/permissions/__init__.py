@@ -1,5 +1,5 @@
 """Who may read a dataset: the mode of its folder holds for everything in it.
 
-Comes in: the mode of a folder, or what ``--share`` asks for. Goes out: the modes of files and
+Comes in: the mode of a folder, or the value of ``--share``. Goes out: the modes of files and
 folders, and one line when this user may not read or write.
 """

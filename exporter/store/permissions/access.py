@@ -43,7 +43,7 @@ def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
             ) from error
         if not is_about(str(refused), path):  # such as a file of the program, or a configuration
             raise
-        raise SnapshotError(_told(path, refused, writing=writing)) from error
+        raise SnapshotError(_refusal(path, refused, writing=writing)) from error
 
 
 def _is_scratch(path: Path) -> bool:
@@ -51,7 +51,7 @@ def _is_scratch(path: Path) -> bool:
     return path.is_relative_to(tempfile.gettempdir())
 
 
-def _told(path: Path, refused: Path, *, writing: bool) -> str:
+def _refusal(path: Path, refused: Path, *, writing: bool) -> str:
     place = _nearest(path) or _nearest(refused)
     whose = _owner(place[1]) if place else "the system refuses"
     if writing:
@@ -76,7 +76,7 @@ def _way_out(path: Path, place: _Place | None) -> str:
 
 
 def _nearest(path: Path) -> _Place | None:
-    """Find the nearest thing on the way to a path that can be looked at."""
+    """Find the nearest existing file or folder on a path."""
     for place in (path, *path.absolute().parents):
         try:
             return place, place.stat()

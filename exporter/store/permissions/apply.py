@@ -30,7 +30,7 @@ def set_modes(root: Path, rule: Rule) -> None:
     it is too private for this dataset it is copied. What the file system refuses stays as well.
 
     Args:
-        root: the folder, on the way into its dataset; nobody reads it yet.
+        root: the folder, before it is moved into its dataset; it has no readers yet.
         rule: the dataset's.
     """
     if HAS_MODES:
@@ -53,7 +53,7 @@ def set_modes_unpacked(folder: Path, target: Path, share: SharedWith | None) -> 
     Args:
         folder: what was unpacked, beside its place.
         target: its place; an empty folder there may have been prepared for a group.
-        share: with whom; None is for whom the empty folder was made, else the owner.
+        share: with whom; None takes it from the empty folder, otherwise only the owner.
 
     Raises:
         UsageError, SnapshotError, OSError: it cannot be shared, see ``modes.share_folder``.
@@ -116,7 +116,7 @@ class _Change:
 
     Args:
         rule: which.
-        spare: a free path on the same disk, for a copy in the making.
+        spare: a free path on the same disk, for a temporary copy.
         is_lenient: pass over what the file system refuses.
     """
 

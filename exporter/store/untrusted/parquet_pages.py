@@ -1,6 +1,6 @@
 """Adds up the pages of a Parquet column without decoding them, to compare with its footer.
 
-A reader makes room for what a page's own header says, whatever the footer says of the column.
+A reader allocates what a page's own header states, whatever the footer states of the column.
 Layout: parquet.thrift, PageHeader.
 """
 

@@ -219,7 +219,7 @@ def _check_pages(stream: BinaryIO, said: Struct, its: Slots, allowed: frozenset[
 
 
 def _compare(where: str, said: Struct, extent: Extent) -> None:
-    """Compare statistics, where there are any, with the values that they are of."""
+    """Compare statistics, if there are any, with their values."""
     _refuse_others("statistics", said)
     if said.get(3, extent.nulls) != extent.nulls:
         raise _UntrueError(
@@ -243,7 +243,7 @@ def _is_same(stated: bytes, true: bytes, extent: Extent) -> bool:
 
 
 def _check_sizes(name: str, said: Struct, its: Slots, extent: Extent) -> None:
-    """Compare the sizes that newer writers add, where there are any."""
+    """Compare the sizes that newer writers add, if there are any."""
     _refuse_others("sizes", said)
     values = extent.slots - extent.nulls
     is_same = (

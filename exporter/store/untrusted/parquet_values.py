@@ -1,6 +1,6 @@
 """The values of a Parquet column as they are stored: one slot per value, NULL or empty list.
 
-Everything that statistics say can be computed from slots with numpy: values become numbers whose
+All statistics can be computed from slots with numpy: values become numbers whose
 order is theirs.
 """
 
@@ -37,7 +37,7 @@ class Slots:
 
     rows: int
     order: Numbers
-    """One number per slot, ordered as the values are; anything where there is none."""
+    """One number per slot, ordered as the values are; anything if there is none."""
     is_value: Mask
     plain: Callable[[Any], bytes]
     """Returns the bytes of the value with a number."""

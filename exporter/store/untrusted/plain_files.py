@@ -42,7 +42,7 @@ class PlainFolder:
         return _plain(self._followed(path), path)
 
     def _enter(self, folder: str) -> None:
-        """Look at each folder on the way once: there are 10,000 files to look at."""
+        """Check each folder of a path once: there may be 10,000 files."""
         if folder not in self._inside:
             self._enter(folder.rpartition("/")[0])
             self._followed(folder)

@@ -67,7 +67,7 @@ def _text_problem(root: Path, name: str, expected: str | None) -> Iterator[str]:
     except NotARegularFileError as error:
         yield f"{error.strerror}: {name}"
         return
-    except OSError:  # reported below, with what the system said
+    except OSError:  # reported below, with the system's reason
         pass
     problem = hash_problem(path, name, expected)
     if problem is not None:

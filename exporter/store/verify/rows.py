@@ -1,7 +1,7 @@
 """The rows of a snapshot against each other, in bounded memory.
 
 Points are read twice: once in slabs of metrics, to prove them distinct, and once to compute the
-series anew. What concerns a task's points is then asked of the computed series, which are few.
+series again. Checks of a task's points then read the computed series, which are few.
 """
 
 import tempfile
@@ -42,7 +42,7 @@ CLOCK_STEP: Final = 60
 """Seconds that a clock may be set back during an export: what was read before is later then."""
 
 _SHOWN: Final = 10
-"""Problems of one kind that are told one by one."""
+"""Problems of one kind that are reported one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Slab:
 
 
 def row_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Find what does not fit together in the rows of a snapshot whose files are whole.
+    """Find inconsistent rows in a snapshot whose files are intact.
 
     Yields:
         One line per problem: what, which; of one kind the first ten, and how many more.
@@ -75,17 +75,17 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             )
             _make_views(connection, snapshot)
             yield from value_problems(connection)
-            yield from _told(connection, "keys")
+            yield from _problems(connection, "keys")
             yield from _totals(connection, snapshot)
             latest = round(snapshot.created_at.timestamp() * 1000) + CLOCK_STEP * 1000
-            yield from _told(connection, "times", {"latest": latest})
+            yield from _problems(connection, "times", {"latest": latest})
             metrics = connection.execute(_sql("metrics")).fetchall()
             for slab in slabs(metrics):
-                yield from _told(connection, "unique", asdict(slab))
+                yield from _problems(connection, "unique", asdict(slab))
             yield from _hidden(connection, metrics)
             _compute(connection, snapshot, scratch)
-            yield from _told(connection, "points")
-            yield from _told(connection, "series")
+            yield from _problems(connection, "points")
+            yield from _problems(connection, "series")
     except (duckdb.Error, pa.ArrowException) as error:
         if is_out_of_room(error):
             raise SnapshotError(
@@ -102,10 +102,10 @@ def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> No
         connection.read_parquet(paths, hive_partitioning=False).create_view(table)
 
 
-def _told(
+def _problems(
     connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
 ) -> Iterator[str]:
-    """Run a check; its rows are (kind, problem), and of a kind the first ten are told."""
+    """Run a check; its rows are (kind, problem), and the first ten of a kind are reported."""
     problems = connection.sql(_sql(name), params=dict(values or {})).order("kind, problem")
     numbers: Counter[str] = Counter()
     for kind, problem in problems.iter_rows(_BATCH):
@@ -149,9 +149,9 @@ def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[S
 def _hidden(
     connection: duckdb.DuckDBPyConnection, metrics: Sequence[tuple[str, int]]
 ) -> Iterator[str]:
-    """Check that the slabs had all points: a reader passes over rows by what files say of them.
+    """Check that the slabs had all points: a reader skips rows by the statistics of a file.
 
-    That the files say the truth is proven before; this does not rest on it.
+    The statistics are checked before; this does not rely on it.
     """
     for low, high in dict.fromkeys((slab.low, slab.high) for slab in slabs([*metrics])):
         points = sum(rows for metric, rows in metrics if low <= metric <= high)
@@ -162,7 +162,7 @@ def _hidden(
 
 
 def _compute(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scratch: Path) -> None:
-    """Compute the series anew, as an export does, and make them the view ``computed``."""
+    """Compute the series again, as an export does, and make them the view ``computed``."""
     server_values = scratch / "server_values.parquet"
     pq.write_table(SERVER_VALUES.empty_table(), server_values)
     points = [Path(path) for path in snapshot.paths("scalars")]

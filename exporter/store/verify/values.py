@@ -1,4 +1,4 @@
-"""Single values that a reader could not take: times without a date, texts that are not ours."""
+"""Checks single values that readers cannot handle: times without a date, invalid metric filters."""
 
 from collections.abc import Iterator
 from typing import Final

@@ -59,7 +59,7 @@ class Verification:
     problems: tuple[str, ...]
     """One line each: what, which; names are unchanged, control characters included."""
     notes: tuple[str, ...]
-    """What could not be checked, and what was passed over, one sentence each."""
+    """What could not be checked, and what was ignored, one sentence each."""
     files: int
     bytes: int
     tasks: int
@@ -134,7 +134,7 @@ def _verified_pack(path: Path, how: _How) -> Verification:
     """Check the archive, its contents like a folder, and the rows when all of that is intact."""
     try:
         with arrived(path) as pack:
-            if layout.SNAPSHOT_JSON in pack.damaged:  # what else is damaged, it cannot say
+            if layout.SNAPSHOT_JSON in pack.damaged:  # it does not show what else is damaged
                 return Verification(path, _changed(pack.damaged), (), 0, 0, 0, 0, 0)
             around = [] if pack.damaged else archive_problems(path, pack)
             found = _contents(path, pack, how, rows=not (pack.damaged or around))
@@ -316,13 +316,13 @@ def _file_problem(root: Path, entry: FileEntry) -> str | None:
             return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
     except NotARegularFileError as error:
         return f"{error.strerror}: {entry.path}"
-    except OSError:  # reported below, with what the system said
+    except OSError:  # reported below, with the system's reason
         pass
     return hash_problem(path, entry.path, entry.sha256)
 
 
 def _is_in_place(entry: FileEntry) -> bool:
-    """Return whether a listed path is where its table stands, and so inside the snapshot."""
+    """Return whether a listed path is in the folder of its table, and so inside the snapshot."""
     steps = entry.path.split("/")
     folder = [] if entry.table != "scalars" else [steps[1] if len(steps) > 1 else ""]
     return (
@@ -335,7 +335,7 @@ def _is_in_place(entry: FileEntry) -> bool:
 
 
 def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Check what each file says of itself; a table's files have all that of their format."""
+    """Check the footer of each file; a table's files have all columns of their format."""
     for entry in snapshot.files:
         problem = parquet_problem(snapshot.root / entry.path, entry, snapshot.format_version)
         if problem is not None:

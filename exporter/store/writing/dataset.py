@@ -32,8 +32,8 @@ from clearml_snapshot.exporter.store.writing.build import SnapshotHeader, build,
 from clearml_snapshot.exporter.store.writing.one_writer import only_writer, write_owner
 from clearml_snapshot.exporter.store.writing.prepare import prepare
 
-_GRAVE: Final = "pruned-"
-"""Where a snapshot waits to be deleted: a name in ``.staging`` that begins so, and its number."""
+_PRUNED: Final = "pruned-"
+"""Snapshots to be deleted are moved into ``.staging`` under this prefix and their number."""
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def writing(
 
 @contextmanager
 def arrow_memory_released() -> Iterator[None]:
-    """Let Arrow give back what it frees, which its usual pool (mimalloc) mostly keeps.
+    """Let Arrow release the memory that it frees, which its default pool (mimalloc) mostly keeps.
 
     6 million points peaked at 343 MB with that one, at 303 with jemalloc and at 289 with the
     system's own, which costs a tenth of the time.
@@ -118,7 +118,7 @@ class Dataset:
                 shutil.rmtree(layout.snapshot(self._data, number))
 
     def _clear(self, staging: Path) -> None:
-        """Delete what an earlier writer left; old snapshots that cannot be deleted hinder nobody.
+        """Delete what an earlier writer left; old snapshots that cannot be deleted are no obstacle.
 
         Raises:
             OSError: something else is left.
@@ -129,7 +129,7 @@ class Dataset:
             if staging.is_symlink():
                 raise
             shutil.rmtree(staging, ignore_errors=True)
-            left = [entry.name.partition(_GRAVE) for entry in staging.iterdir()]
+            left = [entry.name.partition(_PRUNED) for entry in staging.iterdir()]
             if not left or any(before or not number.isdecimal() for before, _, number in left):
                 raise
             self._kept_by_disk |= {int(number): error for _, _, number in left}
@@ -152,7 +152,7 @@ class Dataset:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What somebody should look at: snapshots that the disk refused to delete, in one line."""
+        """Warnings: snapshots that the disk refused to delete, in one line."""
         if not self._kept_by_disk:
             return ()
         kept_here = sorted(self._kept_by_disk)
@@ -196,16 +196,16 @@ class Dataset:
 
         Args:
             stage: tasks; each replaces its old rows, a refreshed one those of its metadata.
-            server: about the server, JSON-able; ``host`` stands in the README.
+            server: about the server, JSON-able; ``host`` is named in the README.
             selections: the filters of the run, JSON-able.
             export_row: a row of ``exports``; replaces the one of the same ``export_id``; None
                 leaves ``exports`` as it is.
             keep: which snapshots stay, also after later commits; None is what the dataset
                 remembers, see ``retention``.
-            checkpoint: not the last commit of its run; goes when the run ends.
+            checkpoint: not the last commit of its run; removed when the run ends.
             prune: remove the snapshots that do not stay; never done at a checkpoint.
-            spare: the number of a snapshot that stays whatever the rule says; None is none.
-            compact: merge small files afterwards where there are too many; never at a checkpoint.
+            spare: the number of a snapshot that stays whatever the retention; None is none.
+            compact: merge small files afterwards if there are too many; never at a checkpoint.
 
         Raises:
             DatasetError: the last snapshot cannot be read.
@@ -244,7 +244,7 @@ class Dataset:
         selections: Any = None,
         export_row: Mapping[str, Any] | None = None,
     ) -> Snapshot:
-        """Commit the contents of the last snapshot once more, with what is said of them changed.
+        """Commit the contents of the last snapshot again, with another description.
 
         The new snapshot is as old as the last one, because its contents are, and no snapshot is
         removed but an earlier amendment of the same contents.
@@ -300,7 +300,7 @@ class Dataset:
         except OSError as error:
             if not is_full_disk(error):
                 raise
-            return snapshot  # it is whole; the next export finds more room, or has an error to tell
+            return snapshot  # it is complete; the next export has more space, or reports an error
         compacted = self._publish(folder, number)
         self._remove(snapshot.number)
         return compacted
@@ -327,7 +327,7 @@ class Dataset:
         sync_folder(self._data)
 
     def _prune(self, spare: int | None) -> None:
-        """Remove checkpoints and old exports, except for those that somebody is reading."""
+        """Remove checkpoints and old exports, except for those that are being read."""
         assert self._snapshot is not None
         finished = self._finished()
         stay = {*kept(finished, self.retention, datetime.now(UTC)), spare, *self._kept_by_disk}
@@ -346,16 +346,16 @@ class Dataset:
             except PermissionError as error:  # not damaged, and whose it is can give it back
                 self._kept_by_disk[number] = error
                 continue
-            except (DatasetError, ValueError):  # damaged: nothing to travel back to
+            except (DatasetError, ValueError):  # damaged: it cannot be opened anyway
                 continue
             if not header.get("checkpoint"):
                 moments[number] = moment
         return moments
 
     def _remove(self, number: int) -> bool:
-        """Remove a snapshot unless somebody is reading it, and tell whether it is gone.
+        """Remove a snapshot unless it is being read, and return whether it is removed.
 
-        A disk that refuses has no say in whether the new snapshot counts: see ``warnings``.
+        A disk that refuses does not affect the new snapshot: see ``warnings``.
         """
         try:
             is_gone = self._try_to_remove(number)
@@ -368,17 +368,17 @@ class Dataset:
 
     def _try_to_remove(self, number: int) -> bool:
         folder = layout.snapshot(self._data, number)
-        grave = layout.staging(self._data) / f"{_GRAVE}{number}"
+        pruned = layout.staging(self._data) / f"{_PRUNED}{number}"
         if not (folder / layout.SNAPSHOT_JSON).exists():
             shutil.rmtree(folder)
             return True
         with no_readers(folder) as free:
             if not free:
                 return False
-            folder.rename(grave)  # gone at once for new readers; deleting takes its time
+            folder.rename(pruned)  # gone at once for new readers; deleting takes its time
         try:
-            shutil.rmtree(grave)
+            shutil.rmtree(pruned)
         except OSError:
-            shutil.rmtree(grave, ignore_errors=True)  # all of it that can be deleted
+            shutil.rmtree(pruned, ignore_errors=True)  # all of it that can be deleted
             raise
         return True

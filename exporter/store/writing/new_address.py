@@ -64,7 +64,7 @@ def write_with_address(
         root: the new folder.
         number: its number.
         last: the snapshot with the old address.
-        server: what ``snapshot.json`` says of the server from now on.
+        server: the new ``server`` of ``snapshot.json``.
         address: what changes.
     """
     folder = SnapshotBuilder(root, number, last)

@@ -33,7 +33,7 @@ def only_writer(data: Path, *, wait: bool) -> Iterator[None]:
             with naming_owner(data, writing=True):
                 has_locks = held.enter_context(locked(layout.lock(data), wait=wait))
         except HeldError as error:
-            raise LockedError(_told(data, error)) from error
+            raise LockedError(_locked_by(data, error)) from error
         if not has_locks:
             _refuse_other_machine(data)
         yield
@@ -47,7 +47,7 @@ def write_owner(data: Path) -> None:
         layout.owner(data).write_text(json.dumps(owner), encoding="utf-8")
 
 
-def _told(data: Path, error: HeldError) -> str:
+def _locked_by(data: Path, error: HeldError) -> str:
     owner = _owner(data)
     who = error.owner or (f"process {owner['pid']}" if owner else "another process")
     since = f" since {owner['since']}" if owner else ""
@@ -73,7 +73,7 @@ def _refuse_other_machine(data: Path) -> None:
 
 
 def _owner(data: Path) -> Mapping[str, Any] | None:
-    """Read who is writing; None when nobody is, or is just starting or ending."""
+    """Read who is writing; None if there is no writer, or it is just starting or ending."""
     try:
         owner = json.loads(layout.owner(data).read_bytes())
         return {"pid": int(owner["pid"]), "since": str(owner["since"]), "host": owner.get("host")}

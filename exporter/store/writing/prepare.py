@@ -22,9 +22,9 @@ from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 _README: Final = """\
 # A ClearML dataset
 
-`current` is the newest complete snapshot. To hand it on, copy the folder that it points to
-(`cp -rL current somewhere`): it is whole, it never changes, and its README says how to open it.
-`clearml-snapshot pack -o it.zip` makes one file of it, or of a part. To let the group of this
+`current` is the newest complete snapshot. To share it, copy the folder that it points to
+(`cp -rL current somewhere`): it is complete, never changes, and its README describes how to open
+it. `clearml-snapshot pack -o it.zip` makes one file of it, or of a part. To let the group of this
 folder read everything here, run `clearml-snapshot export --share group`.
 
 Everything here was written by clearml-snapshot; `snapshots/` may hold older states too.
@@ -41,7 +41,8 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
 
     Args:
         data: the folder; made when it is not there.
-        share: who may read a new one; None is for whom an empty folder was made, else the owner.
+        share: who may read a new one; None takes it from an empty folder, otherwise only the
+            owner may.
 
     Raises:
         UsageError: the folder holds something else, or cannot be shared.
