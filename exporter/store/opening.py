@@ -95,7 +95,7 @@ def _current(data: Path) -> Path:
 
 
 def _open_current(data: Path) -> Snapshot:
-    """Read the current snapshot, again when a commit pruned it in this very moment."""
+    """Read the current snapshot, again if a commit pruned it just now."""
     while True:
         folder = _current(data)
         try:

@@ -1,4 +1,4 @@
-"""The folder that readers write to: their own cache, never the dataset."""
+"""Finds the cache folder of this user: readers write there, never to the dataset."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def own_cache(*below: str) -> Path | None:
 
 
 def spill_folder() -> Path | None:
-    """Name a new folder for what exceeds memory; None as for ``own_cache``.
+    """Return the path of a new folder for what exceeds memory; None as for ``own_cache``.
 
     No two connections share one, as DuckDB numbers the files in it, and one process may open
     several datasets. DuckDB makes and removes it. What killed processes of this machine left in

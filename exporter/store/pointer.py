@@ -34,7 +34,7 @@ def current_snapshot_folder(data: Path) -> Path | None:
 
 
 def _newer_in_text(data: Path, linked: Path, text: Path) -> Path | None:
-    """Return the folder that a text names, when its snapshot is newer than the one of the link."""
+    """Return the folder named in a text file if its snapshot is newer than that of the link."""
     if not text.is_file():
         return None
     number = layout.snapshot_number(_named_in(text))

@@ -1,4 +1,4 @@
-"""Reads the header of a snapshot, checks that its files are there, and keeps it from being pruned.
+"""Reads a snapshot, checks that its files exist, and protects it from pruning while it is read.
 
 Imports neither pyarrow nor DuckDB, because every query starts here.
 """

@@ -24,7 +24,7 @@ Way = tuple[str | int, ...]
 """The way to a value inside ``data``."""
 
 Call = tuple[str, str]
-"""An endpoint, and what tells its different uses apart."""
+"""An endpoint, and what distinguishes its uses."""
 
 _DELETED: Final = object()
 _DOUBLED: Final = object()
@@ -100,7 +100,7 @@ class BentServer(StandIn):
             return status, body, fault
         try:
             text = bent(said, ("data", *self.bend.path), self.bend.odd)
-        except (KeyError, IndexError, TypeError):  # this answer has no such place
+        except (KeyError, IndexError, TypeError):  # this answer has no such field
             return status, body, fault
         self.hits += 1
         return status, text.encode("utf-8", "surrogatepass"), fault
@@ -118,7 +118,7 @@ def bent(said: Any, path: Way, odd: str) -> str:
     """Write an answer with one value bent, as JSON.
 
     Raises:
-        KeyError, IndexError, TypeError: it has no such place.
+        KeyError, IndexError, TypeError: it has no such field.
     """
     parent: Any = said
     for step in path[:-1]:
@@ -244,7 +244,7 @@ class Stage:
         return [*found, *self._wrong_tasks(scene, bend, is_error=is_error)]
 
     def run(self, scene: Scene) -> tuple[int, str, str]:
-        """Run a scene as it stands; gives the exit code, stdout and stderr."""
+        """Run a scene unchanged; returns the exit code, stdout and stderr."""
         data = self.home / "data"
         shutil.rmtree(data, ignore_errors=True)
         if scene.on_stored and self.stored is not None:

@@ -113,7 +113,7 @@ def with_footer(content: bytes, change: Callable[[Struct], object]) -> bytes:
 
 
 def of_columns(name: str, change: Callable[[Struct], object]) -> Callable[[Struct], None]:
-    """Change what a footer says of a column, in every row group."""
+    """Change the metadata of a column in a footer, in every row group."""
 
     def changed(footer: Struct) -> None:
         for group in footer[4][1][1]:

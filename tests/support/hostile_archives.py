@@ -47,7 +47,7 @@ def _instead(name: str, mode: int, content: bytes) -> Build:
 
 
 def _patched(change: Callable[[bytearray, int, int], None]) -> Build:
-    """Change the bytes of an archive: it is told where the directory and its end begin."""
+    """Change the bytes of an archive: it is given the offsets of the directory and its end."""
 
     def build(files: Files) -> bytes:
         archive = bytearray(zipped(files))
@@ -100,7 +100,7 @@ def _overlapping(archive: bytearray, directory: int, _: int) -> None:
 
 
 def _swallowing(archive: bytearray, directory: int, _: int) -> None:
-    """The content of the first file goes on over the second, which is a file too."""
+    """The content of the first file extends over the second, which is a file too."""
     size = archive.index(b"PK\3\4", 100) + 200
     for at in (directory + 20, directory + 24):
         struct.pack_into("<L", archive, at, size)
@@ -115,7 +115,7 @@ def _unsummed(archive: bytearray, directory: int, _: int) -> None:
 
 
 def _end_64(count: int, length: int, offset: int | None = None) -> Build:
-    """A record of 64 bits that says something else than the archive."""
+    """A record of 64 bits that contradicts the archive."""
 
     def build(files: Files) -> bytes:
         archive = zipped(files)
@@ -136,7 +136,7 @@ def _ending(count: int, length: int, offset: int, at: int) -> bytes:
 
 
 def _wide_size(files: Files) -> bytes:
-    """A file that says in 64 bits that it has an exabyte."""
+    """A file whose size is stated as an exabyte in 64 bits."""
     archive = bytearray(zipped({n: c for n, c in files.items() if n != "open.sql"}))
     end = archive.rindex(b"PK\5\6")
     (directory,) = struct.unpack_from("<L", archive, end + 16)
@@ -152,7 +152,7 @@ def _wide_size(files: Files) -> bytes:
 
 
 def deflated(name: str, change: Callable[[bytes], bytes]) -> Build:
-    """A file whose pressed bytes are not those of its content."""
+    """A file whose compressed bytes are not those of its content."""
 
     def build(files: Files) -> bytes:
         press = zlib.compressobj(9, zlib.DEFLATED, -15)
@@ -177,7 +177,7 @@ def _bomb(files: Files) -> bytes:
 
 
 def _longer(files: Files) -> bytes:
-    """A list of hashes that inflates to a thousand times of what it says."""
+    """A list of hashes that inflates to a thousand times its stated size."""
     press = zlib.compressobj(9, zlib.DEFLATED, -15)
     pressed = press.compress(bytes(1000 * len(files["SHA256SUMS"]))) + press.flush()
     return deflated("SHA256SUMS", lambda _: pressed)(files)

@@ -1,4 +1,4 @@
-"""Archives in order whose contents are hostile: what they list, say of themselves, and hold."""
+"""Well-formed archives with hostile contents: their lists, their metadata, their files."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ from tests.support.hostile_archives import Build, Files, with_entry, zipped
 
 
 def listed(files: Files) -> Files:
-    """Make SHA256SUMS fit, as somebody does who builds a pack to deceive."""
+    """Make SHA256SUMS fit, as the forger of a pack would."""
     others = {name: content for name, content in files.items() if name != "SHA256SUMS"}
     lines = (f"{hashlib.sha256(c).hexdigest()}  {n}\n" for n, c in sorted(others.items()))
     return {**others, "SHA256SUMS": "".join(lines).encode()}
@@ -101,7 +101,7 @@ def _nested(rows: pa.Table) -> pa.Table:
 
 
 def _lying_footer(files: Files) -> bytes:
-    """A page of 65 MB of which the footer says that it has a hundred bytes."""
+    """A page of 65 MB that the footer states to have a hundred bytes."""
     (name,) = (name for name in files if name.startswith("tasks/"))
     stream = io.BytesIO()
     rows = _long_comment(pq.ParquetFile(io.BytesIO(files[name])).read())

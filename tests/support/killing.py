@@ -121,7 +121,7 @@ def check(kill: "Killer", command: list[str], target: Path, *, existed: bool, mo
         command: makes something new, without its ``-o``.
         target: what it makes, in a folder of its own.
         existed: whether there is an empty folder at its place before.
-        most: at so many of its calls, spread evenly.
+        most: the number of its calls, spread evenly.
 
     Returns:
         At how many calls it was killed.
@@ -145,7 +145,7 @@ def check(kill: "Killer", command: list[str], target: Path, *, existed: bool, mo
 
 
 def _is_complete(target: Path) -> bool:
-    """Tell whether a folder is whole already, in which the next one would refuse to write."""
+    """Return whether a folder is complete already, so that the next run would refuse to write."""
     if not target.is_dir() or not any(target.rglob("snapshot.json")):
         return False
     if (target / ".staging").exists() and current_snapshot_folder(target) is None:

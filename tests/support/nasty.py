@@ -41,7 +41,7 @@ def _param(name: str, value: str | None, section: str = "Args") -> dict[str, Any
 
 
 def nasty() -> list[dict[str, Any]]:
-    """Give the tasks; each query's test says what it expects of them."""
+    """Return the tasks; each query's test states what it expects of them."""
     a, b = (
         {"project_id": "a" * 32, "project": "team/a"},
         {"project_id": "b" * 32, "project": ROCKET},

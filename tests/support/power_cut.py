@@ -55,7 +55,7 @@ class Disk:
         self._folders[_inode(path.stat())] = _entries(path)
 
     def note(self) -> None:
-        """Remember what may be left when the power goes now."""
+        """Remember what may be left after a power cut now."""
         early = [path() for path in self._early]
         inodes = [_inode(path.stat()) for path in early if path.is_dir()]
         for chosen in itertools.product((False, True), repeat=len(inodes)):

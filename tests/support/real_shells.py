@@ -26,7 +26,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 SHELLS: Final = ("bash", "zsh", "fish")
 QUOTES: Final = {"n": "", "s": "'", "d": '"'}
-"""What may be open when TAB is pressed, by a letter for it."""
+"""The quoting that may be open when TAB is pressed, by a letter."""
 BREAKS: Final = " \t\n\"'@><=;|&(:"
 """bash's own COMP_WORDBREAKS."""
 
@@ -76,17 +76,17 @@ def ask(run: Run, shell: str, words: Sequence[str], quote: str, cwd: Path) -> li
 
 
 def request(shell: str) -> dict[str, str]:
-    """Give the variable with which a shell's function asks."""
+    """Return the variable with which a shell's function requests completions."""
     return {SHELL_VARIABLE: f"lines_{shell}"}
 
 
 def name_of(shell: str, answer: str) -> str:
-    """Tell which name a line of an answer stands for."""
+    """Return the name that a line of an answer represents."""
     return parse(answer).incomplete if shell == "bash" else answer.partition("\t")[0]
 
 
 def keys(shell: str, key: str, quote: str, name: str) -> str:
-    """Give what is typed for the answer of a key, in the way in which the shell wants it.
+    """Return what is typed for the answer of a key, in the form that the shell expects.
 
     fish hides a name that begins with a dot until the dot is typed, and leaves the quote open
     behind a name to which more could belong.
@@ -128,12 +128,12 @@ class Shell:
         self._wait_for_prompt()
 
     def answer(self, answers: Mapping[str, Iterable[str]]) -> None:
-        """Set what the program says where KEY and a key are the last words before the cursor."""
+        """Set the program's answer if KEY and a key are the last words before the cursor."""
         for key, lines in answers.items():
             (self.answers / key).write_text("".join(f"{line}\n" for line in lines))
 
     def run(self, line: str) -> list[str]:
-        """Type a line, TABs in it, and give the arguments that it had when it ran."""
+        """Type a line with TABs, and return the arguments with which it ran."""
         self._type(f"{line}\r")
         self._wait_for_prompt()
         said = self._home / "said"

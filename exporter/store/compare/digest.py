@@ -36,7 +36,7 @@ class DigestSink:
 
     def add(self, points: pa.Table) -> None:
         """Take a page of points with the columns of ``SCALARS``."""
-        self.digest = _joined(self.digest, _digest(points))
+        self.digest = _sum(self.digest, _digest(points))
 
     def discard(self) -> None:
         """Forget what was added."""
@@ -50,7 +50,7 @@ def digest_of(points: TaskPoints | None) -> Digest:
     total = _digest(points.rest)
     for entry in points.files:
         for batch in read_batches(Path(entry.path), "scalars"):
-            total = _joined(total, _digest(pa.Table.from_batches([batch])))
+            total = _sum(total, _digest(pa.Table.from_batches([batch])))
     return total
 
 
@@ -110,5 +110,5 @@ def _digest(points: pa.Table) -> Digest:
     return int(count), int(total)
 
 
-def _joined(one: Digest, other: Digest) -> Digest:
+def _sum(one: Digest, other: Digest) -> Digest:
     return one[0] + other[0], one[1] + other[1]

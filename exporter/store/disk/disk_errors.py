@@ -48,7 +48,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 def unreadable(path: Path | str, error: OSError) -> DatasetError:
-    """Make the error of a file that the system cannot read, which need not be damaged."""
+    """Return the error of a file that the system cannot read, which need not be damaged."""
     return DatasetError(f"cannot read {path}: {reason(error)}; {way_to_read(reason(error))}")
 
 

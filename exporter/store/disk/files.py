@@ -1,4 +1,4 @@
-"""Files that survive a power cut: sync, hash, link, replace."""
+"""Writes files so that they survive a power cut: sync, hash, link, replace."""
 
 import hashlib
 import os
@@ -32,7 +32,7 @@ def sync_file(path: Path) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Force a folder's entries to the disk, where the system knows how."""
+    """Force a folder's entries to the disk, if the system can."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except PermissionError:  # Windows cannot open a folder
@@ -52,7 +52,7 @@ def sync_tree(root: Path) -> None:
 
 
 def make_folder(path: Path, mode: int) -> None:
-    """Make a folder, and the missing ones above it, each of them on the disk.
+    """Make a folder, and the missing ones above it, and force each to the disk.
 
     Args:
         path: the folder; nothing is done when it is there.
@@ -67,13 +67,13 @@ def make_folder(path: Path, mode: int) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file; 64 hex digits."""
+    """Return the hash of a file, 64 hex digits."""
     with named(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Return a file a second name; where the file system has no hard links, copy it."""
+    """Give a file a second name; if the file system has no hard links, copy it."""
     try:
         target.hardlink_to(source)
     except (OSError, NotImplementedError):
@@ -134,7 +134,7 @@ def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
 
 
 def _move_away(link: Path, scratch: Path) -> bool:
-    """Move a folder in the place of a link, as copying tools that follow links leave it."""
+    """Move away a folder in the place of a link, as left by copying tools that follow links."""
     is_folder = link.is_dir() and not link.is_symlink()
     if is_folder:
         link.rename(scratch.with_name("replaced"))
@@ -142,7 +142,7 @@ def _move_away(link: Path, scratch: Path) -> bool:
 
 
 def move_into_place(folder: Path, target: Path) -> None:
-    """Make a folder appear at its place, complete and with all its entries on the disk.
+    """Make a folder appear in its place, complete and with all its entries on the disk.
 
     Args:
         folder: on the same disk.
@@ -163,7 +163,7 @@ def move_into_place(folder: Path, target: Path) -> None:
 
 
 def size_in_words(count: int) -> str:
-    """Write a number of bytes for people: 4.5 MB."""
+    """Format a number of bytes: 4.5 MB."""
     if count < 1000:
         return f"{count} bytes"
     size = float(count)

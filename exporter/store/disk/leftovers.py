@@ -1,4 +1,4 @@
-"""Temporary files of this process: removed when it ends, also when it must end at once."""
+"""Removes temporary files of this process when it ends, also when it must end at once."""
 
 import atexit
 import shutil
@@ -16,7 +16,7 @@ def remove_at_end(path: Path) -> None:
 
 
 def is_removed(path: Path) -> None:
-    """Forget a path: what made it has removed it."""
+    """Forget a path that has been removed."""
     _PATHS.discard(path)
 
 
@@ -31,7 +31,7 @@ def temporary(path: Path) -> Iterator[None]:
 
 
 def remove_leftovers() -> None:
-    """Remove all of them now; for an end that runs no ``finally`` and no ``atexit``."""
+    """Remove all of them now; for exits that run no ``finally`` and no ``atexit``."""
     for path in tuple(_PATHS):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)

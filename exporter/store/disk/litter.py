@@ -24,7 +24,7 @@ def is_litter(name: str) -> bool:
 
 
 def is_below_litter(path: str) -> bool:
-    """Return whether a path, with ``/``, is litter or lies in a folder that is."""
+    """Return whether a path, with ``/``, is litter or is in a folder that is."""
     return any(map(is_litter, PurePosixPath(path).parts))
 
 
@@ -36,5 +36,5 @@ def is_unused(target: Path) -> bool:
 
 
 def is_read_by_globs(name: str) -> bool:
-    """Return whether ``*.parquet`` takes a file in: in DuckDB and Polars hidden files too."""
+    """Return whether ``*.parquet`` matches a file: in DuckDB and Polars hidden files too."""
     return name.endswith(".parquet")

@@ -1,4 +1,4 @@
-"""A lock that one process has at a time, on drives with and without file locks.
+"""Locks for one process at a time, on drives with and without file locks.
 
 The system gives up a file lock (flock) when its process ends, however that ends. Some network
 drives refuse it. There a file beside the lock replaces it, which names its owner: machine,

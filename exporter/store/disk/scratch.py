@@ -115,7 +115,7 @@ def _part_of(target: str) -> str:
 
 
 def _left(folder: Path, pattern: str) -> list[str]:
-    """List what is in a folder under such names; nothing where it cannot be listed."""
+    """List what is in a folder under such names; nothing if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return [entry.path for entry in entries if re.fullmatch(pattern, entry.name)]
@@ -157,7 +157,7 @@ def _is_ours(file: IO[bytes], path: Path) -> bool:
 
 
 def _remove_folder(folder: Path) -> None:
-    """Remove a folder that has our sign, and whose process has ended."""
+    """Remove a folder that has the marker of this program, and whose process has ended."""
     sign = folder / _SIGN
     if not _is_folder(folder):
         return
@@ -172,7 +172,7 @@ def _remove_folder(folder: Path) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove a folder, its sign last: what is killed meanwhile is still known as one of these."""
+    """Remove a folder, its marker last, so that it is still recognised after a kill."""
     with suppress(OSError):
         for entry in folder.iterdir():
             if entry.name != _SIGN:

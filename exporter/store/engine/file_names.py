@@ -64,7 +64,7 @@ def literals(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 
 
 def spelt(text: str) -> str:
-    """Put the folders' own names back into a message of DuckDB."""
+    """Put the folders' real names back into a message of DuckDB."""
     for name, folder in _folders.items():
         text = text.replace(f"{name}/", f"{folder}/")
     return text
@@ -99,7 +99,7 @@ def _leads_to(name: str, status: os.stat_result) -> bool:
 
 
 def _descriptor_of(folder: str) -> str | None:
-    """Name a folder by an open descriptor, which needs no right to write; Linux only.
+    """Name a folder by an open descriptor, which needs no write permission; Linux only.
 
     The descriptor stays open: a view may open its files at any time.
     """
@@ -115,7 +115,7 @@ def _descriptor_of(folder: str) -> str | None:
 
 
 def _link_to(folder: str) -> str:
-    """Name a folder by a link in the system's place for temporary files."""
+    """Name a folder by a link in the system's folder for temporary files."""
     try:
         link = Path(tempfile.mkdtemp(prefix="folder-", dir=_links())) / "it"
         link.symlink_to(folder, target_is_directory=True)

@@ -21,7 +21,7 @@ def is_refused(error: Exception) -> bool:
 
 
 def refused(error: Exception) -> DatasetError:
-    """Make the error of a file that DuckDB cannot read; its text names the file."""
+    """Return the error of a file that DuckDB cannot read; its text names the file."""
     text = spelt(str(error).splitlines()[0]).removeprefix("IO Error: ")
     return DatasetError(f"{text}; {way_to_read(text)}")
 

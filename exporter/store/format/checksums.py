@@ -1,4 +1,4 @@
-"""``SHA256SUMS``: every file of a snapshot with its hash, in the form of the program sha256sum.
+"""Reads and writes ``SHA256SUMS``: the hash of every file of a snapshot, as sha256sum does.
 
 It is the root of all proofs: ``snapshot.json`` has the hashes of the Parquet files, this one those
 of ``snapshot.json`` and of every text beside it too. Its own hash is the snapshot's content id.
@@ -19,7 +19,7 @@ _LINE: Final = re.compile(r"([0-9a-f]{64})  (\S.*)")
 
 
 def write_sums(root: Path, entries: Iterable[FileEntry]) -> str:
-    """Write ``SHA256SUMS`` of a snapshot folder whose other files are final; gives its content id.
+    """Write ``SHA256SUMS`` of a folder whose other files are final; returns its content id.
 
     Args:
         root: the folder.
@@ -53,7 +53,7 @@ def read_sums(content: bytes) -> dict[str, str]:
 
 
 def content_id(content: bytes) -> str:
-    """Name a snapshot by its contents: the hash of its ``SHA256SUMS``, 64 hex digits."""
+    """Return the content id of a snapshot: the hash of its ``SHA256SUMS``, 64 hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 

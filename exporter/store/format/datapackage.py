@@ -1,4 +1,4 @@
-"""``datapackage.json``: the tables of a snapshot for programs that never heard of ClearML.
+"""Generates ``datapackage.json``: describes the tables of a snapshot for other programs.
 
 A Data Package, version 2 of the standard (https://datapackage.org): one resource per table.
 """

@@ -192,12 +192,12 @@ def columns(schema: pa.Schema) -> str:
 
 
 def doc(field: "pa.Field[Any]") -> str:
-    """Describe what a column holds."""
+    """Return the description of a column."""
     return _said(field, b"doc")
 
 
 def unit(field: "pa.Field[Any]") -> str:
-    """Name the unit of a column's numbers or times; empty when it has none."""
+    """Return the unit of a column's numbers or times; empty when it has none."""
     return _said(field, b"unit")
 
 

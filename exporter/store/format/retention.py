@@ -1,4 +1,4 @@
-"""Which snapshots stay when an export ends: a number of them, an age, or a calendar. Pure, no I/O.
+"""Decides which snapshots stay when an export ends: by number, age or calendar. Pure, no I/O.
 
 A calendar such as ``7d,4w,12m`` keeps the newest snapshot of each of the last 7 days, 4 weeks and
 12 months, in UTC; weeks begin on Monday (ISO 8601). Only days, weeks and months that have a
@@ -60,7 +60,7 @@ class Retention:
         )
 
     def __str__(self) -> str:
-        """Describe what stays."""
+        """Describe which snapshots stay."""
         if self.newest is not None:
             return "the newest snapshot" if self.newest == 1 else f"the newest {self.newest:,}"
         if self.age is not None:
@@ -102,7 +102,7 @@ def kept(created: Mapping[int, datetime], retention: Retention, now: datetime) -
 def _of_periods(
     newest_first: Sequence[int], created: Mapping[int, datetime], unit: str, most: int
 ) -> list[int]:
-    """Take the newest snapshot of each of the last periods that have one."""
+    """Return the newest snapshot of each of the last periods that have one."""
     period = _PERIODS[unit][1]
     first: dict[tuple[int, ...], int] = {}
     for number in newest_first:

@@ -30,7 +30,7 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 def in_words(states: Mapping[str, int], which: Collection[str] = tuple(MEANINGS)) -> str:
-    """Write how many tasks are in each state, such as ``1 partial, 490 not read yet``.
+    """Format how many tasks are in each state, such as ``1 partial, 490 not read yet``.
 
     Args:
         states: tasks by state.

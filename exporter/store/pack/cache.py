@@ -80,7 +80,7 @@ def with_points(snapshot: Snapshot, pack: Pack | None = None) -> Snapshot:
 
 
 def _cached(pack: Pack, folder: Path) -> Snapshot | None:
-    """Read what is in the cache; None when it is not there, or damaged and removed by this."""
+    """Read what is in the cache; None when it is not there, or was damaged and is removed now."""
     if not folder.is_dir():
         return None
     try:
@@ -118,7 +118,7 @@ def _rename(scratch: Path, target: Path) -> None:
 
 @contextmanager
 def scratch_in_cache(cache: Path) -> Iterator[Path]:
-    """Provide an empty folder beside those of the cache, gone at the end of the block."""
+    """Provide an empty folder beside those of the cache, removed at the end of the block."""
     with scratch_in(cache, ".scratch-") as scratch:
         folder = scratch / "pack"
         folder.mkdir(mode=PRIVATE)

@@ -123,13 +123,13 @@ def read_archive(stream: BinaryIO) -> Archive:
 
 
 def _is_litter(entry: Entry) -> bool:
-    """Return whether an entry is a file or folder that a system left; a link never is."""
+    """Return whether an entry is a file or folder that a system added; a link never is."""
     plain = stat.S_IFMT(entry.mode) in (0, stat.S_IFREG, stat.S_IFDIR)
     return plain and is_below_litter(entry.name)
 
 
 def _common_folder(entries: Iterable[Entry]) -> str:
-    """Return the one folder with ``snapshot.json`` in it; empty where that is at the top."""
+    """Return the one folder with ``snapshot.json`` in it; empty if that is at the top."""
     found = [e.name for e in entries if e.name.rpartition("/")[2] == layout.SNAPSHOT_JSON]
     folders = sorted((name.removesuffix(layout.SNAPSHOT_JSON) for name in found), key=len)
     if not folders:

@@ -1,4 +1,4 @@
-"""One ``.zip`` with a snapshot in it: stored, sorted, dated alike; same content, same bytes."""
+"""Writes a snapshot as one ``.zip``: stored, sorted, one date; same content, same bytes."""
 
 import shutil
 import zipfile
@@ -17,7 +17,7 @@ _BLOCK: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file on its way into an archive."""
+    """One file that is written into an archive."""
 
     name: str
     """Its path inside, with ``/``."""

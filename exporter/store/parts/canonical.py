@@ -1,4 +1,4 @@
-"""One layout for the same rows, however they came: for packs, whose bytes name their contents.
+"""Rewrites files so that the same rows give the same bytes: packs are identified by their bytes.
 
 Which rows share a part file depends on the order in which tasks were read, on flushes, and on what
 was merged since. A pack must not: the same contents give the same bytes.
@@ -73,7 +73,7 @@ def _rewrite_folder(
 
 
 def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
-    """Cut a stream of rows into tables of exactly a size, but for the last one.
+    """Cut a stream of rows into tables of exactly one size, except for the last one.
 
     Texts are encoded again, in the order in which they occur.
     """
@@ -91,7 +91,7 @@ def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
 
 
 def _of_little_text(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
-    """Cut a stream of rows after every ``size`` of them, and of these where the texts are long.
+    """Cut a stream of rows after every ``size`` of them, and earlier if the texts are long.
 
     That is where the texts, counted from the first of these rows, come to another
     ``GROUP_BYTES``; not much more than these is in memory.

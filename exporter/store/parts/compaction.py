@@ -1,4 +1,4 @@
-"""Many small part files become few large ones, so that a year of exports stays quick to ask.
+"""Merges many small part files into few large ones, so that a year of exports stays fast to query.
 
 Size-tiered: small files of about the same size are merged, so that a row is written again only a
 few times in its life, and a night that changes five tasks does not write ten thousand.
@@ -115,7 +115,7 @@ def _read(path: Path, columns: list[str]) -> list[dict[str, Any]]:
 def _pools(
     root: Path, group: Sequence[FileEntry], unsettled: Sequence[str]
 ) -> tuple[list[FileEntry], list[FileEntry]]:
-    """Return the files that hold a task that may still change."""
+    """Separate the files that hold a task that may still change from the others."""
     others = [entry for entry in group if holds_any(root / entry.path, unsettled)]
     return others, [entry for entry in group if entry not in others]
 

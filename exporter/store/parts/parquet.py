@@ -1,4 +1,4 @@
-"""Sorted, encoded Parquet: how every part file of a snapshot is written."""
+"""Writes sorted, encoded Parquet: every part file of a snapshot is written here."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Series rows out of points: computed from the files of a commit, so they cannot disagree."""
+"""Computes the series table from the points of one commit, so that they cannot disagree."""
 
 from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""Whose a folder is that may not be read or written, in one line."""
+"""Reports in one line who owns a folder that cannot be read or written."""
 
 import os
 import shlex

@@ -24,7 +24,7 @@ _Inode = tuple[int, int]
 
 
 def set_modes(root: Path, rule: Rule) -> None:
-    """Give a new folder of a dataset, and all in it, the modes that the dataset has.
+    """Give a new folder of a dataset, and everything in it, the modes of the dataset.
 
     A file that has a name elsewhere too, such as one of an earlier snapshot, stays as it is; where
     it is too private for this dataset it is copied. What the file system refuses stays as well.
@@ -39,7 +39,7 @@ def set_modes(root: Path, rule: Rule) -> None:
 
 
 def set_modes_beside(data: Path) -> None:
-    """Return what is beside the snapshots the modes that the dataset has."""
+    """Give what is beside the snapshots the modes of the dataset."""
     if HAS_MODES:
         rule = Rule.of(data)
         _Change(rule, layout.staging(data) / "copy", is_lenient=True).apply(_top(data))
@@ -48,7 +48,7 @@ def set_modes_beside(data: Path) -> None:
 
 
 def set_modes_unpacked(folder: Path, target: Path, share: SharedWith | None) -> None:
-    """Return a snapshot folder that takes the place of an empty one the modes that it should have.
+    """Give a snapshot folder that replaces an empty one its modes.
 
     Args:
         folder: what was unpacked, beside its place.
@@ -67,7 +67,7 @@ def set_modes_unpacked(folder: Path, target: Path, share: SharedWith | None) -> 
 
 
 def reshare(data: Path, share: SharedWith) -> None:
-    """Change who may read an existing dataset: the modes of all that is in it.
+    """Change who may read an existing dataset: the modes of everything in it.
 
     The folder itself comes last where it opens and first where it closes, so an interrupted change
     leaves nothing open by mistake. A file with a name in another dataset too, as ``merge`` makes
@@ -157,7 +157,7 @@ class _Change:
         return status.st_nlink > self._names[_inode(status)] or not is_mine
 
     def _copy(self, path: Path, status: os.stat_result) -> None:
-        """Put a copy in a file's place; names of one file are names of one copy."""
+        """Replace a file by a copy; names of one file become names of one copy."""
         copy = self._copies.setdefault(_inode(status), path)
         self._names[_inode(status)] -= 1
         if copy is path:

@@ -1,4 +1,4 @@
-"""Who may read a dataset: the mode of its folder is the rule for everything inside it.
+"""Derives who may read a dataset: the mode of its folder applies to everything inside it.
 
 Folders have 0700 and files 0600 for the owner alone; 2750 (with setgid, so that what is new belongs
 to the same group) and 0640 where the group reads too. ``share`` sets them, whatever the umask.
@@ -53,7 +53,7 @@ class Rule:
 
     @property
     def staging(self) -> int:
-        """The mode of the folder for what is in flight, which no reader needs."""
+        """The mode of the folder for unfinished work, which no reader needs."""
         shared = self.bits & 0o070 if self.bits & stat.S_IWGRP else 0
         return PRIVATE | self.bits & stat.S_ISGID | shared
 
@@ -116,7 +116,7 @@ def check_member(folder: Path, share: SharedWith) -> None:
 
 
 def share_folder(folder: Path, share: SharedWith) -> None:
-    """Set the mode of a dataset's own folder, which is the rule for all inside it.
+    """Set the mode of a dataset's own folder, which determines the modes of everything inside it.
 
     Raises:
         UsageError: this user is not a member of the folder's group.
@@ -132,7 +132,7 @@ def share_folder(folder: Path, share: SharedWith) -> None:
 
 
 def sharing(data: Path) -> Iterator[str]:
-    """Describe in sentences who reads a dataset that is shared, and what keeps them out."""
+    """Describe who can read a shared dataset, and what prevents them."""
     if readers(data) != "group":
         return
     gid = data.stat().st_gid
@@ -150,7 +150,7 @@ def sharing(data: Path) -> Iterator[str]:
 
 
 def group_name(gid: int) -> str:
-    """Name a group; by its number where it has no name."""
+    """Return the name of a group, or its number if it has no name."""
     try:
         return str(gid) if grp is None else grp.getgrgid(gid).gr_name
     except KeyError:  # a container, or another machine's disk

@@ -1,4 +1,4 @@
-"""How far compressed bytes of unknown origin may expand; more is refused as a possible bomb."""
+"""Limits how far compressed bytes of unknown origin may expand."""
 
 from typing import Final
 

@@ -32,7 +32,7 @@ _TAIL: Final = 8
 
 
 def footer_problem(path: Path, entry: FileEntry, version: int) -> str | None:
-    """Compare a file's footer with its table and with what is listed; one line when it differs.
+    """Compare a file's footer with its table and its entry; return one line if it differs.
 
     Args:
         path: the file.

@@ -63,7 +63,7 @@ def unpacked_size(stream: BinaryIO, start: int, packed: int) -> int:
 
 
 def _page(stream: BinaryIO, at: int) -> Page:
-    """Read one header; of a few bytes as a rule, of more where it has statistics of long texts."""
+    """Read one header; usually a few bytes, more if it has statistics of long texts."""
     for length in (_USUAL_HEADER, _MOST_HEADER):
         stream.seek(at)
         reader = Reader(stream.read(length))

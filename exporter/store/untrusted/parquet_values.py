@@ -1,4 +1,4 @@
-"""The values of a Parquet column as they are stored: one slot per value, NULL or empty list.
+"""Reads the values of a Parquet column as stored: one slot per value, NULL or empty list.
 
 All statistics can be computed from slots with numpy: values become numbers whose
 order is theirs.
@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What some slots hold, in the terms of Parquet's statistics."""
+    """The statistics of some slots, as Parquet defines them."""
 
     slots: int
     nulls: int
@@ -99,7 +99,7 @@ def _of_texts(whole: "pa.Array[Any]", is_value: Mask) -> Slots:
 
 
 def _of_lists(whole: "pa.ListArray[Any]") -> Slots:
-    """Lay out lists of texts: a list without elements, or none at all, has one slot."""
+    """Lay out lists of texts: an empty or missing list has one slot."""
     counts = pc.list_value_length(whole).fill_null(0).to_numpy(zero_copy_only=False)
     sizes = np.maximum(counts, 1).astype(np.int64)
     has_element = np.repeat(counts > 0, sizes)

@@ -171,7 +171,7 @@ class _Compared:
         return at
 
     def flush(self) -> None:
-        """Nothing waits to be written."""
+        """Do nothing: nothing is buffered."""
 
     def finished(self) -> list[int]:
         """Return the bytes that differ, in their order; at most ``_MOST_DIFFERENCES``."""

@@ -1,4 +1,4 @@
-"""``SHA256SUMS`` against the folder: the texts by their hashes, the rest against snapshot.json."""
+"""Checks ``SHA256SUMS``: texts by their hashes, the rest against snapshot.json."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The rows of a snapshot against each other, in bounded memory.
+"""Checks the rows of a snapshot against each other, in bounded memory.
 
 Points are read twice: once in slabs of metrics, to prove them distinct, and once to compute the
 series again. Checks of a task's points then read the computed series, which are few.
@@ -131,7 +131,7 @@ def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterat
 
 
 def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[Slab]:
-    """Cut metrics, given with their points in order, into ranges of ``size`` points or so.
+    """Cut metrics, given with their points in order, into ranges of about ``size`` points.
 
     Equal keys have equal metrics, so no two of them come into different slabs; and files are
     sorted by metric, so that a slab reads little more than its own points.

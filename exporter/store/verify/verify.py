@@ -109,7 +109,7 @@ def verify(
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """What the caller of ``verify`` brings."""
+    """What the caller of ``verify`` provides."""
 
     progress: Progress
     make_pages: MakePages | None
@@ -275,7 +275,7 @@ def _is_harmless(path: str) -> bool:
 
 
 def _litter(root: Path) -> Iterator[str]:
-    """List what systems left in a snapshot and no plain glob reads."""
+    """List files that systems left in a snapshot and that globs do not read."""
     for folder, _, names in os.walk(root):
         for name in sorted(names):
             path = (Path(folder) / name).relative_to(root).as_posix()

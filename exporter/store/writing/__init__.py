@@ -1,4 +1,4 @@
-"""The writing side of a dataset: lock, prepare, build the next snapshot, prune old ones.
+"""Writes a dataset: locks and prepares it, builds the next snapshot, prunes old ones.
 
 Comes in: a stage of part files and rows. Goes out: the next snapshot, published by one rename, or
 nothing. One process writes at a time; readers are never blocked.

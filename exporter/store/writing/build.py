@@ -244,7 +244,7 @@ class SnapshotBuilder:
         return layout.part_name(self._number, next(self._sequence))
 
     def describe(self, about: SnapshotHeader) -> list[FileEntry]:
-        """Write ``snapshot.json`` and the texts beside it, and give the files of the tables.
+        """Write ``snapshot.json`` and the texts beside it, and return the files of the tables.
 
         What is written is on the disk; the caller that moves the folder into its place syncs its
         entries.

@@ -1,4 +1,4 @@
-"""Writing side of a dataset: make it, lock it, commit to it, prune it."""
+"""Creates, locks, commits to and prunes a dataset."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +40,7 @@ _PRUNED: Final = "pruned-"
 def writing(
     data: Path, *, wait: bool = False, share: SharedWith | None = None
 ) -> Iterator["Dataset"]:
-    """Become the one writer of a dataset, and clear away what a killed one left.
+    """Become the only writer of a dataset, and remove what a killed one left.
 
     Args:
         data: the dataset's folder; made when it is not there.
@@ -165,16 +165,16 @@ class Dataset:
         )
 
     def new_stage(self) -> Stage:
-        """Start to collect tasks for a commit; from now on there is room kept for that."""
+        """Start to collect tasks for a commit; from now on disk space is reserved for it."""
         self._reserve.take()
         return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}")
 
     def use_reserve(self) -> None:
-        """Let what is still to be written have the room that was kept for it."""
+        """Release the reserved disk space for what is still to be written."""
         self._reserve.give_back()
 
     def clear_stages(self) -> None:
-        """Delete what was collected and not committed: a full disk needs the room."""
+        """Delete what was collected and not committed: a full disk needs the space."""
         for entry in layout.staging(self._data).iterdir():
             if entry.is_dir():
                 shutil.rmtree(entry)
@@ -278,7 +278,7 @@ class Dataset:
         return snapshot
 
     def adopt(self, make: Callable[[Path, int], object]) -> Snapshot:
-        """Make a folder the current snapshot that was filled otherwise than by a stage.
+        """Make a folder that was not filled by a stage the current snapshot.
 
         Args:
             make: is given the folder to make, which is not there yet, and its number.
@@ -289,7 +289,7 @@ class Dataset:
         return self._publish(folder, number)
 
     def _compact(self, snapshot: Snapshot) -> Snapshot:
-        """Put the same contents in fewer files in a snapshot's place.
+        """Replace a snapshot by one of the same contents in fewer files.
 
         In a commit of its own, so that an export is safe before what may take a minute begins.
         """

@@ -1,4 +1,4 @@
-"""A snapshot of the same contents, whose tasks name their server by its new address."""
+"""Writes a snapshot of the same contents in which tasks have the server's new address."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MOVED_FROM: Final = "moved_from"
 
 @dataclass(frozen=True)
 class NewAddress:
-    """What an address becomes."""
+    """A change of a server's address in the rows of ``tasks``."""
 
     old: Collection[str]
     """Values of ``tasks.server_id`` that are replaced."""
@@ -41,13 +41,13 @@ class NewAddress:
 
 
 def former_addresses(server: Mapping[str, Any]) -> list[str]:
-    """Read which addresses a server had before, from ``server`` in ``snapshot.json``."""
+    """Read the former addresses of a server from ``server`` in ``snapshot.json``."""
     written = server.get(MOVED_FROM)
     return [text for text in written if isinstance(text, str)] if isinstance(written, list) else []
 
 
 def moved_from(servers: Sequence[Mapping[str, Any]], host: str) -> list[str]:
-    """List all addresses that some records of a server know of, but for the one of today."""
+    """List all addresses in records of a server, except for the current one."""
     known = [text for one in servers for text in (*former_addresses(one), one.get("host")) if text]
     spelt = dict.fromkeys(str(spelling(text)) for text in known)
     return [text for text in spelt if text != spelling(host)]

@@ -1,4 +1,4 @@
-"""The one writer of a dataset: its lock, and who has it."""
+"""Admits one writer at a time to a dataset, and reports who has the lock."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from clearml_snapshot.exporter.store.permissions.access import naming_owner
 
 @contextmanager
 def only_writer(data: Path, *, wait: bool) -> Iterator[None]:
-    """Be the one writer of a dataset for the time of the block.
+    """Be the only writer of a dataset inside the block.
 
     Args:
         data: the dataset's folder.

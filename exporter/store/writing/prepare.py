@@ -1,4 +1,4 @@
-"""The folder of a dataset, before anything is written: what may be in it, and its mode."""
+"""Prepares the folder of a dataset: checks what is in it, and sets its mode."""
 
 from pathlib import Path
 from typing import Final
@@ -64,7 +64,7 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
 
 
 def is_unfinished(data: Path) -> bool:
-    """Return whether a folder holds a dataset that was begun, and nothing else but litter.
+    """Return whether a folder holds a dataset that was begun, and otherwise only litter.
 
     So a process leaves it that was killed before its first commit. Nothing in it was ever read.
     """

@@ -1,4 +1,4 @@
-"""A snapshot is handed over, and opened with what its README says: the numbers are right.
+"""A copied snapshot is opened as its README describes: the numbers are right.
 
 The README's own examples are run, inside the copy, and compared with the plain data below.
 """

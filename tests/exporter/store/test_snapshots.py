@@ -1,4 +1,4 @@
-"""Opening: whatever is wrong with a folder is told in one line."""
+"""Opening: whatever is wrong with a folder is reported in one line."""
 
 import json
 import os

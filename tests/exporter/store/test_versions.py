@@ -1,4 +1,4 @@
-"""A snapshot of an older format version: readable, and whole again after the next commit."""
+"""A snapshot of an older format version: readable, and current after the next commit."""
 
 import hashlib
 import json

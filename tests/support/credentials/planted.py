@@ -1,6 +1,6 @@
 """Invented credentials in the places where people leave them, and ordinary parameters.
 
-Nothing here is a key of anybody: values are drawn from a seeded generator. `planted` gives the
+No value here is a real key: values are drawn from a seeded generator. `planted` gives the
 kinds that the rules were checked with; those of `unseen` were kept apart and counted afterwards, so
 that their figure tells how much the rules know of what they have not seen.
 """

@@ -248,7 +248,7 @@ def test_a_run_that_begins_after_the_listing_is_not_taken_for_the_stored_one(
 def test_lost_points_of_a_run_that_goes_on_stay_without_a_common_point(
     take_home: TakeHome, database: Database
 ) -> None:
-    """Its start is asked once more, after the points were read."""
+    """Its start is queried again after the points were read."""
     task = database.add_task("train", "p")
     database.set_status(task, "in_progress")
     run(database, task, range(20), 1.0)

@@ -1,4 +1,4 @@
-"""Disks that fail: a line says what failed, on which file; room is missing only where it is."""
+"""Failing disks: one line names what failed and the file; only a full disk is reported as full."""
 
 import errno
 import functools

@@ -1,4 +1,4 @@
-"""A killed command that makes something new hinders nobody: the next one makes it, and cleans."""
+"""A killed command does not block the next one, which succeeds and cleans up."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

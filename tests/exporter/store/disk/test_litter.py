@@ -1,4 +1,4 @@
-"""What systems and copying tools leave: passed over, or named where plain globs would read it."""
+"""Files that systems and copying tools leave: ignored, or reported if globs read them."""
 
 import shutil
 import zipfile

@@ -1,4 +1,4 @@
-"""What is in the making beside a target: its name, its end, and what killed processes left."""
+"""Temporary files beside a target: their names, their removal, and what killed processes left."""
 
 import errno
 import fcntl

@@ -1,4 +1,4 @@
-"""Stored files that a commit cannot read: one line that names them, whoever reads them."""
+"""Stored files that cannot be read: one line names them, for every reader."""
 
 from collections.abc import Callable
 from pathlib import Path

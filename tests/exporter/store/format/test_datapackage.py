@@ -22,7 +22,7 @@ STANDARD_TYPES: Final = {
     "timestamp[ms, tz=UTC]": "datetime",
     "list<element: string>": "array",
 }
-"""What the standard calls a type, by what Parquet files say of it."""
+"""The standard's name of a type, by its type in Parquet."""
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_each_resource_lists_its_files(package: dict[str, Any]) -> None:
         files, paths = resource["files"], resource["path"]
         listed = [paths] if isinstance(paths, str) else paths
         assert listed == [file["path"] for file in files]
-        assert isinstance(paths, str) == (len(files) == 1)  # the standard asks for both forms
+        assert isinstance(paths, str) == (len(files) == 1)  # the standard requires both forms
         for total in ("rows", "bytes"):
             assert resource["totals"][total] == sum(file[total] for file in files)
     rows = {resource["name"]: resource["totals"]["rows"] for resource in package["resources"]}

@@ -1,4 +1,4 @@
-"""The texts of a snapshot: all that a stranger needs, and nothing that a name could break."""
+"""The texts of a snapshot: complete for a new reader, and safe against any name."""
 
 import re
 from collections.abc import Mapping
@@ -164,7 +164,7 @@ def test_what_is_no_pack_tells_of_no_pages() -> None:
 
 
 def test_spark_and_r_are_shown() -> None:
-    """They are not run here, for want of Spark and R; Python at least compiles."""
+    """They are not run here, without Spark and R; Python at least compiles."""
     text = readme(HEADER)
     spark = text.partition("### Spark\n")[2].partition("```python\n")[2].partition("```")[0]
     compile(spark, "README.md, Spark", "exec")

@@ -92,7 +92,7 @@ def test_each_of_the_last_periods_keeps_its_newest(
     stay = kept(created, Retention.parse(f"{days}d,{weeks}w,{months}m"), NOW)
     for form, most in (("%Y-%m-%d", days), ("%G-%V", weeks), ("%Y-%m", months)):
         newest = dict[str, int]()
-        for number in sorted(created):  # dicts keep their first place: put it anew at the end
+        for number in sorted(created):  # dicts keep the first position: insert it again at the end
             newest.pop(f"{created[number]:{form}}", None)
             newest[f"{created[number]:{form}}"] = number
         assert set(list(newest.values())[-most:]) <= stay | {

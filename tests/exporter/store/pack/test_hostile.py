@@ -1,4 +1,4 @@
-"""Hostile archives: none gets out, none crashes us, none leaves anything behind."""
+"""Hostile archives: none writes outside its target, crashes the program or leaves files behind."""
 
 import os
 import subprocess

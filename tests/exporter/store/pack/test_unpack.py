@@ -1,4 +1,4 @@
-"""A pack that arrives: unpacked whole or not at all, asked through a cache; folders with traps."""
+"""Packs: unpacked completely or not at all, queried through a cache; folders with traps."""
 
 import errno
 import io
@@ -314,7 +314,7 @@ def test_a_cache_that_the_disk_refuses_is_told_in_one_line(
 
 
 def test_without_a_home_there_is_no_cache(pack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or a folder of the name ~ would be made where somebody happens to be."""
+    """Otherwise a folder named ~ would be made in the working folder."""
     monkeypatch.setattr(platformdirs, "user_cache_dir", lambda *_, **__: "~/.cache/x")
     monkeypatch.chdir(pack.parent)
     open_snapshot(pack)

@@ -40,7 +40,7 @@ ITERATIONS = (None, -(2**63), 2**63 - 1, -1, 0, 1)
 
 
 def _rows(snapshot: Snapshot, table: str) -> list[str]:
-    """Every row of a table as text, floats by their bits, with the folder it stands in."""
+    """Every row of a table as text, floats by their bits, with its folder."""
     found = []
     for path in snapshot.paths(table):
         for row in pq.read_table(path, partitioning=None).to_pylist():
@@ -152,7 +152,7 @@ def test_nothing_is_committed_again_when_neither_kind_has_too_many_files(
 def test_tasks_that_ended_leave_the_files_of_running_ones(
     tmp_path: Path, line: Call, helpers: tuple[Call, Call, Call]
 ) -> None:
-    """Only their metadata was read again, so their points stand where they were."""
+    """Only their metadata was read again, so their points stay where they were."""
     with writing(tmp_path / "data") as target:
         for number in range(FEW + 1):
             tasks = {f"run{number}-{k}": line(f"run{number}-{k}", [1.0]) for k in range(2)}

@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def _shuffled(rows: int, task_id: str = "t") -> pa.Table:
-    """Points in an order that is none: 7 metrics, 3 variants, a NULL iteration each."""
+    """Points in no particular order: 7 metrics, 3 variants, a NULL iteration each."""
     steps = [(i * 7919) % rows for i in range(rows)]
     columns: dict[str, Any] = {
         "task_id": pa.repeat(task_id, rows),

@@ -1,4 +1,4 @@
-"""What a snapshot holds goes back into the next commit."""
+"""Stored rows are kept by the next commit."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -75,7 +75,7 @@ def test_every_mode_is_the_datasets_whatever_the_umask(
             staging = stat.S_IMODE((data / ".staging").stat().st_mode)
             assert staging & 0o777 == 0o700
         assert found_modes(data) == expected(share)
-        with writing(data) as dataset:  # nobody says it again
+        with writing(data) as dataset:  # it is not repeated
             _commit(commit, line, dataset, "b")
             dataset.amend(selections=[])
             dataset._compact(dataset.snapshot)  # type: ignore[arg-type]  # there is one

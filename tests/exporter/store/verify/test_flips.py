@@ -1,4 +1,4 @@
-"""One bit of a pack is another one: verify finds it, names the place, and never crashes.
+"""One bit of a pack is changed: verify finds it, names the place, and never crashes.
 
 ``tests/bench/flips.py`` does the same a thousand times, anywhere.
 """
@@ -66,7 +66,7 @@ def test_every_flipped_bit_is_found(pack: Path, tmp_path: Path) -> None:
 
 def test_a_flip_ends_with_5(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = pack.read_bytes()
-    at = whole.rindex(b"README.md") - 46 + 38  # the attributes in the directory: nobody reads them
+    at = whole.rindex(b"README.md") - 46 + 38  # the attributes in the directory: they are not read
     flipped = tmp_path / "x.zip"
     flipped.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     assert main(["verify", str(flipped)]) == 5

@@ -1,4 +1,4 @@
-"""Files that say of their rows what is not true: readers skip by it, so none of them is proven."""
+"""Files with false statistics: readers skip rows by them, so none passes verification."""
 
 import hashlib
 import json
@@ -185,7 +185,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, commit: Call, line: Call) -> 
 
 
 def _forged(root: Path, target: Path, forgery: Forgery, table: str = "scalars") -> Path:
-    """Make a copy of a snapshot in which a file lies and every hash is right."""
+    """Make a copy of a snapshot with a false statement in a file and correct hashes."""
     shutil.copytree(root, target)
     (path,) = (target / table).rglob("*.parquet")
     path.write_bytes(forgery(path.read_bytes()))
@@ -244,7 +244,7 @@ def test_nobody_takes_a_lie_over(root: Path, tmp_path: Path) -> None:
 
 
 def test_rows_that_statistics_hide_are_found_among_the_rows(root: Path, tmp_path: Path) -> None:
-    """The check for points stored twice does not rest on what the files say."""
+    """The check for points stored twice does not rely on the files' statistics."""
     forged = _forged(root, tmp_path / "forged", FORGERIES["a minimum that hides rows"][0])
     problems = [*row_problems(read_snapshot(forged))]
     assert any(problem.startswith("statistics hide 4 points") for problem in problems)

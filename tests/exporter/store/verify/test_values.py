@@ -1,4 +1,4 @@
-"""Values that no export writes: verify finds them, and whoever reads them gets a line."""
+"""Values that no export writes: verify finds them, and every reader reports one line."""
 
 from collections.abc import Callable
 from pathlib import Path

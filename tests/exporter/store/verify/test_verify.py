@@ -1,4 +1,4 @@
-"""Verify: a whole snapshot is whole, and every damage is found and named."""
+"""Verify: an intact snapshot passes, and every damage is found and named."""
 
 import hashlib
 import json
@@ -168,7 +168,7 @@ def test_a_newer_format_is_no_damage(snapshot: Path) -> None:
 
 
 def _every_file(snapshot: Path) -> Iterator[Path]:
-    """List all but the two that speak of the others."""
+    """List all files except the two that list the others."""
     lists = ("snapshot.json", "SHA256SUMS")
     yield from sorted(p for p in snapshot.rglob("*") if p.is_file() and p.name not in lists)
 
@@ -231,7 +231,7 @@ def test_a_file_that_never_was_parquet(snapshot: Path) -> None:
 
 
 def test_pages_that_never_could_be_read(snapshot: Path) -> None:
-    """The footer is whole and the hash fits, but a page in between is rubbish."""
+    """The footer is intact and the hash fits, but a page in between is damaged."""
     header = _header(snapshot)
     entry = max((f for f in header["files"] if f["table"] == "scalars"), key=lambda f: f["rows"])
     path = snapshot / entry["path"]
@@ -426,7 +426,7 @@ def _altered(value: Any) -> Any:
 
 
 def test_every_column_of_series_is_proved(tmp_path: Path, commit: Call, line: Call) -> None:
-    """Of one problem ten are told, so nine columns are altered at a time, each for another task."""
+    """Ten problems of a kind are reported, so nine columns are altered at a time."""
     computed = _computed_columns()
     for start in range(0, len(computed), 9):
         columns, data = computed[start : start + 9], tmp_path / str(start)

@@ -101,7 +101,7 @@ Killed = Callable[[Path, float], list[int]]
 
 
 def _killed(script: str) -> Iterator[Killed]:
-    """Give ``killed(data, seconds)``: what a writer told that was killed so long after its first.
+    """Return ``killed(data, seconds)``: the output of a writer killed that long after it.
 
     The writers are forks of one process: its imports would be half of the test's time.
     """
@@ -151,7 +151,7 @@ def _glob(data: Path) -> tuple[Any, ...]:
 def test_killed_at_random_moments(
     tmp_path: Path, commit: Callable[..., Any], killed_writer: Killed
 ) -> None:
-    """Four times; ``tests/bench/soak.py`` kills two hundred whole exports."""
+    """Four times; ``tests/bench/soak.py`` kills two hundred complete exports."""
     chance = random.Random(0)
     data = tmp_path / "data"
     for _ in range(4):
@@ -159,7 +159,7 @@ def test_killed_at_random_moments(
         told = killed_writer(data, chance.random() * 0.25)
         assert told[0] == before + 1
         snapshot = open_snapshot(data)
-        # killed after the swap and before it could tell: one more than it told
+        # killed after the swap and before it could report it: one more than reported
         assert snapshot.number in (told[-1], told[-1] + 1)
         number = float(snapshot.number)
         assert _glob(data) == (1800, number, number, snapshot.number, 6, number)

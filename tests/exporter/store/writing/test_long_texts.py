@@ -1,4 +1,4 @@
-"""Texts of a megabyte per task: whoever writes or reads rows holds few of them at once."""
+"""Texts of a megabyte per task: writers and readers of rows hold few of them at once."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -67,7 +67,7 @@ def _table(rows: list[Row]) -> pa.Table:
 
 
 def _groups(path: Path) -> Iterator[int]:
-    """Give the bytes of text in each row group of a file."""
+    """Return the bytes of text in each row group of a file."""
     with pq.ParquetFile(path) as file:
         for number in range(file.num_row_groups):
             yield int(text_bytes(conform(file.read_row_group(number), "tasks")).sum())
@@ -136,7 +136,7 @@ def test_a_pack_is_the_same_however_the_rows_came(tmp_path: Path, tasks: Rows) -
 def test_a_pack_holds_few_long_texts_at_once(
     tmp_path: Path, tasks: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each row group is handed on before much more is read, and cut where it always was."""
+    """Each row group is yielded before much more is read, and split where it always was."""
     at_once, read = 17, []
     rows = _table(tasks(range(40)))
 

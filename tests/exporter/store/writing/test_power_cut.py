@@ -1,4 +1,4 @@
-"""The power goes at any moment: what is left is the last snapshot that was said to be complete."""
+"""A power cut at any moment leaves the last snapshot that was reported as complete."""
 
 import os
 import sys
@@ -40,7 +40,7 @@ def _is_whole(folder: Path) -> Iterator[str]:
 
 
 def _check(disk: Disk, scratch: Path, at: str) -> None:
-    """See that all that may be left is whole, and as new as the last commit that was complete."""
+    """Check that whatever is left is intact, and as new as the last complete commit."""
     assert len(disk.seen) > 3
     for tree, commits in disk.seen.items():
         left = restore(tree, scratch / "left") / at
@@ -50,7 +50,7 @@ def _check(disk: Disk, scratch: Path, at: str) -> None:
             continue
         assert [*_is_whole(folder)] == []
         assert open_snapshot(left).number >= commits
-        with writing(left) as dataset:  # the next run goes on from there
+        with writing(left) as dataset:  # the next run continues from there
             assert dataset.snapshot is not None
             assert dataset.snapshot.number >= commits
 
@@ -106,7 +106,7 @@ def test_the_link_is_lost_between_two_exports(
 
 @pytest.mark.parametrize("name", ["it.zip", "it"])
 def test_packs(name: str, disk_folder: Path, tmp_path: Path, commit: Call, line: Call) -> None:
-    """A pack appears whole, and so does what is unpacked of it."""
+    """A pack appears complete, and so does what is unpacked from it."""
     with writing(tmp_path / "data") as dataset:
         commit(dataset, {("a", "p"): line("a", [1.0])})
     with unsafe_disk(disk_folder, lambda: disk_folder) as disk:

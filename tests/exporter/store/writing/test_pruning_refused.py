@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 READER = "clearml_snapshot.exporter.store.writing.dataset.read_header"
 Refuse = Callable[[bool], None]
 CALLS = {"unlink": layout.SNAPSHOT_JSON, "rmdir": "scalars", "rename": "000001"}
-"""What deletes a snapshot, and the name that it is refused for."""
+"""The calls that delete a snapshot, and the name for which they are refused."""
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ def test_a_commit_without_an_export_leaves_exports_as_they_are(
 
 
 def test_damage_is_never_written_again(tmp_path: Path, commit: Call, line: Call) -> None:
-    """A file that is written again gets a new hash: what the disk has changed would look whole."""
+    """A file that is written again gets a new hash: changes by the disk would look intact."""
     with writing(tmp_path / "data") as dataset:
         first = commit(dataset, {("a", "p"): line("a", [1] * 50), ("b", "p"): line("b", [2] * 50)})
         path = Path(first.paths("scalars")[0])
