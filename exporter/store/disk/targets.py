@@ -1,9 +1,14 @@
 """Checks that a path may be written to, before any work is done."""
 
+import shutil
 from pathlib import Path
+from typing import Final
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.litter import is_unused
+
+_SPARE: Final = 2**20
+"""Bytes for folders and names."""
 
 
 def check_new_folder(target: Path, option: str = "") -> None:
@@ -45,6 +50,25 @@ def check_parent(target: Path, option: str = "") -> None:
     if not target.parent.is_dir():
         raise UsageError(
             f"{_named(target, option)}: there is no folder {target.parent}; create it first"
+        )
+
+
+def check_space(folder: Path, needed: int, source: Path) -> None:
+    """Check that the disk of a folder has space for what is unpacked into it.
+
+    Args:
+        folder: where it is unpacked.
+        needed: how many bytes.
+        source: what is unpacked.
+
+    Raises:
+        SnapshotError: there is not enough space.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed + _SPARE > free:
+        raise SnapshotError(
+            f"{source} needs {needed:,} bytes unpacked, but the disk has only {free:,} left; "
+            "free some space"
         )
 
 

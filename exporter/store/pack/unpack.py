@@ -2,19 +2,17 @@
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors, named
 from clearml_snapshot.exporter.store.disk.files import move_into_place
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_beside
-from clearml_snapshot.exporter.store.disk.targets import check_new_folder
+from clearml_snapshot.exporter.store.disk.targets import check_new_folder, check_space
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.pack.contents import Pack, opened, read_pack
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
@@ -99,7 +97,7 @@ def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True
     from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 
     wanted = [*names]
-    _check_room(pack, folder, wanted)
+    check_space(folder, sum(pack.archive.files[name].size for name in wanted), pack.path)
     tables = {entry.path: entry for entry in pack.snapshot.files}
     for name in wanted:
         target = folder / name
@@ -109,20 +107,6 @@ def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True
         problem = entry and parquet_problem(target, entry, pack.snapshot.format_version)
         if problem:
             raise DatasetError(f"{pack.path}: {problem}")
-
-
-def _check_room(pack: Pack, folder: Path, names: Iterable[str]) -> None:
-    needed = sum(pack.archive.files[name].size for name in names)
-    free = shutil.disk_usage(folder).free
-    if needed + _SPARE > free:
-        raise SnapshotError(
-            f"{pack.path} needs {needed:,} bytes unpacked, but the disk has only "
-            f"{free:,} left; free some space"
-        )
-
-
-_SPARE: Final = 2**20
-"""Bytes for folders and names."""
 
 
 def _write(pack: Pack, name: str, target: Path, *, sync: bool) -> None:

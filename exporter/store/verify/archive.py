@@ -5,7 +5,6 @@ writing its contents once more gives the same bytes. Nothing is written: what wo
 compared with what is there.
 """
 
-import shutil
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
+from clearml_snapshot.exporter.store.disk.targets import check_space
 from clearml_snapshot.exporter.store.pack.cache import cache_folder, scratch_in_cache
 from clearml_snapshot.exporter.store.pack.contents import Archive, read_archive
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
@@ -56,7 +56,7 @@ def arrived(path: Path) -> Iterator[Arrived]:
         archive = _read(stream)
         folder = scratch / "pack"
         folder.mkdir()
-        _check_room(archive, path, scratch)
+        check_space(scratch, sum(entry.size for entry in archive.files.values()), path)
         damaged = [
             name
             for name, entry in archive.files.items()
@@ -70,15 +70,6 @@ def _read(stream: BinaryIO) -> Archive:
         return read_archive(stream)
     except DatasetError as error:
         raise BrokenArchiveError(str(error)) from error
-
-
-def _check_room(archive: Archive, path: Path, scratch: Path) -> None:
-    needed = sum(entry.size for entry in archive.files.values())
-    free = shutil.disk_usage(scratch).free
-    if needed > free:
-        raise SnapshotError(
-            f"{path} needs {needed:,} bytes unpacked, but {cache_folder()} has only {free:,} left"
-        )
 
 
 def _is_written(stream: BinaryIO, entry: Entry, target: Path) -> bool:
