@@ -200,7 +200,7 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
         raise DatasetError(f"no task is listed: {error}") from error
     except duckdb.Error as error:
         if is_out_of_room(error):
-            raise SnapshotError("the disk is full; no task is listed; make room") from error
+            raise SnapshotError("the disk is full; no task is listed; free some space") from error
         reason = str(error).splitlines()[0]
         raise DatasetError(
             f"{snapshot.root} is damaged: {reason}; no task is listed; run clearml-snapshot verify"

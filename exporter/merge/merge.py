@@ -114,7 +114,7 @@ def _told(target: Path) -> Iterator[None]:
     except (OSError, pa.ArrowException, duckdb.Error) as error:
         if is_out_of_room(error):
             raise SnapshotError(
-                f"cannot write {target}: the disk is full; nothing was merged; make room"
+                f"cannot write {target}: the disk is full; nothing was merged; free some space"
             ) from error
         raise DatasetError(
             f"a source is damaged ({str(error).splitlines()[0]}); nothing was merged; "

@@ -238,7 +238,7 @@ def test_verify_a_damaged_copy(data: Path, tmp_path: Path, capsys: Capture) -> N
 
 def test_verify_of_nothing(tmp_path: Path, capsys: Capture) -> None:
     assert main(["verify", str(tmp_path)]) == 2
-    assert "there is no snapshot at" in capsys.readouterr().err
+    assert "no snapshot at" in capsys.readouterr().err
 
 
 def test_verify_the_summary(piped: Callable[..., Any]) -> None:

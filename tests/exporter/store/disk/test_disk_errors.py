@@ -23,8 +23,8 @@ ARROWS = OSError(errno.EIO, "Error writing bytes to file. Detail: [errno 5] Inpu
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (OSError(errno.ENOSPC, "No space left", "x"), "x: No space left; make room there"),
-        (OSError("… Detail: [errno 122] Disk"), "data: Disk quota exceeded; make room there"),
+        (OSError(errno.ENOSPC, "No space left", "x"), "x: No space left; free some space there"),
+        (OSError("… Detail: [errno 122] Disk"), "data: Disk quota exceeded; free some space there"),
         (ARROWS, "data: Input/output error; check the disk"),
         (OSError(errno.EIO, "broken", "from", None, "to"), "to: broken; check the disk"),
         (OSError(errno.EROFS, "read only", "x"), "x: read only; get permission to write there"),
@@ -78,7 +78,7 @@ def test_what_cannot_be_written(
     pack = ["pack", "--data", two[0], "-o", str(tmp_path / "x.zip")]
     for command, number, way in (
         (merge, errno.EIO, "check the disk"),
-        (merge, errno.ENOSPC, "make room there"),
+        (merge, errno.ENOSPC, "free some space there"),
         (pack, errno.EIO, "check the disk"),
     ):
         error = OSError(number, os.strerror(number))

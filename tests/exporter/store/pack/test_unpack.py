@@ -308,7 +308,7 @@ def test_a_cache_that_the_disk_refuses_is_told_in_one_line(
     monkeypatch.setattr(os, refused, refuse)
     with pytest.raises(
         SnapshotError,
-        match=r"cannot write .*: No space left.*; .*x\.zip cannot be opened; make room",
+        match=r"cannot write .*: No space left.*; .*x\.zip cannot be opened; free some space",
     ):
         open_snapshot(pack)
 
