@@ -1,34 +1,35 @@
-"""Where the program begins: from here on Ctrl-C ends it with one line, however early it comes."""
+"""Program start: from here on, Ctrl-C ends the program with one line, however early it comes."""
 
 import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_FAILED: Final = 1
 _INTERRUPTED: Final = 130
-"""``ExitCode.INTERRUPTED``; the module that says so is one of those that are imported below."""
+"""As in ``ExitCode``, whose module is not imported yet."""
 
 
 def program() -> None:
     """Run as a process of its own.
 
-    Before a command begins and after it has ended, Ctrl-C leaves at once: nothing is half done, and
-    a KeyboardInterrupt would come out of an import, or of Python's own end, as a traceback.
+    Before a command starts and after it has ended, Ctrl-C exits at once: nothing is half done, and
+    a KeyboardInterrupt during an import or Python's shutdown would print a traceback.
     """
     before = signal.getsignal(signal.SIGINT)
-    is_heeded = before is signal.default_int_handler  # not where a shell started us with &
-    if is_heeded:
+    is_handled = before is signal.default_int_handler  # not if a shell started us with &
+    if is_handled:
         signal.signal(signal.SIGINT, _leave)
-    from clearml_snapshot.cli.main import main
-    from clearml_snapshot.cli.output.scrubbed import scrub_streams
-
-    scrub_streams()  # to the end: tracebacks come late
+    main = _load()
     try:
-        if is_heeded:
+        if is_handled:
             signal.signal(signal.SIGINT, before)
         code = main()
-        if is_heeded:
+        if is_handled:
             signal.signal(signal.SIGINT, signal.SIG_IGN if code == _INTERRUPTED else _leave)
     except KeyboardInterrupt:
         _leave()
@@ -37,23 +38,39 @@ def program() -> None:
     sys.exit(code)
 
 
+def _load() -> "Callable[[], int]":
+    """Import the commands; an error of a library becomes one line and exit code 1."""
+    from clearml_snapshot.cli.process.loading import LoadError, import_errors
+
+    try:
+        with import_errors():
+            from clearml_snapshot.cli.main import main
+            from clearml_snapshot.cli.output.scrubbed import scrub_streams
+    except LoadError as error:
+        if sys.stderr is not None:
+            sys.stderr.write(f"error: {error}\n")
+        sys.exit(_FAILED)
+    scrub_streams()  # until the end, because tracebacks come late
+    return main
+
+
 def _leave(*_: object) -> NoReturn:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # or the second Ctrl-C would write a second line
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not write a second line
     if sys.stderr is not None:
         sys.stderr.write("error: interrupted\n")
     _end()
 
 
 def _end() -> NoReturn:
-    """End without waiting for threads, which skips ``atexit``: it would remove temporary files.
+    """Exit without waiting for threads, and remove temporary files, which ``atexit`` would do.
 
-    The second Ctrl-C can come at a moment in which Python itself would wait for one for ever.
+    After a second Ctrl-C, Python itself could wait for a thread for ever.
     """
     leftovers = sys.modules.get("clearml_snapshot.exporter.store.disk.leftovers")
     if leftovers is not None and hasattr(leftovers, "remove_leftovers"):  # else half imported
         leftovers.remove_leftovers()
     for stream in (sys.stdout, sys.stderr):
-        # It is closed, None (as cron may start us), or writing at this moment.
+        # It may be closed, None (if cron started us), or writing at this moment.
         with suppress(OSError, ValueError, AttributeError, RuntimeError):
             stream.flush()
     os._exit(_INTERRUPTED)

@@ -1,7 +1,8 @@
-"""Errors while modules are imported, which happens late here: told as what they are.
+"""Reports errors of late imports as what they are.
 
-Commands import what they need when they need it, often inside of what tells errors of a dataset or
-a file: a broken package, too many open files or too little memory would be told as one of those.
+Commands import modules when they need them, often inside a block that reports errors of a dataset
+or a file. Without this, a broken package, too many open files or too little memory would be
+reported as an error of that dataset or file.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 
 _OURS: Final = "clearml_snapshot"
 _LOADER: Final = "<frozen importlib"
-_TOLD: Final = (SnapshotError, DatasetError)
-"""What errors of the system and of libraries are made into; the others were meant."""
+_TRANSLATED: Final = (SnapshotError, DatasetError)
+"""Types that errors of the system and of libraries are translated into."""
 
 
 class LoadError(SnapshotError):
@@ -24,21 +25,22 @@ class LoadError(SnapshotError):
 
 @contextmanager
 def import_errors() -> Iterator[None]:
-    """Let an error of an import come out of the block as a ``LoadError``."""
+    """Raise an error of an import in the block as a ``LoadError``."""
     try:
         yield
     except Exception as error:
-        found = error if type(error) not in _TOLD else error.__cause__ or error.__context__
-        name = found and failed_import(found)
+        cause = error if type(error) not in _TRANSLATED else error.__cause__ or error.__context__
+        name = cause and failed_import(cause)
         if name:
-            raise LoadError(f"cannot load {name}: {_why(found)}") from found
+            raise LoadError(f"cannot load {name}: {_why(cause)}") from cause
         raise
 
 
 def failed_import(error: BaseException) -> str | None:
-    """Name the module whose import an error has ended; None if it came from elsewhere.
+    """Name the module whose import failed with this error; None if it came from elsewhere.
 
-    An error of our own modules other than of the system is a bug, and keeps its traceback.
+    An error in clearml_snapshot itself, unless it is one of the system, is a bug and keeps its
+    traceback.
     """
     if not isinstance(error, Exception) or isinstance(error, SnapshotError):
         return None
@@ -52,7 +54,7 @@ def failed_import(error: BaseException) -> str | None:
 
 
 def _imported(trace: TracebackType | None) -> str | None:
-    """Find the innermost module that was being imported; Python hides most frames of its loader."""
+    """Find the innermost module being imported; Python hides most frames of its loader."""
     name = None
     while trace is not None:
         frame = trace.tb_frame
@@ -66,8 +68,8 @@ def _imported(trace: TracebackType | None) -> str | None:
 
 def _why(error: BaseException | None) -> str:
     if isinstance(error, MemoryError):
-        return "out of memory; end other programs, or allow this one more"
+        return "out of memory; close other programs, or allow this one more memory"
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, OSError):
-        return f"{text}; see that this user may read the program's files, and that the disk is well"
-    return f"{text}; install clearml-snapshot again"
+        return f"{text}; check that this user may read the program's files, and that the disk works"
+    return f"{text}; reinstall clearml-snapshot"

@@ -34,12 +34,12 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("raise OSError(24, 'Too many open files')", "[Errno 24] Too many open files; see that"),
-        ("raise MemoryError", "out of memory; end other programs"),
-        ("raise ImportError('libx.so: no such file')", "libx.so: no such file; install"),
-        ("raise ValueError('dtype size\\n changed')", "dtype size changed; install"),
-        ("import nowhere", "No module named 'nowhere'; install"),
-        ("(", "'(' was never closed (__init__.py, line 1); install"),
+        ("raise OSError(24, 'Too many open files')", "[Errno 24] Too many open files; check that"),
+        ("raise MemoryError", "out of memory; close other programs"),
+        ("raise ImportError('libx.so: no such file')", "libx.so: no such file; reinstall"),
+        ("raise ValueError('dtype size\\n changed')", "dtype size changed; reinstall"),
+        ("import nowhere", "No module named 'nowhere'; reinstall"),
+        ("(", "'(' was never closed (__init__.py, line 1); reinstall"),
     ],
 )
 def test_a_broken_package_is_told_as_one(
