@@ -15,8 +15,8 @@ from clearml_snapshot.cli.output.stdout import refuse_stdout, replacing
 from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.text.merge import report_rows, summary
 from clearml_snapshot.cli.typer_ext.commands import add_command
-from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.own_keys import scrub
+from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.merge.report import Joined
@@ -100,14 +100,10 @@ def _write_report(joined: "Joined", path: Path) -> None:
     Raises:
         SnapshotError: the file cannot be written; the merged dataset exists.
     """
-    try:
-        with replacing(path) as file:
-            rows = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
-            rows.writerows(map(_safe, report_rows(joined)))
-    except OSError as error:
-        raise SnapshotError(
-            f"cannot write {path}: {error.strerror}; the merge itself is done: {joined.snapshot}"
-        ) from error
+    then = f"the merge itself is done: {joined.snapshot}"
+    with disk_errors(path, then), replacing(path) as file:
+        rows = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+        rows.writerows(map(_safe, report_rows(joined)))
 
 
 def _safe(cells: list[object]) -> list[object]:

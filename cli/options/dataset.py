@@ -19,10 +19,10 @@ Data = Annotated[
         section=DATASET,
         metavar="DIR",
         envvar=DATA_VARIABLE,
-        help="The dataset's folder; questions also take one snapshot folder or a pack.",
+        help="Folder of the dataset; to read, also one snapshot folder or a pack.",
     ),
 ]
-"""Where datasets are: every command takes it. Give it the default ``DEFAULT_DATA``."""
+"""The dataset's folder, for every command; its default is ``DEFAULT_DATA``."""
 
 DEFAULT_DATA: Final = Path("data")
 
@@ -45,21 +45,21 @@ def dataset_choice(
             "--snapshot",
             section=DATASET,
             metavar="WHICH",
-            help="A number, a date, or -1 for the one before.",
+            help="A number, a date, or -1 for the previous one.",
             show_default="the current one",
         ),
     ] = None,
 ) -> DatasetChoice:
-    """Gather where to read from."""
+    """Gather which snapshot to read."""
     return DatasetChoice(data, snapshot)
 
 
 Dataset = Annotated[DatasetChoice, OptionGroup(dataset_choice)]
-"""For reading commands; ``--data`` also takes one snapshot folder or a pack."""
+"""For commands that read; ``--data`` also accepts one snapshot folder or a pack."""
 
 
 def parse_snapshot_ref(snapshot: str | None) -> int | datetime | None:
-    """Read which snapshot was typed: a number, or a time.
+    """Parse a snapshot reference: a number, or a time.
 
     Raises:
         UsageError: it is neither.

@@ -15,14 +15,14 @@ import typer
 
 @dataclass(frozen=True)
 class OptionGroup:
-    """Marks a parameter, in ``Annotated``, that stands for all options of ``build``."""
+    """Marks a parameter, in ``Annotated``, that represents all options of ``build``."""
 
     build: Callable[..., object]
-    """Takes the options by keyword and returns what the command gets."""
+    """Takes the options by keyword and returns the object that the command receives."""
 
 
 def expand_groups(command: Callable[..., object]) -> Callable[..., object]:
-    """Make a command whose group parameters became the options of their groups."""
+    """Replace the group parameters of a command by the options of their groups."""
     own = list(inspect.signature(command, eval_str=True).parameters.values())
     groups = {parameter.name: group for parameter in own if (group := _group_of(parameter))}
     options = {

@@ -9,7 +9,7 @@ from clearml_snapshot.cli.options.sections import METRICS
 
 @dataclass(frozen=True)
 class MetricOptions:
-    """What was typed about metrics; resolved by ``exporter.metrics``."""
+    """Metrics as typed; resolved by ``exporter.selection.metric_filter``."""
 
     metrics: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
@@ -33,7 +33,7 @@ _Variant = Annotated[
 ]
 _Excluded = Annotated[
     list[str] | None,
-    option("--exclude-metric", section=METRICS, metavar="METRIC", help="Leave these out."),
+    option("--exclude-metric", section=METRICS, metavar="METRIC", help="Exclude these metrics."),
 ]
 
 
@@ -45,7 +45,7 @@ def metric_options(
 
 
 def exported_metrics(metric: _Metric = None, exclude_metric: _Excluded = None) -> MetricOptions:
-    """Gather the metrics of an export, which takes whole metrics or metric/variant."""
+    """Gather the metrics of an export, which accepts a metric or metric/variant."""
     return MetricOptions(metrics=tuple(metric or ()), excluded=tuple(exclude_metric or ()))
 
 

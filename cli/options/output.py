@@ -1,4 +1,4 @@
-"""The options that say where an answer goes and in which form."""
+"""The options that choose where a result is written and in which format."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ Quiet = Annotated[
         "--quiet",
         "-q",
         section=OUTPUT,
-        help="No notes and no progress on stderr; failures and warnings stay.",
+        help="Print no notes and no progress on stderr; failures and warnings are still printed.",
     ),
 ]
 
@@ -26,8 +26,8 @@ Json = Annotated[
         "--format",
         metavar="json",
         rich_help_panel=OUTPUT,
-        help="One JSON object on stdout.",
-        show_default="words on stderr",
+        help="Print one JSON object on stdout.",
+        show_default="text on stderr",
     ),
 ]
 
@@ -40,7 +40,7 @@ def output_options(
             section=OUTPUT,
             metavar="FORMAT",
             help="table, csv, tsv, json, jsonl, markdown, parquet, arrow or text.",
-            show_default="the file's extension, else table on a terminal, csv in a pipe",
+            show_default="by file extension, else table on a terminal, csv in a pipe",
         ),
     ] = None,
     output: Annotated[
@@ -61,16 +61,16 @@ def output_options(
             "--table",
             section=OUTPUT,
             metavar="NAME",
-            help="The table in a .duckdb file; it is replaced.",
+            help="Name of the table in a .duckdb file; an existing table is replaced.",
             show_default="the query's name",
         ),
     ] = None,
     quiet: Quiet = False,
 ) -> OutputOptions:
-    """Gather where the answer goes.
+    """Gather where the result is written.
 
     Raises:
-        UsageError: an address.
+        UsageError: the output is an address such as ``s3://…``.
     """
     if output is not None:
         refuse_address(output)

@@ -1,4 +1,4 @@
-"""How commands open a dataset for questions: which snapshot, and how much a question may take."""
+"""Shared by commands that read a dataset: query limits, and how the dataset is opened."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LimitOptions:
-    """What a question may take."""
+    """Limits on a query."""
 
     timeout: float | None = None
-    """Seconds; None is without end."""
+    """Seconds; None is no limit."""
     memory: str | None = None
-    """As DuckDB writes it; None is 80 % of the machine's."""
+    """In DuckDB's notation; None is 80 % of the machine's memory."""
 
 
 def limit_options(
@@ -36,7 +36,7 @@ def limit_options(
             "--query-timeout",
             metavar="SECONDS",
             min=0,
-            help="Give up after so long.",
+            help="Cancel the query after this many seconds.",
             rich_help_panel=LIMITS,
         ),
     ] = None,
@@ -45,13 +45,13 @@ def limit_options(
         typer.Option(
             "--memory-limit",
             metavar="SIZE",
-            help="What DuckDB may use, such as 2GB; the rest goes to disk.",
-            show_default="80% of the machine's",
+            help="Memory that DuckDB may use, such as 2GB; it spills the rest to disk.",
+            show_default="80% of the machine's memory",
             rich_help_panel=LIMITS,
         ),
     ] = None,
 ) -> LimitOptions:
-    """Gather what a question may take."""
+    """Gather the limits on a query."""
     return LimitOptions(query_timeout, memory_limit)
 
 
@@ -65,12 +65,12 @@ def open_for_query(
     limits: LimitOptions,
     allow_files: Sequence[Path] = (),
 ) -> "Iterator[Dataset]":
-    """Open a dataset; the block ends when the time is up, and after Ctrl-C.
+    """Open a dataset; the block is interrupted at the time limit and by Ctrl-C.
 
-    If it does not, the process does: after ``ending.GRACE``, or when it uses too much memory.
+    If DuckDB ignores that, the process ends: after ``ending.GRACE``, or if it uses too much memory.
 
     Raises:
-        SnapshotError: it took too long, or there is no such dataset, snapshot or task.
+        SnapshotError: the time limit is reached, or the dataset, snapshot or task does not exist.
     """
     from clearml_snapshot.queries import open_dataset
 
@@ -92,7 +92,7 @@ def open_for_query(
 
 
 def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
-    """Make the pages of a pack again, see ``queries.pages``; loaded only where there are some."""
+    """Regenerate the pages of a pack; the module is loaded only if there are any."""
     from clearml_snapshot.queries.pack.texts import make_pages as make
 
     make(folder, names, into)

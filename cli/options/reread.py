@@ -1,4 +1,4 @@
-"""Options of `export` for what no date on the server shows: silent changes, deleted tasks."""
+"""Options of `export` for changes that no date on the server shows, and for deleted tasks."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AgainOptions:
-    """What is asked of stored tasks although no date moved, and which may be gone."""
+    """How stored tasks are checked although no date has changed, and which may be gone."""
 
     again: "Depth | None"
     accept_gone: tuple[str, ...]
@@ -28,8 +28,8 @@ def again_options(
         typer.Option(
             "--recount",
             rich_help_panel=REREAD,
-            help="Compare the server's counts and summary of stored tasks too whose dates did not "
-            "move, and read again what differs.",
+            help="Compare the server's counts and summary even for stored tasks whose dates have "
+            "not changed, and read tasks that differ again.",
         ),
     ] = False,
     reread: Annotated[
@@ -37,7 +37,7 @@ def again_options(
         typer.Option(
             "--reread",
             rich_help_panel=REREAD,
-            help="Read all points of stored tasks again; this alone finds an overwritten point.",
+            help="Read all points of stored tasks again; only this detects an overwritten point.",
         ),
     ] = False,
     accept_gone: Annotated[
@@ -46,18 +46,20 @@ def again_options(
             "--accept-gone",
             metavar="ID",
             rich_help_panel=REREAD,
-            help="Tasks that were deleted on purpose: an id or its unique beginning, @FILE or - "
+            help="Tasks that were deleted intentionally: an id or a unique prefix, @FILE or - "
             "(stdin) for many, or all.",
         ),
     ] = None,
 ) -> AgainOptions:
-    """Gather them.
+    """Gather how stored tasks are checked.
 
     Raises:
-        UsageError: both --recount and --reread, or a file of ids that cannot be read.
+        UsageError: --recount and --reread are both given, or a file of ids cannot be read.
     """
     if recount and reread:
-        raise UsageError("--reread reads what --recount would only count; give one of them")
+        raise UsageError(
+            "--recount and --reread cannot be combined; --reread already includes a recount"
+        )
     accepted = read_ids(accept_gone or (), "--accept-gone")
     return AgainOptions("points" if reread else "counts" if recount else None, accepted)
 

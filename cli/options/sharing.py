@@ -1,4 +1,4 @@
-"""The option that says who may read a dataset, for the commands that make one."""
+"""The `--share` option: who may read a dataset, for commands that create one."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,16 +12,16 @@ def _option(section: str, more: str, default: str) -> Any:
         "--share",
         metavar="WHO",
         rich_help_panel=section,
-        help=f"Who may read the dataset: only its owner, or also the group of its folder{more}.",
+        help=f"Who may read the dataset: owner, or also the group of its folder{more}.",
         show_default=default,
     )
 
 
 Share = Annotated[
     Literal["owner", "group"] | None,
-    _option(STORED, ", now and later", "what it is; a new one: owner"),
+    _option(STORED, ", now and later", "unchanged; owner for a new dataset"),
 ]
-"""Of a dataset that may be there already; None leaves that as it is."""
+"""For a dataset that may exist already; None leaves it unchanged."""
 
 ShareNew = Annotated[Literal["owner", "group"] | None, _option(OUTPUT, "", "owner")]
-"""Of a folder that is made."""
+"""For a new folder."""

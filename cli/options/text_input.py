@@ -9,36 +9,36 @@ from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 
 def read_ids(texts: Iterable[str], option: str = "--task") -> tuple[str, ...]:
-    """Replace ``@FILE`` and ``-`` by the ids in them, one a line; ``#`` starts a comment.
+    """Replace ``@FILE`` and ``-`` by the ids in them, one per line; ``#`` starts a comment.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: the file cannot be read, or no id was given.
     """
-    found: list[str] = []
+    ids: list[str] = []
     for text in texts:
         if text == "-":
-            found += _ids_in(read_stdin())
+            ids += _ids_in(read_stdin())
         elif text.startswith("@"):
-            found += _ids_in(read_text(Path(text[1:]), option))
+            ids += _ids_in(read_text(Path(text[1:]), option))
         else:
-            found.append(text)
-    if not found and list(texts):
-        raise UsageError(f"{option}: there is no task id in what was given")
-    return tuple(dict.fromkeys(found))
+            ids.append(text)
+    if not ids and list(texts):
+        raise UsageError(f"{option}: the input contains no task id")
+    return tuple(dict.fromkeys(ids))
 
 
 def read_stdin() -> str:
     """Read all of stdin.
 
     Raises:
-        UsageError: it is closed, or no text.
+        UsageError: it is closed, or it is not UTF-8 text.
     """
     if sys.stdin is None:
-        raise UsageError("stdin is closed; there is nothing to read from it")
+        raise UsageError("stdin is closed; nothing to read")
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UsageError("stdin is no UTF-8 text") from None
+        raise UsageError("stdin is not UTF-8 text") from None
 
 
 def _ids_in(text: str) -> list[str]:
@@ -56,5 +56,5 @@ def read_text(path: Path, option: str) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise UsageError(f"{option}: cannot read {path}: {reason}") from None

@@ -1,4 +1,4 @@
-"""An answer as Arrow without the credentials of this process in its texts."""
+"""Removes the credentials of this process from texts of an Arrow result."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,7 +22,7 @@ def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def _scrubbed(column: Any) -> Any:
-    """Look at each different text of a column once; a column without any stays as it is."""
+    """Check each distinct text of a column once; a column without credentials is unchanged."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         encoded = pc.dictionary_encode(column)
         texts = encoded.dictionary.to_pylist()
@@ -40,7 +40,7 @@ def _scrubbed(column: Any) -> Any:
 def _holds_text(kind: pa.DataType) -> bool:
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
         return True
-    return any(_holds_text(kind.field(place).type) for place in range(kind.num_fields))
+    return any(_holds_text(kind.field(number).type) for number in range(kind.num_fields))
 
 
 def _walked(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where an answer goes, and in which form."""
+"""Where a result is written, and in which format."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ Format = Literal["table", "csv", "tsv", "json", "jsonl", "markdown", "parquet", 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """Where an answer goes, and in which form."""
+    """Where a result is written, and in which format."""
 
     format: Format | None = None
     """None: chosen by the file's extension, else a table on a terminal and CSV in a pipe."""

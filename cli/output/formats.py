@@ -47,7 +47,7 @@ def _write_separated(rows: Rows, sink: BinaryIO, separator: str) -> None:
 
 
 def _record(cells: list[str | None], separator: str) -> bytes:
-    """Make one line; an empty text is ``""`` and NULL is nothing, as PostgreSQL writes them."""
+    """Make one line; an empty text is ``""`` and NULL is empty, as PostgreSQL writes them."""
     line = separator.join("" if cell is None else _field(cell, separator) for cell in cells)
     return ((line or '""') + "\n").encode()
 
@@ -60,7 +60,7 @@ def _field(text: str, separator: str) -> str:
 
 
 def plain(cell: bool | int | float | str) -> str:
-    """Write a value in full: a double in the fewest digits that give it back."""
+    """Write a value in full: a double in the fewest digits that read back as the same."""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float) and not math.isfinite(cell):
@@ -69,7 +69,7 @@ def plain(cell: bool | int | float | str) -> str:
 
 
 def write_json(rows: Rows, sink: BinaryIO) -> None:
-    """Write one array of objects, one object a line."""
+    """Write one array of objects, one object per line."""
     mark = b"[\n"
     for line in _objects(rows):
         sink.write(mark + line)
@@ -78,7 +78,7 @@ def write_json(rows: Rows, sink: BinaryIO) -> None:
 
 
 def write_jsonl(rows: Rows, sink: BinaryIO) -> None:
-    """Write one object a line."""
+    """Write one object per line."""
     for line in _objects(rows):
         sink.write(line + b"\n")
 
@@ -92,7 +92,7 @@ def _objects(rows: Rows) -> Iterator[bytes]:
 
 
 def json_text(value: object) -> str:
-    """Write a value as one line of JSON, as the tables are written: unseen characters escaped."""
+    """Write a value as one line of JSON, with invisible characters escaped."""
     return spelled_out(scrub_json(json.dumps(value, ensure_ascii=False)), as_json) + "\n"
 
 
@@ -107,7 +107,7 @@ def _json(column: Column, cell: Value) -> str:
 
 
 def write_markdown(rows: Rows, sink: BinaryIO) -> None:
-    """Write a table for an issue or a README; numbers stand on the right."""
+    """Write a table for an issue or a README; numbers are aligned right."""
     found = iter(rows)
     names = [_markdown(column.name) for column in rows.columns]
     marks = ["--:" if column.kind.is_number else ":--" for column in rows.columns]
@@ -124,30 +124,33 @@ def _markdown(text: str) -> str:
 
 
 def write_text(rows: Rows, sink: BinaryIO) -> None:
-    """Write the bare value when there is one answer.
+    """Write the bare value if the result has a single row.
 
     Raises:
-        UsageError: there are several answers; the text names them.
-        SnapshotError: there is none.
+        UsageError: there are several rows; the message names them.
+        SnapshotError: there are no rows, or the value is NULL.
     """
-    answers = rows.first(2)
-    if not answers:
-        raise SnapshotError("there is no answer to write as text")
-    if len(answers) > 1:
-        raise UsageError(f"text holds one value, and there are {_several(rows)}")
-    cell = answers[0][_value_place(rows)]
+    first = rows.first(2)
+    if not first:
+        raise SnapshotError("the query returned no rows")
+    if len(first) > 1:
+        raise UsageError(
+            f"text output needs a single value, but the query returned {_several(rows)}"
+        )
+    cell = first[0][_value_position(rows)]
     if cell is None:
-        raise SnapshotError("the answer is NULL; there is no value to write as text")
+        raise SnapshotError("the value is NULL; nothing to write as text")
     sink.write(plain(cell).encode() + b"\n")
 
 
-def _value_place(rows: Rows) -> int:
-    """Find the column that is the answer: the only one, or the one called value."""
+def _value_position(rows: Rows) -> int:
+    """Find the column with the value: the only one, or the one called value."""
     names = [column.name for column in rows.columns]
     if len(names) == 1:
         return 0
     if "value" not in names:
-        raise UsageError(f"text holds one value, and there are the columns {', '.join(names)}")
+        columns = ", ".join(names)
+        raise UsageError(f"text output needs a single value, but the query returned {columns}")
     return names.index("value")
 
 
@@ -158,9 +161,9 @@ def _several(rows: Rows) -> str:
     metric, variant = names.index("metric"), names.index("variant")
     series = list(dict.fromkeys(f"{row[metric]}/{row[variant]}" for row in rows.first(1000)))
     if len(series) == 1:
-        return f"several answers for {series[0]}; narrow the tasks, or use --top 1"
+        return f"several rows for {series[0]}; filter the tasks, or use --top 1"
     more = " …" if len(series) > 8 else ""
-    return f"several: {', '.join(series[:8])}{more}; choose with --variant"
+    return f"several: {', '.join(series[:8])}{more}; choose one with --variant"
 
 
 def write_parquet(rows: Rows, sink: BinaryIO) -> None:
@@ -172,7 +175,7 @@ def write_parquet(rows: Rows, sink: BinaryIO) -> None:
         try:
             writer = pq.ParquetWriter(sink, reader.schema, compression="zstd")
         except pa.ArrowNotImplementedError as error:
-            raise UsageError(f"Parquet cannot hold this: {error}; cast it in SQL") from None
+            raise UsageError(f"Parquet cannot store this type: {error}; cast it in SQL") from None
         with writer:
             for batch in reader:
                 writer.write_batch(batch)
@@ -200,6 +203,6 @@ WRITERS: Final[Mapping[str, Writer]] = {
     "parquet": write_parquet,
     "arrow": write_arrow,
 }
-"""Every format but the table, which knows its terminal."""
+"""Every format except the table, which depends on the terminal."""
 
 BINARY: Final = frozenset({"parquet", "arrow"})

@@ -1,26 +1,27 @@
-"""A table for a pipe or a file: every row and column, in memory that does not grow with them."""
+"""Writes a table to a pipe or a file: every row and column, in constant memory."""
 
 import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import Rows
-from clearml_snapshot.cli.output.table import GAP, for_eyes
+from clearml_snapshot.cli.output.table import GAP, display_text
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.store.disk.disk_errors import reason
 
 _BETWEEN: Final = "\x1f"
-"""Between the cells of a row that waits in a file; a cell holds no control character."""
+"""Separates cells in the temporary file; a cell contains no control characters."""
 
 _IN_MEMORY: Final = 16 * 2**20
-"""Bytes; what is longer waits on disk."""
+"""Bytes; a longer table is kept on disk."""
 
 
 def write_table(rows: Rows, sink: BinaryIO) -> None:
-    """Write what ``tables.draw_table`` draws where there is room for all, without colours or links.
+    """Write the table that ``draw_table`` draws with unlimited width, without colours or links.
 
-    How wide a column is depends on all of its cells, so they wait in a temporary file: the query
-    runs once.
+    The width of a column depends on all its cells, so the rows are kept in a temporary file, and
+    the query runs only once.
 
     Raises:
         SnapshotError: the disk is full.
@@ -36,15 +37,15 @@ def write_table(rows: Rows, sink: BinaryIO) -> None:
 
 
 def _kept(rows: Rows, waiting: IO[str]) -> Iterator[list[str]]:
-    """Draw each row, and keep it in a file."""
+    """Draw each row, and keep it in the temporary file."""
     for row in rows:
-        cells = [for_eyes(*pair) for pair in zip(rows.columns, row, strict=True)]
+        cells = [display_text(*pair) for pair in zip(rows.columns, row, strict=True)]
         try:
             waiting.write(_BETWEEN.join(cells) + "\n")
         except OSError as error:
             raise SnapshotError(
-                f"no room for a table of this size at {tempfile.gettempdir()}: {error.strerror}; "
-                "make room there, set TMPDIR to another folder, or choose --format csv"
+                f"cannot keep a table of this size in {tempfile.gettempdir()}: {reason(error)}; "
+                "make room there, set TMPDIR to another folder, or use --format csv"
             ) from error
         yield cells
 

@@ -1,4 +1,4 @@
-"""The only writer of narration: a live bar on a terminal, plain lines now and then elsewhere."""
+"""Reports progress on stderr: a live bar on a terminal, plain lines now and then elsewhere."""
 
 import sys
 import time
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _PLAIN_EVERY: Final = 10.0
-"""Seconds between lines where no person watches."""
+"""Seconds between lines if stderr is not a terminal."""
 
 
 class PlainProgress(Progress):
-    """Lines for a log: notes at once, numbers every ten seconds."""
+    """Lines for a log: notes immediately, numbers every ten seconds."""
 
     def __init__(self) -> None:
         self._tasks = self._done = self._points = 0
-        self._begun = self._told = time.monotonic()
+        self._begun = self._reported = time.monotonic()
 
     def note(self, text: str) -> None:
-        """Say it."""
+        """Write a note."""
         note(text)
 
     def begin(self, tasks: int, unchanged: int) -> None:
-        """Say how much there is to do."""
+        """Report how many tasks will be read."""
         self._tasks, self._begun = tasks, time.monotonic()
         kept = f", {unchanged:,} unchanged" if unchanged else ""
         note(f"{counted(tasks, 'task')} to read{kept}")
 
     def task_done(self, points: int, requests: int) -> None:
-        """Say how far it is, when the last line is old."""
+        """Report progress if the last line is old."""
         self._done += 1
         self._points += points
         now = time.monotonic()
-        if now - self._told >= _PLAIN_EVERY:
-            self._told = now
+        if now - self._reported >= _PLAIN_EVERY:
+            self._reported = now
             rate = self._points / max(now - self._begun, 1e-9)
             note(
                 f"{self._done:,} of {counted(self._tasks, 'task')}, "
@@ -48,7 +48,7 @@ class PlainProgress(Progress):
             )
 
     def committed(self, tasks: int) -> None:
-        """Say what is safe."""
+        """Report how many tasks are committed."""
         note(f"checkpoint: {counted(tasks, 'more task')} committed")
 
 
@@ -61,7 +61,7 @@ class BarProgress(Progress):
         self._points = 0
 
     def note(self, text: str) -> None:
-        """Say it above the bar."""
+        """Write a note above the bar."""
         if self._bar is None:
             note(text)
         else:
@@ -81,7 +81,7 @@ class BarProgress(Progress):
         self._bar = _make_bar()
         self._task = self._bar.add_task("", total=tasks, points=0, requests=0, rate=0.0)
         self._bar.start()
-        scrub_streams()  # Rich has put streams of its own before them, until it stops
+        scrub_streams()  # Rich replaces both streams until it stops
 
     def task_done(self, points: int, requests: int) -> None:
         """Move the bar."""
@@ -97,7 +97,7 @@ class BarProgress(Progress):
             )
 
     def committed(self, tasks: int) -> None:
-        """Say what is safe."""
+        """Report how many tasks are committed."""
         self.note(f"checkpoint: {counted(tasks, 'more task')} committed")
 
     def end(self) -> None:
@@ -108,14 +108,14 @@ class BarProgress(Progress):
 
 
 def make_progress(*, quiet: bool) -> Progress:
-    """Choose the voice: none, a bar for a person, or lines for a log."""
+    """Choose how progress is reported: not at all, as a bar, or as lines for a log."""
     if quiet:
         return Progress()
     return BarProgress() if is_terminal(sys.stderr) else PlainProgress()
 
 
 def _draw(text: str) -> None:
-    """Write what moves the cursor."""
+    """Write text that moves the cursor."""
     stream = with_marks(sys.stderr)
     stream.write(text)
     stream.flush()

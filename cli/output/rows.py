@@ -1,6 +1,6 @@
-"""An answer as plain columns: DuckDB's many types, brought to a few kinds that writers know.
+"""Reads a result as plain columns: DuckDB's many types become a few kinds that writers know.
 
-DuckDB does the conversion, so that no row needs pyarrow, pytz or a type of DuckDB's own.
+DuckDB converts them, so that no row needs pyarrow, pytz or one of DuckDB's own types.
 """
 
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
 Value = bool | int | float | str | None
-"""What a cell holds; None is NULL."""
+"""A cell's value; None is NULL."""
 
 _BATCH: Final = 64
 """Rows held as Python objects: half a gigabyte where each has a megabyte; more is not faster."""
@@ -30,39 +30,39 @@ Change = Callable[[str], str]
 
 
 class Kind(Enum):
-    """What a column's values are."""
+    """The kind of a column's values."""
 
     BOOLEAN = "bool"
     INTEGER = "int"
-    DOUBLE = "float, NaN and the infinities included"
-    NUMBER = "str: the digits of a number that is neither (HUGEINT, DECIMAL)"
+    DOUBLE = "float, including NaN and infinities"
+    NUMBER = "str: the digits of any other number (HUGEINT, DECIMAL)"
     TIME = "str: ISO-8601; a time with a zone is UTC and ends in Z"
     TEXT = "str"
     JSON = "str: a list, struct or map as JSON"
 
     @property
     def is_number(self) -> bool:
-        """Whether eyes want it on the right."""
+        """Whether a table aligns it right."""
         return self in (Kind.INTEGER, Kind.DOUBLE, Kind.NUMBER)
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of an answer."""
+    """A column of a result."""
 
     name: str
-    """Unique in its answer: the second ``a`` is ``a_1``."""
+    """Unique in its result: the second ``a`` is ``a_1``."""
     kind: Kind
 
 
 class Rows:
-    """An answer that was not read yet; each reading runs the question again.
+    """A result that has not been read yet; reading it again runs the query again.
 
-    The credentials of this process are in none of its texts, see `exporter.own_keys`.
+    The credentials of this process are removed from its texts, see `exporter.own_keys`.
 
     Args:
-        relation: the answer.
-        for_screen: escape what would steer a terminal, in names and texts.
+        relation: the result.
+        for_screen: escape control characters in names and texts.
 
     Attributes:
         columns: the columns, named uniquely.
@@ -80,13 +80,13 @@ class Rows:
 
     @cached_property
     def typed(self) -> "DuckDBPyRelation":
-        """The answer with DuckDB's own types, its columns named uniquely."""
+        """The result with DuckDB's own types, its columns named uniquely."""
         names = [column.name for column in self.columns]
         return _project(self._relation, ["{}"] * len(names), names)
 
     def __iter__(self) -> Iterator[tuple[Value, ...]]:
         rows = iter(self._plain.iter_rows(_BATCH))
-        # Running the question now lets it fail before a writer has written its header.
+        # Running the query now lets it fail before a writer has written its header.
         first = list(islice(rows, 1))
         every = chain(first, rows)
         return map(self._checked, _scrubbed(every, self.columns) if are_known() else every)
@@ -100,7 +100,7 @@ class Rows:
         return _with_changes(row, self._changes) if self._changes else row
 
     def batches(self) -> "pa.RecordBatchReader":
-        """Read the answer with DuckDB's own types, as Arrow."""
+        """Read the result with DuckDB's own types, as Arrow."""
         reader: pa.RecordBatchReader = self.typed.to_arrow_reader(_ARROW_BATCH)
         if not are_known():
             return reader
@@ -163,7 +163,7 @@ def _cast_key(type_: str) -> str:
 def _project(
     relation: "DuckDBPyRelation", casts: list[str], names: list[str]
 ) -> "DuckDBPyRelation":
-    """Cast each column by its position: an answer may name two columns alike."""
+    """Cast each column by its position, because two columns may have the same name."""
     places = [f"column{number}" for number in range(len(names))]
     selected = ", ".join(
         f"{cast.replace('{0}', place).replace('{}', place)} AS {_quoted(name)}"
@@ -175,7 +175,7 @@ def _project(
 
 
 def _changes(kinds: list[Kind], shown: Change | None) -> Iterator[tuple[int, Change]]:
-    """Give what is done to the texts of a column, by its place; nothing to most of them."""
+    """Return the changes to texts by column number; most columns need none."""
     for place, kind in enumerate(kinds):
         steps: list[Change] = []
         if kind is Kind.JSON:
@@ -195,17 +195,17 @@ def _changed(steps: list[Change], text: str) -> str:
 def _scrubbed(
     rows: Iterable[tuple[Value, ...]], columns: Sequence[Column]
 ) -> Iterator[tuple[Value, ...]]:
-    """Replace this process's credentials; some thousand texts are looked at in one go."""
+    """Replace this process's credentials; the texts of a batch are searched together."""
     kinds = {place: column.kind for place, column in enumerate(columns)}
     changes = {Kind.TEXT: scrub, Kind.JSON: scrub_json}
     places = [place for place, kind in kinds.items() if kind in changes]
     left = iter(rows)
-    while some := list(islice(left, _BATCH)):
-        texts = [cell for place in places for row in some if isinstance(cell := row[place], str)]
+    while batch := list(islice(left, _BATCH)):
+        texts = [cell for place in places for row in batch if isinstance(cell := row[place], str)]
         if are_in("\n".join(texts)):
-            yield from (_with_changes(row, {p: changes[kinds[p]] for p in places}) for row in some)
+            yield from (_with_changes(row, {p: changes[kinds[p]] for p in places}) for row in batch)
         else:
-            yield from some
+            yield from batch
 
 
 def _with_changes(row: tuple[Value, ...], changes: Mapping[int, Change]) -> tuple[Value, ...]:
@@ -217,7 +217,7 @@ def _with_changes(row: tuple[Value, ...], changes: Mapping[int, Change]) -> tupl
 
 
 def _valid_json(cell: str) -> str:
-    """Make texts of the non-finite numbers that DuckDB writes bare into JSON."""
+    """Quote non-finite numbers, which DuckDB writes unquoted into JSON."""
     if not _NONFINITE.search(cell):
         return cell
     return json.dumps(json.loads(cell, parse_constant=str), ensure_ascii=False)

@@ -1,6 +1,7 @@
-"""The last place before a terminal, a pipe or a log file: what nobody may see does not go past it.
+"""Filters everything that is written to stdout and stderr.
 
-That is this process's credentials and, on a terminal, characters that steer it or are unseen.
+This process's credentials are removed and, on a terminal, control characters and invisible
+characters are escaped.
 """
 
 import sys
@@ -13,11 +14,11 @@ from clearml_snapshot.exporter.own_keys import scrub
 
 
 class ScrubbedStream:
-    """A text stream that replaces this process's credentials in all that is written to it.
+    """A text stream that replaces this process's credentials in everything written to it.
 
-    Python's own tracebacks, warnings and the log lines of libraries come through here as well:
-    they take ``sys.stderr`` as it is at that moment. On a terminal whatever steers it is escaped;
-    `with_marks` is the way for our own colours.
+    Python's tracebacks and warnings and the log lines of libraries pass through here too, because
+    they look up ``sys.stderr`` when they write. On a terminal, control characters are escaped;
+    `with_marks` lets the colours of this program through.
     """
 
     def __init__(self, stream: TextIO, *, marks: bool = False) -> None:
@@ -26,16 +27,16 @@ class ScrubbedStream:
 
     @property
     def with_marks(self) -> "ScrubbedStream":
-        """Give the same stream for text that was escaped and has our own marks in it."""
+        """The same stream for text that is escaped already and contains colours of this program."""
         return ScrubbedStream(self._stream, marks=True)
 
     def write(self, text: str) -> int:
-        """Write the text without them."""
+        """Write the text without credentials."""
         safe = scrub(text)
         return self._stream.write(printable_lines(safe) if self._escapes else safe)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each without them."""
+        """Write each line without credentials."""
         for line in lines:
             self.write(line)
 
@@ -44,16 +45,16 @@ class ScrubbedStream:
 
 
 class ScreenSink:
-    """Where the bytes of an answer go on a terminal: what steers it is escaped.
+    """A binary stream for results on a terminal: control characters are escaped.
 
-    Each call of ``write`` brings complete characters.
+    Each call of ``write`` must contain complete characters.
     """
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
 
     def write(self, text: bytes) -> int:
-        """Write UTF-8 text; only its line ends and tabs are obeyed."""
+        """Write UTF-8 text; only line ends and tabs are not escaped."""
         return self._sink.write(printable_lines(text.decode("utf-8", "backslashreplace")).encode())
 
     def __getattr__(self, name: str) -> Any:
@@ -62,10 +63,10 @@ class ScreenSink:
 
 @contextmanager
 def scrubbed_streams() -> Iterator[None]:
-    """Have all that is written to stdout and stderr go through here.
+    """Pass everything that is written to stdout and stderr through the filter.
 
-    A bug's traceback is written after `main`, so the program itself never leaves this block; calls
-    of `main` in a block do nothing.
+    The program installs the filter until its end, because a bug's traceback is written after
+    `main`; then this block changes nothing.
     """
     before = sys.stdout, sys.stderr
     scrub_streams()
@@ -78,7 +79,7 @@ def scrubbed_streams() -> Iterator[None]:
 
 
 def scrub_streams() -> None:
-    """Put it before both streams, unless it is there or the stream is not."""
+    """Wrap both streams, unless they are wrapped already or closed."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, ScrubbedStream):

@@ -1,4 +1,4 @@
-"""The only writer of stdout: where an answer goes, and in which form."""
+"""Writes results to stdout, a file or a database; nothing else writes to stdout."""
 
 import shutil
 import sys
@@ -20,6 +20,7 @@ from clearml_snapshot.cli.output.terminal import (
 )
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.own_keys import scrub
+from clearml_snapshot.exporter.store.disk.disk_errors import reason, way_out
 from clearml_snapshot.exporter.store.disk.files import sync_folder
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import replacing_file
@@ -43,7 +44,7 @@ EXTENSIONS: Final = {
 _DATABASE: Final = ".duckdb"
 STDOUT: Final = Path("-")
 _FOR_PROGRAMS: Final = frozenset({"csv", "tsv", "text"})
-"""Forms that keep every character of a text in a pipe; on a terminal it is escaped first."""
+"""Formats that keep every character in a pipe; on a terminal texts are escaped first."""
 
 
 def write_answer(
@@ -59,7 +60,7 @@ def write_answer(
         relation: the answer.
         options: what was typed.
         name: the table's name in a database, unless another was typed.
-        screenful: on a terminal show only so many rows, and say how many there are.
+        screenful: the number of rows that a terminal shows; the total is reported.
 
     Raises:
         UsageError: an unknown extension, a directory, or several answers as text.
@@ -70,7 +71,7 @@ def write_answer(
         _write_database(relation, path, options, name)
         return
     if options.table is not None:
-        raise UsageError("--table names a table of a .duckdb file; add -o FILE.duckdb")
+        raise UsageError("--table needs a .duckdb file; add -o FILE.duckdb")
     form = options.format or _default_format(path)
     on_screen = path is None and is_terminal(sys.stdout)
     if form == "table":
@@ -82,42 +83,42 @@ def write_answer(
             _write_table(rows, path)
         return
     if form in BINARY and on_screen:
-        raise UsageError(f"{form} is binary; write it to a file with -o, or into a pipe")
+        raise UsageError(f"{form} is binary; write it to a file with -o, or to a pipe")
     rows = Rows(relation, for_screen=on_screen and form in _FOR_PROGRAMS)
     with _sink(path, has_marks=form in BINARY) as sink:
         WRITERS[form](rows, sink)
 
 
 def page_form(options: OutputOptions, name: str) -> str:
-    """Choose the form of what is one page: text, or one object of JSON.
+    """Choose the format of a page: text, or one JSON object.
 
     Args:
         options: what was typed.
         name: the command, as an error names it.
 
     Raises:
-        UsageError: a form for tables was asked for, or a file that is named so.
+        UsageError: the format or the file's extension is one for tables.
     """
     suffix = options.path.suffix.lower() if options.path is not None else ""
     form = options.format or EXTENSIONS.get(suffix, "text")
     if form not in ("json", "text") or options.table is not None or suffix == _DATABASE:
-        raise UsageError(f"{name} is one page; add --by for a table, or --format json")
+        raise UsageError(f"{name} prints a page; use --by for a table, or --format json")
     return form
 
 
 def refuse_stdout(target: Path) -> None:
-    """See that ``-o`` does not name stdout, where only a folder or an archive can be written.
+    """Check that ``-o`` does not name stdout if only a folder or an archive can be written.
 
     Raises:
         UsageError: it is ``-``, which would become a folder of that name.
     """
     refuse_address(target)
     if target == STDOUT:
-        raise UsageError(f"-o {STDOUT}: this does not go to stdout; name a file or a folder")
+        raise UsageError(f"-o {STDOUT}: cannot write this to stdout; give a file or folder")
 
 
 def write_text(text: str, path: Path | None = None) -> None:
-    """Write text to stdout, or to a file; on a terminal only its line ends and tabs are obeyed.
+    """Write text to stdout or to a file; on a terminal only line ends and tabs are not escaped.
 
     Raises:
         SnapshotError: it cannot be written.
@@ -129,15 +130,15 @@ def write_text(text: str, path: Path | None = None) -> None:
 def _default_format(path: Path | None) -> str:
     if path is None:
         return "table" if is_terminal(sys.stdout) else "csv"
-    found = EXTENSIONS.get(path.suffix.lower())
-    if found is None:
-        known = ", ".join((*EXTENSIONS, _DATABASE))
-        raise UsageError(f"-o {path}: its extension names no format; use {known}, or --format")
-    return found
+    form = EXTENSIONS.get(path.suffix.lower())
+    if form is None:
+        extensions = ", ".join((*EXTENSIONS, _DATABASE))
+        raise UsageError(f"-o {path}: unknown file extension; use {extensions}, or --format")
+    return form
 
 
 def _write_table(rows: Rows, path: Path | None) -> None:
-    """Write every row and column, without colour: nobody can widen a pipe or a file."""
+    """Write every row and column, without colour."""
     from clearml_snapshot.cli.output.long_table import write_table
 
     with _sink(path) as sink:
@@ -145,7 +146,7 @@ def _write_table(rows: Rows, path: Path | None) -> None:
 
 
 def _draw_on_screen(rows: Rows, screenful: int | None) -> str:
-    """Draw what fits the terminal, and say what did not: also when quiet, it is missing."""
+    """Draw what fits the terminal, and report what did not, even with --quiet."""
     from clearml_snapshot.cli.output import table as tables
 
     shown = list(rows) if screenful is None else rows.first(screenful + 1)
@@ -158,19 +159,19 @@ def _draw_on_screen(rows: Rows, screenful: int | None) -> str:
     if drawing.left_out:
         named = ", ".join(drawing.left_out[:6])
         more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
-        note(f"no room for {named}{more}; -o FILE has them")
+        note(f"columns not shown: {named}{more} (use -o FILE to get them)")
     if screenful is not None and len(shown) > screenful:
-        note(f"the first {screenful} of {rows.count():,} rows; -o FILE or a pipe has them all")
+        note(f"the first {screenful} of {rows.count():,} rows (use -o FILE or a pipe to get all)")
     return drawing.text
 
 
 @contextmanager
 def _sink(path: Path | None, *, has_marks: bool = False) -> Iterator[BinaryIO]:
-    """Open where the bytes go, and speak of what the system refuses.
+    """Open where the bytes go, and report errors of the system in one line.
 
     Args:
         path: None is stdout.
-        has_marks: what is written is binary, or has our own colours in it and all else escaped.
+        has_marks: what is written is binary, or has colours of this program and is escaped.
     """
     try:
         if path is None:
@@ -187,23 +188,24 @@ def _sink(path: Path | None, *, has_marks: bool = False) -> Iterator[BinaryIO]:
     except OSError as error:
         if path is None:
             silence(sys.stdout)
-        where = "stdout" if path is None else str(path)
-        raise SnapshotError(f"cannot write {where}: {error.strerror or error}") from None
+        where, then = ("stdout", "") if path is None else (str(path), f"; {way_out(error)}")
+        raise SnapshotError(f"cannot write {where}: {reason(error)}{then}") from None
 
 
 def _screened(sink: BinaryIO) -> BinaryIO:
-    """Escape what goes to a terminal, whatever way it is named: ``-o /dev/tty``."""
+    """Escape what goes to a terminal, also if it is named as a file: ``-o /dev/tty``."""
     return cast("BinaryIO", ScreenSink(sink)) if sink.isatty() else sink
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write beside the file and rename over it, so that no reader sees half an answer.
+    """Write beside the file and rename over it, so that no reader sees an incomplete file.
 
-    What is renamed is on the disk already, so that not even a power cut leaves half of it.
+    The contents are on the disk before the file is renamed, so that a power cut does not leave an
+    incomplete file either.
 
     Raises:
-        UsageError: the path is a directory, or there is none for it.
+        UsageError: the path is a directory, or its directory does not exist.
         OSError: it cannot be written.
     """
     check_new_file(path, "-o")
@@ -222,13 +224,13 @@ def _write_database(
     from clearml_snapshot.exporter.store.engine import file_names as literal
 
     if options.format is not None:
-        raise UsageError(f"-o {path} is a database and takes no --format")
+        raise UsageError(f"-o {path} is a database; --format cannot be used with it")
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"-o {path}: this is not a file in an existing directory")
     if not literal.can_hold_database(path):
         raise UsageError(
-            f"-o {path}: DuckDB writes no database below a folder whose name holds ? or a "
-            "backslash; give another place"
+            f"-o {path}: DuckDB cannot write a database in a folder whose name contains ? or a "
+            "backslash; choose another folder"
         )
     table = (options.table or name).replace('"', '""')
     try:

@@ -1,4 +1,4 @@
-"""An answer for eyes: fitted to the terminal, ids short, numbers rounded, nothing steers it."""
+"""Renders a result as a table that fits the terminal; names are escaped."""
 
 import json
 import math
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 LINK_COLUMN: Final = "web_url"
 _LINKED: Final = ("task_id", "task")
-"""The cells that carry the row's link, the first that there is."""
+"""The columns whose cell carries the row's link; the first that is present."""
 _TASK_ID: Final = re.compile(r"[0-9a-f]{32}")
 _NARROWEST: Final = 14
-"""A text column is never narrower than this, unless it is short."""
+"""A text column is never narrower than this, unless its texts are shorter."""
 _WIDEST: Final = 48
 _NONFINITE: Final = {"nan": "NaN", "inf": "∞", "-inf": "-∞"}
 GAP: Final = 2
@@ -27,7 +27,7 @@ GAP: Final = 2
 
 @dataclass(frozen=True)
 class Screen:
-    """What the table is drawn on."""
+    """The terminal that the table is drawn for."""
 
     width: int
     """Columns."""
@@ -37,15 +37,15 @@ class Screen:
 
 @dataclass(frozen=True)
 class Drawing:
-    """The drawn answer."""
+    """The rendered result."""
 
     text: str
     left_out: tuple[str, ...] = ()
-    """Columns that found no room."""
+    """Columns that did not fit."""
 
 
-def for_eyes(column: Column, cell: Value) -> str:
-    """Write one value for a person: 6 digits of a double, 8 of an id, minutes of a time."""
+def display_text(column: Column, cell: Value) -> str:
+    """Shorten one value for reading: 6 digits of a double, 8 of an id, minutes of a time."""
     if cell is None:
         return "–"
     if isinstance(cell, bool):
@@ -61,7 +61,7 @@ def for_eyes(column: Column, cell: Value) -> str:
 
 
 def _listed(text: str) -> str:
-    """Write a list of texts without JSON's marks."""
+    """Write a list of texts without JSON syntax."""
     value = json.loads(text)
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return ", ".join(value)
@@ -69,13 +69,13 @@ def _listed(text: str) -> str:
 
 
 def draw_lines(rows: Rows, row: Sequence[Value], screen: Screen) -> Drawing:
-    """Draw one row as ``name  value`` lines; nothing is cut or rounded: it is to be copied."""
+    """Draw one row as ``name  value`` lines; texts and doubles are not shortened."""
     link = _link(rows, row)
     widest = max(len(printable(column.name)) for column in rows.columns)
     lines = []
     for column, cell in zip(rows.columns, row, strict=True):
         name = printable(column.name).ljust(widest)
-        text = plain(cell) if isinstance(cell, float) else for_eyes(column, cell)
+        text = plain(cell) if isinstance(cell, float) else display_text(column, cell)
         if screen.colours:
             name = f"\x1b[2m{name}\x1b[0m"
             text = f"\x1b[1m{text}\x1b[0m" if column.name == "value" else text
@@ -86,12 +86,12 @@ def draw_lines(rows: Rows, row: Sequence[Value], screen: Screen) -> Drawing:
 
 
 def draw_table(rows: Rows, shown: Sequence[Sequence[Value]], screen: Screen) -> Drawing:
-    """Draw the rows as a table; columns without room are left out from the right, and named."""
+    """Draw the rows as a table; columns that do not fit are left out from the right, and named."""
     from rich.cells import cell_len
 
     places = _places(rows, screen)
     cells = {
-        place: [for_eyes(rows.columns[place], row[place]) for row in shown] for place in places
+        place: [display_text(rows.columns[place], row[place]) for row in shown] for place in places
     }
     naturals = {
         place: max(map(cell_len, [printable(rows.columns[place].name), *cells[place]]))
@@ -104,16 +104,16 @@ def draw_table(rows: Rows, shown: Sequence[Sequence[Value]], screen: Screen) -> 
 
 
 def _places(rows: Rows, screen: Screen) -> list[int]:
-    """Choose the columns: the link is behind another cell where the terminal can follow it."""
+    """Choose the columns: if the terminal supports links, the link is attached to another cell."""
     names = [column.name for column in rows.columns]
     behind = screen.links and any(name in names for name in _LINKED)
     return [place for place, name in enumerate(names) if not (behind and name == LINK_COLUMN)]
 
 
 def _fit(rows: Rows, naturals: dict[int, int], empty: set[int], width: int) -> dict[int, int]:
-    """Give each column its width: numbers and times whole, texts cut.
+    """Compute the width of each column: numbers and times in full, texts shortened.
 
-    Where that is not enough, columns of NULLs are left out, then times, then the last columns.
+    If that does not fit, columns of NULLs are left out, then times, then the last columns.
     """
     kinds = {place: rows.columns[place].kind for place in naturals}
     widths = {
@@ -197,7 +197,7 @@ def _cell(rows: Rows, place: int, text: str, link: str | None) -> "Text":
 
 
 def _link(rows: Rows, row: Sequence[Value]) -> str | None:
-    """Find the row's web page; only an address without control characters is followed."""
+    """Find the row's web page; an address with control characters is ignored."""
     for column, cell in zip(rows.columns, row, strict=True):
         if column.name == LINK_COLUMN and isinstance(cell, str):
             safe = cell.startswith(("https://", "http://")) and printable(cell) == cell

@@ -1,6 +1,6 @@
-"""Numbers with their things, as a person writes them."""
+"""Formats counts with their unit ("2,000 tasks")."""
 
 
 def counted(number: int, thing: str) -> str:
-    """Write a number and what it counts: ``1 task``, ``2,000 tasks``."""
+    """Write a number with its unit: ``1 task``, ``2,000 tasks``."""
     return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,7 +1,8 @@
 """Limits of a query that hold whatever DuckDB does: they end the process.
 
 DuckDB's interrupt and its ``memory_limit`` come first and end most queries with an ordinary error.
-What heeds neither is ended here. Only commands do this: a library must not end somebody's process.
+A query that ignores both is ended here. Only commands do this: a library must not end the process
+of its caller.
 """
 
 import faulthandler
@@ -20,17 +21,17 @@ from clearml_snapshot.queries.limits import time_is_up
 
 try:
     import resource
-except ImportError:  # Windows: DuckDB's own limit is the only one there
+except ImportError:  # Windows has only DuckDB's own limit
     resource = None  # type: ignore[assignment]  # its absence is checked before each use
 
 _LOOK_EVERY: Final = 0.02
-"""Seconds; DuckDB fills at most some 60 MB in that time on the 2 cores where it was measured."""
+"""Seconds; in that time DuckDB fills at most about 60 MB (measured on 2 cores)."""
 
 _MARGIN: Final = 512 * 2**20
 """Bytes for the program itself and for what DuckDB does not count; see ``most_more``."""
 
 _MOST_BYTES: Final = 2**62
-"""A limit without end is written as 16 EiB, which the system does not take."""
+"""No limit is written as 16 EiB, which the system does not accept."""
 
 _STATM: Final = Path("/proc/self/statm")
 _USED: Final = 1
@@ -40,10 +41,10 @@ _RESERVED: Final = 5
 
 @contextmanager
 def ended_after(seconds: float | None) -> Iterator[None]:
-    """End the process when the block takes longer than this and ``GRACE``; None is without end.
+    """End the process if the block takes longer than this and ``GRACE``; None is no limit.
 
-    Python's other threads wait while one long step of Python itself runs, such as a search in a
-    text of many gigabytes. A thread of C ends the process then, after ``GRACE`` again and without
+    Python's other threads wait while one long operation of Python itself runs, such as a search in
+    a text of many gigabytes. A C thread ends the process then, after another ``GRACE`` and without
     a message.
     """
     if seconds is None:
@@ -63,9 +64,9 @@ def ended_after(seconds: float | None) -> Iterator[None]:
 
 
 def most_more(limit: int) -> int:
-    """Return how many bytes the process may use in addition to those of its start.
+    """Return how many bytes the process may use in addition to those at the start.
 
-    The limit, an eighth of it and 512 MiB: DuckDB counts its buffers only. A join that spilled to
+    The limit, an eighth of it and 512 MiB, because DuckDB only counts its buffers. A join that spilled to
     disk used 15 % more than its limit (duckdb 2.0.1, limits of 0.2 to 2 GB).
 
     Args:
@@ -76,12 +77,12 @@ def most_more(limit: int) -> int:
 
 @contextmanager
 def within_memory(limit: int) -> Iterator[None]:
-    """Keep the memory of the process near a limit of DuckDB's while the block runs.
+    """Keep the memory of the process near DuckDB's limit while the block runs.
 
-    Two limits, as neither is enough. The system refuses more than twice ``most_more``, which DuckDB
-    and Python report as an error; it counts what is reserved, and a healthy join reserves 1.8 times
-    its limit. A thread looks at what is used, and ends the process beyond ``most_more``. Windows
-    has neither.
+    There are two limits, because neither is enough. The system refuses more than twice
+    ``most_more``, which DuckDB and Python report as an error; it counts reserved memory, and a
+    normal join reserves 1.8 times its limit. A thread watches the memory in use, and ends the
+    process beyond ``most_more``. Windows has neither.
 
     Args:
         limit: DuckDB's own, in bytes.
@@ -110,18 +111,18 @@ def within_memory(limit: int) -> Iterator[None]:
 def _too_much(used: int, limit: int) -> str:
     return (
         f"out of memory: the query made the program use {size_in_words(used)}, and the limit is "
-        f"{size_in_words(limit)}; ask for less, or allow more memory"
+        f"{size_in_words(limit)}; query less data, or allow more memory"
     )
 
 
 @contextmanager
 def _refusing_more_than(more: int) -> Iterator[None]:
-    """Let the system refuse more memory than this and what is in use, where it can: on Linux."""
+    """Let the system refuse more memory than this in addition to what is in use (Linux only)."""
     if not _STATM.exists():
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    given = [one for one in (soft, hard) if one != resource.RLIM_INFINITY]
+    given = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
     most = min(_pages(_RESERVED) + more, _MOST_BYTES, *given)
     resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
     try:
@@ -131,7 +132,7 @@ def _refusing_more_than(more: int) -> Iterator[None]:
 
 
 def _resident() -> int:
-    """Return the memory in use, in bytes; without /proc the most that was ever in use."""
+    """Return the memory in use, in bytes; without /proc, the maximum so far."""
     if _STATM.exists():
         return _pages(_USED)
     unit = 1 if sys.platform == "darwin" else 1024

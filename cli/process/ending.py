@@ -1,4 +1,4 @@
-"""End the process from any thread, for certain: whatever the main thread does, and at once."""
+"""Ends the process immediately from any thread, whatever the main thread is doing."""
 
 import os
 import threading
@@ -10,14 +10,14 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.store.disk.leftovers import remove_leftovers
 
 GRACE: Final = 3.0
-"""Seconds; what does not heed an interrupt for so long is ended with the process.
+"""Seconds; a query that ignores an interrupt for this long is ended with the process.
 
-DuckDB looks for interrupts between batches of rows, and some functions work longer on one row: the
+DuckDB checks for interrupts between batches of rows, and some functions work longer on one row: the
 similarity of two texts of 4 MB takes hours (seen with duckdb 2.0.1).
 """
 
 _TIDYING: Final = 2.0
-"""Seconds for the message and for temporary files: a full pipe or a dead disk may block them."""
+"""Seconds for the message and for temporary files: a full pipe or a failed disk may block them."""
 
 _ending: Final = threading.Lock()
 
@@ -25,14 +25,14 @@ _ending: Final = threading.Lock()
 def end_now(code: ExitCode, text: str) -> NoReturn:
     """Write the error, remove this process's temporary files, and end it.
 
-    Neither ``finally`` nor ``atexit`` runs, and stdout is not flushed: the main thread may hold it,
-    blocked. A file of ``-o`` is replaced only when it is complete, so it stays as it was.
+    Neither ``finally`` nor ``atexit`` runs, and stdout is not flushed, because the main thread may
+    block it. A file of ``-o`` is replaced only when it is complete, so it stays unchanged.
 
     Args:
         code: the exit code.
         text: the error, without ``error:``.
     """
-    _ending.acquire()  # never released: two reasons to end give one line
+    _ending.acquire()  # never released, so that two reasons to end print one line
     tidying = threading.Thread(target=_tidy, args=(text,), name="tidying", daemon=True)
     with suppress(RuntimeError):  # out of memory: no thread can be started
         tidying.start()

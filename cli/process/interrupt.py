@@ -1,4 +1,4 @@
-"""Ctrl-C while DuckDB works: it ends the question, whatever DuckDB is doing at that moment."""
+"""Ctrl-C during a query: it ends the query, whatever DuckDB is doing at that moment."""
 
 import os
 import signal
@@ -12,22 +12,22 @@ from clearml_snapshot.cli.process.ending import GRACE, end_now
 from clearml_snapshot.exporter.errors import ExitCode
 
 _AGAIN: Final = 0.02
-"""Seconds; an interrupt between two statements, or before one starts, stops neither."""
+"""Seconds between repeated interrupts: one that arrives between two statements stops neither."""
 
 
 class Interruptible:
-    """A block that the first Ctrl-C ends within some seconds, and the second one at once.
+    """A block that the first Ctrl-C ends within seconds, and the second one immediately.
 
     Python raises KeyboardInterrupt in the main thread, between two steps of Python code only.
-    DuckDB looks for Ctrl-C only while the main thread waits for others: when it has taken a part of
-    the work itself, and that part does not end, Ctrl-C is lost (seen with duckdb 2.0.1 in a join of
-    two ranges). So the signal also wakes a thread here, which interrupts what DuckDB does.
+    DuckDB checks for Ctrl-C only while the main thread waits for others: if the main thread works
+    on a part itself and that part does not end, Ctrl-C is lost (seen with duckdb 2.0.1 in a join of
+    two ranges). So the signal also wakes a thread here, which interrupts DuckDB.
 
-    SIGTERM does what the first one does, see ``terminated_as_interrupted``. Outside the main thread
-    all stays as it is: Python brings no signal there.
+    SIGTERM acts like the first Ctrl-C, see ``terminated_as_interrupted``. Outside the main thread
+    nothing changes, because Python delivers no signals there.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C came; also in place of what DuckDB made of it.
+        KeyboardInterrupt: Ctrl-C was pressed; also replaces the error that DuckDB raised for it.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Interruptible:
 
     @contextmanager
     def stopped_by(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Call ``stop`` after Ctrl-C, again and again until the block ends."""
+        """Call ``stop`` after Ctrl-C, repeatedly until the block ends."""
         with self._lock:
             self._stops.append(stop)
         try:

@@ -1,21 +1,22 @@
-"""What an export came to, in a few lines for a person."""
+"""Formats an export report for the terminal."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from clearml_snapshot.cli.output.words import counted
+from clearml_snapshot.exporter.store.disk.files import size_in_words
 from clearml_snapshot.exporter.sync.report import ExportReport, Forecast
 
 _SHOWN_PROBLEMS: Final = 10
 
 
 def summary(report: ExportReport | Forecast) -> Iterator[str]:
-    """Say in a few lines what an export came to, or would come to."""
+    """Describe the result of an export, or of a dry run, in a few lines."""
     return _done(report) if isinstance(report, ExportReport) else _expected(report)
 
 
 def alerts(report: ExportReport | Forecast) -> Iterator[str]:
-    """Say only what went wrong, or needs somebody to look: what ``--quiet`` leaves.
+    """Report only what failed or needs attention: what ``--quiet`` still prints.
 
     These lines are also in ``summary``.
     """
@@ -32,7 +33,7 @@ def _warnings(report: ExportReport | Forecast) -> Iterator[str]:
 
 
 def _done(report: ExportReport) -> Iterator[str]:
-    """Say what an export came to; the last line is the folder to copy."""
+    """Describe the result of an export; the last line is the folder to copy."""
     refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
     expected = report.tasks_gone_expected
     as_expected = f" ({expected:,} as expected)" if expected else ""
@@ -45,19 +46,19 @@ def _done(report: ExportReport) -> Iterator[str]:
     )
     if not (report.totals["tasks"] or report.problems):
         yield "no task matches the filter; the dataset is valid"
-    held = report.totals["points"]
-    share = f", {report.monitor_points / held:.0%} of them :monitor:" if held else ""
-    yield f"points: {report.points:,} fetched; the snapshot holds {held:,}{share}"
+    total = report.totals["points"]
+    share = f", {report.monitor_points / total:.0%} of them :monitor:" if total else ""
+    yield f"points: {report.points:,} fetched; the snapshot contains {total:,}{share}"
     yield from _losses(report)
     if report.tasks_ahead:
         yield (
-            f"partial: of {counted(report.tasks_ahead, 'running task')} the newest points are not "
+            f"partial: the newest points of {counted(report.tasks_ahead, 'running task')} are not "
             "visible on the server yet; the next export reads them"
         )
     if report.tasks_changed_silently:
         yield (
-            f"changed silently: {counted(report.tasks_changed_silently, 'task')} had other points "
-            "than stored, without any date moving; they were read again"
+            f"changed silently: the points of {counted(report.tasks_changed_silently, 'task')} "
+            "differed from those stored, although no date had changed; they were read again"
         )
     if report.tasks_rerun:
         yield (
@@ -66,21 +67,21 @@ def _done(report: ExportReport) -> Iterator[str]:
             f"snapshot {report.snapshot_before} still has them"
         )
     if report.points_bad:
-        odd = counted(report.points_bad, "point")
-        yield f"odd values: {odd} stored other than sent (points_bad)"
+        altered = counted(report.points_bad, "point")
+        yield f"altered values: {altered} could not be stored exactly (see points_bad)"
     if report.redacted:
         values = counted(report.redacted, "value")
-        yield f"redacted: {values} taken for credentials (--keep-secrets)"
-    yield from (f"left out: {text}" for text in report.left_out)
+        yield f"redacted: {values} that looked like credentials (--keep-secrets keeps them)"
+    yield from (f"not included: {text}" for text in report.left_out)
     yield from _problems(report)
     yield from _warnings(report)
     if report.removed:
-        gone = ", ".join(map(str, report.removed))
+        numbers = ", ".join(map(str, report.removed))
         word = "snapshot" if len(report.removed) == 1 else "snapshots"
-        yield f"removed {word} {gone} (kept: {report.keep}; --keep changes it)"
+        yield f"removed {word} {numbers} (kept: {report.keep}; --keep changes it)"
     yield (
-        f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} repeated), "
-        f"{report.bytes / 1e6:,.1f} MB, {report.seconds:,.1f} s"
+        f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} retried), "
+        f"{size_in_words(report.bytes)}, {report.seconds:,.1f} s"
     )
     yield _ending(report)
 
@@ -90,24 +91,25 @@ def _ending(report: ExportReport) -> str:
 
 
 def _losses(report: ExportReport) -> Iterator[str]:
-    """Say which tasks are not here as they were on the server."""
+    """Report which tasks are not stored as they are on the server."""
     if report.tasks_unread:
         yield _unread(report)
     if report.tasks_shrunk:
         yield (
-            f"shrunk: of {counted(report.tasks_shrunk, 'task')} the server has less than is stored "
-            "here; that stays (--accept-loss gives it up)"
+            f"shrunk: the server has fewer points than stored for "
+            f"{counted(report.tasks_shrunk, 'task')}; the stored points are kept (--accept-loss "
+            "discards them)"
         )
     if report.tasks_lost:
         yield (
-            f"lost: of {counted(report.tasks_lost, 'task')} the server's own summary knows points "
-            "that it no longer has; they cannot be read (state lost)"
+            f"lost: the server's own summary of {counted(report.tasks_lost, 'task')} includes "
+            "points that the server no longer has; they cannot be read (state lost)"
         )
 
 
 def _unread(report: ExportReport) -> str:
     old = counted(report.tasks_outdated, "task")
-    stored = f"; {old} of these stored as before" if report.tasks_outdated else ""
+    stored = f"; {old} of these kept as stored before" if report.tasks_outdated else ""
     return f"not read: {counted(report.tasks_unread, 'selected task')}{stored}; run export again"
 
 
@@ -115,7 +117,7 @@ _RESULTS: Final = {"ceiling": "stopped at a limit, run it again to continue"}
 
 
 def _expected(report: Forecast) -> Iterator[str]:
-    """Say what an export would do, and what finding that out took."""
+    """Describe what an export would do, and what the dry run cost."""
     yield (
         f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} to read again, "
         f"{report.tasks_refreshed:,} with new metadata only, {report.tasks_unchanged:,} unchanged, "
@@ -136,7 +138,7 @@ def _points_to_read(report: Forecast) -> str:
     counts = f"about {report.points:,} to read (by the server's own summary)"
     if not report.tasks_uncounted:
         return counts
-    return f"{counts}; unknown of {counted(report.tasks_uncounted, 'task')} that it does not count"
+    return f"{counts}; unknown for {counted(report.tasks_uncounted, 'task')}"
 
 
 def _problems(report: ExportReport) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""How bash takes a command line apart at TAB, and how a name continues the word that is typed.
+"""Splits a command line as bash does for completion, and quotes names to continue a word.
 
-bash inserts a completion as it is, in place of the text behind the last *break* of the word: an
-opening quote, or a character of ``COMP_WORDBREAKS`` such as ``:`` or ``=``. What it leaves on the
-line is the word's head.
+bash inserts a completion unchanged, in place of the text after the last *break* of the word: an
+opening quote, or a character of ``COMP_WORDBREAKS`` such as ``:`` or ``=``. The text before the
+break stays on the line; it is the word's head.
 """
 
 import shlex
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 _ESCAPED_IN_DOUBLE: Final = frozenset('\\"$`')
-"""What a backslash quotes between double quotes; before anything else it means itself."""
+"""Characters that a backslash quotes in double quotes; elsewhere it is a plain backslash."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Line:
     incomplete: str
     """The word at the cursor."""
     head: str
-    """What bash keeps of that word."""
+    """The part of that word that bash keeps."""
     quote: str
-    """The quote that is open at the cursor, or nothing."""
+    """The quote that is open at the cursor, or an empty text."""
 
 
 def parse(text: str, breaks: str = "") -> Line:
-    """Take a line apart; a quote that is not closed and a last backslash are not errors.
+    """Split a line into words; an open quote and a trailing backslash are not errors.
 
     Args:
-        text: the line as it was typed, up to the cursor.
+        text: the typed line up to the cursor.
         breaks: bash's ``COMP_WORDBREAKS``.
     """
     reader = _Reader(breaks)
@@ -59,14 +59,14 @@ class _Reader:
         self._is_in_word = False
 
     def escape(self, character: str) -> None:
-        """Take a character behind a backslash; none at the end of the line."""
+        """Read the character after a backslash; it is empty at the end of the line."""
         self._is_in_word = True
         if self.quote and character and character not in _ESCAPED_IN_DOUBLE:
             self.word += "\\"
         self.word += character
 
     def read(self, character: str) -> None:
-        """Take any other character."""
+        """Read any other character."""
         if self.quote:
             self._read_quoted(character)
         elif character.isspace():
@@ -94,19 +94,19 @@ class _Reader:
 
 
 def continuations(line: Line, names: Sequence[str]) -> list[str]:
-    """Write what bash inserts, so that the word means exactly the name when the line is run.
+    """Quote names for bash, so that the word means exactly the name when the line is run.
 
-    A name that cannot be written between the quotes that are open is left out. All names are
-    quoted if one is, as bash inserts what they have in common.
+    A name that cannot be written inside the open quotes is left out. If one name is quoted, all
+    are, because bash inserts their common prefix.
 
     Args:
-        line: what is typed.
-        names: names that begin with ``line.incomplete``.
+        line: the typed line.
+        names: names that start with ``line.incomplete``.
     """
     if set(line.head) & set("$`"):
-        return []  # bash replaces a part of a word of which nobody knows what it will be
+        return []  # bash expands part of the word, and the result is unknown
     ends = [name.removeprefix(line.head) for name in names]
-    if line.quote == '"':  # between these ! calls up history, with a backslash before it as well
+    if line.quote == '"':  # inside double quotes, ! recalls history even after a backslash
         return [_in_double_quotes(end) for end in ends if "!" not in end]
     if line.quote or any(shlex.quote(end) != end for end in ends):
         return ["'" + end.replace("'", "'\"'\"'") + "'" for end in ends]

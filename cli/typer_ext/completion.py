@@ -1,7 +1,7 @@
-"""What a shell completes out of the dataset: metrics, variants, projects, tasks, tags, users.
+"""Completes names from the dataset: metrics, variants, projects, tasks, tags, users.
 
-A completion must be there at once and never fail: it opens the snapshot's small tables itself,
-without the views of a question, and says nothing where there is no dataset.
+A completion must be fast and must never fail: it reads the snapshot's small tables itself, without
+the views of a query, and offers nothing if there is no dataset.
 """
 
 import os
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MOST: Final = 200
-"""Candidates that a shell is given."""
+"""Names that are offered to a shell."""
 LONGEST: Final = 1_000
-"""Characters of a candidate: nobody picks a longer one from a list."""
+"""Characters of a name; longer names are not offered."""
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "1GB",
     "temp_directory": "",
 }
-"""DuckDB's: nothing is written to disk when TAB is pressed."""
+"""DuckDB's configuration: completion writes nothing to disk."""
 
 _METRIC: Final = ("series", "metric")
 _SERIES: Final = ("series", "metric || '/' || variant")
@@ -53,16 +53,16 @@ SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "status": (("tasks", "status"),),
     "type_": (("tasks", "type"),),
 }
-"""By a parameter's name: table and column of its values, the next only if the first has none."""
+"""For each parameter: tables and columns of its values; a later one is used if earlier have none."""
 
 
 def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:
-    """List how what was begun can go on; None: this parameter is not one of the dataset's.
+    """List names that start with what was typed; None if the dataset has none for the parameter.
 
     Args:
         parameter: the name of the option or argument.
-        typed: what stands before it; ``data`` and ``snapshot`` say where to look.
-        incomplete: its beginning.
+        typed: the parameters before it; ``data`` and ``snapshot`` choose what is read.
+        incomplete: the start of the value.
     """
     sources = SOURCES.get(parameter)
     if sources is None:
@@ -82,22 +82,22 @@ def _stored(
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:
-        found = open_snapshot(data, parse_snapshot_ref(snapshot), points=False)
+        opened = open_snapshot(data, parse_snapshot_ref(snapshot), points=False)
         with duckdb.connect(config=_CONFIG) as connection:
             for table, column in sources:
                 connection.execute(
                     f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
                     "WHERE starts_with(one, $2) AND length(one) <= $3 ORDER BY ALL",
-                    [literals(found.paths(table)), incomplete, LONGEST],
+                    [literals(opened.paths(table)), incomplete, LONGEST],
                 )
                 if names := list(islice(_printable_names(connection), MOST)):
                     return names
     except (SnapshotError, duckdb.Error, OSError):
-        pass  # no dataset, or one that cannot be read: there is nothing to offer
+        pass  # no dataset, or one that cannot be read: nothing to offer
     return []
 
 
 def _printable_names(connection: "DuckDBPyConnection") -> Iterator[str]:
-    """Give those names that do not steer a terminal; others must not use up what is offered."""
+    """Return the names without control characters; others do not count towards ``MOST``."""
     while rows := connection.fetchmany(MOST):
         yield from (name for (name,) in rows if name and printable(name) == name)

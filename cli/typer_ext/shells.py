@@ -1,10 +1,10 @@
-"""How shells ask for completions, and how they are answered: plain lines that nothing evaluates.
+"""Shell completion: functions for the shells, and answers in plain lines that nothing evaluates.
 
-What is offered is other people's text: names of metrics, projects and tasks, titles of queries. So
-no shell may evaluate an answer when TAB is pressed, and what TAB inserts must be one word that
-means exactly the name when the line is run. Typer's own function for zsh evaluates its answer, and
-its functions for bash and PowerShell insert a name as it is. So the functions here ask in a form of
-their own (``lines_SHELL``), and those of Typer that somebody installed before get no answer.
+The names that are offered come from other people: metrics, projects, tasks, titles of queries. So
+no shell may evaluate an answer when TAB is pressed, and TAB must insert one word that means exactly
+the name when the line is run. Typer's own function for zsh evaluates its answer, and its functions
+for bash and PowerShell insert a name unchanged. So the functions here send requests of their own
+form (``lines_SHELL``), and functions of Typer that were installed before get no answer.
 
 zsh and fish quote what they insert; for bash and PowerShell it is quoted here.
 """
@@ -30,7 +30,7 @@ from clearml_snapshot.cli.typer_ext.private import (
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError
 
 SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
-"""A shell asks for completions with it; its name is Typer's."""
+"""The variable in which a shell requests completions; Typer chose its name."""
 
 _BASH: Final = """
 %(complete_func)s() {
@@ -88,13 +88,13 @@ complete --command %(prog_name)s --no-files --arguments "(%(complete_func)s)"
 """
 
 _NEEDS_NO_QUOTES: Final = re.compile(r"[\w-]+")
-"""What PowerShell takes as a word without quotes."""
+"""A word that PowerShell accepts without quotes."""
 _CUT: Final = ":::"
-"""Where Typer's function for PowerShell cuts a line into a name and its description."""
+"""Separates the name from its description in Typer's function for PowerShell."""
 
 
 def register() -> None:
-    """Let ``--show-completion`` and ``--install-completion`` give the functions above."""
+    """Let ``--show-completion`` and ``--install-completion`` use the functions above."""
     COMPLETION_SCRIPTS.update(bash=_BASH, zsh=_ZSH, fish=_FISH)
 
 
@@ -105,7 +105,7 @@ def answer(command: ClickCommand, program: str, arguments: Sequence[str]) -> int
         command: all commands.
         program: its name.
         arguments: for bash the line up to the cursor and its ``COMP_WORDBREAKS``; for zsh and fish
-            the words up to the cursor without the command, of which the last one has its quotes.
+            the words up to the cursor without the command; only the last one keeps its quotes.
     """
     kind, _, shell = os.environ[SHELL_VARIABLE].partition("_")
     if kind == "source":
@@ -124,14 +124,14 @@ def _write(lines: Sequence[str]) -> int:
 
 
 def _offers(command: ClickCommand, words: Sequence[str], incomplete: str) -> list[tuple[str, str]]:
-    """List words that can stand at the cursor, each with what it is or nothing.
+    """List words that fit at the cursor, each with a description or an empty text.
 
-    Nothing where a word before the cursor is wrong: whoever presses TAB asked no question yet.
+    The list is empty if a word before the cursor is invalid, because TAB must not print errors.
     """
     try:
         context = resolve_context(command, {}, command.name or "", list(words))
         source, value = resolve_incomplete(context, list(words), incomplete)
-        if incomplete == "=":  # a word of its own: only bash cuts there, and not what it sends us
+        if incomplete == "=":  # a word of its own: only bash splits there, but not in what it sends
             value = incomplete
         items = source.shell_complete(context, value)
     except (SnapshotError, typer.TyperException, typer.Exit, OSError):
@@ -147,7 +147,7 @@ def _on_one_line(text: str) -> str:
 
 
 def _can_be_shown(text: str) -> bool:
-    """Whether a text is one line, does not steer a terminal, and has a form in this encoding."""
+    """Whether a text is one line without control characters and can be encoded for stdout."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -162,20 +162,20 @@ def _for_bash(command: ClickCommand, arguments: Sequence[str]) -> list[str]:
 
 
 def _described(command: ClickCommand, arguments: Sequence[str]) -> list[str]:
-    """Write a name per line, behind a tab what it is."""
+    """Write one name per line, followed by a tab and its description."""
     *words, raw = arguments
     offers = _offers(command, words, parse(raw).incomplete)
     return [f"{name}\t{text}" if text else name for name, text in offers]
 
 
 def _for_fish(command: ClickCommand, arguments: Sequence[str]) -> list[str]:
-    """Leave out what begins with a tilde: fish 3.6 would insert it unquoted, as a user's home."""
+    """Leave out names that start with a tilde: fish 3.6 inserts them unquoted, as a home folder."""
     is_quoted = arguments[-1][:1] in ("'", '"')
     return [line for line in _described(command, arguments) if is_quoted or line[:1] != "~"]
 
 
 def _for_powershell(command: ClickCommand, _: Sequence[str]) -> list[str]:
-    """Write what Typer's function for PowerShell reads; it has not been tried in a PowerShell."""
+    """Write what Typer's function for PowerShell reads; not tested in PowerShell."""
     words = split_arg_string(os.environ.get("_TYPER_COMPLETE_ARGS", ""))[1:]
     raw = os.environ.get("_TYPER_COMPLETE_WORD_TO_COMPLETE", "")
     offers = _offers(command, words[:-1] if raw else words, parse(raw).incomplete)
@@ -185,7 +185,7 @@ def _for_powershell(command: ClickCommand, _: Sequence[str]) -> list[str]:
 
 
 def _powershell_word(name: str) -> str:
-    """Quote for PowerShell, which also takes typographic quotes as quotes: each is doubled."""
+    """Quote for PowerShell: each quote is doubled, including typographic ones."""
     if _NEEDS_NO_QUOTES.fullmatch(name):
         return name
     return "'" + re.sub("['‘’‚‛]", r"\g<0>\g<0>", name) + "'"
