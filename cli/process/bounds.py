@@ -66,8 +66,8 @@ def ended_after(seconds: float | None) -> Iterator[None]:
 def most_more(limit: int) -> int:
     """Return how many bytes the process may use in addition to those at the start.
 
-    The limit, an eighth of it and 512 MiB, because DuckDB only counts its buffers. A join that spilled to
-    disk used 15 % more than its limit (duckdb 2.0.1, limits of 0.2 to 2 GB).
+    The limit, an eighth of it and 512 MiB, because DuckDB only counts its buffers. A join that
+    spilled to disk used 15 % more than its limit (duckdb 2.0.1, limits of 0.2 to 2 GB).
 
     Args:
         limit: DuckDB's own, in bytes.

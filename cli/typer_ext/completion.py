@@ -53,7 +53,7 @@ SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "status": (("tasks", "status"),),
     "type_": (("tasks", "type"),),
 }
-"""For each parameter: tables and columns of its values; a later one is used if earlier have none."""
+"""Tables and columns of each parameter's values; a later one is used if earlier ones are empty."""
 
 
 def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:

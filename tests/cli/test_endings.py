@@ -172,7 +172,7 @@ def test_stdin_that_is_no_text(program: list[str], history: Path) -> None:
         check=False,
     )
     assert done.returncode == ExitCode.USAGE
-    assert done.stderr == b"error: stdin is no UTF-8 text\n"
+    assert done.stderr == b"error: stdin is not UTF-8 text\n"
 
 
 def test_a_line_is_cut_in_its_middle(

@@ -95,7 +95,7 @@ def test_status_as_json(data: Path, capsys: Capture, tmp_path: Path) -> None:
 def test_status_is_no_table(data: Path, capsys: Capture, tmp_path: Path) -> None:
     for name in ("status.csv", "status.duckdb"):
         assert main(["status", "--data", str(data), "-o", str(tmp_path / name)]) == 2
-        assert "status is one page; add --by for a table" in capsys.readouterr().err
+        assert "status prints a page; use --by for a table" in capsys.readouterr().err
         assert not (tmp_path / name).exists()
 
 
@@ -146,8 +146,8 @@ def test_status_of_an_older_snapshot(data: Path, capsys: Capture) -> None:
     ("arguments", "error"),
     [
         (["status", "--top", "3"], "--top needs --by"),
-        (["status", "--format", "csv"], "status is one page; add --by"),
-        (["status", "--table", "x"], "status is one page; add --by"),
+        (["status", "--format", "csv"], "status prints a page; use --by"),
+        (["status", "--table", "x"], "status prints a page; use --by"),
         (["verify", "--format", "csv"], "--format and --table need --server-summary"),
         (["selections", "remove"], "remove needs the number"),
         (["selections", "remove", "3"], "there is no selection 3; choose a number from 1 to 2"),

@@ -177,9 +177,9 @@ def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> No
         (["-x"], 2, "no such option: -x"),
         (["--query-timeout", "-1"], 2, "-1.0 is less than 0"),
         (["1", "2", "3"], 2, "got unexpected extra argument(s) (3)"),
-        (["--format", "csv"], 2, "diff is one page; add --by for a table"),
-        (["-o", "no/page.csv"], 2, "diff is one page; add --by for a table"),
-        (["-o", "no/page.duckdb"], 2, "diff is one page; add --by for a table"),
+        (["--format", "csv"], 2, "diff prints a page; use --by for a table"),
+        (["-o", "no/page.csv"], 2, "diff prints a page; use --by for a table"),
+        (["-o", "no/page.duckdb"], 2, "diff prints a page; use --by for a table"),
         (["--project", "nope"], 2, "nope"),
     ]:
         assert _typed(*arguments, data=data) == code

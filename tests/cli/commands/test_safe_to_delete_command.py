@@ -202,7 +202,7 @@ def test_ids_in_a_file_are_accepted_as_gone(
     assert main(["export", "--accept-gone", "@nowhere"]) == ExitCode.USAGE
     assert "--accept-gone: cannot read nowhere" in capfd.readouterr().err
     assert main(["export", "--recount", "--reread"]) == ExitCode.USAGE
-    assert "give one of them" in capfd.readouterr().err
+    assert "cannot be combined" in capfd.readouterr().err
 
 
 def test_a_list_that_cannot_be_kept_is_printed_all_the_same(

@@ -63,7 +63,7 @@ def test_lost_points_and_lost_tasks_are_told(
     assert take() == 0
     said = capsys.readouterr().err
     assert "tasks: 0 new, 1 read again, 4 unchanged, 0 partial, 0 failed, 1 newly gone" in said
-    assert "shrunk: of 1 task the server has less than is stored here" in said
+    assert "shrunk: the server has fewer points than stored for 1 task" in said
     assert take("--accept-loss") == 0
     assert "shrunk" not in capsys.readouterr().err
 

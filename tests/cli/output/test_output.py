@@ -115,7 +115,7 @@ def test_text_for_several_answers_names_them_and_leaves_the_file_alone(
     file.write_text("old")
     done = piped("query", "max", "-m", "loss", "-o", str(file))
     assert done.returncode == ExitCode.USAGE
-    assert "loss/train, loss/val; choose with --variant" in done.stderr
+    assert "loss/train, loss/val; choose one with --variant" in done.stderr
     assert file.read_text() == "old"
     assert list(tmp_path.iterdir()) == [file]
 
@@ -147,9 +147,9 @@ def test_a_database_keeps_several_answers(piped: Piped, tmp_path: Path) -> None:
     [
         (["-o", "."], "is a folder; choose the name of a file"),
         (["-o", "data.csv/x.csv"], "there is no folder"),
-        (["-o", "answer.xlsx"], "its extension names no format"),
+        (["-o", "answer.xlsx"], "unknown file extension"),
         (["--table", "t"], "add -o FILE.duckdb"),
-        (["-o", "x.duckdb", "--format", "csv"], "takes no --format"),
+        (["-o", "x.duckdb", "--format", "csv"], "--format cannot be used"),
     ],
 )
 def test_what_cannot_be_written(piped: Piped, target: list[str], said: str) -> None:
@@ -238,7 +238,7 @@ def test_several_rows_fit_the_terminal(on_terminal: OnTerminal, columns: int) ->
     assert [line.split()[-1] for line in lines if line.startswith("loss")]
     if columns == 80:
         assert "aaaaaaaa" in session.screen
-        assert "no room for timestamp" in session.stderr
+        assert "columns not shown: timestamp" in session.stderr
     if columns == 200:
         assert "no room" not in session.stderr
 
@@ -303,4 +303,4 @@ def test_a_table_for_which_the_disk_is_too_small(
     monkeypatch.setattr(tempfile, "SpooledTemporaryFile", lambda *_, **__: Full())
     ended = piped("sql", "SELECT 1", "--format", "table")
     assert (ended.returncode, ended.stdout) == (ExitCode.FAILED, "")
-    assert ended.stderr.startswith("error: no room for a table of this size at ")
+    assert ended.stderr.startswith("error: cannot keep a table of this size in ")

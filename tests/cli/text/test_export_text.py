@@ -74,9 +74,9 @@ def test_counted(number: int, words: str) -> None:
 
 def test_a_report_of_one() -> None:
     lines = [*summary(REPORT)]
-    assert "shrunk: of 1 task the server has less than is stored here; that stays" in lines[2]
-    assert lines[3].startswith("lost: of 2 tasks the server's own summary knows points that it no")
-    assert lines[4].startswith("odd values: 1 point ")
+    assert "shrunk: the server has fewer points than stored for 1 task; the stored " in lines[2]
+    assert lines[3].startswith("lost: the server's own summary of 2 tasks includes points that the")
+    assert lines[4].startswith("altered values: 1 point ")
     assert lines[5].startswith("redacted: 1 value ")
     assert lines[6].startswith("http://x: 1 request (")
 
@@ -89,8 +89,7 @@ def test_a_report_of_one() -> None:
         (
             1_000,
             1,
-            "about 1,000 to read (by the server's own summary); unknown of 1 task that it does "
-            "not count",
+            "about 1,000 to read (by the server's own summary); unknown for 1 task",
             "at least 1 request;",
         ),
     ],

@@ -101,7 +101,7 @@ def test_two_groups_with_one_option_are_a_bug_found_at_once() -> None:
 def test_a_file_of_no_ids_is_an_error_and_not_every_task(tmp_path: Path) -> None:
     empty = tmp_path / "ids"
     empty.write_text("# none\n", encoding="utf-8")
-    with pytest.raises(Exception, match="there is no task id"):
+    with pytest.raises(Exception, match="the input contains no task id"):
         task_filter(task=[f"@{empty}"])
 
 
