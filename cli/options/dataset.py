@@ -19,7 +19,7 @@ Data = Annotated[
         section=DATASET,
         metavar="DIR",
         envvar=DATA_VARIABLE,
-        help="Folder of the dataset; to read, also one snapshot folder or a pack.",
+        help="Folder of the dataset; commands that read also accept a snapshot folder or pack.",
     ),
 ]
 """The dataset's folder, for every command; its default is ``DEFAULT_DATA``."""

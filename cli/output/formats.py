@@ -40,9 +40,9 @@ def write_tsv(rows: Rows, sink: BinaryIO) -> None:
 
 
 def _write_separated(rows: Rows, sink: BinaryIO, separator: str) -> None:
-    found = iter(rows)
+    unread = iter(rows)  # runs the query before the header is written
     sink.write(_record([column.name for column in rows.columns], separator))
-    for row in found:
+    for row in unread:
         sink.write(_record([None if cell is None else plain(cell) for cell in row], separator))
 
 
@@ -108,12 +108,12 @@ def _json(column: Column, cell: Value) -> str:
 
 def write_markdown(rows: Rows, sink: BinaryIO) -> None:
     """Write a table for an issue or a README; numbers are aligned right."""
-    found = iter(rows)
+    unread = iter(rows)  # runs the query before the header is written
     names = [_markdown(column.name) for column in rows.columns]
     marks = ["--:" if column.kind.is_number else ":--" for column in rows.columns]
     for cells in (names, marks):
         sink.write(f"| {' | '.join(cells)} |\n".encode())
-    for row in found:
+    for row in unread:
         cells = ["" if cell is None else _markdown(plain(cell)) for cell in row]
         sink.write(f"| {' | '.join(cells)} |\n".encode())
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import typer
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.engine.file_names import literal
 from clearml_snapshot.exporter.store.format.layout import table_at
@@ -26,8 +27,8 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 def start_shell(data: Path, which: int | datetime | None = None) -> None:
     """Start the installed ``duckdb`` with a view of each table of a snapshot or a pack.
 
-    Unlike ``sql`` with a statement the shell is not confined: it is the person's own program. Its
-    ``-init`` takes the place of ``~/.duckdbrc``, which is that person's file.
+    Unlike ``sql`` with a statement, the shell is not confined: it is the user's own program. Its
+    ``-init`` replaces ``~/.duckdbrc``.
 
     Args:
         data: a dataset, a snapshot folder or a pack.
@@ -36,8 +37,8 @@ def start_shell(data: Path, which: int | datetime | None = None) -> None:
     Raises:
         UsageError: the shell is not installed.
         DatasetError: there is no dataset, or no such snapshot.
-        SnapshotError: there is no place for the text that the shell reads.
-        Exit: as the shell ended.
+        SnapshotError: the text that the shell reads cannot be written.
+        Exit: with the exit code of the shell, if it is not 0.
     """
     snapshot = open_snapshot(data, which)
     program = shutil.which("duckdb")
@@ -45,9 +46,9 @@ def start_shell(data: Path, which: int | datetime | None = None) -> None:
         raise UsageError(
             "DuckDB's shell is not installed; install it (see duckdb.org), or give a statement"
         )
-    # As a child, not in our place: meanwhile the snapshot is held against being pruned.
-    place = Path(tempfile.gettempdir())
-    with hold(snapshot), scratch_in(place, "clearml-snapshot-shell-") as scratch:
+    # A child process, so that the snapshot is protected from pruning while the shell runs.
+    temporary = Path(tempfile.gettempdir())
+    with hold(snapshot), scratch_in(temporary, "clearml-snapshot-shell-") as scratch:
         init = _write_init(snapshot, scratch)
         code = _run([program, "-init", str(init)])
     if code:
@@ -61,25 +62,25 @@ def _run(command: list[str]) -> int:
             while True:
                 try:
                     return shell.wait()
-                except KeyboardInterrupt:  # Ctrl-C is the shell's: it ends one statement there
+                except KeyboardInterrupt:  # the shell handles Ctrl-C: it ends one statement
                     continue
         finally:
             signal.signal(signal.SIGTERM, before)
 
 
 def _write_init(snapshot: Snapshot, scratch: Path) -> Path:
-    """Write the views into a file of this user's own; the files of a snapshot are named one by one.
+    """Write the views into a file that only this user can write; each file is named explicitly.
 
     Raises:
-        DatasetError: a file is listed in a place where no snapshot has one.
-        SnapshotError: the temporary folder takes no file.
+        DatasetError: a listed path cannot belong to a snapshot.
+        SnapshotError: the temporary folder is not writable.
     """
     from clearml_snapshot.queries.session import views_script
 
     for entry in snapshot.files:
         if table_at(entry.path) is None:
             raise DatasetError(
-                f"{snapshot.place}: {entry.path!r} is not a place for a file of a snapshot; "
+                f"{snapshot.place}: {entry.path!r} is not a path of a snapshot's file; "
                 "run clearml-snapshot verify"
             )
     init = scratch / "views.sql"
@@ -88,15 +89,15 @@ def _write_init(snapshot: Snapshot, scratch: Path) -> Path:
         init.write_text(views_script(readable), encoding="utf-8")
     except OSError as error:
         raise SnapshotError(
-            f"cannot write {init}: {error.strerror}; set TMPDIR to a folder that takes files"
+            f"cannot write {init}: {reason(error)}; set TMPDIR to a writable folder"
         ) from error
     return init
 
 
 def _readable(root: Path, scratch: Path) -> Path:
-    """Give a path to the snapshot that the shell takes as it is, whatever its folders are called.
+    """Return a path to the snapshot that the shell can read whatever its folders are called.
 
-    ``literal`` names a folder by a descriptor of this process, which the shell does not have.
+    ``literal`` may name a folder by a descriptor of this process, which the shell does not have.
     """
     file = root / "x"
     if str(root).isprintable() and literal(file) == str(file):

@@ -34,22 +34,44 @@ def _warnings(report: ExportReport | Forecast) -> Iterator[str]:
 
 def _done(report: ExportReport) -> Iterator[str]:
     """Describe the result of an export; the last line is the folder to copy."""
-    refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
-    expected = report.tasks_gone_expected
-    as_expected = f" ({expected:,} as expected)" if expected else ""
-    gone = f", {report.tasks_gone:,} newly gone from the server{as_expected}"
-    yield (
-        f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} read again, "
-        f"{refreshed if report.tasks_refreshed else ''}{report.tasks_unchanged:,} unchanged, "
-        f"{report.tasks_partial:,} partial, {report.tasks_failed:,} failed"
-        f"{gone if report.tasks_gone else ''}"
-    )
+    yield _tasks(report)
     if not (report.totals["tasks"] or report.problems):
         yield "no task matches the filter; the dataset is valid"
     total = report.totals["points"]
     share = f", {report.monitor_points / total:.0%} of them :monitor:" if total else ""
     yield f"points: {report.points:,} fetched; the snapshot contains {total:,}{share}"
     yield from _losses(report)
+    yield from _reread(report)
+    yield from _altered(report)
+    yield from (f"not included: {text}" for text in report.left_out)
+    yield from _problems(report)
+    yield from _warnings(report)
+    if report.removed:
+        numbers = ", ".join(map(str, report.removed))
+        word = "snapshot" if len(report.removed) == 1 else "snapshots"
+        yield f"removed {word} {numbers} (kept: {report.keep}; --keep changes it)"
+    yield (
+        f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} retried), "
+        f"{size_in_words(report.bytes)}, {report.seconds:,.1f} s"
+    )
+    yield _ending(report)
+
+
+def _tasks(report: ExportReport) -> str:
+    refreshed = f"{report.tasks_refreshed:,} with new metadata only, "
+    expected = report.tasks_gone_expected
+    as_expected = f" ({expected:,} as expected)" if expected else ""
+    gone = f", {report.tasks_gone:,} newly gone from the server{as_expected}"
+    return (
+        f"tasks: {report.tasks_new:,} new, {report.tasks_changed:,} read again, "
+        f"{refreshed if report.tasks_refreshed else ''}{report.tasks_unchanged:,} unchanged, "
+        f"{report.tasks_partial:,} partial, {report.tasks_failed:,} failed"
+        f"{gone if report.tasks_gone else ''}"
+    )
+
+
+def _reread(report: ExportReport) -> Iterator[str]:
+    """Report which stored points were or will be read again."""
     if report.tasks_ahead:
         yield (
             f"partial: the newest points of {counted(report.tasks_ahead, 'running task')} are not "
@@ -66,24 +88,16 @@ def _done(report: ExportReport) -> Iterator[str]:
             f"{counted(report.points_replaced, 'point')} of earlier runs were replaced, and "
             f"snapshot {report.snapshot_before} still has them"
         )
+
+
+def _altered(report: ExportReport) -> Iterator[str]:
+    """Report values that are not stored as they were sent."""
     if report.points_bad:
         altered = counted(report.points_bad, "point")
         yield f"altered values: {altered} could not be stored exactly (see points_bad)"
     if report.redacted:
         values = counted(report.redacted, "value")
         yield f"redacted: {values} that looked like credentials (--keep-secrets keeps them)"
-    yield from (f"not included: {text}" for text in report.left_out)
-    yield from _problems(report)
-    yield from _warnings(report)
-    if report.removed:
-        numbers = ", ".join(map(str, report.removed))
-        word = "snapshot" if len(report.removed) == 1 else "snapshots"
-        yield f"removed {word} {numbers} (kept: {report.keep}; --keep changes it)"
-    yield (
-        f"{report.server}: {counted(report.requests, 'request')} ({report.retries:,} retried), "
-        f"{size_in_words(report.bytes)}, {report.seconds:,.1f} s"
-    )
-    yield _ending(report)
 
 
 def _ending(report: ExportReport) -> str:
