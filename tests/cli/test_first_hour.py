@@ -71,16 +71,16 @@ def test_a_type_that_parquet_lacks_is_one_line(ask: Ask) -> None:
 def test_an_export_says_which_metrics_it_leaves_out(ask: Ask) -> None:
     done = ask("export", "--all", "--metric", "loss", "--data", "loss")
     assert "tasks: every task; metrics loss" in done.stderr
-    assert "left out: other metrics" in done.stderr
+    assert "not included: other metrics" in done.stderr
     nothing = ask("export", "--all", "--exclude-metric", "*", "--data", "metadata-only")
     assert nothing.returncode == 0
-    assert "left out: excluded metrics" in nothing.stderr
+    assert "not included: excluded metrics" in nothing.stderr
 
 
 def test_sub_projects_that_are_left_out_are_mentioned(ask: Ask) -> None:
     done = ask("export", "--project", "vision", "--no-subprojects", "--data", "top")
     assert done.returncode == 0
-    assert "left out: sub-projects" in done.stderr
+    assert "not included: sub-projects" in done.stderr
 
 
 @pytest.mark.parametrize(
