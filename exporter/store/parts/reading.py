@@ -1,7 +1,7 @@
 """Reads part files of any format version, and finds the ones that hold rows of given tasks."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, cast
@@ -24,6 +24,16 @@ _LAST_MS: Final = 253402300799999
 """The years 1 to 9999 in milliseconds since 1970, which is how times are stored."""
 _BATCH: Final = 65_536
 _BATCH_BYTES: Final = 16 * 2**20
+
+LARGE_ROW: Final = 2**16
+"""Bytes per row from which texts are read without the dictionaries of their row groups.
+
+Of a row group with 16 MB of text, a reader with dictionaries holds 79 MB and one without 36 MB,
+and a merge reads several files at the same time.
+"""
+
+_BUFFER: Final = 2**16
+"""Bytes of a column that are read at once where rows are large; elsewhere all of a row group."""
 
 
 def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
@@ -62,7 +72,7 @@ def holding(
 def holds_any(path: Path, ids: Sequence[str]) -> bool:
     """Return whether a part file holds a row of one of the tasks, whose ids are sorted."""
     wanted = pa.array(ids, pa.string())
-    with _opened(path, ["task_id"]) as file:
+    with _opened(path, ["task_id"], ()) as file:
         groups = [
             number
             for number in range(file.metadata.num_row_groups)
@@ -104,13 +114,23 @@ def read_batches(
     """
     texts = [field.name for field in in_memory(table) if pa.types.is_dictionary(field.type)]
     names = None if columns is None else list(columns)
-    with _opened(path, texts) as file:
+    with _opened(path, texts, names) as file:
         few = size
         if table in ROWS_AT_ONCE:
             few = max(1, int(size_in_bytes / _bytes_per_row(file.metadata, names)))
         for batch in file.iter_batches(min(size, few), columns=names):
             _check_values(batch)
-            yield _completed(only_used(batch) if few < size else batch, table)
+            used = only_used(_encoded(batch, texts)) if few < size else _encoded(batch, texts)
+            yield _completed(used, table)
+
+
+def _encoded(batch: pa.RecordBatch, texts: Collection[str]) -> pa.RecordBatch:
+    """Give texts that were read without a dictionary one of these rows."""
+    for at, column in enumerate(batch.columns):
+        if isinstance(column, pa.StringArray) and batch.schema.names[at] in texts:
+            name = batch.schema.names[at]
+            batch = batch.set_column(at, name, column.dictionary_encode())
+    return batch
 
 
 def _bytes_per_row(file: pq.FileMetaData, names: Sequence[str] | None) -> float:
@@ -145,21 +165,26 @@ def _check_values(batch: pa.RecordBatch) -> None:
 
 
 @contextmanager
-def _opened(path: Path | str, texts: list[str]) -> Iterator[pq.ParquetFile]:
+def _opened(
+    path: Path | str, texts: Sequence[str], columns: Sequence[str] | None
+) -> Iterator[pq.ParquetFile]:
     """Open a part file; what cannot be read inside the block is reported as damage.
 
     Args:
         path: the file.
-        texts: columns to read as dictionaries; those that an older format does not have are
-            skipped.
+        texts: columns to read as dictionaries, unless rows are large; those that an older format
+            does not have are skipped.
+        columns: the columns that will be read; None is all.
     """
     try:
         metadata = pq.read_metadata(path)
         present = set(metadata.schema.names)
+        is_large = _bytes_per_row(metadata, columns) >= LARGE_ROW
         with pq.ParquetFile(
             path,
             metadata=metadata,
-            read_dictionary=[name for name in texts if name in present],
+            read_dictionary=[name for name in texts if name in present and not is_large],
+            buffer_size=_BUFFER if is_large else 0,
             page_checksum_verification=True,
         ) as file:
             yield file

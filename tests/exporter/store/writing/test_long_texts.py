@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts import (
     canonical,
+    reading,
     row_buffer,
 )
 from clearml_snapshot.exporter.store.parts import (
@@ -114,6 +115,24 @@ def test_few_large_texts_of_chosen_columns_are_read_at_once(tmp_path: Path, task
         batches = list(read_batches(entry.path, "tasks", columns=columns, size_in_bytes=MOST))
         assert sum(batch.num_rows for batch in batches) == 40
         assert 1 < max(batch.num_rows for batch in batches) <= most
+
+
+def test_large_rows_are_read_without_the_dictionaries_of_row_groups(
+    tmp_path: Path, tasks: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = write_sorted(tmp_path / "part.parquet", "tasks", _table(tasks(range(40))))
+
+    def read() -> tuple[list[Row], int]:
+        before = pa.total_allocated_bytes()
+        batches = read_batches(entry.path, "tasks", size_in_bytes=2 * TEXT)
+        rows = next(batches).to_pylist()
+        held = pa.total_allocated_bytes() - before
+        return rows + [row for batch in batches for row in batch.to_pylist()], held
+
+    with_dictionaries, more = read()
+    monkeypatch.setattr(reading, "LARGE_ROW", TEXT)
+    assert read()[0] == with_dictionaries
+    assert read()[1] < 0.7 * more
 
 
 def test_a_pack_is_the_same_however_the_rows_came(tmp_path: Path, tasks: Rows) -> None:
