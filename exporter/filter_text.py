@@ -10,14 +10,14 @@ _SHOWN: Final = 60
 
 
 class WrittenMetric(msgspec.Struct):
-    """A metric, and the variants unless all are meant."""
+    """A metric, and its variants unless all are selected."""
 
     metric: str
     variants: list[str] | None = None
 
 
 class WrittenFilter(msgspec.Struct):
-    """What a task was read for."""
+    """The metrics that a task was read for."""
 
     metrics: list[WrittenMetric]
     asked: list[str] = []
@@ -27,13 +27,13 @@ def read_filter(text: str) -> WrittenFilter:
     """Read what is stored; format version 1 wrote the metrics alone.
 
     Raises:
-        DatasetError: it is not what this tool writes.
+        DatasetError: the text was not written by this tool.
     """
     try:
         written = msgspec.json.decode(text, type=WrittenFilter | list[WrittenMetric])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise DatasetError(
-            f"a metric_filter in tasks is not one of this tool's ({text[:_SHOWN]!r}); run "
-            "clearml-snapshot verify, put back a copy of the snapshot, or export into a new folder"
+            f"a metric_filter in tasks was not written by this tool ({text[:_SHOWN]!r}); run "
+            "clearml-snapshot verify, restore a copy of the snapshot, or export to a new folder"
         ) from None
     return written if isinstance(written, WrittenFilter) else WrittenFilter(written)

@@ -1,4 +1,4 @@
-"""Which stored tasks the server's own summary contradicts: by series, by count and by extreme."""
+"""Finds stored tasks that the server's summary contradicts: in series, counts or extremes."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -44,7 +44,7 @@ WHERE series.n IS NULL OR (
 )
 """
 """A series that is not stored; more points than reports; a value beyond the server's extremes,
-which never forget; an extreme that is not stored although no report took another one's place."""
+which are never reset; an extreme that is not stored although no report replaced another."""
 _POINTS: Final = """
 WITH claimed AS (
     SELECT named.*, n, unnest([
@@ -64,7 +64,7 @@ WHERE claimed.at IS NOT NULL AND (
     OR (NOT $is_reread AND claimed.reports = claimed.n AND claim <> points.value)
 )
 """
-"""An iteration of the summary that is not stored, or stored with another value than the extreme."""
+"""An iteration of the summary that is not stored, or that has another value than the extreme."""
 
 
 def contradicted(
@@ -74,13 +74,13 @@ def contradicted(
     *,
     is_reread: bool = False,
 ) -> set[str]:
-    """Find the tasks whose stored points cannot be those that the server summed up.
+    """Find the tasks whose stored points cannot be those that the server summarised.
 
     Args:
         snapshot: what is stored.
         summaries: the server's summary of each task.
         projects: the projects of these tasks.
-        is_reread: their points are compared one by one anyhow, so only what is missing counts.
+        is_reread: their points are compared one by one anyway, so only missing ones count.
     """
     named = pa.Table.from_pylist(
         [row for task_id, one in summaries.items() for row in _named(task_id, one)], _NAMED

@@ -1,7 +1,7 @@
-"""Which tasks' scalars are all here: asked of the server again, and counted there just now.
+"""Finds tasks whose scalars are completely stored, verified against the server.
 
-For people who want to delete on a full server. So everything that is not certain is left out, and
-the dataset's own word counts only where the server still says the same.
+For users who want to delete tasks on a full server. So everything that is uncertain is left out,
+and what the dataset states counts only if the server still confirms it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -43,14 +43,14 @@ Reason = Literal[
     "not counted",
     "summary differs",
 ]
-"""Why a task is not listed; the order in which they are looked at."""
+"""Why a task is not listed, in the order of the checks."""
 
 _GROUP: Final = MOST_TASKS
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTask:
-    """What the dataset holds of a task: columns of ``tasks``."""
+    """A stored task: columns of ``tasks``."""
 
     task_id: str
     project_id: str | None
@@ -67,14 +67,14 @@ class StoredTask:
 
 @dataclass(frozen=True)
 class CountedAgain:
-    """What came of asking again."""
+    """The result of the verification."""
 
     task_ids: tuple[str, ...]
-    """Tasks whose every scalar is stored, in the order in which they were given."""
+    """Tasks whose scalars are completely stored, in the given order."""
     left_out: dict[str, Reason]
     """The others, and why."""
     without_summary: int = 0
-    """Tasks with points that are listed although the server has no summary of them."""
+    """Listed tasks with points of which the server has no summary."""
 
     def count(self, reason: Reason) -> int:
         """Count the tasks that are left out for a reason."""
@@ -83,13 +83,13 @@ class CountedAgain:
 
 @dataclass(frozen=True)
 class _How:
-    """What is asked of each task."""
+    """How to check each task."""
 
     older_than: datetime | None
     workers: int
     reread: bool
     without_summary: list[str] = field(default_factory=list)
-    """Takes the tasks of which there is no summary to compare."""
+    """Receives the tasks without a summary to compare."""
 
 
 def count_again(
@@ -102,19 +102,19 @@ def count_again(
     reread: bool = False,
     notice: Callable[[str], None] = lambda _: None,
 ) -> CountedAgain:
-    """Log in and ask the server about tasks that the dataset holds.
+    """Log in and check stored tasks against the server.
 
     Args:
-        snapshot: where the tasks are stored, held.
+        snapshot: the snapshot with the tasks, held.
         stored: the candidates.
         limits: how long to wait for the server.
         older_than: tasks that were updated later are left out.
-        workers: tasks that are counted, or read, at once.
+        workers: tasks that are counted, or read, in parallel.
         reread: read every point again and compare it with the stored one.
-        notice: is told what a person should know.
+        notice: receives a sentence for the user.
 
     Raises:
-        LoginError, ServerError: there is no way in, or the server died: nothing is certain then.
+        LoginError, ServerError: the login or the server failed, so nothing is certain.
     """
     api = Client(read_configuration(), limits, notice)
     api.login()
@@ -135,15 +135,15 @@ def verify_files(
     stored: Sequence[StoredTask],
     notice: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Hash the files in which tasks and their points stand: a row of ``tasks`` proves no point.
+    """Hash the files of tasks and their points: a row of ``tasks`` does not prove its points.
 
     Args:
         snapshot: the one that the tasks were read from, held.
-        stored: the tasks; the points of one stand in its project's folder.
-        notice: is told what takes its time.
+        stored: the tasks; their points are in the folders of their projects.
+        notice: receives a sentence about the work.
 
     Raises:
-        DatasetError: a file is not as it was written.
+        DatasetError: a file was changed since it was written.
     """
     if not stored:
         return
@@ -170,7 +170,7 @@ def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
 def _server_doubts(
     api: Client, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> Iterator[tuple[str, Reason]]:
-    """Ask for the tasks, compare their points, and ask again: nothing may move meanwhile."""
+    """Read the summaries, compare the points, and read again: nothing may change in between."""
     before = read_summaries(api, [one.task_id for one in group])
     doubts = {one.task_id: _doubt(one, before.get(one.task_id), how) for one in group}
     sound = [one for one in group if doubts[one.task_id] is None]
@@ -193,7 +193,7 @@ def _server_doubts(
 
 @contextmanager
 def _readable(snapshot: Snapshot) -> Iterator[None]:
-    """Turn what DuckDB says of a damaged file into our error."""
+    """Translate DuckDB's error about a damaged file."""
     try:
         yield
     except DatasetError as error:
@@ -208,10 +208,10 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
 
 
 def _has_no_trace(one: StoredTask, now: TaskSummary) -> bool:
-    """Whether a task counts iterations and has neither points nor a summary.
+    """Whether a task has iterations, but neither points nor a summary.
 
-    Weak evidence of a lost index, as plots and images count iterations too; to leave a task out
-    costs nothing here, to list it may cost its points.
+    Weak evidence of a lost index, as plots and images also count iterations. Leaving a task out
+    costs nothing, while listing it may cost its points.
     """
     return not (one.points_stored or now.last_metrics.rows) and (now.task.last_iteration or 0) > 0
 
@@ -232,7 +232,7 @@ def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None
 def _check(
     api: Client, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> dict[str, Reason | None]:
-    """Count, or read, the points that the server holds of each task, several at once."""
+    """Count, or read, the points of each task on the server, several tasks in parallel."""
     digests = StoredDigests(snapshot, {one.task_id: one.project_id for one in group})
     check = partial(_read_one, api, digests) if how.reread else partial(_count_one, api)
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="count")
@@ -249,7 +249,7 @@ def _count_one(api: Client, one: StoredTask) -> Reason | None:
     try:
         counted = count_scalars(api, one.task_id, None)
     except RefusedError:
-        return "not counted"  # if it is gone, asking for it again will tell
+        return "not counted"  # if it is gone, the second summary shows it
     return None if counted == one.points_stored else "count differs"
 
 

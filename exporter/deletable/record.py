@@ -1,4 +1,4 @@
-"""Keeps in the dataset which tasks were listed as safe to delete on the server."""
+"""Records in the dataset which tasks were listed as safe to delete on the server."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,9 +10,9 @@ from clearml_snapshot.exporter.store.writing.prepare import refuse_one_snapshot
 
 
 def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int:
-    """Write ``tasks.safe_to_delete_at`` into a new snapshot; gives the number of tasks.
+    """Write ``tasks.safe_to_delete_at`` to a new snapshot; returns the number of tasks.
 
-    A task that was read again since it was listed is left out: what was compared is another state.
+    A task that was read again since it was listed is left out: its state was not compared.
 
     Args:
         data: the dataset's folder.
@@ -40,6 +40,6 @@ def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int
                 server=snapshot.server,
                 selections=snapshot.selections,
                 export_row=None,
-                prune=False,  # this is not an export: no snapshot has to go for it
+                prune=False,  # this is not an export, so no snapshot is removed for it
             )
         return len(stage.task_ids)

@@ -1,4 +1,4 @@
-"""One snapshot folder out of several snapshots: what is taken of each is decided already."""
+"""Builds one snapshot from several, as decided by ``rules``."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,24 +25,24 @@ _ROWS_AT_ONCE: Final = 5_000
 
 @dataclass
 class Contribution:
-    """What is taken of one snapshot: everything but what is named here."""
+    """What one snapshot contributes: everything except what is listed here."""
 
     snapshot: Snapshot
     projects: dict[str, str | None] = field(default_factory=dict)
     """The tasks named below, each with its project in this snapshot."""
     left: set[str] = field(default_factory=set)
-    """Tasks of which nothing is taken."""
+    """Tasks that are left out."""
     series: dict[str, frozenset[Name]] = field(default_factory=dict)
-    """Tasks of which only some series are taken; their rows come from another snapshot."""
+    """Tasks that contribute only some series; their rows come from another snapshot."""
     places: dict[str, Partition] = field(default_factory=dict)
-    """Of these the ones that are in another project there."""
+    """Those of them that are in another project there."""
     rows: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Tasks that are taken with other values in some columns of ``tasks``."""
+    """Tasks with changed values in some columns of ``tasks``."""
     address: NewAddress | None = None
-    """How these come to name their server; None when they do already."""
+    """How to change the server in these rows; None if they need no change."""
 
     def changes(self) -> dict[str, RowChange]:
-        """Tell by table which rows do not come as they are."""
+        """Return by table which rows are left out or changed."""
         others = self.left | self.series.keys()
         points = RowChange(self.left, self.places, self.series)
         return {
@@ -53,7 +53,7 @@ class Contribution:
         }
 
     def changed_rows(self) -> Iterator[dict[str, Any]]:
-        """Give the rows of ``tasks`` with their other values."""
+        """Yield the changed rows of ``tasks``."""
         ids = sorted(self.rows)
         for at in range(0, len(ids), _ROWS_AT_ONCE):
             for row in task_rows(self.snapshot, ids[at : at + _ROWS_AT_ONCE]):
@@ -67,33 +67,33 @@ class Contribution:
 
 
 def build_joined(
-    root: Path, shares: Sequence[Contribution], about: SnapshotHeader, spill: Path
+    root: Path, contributions: Sequence[Contribution], about: SnapshotHeader, spill: Path
 ) -> list[FileEntry]:
-    """Make a snapshot folder of the shares, which may have no task in common.
+    """Build a snapshot folder from contributions that have no task in common.
 
-    Whole files are linked. ``exports`` has the runs of all, each once.
+    Unchanged files are linked. ``exports`` has the runs of all sources, each once.
 
     Args:
         root: the new folder.
-        shares: what is taken of each snapshot.
-        about: what it says of itself.
-        spill: a folder for rows on their way.
+        contributions: what each snapshot contributes.
+        about: the header of the new snapshot.
+        spill: a folder for temporary files.
     """
     folder, stage = SnapshotBuilder(root, about.number, None), Stage(spill)
-    for share in shares:
+    for part in contributions:
         tables = [table for table in TABLES if table != "exports"]
-        folder.inherit_from(share.snapshot, share.projects, share.changes(), spill, tables)
-        for row in share.changed_rows():
+        folder.inherit_from(part.snapshot, part.projects, part.changes(), spill, tables)
+        for row in part.changed_rows():
             stage.refresh(row, None)
     folder.add_stage(stage)
-    folder.write_exports(_exports([share.snapshot for share in shares]))
+    folder.write_exports(_exports([part.snapshot for part in contributions]))
     folder.compact()
     folder.fill_empty()
     return folder.describe(about)
 
 
 def _exports(snapshots: Iterable[Snapshot]) -> pa.Table:
-    """Join the runs; of two rows of one run the one that saw its end stays."""
+    """Combine the runs; of two rows of one run, the one with its end is kept."""
     found: dict[str, dict[str, Any]] = {}
     for snapshot in snapshots:
         for row in rows(snapshot, "exports", TABLES["exports"].names):

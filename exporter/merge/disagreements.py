@@ -1,6 +1,6 @@
-"""Copies of tasks that say they are unchanged and have other points: one of them is not the truth.
+"""Finds copies of a task that should be equal but have different points: one of them is wrong.
 
-The outlines of their series are compared, which are proven against the points by ``verify``.
+The outlines of their series are compared; ``verify`` checks them against the points.
 """
 
 from collections import defaultdict
@@ -31,10 +31,10 @@ _MEMORY: Final = "256MB"
 
 
 def unlike_tasks(sources: Sequence[Source], choices: Sequence[MergeDecision]) -> tuple[str, ...]:
-    """Find tasks of which two complete copies have one fingerprint and other points.
+    """Find tasks of which two complete copies have the same fingerprint and different points.
 
     Args:
-        sources: in the order that the copies name.
+        sources: in the order to which the copies refer.
         choices: each task with its copies.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Several datasets of one server become one: the newer export of a task wins, and it is told."""
+"""Merges datasets of one server; the newest copy of each task wins."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -65,24 +65,24 @@ def join(
     share: SharedWith | None = None,
     make_pages: MakePages | None = None,
 ) -> Joined:
-    """Join snapshots of one server into a new dataset; the sources stay as they are.
+    """Merge snapshots of one server into a new dataset; the sources are not changed.
 
-    Of a task that several have, the newest reading is taken (see ``join_choice``), and from the
-    others the series for which that one had not asked.
+    If several have a task, the newest reading is used (see ``rules``), and from the others those
+    series for which it was not read.
 
     Args:
         sources: datasets, snapshot folders or packs; two or more.
         target: a folder that is new or empty, or in which a process was killed before it had
-            made anything.
-        progress: is told what is being done; silent by default.
+            created anything.
+        progress: receives the progress; silent by default.
         same_server: different addresses are one server; common tasks must not contradict it.
-        share: who may read the new dataset; None is for whom an empty target was made, else the
-            owner.
-        make_pages: makes the pages of a pack again, see ``store.verify_texts``.
+        share: who may read the new dataset; None keeps the permissions of an empty target, and
+            makes a new one private.
+        make_pages: creates the pages of a pack again, see ``store/pack/derived_texts.py``.
 
     Raises:
-        UsageError: the sources are of several servers, or the target cannot be meant.
-        DatasetError: a source cannot be read, or a file or text of it is not as it was written.
+        UsageError: the sources are of several servers, or the target is not usable.
+        DatasetError: a source cannot be read, or one of its files or texts was changed.
         SnapshotError: the target cannot be written.
     """
     progress = progress or Progress()
@@ -96,7 +96,7 @@ def join(
         check_times(opened, datetime.now(UTC))
         check_files(opened, progress)
         unproven = check_texts(opened, make_pages)
-        with _told(target), arrow_memory_released():
+        with _translating_errors(target), arrow_memory_released():
             choices = _choices(opened)
             progress.note(f"merging {len(choices):,} tasks into {target}")
             unlike = unlike_tasks(opened, choices)
@@ -106,8 +106,8 @@ def join(
 
 
 @contextmanager
-def _told(target: Path) -> Iterator[None]:
-    """Say in one line what a disk refuses, and what a reader finds in a file of somebody else."""
+def _translating_errors(target: Path) -> Iterator[None]:
+    """Translate errors of the disk and of damaged sources to one line."""
     try:
         with disk_errors(target, "nothing was merged"):
             yield
@@ -124,19 +124,21 @@ def _told(target: Path) -> Iterator[None]:
 
 def _check_target(target: Path, sources: Sequence[Path]) -> None:
     if len(sources) < 2:
-        raise UsageError("merge joins two datasets or more; name another one")
+        raise UsageError("merge needs two or more datasets; add another one")
     for path in (target, *sources):
         refuse_address(path)
     if target.suffix.lower() == ".zip":
-        raise UsageError(f"-o {target}: merge makes a dataset, which is a folder; pack it then")
+        raise UsageError(
+            f"-o {target}: merge writes a dataset, which is a folder; use pack afterwards"
+        )
     if not is_unfinished(target):
         check_new_folder(target, "-o")
     for source in sources:
         if target.resolve().is_relative_to(source.resolve()):
-            raise UsageError(f"-o {target} is inside {source}; give a folder outside of it")
+            raise UsageError(f"-o {target} is inside {source}; choose a folder outside of it")
     for place, source in enumerate(sources):
         if source.resolve() in [earlier.resolve() for earlier in sources[:place]]:
-            raise UsageError(f"{source} is named twice; name another one beside it")
+            raise UsageError(f"{source} is given twice; replace one of them")
 
 
 def _choices(sources: Sequence[Source]) -> list[MergeDecision]:
@@ -172,7 +174,7 @@ def _choices(sources: Sequence[Source]) -> list[MergeDecision]:
 def _interned(
     choice: MergeDecision, known: dict[frozenset[Name], frozenset[Name]]
 ) -> MergeDecision:
-    """Keep one copy of the names that many tasks have in common."""
+    """Keep one copy of names that many tasks share."""
     parts = (replace(p, series=known.setdefault(p.series, p.series)) for p in choice.parts)
     return replace(choice, parts=tuple(parts)) if choice.parts else choice
 
@@ -195,16 +197,16 @@ def _write(
             )
             build_joined(root, shares, about, spill)
 
-        if dataset.snapshot is not None:  # another program was quicker
-            raise UsageError(f"-o {target} holds a dataset by now; give another folder")
+        if dataset.snapshot is not None:  # another process was faster
+            raise UsageError(f"-o {target} now contains a dataset; choose another folder")
         return dataset.adopt(make)
 
 
 @contextmanager
 def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
-    """Begin a dataset, of which nothing is left when it ends without a snapshot.
+    """Begin a dataset; if it ends without a snapshot, everything is removed.
 
-    One that a killed process has begun there goes with it.
+    This includes what a killed process has left there.
     """
     existed, is_ours = target.is_dir(), False
     there = {path for path in target.iterdir() if is_litter(path.name)} if existed else set()
@@ -216,12 +218,14 @@ def _new_dataset(target: Path, share: SharedWith | None) -> Iterator[Dataset]:
         if is_ours and current_snapshot_folder(target) is None:
             _clear(target, there)
         if not existed:
-            with suppress(OSError):  # there, or not empty: it was made, or is another process's
+            with suppress(
+                OSError
+            ):  # it is not empty: it was created, or belongs to another process
                 target.rmdir()
 
 
 def _clear(folder: Path, there: Set[Path]) -> None:
-    """Remove what is in a folder, except for what was there before."""
+    """Empty a folder, except for what was there before."""
     for entry in {*folder.iterdir()} - there:
         if entry.is_dir() and not entry.is_symlink():
             shutil.rmtree(entry)
@@ -232,7 +236,7 @@ def _clear(folder: Path, there: Set[Path]) -> None:
 def _shares(
     sources: Sequence[Source], choices: Sequence[MergeDecision], server: Mapping[str, Any]
 ) -> list[Contribution]:
-    """Tell for each source what is not taken of it as it is."""
+    """Return for each source what is left out or changed."""
     shares = [Contribution(one.snapshot, address=new_address(one, server)) for one in sources]
     for choice in choices:
         best, changed = choice.best, changed_columns(choice)

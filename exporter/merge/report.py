@@ -1,4 +1,4 @@
-"""What came of joining datasets: what was taken of which, and why."""
+"""Reports the result of a merge: what was used from which source, and why."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Tasks of a source of which another one's copy was taken."""
+    """Tasks of a source for which the copy of another source was used."""
 
     to: str
     """The other source."""
@@ -23,27 +23,27 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
-    """What was taken of one source."""
+    """What was used from one source."""
 
     name: str
     """As it was typed."""
     number: int
     created_at: datetime
     tasks: int
-    """All that it has."""
+    """All of its tasks."""
     taken: int
-    """Tasks whose row is this source's."""
+    """Tasks whose row comes from this source."""
     points: int
-    """Points taken, with those of series for tasks of others."""
+    """Points used, including those of single series for tasks of other sources."""
     lost: tuple[Lost, ...]
     """The other tasks."""
     taken_out: tuple[str, ...]
-    """What its pack left out; the tasks that were taken lack it."""
+    """What its pack left out; the tasks from this source do not have it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Something of some tasks."""
+    """A number of tasks, series and points."""
 
     tasks: int
     series: int
@@ -58,17 +58,17 @@ class Joined:
     shared: int
     """Tasks in more than one source."""
     added: Amount
-    """Series of copies that were not taken, for which the taken one had not been asked."""
+    """Series from other copies, for which the used one had not been read."""
     other_run: Amount
-    """Such series that were left out, because the task has been run again since."""
+    """Such series that were left out, because the task was run again in between."""
     fewer: tuple[str, ...]
-    """Tasks of which a copy that was not taken has more points than they have now."""
+    """Tasks of which an unused copy has more points than the result."""
     fewer_points: int
-    """How many more, all together."""
+    """The total number of these additional points."""
     poorer: int
-    """Tasks whose copy is of a pack that left out something, which another copy has."""
+    """Tasks whose copy is from a pack that left out something which another copy has."""
     totals: Mapping[str, int]
-    """What the new snapshot holds: tasks, series, points, projects, bytes."""
+    """What the new snapshot contains: tasks, series, points, projects, bytes."""
     snapshot: Path
     """The folder to copy."""
     choices: tuple[MergeDecision, ...]
@@ -76,13 +76,13 @@ class Joined:
     unproven: tuple[str, ...] = ()
     """Texts of a source that could not be compared with its tables, one sentence each."""
     unlike: tuple[str, ...] = ()
-    """Tasks of which two complete copies have one fingerprint and other points."""
+    """Tasks of which two complete copies have the same fingerprint and different points."""
 
 
 def report(
     sources: Sequence[Source], choices: Sequence[MergeDecision], snapshot: Snapshot
 ) -> Joined:
-    """Count what was taken."""
+    """Count what was used."""
     behind = {c.best.task_id: more for c in choices if (more := _more_elsewhere(c)) > 0}
     return Joined(
         sources=tuple(_source_reports(sources, choices)),

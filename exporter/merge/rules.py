@@ -1,7 +1,7 @@
-"""Several copies of one task: which is taken, and which series of the others come with it. Pure.
+"""Decides which copy of a task to use, and which series of the other copies to add. Pure.
 
-No point may vanish unsaid. What the best copy was not asked for is taken from the next best, and
-the row of the task says no more than is true of the two together.
+No point may vanish without a report. Metrics for which the best copy was not read are taken from
+the next best one, and the row of the task only states what is true of both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,28 +25,28 @@ Why = Literal[
     "of the same reading, in an older snapshot",
     "the same",
 ]
-"""Why a copy is not taken."""
+"""Why a copy is not used."""
 
 _GRAVITY: Final = ("complete", "shrunk", "lost", "partial", "failed", "unread", "gone")
-"""States; of two parts of a task the later one here is the task's."""
+"""States by severity; the task gets the most severe one of its parts."""
 
 _WITHOUT_POINTS: Final = ("failed", "unread")
-"""States of copies whose points could not be read, or were not."""
+"""States of copies whose points were not read, or could not be."""
 
 LACKING: Final = ("partial", "lost", *_WITHOUT_POINTS)
-"""States of copies that may lack series for which they were asked."""
+"""States of copies in which selected series may be missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskCopy:
-    """A task as one source has it; field names from ``task_id`` on are columns of ``tasks``."""
+    """A task in one source; field names from ``task_id`` on are columns of ``tasks``."""
 
     source: int
-    """Its place among the sources."""
+    """The index of the source."""
     made: datetime
-    """When the source's snapshot was."""
+    """When the source's snapshot was created."""
     taken_out: int
-    """Kinds of columns that the source's pack left out."""
+    """Number of categories that the source's pack left out."""
     task_id: str
     name: str | None
     project_id: str | None
@@ -66,7 +66,7 @@ class TaskCopy:
 
     @property
     def points(self) -> int:
-        """The points stored; none where nothing is known of them."""
+        """The number of stored points; 0 if it is unknown."""
         return self.points_stored or 0
 
     @property
@@ -79,33 +79,33 @@ class TaskCopy:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPart:
-    """Some series of a copy that is not the best one."""
+    """Some series of a copy other than the best one."""
 
     copy: TaskCopy
     series: frozenset[Name]
-    """None: the copy proves only that there was nothing else of what it was asked for."""
+    """Empty if the copy only proves that nothing else of its selected metrics existed."""
     points: int
 
 
 @dataclass(frozen=True, slots=True)
 class MergeDecision:
-    """What becomes of the copies of one task."""
+    """The decision about the copies of one task."""
 
     ranked: tuple[TaskCopy, ...]
-    """The first one is taken."""
+    """The first one is used."""
     parts: tuple[SeriesPart, ...] = ()
-    """What is taken of the others, because the first was not asked for it."""
+    """What is added from the others, because the first was not read for it."""
     left: tuple[SeriesPart, ...] = ()
-    """What would be, and is of another run of the task."""
+    """What is not added, because it is of another run of the task."""
 
     @property
     def best(self) -> TaskCopy:
-        """The copy that is taken whole."""
+        """The copy that is used completely."""
         return self.ranked[0]
 
     @property
     def with_series(self) -> tuple[SeriesPart, ...]:
-        """The parts of which there is something to take."""
+        """The parts that have series."""
         return tuple(part for part in self.parts if part.series)
 
     @property
@@ -124,16 +124,16 @@ OverlapOf = Callable[[TaskCopy, TaskCopy], Overlap]
 
 
 def choose(copies: Sequence[TaskCopy], series_of: SeriesOf, overlap_of: OverlapOf) -> MergeDecision:
-    """Decide what is taken of the copies of a task.
+    """Decide what to use from the copies of a task.
 
     Args:
         copies: at least one.
-        series_of: is asked only where a copy was not asked for every metric.
-        overlap_of: is asked only where two copies differ in their start.
+        series_of: called only if a copy was not read for every metric.
+        overlap_of: called only if two copies differ in their start.
     """
     best, *others = rank(copies)
     asked = MetricFilter.read(best.metric_filter)
-    # of what is covered, a copy that is not taken can add nothing
+    # an unused copy can add nothing to what is covered
     covered = _NOTHING if best.state in LACKING or best.was_unread else asked
     parts, left = [], []
     held = set(series_of(best)) if others and covered.wanted is not None else set()
@@ -153,12 +153,12 @@ def choose(copies: Sequence[TaskCopy], series_of: SeriesOf, overlap_of: OverlapO
 
 
 def rank(copies: Sequence[TaskCopy]) -> list[TaskCopy]:
-    """Order the copies of a task, the one to take first.
+    """Order the copies of a task, the one to use first.
 
-    The newest reading is the best, but one that failed is worth less than any that has points. One
-    that came to only a part of them is worth less than one that came to more, and so is one that
-    came after the server had lost some. ``export`` keeps stored points in the same cases. The order
-    of the sources decides only where all else is equal.
+    The newest reading is the best, but one that failed ranks below any that has points. A partial
+    one ranks below one with more points, and so does one that was read after the server had lost
+    points. ``export`` keeps stored points in the same cases. The order of the sources decides only
+    if everything else is equal.
     """
     newest = sorted(copies, key=_worth, reverse=True)
     able = newest
@@ -172,7 +172,7 @@ def rank(copies: Sequence[TaskCopy]) -> list[TaskCopy]:
 
 
 def _was_fuller(copy: TaskCopy, others: Sequence[TaskCopy]) -> bool:
-    """Whether another copy was read before the server lost points, and nothing happened since."""
+    """Whether another copy was read before the server lost points, and nothing changed since."""
     return copy.state == "lost" and any(
         other.points > copy.points and _is_up_to_date(copy, other) for other in others
     )
@@ -183,7 +183,7 @@ def _worth(copy: TaskCopy) -> tuple[object, ...]:
 
 
 def why_not(best: TaskCopy, other: TaskCopy) -> Why:
-    """Say why a copy is not the one that is taken."""
+    """Return why a copy is not used."""
     if best.fetched_at != other.fetched_at:
         if best.fetched_at > other.fetched_at:
             return "read earlier"
@@ -210,15 +210,15 @@ def _lacking(
 
 
 def _asks_more(other: TaskCopy, asked: MetricFilter) -> bool:
-    """Whether a copy was asked for something more, even if there is nothing of it here.
+    """Whether a copy was read for more metrics, even if it has no points of them.
 
-    One that is complete shows that there is nothing of it; any other, that it was not read.
+    A complete copy shows that they do not exist; any other one, that they were not read.
     """
     return asked.merged(MetricFilter.read(other.metric_filter)).wanted != asked.wanted
 
 
 def _covered_by(best: TaskCopy, part: SeriesPart) -> MetricFilter:
-    """Give what a copy was asked for, where nothing else of it can be in a third copy."""
+    """Return the metrics of a copy if a third copy cannot have more of them."""
     other = part.copy
     is_sure = other.state not in LACKING if part.series else _state(best, other) == "complete"
     return MetricFilter.read(other.metric_filter) if is_sure else _NOTHING
@@ -227,9 +227,9 @@ def _covered_by(best: TaskCopy, part: SeriesPart) -> MetricFilter:
 def is_other_run(
     one: TaskCopy, other: TaskCopy, series_of: SeriesOf, overlap_of: OverlapOf
 ) -> bool:
-    """Whether two readings may be of two runs of a task; in doubt they are.
+    """Whether two readings may be of different runs of a task; in doubt they are.
 
-    See ``same_run`` for what proves that they are of one.
+    See ``same_run`` for what proves that they are of the same run.
     """
     if (one.started, one.last_update) == (other.started, other.last_update):
         if (one.started or one.last_update) is not None:
@@ -250,18 +250,18 @@ def is_other_run(
 
 
 def changed_columns(choice: MergeDecision) -> dict[str, Any]:
-    """Give the columns of ``tasks`` in which the result differs from the copy that is taken."""
+    """Return the columns of ``tasks`` in which the result differs from the used copy."""
     best = choice.best
     changed = _columns(choice) if choice.parts else {}
     if not best.selected and any(copy.selected for copy in choice.ranked):
-        changed["selected"] = True  # the joined dataset repeats the selections of all
+        changed["selected"] = True  # the merged dataset repeats the selections of all sources
     return changed
 
 
 def _columns(choice: MergeDecision) -> dict[str, Any]:
-    """Describe a task that is put together; a part that may be out of date makes it partial.
+    """Describe a combined task; a part that may be outdated makes it partial.
 
-    So the next export reads it again, for all that was asked of it.
+    So the next export reads it again, for all of its metrics.
     """
     best, parts = choice.best, choice.parts
     asked = MetricFilter.read(best.metric_filter)
@@ -293,13 +293,13 @@ def _is_whole(copy: TaskCopy) -> bool:
 
 
 def _expected(part: SeriesPart) -> int | None:
-    """Give what the server held of some series; unknown unless it held what is stored."""
+    """Return how many points the server had of some series, if it had what is stored."""
     is_counted = part.copy.points_expected == part.copy.points_stored
     return part.points if is_counted else None
 
 
 def _is_up_to_date(best: TaskCopy, other: TaskCopy) -> bool:
-    """Whether no point can have come between the two readings, as ``plan`` has it."""
+    """Whether no point can have been added between the two readings, as in ``plan``."""
     return (best.started, best.last_iteration, best.last_update) == (
         other.started,
         other.last_iteration,

@@ -1,4 +1,4 @@
-"""Whether datasets that are to be merged are of one server, and by which address it goes then."""
+"""Checks that datasets to merge are of one server, and chooses its address."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -19,30 +19,31 @@ from clearml_snapshot.exporter.store.writing.new_address import (
 T = TypeVar("T")
 
 _HOSTS: Final = "hosts"
-"""The line of what a pack left out begins with this when it does not say of which server it is."""
+"""The description of a pack without its server begins with this word."""
 
 Tasks = dict[str, list[tuple[int, Mapping[str, Any]]]]
-"""By task id: the places of the sources that have it, each with the columns to compare."""
+"""By task id: the indices of the sources that have it, each with the columns to compare."""
 
 
 def check_server(sources: Sequence[Source], *, same_server: bool = False) -> None:
-    """See that all sources are of one server; one that is empty may not say of which.
+    """Check that all sources are of one server; an empty one may not name it.
 
-    Addresses are equal in any spelling, and one that a dataset notes as a former one counts too.
+    The spelling of addresses does not matter, and former addresses in a dataset count too.
 
     Args:
         sources: the datasets.
-        same_server: the user says that different addresses are one server; tasks that several
-            sources have must agree, and must connect all of them.
+        same_server: different addresses are one server; tasks that several sources have must
+            agree, and must connect all of them.
 
     Raises:
-        UsageError: they are of several servers, or nobody can tell.
+        UsageError: they are of several servers, or it is not known.
     """
     for source in sources:
         if any(line.partition(":")[0] == _HOSTS for line in source.taken_out):
             raise UsageError(
-                f"{source.name} was packed with --redact {_HOSTS}, so nobody can tell whether it "
-                "is of the same server; merge what it was packed from"
+                f"cannot tell which server {source.name} comes from (packed with --redact "
+                f"{_HOSTS}); "
+                "merge the original dataset"
             )
     addresses = [_addresses(source.snapshot) for source in sources]
     groups = _connected([{*known, *_former(s.snapshot)} for s, known in _known(sources, addresses)])
@@ -53,9 +54,9 @@ def check_server(sources: Sequence[Source], *, same_server: bool = False) -> Non
 
 
 def joined_server(sources: Sequence[Source]) -> dict[str, Any]:
-    """Give what the newest snapshot knows of the server; an older one, where it knows nothing.
+    """Return the server of the newest snapshot that names one.
 
-    The addresses of all others are noted as former ones.
+    All other addresses are kept as former ones.
     """
     newest = sorted(sources, key=lambda source: source.snapshot.created_at, reverse=True)
     known = [source.snapshot.server for source in newest]
@@ -65,7 +66,7 @@ def joined_server(sources: Sequence[Source]) -> dict[str, Any]:
 
 
 def new_address(source: Source, server: Mapping[str, Any]) -> NewAddress | None:
-    """Tell how the rows of a source come to name the server; None when they do already."""
+    """Return how to change the server in the rows of a source; None if they need no change."""
     host, snapshot = server.get("host"), source.snapshot
     written = {row["server_id"] for row in task_rows(snapshot, ["server_id"])}
     old = frozenset(text for text in written if host is not None and text != host)
@@ -95,7 +96,7 @@ def _known(
 
 
 def _connected(sets: Sequence[set[T]]) -> list[set[T]]:
-    """Join sets that have something in common until none have."""
+    """Unite sets with common elements until all are disjoint."""
     groups: list[set[T]] = []
     for one in sets:
         apart = [group for group in groups if not group & one]
@@ -111,15 +112,15 @@ def _different(
     group = next(group for group in groups if its[0] in group)
     other, others_own = next((s, known) for s, known in others if known[0] not in group)
     return (
-        f"{first.name} is of {its[0]}, and {other.name} is of {others_own[0]}; only datasets of "
-        "one server can be merged (--same-server: it has several addresses)"
+        f"{first.name} is from {its[0]}, and {other.name} is from {others_own[0]}; only datasets "
+        "of one server can be merged (--same-server if it has several addresses)"
     )
 
 
 def _check_tasks(
     sources: Sequence[Source], addresses: Sequence[list[str]], groups: Sequence[set[str]]
 ) -> None:
-    """See that the tasks that several sources have agree, and connect all groups.
+    """Check that tasks in several sources agree, and that they connect all groups.
 
     Raises:
         UsageError: a task differs, or two groups have no task in common.
@@ -137,13 +138,13 @@ def _check_tasks(
         links = _connected(links)
     if len(links) > 1:
         raise UsageError(
-            f"{_different(sources, addresses, groups)}; --same-server needs a task that both "
-            "have, and there is none: export one of them again with --server-moved"
+            f"{_different(sources, addresses, groups)}; --same-server needs a task in "
+            "both, and there is none: export one of them again with --server-moved"
         )
 
 
 def _common(sources: Sequence[Source]) -> Tasks:
-    """Give the tasks that more than one source has, each copy in the order of its reading."""
+    """Return the tasks in more than one source, with copies in the order of reading."""
     found: Tasks = {}
     for place, source in enumerate(sources):
         for row in task_rows(source.snapshot, [*COMPARED, "fetched_at"]):
@@ -161,6 +162,5 @@ def _refuse_other(
     why = contradiction(earlier, later)
     if why is not None:
         raise UsageError(
-            f"{one.name} and {other.name} are not of one server: of task {earlier['task_id']}, "
-            f"{why}"
+            f"{one.name} and {other.name} are not of one server: task {earlier['task_id']}: {why}"
         )

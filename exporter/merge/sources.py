@@ -1,4 +1,4 @@
-"""The datasets that are to be joined: opened, and read."""
+"""Opens, checks and reads the datasets to merge."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ from clearml_snapshot.exporter.store.verify.rows import CLOCK_STEP
 from clearml_snapshot.exporter.store.verify.verify import damaged_files
 
 _OWN: Final = ("source", "made", "taken_out")
-"""Fields of ``TaskCopy`` that are no columns of ``tasks``."""
+"""Fields of ``TaskCopy`` that are not columns of ``tasks``."""
 
 _SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
-"""Columns whose texts many copies have in common: one of each is kept."""
+"""Columns whose texts many copies share: one copy of each is kept."""
 
 _AHEAD: Final = timedelta(days=1)
-"""How far the clocks of two machines may be apart."""
+"""How far the clocks of two machines may differ."""
 
 _ROWS_AT_ONCE: Final = 4_096
 """Rows held as Python objects."""
@@ -34,20 +34,20 @@ _ROWS_AT_ONCE: Final = 4_096
 
 @dataclass(frozen=True)
 class Source:
-    """A snapshot to be joined."""
+    """A snapshot to merge."""
 
     name: str
     """As it was typed."""
     snapshot: Snapshot
     taken_out: tuple[str, ...] = ()
-    """What its pack left out, a line each; nothing for what is not a pack."""
+    """What its pack left out, one line each; empty if it is not a pack."""
 
 
 def open_source(path: Path) -> Source:
     """Open a dataset, a snapshot folder or a pack.
 
     Raises:
-        DatasetError: it is none, or damaged.
+        DatasetError: it is not a dataset, or it is damaged.
     """
     snapshot = open_snapshot(path)
     packed = provenance(snapshot)
@@ -55,10 +55,10 @@ def open_source(path: Path) -> Source:
 
 
 def check_files(sources: Sequence[Source], progress: Progress) -> None:
-    """See that no damage is taken over: a file that is written anew gets a hash anew.
+    """Check that no damage is copied: a file that is rewritten gets a new hash.
 
     Raises:
-        DatasetError: a file is not as it was written, or says of its rows what is not true.
+        DatasetError: a file was changed, or its metadata does not match its rows.
     """
     for source in sources:
         files = source.snapshot.files
@@ -72,7 +72,7 @@ def check_files(sources: Sequence[Source], progress: Progress) -> None:
 
 
 def _lies(source: Source) -> Iterator[str]:
-    """Check what the files say of their rows; one line per file that does not say the truth."""
+    """Check the metadata of the files against their rows; yields one line per wrong file."""
     root, version = source.snapshot.root, source.snapshot.format_version
     for entry in source.snapshot.files:
         problem = parquet_problem(root / entry.path, entry, version)
@@ -81,13 +81,13 @@ def _lies(source: Source) -> Iterator[str]:
 
 
 def check_texts(sources: Sequence[Source], make_pages: MakePages | None) -> list[str]:
-    """See that the texts of each source are what its tables give: a forger has touched it else.
+    """Check that the texts of each source match its tables: otherwise it was forged.
 
     Returns:
-        What could not be proven, one sentence each.
+        One sentence for each text that could not be checked.
 
     Raises:
-        DatasetError: a text is not what this version writes, or cannot be read.
+        DatasetError: a text differs from what this version writes, or cannot be read.
         SnapshotError: there is no room to write the texts again.
     """
     return [
@@ -98,18 +98,17 @@ def check_texts(sources: Sequence[Source], make_pages: MakePages | None) -> list
 
 
 def check_times(sources: Sequence[Source], now: datetime) -> None:
-    """See that no snapshot is of the future: the newest reading wins.
+    """Check that no snapshot is from the future, because the newest reading wins.
 
     Raises:
-        DatasetError: one is, by this machine's clock.
+        DatasetError: one is, according to this machine's clock.
     """
     for source in sources:
         made = source.snapshot.created_at
         if made > now + _AHEAD:
             raise DatasetError(
-                f"{source.name} says that it was made at {made:%Y-%m-%d %H:%M} UTC, and this "
-                f"machine's clock says {now:%Y-%m-%d %H:%M} UTC; set the clock, or get another "
-                "copy of it"
+                f"{source.name} is dated {made:%Y-%m-%d %H:%M} UTC, but the clock of this machine "
+                f"shows {now:%Y-%m-%d %H:%M} UTC; set the clock, or get another copy of it"
             )
 
 
@@ -118,16 +117,16 @@ def _check_copy(source: Source, copy: TaskCopy) -> None:
     if copy.fetched_at > made + timedelta(seconds=CLOCK_STEP):
         raise DatasetError(
             f"{source.name} has task {copy.task_id} as read at {copy.fetched_at:%Y-%m-%d %H:%M} "
-            f"UTC, which is after the snapshot was made ({made:%Y-%m-%d %H:%M} UTC); get another "
+            f"UTC, after the snapshot was created ({made:%Y-%m-%d %H:%M} UTC); get another "
             "copy of it"
         )
 
 
 def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
-    """Read what each source has of each task, by task id.
+    """Read the copies of each task, by task id.
 
     Raises:
-        DatasetError: a source has a task twice, or one that was read after it was made.
+        DatasetError: a source has a task twice, or a task read after its snapshot was created.
     """
     columns = [one.name for one in fields(TaskCopy) if one.name not in _OWN]
     texts: dict[str, str] = {}
@@ -148,16 +147,16 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
 
 
 def task_rows(snapshot: Snapshot, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Read some columns of ``tasks`` and nothing else, few rows at a time."""
+    """Read some columns of ``tasks``, few rows at a time."""
     for path in snapshot.paths("tasks"):
         for batch in read_batches(path, "tasks", _ROWS_AT_ONCE, columns):
             yield from batch.select(columns).to_pylist()
 
 
 def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
-    """Join what the sources remember, equal ones once, so that a bare ``export`` repeats all.
+    """Combine the remembered selections, equal ones once, so that ``export`` repeats all.
 
-    How many tasks one matched is the word of the newest snapshot that knows it.
+    The number of tasks that one matched is taken from the newest snapshot that has it.
     """
     found: dict[str, dict[str, Any]] = {}
     for source in sorted(sources, key=lambda source: source.snapshot.created_at):

@@ -1,7 +1,7 @@
-"""One page of scalar events: bytes → Arrow columns, with the odd ones counted.
+"""Decodes one page of scalar events to Arrow columns, and counts odd events.
 
-A typed decoder reads what is regular, several times as fast as ``json``; one odd value fails the
-page as a whole, and then it is read again event by event.
+A typed decoder reads regular pages, several times as fast as ``json``. One odd value makes it fail
+for the page, which is then read again event by event.
 """
 
 import json
@@ -33,7 +33,7 @@ _MOST_KEYS: Final = 2**62
 _EXACT_INTEGER: Final = 2**53
 _INT64: Final = range(-(2**63), 2**63)
 _FIRST_MS: Final = -62135596800000
-"""0001-01-01, in milliseconds since 1970; what is earlier has no date in most readers."""
+"""0001-01-01, in milliseconds since 1970; earlier times have no date in most readers."""
 _LAST_MS: Final = 253402300799999
 """The end of the year 9999."""
 Ints = npt.NDArray[np.int64]
@@ -42,35 +42,35 @@ _CODES: Final = pa.dictionary(pa.int32(), pa.string())
 _PAGE_SCHEMA: Final = pa.schema(
     [pa.field(f.name, _CODES if f.type == pa.string() else f.type, f.nullable) for f in SCALARS]
 )
-"""SCALARS with coded texts: a page repeats few names ten thousand times."""
+"""SCALARS with dictionary-encoded texts: a page repeats few names ten thousand times."""
 
 
 @dataclass(frozen=True)
 class EventPage:
-    """The points of one page, and what its reader needs to go on."""
+    """The points of one page, and what is needed to request the next one."""
 
     points: pa.Table
     """As SCALARS, texts dictionary-encoded."""
     returned: int
-    """Events that came, usable or not."""
+    """Received events, usable or not."""
     total: int | None
-    """Points that the server holds for what was asked, as counted at the first page."""
+    """Points that the server has for the request, as counted at the first page."""
     scroll_id: str | None
     first: int | None
     """Iteration of the first event, as the server sorts it."""
     last: int | None
-    """Iteration of the last event, as the server sorts it; None when it has none."""
+    """Iteration of the last event, as the server sorts it; None if it has none."""
     at_last: int
     """Events at that iteration."""
     can_follow: bool = True
-    """Whether the scroll goes on behind this page: 0 and fractions lead elsewhere."""
+    """Whether the scroll continues after this page; not after iteration 0 and fractions."""
     bad: int = 0
-    """Points stored that are not what was sent: no number, a time out of range, rounded."""
+    """Points that are not stored as sent: not a number, a time out of range, rounded."""
     dropped: int = 0
     """Events that cannot be stored: no usable iteration, or no names."""
 
     def opening(self) -> dict[tuple[str, str], tuple[int | None, float | None]]:
-        """Give wall time (ms) and value of each series at the first iteration of the page."""
+        """Return wall time (ms) and value of each series at the first iteration of the page."""
         iterations = self.points["iteration"]
         is_first = (
             pc.is_null(iterations)
@@ -85,7 +85,7 @@ class EventPage:
 
 
 _Task = TypeVar("_Task")
-"""The type of a task id: any text, or one id alone."""
+"""The type of a task id: any text, or one specific id."""
 
 
 class _Event(msgspec.Struct, Generic[_Task], gc=False):
@@ -111,15 +111,15 @@ class _Envelope(msgspec.Struct, Generic[_Task]):
 
 
 _LARGE: Final = 50_000
-"""Bytes from which on a decoder of its own, which takes half a millisecond to make, is worth it: it
-compares the task of each event without making a text of it."""
+"""Bytes from which a specific decoder, which takes half a millisecond to create, is worthwhile: it
+compares the task of each event without creating a text."""
 
 _any_task: Final = msgspec.json.Decoder(_Envelope[str])
 
 
 @lru_cache(maxsize=64)
 def _decoder(task_id: str) -> "msgspec.json.Decoder[_Envelope[str]]":
-    """Make a decoder that takes events of one task only."""
+    """Make a decoder that accepts events of one task only."""
     return msgspec.json.Decoder(_Envelope[Literal[task_id]])  # type: ignore[valid-type]  # made here
 
 
@@ -127,8 +127,8 @@ def decode_page(task_id: str, body: bytes) -> EventPage:
     """Decode an answer of ``events.get_task_events`` for scalars.
 
     Raises:
-        DamagedBodyError: it is not such an answer.
-        MixedUpError: some of its events are of another task, or are not scalars.
+        DamagedBodyError: the body is not such an answer.
+        MixedUpError: some events are of another task, or are not scalars.
     """
     decoder = _decoder(task_id) if len(body) > _LARGE else _any_task
     try:
@@ -153,9 +153,9 @@ def distinct(points: pa.Table) -> pa.Table:
 
 
 def _are_distinct(points: pa.Table) -> bool:
-    """Number the keys of a page and count them: four times as fast as grouping by three columns.
+    """Number the keys of a page and count them, four times as fast as grouping by three columns.
 
-    False can also mean that the iterations lie too far apart to be numbered.
+    False can also mean that the iterations are too far apart to be numbered.
     """
     if not points.num_rows:
         return True
@@ -173,7 +173,7 @@ def _are_distinct(points: pa.Table) -> bool:
 
 
 def _columns(events: list[_Event[str]]) -> dict[str, Any] | None:
-    """Turn events into columns; None where one of them needs a second look."""
+    """Convert events to columns; None if one of them needs a closer look."""
     try:
         iterations = np.array([event.iter for event in events], np.int64)
         times = np.array([event.timestamp for event in events], np.int64)
@@ -193,20 +193,20 @@ def _columns(events: list[_Event[str]]) -> dict[str, Any] | None:
 
 
 def _is_regular(values: Floats, times: Ints) -> bool:
-    """Whether nothing needs a second look: rounding, infinities, years beyond 9999."""
+    """Whether nothing needs a closer look: rounding, infinities, years beyond 9999."""
     return bool(
         abs(values).max() < _EXACT_INTEGER and times.min() >= _FIRST_MS and times.max() <= _LAST_MS
     )
 
 
 def _decode_oddly(task_id: str, body: bytes) -> EventPage:
-    """Decode what the typed decoder refused, event by event."""
+    """Decode a page that the typed decoder refused, event by event."""
     try:
         data = json.loads(body, parse_int=read_integer)["data"]
         events = [dict(event) for event in data["events"]]
         total, scroll_id = data.get("total"), data.get("scroll_id")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise DamagedBodyError("something that is no page of events") from None
+        raise DamagedBodyError("something that is not a page of events") from None
     _refuse_others(task_id, events)
     columns: dict[str, list[Any]] = {name: [] for name in SCALARS.names if name != "task_id"}
     bad = dropped = 0
@@ -231,10 +231,10 @@ def _decode_oddly(task_id: str, body: bytes) -> EventPage:
 
 
 def _refuse_others(task_id: str, events: Iterable[Mapping[str, Any]]) -> None:
-    """See that events are what was asked for; one that does not say so is taken for it.
+    """Check that events are of the requested task and type, as far as they name them.
 
     Raises:
-        MixedUpError: one is of another task, or of another type.
+        MixedUpError: an event is of another task or type.
     """
     for event in events:
         if event.get("task") not in (None, task_id):
@@ -246,7 +246,7 @@ def _refuse_others(task_id: str, events: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Make one row, with ``bad`` as 0 or 1; None when it has no usable key."""
+    """Make one row, with ``bad`` as 0 or 1; None if it has no usable key."""
     metric, variant = event.get("metric"), event.get("variant")
     iteration = _iteration(event.get("iter"))
     if not isinstance(metric, str) or not isinstance(variant, str) or iteration is None:
@@ -266,24 +266,24 @@ def _point(event: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _sort_key(raw: object) -> int | None:
-    """Cut an iteration to the whole number by which the server sorts it."""
+    """Cut an iteration to the integer by which the server sorts it."""
     usable = isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw)
     return int(raw) if usable and isinstance(raw, int | float) else None
 
 
 def _iteration(raw: object) -> int | None:
-    """Read an iteration: a whole number within int64."""
+    """Read an iteration: an integer within int64."""
     if isinstance(raw, float) and raw.is_integer():
         raw = int(raw)
     return raw if isinstance(raw, int) and not isinstance(raw, bool) and raw in _INT64 else None
 
 
 def _value(raw: object) -> tuple[float | None, bool]:
-    """Read a value, and say whether the double differs from what was sent."""
+    """Read a value, and whether the double differs from what was sent."""
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None, True
     if isinstance(raw, float):
-        # json gives inf for 1e400 and for Infinity alike; the server refuses the second.
+        # json returns inf for both 1e400 and Infinity; the server refuses the second.
         return raw, math.isinf(raw)
     try:
         return float(raw), int(float(raw)) != raw
@@ -292,7 +292,7 @@ def _value(raw: object) -> tuple[float | None, bool]:
 
 
 def _moment(raw: object) -> tuple[int | None, bool]:
-    """Read milliseconds since 1970, within the years 1 to 9999; a missing time is no fault."""
+    """Read milliseconds since 1970, within the years 1 to 9999; a missing time is not an error."""
     if raw is None:
         return None, False
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw):
@@ -341,7 +341,7 @@ def _table(task_id: str, columns: Mapping[str, Any], iterations: Ints) -> pa.Tab
 
 def _coded(texts: list[str | None]) -> "pa.DictionaryArray[Any, Any]":
     if texts and texts[0] is not None and texts.count(texts[0]) == len(texts):
-        # A task has one worker as a rule, and often one metric.
+        # A task usually has one worker, and often one metric.
         return pa.DictionaryArray.from_arrays(np.zeros(len(texts), np.int32), [texts[0]])
     return pa.array(texts, pa.string()).dictionary_encode()
 

@@ -1,4 +1,4 @@
-"""``last_metrics``: what the server says of a task's series; a summary, and not the data."""
+"""Reads ``last_metrics``, the server's own summary of each series."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,23 +29,23 @@ _ITERATIONS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ServerSummary:
-    """What the server says of one task's series."""
+    """The server's summary of one task's series."""
 
     rows: tuple[Mapping[str, Any], ...] = ()
     """Columns of ``SERVER_VALUES`` and ``server_first_iteration``, one row per series; what is not
     a number is None."""
     is_ambiguous: bool = False
-    """Whether the server named a series of ours twice: then its counts prove nothing."""
+    """Whether a series is named twice: then the counts prove nothing."""
 
     def table(self) -> pa.Table:
-        """Give them as the stage takes them."""
+        """Return the rows as the stage accepts them."""
         return pa.Table.from_pylist([dict(row) for row in self.rows], SERVER_VALUES)
 
     def reports(self, wanted: Sequence[MetricChoice] | None) -> int | None:
-        """Count the reports that the asked series ever got; None where the server cannot say.
+        """Count all reports of the selected series; None if the server does not know the number.
 
-        The number grows with every report, one that overwrites a point too, and with nothing else:
-        as long as it stands still, no point has been reported.
+        The number grows with every report, also one that overwrites a point, and with nothing else:
+        as long as it is the same, no point has been reported.
         """
         if self.is_ambiguous or len(self.rows) >= MOST_SERIES:
             return None
@@ -53,20 +53,20 @@ class ServerSummary:
         return None if None in counts else sum(counts)
 
     def wanted(self, wanted: Sequence[MetricChoice] | None) -> Iterator[Mapping[str, Any]]:
-        """Give the rows of the series that were asked for; None asks for every metric."""
+        """Return the rows of the selected series; None selects every metric."""
         return (row for row in self.rows if is_included(wanted, row["metric"], row["variant"]))
 
     def points(self, wanted: Sequence[MetricChoice] | None) -> int | None:
-        """Estimate the points of the asked series: overwritten ones count more than once.
+        """Estimate the points of the selected series: overwritten ones count more than once.
 
-        None where the server does not count them, as older ones do not.
+        None if the server does not count them, as older ones do not.
         """
         counts = [row["server_count"] for row in self.wanted(wanted)]
         return None if None in counts else sum(counts)
 
 
 def read_last_metrics(task_id: str, last_metrics: object) -> ServerSummary:
-    """Make them of a task's ``last_metrics``; whatever is not in its form is passed over.
+    """Make them of a task's ``last_metrics``; whatever has another form is ignored.
 
     Two names can be one here, once they are text that can be stored, and their points are one
     series then. Of two summary the one with the higher count stays: it has seen more of the points.

@@ -1,4 +1,4 @@
-"""Which tasks a server has: the filter as a request, paged to its end, and checked again.
+"""Lists tasks: sends the filter, reads all pages, and checks every result again.
 
 The server ignores filters that it does not know (docs/clearml-server.md, "Listing tasks").
 """
@@ -41,11 +41,11 @@ class Listing:
 
     tasks: tuple[Task, ...]
     left_out: tuple[str, ...] = ()
-    """What the filter left out, and the option that brings it."""
+    """What the filter does not include, and the option that includes it."""
 
 
 def list_tasks(api: Client, asked: ResolvedFilter, progress: Progress) -> Listing:
-    """List the tasks that a filter means, in its order.
+    """List the tasks that match a filter, in its order.
 
     Raises:
         RefusedError, ServerError: as ``Client.call`` does.
@@ -72,7 +72,7 @@ def list_tasks(api: Client, asked: ResolvedFilter, progress: Progress) -> Listin
 
 
 def list_by_id(api: Client, task_ids: Sequence[str]) -> Iterator[Task]:
-    """List tasks by their ids, hidden and archived ones too; what is not there does not come."""
+    """List tasks by their ids, including hidden and archived ones; missing ones are left out."""
     return map(read_task, read_by_id(api, "tasks", list(dict.fromkeys(task_ids)), LIGHT_FIELDS))
 
 
@@ -87,14 +87,14 @@ def read_all_details(
 
 
 def count_visible(api: Client) -> tuple[int, int]:
-    """Count the projects and the tasks that the user can see, hidden ones aside."""
+    """Count the projects and tasks that the user can see, except hidden ones."""
     projects = list_at_once(api, "projects", {}, ("id",))
     tasks = list_at_once(api, "tasks", {}, ("id",))
     return len(projects), len(tasks)
 
 
 def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, Any]:
-    """Make of a filter what the server can filter by; ``matches`` sees to the rest."""
+    """Convert a filter as far as the server supports it; ``matches`` checks the rest."""
     body: dict[str, Any] = {
         "project": sorted(asked.project_ids or ()),
         "id": sorted(asked.task_ids or ()),
@@ -115,7 +115,7 @@ def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, A
 
 
 def matches(task: Task, asked: ResolvedFilter) -> bool:
-    """Tell whether a task that came was asked for: the server ignores what it does not know."""
+    """Whether a received task matches the filter: the server ignores what it does not know."""
     tags = set(task.tags)
     checks = (
         asked.project_ids is None or task.project_id in asked.project_ids,
@@ -159,14 +159,14 @@ def _age(task: Task) -> tuple[datetime, str]:
 
 
 def _range(after: datetime | None, before: datetime | None) -> list[str | None] | None:
-    """Write ``created`` as the server takes it: both ends, the open one as null."""
+    """Write ``created`` as the server expects it: both ends, an open one as null."""
     if after is None and before is None:
         return None
     return [_whole_second(after), _whole_second(_rounded_up(before)) if before else None]
 
 
 def _bounds(after: datetime | None, before: datetime | None) -> list[str]:
-    """Write ``last_update`` as the server takes it: operators in front."""
+    """Write ``last_update`` as the server expects it: with operators."""
     bounds = []
     if after is not None:
         bounds.append(f">={_whole_second(after)}")
@@ -176,7 +176,7 @@ def _bounds(after: datetime | None, before: datetime | None) -> list[str]:
 
 
 def _whole_second(moment: datetime | None) -> str | None:
-    """Round down; the exact bound is checked on what comes."""
+    """Round down to a second; the exact bound is checked on the results."""
     return moment.replace(tzinfo=None, microsecond=0).isoformat() if moment else None
 
 

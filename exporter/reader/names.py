@@ -1,4 +1,4 @@
-"""Reads from the server what the names in a filter can mean: projects, users and tags."""
+"""Reads the names that a filter can refer to: projects, users and tags."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -11,12 +11,12 @@ from clearml_snapshot.exporter.selection.names import Names
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 _FILTERS_SINCE: Final = (2, 27)
-"""API version from which ``filters`` is understood; older servers ignore it in silence
+"""API version from which ``filters`` is understood; older servers silently ignore it
 (docs/clearml-server.md, "Older servers")."""
 
 
 def read_names(api: Client, asked: TaskFilter, user_id: str) -> Names:
-    """Read from the server what the filter's names can mean, and nothing more."""
+    """Read the names of those kinds that the filter uses, and no others."""
     projects = _project_names(api) if asked.projects else {}
     users = _user_names(api) if set(asked.users) - {"me"} else {}
     wanted_tags = {*asked.tags, *asked.any_tags, *asked.exclude_tags}
@@ -31,7 +31,7 @@ def tag_filter(
     any_of: Sequence[str] = (),
     none_of: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Ask for tags; the older form can say one of the three, and no tag that begins with "-"."""
+    """Filter by tags; the older form supports one of the three, and no tag that begins with "-"."""
     if version >= _FILTERS_SINCE and (every or any_of or none_of):
         sides = {"include": list(every), "exclude": list(none_of)}
         return {"filters": {"tags": {"all": sides, "any": {"include": list(any_of)}}}}
@@ -61,7 +61,7 @@ def _tag_names(api: Client) -> set[str]:
 
 
 def _tag_exists(api: Client, tag: str) -> bool:
-    """Look for a tag that the server's list of tags lacks, as it may on archived tasks."""
+    """Look for a tag that is missing from the server's list, as those of archived tasks may be."""
     body = {
         **tag_filter(api.version, (tag,)),
         "search_hidden": True,

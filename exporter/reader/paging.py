@@ -2,9 +2,8 @@
 
 The server computes its list again for each page and cuts the page out by position, so entries that
 leave the list between two pages make others vanish (docs/clearml-server.md, "Pages of a list").
-A single answer has no such gap, and it may be as long as one likes when it is asked for as the
-first page of a scroll. So long lists are asked for in one answer with ids only, and the rest is
-read by id.
+A single answer has no such gap, and its length is not limited if it is requested as the first page
+of a scroll. So for long lists one answer contains the ids only, and the rest is read by id.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,17 +16,17 @@ from clearml_snapshot.exporter.client.failures import MixedUpError, in_short
 from clearml_snapshot.exporter.errors import ServerError
 
 PAGE: Final = 1_000
-"""Entries of one answer with all that the listing asks of a task."""
+"""Entries of one answer with all fields of the listing."""
 _IDS: Final = 20_000
 """Entries of one answer with ids and names only: less than a megabyte."""
 _GROWTH: Final = 4
-"""How much more is asked for when an answer was full."""
+"""The factor by which the next answer is larger if one was full."""
 _LONGEST_OFFSET_PAGE: Final = 500
-"""Entries of a page that is asked for by its number; the server cuts longer ones, and lists users
-in no other way (docs/clearml-server.md, "Pages of a list")."""
+"""Entries of a page that is requested by number; the server cuts longer ones, and lists users only
+in this way (docs/clearml-server.md, "Pages of a list")."""
 
 _MOST_PAGES: Final = 2_000
-"""Numbered pages of one pass; a million users are not to be expected."""
+"""Numbered pages of one pass; a million users are not expected."""
 
 Entry = dict[str, Any]
 
@@ -37,23 +36,23 @@ class Answer:
     """The entries of one answer."""
 
     entries: list[Entry]
-    """Those that have an id; one without cannot be asked for, or stored."""
+    """Those with an id; an entry without one cannot be requested or stored."""
     came: int
-    """All of them."""
+    """The number of all entries, including those without an id."""
 
 
 def list_in_groups(
     api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = PAGE
 ) -> Iterator[Entry]:
-    """List all that matches, each entry once; what matches throughout is never missing.
+    """List everything that matches, each entry once; what always matches is never missing.
 
-    A list that fits into its first answer costs one request. Of a longer one all ids are asked for
-    in one answer, and the entries by id, so some may no longer match when they come.
+    A list that fits into its first answer costs one request. For a longer one all ids are requested
+    in one answer, and then the entries by id, so some may no longer match when they are read.
 
     Args:
-        api: a server, logged in.
+        api: a client that is logged in.
         entity: ``tasks`` or ``projects``.
-        body: the filters of ``get_all_ex``, and the order in which the entries come.
+        body: the filters of ``get_all_ex``, and the order of the entries.
         only: the fields of an entry.
         size: entries of the first answer.
 
@@ -75,7 +74,7 @@ def list_in_groups(
 def read_by_id(
     api: Client, entity: str, ids: Sequence[str], only: Sequence[str]
 ) -> Iterator[Entry]:
-    """Read entries by their ids in that order, hidden ones too; missing ones do not come."""
+    """Read entries by their ids in that order, including hidden ones; missing ones are left out."""
     for at in range(0, len(ids), PAGE):
         group = ids[at : at + PAGE]
         body = {"id": list(group), "search_hidden": True}
@@ -86,7 +85,7 @@ def read_by_id(
 def list_at_once(
     api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = _IDS
 ) -> list[Entry]:
-    """List everything in a single answer, which is asked for again with more room if it is full."""
+    """List everything in a single answer, which is requested again with a larger size if full."""
     while (page := one_answer(api, entity, body, only, size)).came >= size:
         size *= _GROWTH
     return page.entries
@@ -95,13 +94,12 @@ def list_at_once(
 def list_in_passes(
     api: Client, entity: str, only: Sequence[str], size: int = _LONGEST_OFFSET_PAGE
 ) -> Iterator[Entry]:
-    """List what knows no scroll, page by page, until a pass brings nothing new.
+    """List what has no scroll, page by page, until a pass returns nothing new.
 
-    A page that brings nothing that this pass has not had yet ends it: the server does not heed the
-    number of the page.
+    A page without anything new in this pass ends it: the server ignores the page number.
 
     Raises:
-        ServerError: the pages do not come to an end.
+        ServerError: the pages do not end.
     """
     known: set[str] = set()
     while True:
@@ -114,7 +112,7 @@ def list_in_passes(
                 break
             had |= ids
         else:
-            raise ServerError(f"{api.host} lists {entity} without an end; gave up")
+            raise ServerError(f"{api.host} lists {entity} without end; gave up")
         if number == 0 or len(known) == before:
             return
 
@@ -122,7 +120,7 @@ def list_in_passes(
 def one_answer(
     api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int
 ) -> Answer:
-    """Ask for the first entries of a list, as they are at one moment; ``size`` is not limited."""
+    """Request the first entries of a list, as they are at one moment; ``size`` is not limited."""
     return ask_entries(api, entity, {**body, "size": size, "scroll_id": None}, only)
 
 
@@ -131,13 +129,13 @@ def _numbered_page(api: Client, entity: str, only: Sequence[str], number: int, s
 
 
 def ask_entries(api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str]) -> Answer:
-    """Ask ``get_all_ex`` once; an entry without an id is left out, and the run says so.
+    """Call ``get_all_ex`` once; an entry without an id is left out and reported.
 
-    What a wrong answer leaves out would look deleted, so one that has entries of other ids than
-    ``id`` of the request is not taken.
+    Entries that a wrong answer omits would look deleted, so an answer with other ids than ``id`` of
+    the request is rejected.
 
     Raises:
-        RefusedError: entries of other ids come again and again.
+        RefusedError: the server repeatedly returns entries with other ids.
         ServerError: as ``Client.call`` does.
     """
     endpoint = f"{entity}.get_all_ex"
@@ -152,7 +150,7 @@ def ask_entries(api: Client, entity: str, body: Mapping[str, Any], only: Sequenc
     entries = [entry for entry in came if _has_id(entry)]
     if len(entries) < len(came):
         count = len(came) - len(entries)
-        remark = f"{endpoint} gave {count:,} {entity} without a usable id: they were left out"
+        remark = f"{endpoint} returned {count:,} {entity} without a usable id: they were left out"
         if remark not in api.remarks:
             api.remarks.append(remark)
     return Answer(entries, len(came))
@@ -161,7 +159,7 @@ def ask_entries(api: Client, entity: str, body: Mapping[str, Any], only: Sequenc
 def _refuse_others(entity: str, came: Iterable[Any], wanted: Collection[str] | None) -> None:
     others = {entry["id"] for entry in came if _has_id(entry)}.difference(wanted or ())
     if wanted and others:
-        raise MixedUpError(f"with {entity} that were not asked for ({in_short(min(others))})")
+        raise MixedUpError(f"with {entity} that were not requested ({in_short(min(others))})")
 
 
 def _has_id(entry: object) -> bool:

@@ -14,24 +14,24 @@ from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
 
 _LISTS_SINCE: Final = (2, 28)
-"""API version (ClearML 1.14) that brought the list of metrics of several tasks
+"""API version (ClearML 1.14) that added the list of metrics of several tasks
 (docs/clearml-server.md, "Older servers")."""
 NO_SUCH_TASK: Final = (400, 101)
-"""Status and subcode of a request that names a task which is not there."""
+"""Status and subcode of a request for a task that does not exist."""
 _TASKS_A_CALL: Final = 500
 """Tasks per request; of more, the server calls existing ones invalid
 (docs/clearml-server.md, "Lists of metrics")."""
 _EVENTS_PAGE: Final = 10_000
 """Points per request for columns (docs/clearml-server.md, "Other ways to read points")."""
 _LISTED: Final = 8_000
-"""Variants that the server lists in all, shared evenly among the metrics
+"""Variants that the server lists in total, divided evenly among the metrics
 (docs/clearml-server.md, "Lists of metrics")."""
 _MOST_SCROLLED: Final = 500_000
-"""Points of a metric that are worth a thousand requests, only to name its variants."""
+"""Points of a metric up to which a thousand requests are spent only to list its variants."""
 FEW_TRIES: Final = 4
-"""Of a request that the server answers with an error of its own, where we know another way."""
+"""Of a request that the server answers with an error, if there is another way."""
 SERVER_ERROR: Final = 500
-"""The HTTP status of what the server failed to foresee."""
+"""The HTTP status of an unexpected error in the server."""
 
 
 def list_series(
@@ -40,13 +40,14 @@ def list_series(
     """List the metrics and all their variants that some tasks have.
 
     The server cuts each list of variants at 8,000 divided by the number of metrics, so a group of
-    tasks whose lists may be cut is halved, and one task's are read out of its points.
+    tasks whose lists may be cut is halved, and those of one task are
+    read from its points.
 
     Args:
-        api: a server, logged in.
+        api: a client that is logged in.
         task_ids: the tasks.
-        refused: takes the tasks whose metrics the server cannot list; without it the first one of
-            them is raised.
+        refused: receives the tasks whose metrics the server cannot list; without it the first
+            such error is raised.
 
     Raises:
         RefusedError: the server cannot list the metrics of a task.
@@ -70,10 +71,10 @@ def list_series(
 def listed_series(
     api: Client, task_ids: Sequence[str], refused: dict[str, RefusedError] | None = None
 ) -> dict[str, set[str]]:
-    """List metrics and variants as the server does, long lists of variants cut.
+    """List metrics and variants as the server does, with long lists of variants cut.
 
-    A task that was deleted meanwhile makes the server refuse its whole group, so the group is
-    halved until only that task is left out.
+    A task that was deleted in the meantime makes the server refuse its complete group, so the
+    group is halved until only that task is left out.
 
     Raises:
         RefusedError: the server is too old for it, or cannot list a task's metrics.
@@ -122,9 +123,9 @@ def _halves(group: Sequence[str]) -> list[Sequence[str]]:
 
 
 def metric_names(api: Client, task_id: str) -> set[str]:
-    """Name metrics of a task, the first 8,000 by name; those with only single values are not there.
+    """List metrics of a task, the first 8,000 by name, except those with only single values.
 
-    None at all where the server does not answer: it is asked where better lists have failed.
+    The list is empty if the server refuses: this is called after better lists have failed.
     """
     body = {"tasks": [task_id], "event_type": "training_stats_scalar"}
     try:
@@ -135,10 +136,10 @@ def metric_names(api: Client, task_id: str) -> set[str]:
 
 
 def list_variants(api: Client, task_id: str, metric: str) -> set[str]:
-    """Name the variants of a metric: by wall time the server pages through any number of them.
+    """List the variants of a metric: by wall time the server pages through any number of them.
 
-    More than 10,000 at one millisecond are cut in this way too; then the events themselves are
-    scrolled through.
+    More than 10,000 in one millisecond are cut here too; in that case the events are scrolled
+    through.
     """
     names = set(listed_series(api, [task_id]).get(metric) or ())
     total = _add_by_time(api, task_id, metric, names)
@@ -148,7 +149,7 @@ def list_variants(api: Client, task_id: str, metric: str) -> set[str]:
 
 
 def _add_by_time(api: Client, task_id: str, metric: str, names: set[str]) -> int | None:
-    """Add variants by wall time; gives the number of points where some of them did not come."""
+    """Add variants by wall time; returns the number of points if some were not returned."""
     body: dict[str, Any] = {
         "task": task_id,
         "metric": {"metric": metric},
@@ -163,7 +164,7 @@ def _add_by_time(api: Client, task_id: str, metric: str, names: set[str]) -> int
         except RefusedError as error:
             if error.status != SERVER_ERROR:
                 raise
-            return None  # an event without a value spoils this call; what is listed must do
+            return None  # an event without a value breaks this call; what is listed must suffice
         names.update(data.variants or ())
         total = data.total or 0
         if not data.returned or data.scroll_id is None:
@@ -174,7 +175,7 @@ def _add_by_time(api: Client, task_id: str, metric: str, names: set[str]) -> int
 
 
 def _add_by_scroll(api: Client, task_id: str, metric: str, names: set[str]) -> None:
-    """Add variants event by event, 500 a request: this scroll is not cut at any iteration."""
+    """Add variants event by event, 500 per request: this scroll is not cut at any iteration."""
     body: dict[str, Any] = {"task": task_id, "metric": metric}
     for _ in range(_MOST_SCROLLED // 500):
         try:

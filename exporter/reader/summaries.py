@@ -26,7 +26,7 @@ class TaskSummary:
 def read_summaries(
     api: Client, task_ids: Iterable[str], *, with_last_metrics: bool = True
 ) -> dict[str, TaskSummary]:
-    """Read how at most ``MOST_TASKS`` tasks are now, by id; hidden and archived ones too.
+    """Read how at most ``MOST_TASKS`` tasks are now, by id; including hidden and archived ones.
 
     A task that the server does not have is left out. Without ``with_last_metrics`` the summaries
     are empty, which saves 350 bytes per series.

@@ -1,4 +1,4 @@
-"""What the server says of a task → the rows of ``tasks`` and ``hyperparams``."""
+"""Converts tasks of the server to rows of ``tasks`` and ``hyperparams``."""
 
 import hashlib
 import sys
@@ -42,7 +42,7 @@ LIGHT_FIELDS: Final = (
     "active_duration",
     "parent",
 )
-"""What the listing asks for: enough to see whether a task has changed."""
+"""Fields of the listing: enough to see whether a task has changed."""
 
 HEAVY_FIELDS: Final = (
     "id",
@@ -56,12 +56,12 @@ HEAVY_FIELDS: Final = (
     "script.entry_point",
     "last_metrics",
 )
-"""What is asked for new and changed tasks only."""
+"""Fields that are requested for new and changed tasks only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task as the listing shows it; field names are those of the table ``tasks``."""
+    """A task as listed; field names are those of the table ``tasks``."""
 
     task_id: str
     name: str
@@ -83,11 +83,11 @@ class Task:
     active_duration: int | None
     parent: str | None
     odd: str | None = None
-    """What the server said of it and nobody can read, in words; the field is None then."""
+    """A description of fields that could not be read; they are None."""
 
     @property
     def archived(self) -> bool:
-        """Whether it lies in the archive."""
+        """Whether it is archived."""
         return "archived" in self.system_tags
 
     @property
@@ -96,13 +96,13 @@ class Task:
         return "hidden" in self.system_tags
 
     def fingerprint(self, *context: object) -> str:
-        """Hash all that the listing says, and what it is read for; equal means unchanged."""
+        """Hash the listed fields and the options of the export; equal hashes mean unchanged."""
         odd = () if self.odd is None else (self.odd,)
         said = msgspec.json.encode((self._columns(), *context, *odd))
         return hashlib.sha256(said).hexdigest()
 
     def row(self) -> dict[str, Any]:
-        """Give the columns of ``tasks`` that the listing knows."""
+        """Return the columns of ``tasks`` that the listing contains."""
         return {**self._columns(), "archived": self.archived, "hidden": self.hidden}
 
     def _columns(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ _COLUMNS: Final = tuple(one.name for one in fields(Task) if one.name != "odd")
 
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
-    """The heavy part of a task, with what looks like a credential taken out."""
+    """The heavy fields of a task, with credentials redacted."""
 
     columns: Mapping[str, str | None]
     """Columns of ``tasks``."""
@@ -127,9 +127,9 @@ class TaskDetails:
 
 
 def read_task(said: Mapping[str, Any]) -> Task:
-    """Make a task of one entry of a listing, which has an id.
+    """Convert one entry of a listing, which has an id.
 
-    What is missing, null or of another form becomes None; the last is named in ``odd``.
+    Missing, null and invalid fields become None; the invalid ones are named in ``odd``.
     """
     judged = judge(said, TaskEntry)
     entry = judged.entry
@@ -160,7 +160,7 @@ def read_task(said: Mapping[str, Any]) -> Task:
 def read_details(
     said: Mapping[str, Any], redactor: Redactor, *, with_params: bool = True
 ) -> TaskDetails:
-    """Make the heavy part of one entry of ``tasks.get_all_ex``, which has an id."""
+    """Convert the heavy fields of one entry of ``tasks.get_all_ex``, which has an id."""
     judged = judge(said, TaskEntry)
     entry = judged.entry
     assert entry is not None, "an entry without an id is left out by paging"
@@ -186,7 +186,7 @@ def read_details(
 
 
 def read_time(text: str | None) -> datetime | None:
-    """Read a server's time, whose fraction is absent when it is 0; None for what is not a time.
+    """Read a time of the server, whose fraction is absent if it is 0; None if it is not a time.
 
     See docs/clearml-server.md, "Dates of a task".
     """
@@ -198,12 +198,12 @@ def read_time(text: str | None) -> datetime | None:
         moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):  # before the year 1, or after 9999, in UTC
         return None
-    # Arrow keeps milliseconds; cut them here, so that what is compared is what is stored.
+    # Arrow keeps milliseconds; cut here, so that the compared value is the stored one.
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def web_url(web_host: str | None, task: Task) -> str | None:
-    """Make the address of a task's page; None without a known web server."""
+    """Return the URL of a task's page; None if the web server is unknown."""
     if web_host is None:
         return None
     return f"{web_host}/projects/{task.project_id or '*'}/experiments/{task.task_id}/output/log"
@@ -224,14 +224,14 @@ def _hyperparams(
 
 
 def _joined(entry: Reference | str | None, part: Literal["id", "name"]) -> str | None:
-    """Read ``{"id": …, "name": …}``, or the plain id that some calls give instead."""
+    """Read ``{"id": …, "name": …}``, or the id alone, which some calls return."""
     if isinstance(entry, Reference):
         return _text(getattr(entry, part))
     return _text(entry) if part == "id" else None
 
 
 def _shared(text: str | None) -> str | None:
-    """Keep one copy of a text that many tasks have in common."""
+    """Keep one copy of a text that many tasks share."""
     return None if text is None else sys.intern(text)
 
 
@@ -240,10 +240,10 @@ def _text(text: str | None) -> str | None:
 
 
 def _written(value: object) -> str | None:
-    """Write a parameter's value as text, which it is on the server; older ones kept numbers."""
+    """Convert a parameter's value to text, as the server stores it; older servers kept numbers."""
     return None if value is None else clean_text(value if isinstance(value, str) else str(value))
 
 
 def _texts(values: Iterable[str] | None) -> tuple[str, ...]:
-    """Read tags, which may be doubled."""
+    """Read tags, which may be repeated."""
     return tuple(dict.fromkeys(map(clean_text, values or ())))

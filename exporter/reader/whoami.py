@@ -1,4 +1,4 @@
-"""Which server, which user, from where each setting came, and what is visible."""
+"""Collects which server and user are configured, where, and what the user can see."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ from clearml_snapshot.exporter.reader.listing import count_visible
 def identify(
     limits: RequestLimits, web_host: str | None, notice: Callable[[str], None]
 ) -> dict[str, str]:
-    """Log in and look; gives what is to be shown, in order, and no secret.
+    """Log in and collect what ``whoami`` shows, in order and without secrets.
 
     Raises:
-        LoginError, ServerError: there is no way in.
+        LoginError, ServerError: the login failed.
     """
     configuration = read_configuration(web_host)
     api = Client(configuration, limits, notice)
@@ -33,6 +33,6 @@ def identify(
 
 
 def _on_the_way(route: Route) -> dict[str, str]:
-    """Show what is between here and the server, where something is."""
+    """Describe the proxy and the CA bundle, if there are any."""
     found = {"proxy": route.proxy, "ca bundle": route.bundle}
     return {name: str(setting) for name, setting in found.items() if setting is not None}

@@ -1,11 +1,11 @@
-"""The third witness: what the server's own summary names and none of the points that came shows.
+"""Finds series and iterations that the server's summary names but the points do not have.
 
-The summary (``last_metrics``) is kept in another database than the points. After a lost index, a
-clean-up or a restore of only one of the two it still names series and iterations whose points are
-gone, and every count of points agrees with the loss (docs/clearml-server.md, "Lost points"). An
-iteration never vanishes by overwriting, so one that the summary names must be among the points.
+The summary (``last_metrics``) is in a different database than the points. After a lost index,
+a clean-up or a restore of only one of the two, it still names series and iterations whose points
+are gone, and every count of points agrees with the loss (docs/clearml-server.md, "Lost points").
+Overwriting never removes an iteration, so one that the summary names must be among the points.
 
-A task's ``last_iteration`` takes no part: plots and images count in it as scalars do.
+A task's ``last_iteration`` is not used: plots and images change it as scalars do.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.staging import TaskPoints
 
 SETTLED: Final = timedelta(minutes=5)
-"""A task must rest for so long before its summary counts: its points may still be on the way."""
+"""How long a task must be unchanged before its summary counts: points may not be visible yet."""
 _NAMES_SHOWN: Final = 2
 _NAME_WIDTH: Final = 40
 _COLUMNS: Final = ["metric", "variant", "iteration"]
@@ -39,7 +39,7 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What a summary names and the points do not show."""
+    """What a summary names and the points do not have."""
 
     series: tuple[Name, ...]
     """Metrics and variants without any point."""
@@ -60,29 +60,29 @@ class Missing:
             parts.append(
                 f"{what} of {len(self.iterations):,} series ({_shown(tuple(self.iterations))})"
             )
-        return f"the server's summary knows {' and '.join(parts)} of which it has no points"
+        return f"the server's summary lists {' and '.join(parts)} of which it has no points"
 
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A summary that contradicts the points of a task, and what to make of it."""
+    """A summary that contradicts the points of a task, and its meaning."""
 
     state: Literal["lost", "partial"]
     """``partial``: the points may still arrive; the next export reads the task again."""
     reason: str
     is_expected: bool = False
-    """The task is running, so that an export often is a moment too early."""
+    """The task is running, so an export is often a moment too early."""
 
 
 def missing_points(
     summary: ServerSummary, wanted: Sequence[MetricChoice] | None, points: TaskPoints | None
 ) -> Missing:
-    """Compare a task's summary with all points that the server gave of it.
+    """Compare a task's summary with all points that the server returned.
 
     Args:
         summary: the summary. One that names a series twice proves nothing.
-        wanted: the metrics that were asked for; None is every metric.
-        points: what came, as ``PointBuffer.finish`` gives it; None is nothing.
+        wanted: the selected metrics; None selects every metric.
+        points: the points, as ``PointBuffer.finish`` returns them; None if there are none.
     """
     named = named_iterations(summary, wanted)
     missing = {name: set(iterations) for name, iterations in named.items()}
@@ -103,7 +103,7 @@ def missing_points(
 def named_iterations(
     summary: ServerSummary, wanted: Sequence[MetricChoice] | None
 ) -> dict[Name, frozenset[int]]:
-    """List the series of a summary that were asked for, each with the iterations it names.
+    """List the selected series of a summary, each with the iterations that it names.
 
     A single value has the iteration -2147483648. Two series whose names are the same once joined
     by ``-`` overwrite each other's points on the server, so neither proves anything; older servers
@@ -123,7 +123,7 @@ def named_iterations(
 
 
 def row_iterations(row: Mapping[str, Any]) -> frozenset[int]:
-    """Give the iterations that a summary names of one series."""
+    """Return the iterations that a summary names for one series."""
     names = ("server_min_iteration", "server_max_iteration", "server_first_iteration")
     return frozenset(row[name] for name in names if row.get(name) is not None)
 
@@ -133,9 +133,9 @@ def is_beyond(
     wanted: Sequence[MetricChoice] | None,
     stored: Mapping[Name, SeriesOutline],
 ) -> bool:
-    """Tell whether a summary names a series that is not stored, or an iteration outside of it.
+    """Whether a summary names a series that is not stored, or an iteration outside its range.
 
-    Cheaper than ``missing_points`` and blind to what lies inside: it needs no points.
+    Cheaper than ``missing_points``, as it needs no points, but blind within the range.
     """
     for name, iterations in named_iterations(summary, wanted).items():
         outline = stored.get(name)
@@ -152,7 +152,7 @@ def judge(missing: Missing, task: Task, is_moving: bool, now: datetime) -> Contr
     """Decide what a contradiction means: a loss, or points that are not visible yet.
 
     Args:
-        missing: what ``missing_points`` gave.
+        missing: the result of ``missing_points``.
         task: as the server describes it after the points were read.
         is_moving: whether its summary changed while they were read.
         now: the moment after the points were read.
@@ -182,7 +182,7 @@ def _batches(points: TaskPoints | None) -> Iterator[pa.Table]:
 
 
 def _strike_out(batch: pa.Table, missing: dict[Name, set[int]]) -> set[Name]:
-    """Take out of ``missing`` the iterations that a batch has; gives the series that it has."""
+    """Remove the iterations of a batch from ``missing``; returns the series of the batch."""
     if not batch.num_rows:
         return set()
     metrics, metric_codes = _encoded(batch, "metric")
@@ -205,7 +205,7 @@ def _strike_out(batch: pa.Table, missing: dict[Name, set[int]]) -> set[Name]:
 
 
 def _are_there(batch: pa.Table, codes: Ints, pairs: Sequence[tuple[Name, int, int]]) -> list[bool]:
-    """Tell of pairs of a series' code and an iteration whether a row has both."""
+    """Return for each pair of a series' code and an iteration whether a row has both."""
     column: Any = batch["iteration"]
     iterations: Ints = column.fill_null(SINGLE_VALUE_ITERATION).to_numpy()
     claimed = np.unique(np.array([at for _, _, at in pairs], np.int64))
@@ -220,7 +220,7 @@ def _are_there(batch: pa.Table, codes: Ints, pairs: Sequence[tuple[Name, int, in
 
 
 def _encoded(batch: pa.Table, name: str) -> tuple[dict[str, int], Ints]:
-    """Number the texts of a column; gives the number of each text, and the rows' numbers."""
+    """Number the texts of a column; returns the number of each text, and that of each row."""
     column = batch[name]
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()

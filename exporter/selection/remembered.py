@@ -29,13 +29,13 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "limit": "--limit",
     "order": "--order",
 }
-"""The option of each field of ``TaskFilter`` that takes a value."""
+"""The option of each field of ``TaskFilter`` that has a value."""
 
 _FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
     "subprojects": ("--no-subprojects",),
     "hidden": ("--hidden", "include"),
 }
-"""What is typed where a field is not as usual."""
+"""The option of each field that differs from its default."""
 
 _NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 
@@ -45,13 +45,13 @@ class ListedSelection:
     """One remembered selection."""
 
     number: int
-    """Counts from 1, in the order in which they were asked; changes when an earlier one goes."""
+    """Counts from 1, in the order of the exports; changes if an earlier one is removed."""
     selection: str
-    """The options of ``export`` that ask the same again."""
+    """The options of ``export`` that select the same."""
     matched: int | None
-    """The tasks that it found when it last found any; None where that is not known."""
+    """The tasks that it matched when it last matched any; None if unknown."""
     metrics: str
-    """What is asked of the tasks: ``all``, or the metric arguments."""
+    """The selected metrics: ``all``, or the metric arguments."""
 
 
 def remembered(selections: object) -> tuple[ListedSelection, ...]:
@@ -65,7 +65,7 @@ def remembered(selections: object) -> tuple[ListedSelection, ...]:
 
 
 def words(written: Mapping[str, Any]) -> str:
-    """Write a selection, as ``snapshot.json`` holds it, as options of ``export``."""
+    """Write a selection of ``snapshot.json`` as options of ``export``."""
     narrowing = dict(written.get("filter", {}))
     typed: list[str] = []
     for field in fields(TaskFilter):
@@ -79,7 +79,7 @@ def words(written: Mapping[str, Any]) -> str:
 
 
 def _asks_by_itself(written: Mapping[str, Any]) -> bool:
-    """Tell whether ``export`` takes the options for a filter, without ``--all``."""
+    """Whether the options count as a filter of ``export``, without ``--all``."""
     narrowing = set(written.get("filter", {})) - _NARROW_NOTHING
     return bool(narrowing or written.get("metrics") or written.get("exclude_metrics"))
 
@@ -91,7 +91,7 @@ def _typed(name: str, value: Any) -> list[str]:
 
 
 def _with_values(option: str, values: Sequence[Any]) -> list[str]:
-    """Repeat an option; a value such as the tag ``-x`` is tied to it, or it would be an option."""
+    """Repeat an option; a value such as the tag ``-x`` is joined with ``=``."""
     typed: list[str] = []
     for value in map(str, values):
         typed += [f"{option}={value}"] if value.startswith("-") else [option, value]
@@ -101,6 +101,6 @@ def _with_values(option: str, values: Sequence[Any]) -> list[str]:
 def _listed(number: int, written: Mapping[str, Any]) -> ListedSelection:
     wanted = list(written.get("metrics", ())) or ["all"]
     unwanted = [f"not {metric}" for metric in written.get("exclude_metrics", ())]
-    # An export writes null for one that has never found a task; other writers, nothing at all.
+    # An export writes null for one that has never matched a task; other writers omit the key.
     matched = (written["matched"] or 0) if "matched" in written else None
     return ListedSelection(number, words(written), matched, ", ".join([*wanted, *unwanted]))

@@ -1,4 +1,4 @@
-"""What came of a task becomes its rows, and is counted."""
+"""Applies the decision about a task to the stage, and counts the results."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -19,15 +19,15 @@ from clearml_snapshot.exporter.sync.planning.plan import KnownTask, PlannedTask
 from clearml_snapshot.exporter.sync.reconcile import Decision, decide
 from clearml_snapshot.exporter.sync.report import Problem
 
-_TOLD_DOUBTS: Final = 20
-"""Tasks that get a sentence of their own."""
+_DOUBTS_LISTED: Final = 20
+"""Tasks that get their own sentence."""
 _ROWS_AT_ONCE: Final = 5_000
 """Rows of ``tasks`` held while they are changed."""
 
 
 @dataclass
 class Counts:
-    """What a run has come to so far, in tasks and points."""
+    """The results of a run so far, in tasks and points."""
 
     new: int = 0
     changed: int = 0
@@ -36,14 +36,14 @@ class Counts:
     shrunk: int = 0
     rerun: int = 0
     points_replaced: int = 0
-    """Stored points of earlier runs of tasks that were run again."""
+    """Stored points of earlier runs, of tasks that were run again."""
     lost: int = 0
     ahead: int = 0
-    """Running tasks whose summary names points that are not visible yet: partial, as expected."""
+    """Running tasks whose newest points are not visible yet: partial, as expected."""
     unchanged: int = 0
-    """Tasks that were asked for again although nothing of them had changed, and rightly so."""
+    """Tasks that were checked although no date had changed, and that are in fact unchanged."""
     silent: int = 0
-    """Tasks whose points had changed although no date had moved."""
+    """Tasks whose points had changed although no date had changed."""
     gone_expected: int = 0
     points: int = 0
     points_bad: int = 0
@@ -52,27 +52,27 @@ class Counts:
 
 @dataclass
 class Applier:
-    """Puts what was read into a stage, unless what is stored is worth more."""
+    """Adds what was read to a stage, unless what is stored is worth more."""
 
     host: str
     web_host: str | None
     snapshot: Snapshot | None
     """What was stored when the run began."""
     series: StoredOutlines
-    """Of the stored tasks that are read again."""
+    """The series of stored tasks that are read again."""
     digests: StoredDigests
-    """Of those read again although no date moved."""
+    """The digests of those that are read again although no date changed."""
     points: StoredPoints
-    """Of all that are read again."""
+    """The points of all that are read again."""
     was_run_again: Callable[[FetchedTask], bool]
     """Asks the server whether a task was run again since it was listed."""
     accept_loss: bool = False
     counts: Counts = field(default_factory=Counts)
     problems: list[Problem] = field(default_factory=list)
     done: set[str] = field(default_factory=set)
-    """Tasks of the plan that were read, or that could not be."""
+    """Tasks of the plan that were read, or could not be read."""
     _doubts: list[str] = field(default_factory=list)
-    """What is given up without a proof that it may be, one sentence per task."""
+    """Points given up without proof that they are obsolete, one sentence per task."""
     _committed: tuple[set[str], Counts, int] = field(default_factory=lambda: (set(), Counts(), 0))
     """``done``, ``counts`` and the number of ``problems`` at the last commit."""
     _committed_doubts: int = 0
@@ -81,11 +81,11 @@ class Applier:
     """Tasks of the plan that have a row by this run, after ``start_over``."""
 
     def apply(self, stage: Stage, one: FetchedTask) -> None:
-        """Take one task that was read.
+        """Apply one task that was read.
 
         Raises:
-            ServerError: the server is gone, and had to be asked again.
-            LimitReachedError: a ceiling is reached, so that it cannot be asked.
+            ServerError: the server had to be asked again and does not answer.
+            LimitReachedError: the server had to be asked again, but a limit is reached.
         """
         task_id, stored = one.planned.task.task_id, one.planned.known
         if self._is_unchanged(one):
@@ -124,10 +124,10 @@ class Applier:
             raise
 
     def _is_unchanged(self, one: FetchedTask) -> bool:
-        """See whether a task that was asked for although no date moved is as it is stored.
+        """Whether a task that was checked although no date changed is as it is stored.
 
-        Its points are compared one by one where they were read, except for a shrunk task, whose
-        stored points are more than the server's.
+        Its points are compared one by one if they were read, except for a shrunk task, which has
+        more stored points than the server.
         """
         planned, known = one.planned, one.planned.known
         if known is None or not planned.is_quiet or one.reason is not None:
@@ -151,13 +151,13 @@ class Applier:
     def mark_gone(
         self, stage: Stage, task_ids: Sequence[str], now: datetime, expected: Collection[str] = ()
     ) -> None:
-        """Mark stored tasks that the server no longer has; all that is stored of them stays.
+        """Mark stored tasks that the server no longer has; everything stored of them is kept.
 
         Args:
-            stage: takes their rows.
+            stage: receives their rows.
             task_ids: the tasks.
             now: when it was noticed.
-            expected: those of them that were to be deleted.
+            expected: those that were known to be deleted.
         """
         if self.snapshot is None or not task_ids:
             return
@@ -171,15 +171,15 @@ class Applier:
             self.counts.gone_expected += row["task_id"] in expected
 
     def left_of(self, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
-        """List the tasks of a plan that were not taken yet, without those known to be unchanged."""
+        """List the tasks of a plan that were not read yet, except those known to be unchanged."""
         return [one for one in planned if one.task.task_id not in self.done and not one.is_same]
 
     def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
-        """Give each task that was not read yet a row that says so, once per run.
+        """Add a row for each task that was not read yet, once per run.
 
-        So the folder itself says what a selection matched and what is not here: a new task is
-        ``unread``, a stored one of which more metrics were selected ``partial``. The next reading
-        of the task replaces the row.
+        So the dataset itself shows what a selection matched and what is missing: a new task is
+        ``unread``, a stored one for which more metrics were selected is ``partial``. The next
+        reading of the task replaces the row.
         """
         if self._has_marked_unread:
             return
@@ -196,12 +196,12 @@ class Applier:
                 stage.refresh(widened_row(row, widened[row["task_id"]]), None)
 
     def mark_committed(self) -> None:
-        """Note that all that was taken so far is in the dataset."""
+        """Note that everything applied so far is in the dataset."""
         self._committed = (set(self.done), replace(self.counts), len(self.problems))
         self._committed_doubts = len(self._doubts)
 
     def start_over(self, stored: Set[str]) -> None:
-        """Forget what was taken since the last commit: it could not be committed.
+        """Forget what was applied since the last commit: it could not be committed.
 
         Args:
             stored: the tasks that have a row now.
@@ -225,32 +225,32 @@ class Applier:
 
     @property
     def warnings(self) -> list[str]:
-        """What somebody should look at: stored points that were given up in doubt."""
-        more = len(self._doubts) - _TOLD_DOUBTS
-        told = self._doubts[:_TOLD_DOUBTS]
-        return [*told, f"the same of {more:,} more tasks"] if more > 0 else told
+        """Warnings about stored points that were given up in doubt."""
+        more = len(self._doubts) - _DOUBTS_LISTED
+        listed = self._doubts[:_DOUBTS_LISTED]
+        return [*listed, f"the same for {more:,} more tasks"] if more > 0 else listed
 
     @property
     def has_given_up(self) -> bool:
-        """Whether points were replaced that only the snapshot before this run still has."""
+        """Whether points were replaced that only the previous snapshot still has."""
         return bool(self.counts.rerun or self._doubts)
 
     def _give_up(self, one: FetchedTask, decided: Decision) -> None:
-        """Count stored points that neither the server nor the next snapshot has."""
+        """Count stored points that neither the server nor the new snapshot has."""
         assert self.snapshot is not None
         if decided.given_up == "another run":
             self.counts.rerun += 1
             self.counts.points_replaced += decided.points
             return
         why = {
-            "in doubt": "nothing proves that they are of the run that is there now",
+            "in doubt": "nothing proves that they are of the current run",
             "read in part": "it could be read only in part, with more points than were stored",
         }[decided.given_up or "in doubt"]
         task = one.planned.task
         self._doubts.append(
-            f"task {task.task_id} ({task.name[:40]}): the server did not give "
-            f"{decided.points:,} of the points stored before, and {why}; they were replaced by "
-            f"what it gave, and snapshot {self.snapshot.number} still has them"
+            f"task {task.task_id} ({task.name[:40]}): the server did not return "
+            f"{decided.points:,} of the stored points, and {why}; they were replaced by the points "
+            f"that it returned, and snapshot {self.snapshot.number} still has them"
         )
 
     def _replace(
@@ -260,10 +260,9 @@ class Applier:
         stage.add(row, one.details.hyperparams, points, one.details.last_metrics.table())
 
     def _contradicted(self, one: FetchedTask) -> dict[str, str]:
-        """Give the state of a task whose points the server's summary contradicts, and report it.
+        """Return the state of a task whose points the server's summary contradicts, and report it.
 
-        One that a task had before is not reported again, nor one that is accepted (--accept-loss)
-        or expected to pass.
+        A contradiction is not reported if it is known, accepted (--accept-loss) or expected.
         """
         against, stored, task = one.contradiction, one.planned.known, one.planned.task
         if against is None:
@@ -278,14 +277,14 @@ class Applier:
         return {"state": against.state, "reason": against.reason}
 
     def _merge(self, stage: Stage, one: FetchedTask) -> None:
-        """Keep what the server has lost; what it has takes the place of equal keys."""
+        """Keep points that the server has lost; those that it has replace equal keys."""
         stored, task = one.planned.known, one.planned.task
         assert stored is not None
         assert self.snapshot is not None
         points = with_stored(
             stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
         )
-        if points.rows == one.read.received:  # it has all of it, after all
+        if points.rows == one.read.received:  # the server has all of them after all
             self._replace(stage, one, points, **self._contradicted(one))
             return
         self.counts.shrunk += 1
@@ -300,9 +299,9 @@ class Applier:
         )
 
     def _keep(self, stage: Stage, one: FetchedTask) -> None:
-        """Keep the stored points beside new metadata: the server's did not come, or are none.
+        """Keep the stored points with new metadata: those of the server were not read, or are none.
 
-        The start stays that of the run whose points they are.
+        The start remains that of the run to which the points belong.
         """
         one.discard()
         stored = one.planned.known
@@ -313,7 +312,7 @@ class Applier:
             reason = _shrunk(0, stored.points_stored, stored)
             columns |= {"state": "shrunk", "reason": reason, "points_expected": 0}
         else:
-            reason = f"{one.reason}; what was stored before stays"
+            reason = f"{one.reason}; the stored points are kept"
             columns |= {"state": one.state, "reason": reason, "metric_filter": stored.metric_filter}
         stage.refresh(self._row(one, columns), one.details.hyperparams)
 
@@ -335,7 +334,7 @@ class Applier:
 
 def _shrunk(there: int, here: int, stored: KnownTask) -> str:
     earlier = f"; {stored.reason}" if stored.state == "lost" else ""
-    return f"the server holds {there:,} of its {here:,} points{earlier}"
+    return f"the server has {there:,} of its {here:,} points{earlier}"
 
 
 def _read(one: FetchedTask) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What an export would do now, found out without writing anything."""
+"""Forecasts what an export would do, without writing anything."""
 
 import time
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ from clearml_snapshot.exporter.sync.prepare import (
 from clearml_snapshot.exporter.sync.report import Forecast
 
 _AGAIN: Final = 1
-"""Requests that count a task once more, when it did not come in one page."""
+"""Requests that count a task again if it has more than one page."""
 
 
 def forecast(
@@ -40,10 +40,10 @@ def forecast(
     options: ExportOptions | None = None,
     progress: Progress | None = None,
 ) -> Forecast:
-    """Find out what ``export`` would do with the same arguments.
+    """Forecast what ``export`` would do with the same arguments.
 
-    The tasks are listed as an export lists them; how many points they have is the server's own
-    summary of them, one request for up to a hundred tasks.
+    The tasks are listed as in an export. Their points are counted with the server's own summary,
+    one request per hundred tasks.
 
     Raises:
         UsageError, LoginError, ServerError, DatasetError: as ``export`` does.
@@ -52,7 +52,7 @@ def forecast(
     clock = time.monotonic()
     check_asked(folder, selection, options)
     if options.server_moved:
-        raise UsageError("--server-moved writes the new address; leave --dry-run out")
+        raise UsageError("--server-moved writes the new address; omit --dry-run")
     server = log_in(connect(options, progress), progress)
     with ExitStack() as held:
         snapshot = None
@@ -87,9 +87,9 @@ def forecast(
 def _expected(
     server: Server, prepared: PreparedExport, snapshot: Snapshot | None
 ) -> dict[str, int | None]:
-    """Estimate the points of each task whose points would be read; None where nobody counts them.
+    """Estimate the points of each task whose points would be read; None if they are not counted.
 
-    A planned task that is not among them needs its metadata only.
+    A planned task that is not in the result only needs its metadata.
     """
     reports = stored_reports(snapshot, prepared.plan.in_doubt)
     heavy = with_details(server.api, prepared.plan.to_read, Redactor(False), False)
@@ -101,7 +101,7 @@ def _expected(
 
 
 def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
-    """Tell whether the stored points would be kept, as far as the server's summary says."""
+    """Whether the stored points would be kept, according to the server's summary."""
     if one.points in ("read", "keep"):
         return one.points == "keep"
     stored, now = reports.get(one.task.task_id), details.last_metrics.reports(one.metrics.wanted)
@@ -111,7 +111,7 @@ def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -
 
 
 def _requests(one: PlannedTask, expected: Mapping[str, int | None]) -> int:
-    """Count the requests for a task's points: its pages, and a last count when they are several."""
+    """Count the requests for a task's points: its pages, and a last count if there are several."""
     if one.task.task_id not in expected:
         return int(one.points in ("ask", "recount"))
     pages = max(1, -(-(expected[one.task.task_id] or 0) // PAGE))

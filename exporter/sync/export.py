@@ -1,4 +1,4 @@
-"""An export from end to end: list → plan → fetch → stage → commit."""
+"""Runs an export from end to end: list → plan → fetch → stage → commit."""
 
 import time
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ from clearml_snapshot.exporter.sync.server_moved import follow_server, server_re
 _CHECKPOINT_POINTS: Final = 5_000_000
 _CHECKPOINT_TASKS: Final = 20_000
 _COMMIT_SHARE: Final = 20
-"""A checkpoint waits for so many times as long as the last one took."""
+"""Time between checkpoints, as a multiple of the duration of the last one."""
 
 
 def export(
@@ -59,32 +59,32 @@ def export(
     options: ExportOptions | None = None,
     progress: Progress | None = None,
 ) -> ExportReport:
-    """Take a history home: what has changed of the selected tasks, as a new snapshot.
+    """Export what has changed of the selected tasks, as a new snapshot.
 
     Args:
-        data: the dataset's folder; made when it is not there.
+        data: the dataset's folder; it is created if it does not exist.
         selection: which tasks and metrics; ``Selection()`` is everything, None all selections
             that the dataset remembers.
-        options: how.
-        progress: is told what happens; silent by default.
+        options: how to export.
+        progress: receives the progress; silent by default.
 
     Returns:
-        What it came to; tasks that could not be read whole are its ``problems``.
+        The results; tasks that could not be read completely are its ``problems``.
 
     Raises:
-        UsageError: a folder that is no dataset, a name that does not exist, no selection at all.
-        LoginError, ServerError: no way in, or a server that died; what is committed stays.
+        UsageError: a folder that is not a dataset, a name that does not exist, no selection.
+        LoginError, ServerError: the login or the server failed; what is committed is kept.
         LockedError: another export is writing.
         DatasetError: the dataset is damaged, too new, or of another server.
-        LimitReachedError: a ceiling was reached before anything could be read.
-        KeyboardInterrupt: a second Ctrl-C; after the first one the report says ``interrupted``.
+        LimitReachedError: a limit was reached before a task was read.
+        KeyboardInterrupt: a second Ctrl-C; after the first one the result is ``interrupted``.
     """
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
     clock = time.monotonic()
     check_asked(folder, selection, options)
     if options.share is not None and current_snapshot_folder(folder) is not None:
         with writing(folder, wait=options.wait, share=options.share):
-            _note_sharing(folder, progress)  # needs no server, so it comes before the login
+            _note_sharing(folder, progress)  # needs no server, so it is done before the login
     attempt = Attempt(folder, selection, options)
     with attempt.configuring():
         api = connect(options, progress)
@@ -96,14 +96,14 @@ def export(
                 run = _prepare(attempt, server, dataset, progress, clock)
             return _export(run)
         finally:
-            server.api.stop()  # or threads in a request hold up whoever pressed Ctrl-C twice
+            server.api.stop()  # otherwise threads in a request would delay a second Ctrl-C
             progress.end()
 
 
 def _prepare(
     attempt: Attempt, server: Server, dataset: Dataset, progress: Progress, clock: float
 ) -> Run:
-    """List what is selected, and open what is stored of the tasks that will be read again."""
+    """List what is selected, and open the stored points of tasks that will be read again."""
     options = attempt.options
     if options.server_moved:
         follow_server(server, dataset, progress, accept_gone=options.accept_gone)
@@ -138,15 +138,15 @@ def _prepared(
     try:
         return prepare_export(server, dataset.snapshot, selection, options, progress)
     except LimitReachedError:
-        ceiling = server.api.limit_reached
-        if ceiling is None:
+        reached = server.api.limit_reached
+        if reached is None:
             raise
-        raise LimitReachedError(f"{ceiling} before a task was read; allow more") from None
+        raise LimitReachedError(f"{reached} before a task was read; use a higher limit") from None
 
 
 @contextmanager
 def _made(folder: Path, options: ExportOptions, progress: Progress) -> Iterator[Dataset]:
-    """Become the writer of the dataset; a new one is shared as it is made."""
+    """Become the writer of the dataset; a new one is shared when it is created."""
     share = options.share if current_snapshot_folder(folder) is None else None
     with writing(folder, wait=options.wait, share=share) as dataset:
         if share is not None:
@@ -160,10 +160,10 @@ def _note_sharing(folder: Path, progress: Progress) -> None:
 
 
 def check_asked(folder: Path, selection: Selection | None, options: ExportOptions) -> None:
-    """Refuse what cannot be meant, before a server is asked.
+    """Check the arguments before the server is contacted.
 
     Raises:
-        UsageError: a first export without a selection, a selection beside ``only_failed``, one
+        UsageError: a first export without a selection, a selection with ``only_failed``, one
             that is not valid on any server, or ``share`` on Windows.
     """
     refuse_without_modes(options.share)
@@ -175,9 +175,9 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
         raise UsageError("--server-moved needs a dataset that was exported before; leave it out")
     if options.only_failed and (selection is not None or is_first):
         raise UsageError(
-            f"there is no dataset at {folder} whose failed tasks could be tried again"
+            f"--only-failed: there is no dataset at {folder} yet"
             if is_first
-            else "--only-failed takes what failed, and no filter; leave one of them out"
+            else "--only-failed and a filter cannot be combined"
         )
     if selection is None and is_first:
         raise UsageError(
@@ -207,7 +207,7 @@ _Lost = ServerError | OSError | None
 
 
 def _fetch_and_commit(run: Run) -> tuple[Result, _Lost]:
-    """Read the plan's tasks and commit them; whatever ends this early, what is complete is kept."""
+    """Read the planned tasks and commit them; complete ones are kept even if this ends early."""
     discovery = run.prepared.discovery
     run.applier.mark_gone(run.stage, discovery.gone, run.prepared.begun, discovery.gone_expected)
     with first_interrupt(run.server.api.stop) as interrupt:
@@ -223,16 +223,16 @@ def _fetch_and_commit(run: Run) -> tuple[Result, _Lost]:
 
 
 def _fetch_to_an_end(run: Run, interrupt: Interrupt) -> tuple[Result, _Lost]:
-    """Read the plan's tasks; tells what ended it, and the error that is to be raised."""
+    """Read the planned tasks; returns how it ended, and the error to raise."""
     try:
         _fetch(run)
     except StoppedError:
         if not interrupt.came:
             raise
-        run.progress.note("interrupted; committing what is whole (Ctrl-C again stops at once)")
+        run.progress.note("interrupted; committing complete tasks (Ctrl-C again stops immediately)")
         return "interrupted", None
-    except LimitReachedError as ceiling:
-        run.progress.note(f"{ceiling}; committing what is whole")
+    except LimitReachedError as reached:
+        run.progress.note(f"{reached}; committing complete tasks")
         return "ceiling", None
     except ServerError as error:
         return "server lost", error
@@ -243,7 +243,7 @@ def _fetch_to_an_end(run: Run, interrupt: Interrupt) -> tuple[Result, _Lost]:
 
 
 def _commit_all(run: Run, result: Result, lost: _Lost) -> Result:
-    """Commit what was read; tells how the run ended."""
+    """Commit what was read; returns the result of the run."""
     run.mark_unread(run.stage)
     if lost is not None and _has_nothing(run):
         with suppress(*WHILE_WRITING):
@@ -256,38 +256,40 @@ def _commit_all(run: Run, result: Result, lost: _Lost) -> Result:
 
 
 def _full_disk(error: OSError) -> OSError:
-    """Give back the error of a full disk; any other one ends the run at once."""
+    """Return the error of a full disk; any other one is raised and ends the run."""
     if not is_full_disk(error):
         raise error
     return error
 
 
 def _commit_names(run: Run, error: Exception) -> None:
-    """Commit what a full disk has room for once nothing is staged: what there was to be read.
+    """Commit what a full disk still has room for once the stage is dropped: the tasks to be read.
 
-    So the next export, without a filter, goes on from here.
+    So the next export, without a filter, continues from here.
     """
     _start_over(run)
     stage = run.dataset.new_stage()
     run.mark_unread(stage)
-    with suppress(OSError):  # not even that: the error is told, and the last checkpoint stays
+    with suppress(
+        OSError
+    ):  # no room even for that: the error is raised, the last checkpoint is kept
         _commit(run, "disk full", stage, error)
 
 
 def _start_over(run: Run) -> None:
-    """Drop what is staged; on a full disk it is what takes the room. No count speaks of it then."""
+    """Drop what is staged, which fills the disk, and subtract it from the counts."""
     run.dataset.clear_stages()
     run.applier.start_over(known_tasks(run.dataset.snapshot).keys())
 
 
 def _has_nothing(run: Run) -> bool:
-    """Tell whether there is nothing to commit, and no checkpoint of which it would be the end."""
+    """Whether there is nothing to commit, and no checkpoint to complete."""
     last = run.dataset.snapshot
     return not run.stage.task_ids and not (last is not None and last.checkpoint)
 
 
 def _fetch(run: Run) -> None:
-    """Read and take every task of the plan, with checkpoints on the way."""
+    """Read and apply every task of the plan, with checkpoints."""
     committed_at, commit_took = time.monotonic(), 0.0
     redactor = Redactor(run.options.keep_secrets)
     to_read, api = run.prepared.plan.to_read, run.server.api
@@ -304,7 +306,7 @@ def _fetch(run: Run) -> None:
 
 
 def _others(plan: Plan) -> list[str]:
-    """Choose tasks that are not the first ones: stored complete, in the middle, the last one."""
+    """Choose tasks other than the first ones: one stored completely, a middle one, the last one."""
     ids = [one.task.task_id for one in plan.to_read]
     return [*plan.unchanged[-1:], *ids[len(ids) // 2 :][:1], *ids[-1:]]
 
@@ -316,7 +318,7 @@ def _how(run: Run) -> FetchOptions:
 
 
 def _to_compare(plan: Plan) -> dict[str, str | None]:
-    """List the tasks whose points are compared with the stored ones, each with its project."""
+    """Return the project of each task whose points are compared with the stored ones."""
     quiet = (one for one in plan.to_read if one.is_quiet and one.points != "keep")
     return {one.task.task_id: None if one.known is None else one.known.project_id for one in quiet}
 
@@ -334,7 +336,7 @@ def _checkpoint(run: Run) -> None:
 
 
 def _commit_row(run: Run, result: str, error: Exception) -> None:
-    """Commit that a run failed, and what it was asked for, and nothing else."""
+    """Commit only that a run failed, and what was selected."""
     row = export_row(run, result, datetime.now(UTC), error)
     selections = [one.as_json() for one in run.prepared.remembered]
     about_server = server_record(run.server, None)
@@ -354,7 +356,7 @@ def _commit(
         checkpoint=is_checkpoint,
         prune=error is None,
         spare=run.spared,
-        compact=result in ("complete", "partial"),  # whoever stops the run does not wait for it
+        compact=result in ("complete", "partial"),  # whoever stops the run should not wait for it
     )
     run.is_torn = False
     run.applier.mark_committed()

@@ -1,12 +1,12 @@
-"""Runs of ``export`` that failed before they had anything to commit leave a row in ``exports``.
+"""Records runs of ``export`` that failed before they had anything to commit.
 
-What is recorded: the server could not be reached or was lost, it refused the login, the listing
-failed, a limit was reached before a task was read, the disk was full, the dataset is of another
-server, Ctrl-C. What is not: bad arguments and names that do not exist, a dataset that another run
-holds, one that is damaged.
+They get a row in ``exports`` if the server could not be reached or stopped answering, it refused
+the login, the listing failed, a limit was reached before a task was read, the disk was full, the
+dataset is of another server, or Ctrl-C was pressed. They do not if an argument is invalid or a name
+does not exist, or if the dataset is locked or damaged.
 
-A first export makes the dataset for this, with what was selected, once it has tried to reach a
-server: from then on ``export`` without a filter goes on with it. What fails before that (a bad
+A first export creates the dataset for this, with its selection, once it has tried to reach a
+server: from then on ``export`` without a filter continues it. What fails before that (an invalid
 argument, no credentials, something that is not an address) leaves nothing behind.
 """
 
@@ -46,12 +46,12 @@ from clearml_snapshot.exporter.sync.server_moved import server_record
 
 _RECORDED: Final = (ServerError, LimitReachedError, OtherServerError, OSError, KeyboardInterrupt)
 WHILE_WRITING: Final = (SnapshotError, OSError, pa.ArrowException)
-"""What may go wrong with the row; the error that it tells of matters more."""
+"""Errors of writing the row are ignored: the error that it records matters more."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One call of ``export``, as far as it is known before it has listed anything."""
+    """One call of ``export``, before it has listed anything."""
 
     folder: Path
     selection: Selection | None
@@ -61,7 +61,7 @@ class Attempt:
 
     @contextmanager
     def configuring(self) -> Iterator[None]:
-        """Record what ends a run before a server was contacted, in a dataset that is there."""
+        """Record what ends a run before a server was contacted, if the dataset exists."""
         with _recording(lambda error: self._add_row(None, error)):
             yield
 
@@ -69,7 +69,7 @@ class Attempt:
     def logging_in(self, api: Client) -> Iterator[None]:
         """Record what ends the login.
 
-        The dataset of a first export is of no server yet: the address may be the mistake.
+        The dataset of a first export has no server yet, as the address may be wrong.
         """
         with _recording(lambda error: self._add_row(api, error)):
             yield
@@ -111,7 +111,7 @@ class Attempt:
         return not self.options.once and chosen is not None and not chosen.filter.task_ids
 
     def _selections(self, dataset: Dataset) -> list[dict[str, Any]] | None:
-        """Give what a dataset without tasks remembers from now on; None leaves it as it is."""
+        """Return what a dataset without tasks remembers from now on; None changes nothing."""
         last, chosen = dataset.snapshot, self.selection
         if chosen is None or not self._is_remembered or (last is not None and last.totals.tasks):
             return None
@@ -139,7 +139,7 @@ class Attempt:
 
 @contextmanager
 def _recording(record: Callable[[BaseException], None]) -> Iterator[None]:
-    """Let what ends a block be recorded; an error of the recording hides nothing."""
+    """Record what ends a block; an error of the recording does not hide it."""
     try:
         yield
     except (StoppedError, BrokenPipeError):
@@ -160,7 +160,7 @@ def unmade_if_empty(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        is_held = layout.staging(folder).exists()  # another export has begun here
+        is_held = layout.staging(folder).exists()  # another export has started here
         if current_snapshot_folder(folder) is None and not is_held:
             for name in _MADE:
                 if name not in there:
@@ -178,14 +178,14 @@ def commit_row(
     row: Mapping[str, Any],
     keep: Retention | None = None,
 ) -> None:
-    """Commit nothing but a row of ``exports``, and what is remembered.
+    """Commit only a row of ``exports``, and the remembered selections.
 
     Args:
-        dataset: where to.
-        about_server: for a new dataset; empty when the server is not known.
-        selections: what exports repeat from now on; None leaves that as it is.
+        dataset: the dataset.
+        about_server: for a new dataset; empty if the server is unknown.
+        selections: what exports repeat from now on; None changes nothing.
         row: the row.
-        keep: for a new dataset, which snapshots stay; None is the default.
+        keep: for a new dataset, which snapshots to keep; None is the default.
     """
     if dataset.snapshot is None:
         stage = dataset.new_stage()
@@ -208,7 +208,7 @@ def _result(error: BaseException) -> str:
 
 
 def sentence(error: BaseException) -> str:
-    """Write an error on one line, without what looks like a credential."""
+    """Write an error on one line, without anything that looks like a credential."""
     if isinstance(error, KeyboardInterrupt):
         return "interrupted before a task was read"
     text = str(error)
@@ -218,5 +218,5 @@ def sentence(error: BaseException) -> str:
 
 
 def without_secrets(text: str) -> str:
-    """Replace what looks like a credential; this text is stored, whatever is asked of values."""
+    """Redact a text that is stored; this does not depend on the options for values."""
     return Redactor().text(scrub(text))[0] or text

@@ -1,4 +1,4 @@
-"""Several tasks in flight: threads read, and one caller takes what is whole, as it comes."""
+"""Fetches several tasks in parallel, and yields each as soon as it is complete."""
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -24,16 +24,16 @@ _FIRST_GROUP: Final = 10
 MOST_DETAILS: Final = 100
 """Tasks whose heavy fields are read in one request."""
 _MOST_CLAIMS: Final = 5_000
-"""Series that the tasks of one such request should have in all: a summary is 350 bytes."""
-_GONE: Final = TaskDetails({}, (), missing="its metadata: deleted from the server meanwhile")
+"""Series that the tasks of one such request should have in total: 350 bytes each."""
+_GONE: Final = TaskDetails({}, (), missing="its metadata: deleted from the server in the meantime")
 
 State = Literal["complete", "partial", "failed", "kept"]
-"""``kept``: the points are those that are stored already; only the metadata was read."""
+"""``kept``: the stored points are still valid; only the metadata was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class FetchedTask:
-    """One task, read as far as the server let us."""
+    """One task, read as far as possible."""
 
     planned: PlannedTask
     details: TaskDetails
@@ -44,24 +44,24 @@ class FetchedTask:
     at: datetime
     """When reading its points began, UTC."""
     contradiction: Contradiction | None = None
-    """Set where the points are all that the server counts, and its summary names others."""
+    """Set if all points that the server counts were read, but its summary names others."""
 
     def discard(self) -> None:
-        """Delete what it left on disk; its points will not be used."""
+        """Delete its files; its points will not be used."""
         if self.points is not None:
             discard(self.points)
 
 
 @dataclass(frozen=True)
 class FetchOptions:
-    """How to fetch."""
+    """How to fetch tasks."""
 
     workers: int
     with_params: bool
     reports: Mapping[str, int] = field(default_factory=dict)
-    """Reports that the stored series had got when they were read, by task id."""
+    """Reports that the server had counted when the stored points were read, by task id."""
     stored_series: Callable[[str], Mapping[Name, SeriesOutline]] = lambda _: {}
-    """Outlines the stored series of a task that is counted again."""
+    """Returns the stored series of a task that is counted again."""
 
 
 def fetch_tasks(
@@ -71,21 +71,21 @@ def fetch_tasks(
     redactor: Redactor,
     options: FetchOptions,
 ) -> Generator[FetchedTask]:
-    """Read tasks, several at once, and give each when it is done.
+    """Read tasks, several in parallel, and yield each when it is done.
 
-    One that failed is given only after another one that did not, or at the end: when all fail the
-    server has, and ServerError ends the run before they could count as failed.
+    A failed task is yielded only after one that succeeded, or at the end: if all fail, the server
+    has failed, and ServerError ends the run before they could count as failed.
 
     Args:
-        api: a server, logged in.
-        planned: the tasks, in the order in which they are begun.
-        stage: gives the stage that points may be spilled to at this moment.
-        redactor: takes credentials out of the heavy fields.
-        options: how.
+        api: a client that is logged in.
+        planned: the tasks, in the order in which they are started.
+        stage: returns the stage to which points may currently be spilled.
+        redactor: replaces credentials in the heavy fields.
+        options: how to fetch.
 
     Raises:
-        ServerError: the server is gone.
-        LimitReachedError: a ceiling is reached.
+        ServerError: the server does not answer.
+        LimitReachedError: a limit of the run is reached.
     """
     failed: list[FetchedTask] = []
     with closing(_fetched(api, planned, stage, redactor, options)) as fetched:
@@ -114,18 +114,18 @@ def _fetched(
             pending.add(pool.submit(_fetch, api, one, details, stage(), options))
             if len(pending) > options.workers:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                yield from _whole_first(done)
+                yield from _complete_first(done)
         while pending:
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            yield from _whole_first(done)
+            yield from _complete_first(done)
     finally:
         if pending:
             api.stop()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _whole_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
-    """Give what came before what failed is raised: it ends the run, and they are read already."""
+def _complete_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
+    """Yield completed tasks before an error is raised, which ends the run."""
     for future in sorted(done, key=lambda future: future.exception() is not None):
         yield future.result()
 
@@ -133,7 +133,7 @@ def _whole_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
 def with_details(
     api: Client, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
 ) -> Iterator[tuple[PlannedTask, TaskDetails]]:
-    """Read the heavy fields in groups; one that is refused is halved down to the culprit."""
+    """Read the heavy fields in groups; a refused group is halved until only one task is refused."""
     at, size = 0, _FIRST_GROUP
     while at < len(planned):
         group = planned[at : at + size]
@@ -152,7 +152,7 @@ def with_details(
 
 
 def _with_odd(planned: PlannedTask, details: TaskDetails) -> TaskDetails:
-    """Add what the listing said of a task and nobody can read: it stays partial for that."""
+    """Add fields of the listing that could not be read: they make the task partial."""
     if planned.task.odd is None:
         return details
     missing = _together(details.missing, f"its entry in the list of tasks: {planned.task.odd}")
@@ -168,7 +168,7 @@ def _next_size(details: Collection[TaskDetails]) -> int:
 def _fetch(
     api: Client, planned: PlannedTask, details: TaskDetails, stage: Stage, options: FetchOptions
 ) -> FetchedTask:
-    """Read one task's points; what the server refuses is this task's failure, not the run's."""
+    """Read one task's points; a refusal makes this task fail, not the run."""
     buffer = PointBuffer(stage, planned.task.project_id)
     at = datetime.now(UTC)
     try:
@@ -204,7 +204,7 @@ def _together(*reasons: str | None) -> str | None:
 def _contradiction(
     api: Client, planned: PlannedTask, details: TaskDetails, points: TaskPoints
 ) -> Contradiction | None:
-    """Compare the points with the server's summary; asked once more before it counts as evidence.
+    """Compare the points with the server's summary, which is read again before it counts.
 
     A task may be reset, or report, between the reading of its summary and that of its points.
     """
@@ -213,7 +213,7 @@ def _contradiction(
         return None
     task_id = planned.task.task_id
     now = read_summaries(api, [task_id]).get(task_id)
-    if now is None:  # deleted meanwhile; the next export notices it
+    if now is None:  # deleted in the meantime; the next export notices it
         return judge(missing, planned.task, True, datetime.now(UTC))
     still_missing = missing_points(now.last_metrics, planned.metrics.wanted, points)
     return judge(
@@ -224,10 +224,10 @@ def _contradiction(
 def _can_keep(
     api: Client, planned: PlannedTask, details: TaskDetails, options: FetchOptions
 ) -> bool:
-    """Whether the stored points are still the server's: none was reported, and as many are there.
+    """Whether the stored points are still those of the server: no report, and the same count.
 
-    The count alone would miss a point that was overwritten, the reports one without a number. A
-    server that does not count reports is believed its count where no date moved.
+    The count alone would miss an overwritten point, the reports a point without a number. If a
+    server does not count reports, its count of points is enough if no date changed.
     """
     if planned.points in ("read", "keep"):
         return planned.points == "keep"

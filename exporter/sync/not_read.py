@@ -1,4 +1,4 @@
-"""Rows of ``tasks`` for what a run did not get to read: so that the folder itself says it. Pure."""
+"""Makes rows for tasks that a run did not read, so that the dataset shows them. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,11 +10,11 @@ from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
 
 _MORE: Final = "not read yet: more of its metrics were selected since its points were read"
 _WITHOUT_MORE: Final = ("unread", "failed", "partial")
-"""States that say already that something is missing."""
+"""States that already show that something is missing."""
 
 
 def is_widened(planned: PlannedTask) -> bool:
-    """Whether a stored task is to have metrics that its row does not name."""
+    """Whether metrics are selected for a stored task that its row does not name."""
     known = planned.known
     return known is not None and (
         MetricFilter.read(known.metric_filter).wanted != planned.metrics.wanted
@@ -22,13 +22,13 @@ def is_widened(planned: PlannedTask) -> bool:
 
 
 def widened_row(row: Mapping[str, Any], planned: PlannedTask) -> dict[str, Any]:
-    """Make of the stored row of a task the one that names all that was selected of it.
+    """Change the stored row of a task so that it names all metrics that were selected.
 
-    Its points and metadata stay as they are. It is ``partial`` until the rest is read.
+    Its points and metadata are unchanged. It is ``partial`` until the rest is read.
 
     Args:
         row: the stored row, with all columns of ``tasks``.
-        planned: what was to be read of the task.
+        planned: the planned reading of the task.
     """
     changed = {**row, "metric_filter": planned.metrics.text}
     state, reason = row["state"], row["reason"]
@@ -44,9 +44,9 @@ def unread_row(
     """Make the row of a new task whose points were not read.
 
     Args:
-        planned: the task, and what was to be read of it.
+        planned: the planned reading of the task.
         host: the server's address.
-        web_host: that of its web UI; None is unknown.
+        web_host: the address of its web UI; None if it is unknown.
         now: when it was listed.
     """
     return {

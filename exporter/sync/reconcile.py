@@ -1,4 +1,4 @@
-"""What becomes of a task that was read, against what is stored of it. Pure, no I/O."""
+"""Decides whether a fetched task replaces, merges with or keeps the stored one. Pure, no I/O."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,22 +13,23 @@ from clearml_snapshot.exporter.sync.fetch import FetchedTask
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
 Action = Literal["replace", "merge", "refresh", "keep", "skip"]
-"""``replace``: it takes the place of what is stored. ``merge``: what is stored and the server lacks
-stays with it. ``refresh``: the stored points are the server's. ``keep``: they stay, although the
-server has others or none. ``skip``: all stays as it was, the metadata too."""
+"""``replace``: it replaces what is stored. ``merge``: stored points that the server has lost are
+kept with it. ``refresh``: the stored points are those of the server, only metadata changes.
+``keep``: stored points are kept although the server has others or none. ``skip``: nothing changes,
+not even metadata."""
 
 GivenUp = Literal["another run", "in doubt", "read in part"]
-"""Why stored points are not in the new reading and do not stay either."""
+"""Why stored points that are not in the new reading are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a task, and what is given up by it."""
+    """The decision for one task, and which stored points it gives up."""
 
     action: Action
     given_up: GivenUp | None = None
     points: int = 0
-    """Stored points that are given up."""
+    """Number of stored points that are given up."""
 
 
 def decide(
@@ -39,15 +40,15 @@ def decide(
     *,
     accept_loss: bool,
 ) -> Decision:
-    """Decide: nothing is lost here because the server lost it, or because a reading failed.
+    """Decide: nothing is lost because the server lost it, or because a reading failed.
 
     Args:
         one: the task as it was read.
-        stored_series: gives what is stored of it; asked only where it matters.
-        compare: compares its points with the stored ones; asked only where it matters.
-        was_run_again: asks the server whether the task was run again since it was listed; asked
-            only where nothing but its start connects stored points with those that came.
-        accept_loss: take the server's word where it has less than is stored.
+        stored_series: returns its stored series; called only if they matter.
+        compare: compares its points with the stored ones; called only if they matter.
+        was_run_again: asks the server whether the task was run again since it was listed; called
+            only if nothing but its start connects the stored points with the new ones.
+        accept_loss: discard stored points that the server no longer has.
     """
     stored = one.planned.known
     if one.state == "kept":
@@ -74,9 +75,9 @@ def _compared(
     before: Mapping[Name, SeriesOutline],
     was_run_again: Callable[[], bool],
 ) -> Decision:
-    """Decide about a complete reading: points that only the dataset has stay if of the same run.
+    """Decide about a complete reading: stored points of the same run are kept.
 
-    The start is that of the listing, and the points were read later.
+    The start is from the listing, and the points were read later.
     """
     started = one.planned.task.started
     is_same_start = started is not None and started == stored.started
@@ -95,7 +96,7 @@ def _compared(
 
 
 def server_sums(summary: ServerSummary) -> dict[Name, Sums] | None:
-    """Give the server's sums of each series; None where it may leave out a series of ours."""
+    """Return the server's sums of each series; None if its summary may be incomplete."""
     if summary.is_ambiguous or len(summary.rows) >= MOST_SERIES:
         return None
     return {
@@ -105,7 +106,7 @@ def server_sums(summary: ServerSummary) -> dict[Name, Sums] | None:
 
 
 def _is_worth_more(stored: KnownTask, one: FetchedTask) -> bool:
-    """Whether what is stored of a task should stay in place of what came of it this time."""
+    """Whether the stored points of a task are worth more than this incomplete reading."""
     if stored.points_stored != one.read.received:
         return stored.points_stored > one.read.received
     lacks_details = one.state == "failed" or one.details.missing is not None

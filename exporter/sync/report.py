@@ -1,4 +1,4 @@
-"""What an export came to, and what one would come to."""
+"""The results of an export, and of a forecast."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ Result = Literal["complete", "partial", "ceiling", "interrupted", "server lost",
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A task that is not whole here, and why."""
+    """A task that is not completely stored, and why."""
 
     task_id: str
     name: str
@@ -22,13 +22,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class ExportReport:
-    """The numbers of one run; counts of tasks are disjoint but for ``problems``."""
+    """The numbers of one run; counts of tasks are disjoint except for ``problems``."""
 
     result: Result
     server: str
     user: str
     selections: tuple[str, ...]
-    """The filters in words."""
+    """A description of each filter."""
     tasks_new: int
     tasks_changed: int
     """Stored tasks whose points were read again."""
@@ -36,30 +36,30 @@ class ExportReport:
     """Stored tasks of which only the metadata was read again."""
     tasks_unchanged: int
     tasks_gone: int
-    """Stored tasks that the server turned out not to have any more; all of theirs stays."""
+    """Stored tasks that the server no longer has; everything stored of them is kept."""
     tasks_shrunk: int
-    """Of those read again, tasks of which the server has less than is stored; that stays too."""
+    """Of those read again, tasks of which the server has fewer points than stored; all are kept."""
     tasks_rerun: int
     """Of those read again, tasks that were run again: their earlier run's points were replaced."""
     points_replaced: int
     """Stored points of those earlier runs."""
     snapshot_before: int | None
-    """The snapshot that still has what was replaced; None: nothing was."""
+    """The snapshot that still has what was replaced; None if nothing was."""
     tasks_ahead: int
-    """Running tasks whose newest points are not visible yet: partial, and no problem."""
+    """Running tasks whose newest points are not visible yet: partial, but not a problem."""
     tasks_lost: int
     """Of those read, tasks of which the server lost points before they were read."""
     tasks_unread: int
-    """Selected tasks that the run ended before it read; stored ones are as they were before."""
+    """Selected tasks that were not read before the run ended; stored ones are unchanged."""
     tasks_outdated: int
-    """Of these, tasks that are stored, but not as they are on the server now."""
+    """Of these, tasks that are stored, but outdated."""
     tasks_changed_silently: int
-    """Of those read, tasks whose points had changed although no date of them had moved."""
+    """Of those read, tasks whose points had changed although none of their dates had changed."""
     tasks_gone_expected: int
     """Of those gone, tasks that were listed as safe to delete, or accepted as gone."""
     problems: tuple[Problem, ...]
     warnings: tuple[str, ...]
-    """What somebody should look at, beside single tasks."""
+    """Warnings that are not about a single task."""
     points: int
     """Fetched by this run."""
     points_bad: int
@@ -68,24 +68,24 @@ class ExportReport:
     requests: int
     retries: int
     bytes: int
-    """Received, as they came over the wire."""
+    """Bytes received, compressed."""
     seconds: float
     totals: Mapping[str, int]
-    """What the snapshot now holds: tasks, series, points, projects, bytes."""
+    """What the snapshot now contains: tasks, series, points, projects, bytes."""
     monitor_points: int
     """Of the snapshot's points, those of ``:monitor:*`` metrics."""
     left_out: tuple[str, ...]
-    """What the filters left out, and the option that brings it."""
+    """What the filters did not include, and the option that includes it."""
     removed: tuple[int, ...]
     """Numbers of the older snapshots that this run removed."""
     keep: str
-    """Why the others stay: the retention, in words."""
+    """A description of the retention, which keeps the others."""
     snapshot: Path
     """The folder to copy."""
 
     @property
     def tasks_partial(self) -> int:
-        """Tasks stored with less than the server holds."""
+        """Tasks stored with fewer points than the server has."""
         return sum(problem.state == "partial" for problem in self.problems) + self.tasks_ahead
 
     @property
@@ -103,14 +103,14 @@ class ExportReport:
         return ExitCode.PARTIAL if self.problems or self.warnings else ExitCode.COMPLETE
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as what JSON can hold."""
+        """Return everything as JSON types."""
         counts = {"tasks_partial": self.tasks_partial, "tasks_failed": self.tasks_failed}
         return {**asdict(self), **counts, "snapshot": str(self.snapshot)}
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What an export would do now; nothing was written."""
+    """What an export would do; nothing was written."""
 
     server: str
     user: str
@@ -118,19 +118,19 @@ class Forecast:
     tasks_new: int
     tasks_changed: int
     tasks_refreshed: int
-    """At most so many need only their metadata; those whose points the server is asked about."""
+    """At most this number of tasks only need their metadata."""
     tasks_unchanged: int
     tasks_gone: int
     warnings: tuple[str, ...]
     points: int | None
-    """Points to read, by the server's own summaries; overwritten ones count more than once. None:
-    it counts those of none of the tasks."""
+    """Points to read, by the server's own summaries; overwritten ones count more than once. None if
+    it counts none of the tasks."""
     tasks_uncounted: int
     """Tasks to read whose points the server does not count; they are not in ``points``."""
     requests: int
-    """Requests that the export would send, those of its listing among them."""
+    """Requests that the export would send, including those of its listing."""
     requests_spent: int
-    """Requests that finding this out took."""
+    """Requests that this forecast took."""
     seconds: float
 
     @property
@@ -139,5 +139,5 @@ class Forecast:
         return ExitCode.PARTIAL if self.warnings else ExitCode.COMPLETE
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as what JSON can hold."""
+        """Return everything as JSON types."""
         return asdict(self)

@@ -1,4 +1,4 @@
-"""What one run of ``export`` has done: its row in ``exports``, and its report."""
+"""Describes one run of ``export``: its row in ``exports``, and its report."""
 
 import json
 import time
@@ -20,7 +20,7 @@ from clearml_snapshot.exporter.sync.report import ExportReport, Problem, Result
 
 @dataclass
 class Run:
-    """One export while it runs."""
+    """A running export."""
 
     server: Server
     options: ExportOptions
@@ -29,11 +29,11 @@ class Run:
     prepared: PreparedExport
     applier: Applier
     stage: Stage
-    """Collects what comes until the next commit."""
+    """Collects results until the next commit."""
     clock: float
     attempt: Attempt
     is_torn: bool = False
-    """A commit began and did not end: what was staged for it is lost."""
+    """A commit began and did not complete: what was staged for it is lost."""
 
     @property
     def problems(self) -> list[Problem]:
@@ -47,43 +47,43 @@ class Run:
 
     @property
     def warnings(self) -> list[str]:
-        """What somebody should look at, from the listing and from reading."""
+        """Warnings, from the listing and from reading."""
         return [*self.prepared.discovery.warnings, *self.applier.warnings, *self._not_compared()]
 
     def _not_compared(self) -> list[str]:
-        """Say how many stored tasks --recount or --reread has not asked for, or not yet."""
-        asked = [one for one in self.prepared.plan.to_read if one.is_same]
-        left = sum(one.task.task_id not in self.applier.done for one in asked)
+        """Report how many stored tasks --recount or --reread did not compare."""
+        unchanged = [one for one in self.prepared.plan.to_read if one.is_same]
+        left = sum(one.task.task_id not in self.applier.done for one in unchanged)
         if not left:
             return []
         option = "--recount" if self.options.again == "counts" else "--reread"
         return [
-            f"{option}: {left:,} of {len(asked):,} stored tasks whose dates did not move were not "
-            f"compared before the run ended; give {option} again, with a higher limit if there was "
-            "one"
+            f"{option}: {left:,} of {len(unchanged):,} stored tasks whose dates did not change "
+            f"were not compared before the run ended; use {option} again, with a higher limit if "
+            "there was one"
         ]
 
     @property
     def spared(self) -> int | None:
-        """The snapshot that alone has what this run replaced; None: it replaced nothing."""
+        """The only snapshot that has what this run replaced; None if it replaced nothing."""
         last = self.applier.snapshot
         return last.number if last is not None and self.applier.has_given_up else None
 
     def mark_unread(self, stage: Stage) -> None:
-        """See that a commit names every task of the plan, read or not."""
+        """Make sure that a commit contains every task of the plan, read or not."""
         self.applier.mark_unread(stage, self.prepared.plan.to_read, self.prepared.begun)
 
 
 def export_row(
     run: Run, result: str, finished: datetime | None, error: Exception | None = None
 ) -> dict[str, Any]:
-    """Give the row of ``exports`` for a run, as far as it has come.
+    """Return the row of ``exports`` for a run so far.
 
     Args:
         run: the run.
-        result: ``running`` for a checkpoint, else how it ended.
+        result: ``running`` for a checkpoint, otherwise how it ended.
         finished: when it ended; None for a checkpoint.
-        error: what ended it, when it failed.
+        error: the error that ended it, if it failed.
     """
     states = [problem.state for problem in run.problems]
     counts, traffic = run.applier.counts, run.server.api.traffic
@@ -115,9 +115,9 @@ def export_row(
 
 
 def _warnings(run: Run) -> list[str] | None:
-    """Give what somebody should look at; None where this run could not tell.
+    """Return the warnings; None if this run could not know them all.
 
-    A run of one selection of several, or of failed tasks only, cannot say that the others are well.
+    A run of one selection of several, or of failed tasks only, does not check the others.
     """
     warnings = run.warnings
     if not warnings and not run.prepared.discovery.covers_remembered:
@@ -126,7 +126,7 @@ def _warnings(run: Run) -> list[str] | None:
 
 
 def make_report(run: Run, result: Result) -> ExportReport:
-    """Give the report of a run that has committed."""
+    """Return the report of a run that has committed."""
     snapshot = run.dataset.snapshot
     assert snapshot is not None
     counts, traffic, discovery = run.applier.counts, run.server.api.traffic, run.prepared.discovery

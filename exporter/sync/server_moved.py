@@ -1,4 +1,4 @@
-"""A server that has a new address: proven by its tasks, and written into the dataset."""
+"""Follows a server to a new address: proves it by its tasks, and changes the dataset."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from clearml_snapshot.exporter.sync.prepare import Server
 
 _MOST_COMPARED: Final = 500
-"""Tasks that are compared: one request; of a larger dataset a sample, evenly over the ids."""
+"""Tasks that are compared, in one request; of a larger dataset an even sample of the ids."""
 
 
 def follow_server(
     server: "Server", dataset: Dataset, progress: Progress, *, accept_gone: Sequence[str] = ()
 ) -> None:
-    """See that a server is the one that a dataset is of, and commit its new address.
+    """Check that a server is the one that a dataset was exported from, and commit its new address.
 
-    Nothing is done where the address is the same already.
+    Nothing is done if the address has not changed.
 
     Args:
-        server: under its new address.
-        dataset: what was exported from the old one; its current snapshot is another one after.
-        progress: is told what was compared.
+        server: the server at its new address.
+        dataset: the dataset with the old address; it gets a new snapshot.
+        progress: is notified of what was compared.
         accept_gone: tasks that may be gone, as ``vanished.accepted_tasks`` reads them; those that
             were listed as safe to delete may be gone as well.
 
@@ -46,13 +46,13 @@ def follow_server(
     """
     snapshot = dataset.snapshot
     if snapshot is None:
-        raise UsageError("--server-moved needs a dataset that was exported before; leave it out")
+        raise UsageError("--server-moved needs an existing dataset; omit it for the first export")
     old, new = snapshot.server.get("host"), server.api.host
     if old is None or same_address(old, new):
-        progress.note(f"--server-moved: the dataset is of {new} already")
+        progress.note(f"--server-moved: the dataset already has the address {new}")
         return
     compared = _compare(server, snapshot, old, accept_gone)
-    progress.note(f"{old} is {new} now: {compared:,} stored tasks are the same there")
+    progress.note(f"{old} is now {new}: {compared:,} stored tasks are the same there")
     record = {**snapshot.server, "host": new, "web": server.api.web_host}
     record[MOVED_FROM] = moved_from([snapshot.server], new)
     web = snapshot.server.get("web")
@@ -66,7 +66,7 @@ def follow_server(
 
 
 def server_record(server: "Server", snapshot: Snapshot | None) -> dict[str, Any]:
-    """Make what ``snapshot.json`` says of a server; the addresses that it had before stay."""
+    """Make the entry of ``snapshot.json`` about a server, with its former addresses."""
     api, identity = server.api, server.identity
     record = {
         "host": api.host,
@@ -80,14 +80,14 @@ def server_record(server: "Server", snapshot: Snapshot | None) -> dict[str, Any]
 
 
 def _written(snapshot: Snapshot, addresses: Sequence[str]) -> frozenset[str]:
-    """Find how the rows of a snapshot write some addresses."""
+    """Find the spellings of some addresses in the rows of a snapshot."""
     spelt = {spelling(text) for text in addresses}
     written = {row["server_id"] for row in rows(snapshot, "tasks", ["server_id"])}
     return frozenset(text for text in written if spelling(text) in spelt)
 
 
 def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequence[str]) -> int:
-    """Count the stored tasks that the server has, all of them the same.
+    """Count the stored tasks that the server has; all of them must be the same.
 
     Raises:
         UsageError: it is another server.
@@ -97,7 +97,7 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
     here = server.api.host
     if not stored:
         raise UsageError(
-            f"nothing can prove that {here} is the server at {old}: {_nothing_left(len(known))}; "
+            f"cannot prove that {here} is the server at {old}: {_nothing_left(len(known))}; "
             "use another folder"
         )
     ids = _sample(sorted(stored))
@@ -107,18 +107,18 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
     for task in list_by_id(server.api, ids):
         why = contradiction(stored[task.task_id], task.row())
         if why is not None:
-            raise UsageError(f"{refused}: of task {task.task_id}, {why}; use another folder")
+            raise UsageError(f"{refused}: task {task.task_id}: {why}; use another folder")
         found.add(task.task_id)
     if not found:
         raise UsageError(
-            f"{refused}: none of {len(ids):,} stored tasks is there, or this user does not see "
+            f"{refused}: it has none of {len(ids):,} stored tasks, or this user cannot see "
             "them; use another folder"
         )
     others = [one for one in ids if one not in found and not _may_be_gone(stored[one], accepted)]
     if len(found) < len(others):
         raise UsageError(
-            f"{here} has {len(found):,} of {len(ids):,} stored tasks of {old} only, too few to be "
-            "sure; if the others were deleted add --accept-gone @FILE with their ids, or "
+            f"{here} has only {len(found):,} of {len(ids):,} stored tasks of {old}, too few for a "
+            "proof; if the others were deleted add --accept-gone @FILE with their ids, or "
             "--accept-gone all, else use another folder"
         )
     return len(found)
@@ -126,7 +126,7 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
 
 def _nothing_left(known: int) -> str:
     if not known:
-        return "no task is stored that could be compared"
+        return "no stored task can be compared"
     return f"all stored tasks ({known:,}) were gone before the address changed"
 
 

@@ -1,6 +1,6 @@
-"""The pages of ``events.get_task_events`` for one task and a choice of its series.
+"""Reads the pages of ``events.get_task_events`` for one task and some of its series.
 
-Most of the server's traps are handled here: pages that start over at iteration 0, at most 10,000
+Most of the server's traps are handled here: pages that start again at iteration 0, at most 10,000
 points of one iteration, events without an iteration, a search window that is smaller than usual
 (docs/clearml-server.md, "Reading one task completely").
 """
@@ -23,26 +23,26 @@ PAGE: Final = 10_000
 """Events per page; the server answers more with an error (docs/clearml-server.md,
 "events.get_task_events")."""
 one_at_a_time: Final = threading.Lock()
-"""Decoding holds the interpreter: threads that fight over it cost a quarter of the time."""
+"""Decoding holds the interpreter lock; threads that compete for it cost a quarter of the time."""
 _SEARCH_ENGINE: Final = 100
-"""The subcode of an error that is the search engine's, such as a page that is too large
+"""The subcode of an error of the search engine, such as a page that is too large
 (docs/clearml-server.md, "Envelope and errors")."""
 _PASSING: Final = frozenset({0, 429, 502, 503, 504, 509})
-"""HTTP statuses that say nothing about the request itself; 0 is none at all."""
+"""HTTP statuses that do not depend on the request itself; 0 means no answer."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Series that are asked for together; no selectors means every metric."""
+    """Series that are requested together; without selectors, every metric."""
 
     selectors: tuple[Selector, ...] = ()
     is_final: bool = False
-    """It cannot be made smaller: read what comes."""
+    """It cannot be made smaller: read as much as the server returns."""
 
 
 @dataclass
 class Place:
-    """How far a part is read, and how the next page is asked for."""
+    """How far a part was read, and how to request the next page."""
 
     scroll_id: str | None = None
     last: int | None = None
@@ -51,17 +51,17 @@ class Place:
     usual: int = PAGE
     size: int = PAGE
     refused: int | None = None
-    """A page that would end here is refused: the last event in it has no iteration."""
+    """A page that ends at this event is refused, because the event has no iteration."""
     step: int = 1
     is_small_enough: bool = False
-    """A page of one event is answered: halving leads to a size that works."""
+    """A page of one event was answered, so halving leads to a size that works."""
     without_iteration: int = 0
-    """Events that never come, because they have no iteration."""
+    """Events that the server never returns, because they have no iteration."""
     cut: tuple[int, ...] = ()
-    """Iterations of which only a page came, and may hold more."""
+    """Iterations of which only one page was returned, and which may have more points."""
 
     def move(self, page: EventPage) -> None:
-        """Go behind a page."""
+        """Move past a page."""
         self.seen += page.returned
         self.scroll_id, self.last, self.size = page.scroll_id, page.last, self.usual
         if self.refused is not None and self.seen < self.refused:
@@ -79,17 +79,17 @@ class TooLargeError(Exception):
 
 
 def read_pages(api: Client, task_id: str, part: Part, place: Place) -> Iterator[EventPage]:
-    """Scroll through a part in ascending order until all that the server counts has come.
+    """Scroll through a part in ascending order until everything that the server counts is read.
 
     Args:
-        api: a server, logged in.
+        api: a client that is logged in.
         task_id: the task.
         part: the series.
-        place: where to begin; it is moved along.
+        place: where to begin; it is updated.
 
     Raises:
-        TooLargeError: an iteration holds more than a page, or the server would start over.
-        RefusedError: the server refuses a page, and no smaller one helps.
+        TooLargeError: an iteration has more than a page, or the server would start again.
+        RefusedError: the server refuses a page, and smaller ones too.
     """
     while place.total is None or place.seen < place.total:
         page = next_page(api, task_id, part, place)
@@ -103,7 +103,7 @@ def read_pages(api: Client, task_id: str, part: Part, place: Place) -> Iterator[
         if not is_end and (not page.can_follow or page.at_last >= PAGE):
             before = page.returned - page.at_last
             if before > 0 and page.at_last < PAGE:
-                # Following a page that ends at iteration 0 starts over: end it just before that.
+                # Following a page that ends at iteration 0 starts again: end it just before that.
                 place.size = before
                 continue
             if not part.is_final:
@@ -116,10 +116,10 @@ def read_pages(api: Client, task_id: str, part: Part, place: Place) -> Iterator[
 
 
 def next_page(api: Client, task_id: str, part: Part, place: Place) -> EventPage | None:
-    """Ask for the next page, smaller where the server cannot; None when nothing more comes.
+    """Request the next page, or a smaller one if that fails; None if nothing follows.
 
-    Events without an iteration are sorted last, and a page that ends with one is an HTTP 500: what
-    is before them is found by halving, and they are counted.
+    Events without an iteration are sorted last, and a page that ends with one is an HTTP 500. What
+    comes before them is found by halving, and they are counted.
     """
     while True:
         try:
@@ -131,7 +131,7 @@ def next_page(api: Client, task_id: str, part: Part, place: Place) -> EventPage 
                 _halve(api, task_id, part, place, error)
                 continue
             if place.total is None:
-                # A page of no events still counts them.
+                # A page of size 0 still counts the events.
                 place.total = ask_page(api, task_id, part, None, 0).total
             if not place.total:
                 raise
@@ -144,7 +144,7 @@ def next_page(api: Client, task_id: str, part: Part, place: Place) -> EventPage 
 
 
 def _halve(api: Client, task_id: str, part: Part, place: Place, error: RefusedError) -> None:
-    """Ask for half as many events from now on; raises where a page of one is refused as well."""
+    """Request half as many events from now on; raises if a page of one event is refused too."""
     if place.size == 1:
         raise error
     if error.status != TOO_LARGE and not place.is_small_enough:
@@ -154,10 +154,10 @@ def _halve(api: Client, task_id: str, part: Part, place: Place, error: RefusedEr
 
 
 def ask_page(api: Client, task_id: str, part: Part, scroll_id: str | None, size: int) -> EventPage:
-    """Ask for one page; a size of 0 only counts.
+    """Request one page; a size of 0 only counts.
 
     Raises:
-        RefusedError: the server refuses it, or answers with other points again and again.
+        RefusedError: the server refuses it, or repeatedly answers with other points.
     """
     body: dict[str, Any] = {
         "task": task_id,
@@ -179,7 +179,7 @@ def ask_page(api: Client, task_id: str, part: Part, scroll_id: str | None, size:
 
 
 def _starts_over(page: EventPage, last: int | None, part: Part) -> bool:
-    """Whether a page goes back behind the one before it, as a restarted scroll does."""
+    """Whether a page goes back to before the previous one, as a restarted scroll does."""
     if page.first is None or last is None or page.first > last:
         return False
     if not part.is_final:

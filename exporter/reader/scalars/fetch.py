@@ -1,8 +1,8 @@
-"""Every point of one task, or a plain word about what is missing.
+"""Reads every point of one task, or reports what is missing.
 
-What proves the result is one number: the distinct points read equal those that the server counts.
-What could be read is kept where a part of a task cannot be read, and the reason says what is
-missing. The traps on the way are in docs/clearml-server.md, "Reading one task completely".
+The result is proven by one number: the distinct points read equal those that the server counts.
+If a part of a task cannot be read, the rest is kept, and the reason names what is missing. The
+traps are listed in docs/clearml-server.md, "Reading one task completely".
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, metr
 _READS: Final = 3
 """Times that a task is read before it counts as partial."""
 _SPLITS: Final = 50
-"""Parts that may turn out too large for the server before they are read as far as they come."""
+"""Parts that may be too large for the server before they are read as far as possible."""
 _MIXED: Final = (
     f"it was run again while it was read, {_READS} times in a row, and points of two runs are not "
     "stored together"
@@ -43,65 +43,65 @@ _ITERATIONS_NAMED: Final = 3
 
 
 class PointSink(Protocol):
-    """Where points go; ``store.writer.PointBuffer`` is one."""
+    """Receives points; ``PointBuffer`` of the store is one."""
 
     def add(self, points: pa.Table) -> None:
-        """Take the points of a page."""
+        """Receive the points of a page."""
 
     def discard(self) -> None:
-        """Forget all that was added: the task is read again."""
+        """Discard everything that was added: the task is read again."""
 
 
 @dataclass(frozen=True)
 class ScalarsRead:
-    """What reading a task came to."""
+    """The result of reading a task."""
 
     expected: int
-    """Points that the server counts for what was asked."""
+    """Points that the server counts for the selected metrics."""
     received: int
     """Distinct points handed to the sink."""
     bad: int = 0
-    """Of these, stored as something else than was sent."""
+    """Of these, points that could not be stored exactly as sent."""
     reason: str | None = None
-    """Why it is not whole; None when it is."""
+    """Why points are missing; None if the task is complete."""
 
 
 @dataclass
 class _Tally:
-    """What one reading of a task has come to so far."""
+    """The state of one reading of a task."""
 
     total: int = 0
     received: int = 0
     bad: int = 0
     odd: int = 0
-    """Events that cannot be stored: no usable iteration, or the key of another one."""
+    """Events that cannot be stored: no usable iteration, or the key of another event."""
     pages: int = 0
     opening: Opening = field(default_factory=dict)
-    """The first points of the very first page, when more than one was asked for."""
+    """The first points of the first page, if more than one is needed."""
     opened: Part | None = None
-    """The part that they are of."""
+    """The part that these belong to."""
     is_one_run: bool | None = True
-    """Whether all that came is of one run of the task; None is not proven."""
+    """Whether all received points are of one run of the task; None is not proven."""
     tail: str | None = None
-    """Scroll id behind the last page, when it can be followed."""
+    """Scroll id after the last page, if it can be followed."""
     cut: set[int] = field(default_factory=set)
-    """Iterations with more points than the server shows of what cannot be split."""
+    """Iterations with more points than the server returns, in parts that cannot be split."""
     refusal: RefusedError | None = None
     """Why a part could not be read to its end."""
 
 
 @dataclass
 class _Reading:
-    """One task while it is read."""
+    """One task that is being read."""
 
     api: Client
     task_id: str
     sink: PointSink
     whole: list[Part]
-    """All that is asked for."""
+    """The parts that cover everything selected."""
     splitter: Splitter
     was_run_again: Callable[[], bool] | None = None
-    """Asks the server; None: nobody does."""
+    """Asks the server; None if it is not to be asked."""
     tally: _Tally = field(default_factory=_Tally)
 
 
@@ -112,19 +112,19 @@ def fetch_scalars(
     sink: PointSink,
     was_run_again: Callable[[], bool] | None = None,
 ) -> ScalarsRead:
-    """Read all points of a task into a sink; points of two runs of it are never taken together.
+    """Read all points of a task into a sink; points of two runs are never mixed.
 
     Args:
-        api: a server, logged in.
+        api: a client that is logged in.
         task_id: the task.
-        wanted: the metrics asked for; None is every metric, an empty one none.
-        sink: takes the pages; its content is valid once this returns.
-        was_run_again: asks whether the task was run again since it was asked last; called where
-            the wall times of what came in several requests do not prove that it was not.
+        wanted: the selected metrics; None selects every metric, an empty sequence none.
+        sink: receives the pages; its content is valid when this function returns.
+        was_run_again: asks whether the task was run again since the last call; used if the wall
+            times of the points of several requests do not prove that it was not.
 
     Raises:
-        RefusedError: the server refuses the task as a whole.
-        ServerError: the server is gone.
+        RefusedError: the server refuses every request for the task.
+        ServerError: the server does not answer.
     """
     if wanted is not None and not wanted:
         return ScalarsRead(0, 0)
@@ -139,7 +139,10 @@ def fetch_scalars(
         parts = _read(reading, parts)
         result = _verdict(reading, parts)
         if _is_mixed(reading):
-            parts, reading.splitter = whole, Splitter(api, task_id)  # it may have other series now
+            parts, reading.splitter = (
+                whole,
+                Splitter(api, task_id),
+            )  # its series may be different now
             continue
         if result.reason is None or _is_final(reading, result):
             return result
@@ -150,13 +153,13 @@ def fetch_scalars(
 
 
 def pages_of(points: int | None) -> int:
-    """Estimate the requests for a task's points: its pages, and a last count of several."""
+    """Estimate the requests for a task's points: its pages, and a last count of several pages."""
     pages = max(1, -(-(points or 0) // PAGE))
     return pages + (pages > 1)
 
 
 def count_scalars(api: Client, task_id: str, wanted: Sequence[MetricChoice] | None) -> int:
-    """Ask how many points the server holds of a task; raises as ``fetch_scalars`` does."""
+    """Count the points of a task on the server; raises as ``fetch_scalars`` does."""
     if wanted is not None and not wanted:
         return 0
     parts = as_parts(metric_selectors(wanted or ()))
@@ -164,10 +167,10 @@ def count_scalars(api: Client, task_id: str, wanted: Sequence[MetricChoice] | No
 
 
 def scan_series(api: Client, task_id: str) -> tuple[dict[str, set[str]], str | None]:
-    """Name all series of a task by reading all its points, where the server cannot list them.
+    """Find all series of a task by reading all its points, if the server cannot list them.
 
     Returns:
-        The variants by metric, and why some may be missing: None when none is.
+        The variants by metric, and why some may be missing, or None.
 
     Raises:
         RefusedError, ServerError: as ``fetch_scalars`` does.
@@ -178,23 +181,23 @@ def scan_series(api: Client, task_id: str) -> tuple[dict[str, set[str]], str | N
 
 
 class _Names:
-    """Takes points for the names of their series."""
+    """Collects the series of points."""
 
     def __init__(self) -> None:
         self.series: dict[str, set[str]] = {}
 
     def add(self, points: pa.Table) -> None:
-        """Take the names on a page; they stay when the task is read again."""
+        """Add the series of a page; they are kept when the task is read again."""
         pairs = points.select(["metric", "variant"]).group_by(["metric", "variant"]).aggregate([])
         for row in pairs.to_pylist():
             self.series.setdefault(row["metric"], set()).add(row["variant"])
 
     def discard(self) -> None:
-        """Keep the names: they are the task's."""
+        """Keep the names: they belong to the task."""
 
 
 def _is_mixed(reading: _Reading) -> bool:
-    """Tell whether points of two runs may have come; the server is asked where nothing proves it.
+    """Whether the points may be of two runs; without a proof the server is asked.
 
     A running task may have overwritten its first points, which is not another run.
     """
@@ -205,14 +208,14 @@ def _is_mixed(reading: _Reading) -> bool:
 
 
 def _is_final(reading: _Reading, result: ScalarsRead) -> bool:
-    """Whether reading a task again would bring no more of it."""
+    """Whether reading a task again would not return more of it."""
     tally = reading.tally
     is_shown_in_part = bool(tally.cut or reading.splitter.cut or tally.refusal)
     return is_shown_in_part or result.expected - result.received == tally.odd > 0
 
 
 def _read(reading: _Reading, parts: list[Part]) -> list[Part]:
-    """Read all parts; when one is too large, start over with smaller ones; give those read."""
+    """Read all parts; if one is too large, start again with smaller ones; return those read."""
     for _ in range(_SPLITS):
         try:
             _read_parts(reading, parts)
@@ -228,10 +231,10 @@ def _read(reading: _Reading, parts: list[Part]) -> list[Part]:
 
 
 def _read_parts(reading: _Reading, parts: Sequence[Part]) -> None:
-    """Read each part as far as it comes.
+    """Read each part as far as possible.
 
     Raises:
-        RefusedError: the task is gone, or nothing of it came.
+        RefusedError: the task is gone, or none of it could be read.
     """
     tally = reading.tally = _Tally()
     for part in parts:
@@ -261,7 +264,7 @@ def _read_part(reading: _Reading, part: Part, *, is_only: bool) -> None:
 
 
 def _keep(reading: _Reading, page: EventPage) -> None:
-    """Hand the points of a page on, and count them."""
+    """Pass the points of a page to the sink, and count them."""
     tally = reading.tally
     with one_at_a_time:
         points = distinct(page.points)
@@ -273,7 +276,7 @@ def _keep(reading: _Reading, page: EventPage) -> None:
 
 
 def _verdict(reading: _Reading, parts: Sequence[Part]) -> ScalarsRead:
-    """Compare what came with what the server counts; asked anew where that may have changed."""
+    """Compare the received points with the server's count, which is repeated if it may be old."""
     tally = reading.tally
     expected, was_split = tally.total, parts != reading.whole
     try:
@@ -294,12 +297,12 @@ def _reason(reading: _Reading, expected: int) -> str | None:
     tally = reading.tally
     missing = expected - tally.received
     if missing < 0:
-        return f"{-missing} points more came than the server counts ({expected})"
+        return f"{-missing} points more were received than the server counts ({expected})"
     if missing and tally.odd:
-        rest = f", {missing - tally.odd} more did not come" if missing > tally.odd else ""
+        rest = f", {missing - tally.odd} more were not received" if missing > tally.odd else ""
         return f"{tally.odd} of {expected} points have no usable iteration of their own{rest}"
     if missing:
-        return f"{missing} of {expected} points did not come{_why_missing(reading)}"
+        return f"{missing} of {expected} points were not received{_why_missing(reading)}"
     if tally.refusal is not None:
         return f"its points could not be counted again: {tally.refusal}"
     return None
@@ -314,8 +317,8 @@ def _why_missing(reading: _Reading) -> str:
     named = ", ".join(map(str, cut[:_ITERATIONS_NAMED]))
     more = f" and {len(cut) - _ITERATIONS_NAMED} more" if len(cut) > _ITERATIONS_NAMED else ""
     return (
-        f": the server shows at most {PAGE:,} points of one iteration, it has more at iteration "
-        f"{named}{more}, and it does not name the series of the others"
+        f": the server returns at most {PAGE:,} points of one iteration, it has more at iteration "
+        f"{named}{more}, and it does not list the series of the others"
     )
 
 
@@ -324,7 +327,7 @@ def _is_gone(error: RefusedError) -> bool:
 
 
 def _count_again(reading: _Reading) -> int:
-    """Count the points once more, and see whether the first that came are still the same."""
+    """Count the points once more, and check whether the first ones are still the same."""
     tally, ask = reading.tally, partial(ask_page, reading.api, reading.task_id)
     tally.is_one_run = None if tally.received else True
     at = reading.whole.index(tally.opened) if tally.opened in reading.whole else 0
@@ -333,14 +336,14 @@ def _count_again(reading: _Reading) -> int:
     if tally.opened is not None:
         now = pages[at].opening()
         if tally.opened != reading.whole[at] and not tally.opening.keys() & now.keys():
-            # Other series than those that were read first may begin earlier.
+            # Series that were not read first may begin earlier.
             now = ask(tally.opened, None, size).opening()
         tally.is_one_run = is_same_opening(tally.opening, now)
     return sum(page.total or 0 for page in pages)
 
 
 def _read_late(reading: _Reading, expected: int) -> bool:
-    """Read what was reported behind the last page meanwhile; False when nothing was."""
+    """Read points reported after the last page in the meantime; False if there are none."""
     place = Place(reading.tally.tail, seen=reading.tally.received, total=expected)
     if place.scroll_id is None or len(reading.whole) > 1:
         return False

@@ -1,10 +1,10 @@
 """Decides whether all pages of one reading of a task are of one run of it.
 
 A reset deletes all points of a task, and its next run reports the same keys at other wall times
-(docs/clearml-server.md, "Two runs of one task"). So a point of the first page that is still there
-with its wall time after the last page proves that nothing was reset in between; it comes with the
-last count of the points and costs no request. Where it proves nothing, the server is asked for the
-task's start.
+(docs/clearml-server.md, "Two runs of one task"). So if a point of the first page still exists
+with its wall time after the last page, nothing was reset in between. The point is returned with
+the last count and costs no request. If it proves nothing, the server is asked for the task's
+start.
 """
 
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ _EARLIEST: Final = 1_420_070_400_000
 
 
 def is_same_opening(before: Opening, now: Opening) -> bool | None:
-    """Compare the first points of a reading with what the server has in their place after it.
+    """Compare the first points of a reading with those that the server has after it.
 
     Returns:
-        True: they are still there. False: they were replaced or deleted. None: they prove nothing,
-        because they have no wall time of their own.
+        True if they still exist, False if they were replaced or deleted, None if they prove
+        nothing because they have no wall time of their own.
     """
     common = before.keys() & now.keys()
     if not before:
@@ -42,11 +42,11 @@ def is_same_opening(before: Opening, now: Opening) -> bool | None:
 
 
 def was_run_again_since(api: Client, listed: Task, last_metrics: ServerSummary) -> bool:
-    """Ask once whether a task was run again since it was listed; no answer counts as yes.
+    """Ask once whether a task was run again since it was listed; a refusal counts as yes.
 
     Raises:
-        ServerError: the server is gone.
-        LimitReachedError: a ceiling is reached.
+        ServerError: the server does not answer.
+        LimitReachedError: a limit of the run is reached.
     """
     try:
         return RunWatch(api, listed, last_metrics).was_run_again()
@@ -56,7 +56,7 @@ def was_run_again_since(api: Client, listed: Task, last_metrics: ServerSummary) 
 
 @dataclass
 class RunWatch:
-    """Tells whether a task was run again since it was listed, or since this was asked last."""
+    """Checks whether a task was run again since it was listed, or since the last check."""
 
     api: Client
     task: Task
@@ -67,7 +67,7 @@ class RunWatch:
     def was_run_again(self) -> bool:
         """Ask the server, with one request; a task that is no longer there counts as run again.
 
-        A run that goes on keeps its start, and the counts of its reports never fall.
+        A run that continues keeps its start, and the counts of its reports never fall.
 
         Raises:
             RefusedError, ServerError: as ``Client.get`` does.
@@ -81,12 +81,12 @@ class RunWatch:
 
 
 def _start(task: Task) -> object:
-    """Give what is another one after a reset; a draft has no start, and its status moves."""
+    """Return what differs after a reset; a draft has no start, but its status changes."""
     return task.started or (None, task.status_changed)
 
 
 def _has_fallen(before: ServerSummary, after: ServerSummary) -> bool:
-    """Tell whether the server counts fewer reports of a series than before."""
+    """Whether the server counts fewer reports of a series than before."""
     if any(one.is_ambiguous or len(one.rows) >= MOST_SERIES for one in (before, after)):
         return False
     now, earlier = _counts(after), _counts(before)

@@ -1,4 +1,4 @@
-"""Compares the series of points that came with those that were asked for. Pure."""
+"""Checks that received points are of the requested series. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -11,17 +11,17 @@ from clearml_snapshot.exporter.client.failures import MixedUpError, in_short
 from clearml_snapshot.exporter.reader.events import clean_text
 
 
-def refuse_other_series(points: pa.Table, asked: Iterable[Mapping[str, Any]]) -> None:
-    """See that points are of series that were asked for.
+def refuse_other_series(points: pa.Table, requested: Iterable[Mapping[str, Any]]) -> None:
+    """Check that points are of the requested series.
 
     Args:
-        points: of one page, with coded texts.
-        asked: the ``metrics`` of the request; none asks for every metric.
+        points: the points of one page, with dictionary-encoded texts.
+        requested: the ``metrics`` of the request; if empty, every metric.
 
     Raises:
-        MixedUpError: one is of another series.
+        MixedUpError: a point is of another series.
     """
-    wanted = {clean_text(one["metric"]): one.get("variants") for one in asked}
+    wanted = {clean_text(one["metric"]): one.get("variants") for one in requested}
     if not wanted or not points.num_rows:
         return
     texts = [
@@ -30,7 +30,7 @@ def refuse_other_series(points: pa.Table, asked: Iterable[Mapping[str, Any]]) ->
     ]
     metrics, variants = (text.dictionary.to_pylist() for text in texts)
     for metric in set(metrics) - wanted.keys():
-        raise MixedUpError(f"with metric {in_short(metric)}, which was not asked for")
+        raise MixedUpError(f"with metric {in_short(metric)}, which was not requested")
     if all(names is None for names in wanted.values()):
         return
     named = {
@@ -43,5 +43,5 @@ def refuse_other_series(points: pa.Table, asked: Iterable[Mapping[str, Any]]) ->
         names = named[metric]
         if names is not None and variant not in names:
             raise MixedUpError(
-                f"with series {in_short(f'{metric}/{variant}')} that was not asked for"
+                f"with series {in_short(f'{metric}/{variant}')} that was not requested"
             )

@@ -1,8 +1,8 @@
-"""Splits what is asked of a task into parts that the server can page through.
+"""Splits the selected series of a task into parts that the server can page through.
 
-At most 10,000 points of one iteration come, so a part must not have more series than that. Where
-the server lists too few names, they are taken from what it shows (docs/clearml-server.md, "Reading
-one task completely", traps 3 to 5).
+At most 10,000 points of one iteration are returned, so a part must not have more series than that.
+If the server lists too few names, they are taken from the points that it returns
+(docs/clearml-server.md, "Reading one task completely", traps 3 to 5).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,17 @@ from clearml_snapshot.exporter.reader.series import list_variants, listed_series
 from clearml_snapshot.exporter.selection.metric_filter import Selector
 
 _SAFE_SERIES: Final = PAGE - 1_000
-"""Series asked for together after a split: no iteration of theirs can fill a page."""
+"""Series requested together after a split, so that no iteration of theirs can fill a page."""
 _MOST_METRICS: Final = 500
-"""Metrics of one request: the server makes two clauses of each, and its search engine takes at
+"""Metrics of one request: the server makes two clauses of each, and its search engine accepts at
 least 1,024 (indices.query.bool.max_clause_count; docs/clearml-server.md, "Reading one task
 completely", trap 5)."""
 _FEW_METRICS: Final = 1_000
-"""So many can get a part each; of more, every list of variants is cut, and most are short."""
+"""Up to this number, metrics can get a part each; with more, every list of variants is cut."""
 
 
 def as_parts(selectors: Sequence[Selector]) -> list[Part]:
-    """Make parts that no request is too long for; no selectors are every metric, in one part."""
+    """Make parts that fit into one request each; without selectors, one part with every metric."""
     if not selectors:
         return [Part()]
     return [
@@ -37,20 +37,20 @@ def as_parts(selectors: Sequence[Selector]) -> list[Part]:
 
 @dataclass
 class Splitter:
-    """Finds smaller parts of one task's series, and keeps what it learnt of their names."""
+    """Finds smaller parts of one task's series, and caches the names of the series."""
 
     api: Client
     task_id: str
     cut: tuple[int, ...] = ()
-    """Iterations that have more points than are shown, of series that may have no name here."""
+    """Iterations with more points than are returned, of series that may not be listed."""
     _listed: dict[str, set[str]] = field(default_factory=dict)
-    """Variants by metric; those of a metric may be cut or missing."""
+    """Variants by metric; the list of a metric may be cut or empty."""
 
     def split(self, part: Part) -> list[Part]:
-        """Make smaller parts: groups of metrics, and of one large metric groups of its variants.
+        """Make smaller parts: groups of metrics, or groups of the variants of one large metric.
 
         Raises:
-            RefusedError: the task is gone, or the server shows none of its points.
+            RefusedError: the task is gone, or the server returns none of its points.
         """
         if len(part.selectors) == 1:
             return self._split_metric(part.selectors[0])
@@ -63,7 +63,7 @@ class Splitter:
         return [one for group in groups for one in as_parts(group)] or [Part(is_final=True)]
 
     def _series(self) -> dict[str, set[str]]:
-        """List metrics and variants as the server does; where it cannot, see which there are."""
+        """List metrics and variants as the server does, or find them if it cannot."""
         if not self._listed:
             try:
                 self._listed = listed_series(self.api, [self.task_id])
@@ -72,7 +72,7 @@ class Splitter:
         return self._listed
 
     def _shown_metrics(self) -> set[str]:
-        """Name the metrics of all points that can be paged through, and those that are listed."""
+        """Find the metrics of all points that can be paged through, and those that are listed."""
         place, names = Place(), metric_names(self.api, self.task_id)
         for page in read_pages(self.api, self.task_id, Part(is_final=True), place):
             names.update(map(str, page.points["metric"].unique().to_pylist()))
@@ -93,13 +93,13 @@ class Splitter:
 def _grouped(
     selectors: Sequence[Selector], series: dict[str, set[str]]
 ) -> Iterator[list[Selector]]:
-    """Put metrics together as long as their series cannot fill a page."""
+    """Group metrics as long as their series cannot fill a page."""
     group: list[Selector] = []
     room = _SAFE_SERIES
     for selector in selectors:
         needs = len(selector.get("variants") or series.get(selector["metric"]) or ()) or 1
         if len(series) <= _FEW_METRICS and needs * len(series) >= _SAFE_SERIES // 2:
-            # A cut list of variants is a long one, so such a metric gets a part of its own.
+            # A list of variants that may be cut is long, so such a metric gets its own part.
             needs = _SAFE_SERIES
         if needs > room and group:
             yield group

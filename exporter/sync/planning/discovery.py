@@ -1,4 +1,4 @@
-"""What the server has of what is asked: each selection listed, and who is absent."""
+"""Lists every selection on the server and finds stored tasks that no selection matches."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,37 +30,37 @@ from clearml_snapshot.exporter.sync.planning.vanished import judge
 from clearml_snapshot.exporter.sync.report import Problem
 
 _UNFINISHED: Final = ("partial", "failed", "unread")
-"""States of stored tasks that every run tries again."""
+"""States of stored tasks that every run retries."""
 
 _NAMED: Final = 3
-"""Tasks that a warning names."""
+"""Number of tasks that a warning names."""
 
 NOT_LISTED: Final = "not all its metrics are known"
-"""What a reason says of a task whose metrics could not be listed for a choice of them."""
+"""The reason for a task whose metrics could not be listed although some are selected."""
 
 
 @dataclass
 class Discovery:
-    """The tasks that a run is to bring up to date, and what is to be said of the rest."""
+    """The tasks that a run brings up to date, and reports about the others."""
 
     tasks: dict[str, SelectedTask] = field(default_factory=dict)
     """The tasks to bring up to date, by id."""
     words: list[str] = field(default_factory=list)
-    """The filters in words, one a selection."""
+    """A description of each selection."""
     left_out: list[str] = field(default_factory=list)
-    """What the filters leave out, and the option that brings it."""
+    """What the filters do not include, and the option that includes it."""
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    """What somebody should look at, beside single tasks."""
+    """Warnings that are not about a single task."""
     matched: dict[Selection, int] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     """Ids of stored tasks that the server no longer has."""
     gone_expected: frozenset[str] = frozenset()
-    """Those of them that were to be deleted."""
+    """Those of them that were known to be deleted."""
     covers_remembered: bool = False
-    """All that the dataset remembers was listed, so no warning about it is missing."""
+    """Everything that the dataset remembers was listed, so no warning about it is missing."""
     doubts: dict[str, str] = field(default_factory=dict)
-    """Tasks of which not all metrics that are meant may be known, and why."""
+    """Tasks for which some selected metrics may be unknown, and why."""
     is_incomplete: bool = False
     """A selection could not be listed, so absent tasks are not known."""
 
@@ -72,19 +72,19 @@ class Discovery:
 
 @dataclass(frozen=True)
 class Discoverer:
-    """Asks a server what it has of what a dataset wants."""
+    """Finds the selected tasks on a server."""
 
     api: Client
     identity: Identity
     progress: Progress
     snapshot: Snapshot | None
-    """What is stored; None is nothing."""
+    """What is stored; None if nothing is."""
     known: Mapping[str, KnownTask]
     """Its tasks."""
     now: datetime
-    """What ages such as ``7d`` count back from."""
+    """The moment from which ages such as ``7d`` count back."""
     context: Sequence[object] = ()
-    """What else decides about the rows, see ``make_plan``."""
+    """Options that change the rows, see ``make_plan``."""
     accept_gone: Collection[str] = ()
     """Ids of tasks that may be gone, or ``all``: see ``vanished.judge``."""
 
@@ -95,17 +95,17 @@ class Discoverer:
         *,
         once: bool = False,
     ) -> Discovery:
-        """List what every selection finds, and look after the stored tasks that none finds.
+        """List what every selection matches, and look for stored tasks that none matches.
 
-        Absent tasks can be told only from a listing of everything that the dataset remembers.
+        Absent tasks are known only after listing everything that the dataset remembers.
 
         Args:
             selections: those of this run.
             remembered: those that the dataset remembers.
-            once: it will not remember those of this run.
+            once: the dataset will not remember those of this run.
 
         Raises:
-            NoSuchNameError: a selection that is new to the dataset names what does not exist.
+            NoSuchNameError: a selection that is new to the dataset has a name that does not exist.
         """
         discovery = Discovery()
         matched = {one.selection: one.matched or 0 for one in remembered}
@@ -124,14 +124,14 @@ class Discoverer:
         discovery = Discovery(words=[f"{len(ids)} partial, failed or unread tasks"])
         found = self._stored(discovery, ids)
         for task_id in sorted(set(ids) - found):
-            discovery.problems.append(Problem(task_id, "", "failed", "not on the server any more"))
+            discovery.problems.append(Problem(task_id, "", "failed", "no longer on the server"))
         return discovery
 
     def _list(self, discovery: Discovery, selection: Selection, matched: int | None) -> None:
-        """List one selection; ``matched`` is what it came to last, None for a new one.
+        """List one selection; ``matched`` is the number of tasks that it matched last, None if new.
 
-        What can be wrong with a new one is a usage error. One that was good once is the others'
-        neighbour: they go on without it.
+        An error in a new selection is a usage error. One that was valid before is reported, and
+        the others are listed without it.
         """
         is_new = matched is None
         try:
@@ -173,10 +173,10 @@ class Discoverer:
     def _metrics(
         self, discovery: Discovery, selection: Selection, tasks: Sequence[Task], *, is_new: bool
     ) -> list[MetricFilter]:
-        """Find out what a selection asks of each of its tasks.
+        """Find the selected metrics of each task of a selection.
 
-        Which metrics an argument means is seen from those that the tasks have. A task that has not
-        changed since it was asked the same question has nothing new to say to it.
+        Arguments are resolved against the metrics that the tasks have. A task that has not changed
+        since it was read for the same arguments is not asked again.
         """
         if not selection.narrows_metrics:
             return [EVERY_METRIC] * len(tasks)
@@ -201,8 +201,8 @@ class Discoverer:
         return [asked[task.task_id] for task in tasks]
 
     def _scan(self, task_id: str, series: dict[str, set[str]], error: RefusedError) -> str | None:
-        """Add the series of a task whose metrics the server cannot list; give what is in doubt."""
-        self.progress.note(f"{error}; they are taken from all its points")
+        """Add the series of a task whose metrics the server cannot list; return any doubt."""
+        self.progress.note(f"{error}; reading them from all its points")
         try:
             names, reason = scan_series(self.api, task_id)
         except RefusedError as refusal:
@@ -235,26 +235,26 @@ class Discoverer:
     def _note_missing(
         self, discovery: Discovery, resolved: ResolvedFilter, tasks: Sequence[Task]
     ) -> None:
-        """Say which of the ids that were asked for the server does not have."""
+        """Report selected ids that the server does not have."""
         missing = sorted((resolved.task_ids or frozenset()) - {task.task_id for task in tasks})
         if missing and not tasks:
-            raise NoSuchNameError(f"the server has no task {missing[0]} that fits the filter")
+            raise NoSuchNameError(f"the server has no task {missing[0]} that matches the filter")
         for task_id in missing:
             reason = "not on the server, or filtered out"
             discovery.problems.append(Problem(task_id, "", "failed", reason))
 
     def _ask(self, discovery: Discovery, asked: SelectedTask) -> None:
-        """Take a task in, unless the dataset has its id from another server."""
+        """Add a task, unless the dataset has its id from another server."""
         task = asked.task
         stored = self.known.get(task.task_id)
         if stored is None or _is_of(stored, self.api.host):
             discovery.tasks[task.task_id] = asked
             return
-        reason = f"stored from {stored.server_id}; it stays as it is"
+        reason = f"stored from {stored.server_id}; it is not changed"
         discovery.problems.append(Problem(task.task_id, task.name, "skipped", reason))
 
     def _look_after_absent(self, discovery: Discovery) -> None:
-        """Ask by id for stored tasks that no selection lists: they may be archived, or moved."""
+        """Look up stored tasks that no selection lists: they may be archived, or moved."""
         absent = [
             task_id
             for task_id, one in self.known.items()
@@ -264,7 +264,7 @@ class Discoverer:
             and _is_of(one, self.api.host)
         ]
         found = self._stored(discovery, absent, selected=False)
-        # What came without an id may be any of them, so none counts as absent then.
+        # An entry without an id may be any of them, so none counts as absent then.
         missing = [one for one in absent if one not in found and not self.api.remarks]
         vanished = judge(missing, self.known, self.accept_gone)
         discovery.gone, discovery.gone_expected = vanished.gone, vanished.expected
@@ -274,12 +274,12 @@ class Discoverer:
             discovery.warnings.append(
                 f"{vanished.unexplained:,} of {there:,} stored tasks vanished from "
                 f"{self.api.host} at once: is it the right server, has this user lost a "
-                "permission? They are not marked as gone; if they were deleted on purpose, give "
+                "permission? They are not marked as gone; if they were deleted on purpose, use "
                 "--accept-gone @FILE with their ids, or --accept-gone all"
             )
 
     def _warn_of_unread(self, discovery: Discovery) -> None:
-        """Say which tasks nobody can read any further, because they are gone."""
+        """Report tasks that can no longer be read completely, because they are gone."""
         never = [
             task_id
             for task_id in discovery.gone
@@ -295,7 +295,7 @@ class Discoverer:
     def _stored(
         self, discovery: Discovery, task_ids: Sequence[str], *, selected: bool | None = None
     ) -> set[str]:
-        """Ask for stored tasks by id, each for what is stored of it; give those that are there."""
+        """Look up stored tasks by id, each for its stored metrics; return those that exist."""
         found = set()
         for task in list_by_id(self.api, task_ids):
             found.add(task.task_id)
@@ -311,20 +311,20 @@ def _matches_none(matched: int | None) -> str:
 
 
 def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:
-    """Whether a listing of these selections lists all tasks of one; ``--all`` lists no hidden."""
+    """Whether these selections list all tasks of one; ``--all`` does not list hidden tasks."""
     return one in selections or (Selection() in selections and not one.filter.hidden)
 
 
 def _stored_doubt(stored: KnownTask) -> str | None:
-    """Give why a task may have more metrics than it was read for; only listing them ends that."""
+    """Return why a task may have more metrics than it was read for, until they are listed."""
     _, found, rest = (stored.reason or "").partition(NOT_LISTED)
     if found:
         return found + rest.partition("; ")[0]
     metrics = MetricFilter.read(stored.metric_filter)
     is_open = stored.state == "unread" and metrics.wanted is not None and not metrics.asked
-    return f"{NOT_LISTED}: an export has to ask for them again" if is_open else None
+    return f"{NOT_LISTED}: an export has to list them again" if is_open else None
 
 
 def _is_of(stored: KnownTask, host: str) -> bool:
-    """Whether a task was stored from a server; of an old dataset it may not be known."""
+    """Whether a task was stored from a server, or may have been, in an old dataset."""
     return stored.server_id is None or same_address(stored.server_id, host)

@@ -1,4 +1,4 @@
-"""What to read: listed tasks against stored ones. Pure, no I/O."""
+"""Decides what to read by comparing listed tasks with stored ones. Pure, no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,19 +9,19 @@ from clearml_snapshot.exporter.reader.tasks import Task
 from clearml_snapshot.exporter.selection.metric_filter import EVERY_METRIC, MetricFilter
 
 Points = Literal["read", "keep", "ask", "recount"]
-"""What becomes of a task's points: they are read; they cannot have changed; the server is asked
-because a date moved (``ask``), or although none did (``recount``)."""
+"""How to handle a task's points: ``read`` them; ``keep`` them, as they cannot have changed; let the
+server count them because a date changed (``ask``), or although none did (``recount``)."""
 
 Again = Literal["counts", "points"]
-"""What is asked of known tasks although no date moved: the server's counts, or all points."""
+"""What is compared of stored tasks although no date changed: counts, or all points."""
 
 _SETTLED: Final = timedelta(minutes=5)
-"""A task must rest for so long before the server's summary of it is trusted: it is written last."""
+"""How long a task must be unchanged before its summary is trusted: it is written last."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """What the dataset holds of a task; field names are those of the table ``tasks``."""
+    """A stored task; field names are those of the table ``tasks``."""
 
     fingerprint: str
     state: str
@@ -42,33 +42,33 @@ class KnownTask:
 
 @dataclass(frozen=True, slots=True)
 class SelectedTask:
-    """A task that this run is to bring up to date."""
+    """A task that this run brings up to date."""
 
     task: Task
     metrics: MetricFilter = EVERY_METRIC
     selected: bool = True
-    """False: the dataset holds it, and no selection lists it any more."""
+    """False if it is stored, but no selection lists it any longer."""
     doubt: str | None = None
-    """Why these may not be all the metrics that were meant; None when they are."""
+    """Why these may not be all selected metrics; None if they are."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """A task of which something is to be read."""
+    """A task that will be read, at least in part."""
 
     task: Task
     fingerprint: str
     metrics: MetricFilter
     known: KnownTask | None
-    """None: it is new."""
+    """The stored task; None if it is new."""
     points: Points = "read"
     selected: bool = True
     is_same: bool = False
-    """Nothing that the listing says of it has changed."""
+    """Nothing in its listing has changed."""
     is_quiet: bool = False
-    """By its dates no point of it can have changed."""
+    """According to its dates, its points cannot have changed."""
     doubt: str | None = None
-    """Why these may not be all the metrics that were meant: it stays partial."""
+    """Why these may not be all selected metrics; the task stays partial."""
 
     @property
     def is_new(self) -> bool:
@@ -77,13 +77,13 @@ class PlannedTask:
 
     @property
     def may_replace(self) -> bool:
-        """Whether points may come in place of stored ones."""
+        """Whether its points may replace stored ones."""
         return self.known is not None and self.points != "keep"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The work of one run."""
+    """What one run reads."""
 
     to_read: tuple[PlannedTask, ...]
     unchanged: tuple[str, ...]
@@ -91,12 +91,12 @@ class Plan:
 
     @property
     def in_doubt(self) -> list[str]:
-        """Ids of tasks of which the server is asked whether their points have changed."""
+        """Ids of tasks for which the server is asked whether their points have changed."""
         return [one.task.task_id for one in self.to_read if one.points in ("ask", "recount")]
 
 
 def make_plan(
-    asked: Iterable[SelectedTask],
+    selected: Iterable[SelectedTask],
     known: Mapping[str, KnownTask],
     now: datetime,
     context: Sequence[object] = (),
@@ -104,23 +104,23 @@ def make_plan(
     accept_loss: bool = False,
     again: Again | None = None,
 ) -> Plan:
-    """Decide for each task what of it is read.
+    """Decide for each task what to read.
 
-    A task is left as it is when nothing that the listing says has changed, all of its points are
-    stored, and it was asked for at least what is asked now. Otherwise it is read for what is
-    stored and what is asked together, so that a narrower question drops nothing.
+    A task is not read if nothing in its listing has changed, all of its points are stored, and it
+    was read for at least the selected metrics. Otherwise it is read for both the stored and the
+    selected metrics, so that a narrower selection drops nothing.
 
     Args:
-        asked: the tasks, and the metrics asked of each.
-        known: what the dataset holds, by task id.
+        selected: the tasks, with the selected metrics of each.
+        known: the stored tasks, by id.
         now: the moment of the listing.
-        context: what else decides about the rows, such as whether parameters are taken.
-        accept_loss: read again what is stored of tasks whose copy on the server has shrunk.
+        context: options that change the rows, such as whether parameters are stored.
+        accept_loss: read tasks again that have fewer points on the server than stored.
         again: ask for more of stored tasks than their dates ask for: a partly refused batch, or an
             overwritten point, moves none (docs/clearml-server.md, "Values").
     """
     to_read, unchanged = [], []
-    for one in asked:
+    for one in selected:
         planned = _planned(one, known.get(one.task.task_id), one.task.fingerprint(*context))
         if planned.known is not None and _has_all(planned, accept_loss):
             is_same = not _differs(planned, planned.known)
@@ -147,12 +147,12 @@ def _planned(one: SelectedTask, stored: KnownTask | None, fingerprint: str) -> P
 
 
 def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
-    """Whether all points were stored that are asked for, as far as the server had them then."""
+    """Whether all selected points are stored, as far as the server had them at that time."""
     stored = planned.known
     assert stored is not None
     settled = ("complete", "lost") if accept_loss else ("complete", "lost", "shrunk")
-    is_whole = stored.state in settled and planned.doubt is None
-    return is_whole and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
+    is_complete = stored.state in settled and planned.doubt is None
+    return is_complete and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
 
 
 def _more(points: Points, again: Again | None) -> Points:
@@ -170,15 +170,15 @@ def _differs(planned: PlannedTask, stored: KnownTask) -> bool:
 
 
 def _points(task: Task, stored: KnownTask, now: datetime) -> Points:
-    """Tell whether the points of a stored task can have changed.
+    """Whether the points of a stored task can have changed.
 
-    Each report moves ``last_update``, but so do a change of the status and a sign of life.
+    Each report changes ``last_update``, but so do a change of status and a sign of life.
     """
     if (task.started, task.last_iteration) != (stored.started, stored.last_iteration):
         return "read"
     if task.last_update == stored.last_update:
         return "keep"
-    # Without a start nobody sees that a task was reset; a minute ago its summary may be unwritten.
+    # Without a start a reset is not visible; within a minute the summary may not be written yet.
     if task.started is None or task.last_update is None or now - task.last_update < _SETTLED:
         return "read"
     return "ask"

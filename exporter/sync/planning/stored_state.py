@@ -1,4 +1,4 @@
-"""What a dataset holds, as an export needs to know it before it asks the server."""
+"""Reads from the dataset what an export needs before it contacts the server."""
 
 import sys
 from collections.abc import Collection
@@ -20,11 +20,11 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
 _SHARED: Final = ("state", "metric_filter", "server_id", "project_id")
-"""Columns whose texts many tasks have in common: one copy of each is kept."""
+"""Columns whose texts many tasks share: one copy of each is kept."""
 
 
 def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
-    """Read what the dataset holds of each task."""
+    """Read the stored tasks, by id."""
     if snapshot is None:
         return {}
     columns = ["task_id", *(field.name for field in fields(KnownTask))]
@@ -38,9 +38,9 @@ def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
 
 
 def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, int]:
-    """Sum the reports that the server had counted of each task's stored series.
+    """Sum the reports that the server had counted for each task's stored series.
 
-    A task with a series of which the server said nothing is left out.
+    A task with a series that the server had not counted is left out.
     """
     if snapshot is None or not task_ids:
         return {}
@@ -56,7 +56,7 @@ def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict
 
 
 def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, set[str]]:
-    """List the metrics and variants that are stored of some tasks."""
+    """List the stored metrics and variants of some tasks."""
     if snapshot is None or not task_ids:
         return {}
     series: dict[str, set[str]] = {}
@@ -72,10 +72,10 @@ def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[
 
 
 def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remembered]:
-    """Read what the dataset remembers, and see that it is of this server.
+    """Read the remembered selections, and check that the dataset is of this server.
 
     Raises:
-        OtherServerError: it is of another server.
+        OtherServerError: the dataset was exported from another server.
     """
     if snapshot is None:
         return []

@@ -1,4 +1,4 @@
-"""Stored tasks that the server no longer has: deleted on purpose, or a reason to look. Pure."""
+"""Judges stored tasks that the server no longer has: deleted on purpose, or suspicious. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from clearml_snapshot.exporter.selection.selection import whole_ids
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
 EVERY_TASK: Final = "all"
-"""Accepted in place of ids: whatever has vanished was to be deleted."""
+"""Accepted instead of ids: every vanished task was deleted on purpose."""
 _MOST: Final = 20
 _MOST_SHARE: Final = 0.1
-"""More tasks than both at once are not a clean-up: another server, or a lost permission."""
+"""If more than both vanish at once, it is not a clean-up: another server, or lost permissions."""
 
 
 @dataclass(frozen=True)
 class Vanished:
-    """What to make of tasks that have vanished."""
+    """The verdict on tasks that have vanished."""
 
     gone: tuple[str, ...]
-    """Ids of the tasks to be marked as gone."""
+    """Ids of the tasks to mark as gone."""
     expected: frozenset[str]
     """Those of them that were listed as safe to delete, or that are accepted as gone."""
     unexplained: int
@@ -27,14 +27,14 @@ class Vanished:
 
 
 def accepted_tasks(texts: Iterable[str], stored: Iterable[str]) -> frozenset[str]:
-    """Read which tasks may be gone: whole ids, and ``EVERY_TASK`` as it is.
+    """Read which tasks may be gone: complete ids, and ``EVERY_TASK`` unchanged.
 
     Args:
         texts: ids of stored tasks, unique beginnings of them, or ``EVERY_TASK``.
         stored: ids of the stored tasks.
 
     Raises:
-        NoSuchNameError, UsageError: a beginning that no stored task has, or that several have.
+        NoSuchNameError, UsageError: a beginning that matches no stored task, or several.
     """
     chosen = [*texts]
     ids = whole_ids([text for text in chosen if text != EVERY_TASK], stored)
@@ -48,7 +48,7 @@ def judge(
 
     Args:
         vanished: ids of stored tasks that the server does not have.
-        known: what is stored.
+        known: the stored tasks, by id.
         accepted: ids of tasks that may be gone; ``EVERY_TASK`` among them accepts all.
     """
     expected = frozenset(

@@ -261,7 +261,7 @@ def test_ctrl_c_commits_what_is_whole(
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in err
-    assert "interrupted; committing what is whole" in err
+    assert "interrupted; committing complete tasks" in err
     states = open_snapshot(data).states
     assert 1 <= states["complete"] <= 4
     assert states["complete"] + states["unread"] == 6
@@ -279,7 +279,7 @@ def test_a_second_ctrl_c_stops_at_once(
     _wait_for(lambda: _reads(server) >= 6)
     process.send_signal(signal.SIGINT)
     for line in process.stderr:
-        if "committing what is whole" in line:
+        if "committing complete tasks" in line:
             break
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=120)

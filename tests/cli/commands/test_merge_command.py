@@ -67,7 +67,7 @@ def test_quiet_and_refused(two: list[str], tmp_path: Path, capsys: Captured) -> 
     assert main(["merge", *two, "-o", both]) == ExitCode.USAGE
     assert "both already exists; use a new or an empty folder" in capsys.readouterr().err
     assert main(["merge", two[0], "-o", f"{both}2"]) == ExitCode.USAGE
-    assert "merge joins two datasets or more" in capsys.readouterr().err
+    assert "merge needs two or more datasets" in capsys.readouterr().err
     assert main(["merge", *two, str(tmp_path / "no"), "-o", f"{both}2"]) == ExitCode.USAGE
     assert "no dataset at" in capsys.readouterr().err
     assert not Path(f"{both}2").exists()
@@ -91,4 +91,4 @@ def test_packs_are_merged_and_what_they_left_out_is_told(
     assert owners.count(None) == 2
     assert main(["verify", str(both)]) == 0
     assert main(["merge", two[0], str(nameless), "-o", f"{both}2"]) == ExitCode.USAGE
-    assert "nameless.zip was packed with --redact hosts" in capsys.readouterr().err
+    assert "nameless.zip comes from (packed with --redact hosts)" in capsys.readouterr().err

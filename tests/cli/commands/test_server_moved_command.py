@@ -30,7 +30,7 @@ def test_export_merge_and_pack_after_a_move(
     assert take() == 2
     assert "use --server-moved" in capfd.readouterr().err
     assert take("--server-moved") == 0
-    assert f"{server.url} is {new} now: 6 stored tasks are the same there" in capfd.readouterr().err
+    assert f"{server.url} is now {new}: 6 stored tasks are the same there" in capfd.readouterr().err
 
     both = str(tmp_path / "both")
     assert main(["merge", str(before), str(data), "-o", both]) == 0, "the old address is noted"

@@ -48,7 +48,7 @@ def test_only_failed(
     assert open_snapshot(data).totals.points == 240
     assert take("--only-failed") == 0
     assert take("--only-failed", "--tag", "x") == 2
-    assert "takes what failed, and no filter" in capsys.readouterr().err
+    assert "--only-failed and a filter cannot be combined" in capsys.readouterr().err
 
 
 def test_lost_points_and_lost_tasks_are_told(
@@ -130,7 +130,9 @@ def test_a_ceiling_ends_the_run_and_the_next_one_goes_on(
     assert len(set(reads)) == 6
     assert len(reads) <= 6 + len(codes), "at most the task in flight is read again"
     said = capsys.readouterr().err
-    assert "--max-requests 6 is reached; run it again to continue; committing what is whole" in said
+    assert (
+        "--max-requests 6 is reached; run it again to continue; committing complete tasks" in said
+    )
     assert "stopped at a limit, run it again to continue; the folder to copy" in said
 
 
@@ -139,7 +141,7 @@ def test_a_ceiling_below_the_listing(take: Export, capsys: pytest.CaptureFixture
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]
-        .startswith("error: --max-requests 1 is reached before a task was read; allow more")
+        .startswith("error: --max-requests 1 is reached before a task was read; use a higher limit")
     )
 
 

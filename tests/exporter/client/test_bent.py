@@ -76,7 +76,7 @@ def test_a_task_without_an_id_is_a_warning(
     stage.server.bend = Bend(call, ("tasks", 0, "id"), "deleted")
     code, _, errors = stage.run(scene)
     assert code == 3
-    warning = "warning: tasks.get_all_ex gave 1 tasks without a usable id: they were left out"
+    warning = "warning: tasks.get_all_ex returned 1 tasks without a usable id: they were left out"
     assert warning in errors
 
 

@@ -57,7 +57,7 @@ def test_a_first_export_of_an_emptied_index_says_it_of_every_task(
     assert states(home) == {**dict.fromkeys(tasks, "lost"), draft: "complete"}
     row = home.tasks()[tasks[0]]
     assert row["reason"] == (
-        "the server's summary knows 3 series (Summary/best, acc/v, …) of which it has no points: "
+        "the server's summary lists 3 series (Summary/best, acc/v, …) of which it has no points: "
         "they were lost or deleted on the server before this export"
     )
     assert (row["points_expected"], row["points_stored"]) == (0, 0)
@@ -281,7 +281,7 @@ def test_what_is_lost_of_a_lost_task_keeps_its_reason(
     home.export()
     row = home.tasks()[task]
     assert row["state"] == "shrunk"
-    assert row["reason"].startswith("the server holds 3 of its 103 points; the server's summary")
+    assert row["reason"].startswith("the server has 3 of its 103 points; the server's summary")
 
 
 # -- points that are not visible yet ---------------------------------------------------------------

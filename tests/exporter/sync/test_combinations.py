@@ -141,7 +141,7 @@ def test_a_limit_inside_the_listing_keeps_what_is_there(
     if not is_first:
         limited(home, None, 8)
     before = in_state(home, "unread")
-    with pytest.raises(LimitReachedError, match="before a task was read; allow more"):
+    with pytest.raises(LimitReachedError, match="before a task was read; use a higher limit"):
         home.export(Selection(), limits=RequestLimits(max_requests=2))
     last = max(home.rows("exports"), key=lambda row: row["started"])
     assert (last["result"], in_state(home, "unread")) == ("ceiling", before)
@@ -160,7 +160,7 @@ def test_a_server_moves_while_most_tasks_were_deleted(
     for task in deleted:
         database.delete_task(task)
     moved = take_home(database)
-    with pytest.raises(UsageError, match=r"has 1 of 6 stored tasks .* --accept-gone @FILE"):
+    with pytest.raises(UsageError, match=r"has only 1 of 6 stored tasks .* --accept-gone @FILE"):
         moved.export(all_tasks=False, server_moved=True)
     report = moved.export(all_tasks=False, server_moved=True, accept_gone=tuple(deleted))
     assert (report.tasks_new, report.tasks_gone, report.tasks_gone_expected) == (1, 5, 5)

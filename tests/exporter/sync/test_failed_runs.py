@@ -120,7 +120,7 @@ def test_a_limit_before_a_task_was_read(home: "Home") -> None:
     row = rows(home)[-1]
     assert (row["result"], row["error"]) == (
         "ceiling",
-        "--max-requests 1 is reached before a task was read; allow more",
+        "--max-requests 1 is reached before a task was read; use a higher limit",
     )
     assert row["requests"] == 1
     assert home.export(all_tasks=False).exit_code == 0

@@ -140,7 +140,7 @@ def test_a_task_that_cannot_be_read_now_says_so_beside_what_is_stored(
         assert home.export().exit_code == 3
         row = home.tasks()[task]
         assert (row["name"], row["state"], row["points_stored"]) == ("new name", "failed", 90)
-        assert row["reason"].endswith("; what was stored before stays")
+        assert row["reason"].endswith("; the stored points are kept")
         assert home.points() == before
         assert verify(home.folder).problems == ()
     home.server.faults.faults.remove(fault)

@@ -122,8 +122,8 @@ def test_another_server_is_refused(take_home: TakeHome, start_standin: Start, mo
     other = Database(99)
     other.add_task("another", "p")
     move(start_standin(other))
-    refused(home, "none of 3 stored tasks is there")
-    refused(home, "none of 3 stored tasks is there", accept_gone=("all",))
+    refused(home, "it has none of 3 stored tasks")
+    refused(home, "it has none of 3 stored tasks", accept_gone=("all",))
 
 
 def test_a_copy_with_other_tasks_of_the_same_ids_is_refused(
@@ -155,14 +155,14 @@ def test_most_tasks_gone_needs_a_word(take_home: TakeHome, move: Move) -> None:
     for key in list(home.database.tasks)[:6]:
         home.database.delete_task(key)
     move(home.server)
-    refused(home, "has 3 of 9 stored tasks .* --accept-gone all")
-    refused(home, "has 3 of 9 stored tasks", accept_loss=True)
+    refused(home, "has only 3 of 9 stored tasks .* --accept-gone all")
+    refused(home, "has only 3 of 9 stored tasks", accept_loss=True)
     assert home.export(all_tasks=False, server_moved=True, accept_gone=("all",)).tasks_gone == 6
 
 
 @pytest.mark.parametrize(
     ("tasks", "why"),
-    [(2, r"all stored tasks \(2\) were gone"), (0, "no task is stored that could be compared")],
+    [(2, r"all stored tasks \(2\) were gone"), (0, "no stored task can be compared")],
 )
 def test_a_dataset_without_a_task_to_compare(
     tasks: int, why: str, take_home: TakeHome, move: Move
@@ -173,15 +173,15 @@ def test_a_dataset_without_a_task_to_compare(
     if tasks:
         home.export(accept_gone=("all",))
     move(home.server)
-    refused(home, f"nothing can prove that .*: {why}")
-    refused(home, f"nothing can prove that .*: {why}", accept_gone=("all",))
+    refused(home, f"cannot prove that .*: {why}")
+    refused(home, f"cannot prove that .*: {why}", accept_gone=("all",))
 
 
 def test_a_forecast_does_not_move_it(take_home: TakeHome, move: Move) -> None:
     home = take_home(grid_history(2, 1, 3))
     home.export()
     move(home.server)
-    with pytest.raises(UsageError, match="leave --dry-run out"):
+    with pytest.raises(UsageError, match="omit --dry-run"):
         forecast(home.folder, options=ExportOptions(server_moved=True))
 
 
@@ -251,7 +251,7 @@ def test_no_common_task_is_no_proof(
     move(server)
     two = type(one)(server, tmp_path / "two")
     two.export()
-    with pytest.raises(UsageError, match="needs a task that both have, and there is none"):
+    with pytest.raises(UsageError, match="needs a task in both, and there is none"):
         join([one.folder, two.folder], tmp_path / "both", same_server=True)
     assert not (tmp_path / "both").exists()
 
@@ -294,7 +294,7 @@ def test_a_copy_that_went_on_by_itself_is_not_merged(
     for task in copy.tasks.values():
         COPIES[why](task)
     two = elsewhere(one, copy, start_standin, move, tmp_path / "two")
-    with pytest.raises(UsageError, match=rf"are not of one server: of task \w+, {why}"):
+    with pytest.raises(UsageError, match=rf"are not of one server: task \w+: {why}"):
         join([one.folder, two.folder], tmp_path / "both", same_server=True)
     assert not (tmp_path / "both").exists()
 

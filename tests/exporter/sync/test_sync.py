@@ -285,7 +285,7 @@ def test_a_shrunk_task_keeps_what_is_stored(home: "Home", database: Database, ta
     assert all(after[key] == before[key] for key in before.keys() - newer.keys())
     row = home.tasks()[task]
     assert (row["state"], row["points_stored"], row["points_expected"]) == ("shrunk", 90, 20)
-    assert row["reason"] == "the server holds 20 of its 90 points"
+    assert row["reason"] == "the server has 20 of its 90 points"
     home.check_series()
     assert again(home)[0].tasks_unchanged == 3
     database.move(task, "elsewhere")

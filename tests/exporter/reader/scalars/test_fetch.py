@@ -153,9 +153,9 @@ def test_metrics_that_no_call_can_name_are_missed_with_true_numbers(take_home: T
     assert (row["state"], row["points_expected"], report.exit_code) == ("partial", 10_300, 3)
     assert stored == len(home.points()) >= PAGE + 1
     assert row["reason"] == (
-        f"{10_300 - stored} of 10300 points did not come: the server shows at most 10,000 points "
-        "of one iteration, it has more at iteration 5, and it does not name the series of the "
-        "others"
+        f"{10_300 - stored} of 10300 points were not received: the server returns at most 10,000 "
+        "points of one iteration, it has more at iteration 5, and it does not list the series of "
+        "the others"
     )
 
 
@@ -201,7 +201,7 @@ def test_what_came_before_a_refused_page_is_kept(take_home: TakeHome) -> None:
     assert (row["state"], row["points_stored"]) == ("partial", len(home.points()))
     assert len(home.points()) == 2 * PAGE
     assert row["points_expected"] == 25_000
-    assert row["reason"].startswith("5000 of 25000 points did not come: ")
+    assert row["reason"].startswith("5000 of 25000 points were not received: ")
     assert report.exit_code == 3
     home.server.faults.clear()
     assert home.export().exit_code == 0
@@ -336,7 +336,7 @@ def test_points_that_never_stop_arriving_behind_us(take_home: TakeHome) -> None:
     assert row["points_stored"] == len(home.points()) < row["points_expected"]
     assert (row["state"], report.exit_code) == ("partial", 3)
     missing = row["points_expected"] - row["points_stored"]
-    assert row["reason"] == f"{missing} of {row['points_expected']} points did not come"
+    assert row["reason"] == f"{missing} of {row['points_expected']} points were not received"
 
 
 def test_a_reset_while_reading(take_home: TakeHome) -> None:

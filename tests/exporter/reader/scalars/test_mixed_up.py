@@ -86,8 +86,8 @@ def test_a_cache_that_is_right_the_second_time(home: "Home") -> None:
 @pytest.mark.parametrize(
     ("instead", "said"),
     [
-        ({"metrics": [{"metric": "acc"}]}, "with metric acc, which was not asked for"),
-        ({"metrics": None}, "with metric acc, which was not asked for"),
+        ({"metrics": [{"metric": "acc"}]}, "with metric acc, which was not requested"),
+        ({"metrics": None}, "with metric acc, which was not requested"),
     ],
 )
 def test_events_of_other_metrics(instead: dict[str, Any], said: str, home: "Home") -> None:
@@ -109,7 +109,7 @@ def test_events_of_other_variants(home: "Home") -> None:
         Fault("mixed up", EVENTS, when=lambda body: body["task"] == a, instead=instead)
     )
     home.export(Selection(metrics=("loss/train",)))
-    assert "with series loss/valid that was not asked for" in home.tasks()[a]["reason"]
+    assert "with series loss/valid that was not requested" in home.tasks()[a]["reason"]
 
 
 def test_a_listing_by_id_that_answers_other_ids(home: "Home") -> None:
@@ -119,7 +119,7 @@ def test_a_listing_by_id_that_answers_other_ids(home: "Home") -> None:
     home.server.faults.add(
         Fault("mixed up", LISTING, when=lambda body: a in body.get("id", ()), instead={"id": [b]})
     )
-    with pytest.raises(RefusedError, match=f"with tasks that were not asked for .{b}."):
+    with pytest.raises(RefusedError, match=f"with tasks that were not requested .{b}."):
         home.export(Selection(TaskFilter(task_ids=(a,))))
     assert home.tasks()[a]["state"] == "complete"
 
@@ -137,4 +137,4 @@ def test_a_summary_of_another_task(home: "Home") -> None:
     home.export()
     row = home.tasks()[a]
     assert row["state"] == "partial"
-    assert f"with tasks that were not asked for ({b})" in row["reason"]
+    assert f"with tasks that were not requested ({b})" in row["reason"]

@@ -128,7 +128,7 @@ def test_without_a_common_point_the_runs_are_not_mixed_and_it_is_reported(
     report = home.export()
     assert {key[3] for key in home.points()} == set(range(20, 30))
     (warning,) = report.warnings
-    assert warning.startswith(f"task {task} (train): the server did not give 20 of the points")
+    assert warning.startswith(f"task {task} (train): the server did not return 20 of the stored")
     assert warning.endswith("snapshot 1 still has them")
     assert (report.exit_code, report.tasks_rerun) == (3, 0)
 
