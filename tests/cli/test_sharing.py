@@ -119,7 +119,7 @@ def test_what_a_member_may_not_do_is_told_in_one_line(
 def test_who_may_not_read_is_told_the_way_out(as_user: Run, shared: Path) -> None:
     done = as_user(STRANGER, "status")
     assert done.returncode == 1
-    assert f"only members of the group {GROUP} can read it; join that" in done.stderr
+    assert f"only members of the group {GROUP} can read it; join it" in done.stderr
     with writing(shared, share="owner"):
         pass
     done = as_user(MEMBER, "query", "max")

@@ -112,9 +112,9 @@ def test_forged_texts_are_not_taken_over(folder: Path, places: Path, make_pages:
     archive, new, data = _zipped(folder), folder.with_name("new"), places / "data"
     assert {*verify(archive, make_pages=make_pages).problems} == {*map(_problem, FORGED)}
     for problem, take_over in (
-        (f"^{archive}: not what .*: open.sql; get", lambda: unpack(archive, new)),
-        (f"^{archive}: not what .*: open.sql; get", lambda: join([data, archive], new)),
-        (f"^{folder}: not what .*: open.sql; get", lambda: join([data, folder], new)),
+        (f"^{archive}: differs from .*: open.sql; get", lambda: unpack(archive, new)),
+        (f"^{archive}: differs from .*: open.sql; get", lambda: join([data, archive], new)),
+        (f"^{folder}: differs from .*: open.sql; get", lambda: join([data, folder], new)),
     ):
         with pytest.raises(DatasetError, match=problem):
             take_over()
