@@ -60,6 +60,104 @@ WHERE list_contains(marks, value);
 
 CREATE VIEW suspect_zeros AS FROM suspects([0.0]);
 
+-- Whether a series is one of those in two parallel lists of metrics and variants.
+CREATE MACRO is_listed(metric_name, variant_name, metrics, variants) AS
+    (metric_name, variant_name) IN (SELECT (unnest(metrics), unnest(variants)));
+
+-- Whether a query is about a series: it is listed or, without a list, every metric but :monitor:.
+CREATE MACRO is_chosen(metric_name, variant_name, metrics, variants, all_metrics) AS CASE
+    WHEN metrics IS NULL
+        THEN coalesce(all_metrics, false) OR NOT starts_with(metric_name, ':monitor:')
+    ELSE is_listed(metric_name, variant_name, metrics, variants)
+END;
+
+-- The best tasks of every metric and variant, with other metrics at the iteration of each.
+--
+-- candidates names the series that compete, with value, iteration and timestamp of each and its
+-- rank_1 and rank_2, of which the smallest win. points names the points of the other
+-- metrics, those in at. Both are names of tables, which a query defines before it calls this.
+CREATE MACRO best_tasks(candidates, points, how, n_top, at_metrics, at_variants) AS TABLE
+WITH winners AS (
+    SELECT
+        *,
+        count(*) OVER everything AS n_tasks,
+        (sum(n) OVER everything)::BIGINT AS n_points,
+        (sum(n_nonfinite) OVER everything)::BIGINT AS all_nonfinite,
+        (sum(n_null) OVER everything)::BIGINT AS all_null,
+        row_number() OVER (
+            PARTITION BY metric, variant, part
+            ORDER BY value IS NULL, rank_1 NULLS LAST, rank_2 NULLS LAST, task_id
+        ) AS place
+    FROM (
+        SELECT *, CASE how WHEN 'task' THEN task_id WHEN 'project' THEN project_id END AS part
+        FROM query_table(candidates)
+    )
+    WINDOW everything AS (PARTITION BY metric, variant, part)
+    QUALIFY place = 1 OR (place <= n_top AND value IS NOT NULL)
+),
+at_series AS (
+    SELECT task_id, metric AS at_metric, variant AS at_variant
+    FROM series
+    WHERE at_metrics IS NOT NULL AND is_listed(metric, variant, at_metrics, at_variants)
+),
+at_points AS (
+    SELECT
+        winners.metric,
+        winners.variant,
+        winners.task_id,
+        others.metric AS at_metric,
+        others.variant AS at_variant,
+        coalesce(arg_max(others.value, others.iteration), any_value(others.value)) AS at_value,
+        max(others.iteration) AS at_iteration
+    FROM winners
+    JOIN query_table(points) AS others
+        ON others.task_id = winners.task_id
+        AND coalesce(
+            others.iteration <= winners.iteration,
+            others.iteration IS NULL AND winners.iteration IS NULL
+        )
+    WHERE at_metrics IS NOT NULL
+        AND list_contains(at_metrics, others.metric)
+        AND is_listed(others.metric, others.variant, at_metrics, at_variants)
+        AND others.value IS NOT NULL
+        AND winners.value IS NOT NULL
+    GROUP BY ALL
+)
+SELECT
+    metric,
+    variant,
+    winners.value,
+    winners.iteration,
+    winners.timestamp,
+    at_metric,
+    at_variant,
+    at_value,
+    at_iteration,
+    tasks.name AS task,
+    task_id,
+    tasks.project,
+    tasks.status,
+    tasks.web_url,
+    tasks.archived,
+    n_tasks,
+    n_points,
+    all_nonfinite AS n_nonfinite,
+    all_null AS n_null
+FROM winners
+LEFT JOIN tasks USING (task_id)
+LEFT JOIN at_series USING (task_id)
+LEFT JOIN at_points USING (metric, variant, task_id, at_metric, at_variant)
+ORDER BY
+    metric,
+    variant,
+    CASE WHEN how = 'project' THEN tasks.project END NULLS LAST,
+    value IS NULL,
+    rank_1 NULLS LAST,
+    rank_2 NULLS LAST,
+    task_id,
+    at_metric,
+    at_variant;
+
 -- The mean and the sample standard deviation of numbers in a list: the same bits whatever their
 -- order. Threads deliver values in any order, and sums of doubles depend on it. Numbers beyond
 -- 1e150 are taken 2^600 times smaller, or their squares and sums overflow. NULL for no number, and

@@ -25,11 +25,7 @@ WITH points AS (
     FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[])
     WHERE NOT coalesce($params::BOOLEAN, false)
         AND list_contains($tasks::VARCHAR[], task_id)
-        AND CASE
-            WHEN $metric::VARCHAR[] IS NULL
-                THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-            ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-        END
+        AND is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
     QUALIFY n_tasks = len($tasks)
 ),
 settings AS (

@@ -63,14 +63,9 @@ points AS (
         AND x IS NOT NULL
         -- What this range leaves out DuckDB need not read: files are sorted by metric.
         AND ($metric IS NULL OR scalars.metric BETWEEN list_min($metric) AND list_max($metric))
-        AND CASE
-            WHEN $metric::VARCHAR[] IS NULL
-                THEN coalesce($all_metrics::BOOLEAN, false)
-                OR NOT starts_with(scalars.metric, ':monitor:')
-            ELSE (scalars.metric, scalars.variant) IN (
-                SELECT (unnest($metric), unnest($variant::VARCHAR[]))
-            )
-        END
+        AND is_chosen(
+            scalars.metric, scalars.variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN
+        )
 ),
 parts AS (
     SELECT

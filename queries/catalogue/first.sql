@@ -30,11 +30,11 @@ chosen AS (
     SELECT series.*
     FROM series
     CROSS JOIN asked
-    WHERE length > 0 AND first_iteration IS NOT NULL AND CASE
-        WHEN $metric::VARCHAR[] IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+    WHERE length > 0
+        AND first_iteration IS NOT NULL
+        AND is_chosen(
+            metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN
+        )
 ),
 points AS (
     SELECT

@@ -36,7 +36,7 @@ WITH having_it AS (
             WHEN 'last' THEN CASE WHEN isfinite(last) THEN last END
         END AS value
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
-    WHERE (metric, variant) IN (SELECT (unnest($metric::VARCHAR[]), unnest($variant::VARCHAR[])))
+    WHERE is_listed(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[])
 ),
 named AS (
     SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings

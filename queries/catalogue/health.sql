@@ -33,11 +33,7 @@
 WITH chosen AS (
     SELECT *
     FROM series
-    WHERE CASE
-        WHEN $metric::VARCHAR[] IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+    WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
 ),
 suspect AS MATERIALIZED (
     SELECT *

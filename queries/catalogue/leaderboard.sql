@@ -32,7 +32,7 @@ WITH chosen AS (
             OR (what = 'last' AND coalesce(NOT isfinite(last), true))
         ) AS look_again
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
-    WHERE (metric, variant) IN (SELECT (unnest($metric::VARCHAR[]), unnest($variant::VARCHAR[])))
+    WHERE is_listed(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[])
 ),
 tail AS (
     SELECT
@@ -114,9 +114,7 @@ beside AS (
     SELECT task_id, 'metric', [metric, variant], NULL, last
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $also::VARCHAR[]) AS series
     SEMI JOIN (SELECT task_id FROM placed) AS shown USING (task_id)
-    WHERE (metric, variant) IN (
-        SELECT (unnest($also::VARCHAR[]), unnest($also_variant::VARCHAR[]))
-    )
+    WHERE is_listed(metric, variant, $also::VARCHAR[], $also_variant::VARCHAR[])
 )
 SELECT
     metric,

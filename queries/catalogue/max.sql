@@ -17,94 +17,20 @@
 -- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
 --
 -- :example --metric accuracy --at loss
-WITH chosen AS (
+WITH candidates AS (
     SELECT
         *,
         max AS value,
         max_iteration AS iteration,
         max_timestamp AS timestamp,
-        CASE $by::VARCHAR WHEN 'task' THEN task_id WHEN 'project' THEN project_id END AS part
+        -max AS rank_1,
+        max_iteration AS rank_2
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
-    WHERE CASE
-        WHEN $metric::VARCHAR[] IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+    WHERE is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
 ),
-winners AS (
-    SELECT
-        *,
-        count(*) OVER everything AS n_tasks,
-        (sum(n) OVER everything)::BIGINT AS n_points,
-        (sum(n_nonfinite) OVER everything)::BIGINT AS all_nonfinite,
-        (sum(n_null) OVER everything)::BIGINT AS all_null,
-        row_number() OVER (
-            PARTITION BY metric, variant, part
-            ORDER BY value DESC NULLS LAST, iteration NULLS LAST, task_id
-        ) AS place
-    FROM chosen
-    WINDOW everything AS (PARTITION BY metric, variant, part)
-    QUALIFY place = 1 OR (place <= $top::BIGINT AND value IS NOT NULL)
-),
-at_series AS (
-    SELECT task_id, metric AS at_metric, variant AS at_variant
-    FROM series
-    WHERE $at::VARCHAR[] IS NOT NULL
-        AND (metric, variant) IN (SELECT (unnest($at), unnest($at_variant::VARCHAR[])))
-),
-at_points AS (
-    SELECT
-        winners.metric,
-        winners.variant,
-        winners.task_id,
-        points.metric AS at_metric,
-        points.variant AS at_variant,
-        coalesce(arg_max(points.value, points.iteration), any_value(points.value)) AS at_value,
-        max(points.iteration) AS at_iteration
-    FROM winners
-    JOIN points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $at) AS points
-        ON points.task_id = winners.task_id
-        AND coalesce(
-            points.iteration <= winners.iteration,
-            points.iteration IS NULL AND winners.iteration IS NULL
-        )
-    WHERE $at IS NOT NULL
-        AND list_contains($at, points.metric)
-        AND (points.metric, points.variant) IN (SELECT (unnest($at), unnest($at_variant)))
-        AND points.value IS NOT NULL
-        AND winners.value IS NOT NULL
-    GROUP BY ALL
+points AS (
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $at::VARCHAR[])
 )
-SELECT
-    metric,
-    variant,
-    winners.value,
-    winners.iteration,
-    winners.timestamp,
-    at_metric,
-    at_variant,
-    at_value,
-    at_iteration,
-    tasks.name AS task,
-    task_id,
-    tasks.project,
-    tasks.status,
-    tasks.web_url,
-    tasks.archived,
-    n_tasks,
-    n_points,
-    all_nonfinite AS n_nonfinite,
-    all_null AS n_null
-FROM winners
-LEFT JOIN tasks USING (task_id)
-LEFT JOIN at_series USING (task_id)
-LEFT JOIN at_points USING (metric, variant, task_id, at_metric, at_variant)
-ORDER BY
-    metric,
-    variant,
-    CASE WHEN $by = 'project' THEN tasks.project END NULLS LAST,
-    value DESC NULLS LAST,
-    iteration NULLS LAST,
-    task_id,
-    at_metric,
-    at_variant;
+FROM best_tasks(
+    'candidates', 'points', $by::VARCHAR, $top::BIGINT, $at::VARCHAR[], $at_variant::VARCHAR[]
+);

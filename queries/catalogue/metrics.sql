@@ -25,10 +25,6 @@ SELECT
     max(last_iteration) AS last_iteration,
     max(last_timestamp) AS newest
 FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
-WHERE CASE
-    WHEN $metric::VARCHAR[] IS NULL
-        THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-    ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-END
+WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
 GROUP BY metric, variant
 ORDER BY metric, variant;

@@ -46,11 +46,7 @@ points AS (
         CASE WHEN isfinite(value) THEN value END AS v
     FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[])
     CROSS JOIN asked
-    WHERE CASE
-        WHEN $metric::VARCHAR[] IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+    WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
     -- What this range leaves out DuckDB need not read: files are sorted by metric.
     AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
     AND (span = '' OR iteration IS NOT NULL)

@@ -20,13 +20,9 @@ FROM (
         task_id IN (
             SELECT task_id
             FROM series
-            WHERE CASE
-                WHEN $metric::VARCHAR[] IS NULL
-                    THEN
-                        coalesce($all_metrics::BOOLEAN, false)
-                        OR NOT starts_with(metric, ':monitor:')
-                ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-            END
+            WHERE is_chosen(
+                metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN
+            )
         ) AS has_it
     FROM tasks
     WHERE $tasks::VARCHAR[] IS NULL OR list_contains($tasks, task_id)

@@ -12,9 +12,5 @@ SELECT
     min(min) AS lowest,
     max(max) AS highest
 FROM series
-WHERE CASE
-        WHEN $metric::VARCHAR[] IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
     AND ($tasks IS NULL OR list_contains($tasks, task_id));

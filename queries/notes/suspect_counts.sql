@@ -5,11 +5,7 @@ SELECT metric, variant, count(*) AS n_values, count(DISTINCT task_id) AS n_tasks
 FROM suspects($marks::DOUBLE[]) AS suspect
 JOIN series USING (task_id, metric, variant)
 WHERE ($metric::VARCHAR[] IS NULL OR list_contains($metric, metric))
-    AND CASE
-        WHEN $metric IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+    AND is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
     AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
     AND CASE $field::VARCHAR
         WHEN 'max' THEN iteration = max_iteration

@@ -3,11 +3,7 @@
 -- field names the value of the series that the answer takes; NULL is any of its points.
 SELECT count(*) AS n_series, coalesce(sum(n), 0)::BIGINT AS n_points
 FROM series
-WHERE CASE
-        WHEN $metric::VARCHAR[] IS NULL
-            THEN coalesce($all_metrics::BOOLEAN, false) OR NOT starts_with(metric, ':monitor:')
-        ELSE (metric, variant) IN (SELECT (unnest($metric), unnest($variant::VARCHAR[])))
-    END
+WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
     AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
     AND list_bool_or(
         list_transform(
