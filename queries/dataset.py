@@ -47,6 +47,16 @@ class Rows:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a query, not read yet."""
+
+    query: Query
+    values: Mapping[str, Any]
+    """What is bound to the parameters of the query, by name."""
+    relation: duckdb.DuckDBPyRelation
+
+
 class Dataset:
     """One snapshot, open for questions; see ``open_dataset``.
 
@@ -62,8 +72,8 @@ class Dataset:
         memory_limit: str | None = None,
         allow_files: Sequence[Path] = (),
     ) -> None:
-        self.about: Final = snapshot
-        """The snapshot that answers; of a pack, the points may still be packed."""
+        self.snapshot: Final = snapshot
+        """The snapshot that is queried; the points of a pack may still be packed."""
         self._open = ExitStack()
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
@@ -88,15 +98,14 @@ class Dataset:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         return self._cursors.here
 
-    @property
-    def snapshot(self) -> Snapshot:
-        """The snapshot that answers, with each of its files in a folder.
+    def unpacked(self) -> Snapshot:
+        """Return the snapshot with every file in a folder: the points of a pack are unpacked.
 
         Raises:
             SnapshotError: it is a pack, and there is no room to unpack its points.
         """
         self._bring_points()
-        return self.about
+        return self.snapshot
 
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
@@ -144,11 +153,21 @@ class Dataset:
             NoSuchNameError: no such query, metric or variant.
             UsageError: a parameter is unknown, missing or wrong.
         """
+        return self.answer(name, **typed).relation
+
+    def answer(self, name: str | Query, /, **typed: Any) -> Answer:
+        """Run a query as ``query`` does, and return its bound values with the relation.
+
+        Raises:
+            NoSuchNameError: no such query, metric or variant.
+            UsageError: a parameter is unknown, missing or wrong.
+        """
         query = name if isinstance(name, Query) else find(name)
         values = self.bound(query, **typed)
         with translating_errors():
-            answer = self._relation(*statement_for(query, values))
-            return with_columns(query, values, answer, self._task_names)
+            long_rows = self._relation(*statement_for(query, values))
+            relation = with_columns(query, values, long_rows, self._task_names)
+        return Answer(query, values, relation)
 
     def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
         """Return the values that ``query`` binds to the parameters of a query."""
@@ -278,7 +297,7 @@ class Dataset:
         with self._points:
             if self._lacks_points:
                 with translating_errors():
-                    session.add_points(self._connection, self.about)
+                    session.add_points(self._connection, self.snapshot)
                 self._lacks_points = False
 
     def _located(
@@ -301,10 +320,10 @@ class Dataset:
         self.close()
 
     def __repr__(self) -> str:
-        totals = self.about.totals
+        totals = self.snapshot.totals
         narrowed = f", only {self.filter}" if self.filter else ""
         return (
-            f"<Dataset {self.about.place}, {self.about.created_at:%Y-%m-%d %H:%M}Z: "
+            f"<Dataset {self.snapshot.place}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
             f"{totals.tasks:,} tasks, {totals.series:,} series, {totals.points:,} points{narrowed}>"
         )
 

@@ -27,17 +27,15 @@ from clearml_snapshot.cli.output.stdout import write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
-from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries.ask.header import Param, Query, queries
 from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyRelation
-
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.ask.user_queries import UserQueries
+    from clearml_snapshot.queries.dataset import Answer, Rows
 
 _CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
 _DEFAULT: Final = re.compile(r"\s*\(default: ([^)]*)\)")
@@ -193,12 +191,12 @@ def ask(
     if show:
         write_text(_shown(query, given, filters, dataset))
         return
-    if given.get("by") == "task" and given.get("top", 1) != 1:
-        raise UsageError("--by task gives one row per task; for the best N, omit --by")
     with open_for_query(dataset, filters, limits) as opened, translating_errors():
-        answer = opened.query(query, **given).materialize()
-        write_answer(answer, output, name=query.name)
-        for line in _footnotes(opened, query, given, answer, quiet=output.quiet):
+        answer = opened.answer(query, **given)
+        relation = answer.relation.materialize()
+        write_answer(relation, output, name=query.name)
+        rows = opened.rows(relation)
+        for line in _footnotes(opened, answer, rows, quiet=output.quiet):
             note(line)
 
 
@@ -216,24 +214,19 @@ def _shown(
 
 
 def _footnotes(
-    opened: "OpenDataset",
-    query: Query,
-    given: Mapping[str, Any],
-    answer: "DuckDBPyRelation",
-    *,
-    quiet: bool,
+    opened: "OpenDataset", answer: "Answer", rows: "Rows", *, quiet: bool
 ) -> Iterator[str]:
     """Report suspect or missing values and, unless quiet, what the answer covers."""
     from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
     from clearml_snapshot.queries.notes.empty_answers import why_empty
     from clearml_snapshot.queries.notes.suspect_zeros import notes
 
-    rows = opened.rows(answer)
-    reason = why_empty(opened, query, given, rows)
+    query, values = answer.query, answer.values
+    reason = why_empty(opened, query, values, rows)
     if reason is not None:
         yield reason
-    yield from notes(opened, query, given, rows)
-    reach = coverage(opened, opened.bound(query, **given))
+    yield from notes(opened, query, values, rows)
+    reach = coverage(opened, values)
     yield from warnings(reach) if quiet else lines(reach, rows)
 
 

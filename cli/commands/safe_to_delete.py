@@ -141,7 +141,9 @@ def _verified(
     with open_dataset(data, filter=filters) as dataset:
         rows = dataset.rows(dataset.tasks().project(_COLUMNS))
         stored = [StoredTask(*row) for row in rows.rows]
-        result = count_again(dataset.snapshot, stored, notice=notice, **options)
+        result = count_again(dataset.unpacked(), stored, notice=notice, **options)
         listed = set(result.task_ids)
-        verify_files(dataset.snapshot, [task for task in stored if task.task_id in listed], notice)
+        verify_files(
+            dataset.unpacked(), [task for task in stored if task.task_id in listed], notice
+        )
     return result, {task.task_id: task.fetched_at for task in stored if task.task_id in listed}

@@ -63,7 +63,7 @@ def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
     from clearml_snapshot.queries.ask.header import read
 
     with open_for_query(choice, None, LimitOptions()) as snapshot:
-        listed = remembered(snapshot.about.selections)
+        listed = remembered(snapshot.snapshot.selections)
         columns = {
             name: [getattr(selection, name) for selection in listed]
             for name in ("number", "selection", "matched", "metrics")

@@ -112,7 +112,7 @@ def _write_status(
     from clearml_snapshot.queries.status.status import status as read_status
 
     form = page_form(output, "status")
-    current, selections = read_status(opened), remembered(opened.about.selections)
+    current, selections = read_status(opened), remembered(opened.snapshot.selections)
     warnings = [*concerns(current, max_age)]
     if form == "json":
         page: dict[str, Any] = {"dataset": str(data), **current.as_dict()}

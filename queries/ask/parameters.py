@@ -79,6 +79,8 @@ def bound(query: Query, typed: Mapping[str, Any], known: Known) -> dict[str, Any
     for param in query.params:
         if param.name in given and param.name not in ("metric", "variant"):
             values.update(_named_values(query, param, given[param.name], known))
+    if values.get("by") == "task" and values.get("top", 1) not in (None, 1):
+        raise UsageError("--by task gives one row per task; for the best N, omit --by")
     return values
 
 

@@ -64,7 +64,7 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
     if isinstance(asked["metric"], str):
         asked |= _of_one_metric(dataset, asked["metric"], asked["variant"])
     counts = dataset.sql(read("notes/coverage.sql"), asked)
-    snapshot = dataset.about
+    snapshot = dataset.snapshot
     return Coverage(
         **dataset.rows(counts).as_dicts()[0],
         stored=snapshot.totals.tasks,

@@ -15,19 +15,18 @@ _NOTHING: Final[Mapping[str, str]] = {
 """Queries whose empty answer is an answer."""
 
 
-def why_empty(dataset: Dataset, query: Query, typed: Mapping[str, Any], rows: Rows) -> str | None:
+def why_empty(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> str | None:
     """Say in one line why an answer has no rows, or no value in any of them.
 
     Args:
         dataset: what was asked.
         query: a query; of yours only those without rows because no task is selected are explained.
-        typed: the parameters that it was asked with.
-        rows: what it answered.
+        values: what is bound to its parameters.
+        rows: the rows of its answer.
 
     Returns:
         None: there is something to see, or the reason is not known.
     """
-    values = dataset.bound(query, **typed)
     if rows.rows:
         return _no_value(dataset, query, values, rows) if query.file is None else None
     known = _known(dataset, values)
@@ -52,7 +51,7 @@ def _no_task(dataset: Dataset, known: Mapping[str, Any]) -> str | None:
         return None
     if dataset.filter is None:
         return "the snapshot has no tasks"
-    return f"the filter selects none of {dataset.about.totals.tasks:,} tasks"
+    return f"the filter selects none of {dataset.snapshot.totals.tasks:,} tasks"
 
 
 def _no_rows(query: Query, values: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:

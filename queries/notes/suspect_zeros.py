@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.parameters import MARKS
 from clearml_snapshot.queries.dataset import Dataset, Rows
 
@@ -82,22 +82,21 @@ class Unexamined:
 Note = SuspectZero | SuspectCount | Unexamined
 
 
-def notes(dataset: Dataset, query: Query, typed: Mapping[str, Any], rows: Rows) -> Iterator[str]:
+def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> Iterator[str]:
     """Say which values of an answer are suspect zeros, or how many were left out.
 
     Args:
         dataset: what was asked.
         query: a query; of yours, and of those that neither choose nor average values, nothing
             is said.
-        typed: the parameters that it was asked with.
+        values: what is bound to its parameters.
         rows: what it answered.
     """
     if query.file is not None or all(param.name != _CHOICE for param in query.params):
         return
-    values = dataset.bound(query, **typed)
     found: list[Note] = []
     if query.name in _WINNERS and values[_CHOICE] != "exclude":
-        found += suspect_zeros(dataset, query.name, typed, rows)
+        found += suspect_zeros(dataset, query.name, values, rows)
         found += _beside_winners(dataset, values, rows)
     else:
         found += suspect_counts(dataset, query.name, values, rows)
@@ -108,17 +107,16 @@ def notes(dataset: Dataset, query: Query, typed: Mapping[str, Any], rows: Rows) 
 
 
 def suspect_zeros(
-    dataset: Dataset, name: str, typed: Mapping[str, Any], rows: Rows
+    dataset: Dataset, name: str, values: Mapping[str, Any], rows: Rows
 ) -> tuple[SuspectZero, ...]:
     """Find the winners of ``max``, ``min`` or ``last`` that are suspect zeros.
 
     Args:
         dataset: what was asked.
         name: the query, ``max``, ``min`` or ``last``.
-        typed: the parameters that it was asked with.
+        values: what is bound to its parameters.
         rows: what it answered.
     """
-    values = dataset.bound(name, **typed)
     marks = _marks(values)
     found = [r for r in rows.as_dicts() if r["value"] in marks and r["iteration"] is not None]
     zeros = list({_point(row): row for row in found}.values())  # at repeats a winner
@@ -127,7 +125,7 @@ def suspect_zeros(
     suspect = suspect_points(dataset, map(_point, zeros), marks)
     if not suspect:
         return ()
-    again = dataset.rows(dataset.query(name, **{**typed, _CHOICE: "exclude"}))
+    again = dataset.rows(dataset.sql(find(name).sql, {**values, _CHOICE: "exclude"}))
     part = {"task": "task_id", "project": "project"}.get(values["by"] or "")
     best: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for row in again.as_dicts():

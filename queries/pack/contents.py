@@ -58,7 +58,7 @@ def pack_part(
     series = frozenset(pair for pair in narrowed or every if not secrets.holds(*pair))
     is_whole = len(series) == len(every)
     counts = {} if is_whole else _counts(dataset, series, _asked_words(options, secrets))
-    edits = redaction.Rows(dataset.snapshot, options.redact, secrets, counts).edits()
+    edits = redaction.Rows(dataset.unpacked(), options.redact, secrets, counts).edits()
     part = Part(
         task_ids=ids if dataset.filter is not None else None,
         series=None if is_whole else series,
@@ -158,7 +158,7 @@ def _header(
     secrets: Secrets,
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
-    snapshot = dataset.about
+    snapshot = dataset.snapshot
     before = provenance(snapshot) or PackProvenance()
     chosen = {
         "selection": _selection_words(dataset, asked),

@@ -61,7 +61,7 @@ def long_texts(
         DatasetError: a file is damaged.
     """
     wanted = _wanted(dataset)
-    for path in dataset.about.paths(table):
+    for path in dataset.snapshot.paths(table):
         for batch in read_batches(path, table, columns=["task_id", *keys, *columns]):
             with readable(path):
                 for name in columns:

@@ -68,7 +68,7 @@ def write_page(dataset: Dataset, path: Path) -> None:
 
 def _about(dataset: Dataset) -> dict[str, Any]:
     """Gather what the template names."""
-    snapshot = dataset.about
+    snapshot = dataset.snapshot
     packed = provenance(snapshot)
     states = _rows(dataset, "status/states")
     return {

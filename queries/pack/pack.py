@@ -94,7 +94,7 @@ def pack(
             folder = scratch / "pack"
             is_archive = target.suffix.lower() == ARCHIVE
             progress.note(f"packing into {target}")
-            entries = write_subset(folder, dataset.snapshot, part, more, copies=not is_archive)
+            entries = write_subset(folder, dataset.unpacked(), part, more, copies=not is_archive)
             _refuse_damage(folder, entries)
             _write_pages(folder)
             content_id = write_sums(folder, entries)

@@ -108,7 +108,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         now: the moment to which its age is counted; None is this one.
         problems: how many of the tasks that are not whole to name.
     """
-    snapshot = dataset.about
+    snapshot = dataset.snapshot
     (held,) = _ask(dataset, "status/status")
     last = _ask(dataset, "status/export")
     totals, packed = asdict(snapshot.totals), provenance(snapshot)

@@ -420,7 +420,7 @@ def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
         f"with open_dataset({str(folder)!r}) as dataset:\n"
         "    rows = dataset.rows(dataset.query('max', metric='loss'))\n"
         "    coverage(dataset, dataset.bound('max', metric='loss'))\n"
-        "    suspect_zeros(dataset, 'max', {'metric': 'loss'}, rows)\n"
+        "    suspect_zeros(dataset, 'max', dataset.bound('max', metric='loss'), rows)\n"
         "print(*{m.partition('.')[0] for m in sys.modules})\n"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

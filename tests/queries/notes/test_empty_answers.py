@@ -36,7 +36,7 @@ def dataset(make_dataset: MakeDataset) -> Iterator[Dataset]:
 
 def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
     rows = dataset.rows(dataset.query(name, **typed))
-    return why_empty(dataset, find(name), typed, rows)
+    return why_empty(dataset, find(name), dataset.bound(name, **typed), rows)
 
 
 @pytest.mark.parametrize(

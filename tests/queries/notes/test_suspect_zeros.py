@@ -68,14 +68,14 @@ def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset)
     with open_dataset(folder) as dataset:
         rows = dataset.rows(dataset.query("min", metric="loss"))
         assert [row["value"] for row in rows.as_dicts()] == [0.0]
-        (found,) = suspect_zeros(dataset, "min", {"metric": "loss"}, rows)
+        (found,) = suspect_zeros(dataset, "min", dataset.bound("min", metric="loss"), rows)
         assert (found.row["task_id"][0], found.row["iteration"]) == ("a", 20)
         assert found.without is not None
         assert (found.without["value"], found.without["task_id"][0]) == (1.6, "b")
         assert "1.6 (--suspect-zeros exclude)" in str(found)
 
         by_task = dataset.rows(dataset.query("min", by="task"))
-        (found,) = suspect_zeros(dataset, "min", {"by": "task"}, by_task)
+        (found,) = suspect_zeros(dataset, "min", dataset.bound("min", by="task"), by_task)
         assert found.without is not None
         assert (found.without["value"], found.without["iteration"]) == (1.7, 30)
 
@@ -109,7 +109,7 @@ def test_no_zero_no_note(make_dataset: MakeDataset) -> None:
     with open_dataset(make_dataset([task([1e-3, 1e-4, 0.0]), single])) as dataset:
         rows = dataset.rows(dataset.query("min"))
         assert [row["value"] for row in rows.as_dicts()] == [0.0, 0.0]
-        assert suspect_zeros(dataset, "min", {}, rows) == ()
+        assert suspect_zeros(dataset, "min", dataset.bound("min"), rows) == ()
 
 
 def test_every_nan_of_eight_families_is_found() -> None:
@@ -221,7 +221,7 @@ def test_excluding_is_the_answer_without_these_points(make_dataset: MakeDataset)
 def test_an_answer_with_suspect_zeros_says_so(make_dataset: MakeDataset) -> None:
     def told(dataset: Dataset, name: str, asked: Mapping[str, Any]) -> str:
         rows = dataset.rows(dataset.query(name, **asked))
-        return "\n".join(notes(dataset, find(name), asked, rows))
+        return "\n".join(notes(dataset, find(name), dataset.bound(name, **asked), rows))
 
     with (
         open_dataset(make_dataset(history(0.0))) as zeros,
@@ -239,7 +239,7 @@ def test_a_note_counts_values_and_tasks(make_dataset: MakeDataset) -> None:
     def told(name: str, **typed: Any) -> list[str]:
         with open_dataset(make_dataset(history(0.0))) as dataset:
             rows = dataset.rows(dataset.query(name, **typed))
-            return [*notes(dataset, find(name), typed, rows)]
+            return [*notes(dataset, find(name), dataset.bound(name, **typed), rows)]
 
     probably = "probably NaN (the SDK logs NaN as 0) and"
     assert told("stats", metric="loss") == [
