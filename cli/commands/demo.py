@@ -63,7 +63,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Try clearml-snapshot without a server: export an invented history, then query it."""
+    """Try it without a server: export an invented history and query it."""
     run: Callable[[Sequence[str]], int] = ctx.obj
     with _stand_in(seed, port) as server:
         os.environ.update(server.environment())

@@ -58,12 +58,12 @@ def diff(
     output: Output,
     limits: Limits,
 ) -> None:
-    """Show which tasks and points are new, changed or gone, and which maxima changed.
+    """Show new, changed and gone tasks and points, and maxima that changed.
 
-    A task is gone if AFTER has no row for it; a task that the server lost stays, and is changed. A
-    point is changed if its value is. A filter applies to both snapshots; a task that matches in
-    either is compared. --format json prints one object. The exit code is 0 with or without
-    differences.
+    A task is gone if AFTER has no row for it; a task that was deleted from the server keeps its row
+    and counts as changed. A point is changed if its value is. A filter applies to both snapshots; a
+    task that matches in either is compared. --format json prints one object. The exit code is 0
+    with or without differences.
 
     Example: diff -1
     """

@@ -73,11 +73,12 @@ def merge(
     share: ShareNew = None,
     quiet: Quiet = False,
 ) -> None:
-    """Merge datasets of one server into a new one, and report what was taken from which.
+    """Merge datasets of one server into a new dataset.
 
     If a task is in several datasets, the copy that was read last is taken; an incomplete copy
     never replaces one with more points. Series that are missing from that copy because of its
-    metric filter come from the others. `export --data FOLDER` continues the result.
+    metric filter come from the others. Notes say what was taken from which dataset.
+    `export --data FOLDER` continues the result.
     """
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.exporter.merge.merge import join

@@ -79,7 +79,7 @@ def pack(
     keep_secrets: _KeepSecrets = False,
     quiet: Quiet = False,
 ) -> None:
-    """Pack a snapshot, or a part of it, into a .zip or a folder to share with others.
+    """Pack a snapshot, or a part of it, into one .zip or folder to share.
 
     It opens in a browser (index.html), in a spreadsheet (summary.csv), in any program that reads
     Parquet, and in clearml-snapshot. The same contents give the same bytes, which the content id

@@ -69,7 +69,7 @@ def safe_to_delete(
     data: Data = DEFAULT_DATA,
     quiet: Quiet = False,
 ) -> None:
-    """List tasks whose scalars are fully stored, so that they can be deleted on the server.
+    """List tasks that are safe to delete: their scalars are fully stored.
 
     Prints one task id per line. A task is listed if it has ended, is stored completely and without
     a metric filter, and has not changed since; if the server counts as many points as are stored,

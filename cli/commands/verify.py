@@ -43,7 +43,7 @@ def verify(
     data: Data = DEFAULT_DATA,
     output: Output,
 ) -> None:
-    """Check that a snapshot is complete and unchanged (offline).
+    """Check that a snapshot is unchanged, and report what is missing (offline).
 
     Compares every file with its checksum, the tables with each other (keys, counts, series with
     points), and each generated text with what this version generates; a text that a different

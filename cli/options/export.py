@@ -99,7 +99,7 @@ _AcceptLoss = Annotated[
     option(
         "--accept-loss",
         section=STORED,
-        help="If the server has lost points of a task, delete the stored ones too.",
+        help="If the server has lost points of a task, discard them here too.",
     ),
 ]
 _Keep = Annotated[
