@@ -224,9 +224,9 @@ def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None
         return "running"
     if how.older_than and (task.last_update is None or task.last_update > how.older_than):
         return "too young"
-    told = (task.started, task.last_update, task.last_iteration)
+    current = (task.started, task.last_update, task.last_iteration)
     known = (one.started, one.last_update, one.last_iteration)
-    return None if told == known else "changed"
+    return None if current == known else "changed"
 
 
 def _check(

@@ -71,13 +71,13 @@ def read_last_metrics(task_id: str, last_metrics: object) -> ServerSummary:
     Two names can be one here, once they are text that can be stored, and their points are one
     series then. Of two summary the one with the higher count stays: it has seen more of the points.
     """
-    told = [*_rows(task_id, last_metrics)]
+    received = [*_rows(task_id, last_metrics)]
     rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in told:
+    for row in received:
         held = rows.setdefault((row["metric"], row["variant"]), row)
         if (row["server_count"] or 0) > (held["server_count"] or 0):
             rows[row["metric"], row["variant"]] = row
-    return ServerSummary(tuple(rows.values()), len(rows) < len(told))
+    return ServerSummary(tuple(rows.values()), len(rows) < len(received))
 
 
 def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:

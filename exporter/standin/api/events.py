@@ -36,7 +36,7 @@ _METRIC_DATA_PAGE = 500
 _BUCKETS = 8_000
 # indices.query.bool.max_clause_count: a metric is one clause, with variants two.
 _CLAUSES = 1_024
-# Sorted columns are kept for so many tasks.
+# Sorted columns are cached for this number of tasks.
 _WARM_TASKS = 32
 _SCROLL_KEY = "the key of scroll ids that the stand-in signs"
 _TOO_LARGE = (

@@ -22,7 +22,7 @@ class Kind:
     """What a projection may name.
 
     Attributes:
-        name: as it stands in errors.
+        name: as it appears in errors.
         fields: every top-level field of the document.
         hidden: fields that are left out unless named.
         references: field -> the documents that its ids point to.

@@ -30,7 +30,7 @@ _UNDERSTOOD: Final = (
 """From which version on calls with this prefix heed a field."""
 _PAGED_BY_ITERATION: Final = (2, 16)
 _MOST_COUNTED: Final = 10_000
-"""Elasticsearch counts no further unless it is told to."""
+"""Elasticsearch does not count further unless it is configured to."""
 
 
 def has(version: Version, endpoint: str) -> bool:

@@ -238,7 +238,7 @@ def _list_filter(name: str, data: Any) -> Test:
 
 
 def _sided(name: str, values: Sequence[str | None], *, every: bool) -> list[Test]:
-    """Return the tests of one side; a null among its values stands for an empty list."""
+    """Return the tests of one side; a null among its values means an empty list."""
     wanted = {value for value in values if value is not None}
     empty = [_equals(name, [])] if None in values else []
     return empty + ([_holds(name, wanted, every=every)] if wanted else [])

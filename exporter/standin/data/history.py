@@ -48,7 +48,7 @@ class _Recipe:
 
 
 class _Clock:
-    """A clock that stands where it is put."""
+    """A clock that shows the time to which it is set."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment

@@ -23,7 +23,7 @@ def hashed(name: str) -> str:
 
 
 def batch_of_events(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Document]:
-    """Fold one batch of events into a summary a series; what is no number is left out."""
+    """Add one batch of events to the summary of each series; what is not a number is left out."""
     found: dict[tuple[str, str], Document] = {}
     for event in events:
         value = event.get("value")
@@ -36,7 +36,7 @@ def batch_of_events(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str]
 
 
 def batch_of_block(block: Block) -> dict[tuple[str, str], Document]:
-    """Fold a whole series, reported in one batch in the order in which it stands."""
+    """Summarise a complete series, reported in one batch in its order."""
     if not len(block.values):
         return {}
     stamps = np.lexsort((block.timestamps, block.iterations))
