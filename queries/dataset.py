@@ -196,7 +196,7 @@ class Dataset:
     def curve(
         self, metric: str | Sequence[str], variant: str | Sequence[str] | None = None, **typed: Any
     ) -> duckdb.DuckDBPyRelation:
-        """Return the curve of a metric, one row a point; the query ``curve``.
+        """Return the curve of a metric, one row per point; the query ``curve``.
 
         Args:
             metric: the metric, as in ``query``.

@@ -1,17 +1,17 @@
 -- Tasks side by side: their values at common iterations, or the hyperparameters that differ.
 --
--- Only iterations at which each of the tasks has a point are shown, values as they are; single
--- values stand side by side without an iteration. With params the answer is the hyperparameters
--- in which the tasks differ, and what a task lacks is empty. The SQL gives a row for each task;
--- the command makes a column of each.
+-- Only iterations at which every task has a point are shown, with unchanged values; single values
+-- are shown without an iteration. With --params the result is the hyperparameters in which the
+-- tasks differ; a hyperparameter that a task does not have is empty. The SQL returns one row per
+-- task; the command makes one column per task.
 --
--- :param tasks          Two or more tasks: ids, beginnings of ids, or names.
+-- :param tasks          Two or more tasks: ids, prefixes of ids, or names.
 -- :param params         Compare hyperparameters instead of values (default: false).
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param all_metrics    Include :monitor: metrics (default: false).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is shown (default: include).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example vit-small 'vit-small retry' --metric accuracy
 WITH points AS (

@@ -1,26 +1,26 @@
--- A metric's curve, one row a point, as it is or smoothed or resampled.
+-- The curve of a metric, one row per point, optionally smoothed or resampled.
 --
--- x is what a plot has below: the iteration, the wall time in seconds since 1970, or the seconds
--- since the first point of the series (--x). Curves are smoothed in the order of x over their
--- finite values, one of two ways: --smooth W is the exponential moving average as TensorBoard
--- draws it, debiased at the start (0 is none, near 1 is much); --window N is the mean of the last
--- N finite values. NaN, infinities and values beyond 1e200 have no smoothed value and do not
--- touch that of others. --points N cuts x into N equal parts: each that has points gives one row
--- with the mean of its finite values and of smoothed, at its first point; or, with --keep
--- extremes, its lowest and its highest point as they are. n is how many points a row stands for.
--- Single values have no iteration and are left out; so are points without a time, unless x is the
--- iteration.
+-- x is the horizontal axis of a plot: the iteration, the wall time in seconds since 1970, or the
+-- seconds since the first point of the series (--x). Curves are smoothed in the order of x over
+-- their finite values, in one of two ways: --smooth W is the exponential moving average that
+-- TensorBoard draws, debiased at the start (0 is none, close to 1 is strong); --window N is the mean
+-- of the last N finite values. NaN, infinities and values beyond 1e200 have no smoothed value and do
+-- not affect the others. --points N divides x into N equal parts: each part that has points becomes
+-- one row with the mean of its finite values and of smoothed, at its first point; or, with --keep
+-- extremes, its lowest and its highest point, unchanged. n is the number of points that a row
+-- represents. Single values have no iteration and are not included; neither are points without a
+-- time, unless x is the iteration.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param all_metrics    Include :monitor: metrics (default: false).
 -- :param smooth         Weight of the exponential moving average, from 0 to less than 1 (default: none).
--- :param window         How many finite values the moving mean takes (default: none).
--- :param points         How many parts to cut each series into (default: every point is a row).
--- :param keep           mean|extremes: what stands for the points of a part (default: mean).
--- :param x              iteration|time|relative: what the curve runs along (default: iteration).
--- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param window         Number of finite values in the moving mean (default: none).
+-- :param points         Number of parts to divide each series into (default: one row per point).
+-- :param keep           mean|extremes: what represents the points of a part (default: mean).
+-- :param x              iteration|time|relative: the horizontal axis (default: iteration).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (

@@ -1,19 +1,20 @@
--- First iteration at which a metric is above or below a threshold, one row a task and series.
+-- First iteration at which a metric is above or below a threshold, one row per task and series.
 --
--- Above is greater than, below is less than. With --for K, K points in a row must be, and the
--- first of them is shown. Tasks that never get there are listed last, with reached false. NaN,
--- infinities and values that are no number are never above or below, and end a row of points;
--- single values have no iteration and take no part. seconds is the time since the first point of
--- the series. Only series whose max or min is beyond the threshold are looked up in the points.
+-- Above means greater than, below means less than. With --for K, K consecutive points must be
+-- beyond the threshold, and the first of them is shown. Tasks that never reach it are listed last,
+-- with reached false. NaN, infinities and NULL values are never above or below, and interrupt
+-- consecutive points; single values have no iteration and are not included. seconds is the time
+-- since the first point of the series. Points are read only for series whose max or min is beyond
+-- the threshold.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
--- :param above          A threshold; give this or below (default: none).
--- :param below          A threshold; give this or above (default: none).
--- :param for_           How many points in a row (default: 1).
--- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param all_metrics    Include :monitor: metrics (default: false).
+-- :param above          A threshold; cannot be combined with below (default: none).
+-- :param below          A threshold; cannot be combined with above (default: none).
+-- :param for_           Number of consecutive points (default: 1).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example --metric accuracy --above 0.92
 WITH asked AS (

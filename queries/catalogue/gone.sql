@@ -1,9 +1,8 @@
--- Tasks that the server has lost, or lost points of; what was stored of them stays here.
+-- Tasks that the server has lost, or has lost points of; the stored points are kept.
 --
--- state is gone for a task that the server no longer has, shrunk for one of which it has fewer
--- points than are stored here, and lost for one of which it had lost points before they were read.
--- reason says when or how many. last_value is the wall time of the newest last point of a series;
--- :monitor: metrics count too.
+-- state is gone if the server no longer has the task, shrunk if it has fewer points than are stored,
+-- and lost if it had lost points before they were read. reason says when, or how many. last_value
+-- is the wall time of the task's newest point, including :monitor: metrics.
 --
 -- :example
 SELECT

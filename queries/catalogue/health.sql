@@ -1,18 +1,19 @@
--- What looks wrong: failed and stale tasks, suspect zeros, spikes, plateaus, gaps, odd clocks.
+-- Likely problems: failed and stale tasks, suspect zeros, spikes, plateaus, gaps, odd clocks.
 --
--- One row a finding, the severe ones first; of each kind at most one for each task or series: the
--- first iteration, and in n how many there are. A finding is a hint and no verdict.
+-- One row per finding, the most severe first; at most one of each kind per task or series, with the
+-- first iteration and, in n, the number of occurrences. A finding is a hint, not a verdict.
 --
--- Tasks. failed: its status is failed. unread: it could not be read whole. stale: in_progress, but
--- without an update for long before the snapshot. short: it ended with far fewer iterations than
--- the median of its project's ended tasks, of at least four; :monitor: does not count.
+-- Tasks. failed: its status is failed. unread: it could not be read completely. stale: in_progress,
+-- but without an update for a long time before the snapshot. short: it ended with far fewer
+-- iterations than the median of its project's ended tasks, of which there are at least four;
+-- :monitor: metrics do not count.
 --
--- Values. nonfinite: NaN, infinities, or no number. zero: exactly 0 among values far from 0,
--- probably a NaN (the view suspect_zeros); the kinds after it pass over such values. diverged: the
+-- Values. nonfinite: NaN, infinities or NULL values. zero: exactly 0 among values far from 0,
+-- probably a NaN (the view suspect_zeros); the kinds below ignore such values. diverged: the
 -- last value is not finite or such a zero, or ten times the width of the middle half of all values
 -- away from it. spike: up and down again (or down and
 -- up), both further than many usual steps. plateau: most of the iterations came after its highest
--- and its lowest value; the hours that took are told, and a constant is none.
+-- and its lowest value; the hours that this took are shown. A constant is not a plateau.
 --
 -- Iterations. gap: a step much larger than the usual one. offset: they begin further from 0 than
 -- they reach, as after a resume. backwards: the wall time runs against them, as when two runs
@@ -21,13 +22,13 @@
 -- :param kind           failed|unread|stale|short|nonfinite|zero|spike|diverged|plateau|gap|offset|backwards: what to look for; several are joined with OR (default: everything).
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
+-- :param all_metrics    Include :monitor: metrics (default: false).
 -- :param stale_hours    Hours without an update (default: 24).
 -- :param short_share    Share of the usual number of iterations (default: 0.1).
 -- :param spike_factor   How many usual steps are a spike (default: 20).
 -- :param plateau_share  Share of the points after the best one (default: 0.5).
 -- :param gap_factor     How many usual steps of iterations are a gap (default: 5).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example --kind failed --kind zero --metric accuracy
 WITH chosen AS (

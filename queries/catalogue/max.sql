@@ -1,20 +1,20 @@
 -- Largest finite value of every metric and variant, the best over all tasks.
 --
--- NaN and infinities never win and are counted in n_nonfinite, values that are no number in
--- n_null. Ties go to the earliest iteration, then to the smallest task id; a single value takes
--- part and has no iteration. n_tasks, n_points, n_nonfinite and n_null count over everything
--- that the answer was chosen from. Answered from the series table; only series whose max is
--- exactly 0 are looked up in the points, and only when suspect zeros are excluded.
+-- NaN and infinities never win and are counted in n_nonfinite, NULL values in n_null. Ties go
+-- to the earliest iteration, then to the smallest task id; single values are included and have no
+-- iteration. n_tasks, n_points, n_nonfinite and n_null count everything that was compared. Reads
+-- the series table; points are read only for series whose max is exactly 0, and only when suspect
+-- zeros are excluded.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
--- :param by             variant|task|project: one answer for each metric and variant, and in them for each task or project (default: variant).
--- :param top            How many tasks for each answer, best first (default: 1).
--- :param at             Other metrics at the winner's iteration: a row for each that its task has; the nearest earlier iteration where that one has none, NULL when there is none (default: none).
--- :param at_variant     The variants that belong to at; filled in, never typed (default: none).
+-- :param all_metrics    Include :monitor: metrics (default: false).
+-- :param by             variant|task|project: one result per metric and variant, or one per task or project within each (default: variant).
+-- :param top            Number of tasks per result, best first (default: 1).
+-- :param at             Other metrics at the winner's iteration, one row per metric of its task; if a metric has no point there, its nearest earlier one, else NULL (default: none).
+-- :param at_variant     The variants of the metrics in at; filled in automatically (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example --metric accuracy --at loss
 WITH candidates AS (

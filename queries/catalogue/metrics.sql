@@ -1,15 +1,14 @@
--- What was logged: one row a metric and variant, over all tasks.
+-- Logged metrics, one row per metric and variant, over all tasks.
 --
--- min and max are over finite values; NaN and infinities are counted in n_nonfinite, values that
--- are no number in n_null. first_iteration and last_iteration are NULL where there are only single
--- values. newest is the wall time of the last point of the task that logged last. Answered from
--- the series table.
+-- min and max are over finite values; NaN and infinities are counted in n_nonfinite, NULL values
+-- in n_null. first_iteration and last_iteration are NULL if there are only single values. newest is
+-- the wall time of the last point of the task that logged last. Reads the series table.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
--- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param all_metrics    Include :monitor: metrics (default: false).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example --metric accuracy --metric loss
 SELECT

@@ -1,12 +1,12 @@
 -- Hyperparameters and their values.
 --
--- Without a parameter named, one row for each: how many tasks have it, how many different values
--- it takes, and up to five examples, the most frequent first. With --param, one row for each of
--- its values, the most frequent first: n_tasks is then the tasks with that value. A name is
--- section/name, as Args/lr; the name alone finds it in every section. Names match exactly, else
--- as a glob, else ignoring case. Values are text, as ClearML keeps them; NULL is one of them.
+-- Without --param, one row per hyperparameter: how many tasks have it, how many different values it
+-- has, and up to five examples, the most frequent first. With --param, one row per value, the most
+-- frequent first; n_tasks is then the number of tasks with that value. A name is section/name, such
+-- as Args/lr; the name alone matches in every section. Names match exactly, else as a glob, else
+-- ignoring case. Values are text, as in ClearML; NULL counts as a value.
 --
--- :param param  A parameter, section/name or name, or a glob of either; several are joined with OR (default: one row a parameter).
+-- :param param  A parameter, section/name or name, or a glob of either; several are joined with OR (default: one row per parameter).
 --
 -- :example --param 'Args/*' --project nlp
 WITH named AS (

@@ -1,19 +1,20 @@
--- Count, spread and percentiles of each series, one row a task; or over all tasks.
+-- Count, spread and percentiles of each series, one row per task; or over all tasks.
 --
 -- Everything but the counts is over finite values; n_nonfinite counts NaN and infinities, n_null
--- values that are no number. std is the sample's, NULL for fewer than two values; percentiles are
--- interpolated. first and last are the values at the first and last iteration, finite or not, and
--- are NULL over all tasks. A single value has no iteration: it counts, but is never first, and
--- last only where it is all there is. Read from the points: name a metric on a large history.
+-- NULL values. std is the sample standard deviation, NULL for fewer than two values; percentiles
+-- are interpolated. first and last are the values at the first and last iteration, finite or not,
+-- and are NULL over all tasks. A single value has no iteration: it is counted, but is never first,
+-- and last only if the series has nothing else. Reads the points, so name a metric on a large
+-- history.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param all_metrics    Take :monitor: metrics too (default: false).
--- :param by             task|variant: one row for each task, or one over all tasks (default: task).
+-- :param all_metrics    Include :monitor: metrics (default: false).
+-- :param by             task|variant: one row per task, or one over all tasks (default: task).
 -- :param tail           Only the last N points of each task's series, by iteration (default: all).
--- :param iterations     Only iterations A:B, both ends included; either may be left out (default: all).
--- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, takes part (default: include).
--- :param nan_value      The value that stands for NaN instead of 0, as set in the SDK; several are possible (default: 0).
+-- :param iterations     Only iterations A:B, both ends included; either may be omitted (default: all).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
+-- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
 -- :example --metric accuracy --project speech
 WITH checked AS (

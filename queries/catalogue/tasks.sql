@@ -1,10 +1,11 @@
--- The tasks: one row each, the newest first.
+-- All tasks, one row each, newest first.
 --
--- seconds is how long a task ran: the server's active time where it says one, else from its start
--- to its end, or to its last update while it runs. last_iteration is the server's word. n_series
--- and n_points count everything that is stored, :monitor: metrics and single values too. state
--- says whether that is all: complete, partial, failed, unread (not read yet), lost (the server had
--- lost points before they were read), or gone or shrunk on the server since.
+-- seconds is how long a task ran: the active time if the server reports one, else from its start
+-- to its end, or to its last update while it is running. last_iteration is as reported by the
+-- server. n_series and n_points count everything that is stored, including :monitor: metrics and
+-- single values. state tells whether that is everything: complete, partial, failed, unread (not
+-- read yet), lost (the server had lost points before they were read), or gone or shrunk on the
+-- server since then.
 --
 -- :example --project speech --limit 3
 SELECT

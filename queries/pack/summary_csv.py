@@ -41,7 +41,7 @@ _ROWS_AT_ONCE: Final = 10_000
 
 
 def write_summary(dataset: Dataset, path: Path) -> None:
-    """Write one row a task × metric × variant, sorted by project, task, metric and variant.
+    """Write one row per task × metric × variant, sorted by project, task, metric and variant.
 
     The same snapshot gives the same bytes. Memory does not grow with the rows.
 

@@ -22,7 +22,7 @@ SELECT $metric::VARCHAR, $tail::BIGINT, $way::VARCHAR, $metric ORDER BY ALL;
 def test_our_queries_hold_what_their_headers_say(name: str) -> None:
     query = queries()[name]
     check(query, duckdb.connect())
-    assert "ORDER BY" in query.sql
+    assert "ORDER BY" in query.sql or "FROM best_tasks(" in query.sql  # which orders its rows
     assert query.title.endswith(".")
 
 
