@@ -35,7 +35,7 @@ again AS (
         PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
     )
 ),
-candidates AS (
+read AS (
     SELECT
         chosen.*,
         CASE WHEN look_again THEN again.value WHEN isfinite(last) THEN last END AS value,
@@ -44,11 +44,13 @@ candidates AS (
         END AS iteration,
         CASE
             WHEN look_again THEN again.timestamp WHEN isfinite(last) THEN last_timestamp
-        END AS timestamp,
-        -epoch_us(timestamp) AS rank_1,
-        -iteration::HUGEINT AS rank_2
+        END AS timestamp
     FROM chosen
     LEFT JOIN again USING (task_id, metric, variant)
+),
+candidates AS (
+    SELECT *, -epoch_us(timestamp) AS rank_1, -iteration::HUGEINT AS rank_2
+    FROM read
 ),
 points AS (
     FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $at::VARCHAR[])
