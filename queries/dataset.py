@@ -1,4 +1,4 @@
-"""Open a dataset and ask it: the public Python interface, and what every command stands on."""
+"""The public Python interface: open a dataset and run queries and SQL on it."""
 
 import os
 import re
@@ -38,12 +38,12 @@ class Rows:
 
     columns: tuple[str, ...]
     types: tuple[str, ...]
-    """DuckDB's, one a column."""
+    """DuckDB's types, one per column."""
     rows: tuple[tuple[Any, ...], ...]
     """Times are aware datetimes in UTC."""
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return one dict a row."""
+        """Return one dict per row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
@@ -89,7 +89,7 @@ class Dataset:
                 self.filter: Final[ResolvedFilter | None] = task_filter.apply_filter(
                     self._connection, filter
                 )
-                """What narrows the tasks; None is nothing."""
+                """The filter that narrows the tasks; None if there is none."""
                 self._connection.execute(read("views.sql"))
                 session.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
@@ -145,7 +145,8 @@ class Dataset:
         """Ask a query of the catalogue, such as ``max``; see ``ask.header.queries``.
 
         Args:
-            name: the query's name, the same as its file's; or one of yours, from ``own.load``.
+            name: the query's name, the same as its file's; or a user's own query, from
+                ``user_queries.load``.
             typed: its parameters; ``metric`` is read as on the command line (exact, else
                 ``metric/variant``, else ignoring case, else a glob).
 
@@ -279,7 +280,7 @@ class Dataset:
         return self._connection.interrupt
 
     def close(self) -> None:
-        """Let go of the snapshot; relations cannot be read any more."""
+        """Release the snapshot; its relations can no longer be read."""
         self._open.close()
 
     def _relation(
@@ -346,7 +347,7 @@ def open_dataset(
         path: the folder or the pack; None is ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
         snapshot: which one: its number, -1 for the one before the current, or a moment.
         filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
-        threads: how many DuckDB uses; None is one a core.
+        threads: how many DuckDB uses; None is one per core.
         memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
         allow_files: folders whose files ``sql`` may read too, each by its name.
 

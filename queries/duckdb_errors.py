@@ -1,4 +1,4 @@
-"""DuckDB's errors in one line each: what, where, and what ClearML calls it."""
+"""Translates DuckDB errors into one-line messages."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What is said of a query at its limits, and how DuckDB writes sizes."""
+"""The message of a query that reached its time limit, and sizes as DuckDB writes them."""
 
 import re
 from typing import Final

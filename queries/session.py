@@ -1,4 +1,4 @@
-"""A DuckDB that sees the files of one snapshot and nothing else."""
+"""Opens a DuckDB that can read the files of one snapshot and nothing else."""
 
 import os
 import threading
@@ -44,7 +44,7 @@ def connect(
     Args:
         snapshot: whose files to read.
         points: whether those of ``scalars`` are there; else ``add_points`` makes their view.
-        threads: how many DuckDB uses; None is one a core.
+        threads: how many DuckDB uses; None is one per core.
         memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
 
     Raises:

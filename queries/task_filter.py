@@ -1,4 +1,4 @@
-"""Which tasks of a snapshot a filter selects."""
+"""Applies a task filter to the tables of a snapshot."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Columns that are chosen when a query is asked: the SQL of the catalogue gives long rows."""
+"""Turns the long rows of a query into the columns that were requested."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""The queries: one SELECT a file, and what its header says of it.
+"""Reads query files: one SELECT per file, described by its header.
 
 A header is the block of comments that a file starts with: a title line, an empty comment, any
-text, a line ``:param name  text`` a parameter, and a line ``:example`` with options to try. The
+text, a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. The
 SQL says a parameter's type (``$name::TYPE``); its text says the choices (``a|b: …``) and, with
 ``(default: …)``, that it may be left out. Reading this needs no DuckDB; ``check`` does.
 """

@@ -1,4 +1,4 @@
-"""Sees that SQL is one SELECT, before DuckDB is asked to run any of it."""
+"""Checks that SQL is a single SELECT before DuckDB runs it."""
 
 import duckdb
 

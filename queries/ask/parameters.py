@@ -1,4 +1,4 @@
-"""What was typed for a query's parameters, as values to bind."""
+"""Checks the arguments of a query and turns them into values to bind."""
 
 import math
 import re

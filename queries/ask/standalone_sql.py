@@ -1,4 +1,4 @@
-"""A query as text that a bare DuckDB understands which has read a snapshot's ``open.sql``."""
+"""Renders a query as standalone SQL for a DuckDB that has read a snapshot's ``open.sql``."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""The SQL of a query as its values need it."""
+"""Chooses the SQL to send for a query, depending on its bound values."""
 
 import re
 from collections.abc import Mapping

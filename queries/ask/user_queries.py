@@ -1,7 +1,7 @@
-"""Your own queries: files of the same form as ours, in folders that you name.
+"""Loads a user's own queries: files of the same form as the catalogue's, in chosen folders.
 
 Folders come from ``--queries``, from ``CLEARML_SNAPSHOT_QUERIES`` and from ``queries/`` beside a
-dataset's ``snapshots/``. A file that cannot be used is told with its line and the others still
+dataset's ``snapshots/``. A file that cannot be used is reported with its line and the others still
 work: one typing error must not take the catalogue away. They are answered as confined as ``sql``.
 """
 

@@ -1,4 +1,4 @@
-"""What differs between two snapshots: tasks, points, and the maxima of metrics."""
+"""Compares two snapshots: tasks, points, and the maxima of metrics."""
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -139,7 +139,7 @@ class Comparison:
         return self._connection.interrupt
 
     def close(self) -> None:
-        """Let go of both snapshots; relations cannot be read any more."""
+        """Release both snapshots; their relations can no longer be read."""
         self._open.close()
 
     def _make(self, table: str) -> None:
@@ -182,7 +182,7 @@ def compare(
         before: the earlier one, though nothing depends on that.
         after: the later one.
         filter: compares only the tasks that it finds in either.
-        threads: how many DuckDB uses; None is one a core.
+        threads: how many DuckDB uses; None is one per core.
         memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What stands under an answer: how much of the history it rests on."""
+"""Computes the coverage line below an answer: how much of the history it is based on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Why an answer is empty, or has no value: nobody should have to guess."""
+"""Explains why an answer is empty or has no value."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""The lowest and the highest value of each metric, as index.html tells them.
+"""Finds the lowest and the highest value of each metric for index.html.
 
 The answers are those of the queries ``min`` and ``max``, from one look at the series table.
 """

@@ -1,4 +1,4 @@
-"""Which rows of a snapshot travel in a pack, and what the pack says of that."""
+"""Selects the rows of a snapshot that a pack contains, and records that selection."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace

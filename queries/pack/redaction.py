@@ -1,4 +1,4 @@
-"""What does not travel in a pack: columns, hyperparameters and credentials, on request."""
+"""Redaction categories for packs: columns, hyperparameters and credentials to remove."""
 
 import operator
 import shlex

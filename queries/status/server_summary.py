@@ -1,4 +1,4 @@
-"""The server's own summary of its series against the points that are stored here."""
+"""Compares the server's own summary of each series with the stored points."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class ServerSummary:
     """Other series without a claim, of tasks of which 2,000 have one: the server keeps no more."""
     lost: int
     """Other series without a claim, of tasks that the server has lost, or lost points of."""
-    not_told: int
+    unreported: int
     """The rest of the series without a claim."""
     disagreeing: int
     """Of those compared."""
@@ -48,7 +48,7 @@ class ServerSummary:
             (self.beyond_cap, "beyond the 2,000 series a task that it keeps"),
             (self.without_numbers, "without a finite number"),
             (self.lost, "lost by the server"),
-            (self.not_told, "left out by it (older servers do)"),
+            (self.unreported, "left out by it (older servers do)"),
         )
         told = [f"{number:,} {why}" for number, why in reasons if number]
         return line + (f"; {self.unclaimed:,} have none: {', '.join(told)}" if told else "")
@@ -56,7 +56,7 @@ class ServerSummary:
     @property
     def unclaimed(self) -> int:
         """Count the series that the server's summary leaves out, for whatever reason."""
-        return self.without_numbers + self.beyond_cap + self.lost + self.not_told
+        return self.without_numbers + self.beyond_cap + self.lost + self.unreported
 
 
 def disagreements(dataset: Dataset) -> duckdb.DuckDBPyRelation:

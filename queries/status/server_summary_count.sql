@@ -18,7 +18,7 @@ explained AS (
             WHEN n = n_nonfinite + n_null THEN 'no numbers'
             WHEN n_covered >= 2000 THEN 'beyond the cap'
             WHEN tasks.state IN ('shrunk', 'gone', 'lost') THEN 'lost'
-            ELSE 'not told'
+            ELSE 'unreported'
         END AS why
     FROM covered
     LEFT JOIN tasks USING (task_id)
@@ -29,6 +29,6 @@ SELECT
     count(*) FILTER (why = 'no numbers') AS without_numbers,
     count(*) FILTER (why = 'beyond the cap') AS beyond_cap,
     count(*) FILTER (why = 'lost') AS lost,
-    count(*) FILTER (why = 'not told') AS not_told,
+    count(*) FILTER (why = 'unreported') AS unreported,
     (SELECT count(*) FROM tasks WHERE state = 'lost') AS lost_tasks
 FROM explained;

@@ -1,4 +1,4 @@
-"""What a dataset holds and as of when, and which of its tasks are not whole."""
+"""Summarises a dataset: what it holds, as of when, and which tasks are not complete."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,7 +19,7 @@ from clearml_snapshot.queries.dataset import Dataset
 By = Literal["project", "user", "task"]
 
 PROBLEMS: Final = 10
-"""Tasks that are not whole, told one by one."""
+"""Tasks that are not complete and are listed one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
     Args:
         dataset: an open dataset.
         now: the moment to which its age is counted; None is this one.
-        problems: how many of the tasks that are not whole to name.
+        problems: how many of the incomplete tasks to list.
     """
     snapshot = dataset.snapshot
     (held,) = _ask(dataset, "status/status")
@@ -148,7 +148,7 @@ def ranking(dataset: Dataset, by: By, top: int | None = None) -> duckdb.DuckDBPy
     Args:
         dataset: an open dataset.
         by: what a row is.
-        top: only so many rows; None is all.
+        top: maximum number of rows; None is all.
     """
     return dataset.sql(read("status/by.sql"), {"by": by, "top": top})
 

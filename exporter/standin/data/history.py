@@ -20,7 +20,6 @@ ANCHOR = datetime(2025, 11, 14, 16, 0, tzinfo=UTC)
 _GRID_START = 1_700_000_000_000
 
 _Rng = np.random.Generator
-_USERS = ("Ada Moreau", "Jun Sato", "Priya Nair", "Tom Berg")
 
 
 @dataclass(frozen=True)
