@@ -132,7 +132,7 @@ def _nonfinite(row: Mapping[str, Any]) -> int:
 
 def _not_numbers(row: Mapping[str, Any]) -> str:
     count, points = _nonfinite(row), row["n_points"]
-    be = "is no finite number" if count == 1 else "are no finite numbers"
+    be = "is not finite" if count == 1 else "are not finite"
     return f"{row['metric']}/{row['variant']}: {count:,} of {points:,} values {be} and cannot win"
 
 

@@ -104,5 +104,5 @@ def _not_reached(values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
     limit, name = (values["above"], "highest") if above else (values["below"], "lowest")
     side = "above" if above else "below"
     if known[name] > limit if above else known[name] < limit:
-        return f"not reached: no task stays {side} {limit:g} for so many points in a row"
+        return f"not reached: no task stays {side} {limit:g} for that many consecutive points"
     return f"not reached: no value is {side} {limit:g}; the {name} is {known[name]:g}"

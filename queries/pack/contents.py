@@ -50,7 +50,7 @@ def pack_part(
     """
     ids = frozenset(row["task_id"] for row in _asked(dataset, "SELECT task_id FROM tasks"))
     if not ids:
-        raise UsageError("no task fits, there is nothing to pack; see clearml-snapshot status")
+        raise UsageError("no task matches; nothing to pack (see clearml-snapshot status)")
     progress.note(f"looking for credentials in {len(ids):,} tasks")
     secrets = _secrets(dataset, options)
     narrowed = _narrowed(dataset, options)

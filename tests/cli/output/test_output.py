@@ -207,7 +207,7 @@ def test_quiet_says_nothing_and_notes_say_what_to_know(piped: Piped) -> None:
 
 def test_what_cannot_win_is_counted_once(piped: Piped) -> None:
     notes = piped("query", "max", "-m", "loss/val", "--by", "task").stderr
-    assert notes.count("loss/val: 1 of 3 values is no finite number and cannot win\n") == 1
+    assert notes.count("loss/val: 1 of 3 values is not finite and cannot win\n") == 1
 
 
 def test_show_prints_the_query_ready_to_paste(piped: Piped) -> None:

@@ -52,7 +52,7 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
         ("first", {"metric": "final", "above": 0}, "no rows: there are only single values"),
         ("first", {"metric": "acc", "above": 5}, "no value is above 5; the highest is 0.4"),
         ("first", {"metric": "acc", "below": -1}, "no value is below -1; the lowest is 0"),
-        ("first", {"metric": "acc", "above": 0.1, "for_": 99}, "stays above 0.1 for so many"),
+        ("first", {"metric": "acc", "above": 0.1, "for_": 99}, "stays above 0.1 for that many"),
         ("first", {"metric": "loss", "above": 0}, "none of the values is a finite number"),
         ("first", {"metric": "acc", "above": 0.1}, None),
         ("stats", {"iterations": "900:"}, "no point is at iterations 900:"),
