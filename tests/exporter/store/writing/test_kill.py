@@ -66,7 +66,7 @@ def commit(dataset):
         buffer.add(points(task_id, float(number)))
         stage.add(task_row(task_id), [], buffer.finish())
     row = {"export_id": str(number), "started": NOW, "result": "complete"}
-    dataset.commit(stage, server={}, selections=number, export_row=row)
+    dataset.commit(stage, server={}, selections={"number": number}, export_row=row)
     return number
 
 
@@ -88,7 +88,7 @@ def commit(dataset):
     buffer.add(points(f"{number}p", float(number)))
     stage.add(task_row(f"{number}p"), [], buffer.finish())
     row = {"export_id": str(number), "started": NOW, "result": "complete"}
-    dataset.commit(stage, server={}, selections=number, export_row=row)
+    dataset.commit(stage, server={}, selections={"number": number}, export_row=row)
     return number
 
 
@@ -163,7 +163,7 @@ def test_killed_at_random_moments(
         assert snapshot.number in (told[-1], told[-1] + 1)
         number = float(snapshot.number)
         assert _glob(data) == (1800, number, number, snapshot.number, 6, number)
-        assert json.loads((data / "current/snapshot.json").read_text())["selections"] == number
+        assert json.loads((data / "current/snapshot.json").read_text())["selections"] == {"number": number}
     with writing(data) as dataset:
         last = commit(dataset, {})
     assert last.totals.points == 1800
