@@ -163,7 +163,8 @@ def test_killed_at_random_moments(
         assert snapshot.number in (told[-1], told[-1] + 1)
         number = float(snapshot.number)
         assert _glob(data) == (1800, number, number, snapshot.number, 6, number)
-        assert json.loads((data / "current/snapshot.json").read_text())["selections"] == {"number": number}
+        manifest = json.loads((data / "current/snapshot.json").read_text())
+        assert manifest["selections"] == {"number": number}
     with writing(data) as dataset:
         last = commit(dataset, {})
     assert last.totals.points == 1800
