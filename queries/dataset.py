@@ -307,7 +307,7 @@ class Dataset:
         params: Mapping[str, Any] | Sequence[Any] | None,
         error: duckdb.Error,
     ) -> SnapshotError:
-        """Find out where in the statement an error is: relations do not say, EXPLAIN does."""
+        """Find out where in the statement an error is: relations do not report it, EXPLAIN does."""
         try:
             self._connection.execute(f"EXPLAIN {statement}", _parameters(params))
         except type(error) as located:

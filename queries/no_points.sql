@@ -1,4 +1,4 @@
--- Stands in for the points of a pack that are not unpacked yet: whoever reads it is told, and
+-- Replaces the points of a pack that are not unpacked yet: reading it is an error, and
 -- nobody takes it for a table without rows.
 SELECT
     NULL::VARCHAR AS task_id,

@@ -59,7 +59,7 @@ def connect(
 def start(
     *, threads: int | None = None, memory_limit: str | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Open an empty DuckDB in memory; ``connect`` says the arguments.
+    """Open an empty DuckDB in memory; ``connect`` describes the arguments.
 
     Raises:
         UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
@@ -132,7 +132,7 @@ def confine(
         folders: of these too each file that is there now; links are not followed.
 
     Raises:
-        UsageError: one of them is not a folder, cannot be read, or has a name that SQL cannot say.
+        UsageError: one of them is not a folder, cannot be read, or has a name that is not SQL.
     """
     allowed = literals(p for one in snapshots for table in TABLE_NAMES for p in one.paths(table))
     allowed += [path for folder in folders for path in _files_below(folder)]

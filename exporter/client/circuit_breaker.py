@@ -85,7 +85,7 @@ class CircuitBreaker:
             return self._lost.get(endpoint, 0) >= _OPEN_AFTER
 
     def ends_the_run(self, endpoint: str) -> bool:
-        """Whether so many tasks were lost that the next one ends the run."""
+        """Whether enough tasks were lost for the next one to end the run."""
         with self._lock:
             return self._lost.get(endpoint, 0) >= _END_AFTER
 

@@ -1,6 +1,6 @@
-"""Credentials by where they stand: in a block that announces them, or in a line of a password file.
+"""Credentials by their place: in a block that announces them, or in a line of a password file.
 
-A block is what YAML indents, what stands below a header in brackets (TOML, INI), and the innermost
+A block is what YAML indents, what follows a header in brackets (TOML, INI), and the innermost
 braces of JSON or Python. The names inside are ordinary (``wandb``, ``db``), the block's is not.
 """
 
@@ -78,7 +78,7 @@ def _is_manifest(text: str, name: str) -> bool:
 
 
 def _dedent(text: str, header: re.Match[str]) -> int:
-    """Give the end of the lines that stand further in than the header."""
+    """Give the end of the lines that are indented more than the header."""
     deeper = re.compile(rf"(?:{re.escape(header['indent'])}[ \t][^\n]*(?:\n|\Z)|[ \t]*\r?\n)*")
     found = deeper.match(text, header.end())
     return found.end() if found else header.end()

@@ -29,7 +29,7 @@ class Format:
 
     name: str
     parts: tuple[str, ...]
-    """Literal parts, with one of which every value begins; those with a star stand further in."""
+    """Literal parts, with one of which every value begins; those with a star come later in it."""
     expression: str
     source: str = ""
     """Where the format is published."""
@@ -74,7 +74,7 @@ addresses, IBM and Softlayer (any 44 characters), Artifactory (``APARTMENTS2020`
 less than the table does."""
 
 _SHORTEST: Final = re.compile(r"[^\s\"'<>,;(){}]{16}")
-"""Every credential of the table has so many characters without a space: most parameters do not."""
+"""Each credential of the table has this many characters without a space; few parameters do."""
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +97,7 @@ class _Index:
     by_start: dict[str, list[Format]]
     """By the first two letters, of parts that a key's own letters follow: ``AK`` of ``AKIA``."""
     inside: tuple[tuple[str, Format], ...]
-    """Parts that may stand anywhere."""
+    """Parts that may occur anywhere."""
 
     @cached_property
     def any_inside(self) -> re.Pattern[str]:

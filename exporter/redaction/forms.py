@@ -73,7 +73,7 @@ _WORD_INSIDE: Final = re.compile(r"(?:[A-Z][a-z]{4,}\d*){2}")
 
 
 def _random_part(value: str) -> bool:
-    """Say whether chance made a part, and no word for ids stands before it."""
+    """Tell whether a part is random, and not preceded by a word for ids."""
     first, *parts = re.split(r"[_\-.]", value)
     if first.lower() in ID_WORDS and _NO_ID.isdisjoint(parts):
         parts = [part for part in parts if len(part) > _LONGEST_ID]

@@ -11,7 +11,7 @@ def gate(parts: Iterable[str]) -> re.Pattern[str]:
     over all other letters at once.
 
     Args:
-        parts: expressions that begin with a letter or sign that stands for itself.
+        parts: expressions that begin with a letter or sign that is taken literally.
     """
     by_letter: dict[str, list[str]] = {}
     for part in sorted(set(parts)):
@@ -22,5 +22,5 @@ def gate(parts: Iterable[str]) -> re.Pattern[str]:
 
 
 def literal_gate(parts: Iterable[str]) -> re.Pattern[str]:
-    """Compile the same for parts that are no expressions."""
+    """Compile the same for parts that are not expressions."""
     return gate(part[0] + re.escape(part[1:]) for part in parts)

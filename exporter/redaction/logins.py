@@ -1,6 +1,6 @@
 """Users with passwords, whatever the program: commands, calls, SQL, scripts, lines of files.
 
-Each form has its check: where many things stand, only what looks like a password is taken.
+Each form has its check: where other things are common, only what looks like a password is taken.
 """
 
 import re
@@ -28,7 +28,7 @@ NEXT: Final = (
 
 @dataclass(frozen=True, eq=False)
 class _Form:
-    """Where a password stands, in group ``secret`` or ``quoted``."""
+    """The place of a password, in group ``secret`` or ``quoted``."""
 
     marks: tuple[str, ...]
     """Literal parts in lower case, one of which every match has."""
@@ -388,7 +388,7 @@ _MARKS: Final = literal_gate(mark for form in _FORMS for mark in form.marks)
 
 
 def login_spans(text: str, folded: str) -> Iterator[Span]:
-    """Find the passwords that stand beside a user, in a text and the same in lower case."""
+    """Find the passwords beside a user, in a text and the same in lower case."""
     if _MARKS.search(folded) is None:
         return
     for form in dict.fromkeys(form for mark, form in _MARKED if mark in folded):

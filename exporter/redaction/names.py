@@ -63,7 +63,7 @@ class Claim(IntEnum):
     """As LIKELY, and what a person would choose: ``hunter2``."""
     SURE = 4
     PASSWORD = 5
-    """As SURE, and a whole number may be one."""
+    """As SURE, and a number may be one."""
 
 
 _COUNTS: Final = frozenset(("num", "n", "max", "min", "len", "count", "avg", "total", "number"))
@@ -198,7 +198,7 @@ def _phrase_claim(words: list[str]) -> Claim:
 
 
 def _own_claim(words: list[str]) -> Claim:
-    """The claim of a name without the folders that it stands in."""
+    """The claim of a name without the folders before it."""
     if phrase := _phrase_claim(words):
         return phrase
     while len(words) > 1 and _says_nothing(words):
@@ -322,7 +322,7 @@ _ALTERNATES: Final = re.compile(r"[A-Za-z]+\d+[A-Za-z]+\d|\d+[A-Za-z]+\d+[A-Za-z
 def looks_strong(value: str) -> bool:
     """Say whether letters, digits and signs are mixed as in a password that was thought of.
 
-    For places where many things stand, such as behind ``-p``: ``Winter2024!`` and ``s3cr3tPa55``
+    For places where many things occur, such as after ``-p``: ``Winter2024!`` and ``s3cr3tPa55``
     are, ``ResNet50`` and ``2024-11`` are not.
     """
     if not 7 <= len(value) <= 64 or any(c in "/\\=,[](){}<>;|\"'`" for c in value):

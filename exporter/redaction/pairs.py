@@ -97,7 +97,7 @@ _ATTRIBUTE: Final = re.compile(
     r"[\"'](?P<bare>[^\s\"'<>]{1,512})"
 )
 _BACK: Final = re.compile(r"[\w.\-]{0,127}[A-Za-z]")
-"""What stands before a place, read backwards: the rest of its name."""
+"""What precedes a place, read backwards: the rest of its name."""
 _PROSE: Final = re.compile(
     "and|are|as|at|by|can|cannot|during|flag|for|from|if|in|into|is|may|must|not|of|on|once|option|or"
     "|should|that|the|then|to|was|when|where|which|will|with|without"

@@ -1,6 +1,6 @@
 """Keys behind a prefix that no table knows: ``dtn_`` and 64 hexadecimal digits.
 
-Issuers put a short name before a key so that it can be told from a hash. Ids and hashes get a word
+Issuers put a short name before a key, which distinguishes it from a hash. Ids and hashes get a word
 before them as well (``run_2f7b…``, ``ckpt-8f14…``): `words` lists those words.
 """
 
@@ -82,7 +82,7 @@ def _is_key(words: list[str], rest: str) -> bool:
 
 
 def _names_issuer(prefix: str) -> bool:
-    """Say whether a short word is an abbreviation, without vowels: others stand before hashes."""
+    """Tell whether a short word is an abbreviation, without vowels: others precede hashes."""
     if len(prefix) > _SHORT_PREFIX or (len(prefix) >= 4 and _HEX.fullmatch(prefix)):
         return False
     return _VOWEL.search(prefix) is None

@@ -1,4 +1,4 @@
-"""Credentials in what people typed become ``<redacted>``, because a snapshot folder travels.
+"""Replaces credentials in free text with ``<redacted>``, because snapshots are shared.
 
 `forms` says where in a text one is, `names` what the name of a parameter announces.
 """
@@ -64,7 +64,7 @@ def _redact_parameter(name: str, value: str) -> tuple[str, bool]:
 
 _cached_parameter = lru_cache(maxsize=65536)(_redact_parameter)
 _CACHED_LENGTH: Final = 256
-"""Longer values seldom repeat, and the cache would hold them for the whole run."""
+"""Longer values seldom repeat, and the cache would keep them until the run ends."""
 
 _URL_USER: Final = re.compile(r"^((?:[A-Za-z][\w+.\-]*)://)([^\s/?#]*)@")
 
@@ -74,7 +74,7 @@ def _redact_url(url: str) -> tuple[str, int]:
 
 
 def _redact_url_once(url: str) -> tuple[str, int]:
-    """Take out the password, or a token that stands as the user; ``git@`` and names may stay."""
+    """Remove the password, or a token in place of the user; ``git@`` and names may stay."""
     match = _URL_USER.match(url)
     if match and (":" in match[2] or (match[1].startswith("http") and long_user(match[2]))):
         rest, count = _redact_text(url[match.end() :])
@@ -97,7 +97,7 @@ class Redactor:
     def parameter(self, section: str, name: str, value: str | None) -> tuple[str | None, bool]:
         """Give the value to store for a parameter, and whether it was redacted.
 
-        A name that announces a credential redacts the whole value, anything else its secret parts.
+        A name that announces a credential redacts all of the value, anything else its secret parts.
         """
         if self.keep_secrets or not value:
             return value, False

@@ -47,7 +47,7 @@ PASSWORDS: Final = _table()["password"]
 SECRETS: Final = _table()["secret"]
 KEYS: Final = _table()["key"] | {"key", "keys"}
 ID_WORDS: Final = _table()["id"]
-"""What stands before ids and hashes, as in ``run_2f7b…``."""
+"""What precedes ids and hashes, as in ``run_2f7b…``."""
 PLAIN: Final = _table()["plain"]
 """What a block of credentials tells besides: ``credentials/user``, ``secrets/region``."""
 
@@ -131,4 +131,4 @@ NEUTRAL: Final = _words(
     "value val str string text plain plaintext raw base64 b64 default prod dev staging test new"
     " old primary secondary production live local main backup"
 )
-"""Last words that leave what stands before them the head."""
+"""Last words that are not the head of a name; the word before them is."""

@@ -68,10 +68,10 @@ def _compare(
     keys = ["parameter"] if values["params"] else ["metric", "variant", "iteration"]
     cell = "setting" if values["params"] else "value"
     names = names_of(values["tasks"])
-    told = [names[one] or one[:8] for one in values["tasks"]]
+    labels = [names[one] or one[:8] for one in values["tasks"]]
     labels = [
-        name if told.count(name) == 1 else f"{name} ({one[:8]})"
-        for name, one in zip(told, values["tasks"], strict=True)
+        name if labels.count(name) == 1 else f"{name} ({one[:8]})"
+        for name, one in zip(labels, values["tasks"], strict=True)
     ]
     made = [
         _Column(label, of=_text(one), cell=cell)
@@ -100,7 +100,7 @@ class _Shape:
     """How long rows become wide ones."""
 
     by: str
-    """The column that says to which new column a row belongs."""
+    """The column whose value selects the new column of a row."""
     cells: tuple[str, ...]
     """The columns that hold cells."""
     keys: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 A header is the block of comments that a file starts with: a title line, an empty comment, any
 text, a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. The
-SQL says a parameter's type (``$name::TYPE``); its text says the choices (``a|b: …``) and, with
+SQL gives a parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) and, with
 ``(default: …)``, that it may be left out. Reading this needs no DuckDB; ``check`` does.
 """
 
@@ -60,7 +60,7 @@ class Param:
 
     @property
     def option(self) -> str:
-        """Give its option; ``for_`` is ``--for``, as a word of Python is no parameter's name."""
+        """Give its option; ``for_`` is ``--for``, as a Python keyword cannot name a parameter."""
         return "--" + self.name.rstrip("_").replace("_", "-")
 
 
@@ -72,14 +72,14 @@ class Query:
     title: str
     """One line."""
     text: str
-    """The rest of the header, its lines as they stand."""
+    """The rest of the header, its lines unchanged."""
     params: tuple[Param, ...]
     sql: str
-    """The whole file, header included."""
+    """The complete file, including the header."""
     example: str | None = None
     """Options of a question worth asking; None where the file gives none."""
     file: Path | None = None
-    """Where it stands; None: it comes with the package."""
+    """Its path; None for a query that comes with the package."""
 
     def param(self, name: str) -> Param:
         """Find a parameter.
@@ -135,8 +135,8 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
         if (found := _PARAM.match(line))
     )
     examples = [found[1] for line in header if (found := _EXAMPLE.match(line))]
-    told = (line for line in header[1:] if not (_PARAM.match(line) or _EXAMPLE.match(line)))
-    text = "\n".join(told).strip()
+    lines = (line for line in header[1:] if not (_PARAM.match(line) or _EXAMPLE.match(line)))
+    text = "\n".join(lines).strip()
     return Query(name, header[0], text, params, sql, examples[0] if examples else None, file)
 
 
@@ -158,9 +158,9 @@ def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
     for param in sorted(in_sql ^ in_header):
         mark = rf"\${param}\b" if param in in_sql else rf"--\s*:param {param}\b"
         line = _line_of(mark, query.sql)
-        lacks = "header has no `:param" if param in in_sql else "SQL does not use the"
+        complaint = "header has no `:param" if param in in_sql else "SQL does not use the"
         tail = f"{param}  …`" if param in in_sql else f"parameter {param}"
-        raise BrokenQueryError(query.name, line, f"the {lacks} {tail}")
+        raise BrokenQueryError(query.name, line, f"the {complaint} {tail}")
 
 
 def _statements(query: Query, connection: "duckdb.DuckDBPyConnection") -> "list[duckdb.Statement]":

@@ -20,7 +20,7 @@ EXCLUDED = "exclude_metric"
 """A parameter that every query takes beside those of its header."""
 
 MARKS: Final = "nan_value"
-"""The parameter that says which values stand for NaN."""
+"""The parameter with the values that replace NaN."""
 
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
@@ -63,7 +63,7 @@ def bound(query: Query, typed: Mapping[str, Any], known: Known) -> dict[str, Any
         known: the names that exist.
 
     Raises:
-        UsageError: an unknown parameter, a missing one, or a value that is no choice.
+        UsageError: an unknown parameter, a missing one, or a value that is not one of the choices.
         NoSuchNameError: a metric, variant, hyperparameter or task that does not exist.
     """
     given = {name: value for name, value in typed.items() if value is not None}
@@ -101,12 +101,12 @@ def names_params(param: Param) -> bool:
 
 
 def names_tasks(param: Param) -> bool:
-    """Whether a parameter takes tasks; on the command line they stand without an option."""
+    """Whether a parameter takes tasks; on the command line they are given without an option."""
     return param.many and param.name == "tasks"
 
 
 def groups_by(param: Param) -> bool:
-    """Whether a parameter says by what to group, several things at once."""
+    """Whether a parameter names what to group by, several things at once."""
     return param.many and param.name == "by"
 
 
@@ -153,7 +153,7 @@ def _whole(name: str) -> list[str]:
 
 
 def _ends(name: str) -> list[str]:
-    """Give what stands behind each slash: a section may hold some, and so may a name."""
+    """Give what follows each slash: a section may contain slashes, and so may a name."""
     return [name[at + 1 :] for at, mark in enumerate(name) if mark == "/"]
 
 
@@ -224,7 +224,9 @@ def _series_values(
 def _only(found: set[str], what: str, query: Query) -> str:
     if len(found) > 1:
         listed = ", ".join(map(repr, sorted(found)[:5]))
-        raise UsageError(f"query {query.name} takes one {what}, but that fits {listed}; say which")
+        raise UsageError(
+            f"query {query.name} takes one {what}, but that matches {listed}; name one of them"
+        )
     return next(iter(found))
 
 

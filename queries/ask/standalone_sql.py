@@ -22,7 +22,7 @@ CREATE SCHEMA IF NOT EXISTS asked;
 
 
 def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | None = None) -> str:
-    """Write a query with all that it stands on: views, the tasks chosen, its parameters.
+    """Write a query with everything that it needs: views, the tasks chosen, its parameters.
 
     Parameters become variables, so that they can be changed and the SELECT sent again. The SELECT
     itself gives long rows also where the command makes columns.
@@ -30,7 +30,7 @@ def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | Non
     Args:
         query: the query.
         values: what is bound to its parameters; what is missing is NULL.
-        ids: the tasks that a filter leaves; None is no filter.
+        ids: the tasks that a filter selects; None means no filter.
     """
     parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "USE asked;\n\n"]
     parts += [f"{view}\n\n" for view in _needed(query.sql)]

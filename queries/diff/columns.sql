@@ -1,6 +1,6 @@
 -- What changed about the tasks that both snapshots have: the columns of tasks, and params.
 --
--- When and what of a task was read says nothing of the task, and its points are compared one by
+-- When and which part of a task was read is not a property of the task, and its points are compared one by
 -- one. $lacking are the columns that the format of one side does not have; selected is NULL, and
 -- means true, in what such a snapshot handed down.
 WITH was AS (

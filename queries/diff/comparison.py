@@ -216,7 +216,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "tasks": ("moved", "columns"),
     "totals": ("moved", "tasks", "metrics"),
 }
-"""Which tables of the schema ``diff`` each of them is made of; ``_diff_*.sql`` say how."""
+"""The tables of the schema ``diff`` that each of them reads; this folder has their SQL."""
 
 
 def _show_both(

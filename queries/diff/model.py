@@ -81,7 +81,7 @@ class Summary:
     monitor_maxima_moved: int
     """Of these, those of ``:monitor:*`` metrics."""
     tasks: tuple[TaskChange, ...]
-    """The first, those ahead that say less than before."""
+    """The first ones, beginning with those that have become less complete."""
     maxima: tuple[MaximumChange, ...]
     """The first; none of ``:monitor:*``."""
 

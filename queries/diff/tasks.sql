@@ -1,6 +1,6 @@
--- Tasks that are new, changed or gone, those first that say less than before.
+-- Tasks that are new, changed or gone, those first that have become less complete.
 --
--- The order: tasks that are no longer whole, those without a row, changed ones (rewritten points
+-- The order: tasks that are no longer complete, those without a row, changed ones (rewritten points
 -- first), new ones. A name and project are as of now, of a task that is gone as of before.
 WITH was AS (
     SELECT task_id, sum(n)::BIGINT AS points FROM before.series GROUP BY task_id

@@ -104,7 +104,7 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
 
 
 def warnings(reach: Coverage) -> list[str]:
-    """Give the line about the tasks when it says that something is missing, here or there."""
+    """Give the line about the tasks if it reports that something is missing."""
     missing = (reach.failed, reach.partial, reach.unread, reach.lost, reach.shrunk, reach.gone)
     return [_tasks(reach)] if any(missing) else []
 
@@ -126,7 +126,7 @@ def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _nonfinite(row: Mapping[str, Any]) -> int:
     if "n_points" not in row:
-        return 0  # the counts are those of one task, and stand in its row
+        return 0  # the counts are those of one task, and are in its row
     return (row.get("n_nonfinite") or 0) + (row.get("n_null") or 0)
 
 

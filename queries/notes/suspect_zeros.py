@@ -23,7 +23,7 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class SuspectZero:
-    """A winner of exactly 0 among values far from 0; ``views.sql`` says what far is."""
+    """A winner of exactly 0 among values far from 0; ``views.sql`` defines what far is."""
 
     row: Mapping[str, Any]
     """The winner's row."""
@@ -33,11 +33,11 @@ class SuspectZero:
     def __str__(self) -> str:
         row = self.row
         instead = self.without["value"] if self.without else None
-        told = "no other value" if instead is None else f"{instead!r}"
+        other = "no other value" if instead is None else f"{instead!r}"
         return (
             f"{row['metric']}/{row['variant']}: the {row['value'] or 0.0!r} of task "
             f"{row['task_id'][:8]} at iteration {row['iteration']} is probably a NaN "
-            f"({_logged(row['value'])}); without such zeros: {told} (--suspect-zeros exclude)"
+            f"({_logged(row['value'])}); without such zeros: {other} (--suspect-zeros exclude)"
         )
 
 
@@ -52,17 +52,17 @@ class SuspectCount:
     excluded: bool
     """Whether the answer leaves them out."""
     marks: tuple[float, ...]
-    """The values that stand for NaN."""
+    """The values that replace NaN."""
 
     def __str__(self) -> str:
         values = f"{self.n_values:,} value" + ("s" if self.n_values > 1 else "")
         tasks = f"{self.n_tasks:,} task" + ("s" if self.n_tasks > 1 else "")
         be = "are" if self.n_values > 1 else "is"
-        told = f"{self.metric}/{self.variant}: {values} of {tasks} {be} probably NaN "
-        told += f"({_logged(*self.marks)}) and "
+        line = f"{self.metric}/{self.variant}: {values} of {tasks} {be} probably NaN "
+        line += f"({_logged(*self.marks)}) and "
         if self.excluded:
-            return told + "left out"
-        return told + f"{'take' if self.n_values > 1 else 'takes'} part (--suspect-zeros exclude)"
+            return line + "left out"
+        return line + f"{'take' if self.n_values > 1 else 'takes'} part (--suspect-zeros exclude)"
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Unexamined:
 
     def __str__(self) -> str:
         return (
-            f"{self.n_series:,} series hold a value that may stand for NaN; their "
+            f"{self.n_series:,} series contain a value that may be a NaN; their "
             f"{self.n_points:,} points were not examined for it (query health --kind zero does)"
         )
 
@@ -175,7 +175,7 @@ def suspect_points(
     Args:
         dataset: the snapshot.
         points: task id, metric, variant and iteration of each.
-        marks: the values that stand for NaN.
+        marks: the values that replace NaN.
     """
     listed = sorted(set(points))
     if not listed:

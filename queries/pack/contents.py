@@ -42,7 +42,7 @@ class PackOptions:
 def pack_part(
     dataset: Dataset, options: PackOptions, asked: TaskFilter | None, progress: Progress
 ) -> tuple[Part, dict[str, Any]]:
-    """Decide which rows travel and how, and which keys ``snapshot.json`` gets for it.
+    """Decide which rows a pack includes and how, and which keys ``snapshot.json`` gets for it.
 
     Raises:
         UsageError: nothing is selected, or there are credentials and nothing was said of them.
@@ -67,8 +67,8 @@ def pack_part(
         left_out=frozenset({"hyperparams"}) if "params" in options.redact else frozenset(),
     )
     (earlier,) = _asked(dataset, "SELECT coalesce(sum(redacted), 0)::BIGINT AS n FROM tasks")
-    told = redaction.in_words(options.redact, secrets, earlier["n"])
-    return part, _header(dataset, options, asked, told, secrets)
+    omitted = redaction.in_words(options.redact, secrets, earlier["n"])
+    return part, _header(dataset, options, asked, omitted, secrets)
 
 
 def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
@@ -119,7 +119,7 @@ def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
 def _counts(
     dataset: Dataset, series: frozenset[tuple[str, str]], words: frozenset[str]
 ) -> dict[str, Row]:
-    """Give what ``tasks`` says of points and questions when only some series travel.
+    """Give the columns of ``tasks`` about points and filters if only some series are included.
 
     Of a task that is not complete nobody knows how many points of these series are missing.
     """
@@ -154,7 +154,7 @@ def _header(
     dataset: Dataset,
     options: PackOptions,
     asked: TaskFilter | None,
-    told: Iterable[str],
+    omitted: Iterable[str],
     secrets: Secrets,
 ) -> dict[str, Any]:
     """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
@@ -171,7 +171,7 @@ def _header(
     packed["selection"] = redaction.without_users(packed["selection"], options.redact)
     if not options.keep_secrets:
         packed = secrets.search.json(packed)
-    packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *told]))
+    packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *omitted]))
     return {**redaction.header_changes(snapshot, options.redact, secrets), "packed": packed}
 
 
@@ -180,9 +180,9 @@ def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
     if dataset.filter is None or asked is None:
         return ""
     many = len(asked.task_ids) > _IDS_TOLD
-    told = words(Selection(replace(asked, task_ids=()) if many else asked).as_json())
+    omitted = words(Selection(replace(asked, task_ids=()) if many else asked).as_json())
     ids = f"--task ({len(asked.task_ids):,} ids)" if many else ""
-    return " ".join(text for text in (told if told != "--all" else "", ids) if text)
+    return " ".join(text for text in (omitted if omitted != "--all" else "", ids) if text)
 
 
 def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
@@ -192,8 +192,8 @@ def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
         ("--variant", options.variants),
         ("--exclude-metric", options.exclude_metrics),
     )
-    told = " ".join(f"{option} {value}" for option, values in typed for value in values)
-    safe = told if options.keep_secrets else secrets.search.text(told)
+    omitted = " ".join(f"{option} {value}" for option, values in typed for value in values)
+    safe = omitted if options.keep_secrets else secrets.search.text(omitted)
     return frozenset({safe} if safe else ())
 
 

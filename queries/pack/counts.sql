@@ -1,4 +1,4 @@
--- The points of some series by task, and what tasks says of it.
+-- The points of some series by task, and the columns of tasks about them.
 SELECT
     task_id,
     any_value(tasks.state) AS state,

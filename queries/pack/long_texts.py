@@ -82,7 +82,7 @@ def _of_batch(
     batch: pa.RecordBatch, wanted: "pa.Array[Any] | None", name: str, keys: Sequence[str]
 ) -> Iterator[LongText]:
     column = batch.column(name)
-    if not isinstance(column, pa.DictionaryArray):  # an older format lacks it
+    if not isinstance(column, pa.DictionaryArray):  # an older format does not have it
         return
     lengths = pc.binary_length(cast("pa.StringArray", column.dictionary))
     is_long = pc.take(pc.greater(lengths, pa.scalar(LONGEST)), column.indices)

@@ -57,7 +57,7 @@ def write_page(dataset: Dataset, path: Path) -> None:
     """Write a page about the snapshot; the same snapshot gives the same bytes.
 
     Args:
-        dataset: the snapshot; what ``pack`` says of itself is read from its ``snapshot.json``.
+        dataset: the snapshot; the description of a pack is read from its ``snapshot.json``.
         path: the file; an existing one is replaced.
 
     Raises:
@@ -145,7 +145,7 @@ def _seen(text: str, longest: int = _LONGEST) -> str:
 
 
 def _text(text: str | None, instead: str = "–", longest: int = _LONGEST) -> "Markup":
-    """Show other people's text, so that its direction does not turn what stands around it."""
+    """Show other people's text, so that its direction does not change the text around it."""
     from markupsafe import Markup
 
     if text is None:

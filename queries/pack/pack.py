@@ -72,8 +72,8 @@ def pack(
         dataset: what ``open_dataset`` gave, narrowed by its filter.
         target: ``NAME.zip``, which is replaced, or a folder that is new or empty.
         options: what of these tasks; everything by default.
-        asked: the filter that the dataset was opened with, to be told in the pack.
-        progress: is told what is being done; silent by default.
+        asked: the filter that the dataset was opened with, to be recorded in the pack.
+        progress: receives what is being done; silent by default.
 
     Raises:
         UsageError: nothing is selected, the target cannot be meant, or something looks like a
@@ -105,9 +105,9 @@ def pack(
             f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
             "see clearml-snapshot verify"
         ) from error
-    told = tuple(more["packed"]["taken_out"])
+    omitted = tuple(more["packed"]["taken_out"])
     counts = (made.totals.tasks, made.totals.series, made.totals.points)
-    return Packed(target, content_id, size, *counts, told, made.states)
+    return Packed(target, content_id, size, *counts, omitted, made.states)
 
 
 def _check_target(target: Path) -> None:

@@ -1,4 +1,4 @@
--- Tasks that are not whole here, those that can be mended first.
+-- Tasks that are not complete, those first that another export may complete.
 SELECT task_id, name AS task, project, state, reason, web_url
 FROM tasks
 WHERE state <> 'complete'

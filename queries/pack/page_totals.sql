@@ -1,4 +1,4 @@
--- What the first page says of a snapshot as a whole, in one row.
+-- The figures of a complete snapshot for the overview page, in one row.
 WITH named AS (
     SELECT
         metric,

@@ -58,7 +58,7 @@ def emptied(categories: Collection[str]) -> dict[str, tuple[str, ...]]:
 
 
 def passed_over(categories: Collection[str]) -> frozenset[Column]:
-    """Give the columns in which no credential has to be looked for, because they do not travel."""
+    """Give the columns that are not searched for credentials, as the pack does not include them."""
     found = {(table, name) for table, names in emptied(categories).items() for name in names}
     if "params" in categories:
         found |= {("hyperparams", "value"), ("hyperparams", "type")}
@@ -71,7 +71,7 @@ def passed_over(categories: Collection[str]) -> frozenset[Column]:
 
 @dataclass
 class Rows:
-    """The edits of the rows that travel; those of ``hyperparams`` come before those of ``tasks``.
+    """The edits of the rows of a pack; those of ``hyperparams`` come before those of ``tasks``.
 
     Args:
         snapshot: where the rows come from.
@@ -183,12 +183,12 @@ def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> lis
         earlier: values that the export had taken out already.
     """
     asked = (name for name in CATEGORIES if name in categories and name != SECRETS)
-    told = [f"{name}: {_where(name)}" for name in asked]
+    sentences = [f"{name}: {_where(name)}" for name in asked]
     if secrets.count and SECRETS in categories:
-        told.append(f"{SECRETS}: {values(secrets.count)} like a credential")
+        sentences.append(f"{SECRETS}: {values(secrets.count)} like a credential")
     if earlier:
-        told.append(f"{SECRETS}: {values(earlier)} like a credential, already at the export")
-    return told
+        sentences.append(f"{SECRETS}: {values(earlier)} like a credential, already at the export")
+    return sentences
 
 
 def values(number: int) -> str:

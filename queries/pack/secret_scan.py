@@ -1,6 +1,6 @@
 """What still looks like a credential in a snapshot that is to be handed over.
 
-An export takes credentials out already, unless it was told to keep them; this looks once more, at
+An export already removes credentials, unless ``--keep-secrets`` was given; this searches again, in
 names as well as values, by the same rules (``exporter.redact``).
 """
 
@@ -59,7 +59,7 @@ _SHORT_ID: Final = 8
 
 @dataclass
 class Secrets:
-    """What was found, and what is to stand in its place."""
+    """What was found, and what replaces it."""
 
     search: Search = field(default_factory=Search)
     """Takes the same out of other texts: those of ``snapshot.json``, those that were typed."""
@@ -119,11 +119,11 @@ def find_secrets(dataset: Dataset, passed_over: frozenset[Column] = frozenset())
     """Look for credentials in every text of the tasks that a dataset is open for.
 
     What was found in one place is looked for in all others: a password, found by the name of its
-    parameter, may stand in a comment without any.
+    parameter, may occur in a comment without any.
 
     Args:
         dataset: the dataset.
-        passed_over: columns that will not travel; those of ``hyperparams`` as ``value``, those of
+        passed_over: columns that are not included; those of ``hyperparams`` as ``value``, those of
             ``snapshot.json`` under that name.
     """
     search = Search()

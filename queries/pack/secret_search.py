@@ -1,4 +1,4 @@
-"""Takes credentials out of texts, and remembers each: the same may stand where no rule finds it."""
+"""Removes credentials from texts, and remembers each: it may occur where no rule finds it."""
 
 import json
 import re
@@ -22,7 +22,7 @@ class Search:
         self._known: re.Pattern[str] | None = None
 
     def learn(self) -> bool:
-        """Look from now on for all that was found, wherever it stands; False: there is nothing."""
+        """Search for everything that was found, wherever it occurs; False if nothing was."""
         longest_first = sorted(self._found, key=lambda one: (-len(one), one))
         if longest_first:
             every = "|".join(map(re.escape, longest_first))

@@ -2,7 +2,7 @@
 
 Written for Excel: UTF-8 with a byte order mark (without one it reads another encoding), commas,
 CRLF, and no text that it would compute, also where it splits at semicolons or tabs. Numbers are
-whole: a double in the fewest digits that give it back. NULL is an empty cell.
+in full: a double in the fewest digits that restore it. NULL is an empty cell.
 """
 
 import csv

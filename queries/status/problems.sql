@@ -1,4 +1,4 @@
--- Tasks that are not complete here, those whose reason says most first.
+-- Tasks that are not complete here, the most serious states first.
 SELECT task_id, name, state, reason
 FROM tasks
 WHERE state <> 'complete'

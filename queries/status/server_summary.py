@@ -50,8 +50,10 @@ class ServerSummary:
             (self.lost, "lost by the server"),
             (self.unreported, "left out by it (older servers do)"),
         )
-        told = [f"{number:,} {why}" for number, why in reasons if number]
-        return line + (f"; {self.unclaimed:,} have none: {', '.join(told)}" if told else "")
+        reasons_given = [f"{number:,} {why}" for number, why in reasons if number]
+        return line + (
+            f"; {self.unclaimed:,} have none: {', '.join(reasons_given)}" if reasons_given else ""
+        )
 
     @property
     def unclaimed(self) -> int:

@@ -1,4 +1,4 @@
--- Series of which the server's own summary says something else than the points stored here.
+-- Series whose summary on the server differs from the stored points.
 --
 -- The server counts reports, not points, and its extremes never forget: an iteration that was
 -- reported again keeps its old value in them. Its last value is that of the last report.
@@ -65,7 +65,7 @@ SELECT
     ours,
     theirs,
     CASE
-        WHEN state IN ('partial', 'failed') THEN 'the task is not whole here'
+        WHEN state IN ('partial', 'failed') THEN 'the task is not complete here'
         WHEN has_lost AND keeps_old AND what <> 'last'
             THEN 'lost on the server: no point at an iteration that it names'
         WHEN is_running THEN 'the task was running'

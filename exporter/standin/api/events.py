@@ -76,7 +76,7 @@ class Events:
         }
 
     def task_events(self, request: Request) -> Encoded:
-        """events.get_task_events: whole events, sorted by iteration.
+        """events.get_task_events: complete events, sorted by iteration.
 
         The stored request of a scroll id wins over what is sent with it, but for ``batch_size``
         and the task.

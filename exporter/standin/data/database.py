@@ -170,7 +170,7 @@ class Database:
         *,
         worker: str = "",
     ) -> None:
-        """Report a whole series as columns: cheap to keep and to serve.
+        """Report a complete series as columns: cheap to keep and to serve.
 
         Args:
             task: an id.

@@ -1,6 +1,6 @@
 """A task's stored events: keyed like the server's, sorted when asked, encoded when sent.
 
-Points that belong to whole series are kept as columns (a few bytes a point); single events, odd
+Points of complete series are kept as columns (a few bytes per point); single events, odd
 ones above all, are kept as dictionaries with, where it matters, their exact bytes. A task holds
 either columns or dictionaries: it turns to dictionaries as soon as keys could meet.
 """
@@ -123,7 +123,7 @@ class Table:
 
 
 class TaskEvents:
-    """All events of one task: columns for whole series, dictionaries for the rest."""
+    """All events of one task: columns for complete series, dictionaries for the rest."""
 
     def __init__(self, task: str) -> None:
         self.task = task
@@ -149,7 +149,7 @@ class TaskEvents:
         self._table = None
 
     def put_block(self, block: Block) -> None:
-        """Store a whole series; falls back to single events when keys could meet."""
+        """Store a complete series; falls back to single events when keys could meet."""
         joined = f"{block.metric}-{block.variant}"
         if joined in self._in_events or joined in self._in_blocks:
             self.put(_events_of(self.task, block))

@@ -41,7 +41,7 @@ class StandIn:
         faults: what goes wrong.
         port: 0 chooses a free one.
         user: whom the keys belong to.
-        versions: of the API and of the server, ``("2.13", "1.0.2")`` say: an older server lacks
+        versions: of the API and of the server, as ``("2.13", "1.0.2")``: an older server lacks
             endpoints and ignores what it does not know, see ``older``.
 
     Attributes:
@@ -211,7 +211,7 @@ class _Meta:
         return self.name
 
     def envelope(self, code: int, subcode: int, message: str, data: str) -> bytes:
-        """Return the whole body around JSON text."""
+        """Return the complete body around JSON text."""
         call = uuid.uuid4().hex
         endpoint = {
             "name": self.name,

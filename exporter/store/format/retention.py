@@ -70,7 +70,7 @@ class Retention:
 
 
 DEFAULT: Final = Retention("2", newest=2)
-"""Where none was ever given: one step back is possible."""
+"""The default: one step back is possible."""
 
 
 def kept(created: Mapping[int, datetime], retention: Retention, now: datetime) -> set[int]:

@@ -277,7 +277,7 @@ def test_why_claims_disagree(
     ("columns", "why"),
     [
         ({"status": "in_progress"}, "the task was running"),
-        ({"state": "partial"}, "the task is not whole here"),
+        ({"state": "partial"}, "the task is not complete here"),
         ({"state": "shrunk"}, "points stay here that the server lost"),
     ],
 )
