@@ -5,7 +5,7 @@ A section of options that several commands share is listed once, at the end.
 
 import inspect
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,12 +47,21 @@ class Entry:
 def reference() -> str:
     """Write the whole page as Markdown."""
     entries = documented()
-    uses = Counter(section for entry in entries for section in entry.sections)
-    shared = [section for section, count in uses.items() if count > 1 and section[0] not in _OWN]
+    shared = _shared(entries)
     parts = [_HEAD, *(_entry(entry, shared) for entry in entries)]
     parts += [_section(section, "## ") for section in shared]
     parts += [_formats(), _exit_codes()]
     return "\n".join(parts)
+
+
+def _shared(entries: Iterable[Entry]) -> list[Section]:
+    """Choose the sections that are written once: of each title the one that most commands have."""
+    uses = Counter(section for entry in entries for section in entry.sections)
+    chosen: dict[str, Section] = {}
+    for section, count in uses.most_common():
+        if count > 1 and section[0] not in _OWN:
+            chosen.setdefault(section[0], section)
+    return [section for section in uses if section in chosen.values()]
 
 
 def documented() -> list[Entry]:

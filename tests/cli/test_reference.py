@@ -1,4 +1,4 @@
-"""Help: every command and option has words."""
+"""Every command and option has help, and the reference page links to each section once."""
 
 import pytest
 
@@ -17,5 +17,11 @@ def test_every_command_and_option_has_help(entry: Entry) -> None:
 def test_the_page_holds_every_exit_code_and_shared_filter() -> None:
     page = reference()
     assert all(f"| {int(code)} |" in page for code in ExitCode)
-    assert page.count("| `--exclude-tag TAG` |") == 1, "shared sections stand once"
+    assert page.count("| `--exclude-tag TAG` |") == 1, "shared sections are written once"
     assert "`--title" not in page
+
+
+def test_every_link_of_the_page_leads_to_one_heading() -> None:
+    page = reference()
+    headings = [line[3:] for line in page.splitlines() if line.startswith("## ")]
+    assert len(set(headings)) == len(headings)
