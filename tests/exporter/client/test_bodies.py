@@ -105,7 +105,7 @@ def test_users_without_an_end(start_standin: Start, monkeypatch: pytest.MonkeyPa
         return decode(f'{{"data": {{"users": [{entries}]}}}}'.encode())
 
     monkeypatch.setattr(api, "call", new_ones)
-    with pytest.raises(ServerError, match="lists users without an end"):
+    with pytest.raises(ServerError, match="lists users without end"):
         list(list_in_passes(api, "users", ("id",), size=2))
 
 
