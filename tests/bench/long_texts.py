@@ -3,8 +3,8 @@
     python -m tests.bench.long_texts [--tasks 150 --only TEXT]
 
 Writes a dataset of ``--tasks`` such tasks and one of twice as many, runs each command as a process
-and prints its peak memory on both. Exits with 1 if a command fails, takes more than 1.5 GB, or takes
-over 30 % more for twice as many tasks.
+and prints its peak memory on both. Exits with 1 if a command fails, takes more than 1.5 GB, or
+takes over 30 % more for twice as many tasks.
 
 The commands in ``HELD`` are measured too, but do not count: DuckDB keeps every row of their answer
 in memory while Python reads it.
