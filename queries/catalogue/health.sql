@@ -10,8 +10,8 @@
 --
 -- Values. nonfinite: NaN, infinities or NULL values. zero: exactly 0 among values far from 0,
 -- probably a NaN (the view suspect_zeros); the kinds below ignore such values. diverged: the
--- last value is not finite or such a zero, or ten times the width of the middle half of all values
--- away from it. spike: up and down again (or down and
+-- last value is not finite, is such a zero, or lies more than ten interquartile ranges outside the
+-- middle half of all values. spike: up and down again (or down and
 -- up), both further than many usual steps. plateau: most of the iterations came after its highest
 -- and its lowest value; the hours that this took are shown. A constant is not a plateau.
 --
