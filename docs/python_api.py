@@ -1,13 +1,14 @@
 """Write docs/python-api.md: what the two public packages export, from signatures and docstrings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 
 import griffe
 
 PACKAGES = ("clearml_snapshot.exporter", "clearml_snapshot.queries")
+_OURS = "clearml_snapshot."
 _STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
 HEAD = """\
 # The Python interface
@@ -35,9 +36,19 @@ def exported(package: str) -> tuple[str, ...]:
 def _package(package: str) -> Iterator[str]:
     yield f"## `{package}`\n\n{_prose(_visited(import_module(package)))}"
     for name in exported(package):
-        home = getattr(import_module(package), name).__module__
-        found = _visited(import_module(home))[name]
-        yield from _class(found) if isinstance(found, griffe.Class) else _function(found, "###")
+        thing = getattr(import_module(package), name)
+        found = _source(thing)
+        if isinstance(found, griffe.Class):
+            ours = [base for base in thing.__mro__[1:] if base.__module__.startswith(_OURS)]
+            yield from _class(found, [_source(base) for base in ours])
+        else:
+            yield from _function(found, "###")
+
+
+def _source(thing: type | FunctionType) -> griffe.Object:
+    """Read the source of a class or a function."""
+    found: griffe.Object = _visited(import_module(thing.__module__))[thing.__name__]
+    return found
 
 
 def _visited(module: ModuleType) -> griffe.Module:
@@ -47,10 +58,11 @@ def _visited(module: ModuleType) -> griffe.Module:
     return griffe.visit(module.__name__, filepath=path, code=code, docstring_parser=parser)
 
 
-def _class(found: griffe.Class) -> Iterator[str]:
-    """Write a class: its constructor or its fields, its properties, its methods."""
+def _class(found: griffe.Class, bases: Iterable[griffe.Object]) -> Iterator[str]:
+    """Write a class: its fields, its properties and its methods, then those of its bases."""
     yield f"### `{found.name}`\n\n{_prose(found)}"
-    public = [member for name, member in found.members.items() if not name.startswith("_")]
+    members = [item for source in (found, *bases) for item in source.members.items()]
+    public = [member for name, member in members if not name.startswith("_")]
     fields = [member for member in public if isinstance(member, griffe.Attribute)]
     if fields:
         yield "\n".join(_field(field) for field in fields) + "\n"

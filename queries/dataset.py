@@ -3,8 +3,8 @@
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -57,7 +57,7 @@ class Answer:
     relation: duckdb.DuckDBPyRelation
 
 
-class Dataset:
+class Dataset(session.Session):
     """One snapshot, open for questions; see ``open_dataset``.
 
     Several threads may ask at once; each reads its own relations.
@@ -94,15 +94,11 @@ class Dataset:
                 session.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
 
-    @property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        return self._cursors.here
-
     def unpacked(self) -> Snapshot:
         """Return the snapshot with every file in a folder: the points of a pack are unpacked.
 
         Raises:
-            SnapshotError: it is a pack, and there is no room to unpack its points.
+            SnapshotError: it is a pack, and there is no space to unpack its points.
         """
         self._bring_points()
         return self.snapshot
@@ -254,34 +250,6 @@ class Dataset:
             "SELECT task_id, name FROM picked.tasks WHERE list_contains($1, task_id)", [list(ids)]
         )
         return dict(rows.fetchall())
-
-    @contextmanager
-    def ending_after(self, seconds: float | None) -> Iterator[None]:
-        """Interrupt what is asked in this block when it takes longer; None is without end.
-
-        The interrupt stops DuckDB between batches of rows. A function that works long on one row
-        heeds it late or never (the similarity of two texts of 4 MB), and nothing here ends a
-        process that is yours: where the end must be certain, ask in a process that can be killed,
-        or run ``clearml-snapshot sql --query-timeout``, which ends its own.
-
-        Raises:
-            SnapshotError: the time is up.
-        """
-        with session.ending_after(self._connection, seconds):
-            yield
-
-    @property
-    def memory_limit(self) -> int:
-        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
-        return session.memory_limit(self._connection)
-
-    def interrupter(self) -> Callable[[], None]:
-        """Return what interrupts, from any thread, what the calling thread asks."""
-        return self._connection.interrupt
-
-    def close(self) -> None:
-        """Release the snapshot; its relations can no longer be read."""
-        self._open.close()
 
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None

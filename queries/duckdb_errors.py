@@ -57,7 +57,7 @@ def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
         )
     if is_out_of_room(error):
         return SnapshotError(
-            "the disk is full: there is no room for what does not fit into memory; make room in "
+            "the disk is full: there is no space for what does not fit into memory; free space in "
             "the cache folder (XDG_CACHE_HOME), ask for less, or allow more memory"
         )
     if isinstance(error, duckdb.PermissionException):

@@ -3,8 +3,8 @@
 import os
 import threading
 import weakref
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import in_one_line
 from clearml_snapshot.queries.limits import size_in_bytes, time_is_up
 
@@ -177,6 +178,45 @@ def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
     """Return DuckDB's own limit for its buffers, in bytes."""
     [(text,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
     return size_in_bytes(text)
+
+
+class Session:
+    """What is open on DuckDB for several threads; the base of a dataset and of a comparison."""
+
+    _cursors: Cursors
+    _open: ExitStack
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._cursors.here
+
+    @contextmanager
+    def ending_after(self, seconds: float | None) -> Iterator[None]:
+        """Interrupt what runs in this block if it takes longer; None means no limit.
+
+        The interrupt stops DuckDB between batches of rows. A function that works long on one row
+        reacts late or never (the similarity of two texts of 4 MB), and nothing here ends a
+        process that is yours: if the end must be certain, query in a process that can be killed,
+        or run ``clearml-snapshot sql --query-timeout``, which ends its own.
+
+        Raises:
+            SnapshotError: the time is up.
+        """
+        with ending_after(self._connection, seconds):
+            yield
+
+    @property
+    def memory_limit(self) -> int:
+        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
+        return memory_limit(self._connection)
+
+    def interrupter(self) -> Callable[[], None]:
+        """Return what interrupts, from any thread, the queries of the calling thread."""
+        return self._connection.interrupt
+
+    def close(self) -> None:
+        """Release what is open; its relations can no longer be read."""
+        self._open.close()
 
 
 def _files_below(folder: Path) -> Iterator[str]:

@@ -24,7 +24,7 @@ class LimitOptions:
     """Limits on a query."""
 
     timeout: float | None = None
-    """Seconds; None is no limit."""
+    """Seconds; None means no limit."""
     memory: str | None = None
     """In DuckDB's notation; None is 80 % of the machine's memory."""
 

@@ -38,7 +38,7 @@ class ServerOptions:
 
 @dataclass(frozen=True)
 class RunLimitOptions:
-    """Limits on a run; None is no limit."""
+    """Limits on a run; None means no limit."""
 
     max_requests: int | None
     max_rate: float | None

@@ -45,7 +45,7 @@ def _kept(rows: Rows, waiting: IO[str]) -> Iterator[list[str]]:
         except OSError as error:
             raise SnapshotError(
                 f"cannot keep a table of this size in {tempfile.gettempdir()}: {reason(error)}; "
-                "make room there, set TMPDIR to another folder, or use --format csv"
+                "free space there, set TMPDIR to another folder, or use --format csv"
             ) from error
         yield cells
 

@@ -41,7 +41,7 @@ _RESERVED: Final = 5
 
 @contextmanager
 def ended_after(seconds: float | None) -> Iterator[None]:
-    """End the process if the block takes longer than this and ``GRACE``; None is no limit.
+    """End the process if the block takes longer than this and ``GRACE``; None means no limit.
 
     Python's other threads wait while one long operation of Python itself runs, such as a search in
     a text of many gigabytes. A C thread ends the process then, after another ``GRACE`` and without

@@ -19,7 +19,7 @@ _CONTINUE: Final = "run it again to continue"
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """How long to wait for the server, and the limits on this run; None is no limit."""
+    """How long to wait for the server, and the limits on this run; None means no limit."""
 
     timeout: float = 60.0
     """Seconds for one request, from its first byte to its last."""

@@ -88,7 +88,7 @@ def check_texts(sources: Sequence[Source], make_pages: MakePages | None) -> list
 
     Raises:
         DatasetError: a text differs from what this version writes, or cannot be read.
-        SnapshotError: there is no room to write the texts again.
+        SnapshotError: there is no space to write the texts again.
     """
     return [
         f"{source.name}: {text}"

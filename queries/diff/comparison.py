@@ -1,8 +1,8 @@
 """Compares two snapshots: tasks, points, and the maxima of metrics."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC
 from functools import cached_property
@@ -35,7 +35,7 @@ FIRST: Final = 20
 """Tasks, and maxima, that a summary lists one by one."""
 
 
-class Comparison:
+class Comparison(session.Session):
     """Two snapshots, open to be compared; see ``compare``."""
 
     def __init__(
@@ -62,10 +62,6 @@ class Comparison:
             _show_both(self._connection, before, after, ids)
             session.confine(self._connection, (before, after))
             self._open = opening.pop_all()
-
-    @property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        return self._cursors.here
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -118,29 +114,6 @@ class Comparison:
             tasks=tuple(TaskChange(**row) for row in tasks),
             maxima=tuple(MaximumChange(**row) for row in maxima),
         )
-
-    @contextmanager
-    def ending_after(self, seconds: float | None) -> Iterator[None]:
-        """Interrupt what is asked in this block when it takes longer; see ``Dataset.ending_after``.
-
-        Raises:
-            SnapshotError: the time is up.
-        """
-        with session.ending_after(self._connection, seconds):
-            yield
-
-    @property
-    def memory_limit(self) -> int:
-        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
-        return session.memory_limit(self._connection)
-
-    def interrupter(self) -> Callable[[], None]:
-        """Return what interrupts, from any thread, what the calling thread asks."""
-        return self._connection.interrupt
-
-    def close(self) -> None:
-        """Release both snapshots; their relations can no longer be read."""
-        self._open.close()
 
     def _make(self, table: str) -> None:
         """Fill a table of the schema ``diff``, after those that it reads."""

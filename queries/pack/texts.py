@@ -30,7 +30,7 @@ def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
     Raises:
         DatasetError: the snapshot does not hold what they are made of.
         SnapshotError: memory or disk ran out.
-        OSError: there is no room for them.
+        OSError: there is no space for them.
     """
     try:
         with open_dataset(folder) as opened, translating_errors(opening=True):
