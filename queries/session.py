@@ -13,6 +13,7 @@ import duckdb
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.leftovers import is_removed, remove_at_end
 from clearml_snapshot.exporter.store.engine.file_names import is_pattern, literal, literals
+from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, lacking
 from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -137,7 +138,7 @@ def confine(
     """
     allowed = literals(p for one in snapshots for table in TABLE_NAMES for p in one.paths(table))
     allowed += [path for folder in folders for path in _files_below(folder)]
-    connection.execute(f"SET allowed_paths = {_list(allowed)}")
+    connection.execute(f"SET allowed_paths = {sql_value(allowed)}")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
 
@@ -239,7 +240,7 @@ def _files_below(folder: Path) -> Iterator[str]:
 
 def _reading(table: str, snapshot: Snapshot) -> str:
     """Write the SELECT over a table's files: an explicit list, never a glob."""
-    files = _list(literals(snapshot.paths(table)))
+    files = sql_value(literals(snapshot.paths(table)))
     missing = lacking(table, snapshot.format_version).items()
     newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
     partitions = "true" if table == "scalars" else "false"
@@ -247,7 +248,3 @@ def _reading(table: str, snapshot: Snapshot) -> str:
         f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = {partitions}, "
         "hive_types_autocast = false)"
     )
-
-
-def _list(texts: Iterable[str]) -> str:
-    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import duckdb
 
+from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name, sql_value
 from clearml_snapshot.queries.ask.header import Query
 
 NamesOf = Callable[[Sequence[str]], Mapping[str, str | None]]
@@ -45,7 +46,8 @@ def _leaderboard(
     metrics = [("number", [*pair]) for pair in also]
     keys = [name for name in answer.columns if name not in _BESIDE]
     made = [
-        _Column("/".join(name), of=_list(name), cell=column) for column, name in (*metrics, *params)
+        _Column("/".join(name), of=sql_value(name), cell=column)
+        for column, name in (*metrics, *params)
     ]
     shape = _Shape("beside_name", ("text", "number"), tuple(keys), "iteration")
     return _pivoted(answer, shape, made, order="metric, variant, place")
@@ -55,11 +57,11 @@ def _group(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
 ) -> duckdb.DuckDBPyRelation:
     by = [name.removeprefix("param:") for name in values["by"] or ()]
-    labels = _labels(by, [name for name in answer.columns if name != "group"])
-    made = [f'"group"[{place}] AS {_quoted(label)}' for place, label in enumerate(labels, 1)]
+    labels = distinct_names(by, [name for name in answer.columns if name != "group"])
+    made = [f'"group"[{place}] AS {sql_name(label)}' for place, label in enumerate(labels, 1)]
     dropped = ["group"] + ["parameters"] * (values["by_all_except"] is None)
     kept = [name for name in answer.columns if name not in (*dropped, "metric", "variant")]
-    return answer.project(", ".join(["metric", "variant", *made, *map(_quoted, kept)]))
+    return answer.project(", ".join(["metric", "variant", *made, *map(sql_name, kept)]))
 
 
 def _compare(
@@ -74,7 +76,7 @@ def _compare(
         for name, one in zip(labels, values["tasks"], strict=True)
     ]
     made = [
-        _Column(label, of=_text(one), cell=cell)
+        _Column(label, of=sql_value(one), cell=cell)
         for label, one in zip(labels, values["tasks"], strict=True)
     ]
     order = ", ".join(f"{key} NULLS LAST" for key in keys)
@@ -116,13 +118,13 @@ def _pivoted(
 
     A FILTER for each column would compare each row with each of them.
     """
-    labels = _labels((one.label for one in made), shape.keys)
+    labels = distinct_names((one.label for one in made), shape.keys)
     new = [
-        f'"{place}".{_quoted(one.cell)} AS {_quoted(label)}'
+        f'"{place}".{sql_name(one.cell)} AS {sql_name(label)}'
         for place, (label, one) in enumerate(zip(labels, made, strict=True), 1)
     ]
     at = shape.keys.index(shape.behind) + 1
-    columns = ", ".join([*map(_quoted, shape.keys[:at]), *new, *map(_quoted, shape.keys[at:])])
+    columns = ", ".join([*map(sql_name, shape.keys[:at]), *new, *map(sql_name, shape.keys[at:])])
     source = _wide(shape, [one.of for one in made])
     pivoted = answer.query("answer", f"SELECT {columns} FROM ({source}) ORDER BY {order}")
     assert pivoted is not None, "a SELECT gives a relation"
@@ -131,11 +133,11 @@ def _pivoted(
 
 def _wide(shape: _Shape, marks: Sequence[str]) -> str:
     """Write the SELECT of the keys and, numbered from 1, a struct of the cells for each mark."""
-    keys = ", ".join(map(_quoted, shape.keys))
+    keys = ", ".join(map(sql_name, shape.keys))
     if not marks:
         return f"SELECT DISTINCT {keys} FROM answer"
     listed = f"[{', '.join(marks)}]"
-    cell = ", ".join(f"{_text(name)}: {_quoted(name)}" for name in shape.cells)
+    cell = ", ".join(f"{sql_value(name)}: {sql_name(name)}" for name in shape.cells)
     numbers = ", ".join(str(place) for place in range(1, len(marks) + 1))
     return f"""
         FROM (
@@ -151,30 +153,4 @@ def _wide(shape: _Shape, marks: Sequence[str]) -> str:
 
 def _without(answer: duckdb.DuckDBPyRelation, dropped: Iterable[str]) -> duckdb.DuckDBPyRelation:
     gone = {*dropped}
-    return answer.project(", ".join(_quoted(name) for name in answer.columns if name not in gone))
-
-
-def _labels(wanted: Iterable[str], taken: Iterable[str]) -> list[str]:
-    """Number names that are taken; DuckDB compares names without case."""
-    used = {name.casefold() for name in taken}
-    labels = []
-    for name in wanted:
-        label, number = name or "_", 1
-        while label.casefold() in used:
-            number += 1
-            label = f"{name} ({number})"
-        used.add(label.casefold())
-        labels.append(label)
-    return labels
-
-
-def _list(texts: Iterable[str]) -> str:
-    return "[" + ", ".join(map(_text, texts)) + "]"
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return answer.project(", ".join(sql_name(name) for name in answer.columns if name not in gone))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -117,7 +118,7 @@ def find(name: str) -> Query:
 
 def read(file_name: str) -> str:
     """Read a file of SQL that comes with the package."""
-    return files("clearml_snapshot.queries").joinpath(file_name).read_text(encoding="utf-8")
+    return read_sql("clearml_snapshot.queries", file_name)
 
 
 def parse(name: str, sql: str, file: Path | None = None) -> Query:

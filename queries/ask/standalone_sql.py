@@ -1,15 +1,14 @@
 """Renders a query as standalone SQL for a DuckDB that has read a snapshot's ``open.sql``."""
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
 import duckdb
 
-from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.exporter.store.engine.sql_text import sql_name, sql_value
+from clearml_snapshot.queries.ask.header import Param, Query, read
 
 _TABLES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
 _CREATE: Final = re.compile(r"^CREATE (?:OR REPLACE )?(VIEW|MACRO) (\w+)", re.MULTILINE)
@@ -34,15 +33,16 @@ def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | Non
     """
     parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "USE asked;\n\n"]
     parts += [f"{view}\n\n" for view in _needed(query.sql)]
-    parts += [
-        f'SET VARIABLE "{param.name}" = {_literal(values.get(param.name))}::{param.type};\n'
-        for param in query.params
-    ]
+    parts += [_variable(param, values.get(param.name)) for param in query.params]
     return "".join([*parts, "\n", _PARAMETER.sub(r"getvariable('\1')", query.sql)])
 
 
+def _variable(param: Param, value: object) -> str:
+    return f"SET VARIABLE {sql_name(param.name)} = {sql_value(value)}::{param.type};\n"
+
+
 def _picked(table: str, ids: Sequence[str] | None) -> str:
-    chosen = "" if ids is None or table == "exports" else f" WHERE task_id IN {_literal(ids)}"
+    chosen = "" if ids is None or table == "exports" else f" WHERE task_id IN {sql_value(ids)}"
     return f"CREATE OR REPLACE VIEW picked.{table} AS FROM main.{table}{chosen};\n"
 
 
@@ -73,17 +73,3 @@ def _in_asked(statements: Iterable[duckdb.Statement]) -> Iterator[tuple[str, str
         found = _CREATE.search(text)
         assert found is not None, "views.sql creates views and macros"
         yield found[2], _CREATE.sub(r"CREATE OR REPLACE \1 asked.\2", text)
-
-
-def _literal(value: Any) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool | int):
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return repr(value)
-    if isinstance(value, datetime):
-        return _literal(value.isoformat())
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return "[" + ", ".join(map(_literal, value)) + "]"
-    return "'" + str(value).replace("'", "''") + "'"

@@ -1,7 +1,6 @@
 """Computes the series table from the points of one commit, so that they cannot disagree."""
 
 from collections.abc import Callable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.engine.engine import small_engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
 
 """DuckDB spills to disk beyond this; a complete export has 400 MB."""
@@ -51,14 +51,14 @@ def write_series(
                 "buckets": buckets,
                 "bucket": bucket,
             }
-            reader = connection.sql(_sql("series"), params=parameters).to_arrow_reader(_BATCH)
+            reader = connection.sql(
+                read_sql(__package__, "series.sql"), params=parameters
+            ).to_arrow_reader(_BATCH)
             yield write_part(target(), "series", row_groups(reader, "series"))
 
 
 def _buckets(connection: duckdb.DuckDBPyConnection, points: list[str]) -> int:
-    ((series,),) = connection.execute(_sql("series_count"), {"files": points}).fetchall()
+    ((series,),) = connection.execute(
+        read_sql(__package__, "series_count.sql"), {"files": points}
+    ).fetchall()
     return 1 + int(series) // _SHARE
-
-
-def _sql(name: str) -> str:
-    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from importlib.resources import files
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals, spelt
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.series import write_series
@@ -79,7 +79,7 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
             yield from _totals(connection, snapshot)
             latest = round(snapshot.created_at.timestamp() * 1000) + CLOCK_STEP * 1000
             yield from _problems(connection, "times", {"latest": latest})
-            metrics = connection.execute(_sql("metrics")).fetchall()
+            metrics = connection.execute(read_sql(__package__, "metrics.sql")).fetchall()
             for slab in slabs(metrics):
                 yield from _problems(connection, "unique", asdict(slab))
             yield from _hidden(connection, metrics)
@@ -106,7 +106,9 @@ def _problems(
     connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any] | None = None
 ) -> Iterator[str]:
     """Run a check; its rows are (kind, problem), and the first ten of a kind are reported."""
-    problems = connection.sql(_sql(name), params=dict(values or {})).order("kind, problem")
+    problems = connection.sql(
+        read_sql(__package__, f"{name}.sql"), params=dict(values or {})
+    ).order("kind, problem")
     numbers: Counter[str] = Counter()
     for kind, problem in problems.iter_rows(_BATCH):
         numbers[kind] += 1
@@ -174,7 +176,3 @@ def _compute(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scratch:
     written = list(write_series(points, [server_values], target, spill=scratch))
     paths = literals(entry.path for entry in written)
     connection.read_parquet(paths, hive_partitioning=False).create_view("computed")
-
-
-def _sql(name: str) -> str:
-    return files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
