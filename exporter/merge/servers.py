@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 
 from clearml_snapshot.exporter.addresses import spelling
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.merge.sources import Source, task_rows
+from clearml_snapshot.exporter.merge.sources import Source
 from clearml_snapshot.exporter.store.compare.same_server import COMPARED, contradiction
+from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.new_address import (
     MOVED_FROM,
@@ -68,7 +69,7 @@ def joined_server(sources: Sequence[Source]) -> dict[str, Any]:
 def new_address(source: Source, server: Mapping[str, Any]) -> NewAddress | None:
     """Return how to change the server in the rows of a source; None if they need no change."""
     host, snapshot = server.get("host"), source.snapshot
-    written = {row["server_id"] for row in task_rows(snapshot, ["server_id"])}
+    written = {row["server_id"] for row in rows(snapshot, "tasks", ["server_id"])}
     old = frozenset(text for text in written if host is not None and text != host)
     if host is None or not old:
         return None
@@ -79,7 +80,7 @@ def new_address(source: Source, server: Mapping[str, Any]) -> NewAddress | None:
 
 def _addresses(snapshot: Snapshot) -> list[str]:
     """List the addresses of a source's server, in their one spelling."""
-    written = {row["server_id"] for row in task_rows(snapshot, ["server_id"])}
+    written = {row["server_id"] for row in rows(snapshot, "tasks", ["server_id"])}
     host = snapshot.server.get("host")
     known = written if host is None else {*written, host}
     return sorted({str(spelling(str(text))) for text in known})
@@ -147,7 +148,7 @@ def _common(sources: Sequence[Source]) -> Tasks:
     """Return the tasks in more than one source, with copies in the order of reading."""
     found: Tasks = {}
     for place, source in enumerate(sources):
-        for row in task_rows(source.snapshot, [*COMPARED, "fetched_at"]):
+        for row in rows(source.snapshot, "tasks", [*COMPARED, "fetched_at"]):
             found.setdefault(row["task_id"], []).append((place, row))
     return {
         task_id: sorted(copies, key=lambda copy: copy[1]["fetched_at"])

@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
 from clearml_snapshot.exporter.store.pack.provenance import provenance
-from clearml_snapshot.exporter.store.parts.reading import read_batches
+from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 from clearml_snapshot.exporter.store.verify.rows import CLOCK_STEP
@@ -22,14 +22,11 @@ from clearml_snapshot.exporter.store.verify.verify import damaged_files
 _OWN: Final = ("source", "made", "taken_out")
 """Fields of ``TaskCopy`` that are not columns of ``tasks``."""
 
-_SHARED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
-"""Columns whose texts many copies share: one copy of each is kept."""
+_REPEATED: Final = ("task_id", "name", "project_id", "status", "state", "metric_filter")
+"""Columns whose texts many copies share."""
 
 _AHEAD: Final = timedelta(days=1)
 """How far the clocks of two machines may differ."""
-
-_ROWS_AT_ONCE: Final = 4_096
-"""Rows held as Python objects."""
 
 
 @dataclass(frozen=True)
@@ -129,13 +126,9 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
         DatasetError: a source has a task twice, or a task read after its snapshot was created.
     """
     columns = [one.name for one in fields(TaskCopy) if one.name not in _OWN]
-    texts: dict[str, str] = {}
     copies: dict[str, list[TaskCopy]] = {}
     for place, source in enumerate(sources):
-        for row in task_rows(source.snapshot, columns):
-            for name in _SHARED:
-                if row[name] is not None:
-                    row[name] = texts.setdefault(row[name], row[name])
+        for row in rows(source.snapshot, "tasks", columns, repeated=_REPEATED):
             its = copies.setdefault(row["task_id"], [])
             if its and its[-1].source == place:
                 raise DatasetError(
@@ -144,13 +137,6 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
             its.append(TaskCopy(place, source.snapshot.created_at, len(source.taken_out), **row))
             _check_copy(source, its[-1])
     return copies
-
-
-def task_rows(snapshot: Snapshot, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Read some columns of ``tasks``, few rows at a time."""
-    for path in snapshot.paths("tasks"):
-        for batch in read_batches(path, "tasks", _ROWS_AT_ONCE, columns):
-            yield from batch.select(columns).to_pylist()
 
 
 def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:

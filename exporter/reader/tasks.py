@@ -1,7 +1,6 @@
 """Converts tasks of the server to rows of ``tasks`` and ``hyperparams``."""
 
 import hashlib
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from clearml_snapshot.exporter.client.answers import Reference, Script, TaskEntr
 from clearml_snapshot.exporter.reader.events import clean_text
 from clearml_snapshot.exporter.reader.last_metrics import ServerSummary, read_last_metrics
 from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.shared_texts import shared
 
 _TIMES: Final = (
     "created",
@@ -141,12 +141,12 @@ def read_task(said: Mapping[str, Any]) -> Task:
     return Task(
         task_id=clean_text(entry.id),
         name=_text(entry.name) or "",
-        project_id=_shared(_joined(entry.project, "id")),
-        project=_shared(_joined(entry.project, "name")),
-        type=_shared(_text(entry.type)),
-        status=_shared(_text(entry.status)) or "unknown",
-        user_id=_shared(_joined(entry.user, "id")),
-        user=_shared(_joined(entry.user, "name")),
+        project_id=shared(_joined(entry.project, "id")),
+        project=shared(_joined(entry.project, "name")),
+        type=shared(_text(entry.type)),
+        status=shared(_text(entry.status)) or "unknown",
+        user_id=shared(_joined(entry.user, "id")),
+        user=shared(_joined(entry.user, "name")),
         tags=_texts(entry.tags),
         system_tags=_texts(entry.system_tags),
         last_iteration=entry.last_iteration,
@@ -228,11 +228,6 @@ def _joined(entry: Reference | str | None, part: Literal["id", "name"]) -> str |
     if isinstance(entry, Reference):
         return _text(getattr(entry, part))
     return _text(entry) if part == "id" else None
-
-
-def _shared(text: str | None) -> str | None:
-    """Keep one copy of a text that many tasks share."""
-    return None if text is None else sys.intern(text)
 
 
 def _text(text: str | None) -> str | None:

@@ -13,8 +13,6 @@ from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
 
-"""DuckDB spills to disk beyond this; a complete export has 400 MB."""
-
 _SHARE: Final = 60_000
 """Series computed at once: 100,000 fit into a small DuckDB; 3 million do not, spilled or not."""
 

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clearml_snapshot.exporter.shared_texts import shared
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from clearml_snapshot.exporter.store.format.schema import in_memory
 from clearml_snapshot.exporter.store.parts.parquet import write_sorted
@@ -17,17 +18,31 @@ from clearml_snapshot.exporter.store.parts.sorted_merge import not_fetched
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer, Stage, TaskPoints
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
+_ROWS_AT_ONCE: Final = 4_096
+"""Rows held as Python objects."""
 
-def rows(snapshot: Snapshot, table: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+
+def rows(
+    snapshot: Snapshot, table: str, columns: Sequence[str], *, repeated: Collection[str] = ()
+) -> Iterator[dict[str, Any]]:
     """Read some columns of a small table; one that an older format does not have is None.
 
     Times are aware datetimes.
+
+    Args:
+        snapshot: what is stored.
+        table: the table's name.
+        columns: which columns.
+        repeated: those of them whose texts many rows share: one copy of each text is kept.
     """
     for path in snapshot.paths(table):
-        for batch in read_batches(path, table, columns=columns):
+        for batch in read_batches(path, table, _ROWS_AT_ONCE, columns):
             with readable(path):
                 some = batch.select(list(columns)).to_pylist()
-            yield from some
+            for row in some:
+                for name in repeated:
+                    row[name] = shared(row[name])
+                yield row
 
 
 def task_rows(snapshot: Snapshot, task_ids: Collection[str]) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """Reads from the dataset what an export needs before it contacts the server."""
 
-import sys
 from collections.abc import Collection
 from dataclasses import fields
 from typing import Any, Final
@@ -19,8 +18,8 @@ from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
-_SHARED: Final = ("state", "metric_filter", "server_id", "project_id")
-"""Columns whose texts many tasks share: one copy of each is kept."""
+_REPEATED: Final = ("state", "metric_filter", "server_id", "project_id")
+"""Columns whose texts many tasks share."""
 
 
 def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
@@ -29,9 +28,7 @@ def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
         return {}
     columns = ["task_id", *(field.name for field in fields(KnownTask))]
     known = {}
-    for row in rows(snapshot, "tasks", columns):
-        for name in _SHARED:
-            row[name] = sys.intern(row[name]) if row[name] is not None else None
+    for row in rows(snapshot, "tasks", columns, repeated=_REPEATED):
         task_id = row.pop("task_id")
         known[task_id] = KnownTask(**row)
     return known
