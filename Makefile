@@ -6,13 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Packages and not paths: mypy would see a module twice, by its path and as it is imported.
 CHECKED := $(foreach package,cli exporter queries,-p clearml_snapshot.$(package)) -p tests -p docs
+# `make bench-data BENCH_SIZES=1e9` takes ten minutes and 4 GB.
+BENCH_DATA ?= /tmp/bench
+BENCH_SIZES ?= 1e5 1e6 1e7 1e8
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test one cov build lint format types imports docs bench soak clean
+.PHONY: help install demo test one cov build lint format types imports docs bench bench-data soak clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Install the tool and its tools into .venv
 	@# A strict editable install links file by file: new files, .sql too, need linking again.
@@ -68,6 +71,9 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/catalogue.py
 	$(BIN)/python -m tests.bench.hand_over
+
+bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
+	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) $(BENCH_SIZES)
 
 soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped, 10,000 lives of tasks (an hour)
 	$(BIN)/python tests/bench/soak.py

@@ -31,8 +31,8 @@ def test_every_path_and_target_that_is_named_exists(page: str) -> None:
     places = r"(?<![\w/.])((?:cli|exporter|queries|tests|docs|data|\.ci|\.github)/[\w./-]*[\w/])"
     named = set(re.findall(places, text)) - LATER
     assert [path for path in named if not (ROOT / path).exists()] == []
-    targets = re.findall(r"^(\w+):.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    code = re.findall(r"(?:`|run: |^    )make (\w+)", text, re.MULTILINE)
+    targets = re.findall(r"^([\w-]+):.* ## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    code = re.findall(r"(?:`|run: |^    )make ([\w-]+)", text, re.MULTILINE)
     assert set(code) <= set(targets)
 
 
