@@ -208,7 +208,7 @@ class Dataset(session.Session):
 
     def tasks(self) -> duckdb.DuckDBPyRelation:
         """Return the selected tasks, the oldest first; the columns of the view ``tasks``."""
-        return self.sql("SELECT * FROM tasks ORDER BY created NULLS LAST, task_id")
+        return self.sql(read("lookups/tasks.sql"))
 
     @cached_property
     def series_names(self) -> Series:
@@ -217,9 +217,7 @@ class Dataset(session.Session):
         A filter must not change what a metric's name means.
         """
         with translating_errors():
-            pairs = self._connection.execute(
-                "SELECT DISTINCT metric, variant FROM files.series ORDER BY ALL"
-            ).fetchall()
+            pairs = self._connection.execute(read("lookups/series.sql")).fetchall()
         names: dict[str, list[str]] = {}
         for metric, variant in pairs:
             names.setdefault(metric, []).append(variant)
@@ -229,9 +227,7 @@ class Dataset(session.Session):
     def param_names(self) -> tuple[str, ...]:
         """The hyperparameters of the snapshot as ``section/name``, in alphabetical order."""
         with translating_errors():
-            names = self._connection.execute(
-                "SELECT DISTINCT section || '/' || name FROM files.hyperparams ORDER BY ALL"
-            ).fetchall()
+            names = self._connection.execute(read("lookups/params.sql")).fetchall()
         return tuple(name for (name,) in names)
 
     def task_id(self, text: str) -> str:
@@ -246,9 +242,7 @@ class Dataset(session.Session):
 
     def _task_names(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Read the names of tasks by id."""
-        rows = self._connection.execute(
-            "SELECT task_id, name FROM picked.tasks WHERE list_contains($1, task_id)", [list(ids)]
-        )
+        rows = self._connection.execute(read("lookups/names_of.sql"), {"ids": list(ids)})
         return dict(rows.fetchall())
 
     def _relation(

@@ -1,7 +1,7 @@
 """Applies a task filter to the tables of a snapshot."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -14,6 +14,12 @@ from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, Task
 from clearml_snapshot.queries.ask.header import read
 
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
+
+_LISTED: Final = 5
+"""Ids that an error lists; more are counted by an ellipsis."""
+
+_NEAR: Final = 1_000
+"""Names among which an error looks for the one that was meant."""
 
 
 def apply_filter(
@@ -59,35 +65,26 @@ def task_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
         NoSuchNameError: there is none.
         UsageError: several have this beginning or name; they are listed.
     """
-    rows = connection.execute(
-        "SELECT task_id, name FROM picked.tasks "
-        "WHERE name = $1 OR ($2 <> '' AND starts_with(task_id, $2)) ORDER BY task_id",
-        [text, text.strip().lower()],
-    ).fetchall()
-    found: list[str] = [one for one, _ in rows]
+    found = _column(connection, "matching_tasks", name=text, start=text.strip().lower())
     if text.lower() in found:
         return text.lower()
     if len(found) > 1:
-        listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        listed = ", ".join(found[:_LISTED]) + (" …" if len(found) > _LISTED else "")
         raise UsageError(f"task {text!r} can be any of {listed}; give more of its id")
     if not found:
-        known = "SELECT name FROM picked.tasks WHERE name IS NOT NULL ORDER BY ALL LIMIT 1000"
-        raise no_such("task", text, _column(connection, known))
+        known = _column(connection, "selected_names", most=_NEAR)
+        raise no_such("task", text, known)
     return found[0]
 
 
 def _whole_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
     typed = prefix.strip().lower()
-    found = _column(
-        connection,
-        "SELECT task_id FROM files.tasks WHERE starts_with(task_id, $1) ORDER BY ALL LIMIT 6",
-        [typed],
-    )
+    found = _column(connection, "ids_starting", start=typed, most=_LISTED + 1)
     if not typed or not found:
-        known = _column(connection, "SELECT task_id FROM files.tasks ORDER BY ALL LIMIT 1000")
+        known = _column(connection, "ids_starting", start="", most=_NEAR)
         raise no_such("task", prefix, known)
     if len(found) > 1 and typed != found[0]:
-        listed = ", ".join(found[:5]) + (" …" if len(found) > 5 else "")
+        listed = ", ".join(found[:_LISTED]) + (" …" if len(found) > _LISTED else "")
         raise UsageError(f"task {prefix!r} is the start of several ids: {listed}; type more of it")
     return found[0]
 
@@ -99,15 +96,14 @@ def _resolved(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Resol
 
 def _names(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Names:
     """Read the names that exist, but only those that the filter needs."""
-    projects = _pairs(connection, "project_id", "project") if asked.projects else {}
+    projects = _pairs(connection, "projects") if asked.projects else {}
     projects = {**_parents(projects.values()), **projects}
-    users = _pairs(connection, "user_id", "user") if asked.users else {}
+    users = _pairs(connection, "users") if asked.users else {}
     tagged = asked.tags or asked.any_tags or asked.exclude_tags
-    tags = "SELECT DISTINCT unnest(tags) FROM files.tasks"
     return Names(
         projects=projects,
         users=users,
-        tags=set(_column(connection, tags)) if tagged else (),
+        tags=set(_column(connection, "tags")) if tagged else (),
         me=_me(connection, users) if "me" in asked.users else None,
     )
 
@@ -124,10 +120,7 @@ def _parents(names: Iterable[str]) -> dict[str, str]:
 
 def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str | None:
     """Find who made the last export: without a server nobody else is known to be "me"."""
-    last = _column(
-        connection,
-        "SELECT user FROM files.exports WHERE user IS NOT NULL ORDER BY started DESC LIMIT 1",
-    )
+    last = _column(connection, "last_user")
     return next((user_id for user_id, name in users.items() if {user_id, name} & {*last}), None)
 
 
@@ -162,7 +155,7 @@ def _matching_names(
     asked = [re.compile(text) for text in (resolved.name_pattern, resolved.name_regex) if text]
     if not asked:
         return None
-    names = _column(connection, "SELECT DISTINCT name FROM files.tasks WHERE name IS NOT NULL")
+    names = _column(connection, "task_names")
     return [name for name in names if all(pattern.search(name) for pattern in asked)]
 
 
@@ -170,16 +163,11 @@ def _listed(texts: frozenset[str] | None) -> list[str] | None:
     return None if texts is None else sorted(texts)
 
 
-def _pairs(connection: duckdb.DuckDBPyConnection, key: str, name: str) -> dict[str, str]:
-    """Read ids with their names; an id whose name is unknown is its own name."""
-    rows = connection.execute(
-        f'SELECT {key}, coalesce(any_value("{name}"), {key}) FROM files.tasks '
-        f"WHERE {key} IS NOT NULL GROUP BY {key}"
-    )
-    return dict(rows.fetchall())
+def _pairs(connection: duckdb.DuckDBPyConnection, lookup: str) -> dict[str, str]:
+    """Read ids with their names."""
+    return dict(connection.execute(read(f"lookups/{lookup}.sql")).fetchall())
 
 
-def _column(
-    connection: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
-) -> list[str]:
-    return [row[0] for row in connection.execute(sql, list(parameters)).fetchall()]
+def _column(connection: duckdb.DuckDBPyConnection, lookup: str, **parameters: object) -> list[str]:
+    rows = connection.execute(read(f"lookups/{lookup}.sql"), parameters).fetchall()
+    return [value for (value,) in rows]

@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.store.compare.digest import files_of
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _TEXT: Final[pa.DataType] = pa.string()
@@ -32,39 +33,6 @@ _COLUMNS: Final = {
     "high_at": "server_max_iteration",
     "first_at": "server_first_iteration",
 }
-_SERIES: Final = """
-SELECT DISTINCT named.task_id
-FROM named
-LEFT JOIN read_parquet($files) AS series USING (task_id, metric, variant)
-WHERE series.n IS NULL OR (
-    NOT $is_reread AND (
-        reports < n OR series.min < low OR series.max > high
-        OR (reports = n AND (series.min > low OR series.max < high))
-    )
-)
-"""
-"""A series that is not stored; more points than reports; a value beyond the server's extremes,
-which are never reset; an extreme that is not stored although no report replaced another."""
-_POINTS: Final = """
-WITH claimed AS (
-    SELECT named.*, n, unnest([
-        {'at': low_at, 'claim': low},
-        {'at': high_at, 'claim': high},
-        {'at': first_at, 'claim': NULL}
-    ], recursive := true)
-    FROM named JOIN read_parquet($series) AS series USING (task_id, metric, variant)
-)
-SELECT DISTINCT claimed.task_id
-FROM claimed
-LEFT JOIN read_parquet($files, hive_partitioning = false) AS points
-    ON points.task_id = claimed.task_id AND points.metric = claimed.metric
-    AND points.variant = claimed.variant AND coalesce(points.iteration, $single) = claimed.at
-WHERE claimed.at IS NOT NULL AND (
-    points.task_id IS NULL
-    OR (NOT $is_reread AND claimed.reports = claimed.n AND claim <> points.value)
-)
-"""
-"""An iteration of the summary that is not stored, or that has another value than the extreme."""
 
 
 def contradicted(
@@ -93,10 +61,12 @@ def contradicted(
         engine(threads=2, memory_limit="256MB") as connection,
     ):
         connection.register("named", named)
-        found = connection.execute(_SERIES, {"files": series, "is_reread": is_reread}).fetchall()
+        found = connection.execute(
+            read_sql(__package__, "missing_series.sql"), {"files": series, "is_reread": is_reread}
+        ).fetchall()
         if files:
             found += connection.execute(
-                _POINTS,
+                read_sql(__package__, "missing_points.sql"),
                 {
                     "series": series,
                     "files": files,

@@ -15,18 +15,8 @@ from clearml_snapshot.exporter.merge.sources import Source
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 
-_OUTLINE: Final = (
-    "task_id, metric, variant, n, n_nonfinite, n_null, min, min_iteration, min_timestamp, "
-    "max, max_iteration, max_timestamp, first, first_iteration, first_timestamp, "
-    "last, last_iteration, last_timestamp"
-)
-_UNLIKE: Final = f"""
-WITH one AS (SELECT {_OUTLINE} FROM read_parquet($one) SEMI JOIN asked USING (task_id)),
-other AS (SELECT {_OUTLINE} FROM read_parquet($other) SEMI JOIN asked USING (task_id))
-SELECT DISTINCT task_id
-FROM ((FROM one EXCEPT FROM other) UNION ALL (FROM other EXCEPT FROM one))
-"""
 _MEMORY: Final = "256MB"
 
 
@@ -57,13 +47,11 @@ def _source(copy: TaskCopy) -> int:
 
 
 def _unlike(one: Source, other: Source, task_ids: Sequence[str]) -> set[str]:
-    files = {
-        name: literals(source.snapshot.paths("series"))
-        for name, source in (("one", one), ("other", other))
-    }
+    files = literals([*one.snapshot.paths("series"), *other.snapshot.paths("series")])
     with (
         readable(f"{one.snapshot.root} or {other.snapshot.root}"),
         engine(memory_limit=_MEMORY) as connection,
     ):
-        connection.register("asked", pa.table({"task_id": pa.array(task_ids, pa.string())}))
-        return {task_id for (task_id,) in connection.execute(_UNLIKE, files).fetchall()}
+        connection.register("requested", pa.table({"task_id": pa.array(task_ids, pa.string())}))
+        found = connection.execute(read_sql(__package__, "disagreements.sql"), {"files": files})
+        return {task_id for (task_id,) in found.fetchall()}

@@ -91,7 +91,7 @@ class Comparison(session.Session):
         table = {"task": "tasks", "series": "series", "metric": "metrics"}[by]
         with translating_errors():
             self._make(table)
-            return self._connection.sql(f"FROM diff.{table}")
+            return self._connection.table(f"diff.{table}")
 
     @cached_property
     def summary(self) -> Summary:
@@ -102,17 +102,16 @@ class Comparison(session.Session):
         """
         with translating_errors():
             self._make("totals")
-            (totals,) = self._dicts("FROM diff.totals")
-            tasks = self._dicts(f"FROM diff.tasks LIMIT {FIRST}")
-            maxima = self._dicts(
-                f"FROM diff.metrics WHERE NOT starts_with(metric, ':monitor:') LIMIT {FIRST}"
-            )
+            (totals,) = _dicts(self._connection.table("diff.totals"))
+            tasks = _dicts(self._connection.table("diff.tasks").limit(FIRST))
+            maxima = self._connection.table("diff.metrics")
+            maxima = maxima.filter("NOT starts_with(metric, ':monitor:')").limit(FIRST)
         return Summary(
             before=_side(self.before),
             after=_side(self.after),
             **totals,
             tasks=tuple(TaskChange(**row) for row in tasks),
-            maxima=tuple(MaximumChange(**row) for row in maxima),
+            maxima=tuple(MaximumChange(**row) for row in _dicts(maxima)),
         )
 
     def _make(self, table: str) -> None:
@@ -126,10 +125,6 @@ class Comparison(session.Session):
             statement = f"CREATE TABLE diff.{table} AS {read(f'diff/{table}.sql')}"
             self._connection.execute(statement, params)
             self._made.add(table)
-
-    def _dicts(self, statement: str) -> list[dict[str, Any]]:
-        relation = self._connection.sql(statement)
-        return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
     def __enter__(self) -> Self:
         return self
@@ -249,13 +244,17 @@ def _ids(sides: Iterable[Snapshot], asked: TaskFilter | None) -> set[str] | None
         try:
             with open_dataset(side.root, filter=asked) as dataset:
                 found.append(
-                    {row[0] for row in dataset.sql("SELECT task_id FROM tasks").fetchall()}
+                    {row[0] for row in dataset.sql(read("lookups/task_ids.sql")).fetchall()}
                 )
         except NoSuchNameError as error:
             unknown.append(error)
     if not found:
         raise unknown[-1]
     return set().union(*found)
+
+
+def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:
+    return [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
 
 
 def _side(snapshot: Snapshot) -> Side:

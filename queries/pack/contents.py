@@ -48,7 +48,7 @@ def pack_part(
         UsageError: nothing is selected, or there are credentials and nothing was said of them.
         NoSuchNameError: a metric or variant that the snapshot does not hold.
     """
-    ids = frozenset(row["task_id"] for row in _asked(dataset, "SELECT task_id FROM tasks"))
+    ids = frozenset(row["task_id"] for row in _asked(dataset, read("lookups/task_ids.sql")))
     if not ids:
         raise UsageError("no task matches; nothing to pack (see clearml-snapshot status)")
     progress.note(f"looking for credentials in {len(ids):,} tasks")
@@ -66,7 +66,7 @@ def pack_part(
         emptied=redaction.emptied(options.redact),
         left_out=frozenset({"hyperparams"}) if "params" in options.redact else frozenset(),
     )
-    (earlier,) = _asked(dataset, "SELECT coalesce(sum(redacted), 0)::BIGINT AS n FROM tasks")
+    (earlier,) = _asked(dataset, read("pack/redacted.sql"))
     omitted = redaction.in_words(options.redact, secrets, earlier["n"])
     return part, _header(dataset, options, asked, omitted, secrets)
 

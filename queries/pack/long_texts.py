@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from clearml_snapshot.exporter.store.parts.reading import belongs, read_batches
+from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 
 LONGEST: Final = 4_096
@@ -72,10 +73,10 @@ def _wanted(dataset: Dataset) -> "pa.Array[Any] | None":
     """Give the ids of the tasks that a filter leaves; None is all."""
     if dataset.filter is None:
         return None
-    return pa.array([task_id for (task_id,) in dataset.sql(_TASK_IDS).fetchall()], pa.string())
-
-
-_TASK_IDS: Final = "SELECT task_id FROM tasks"
+    return pa.array(
+        [task_id for (task_id,) in dataset.sql(read("lookups/task_ids.sql")).fetchall()],
+        pa.string(),
+    )
 
 
 def _of_batch(

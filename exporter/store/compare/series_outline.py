@@ -7,6 +7,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _CHUNK: Final = 500
@@ -52,9 +53,7 @@ class StoredOutlines:
         ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
         rows = query_stored(
             self._snapshot.root,
-            "SELECT task_id, metric, variant, n, first_iteration, last_iteration, "
-            "server_count, server_min, server_max FROM read_parquet($files) "
-            "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
+            read_sql(__package__, "series_outline.sql"),
             files=literals(self._snapshot.paths("series")),
             ids=ids,
         )

@@ -118,12 +118,12 @@ def _problems(
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterator[str]:
-    ((projects,),) = connection.execute("SELECT count(DISTINCT project_id) FROM tasks").fetchall()
+    ((projects,),) = connection.execute(read_sql(__package__, "projects.sql")).fetchall()
     if projects != snapshot.totals.projects:
         stated = snapshot.totals.projects
         yield f"snapshot.json states {stated:,} projects, but the tasks have {projects:,}"
     if snapshot.format_version >= layout.STATES_SINCE:
-        states = dict(connection.execute("SELECT state, count(*) FROM tasks GROUP BY 1").fetchall())
+        states = dict(connection.execute(read_sql(__package__, "states.sql")).fetchall())
         if states != snapshot.states:
             said, true = (
                 ", ".join(f"{n:,} {s}" for s, n in sorted(one.items())) or "none"
@@ -157,8 +157,8 @@ def _hidden(
     """
     for low, high in dict.fromkeys((slab.low, slab.high) for slab in slabs([*metrics])):
         points = sum(rows for metric, rows in metrics if low <= metric <= high)
-        asked = "SELECT count(*) FROM scalars WHERE metric BETWEEN $low AND $high"
-        ((shown,),) = connection.execute(asked, {"low": low, "high": high}).fetchall()
+        values = {"low": low, "high": high}
+        ((shown,),) = connection.execute(read_sql(__package__, "slab.sql"), values).fetchall()
         if shown != points:
             yield f"statistics hide {points - shown:,} points of metrics from {low} to {high}"
 

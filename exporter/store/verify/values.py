@@ -7,6 +7,7 @@ import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.filter_text import read_filter
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql, sql_name
 from clearml_snapshot.exporter.store.format.schema import TABLES
 
 _FIRST: Final = "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
@@ -31,25 +32,20 @@ def value_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
 
 
 def _column_problems(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[str]:
-    columns = connection.sql(f"FROM {table} LIMIT 0")
-    kinds = dict(zip(columns.columns, map(str, columns.types), strict=True))
+    rows = connection.view(table)
+    kinds = dict(zip(rows.columns, map(str, rows.types), strict=True))
     times = [name for name, kind in kinds.items() if kind == "TIMESTAMP WITH TIME ZONE"]
     texts = [name for name, kind in kinds.items() if kind.startswith("VARCHAR")]
-    counts = [f'count(*) FILTER ("{c}" NOT BETWEEN {_FIRST} AND {_LAST})' for c in times]
-    read = [f'max(length("{c}"))' for c in texts]
-    ((*found,),) = connection.execute(
-        f"SELECT {', '.join([*counts, *read])} FROM {table}"
-    ).fetchall()
+    counts = [f"count(*) FILTER ({sql_name(c)} NOT BETWEEN {_FIRST} AND {_LAST})" for c in times]
+    read = [f"max(length({sql_name(c)}))" for c in texts]
+    ((*found,),) = rows.aggregate(", ".join([*counts, *read])).fetchall()
     for name, count in zip(times, found[: len(times)], strict=True):
         if count:
             yield f"{table}: {name} of {count:,} rows is not in the years 1 to 9999"
 
 
 def _filter_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    filters = connection.execute(
-        "SELECT metric_filter, min(task_id), count(*) FROM tasks WHERE metric_filter IS NOT NULL "
-        "GROUP BY 1 ORDER BY 2"
-    ).fetchall()
+    filters = connection.execute(read_sql(__package__, "metric_filters.sql")).fetchall()
     told = 0
     for text, task_id, count in filters:
         try:

@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.selection.selection import Remembered
 from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
+from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.parts.reading import read_batches
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -41,14 +42,7 @@ def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict
     """
     if snapshot is None or not task_ids:
         return {}
-    sums = _ask(
-        snapshot,
-        "SELECT task_id, sum(server_count) FROM read_parquet($files) "
-        "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) "
-        "GROUP BY task_id HAVING count(*) = count(server_count)",
-        files=literals(snapshot.paths("series")),
-        ids=sorted(task_ids),
-    )
+    sums = _of_series(snapshot, "stored_reports.sql", task_ids)
     return {task_id: int(reports) for task_id, reports in sums}
 
 
@@ -57,13 +51,7 @@ def stored_series(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[
     if snapshot is None or not task_ids:
         return {}
     series: dict[str, set[str]] = {}
-    for metric, variant in _ask(
-        snapshot,
-        "SELECT DISTINCT metric, variant FROM read_parquet($files) "
-        "WHERE task_id IN (SELECT unnest($ids::VARCHAR[]))",
-        files=literals(snapshot.paths("series")),
-        ids=sorted(task_ids),
-    ):
+    for metric, variant in _of_series(snapshot, "stored_series.sql", task_ids):
         series.setdefault(metric, set()).add(variant)
     return series
 
@@ -96,5 +84,10 @@ def monitor_points(snapshot: Snapshot) -> int:
     return points
 
 
-def _ask(snapshot: Snapshot, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
-    return query_stored(snapshot.root, sql, **parameters)
+def _of_series(
+    snapshot: Snapshot, question: str, task_ids: Collection[str]
+) -> list[tuple[Any, ...]]:
+    """Run one of the SQL files of this folder on the series of some tasks."""
+    files = literals(snapshot.paths("series"))
+    sql = read_sql(__package__, question)
+    return query_stored(snapshot.root, sql, files=files, ids=sorted(task_ids))

@@ -1,0 +1,4 @@
+-- How many tasks each state has.
+SELECT state, count(*)
+FROM tasks
+GROUP BY state

@@ -1,0 +1,3 @@
+-- The selected tasks.
+SELECT task_id
+FROM tasks
