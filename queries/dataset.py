@@ -1,15 +1,14 @@
 """The public Python interface: open a dataset and run queries and SQL on it."""
 
 import os
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import duckdb
 
@@ -27,6 +26,8 @@ from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
+
+T = TypeVar("T")
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
@@ -91,6 +92,8 @@ class Dataset(session.Session):
                 )
                 """The filter that narrows the tasks; None if there is none."""
                 self._connection.execute(read("views.sql"))
+                if self._lacks_points:
+                    session.hide_points(self._connection)
                 session.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
 
@@ -131,10 +134,10 @@ class Dataset(session.Session):
             UsageError: it is not a single SELECT, or DuckDB refuses it.
         """
         select = one_select(self._connection, statement)
-        if _ABOUT_POINTS.search(select):
-            self._bring_points()
         with translating_errors():
-            plan = self._connection.execute(f"EXPLAIN {select}", _parameters(params)).fetchall()
+            plan = self._with_points(
+                lambda: self._connection.execute(f"EXPLAIN {select}", _parameters(params))
+            ).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
 
     def query(self, name: str | Query, /, **typed: Any) -> duckdb.DuckDBPyRelation:
@@ -248,12 +251,22 @@ class Dataset(session.Session):
     def _relation(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
     ) -> duckdb.DuckDBPyRelation:
-        if _ABOUT_POINTS.search(_HEADER.sub("", statement)):
-            self._bring_points()
         try:
-            return self._connection.sql(statement, params=_parameters(params))
+            return self._with_points(
+                lambda: self._connection.sql(statement, params=_parameters(params))
+            )
         except duckdb.Error as error:
             raise self._located(statement, params, error) from error
+
+    def _with_points(self, bind: Callable[[], T]) -> T:
+        """Bind a statement; if it reads points that are still packed, unpack them first."""
+        try:
+            return bind()
+        except duckdb.CatalogException as error:
+            if not session.reads_hidden_points(error):
+                raise
+        self._bring_points()
+        return bind()
 
     def _bring_points(self) -> None:
         """Unpack the points of a pack, unless they are there already."""
@@ -333,11 +346,6 @@ def open_dataset(
         ),
     )
 
-
-_ABOUT_POINTS: Final = re.compile(r"scalars|suspects|suspect_zeros|as_asked|query", re.IGNORECASE)
-"""The views that read points, and the functions that read a view whose name is computed."""
-
-_HEADER: Final = re.compile(r"\A(--.*\n)+")
 
 _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 

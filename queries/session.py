@@ -30,6 +30,9 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "preserve_insertion_order": True,
 }
 
+_PACKED_POINTS: Final = "files.points_still_in_the_pack"
+"""What the view ``scalars`` reads while the points of a pack are not unpacked."""
+
 _INTERRUPT_EVERY: Final = 0.02
 """Seconds; again and again, as an interrupt between two statements stops neither."""
 
@@ -87,14 +90,18 @@ def start(
 def show(
     connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, schema: str, *, points: bool = True
 ) -> None:
-    """Make a schema with a view a table that has files; ``scalars`` is empty without points."""
+    """Make a schema with a view per table that has files.
+
+    Without points, the view ``scalars`` reads another one, which ``hide_points`` removes.
+    """
     connection.execute(f"CREATE SCHEMA {schema}")
     listed = {entry.table for entry in snapshot.files}  # somebody else's words: never in SQL
     for table in filter(listed.__contains__, TABLE_NAMES):
         if points or table != "scalars":
             connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
         else:
-            connection.execute(f"CREATE VIEW {schema}.scalars AS {read('no_points.sql')}")
+            connection.execute(f"CREATE VIEW {_PACKED_POINTS} AS {read('packed_points.sql')}")
+            connection.execute(f"CREATE VIEW {schema}.scalars AS FROM {_PACKED_POINTS}")
 
 
 def views_script(snapshot: Snapshot) -> str:
@@ -109,6 +116,19 @@ def views_script(snapshot: Snapshot) -> str:
         for table in filter(listed.__contains__, TABLE_NAMES)
     )
     return "SET TimeZone = 'UTC';\n" + "".join(views)
+
+
+def hide_points(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse statements that read points, however they name them, until ``add_points``.
+
+    DuckDB finds out itself, when it binds a statement: ``get_table_names`` takes no parameters.
+    """
+    connection.execute(f"DROP VIEW {_PACKED_POINTS}")
+
+
+def reads_hidden_points(error: duckdb.Error) -> bool:
+    """Return whether a statement was refused because it reads points that are still packed."""
+    return isinstance(error, duckdb.CatalogException) and _PACKED_POINTS.split(".")[1] in str(error)
 
 
 def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:

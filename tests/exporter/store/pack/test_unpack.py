@@ -214,6 +214,70 @@ def test_points_are_unpacked_when_a_question_needs_them(pack: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT count(*) FROM scalars",
+        'FROM "main"."SCALARS"',
+        "FROM files.scalars",
+        "SELECT (SELECT max(value) FROM scalars) FROM tasks",
+        "WITH points AS (FROM scalars) FROM points",
+        "FROM suspects([0.0])",
+        "FROM suspect_zeros",
+        "FROM query('FROM sca' || 'lars')",
+        "DESCRIBE scalars",
+    ],
+)
+def test_a_statement_that_reads_points_unpacks_them(pack: Path, statement: str) -> None:
+    with open_dataset(pack) as dataset:
+        (folder,) = _cached()
+        dataset.sql(statement).fetchall()
+        assert (folder / "scalars").exists()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM tasks WHERE name <> 'scalars' -- a query of suspect_zeros",
+        "WITH scalars AS (SELECT 1) FROM scalars",
+        "SELECT 1 AS scalars",
+        "SELECT * FROM information_schema.columns",
+        "FROM duckdb_views()",
+        "SHOW ALL TABLES",
+        "SELECT $value::INTEGER",
+    ],
+)
+def test_a_statement_that_reads_no_points_unpacks_none(pack: Path, statement: str) -> None:
+    with open_dataset(pack) as dataset:
+        (folder,) = _cached()
+        dataset.sql(statement, {"value": 1} if "$" in statement else None).fetchall()
+        dataset.explain(statement.replace("$value", "1"))
+        assert not (folder / "scalars").exists()
+
+
+@pytest.mark.parametrize(
+    ("statement", "wrong"),
+    [
+        ("FROM scalar", "scalar does not exist"),
+        ("SELECT nothing FROM tasks", "nothing"),
+        ("FROM tasks WHERE", "syntax"),
+    ],
+)
+def test_a_wrong_statement_unpacks_no_points(pack: Path, statement: str, wrong: str) -> None:
+    with open_dataset(pack) as dataset:
+        (folder,) = _cached()
+        with pytest.raises(UsageError, match=wrong):
+            dataset.sql(statement)
+        assert not (folder / "scalars").exists()
+
+
+def test_explain_unpacks_what_it_explains(pack: Path) -> None:
+    with open_dataset(pack) as dataset:
+        (folder,) = _cached()
+        assert "READ_PARQUET" in dataset.explain("SELECT count(*) FROM scalars WHERE value > 0")
+        assert (folder / "scalars").exists()
+
+
 def test_a_pack_is_packed_again(pack: Path, tmp_path: Path) -> None:
     assert main(["pack", "--data", str(pack), "-o", str(tmp_path / "again.zip")]) == 0
     assert main(["pack", "--data", str(tmp_path / "again.zip"), "-o", str(tmp_path / "3.zip")]) == 0
@@ -224,7 +288,7 @@ def test_a_pack_is_packed_again(pack: Path, tmp_path: Path) -> None:
 def test_points_that_are_still_packed_are_no_empty_table(pack: Path) -> None:
     with open_dataset(pack) as dataset:
         behind = dataset._connection  # what no statement of a user reaches
-        with pytest.raises(duckdb.Error, match="are still packed"):
+        with pytest.raises(duckdb.CatalogException, match="still_in_the_pack"):
             behind.sql(COUNT).fetchall()
 
 

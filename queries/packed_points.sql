@@ -1,5 +1,4 @@
--- Replaces the points of a pack that are not unpacked yet: reading it is an error, and
--- nobody takes it for a table without rows.
+-- The columns of the points of a pack, for making the views; nothing reads rows of it.
 SELECT
     NULL::VARCHAR AS task_id,
     NULL::VARCHAR AS metric,
@@ -9,4 +8,3 @@ SELECT
     NULL::DOUBLE AS value,
     NULL::VARCHAR AS worker,
     NULL::VARCHAR AS project_id
-WHERE error('the points of this pack are still packed; name the view scalars in the statement')
