@@ -11,6 +11,7 @@ from typing import Final
 import duckdb
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.sizes import size_in_bytes
 from clearml_snapshot.exporter.store.disk.leftovers import is_removed, remove_at_end
 from clearml_snapshot.exporter.store.engine.file_names import is_pattern, literal, literals
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
@@ -20,7 +21,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import in_one_line
-from clearml_snapshot.queries.limits import size_in_bytes, time_is_up
+from clearml_snapshot.queries.limits import time_is_up
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,

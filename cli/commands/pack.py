@@ -19,7 +19,7 @@ from clearml_snapshot.cli.process.interrupt import Interruptible
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
-from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from clearml_snapshot.cli.output.stdout import page_form, write_answer, write_te
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.text.status import page_lines
 from clearml_snapshot.cli.typer_ext.commands import add_command
-from clearml_snapshot.exporter.ages import read_age
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
+from clearml_snapshot.exporter.spans import read_age
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset

@@ -16,7 +16,7 @@ from typing import Final
 
 from clearml_snapshot.cli.process.ending import GRACE, end_now
 from clearml_snapshot.exporter.errors import ExitCode
-from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.queries.limits import time_is_up
 
 try:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from clearml_snapshot.cli.output.words import counted
-from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.sync.report import ExportReport, Forecast
 
 _SHOWN_PROBLEMS: Final = 10

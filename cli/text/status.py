@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.text import cut, moment
-from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.sizes import size_in_words
+from clearml_snapshot.exporter.spans import span_in_words
 from clearml_snapshot.exporter.store.format.retention import Retention
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def page_lines(
 
 
 def _origin(status: "Status", data: Path | str) -> Iterator[str]:
-    from clearml_snapshot.queries.notes.coverage import age_in_words
-
-    age = age_in_words(timedelta(seconds=status.age))
+    age = span_in_words(timedelta(seconds=status.age))
     yield f"dataset     {data}"
     yield f"snapshot    {status.number}, {moment(status.created_at)} ({age} old)"
     if status.packed is not None:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from clearml_snapshot.exporter.errors import LimitReachedError, ServerError
+from clearml_snapshot.exporter.spans import span_as_typed
 
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("m", 60))
 _LONG: Final = 5.0
 """Pauses of at least this many seconds are reported."""
 _CONTINUE: Final = "run it again to continue"
@@ -153,15 +153,7 @@ class RequestBudget:
 
     def _end(self) -> NoReturn:
         if self.reached is None and self.left <= 0:
-            self.reached = f"--max-time {_span(self._max_seconds or 0.0)} is reached"
+            self.reached = f"--max-time {span_as_typed(self._max_seconds or 0.0)} is reached"
         elif self.reached is None:
             self.reached = f"--max-requests {self._max_requests} is reached"
         raise LimitReachedError(f"{self.reached}; {_CONTINUE}")
-
-
-def _span(seconds: float) -> str:
-    """Format a span as it is typed: 6h, 90m, 30s."""
-    for unit, size in _UNITS:
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:g}s"

@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.deletable.evidence import contradicted
 from clearml_snapshot.exporter.errors import DatasetError, RefusedError, SnapshotError
 from clearml_snapshot.exporter.reader.scalars.fetch import count_scalars, fetch_scalars, pages_of
 from clearml_snapshot.exporter.reader.summaries import MOST_TASKS, TaskSummary, read_summaries
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.compare.digest import DigestSink, StoredDigests
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.format import layout
@@ -149,7 +150,7 @@ def verify_files(
         return
     folders = {layout.part("scalars", one.project_id, "") for one in stored} | {"tasks/"}
     entries = [one for one in snapshot.files if one.path.startswith(tuple(folders))]
-    notice(f"hashing {len(entries):,} files, {sum(one.bytes for one in entries) / 1e6:,.1f} MB")
+    notice(f"hashing {len(entries):,} files, {size_in_words(sum(one.bytes for one in entries))}")
     problem = next(damaged_files(snapshot.root, entries), None)
     if problem is not None:
         raise DatasetError(

@@ -10,6 +10,7 @@ from typing import Any, Final
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.merge.rules import TaskCopy
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
 from clearml_snapshot.exporter.store.pack.provenance import provenance
@@ -60,7 +61,7 @@ def check_files(sources: Sequence[Source], progress: Progress) -> None:
     for source in sources:
         files = source.snapshot.files
         size = sum(entry.bytes for entry in files)
-        progress.note(f"hashing {len(files):,} files of {source.name}, {size / 1e6:,.1f} MB")
+        progress.note(f"hashing {len(files):,} files of {source.name}, {size_in_words(size)}")
         problem = next(damaged_files(source.snapshot.root, files), None) or next(
             _lies(source), None
         )

@@ -1,17 +1,9 @@
 """Dates, ages and spans of time, as they are typed. Pure."""
 
-import re
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import UTC, datetime
 
 from clearml_snapshot.exporter.errors import UsageError
-
-_AGE: Final = re.compile(r"(\d+)\s*(h|d|w)")
-_AGE_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
-_MINUTES_OR_MONTHS: Final = re.compile(r"\d+\s*(m|min|mo)")
-"""An age that could be minutes or months."""
-_SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
-_SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+from clearml_snapshot.exporter.spans import is_minutes_or_months, match_age, match_seconds
 
 
 def parse_time(text: str, now: datetime) -> datetime:
@@ -24,16 +16,17 @@ def parse_time(text: str, now: datetime) -> datetime:
     Raises:
         UsageError: the text is not any of these.
     """
-    if _MINUTES_OR_MONTHS.fullmatch(text.strip()):
+    if is_minutes_or_months(text):
         raise UsageError(
             f"the age {text!r} could be minutes or months; use hours, days or weeks (12h, 30d, "
             "4w), a date (2026-01-31) or a time (2026-01-31T10:00)"
         )
-    if age := _AGE.fullmatch(text.strip()):
-        try:
-            return (now - timedelta(**{_AGE_UNITS[age[2]]: int(age[1])})).astimezone(UTC)
-        except OverflowError:
-            raise UsageError(f"the age {text!r} goes back beyond the year 1") from None
+    try:
+        age = match_age(text)
+        if age is not None:
+            return (now - age).astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"the age {text!r} goes back beyond the year 1") from None
     try:
         return datetime.fromisoformat(text.strip()).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -49,8 +42,7 @@ def read_span(text: str, option: str) -> float:
     Raises:
         UsageError: it is not a span, or it is 0.
     """
-    span = _SPAN.fullmatch(text.strip())
-    seconds = float(span[1]) * _SECONDS[span[2]] if span else 0.0
+    seconds = match_seconds(text)
     if not seconds:
         raise UsageError(f"{option}: {text!r} is not a span of time; use 30s, 90m, 6h or 2d")
     return seconds

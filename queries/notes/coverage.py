@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
+from clearml_snapshot.exporter.spans import span_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset, Rows
@@ -169,15 +170,5 @@ def _counted(*counts: tuple[int, str]) -> str:
 def _age(reach: Coverage, now: datetime) -> str:
     return (
         f"snapshot {reach.number} of {reach.created_at.astimezone(UTC):%Y-%m-%d %H:%M}Z, "
-        f"{age_in_words(now - reach.created_at)} old"
+        f"{span_in_words(now - reach.created_at)} old"
     )
-
-
-def age_in_words(age: timedelta) -> str:
-    """Say a time span in its largest unit: ``3 hours``."""
-    seconds = max(0, int(age.total_seconds()))
-    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-        if seconds >= length:
-            count = seconds // length
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a minute"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from clearml_snapshot.exporter.selection.remembered import remembered
-from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words
 from clearml_snapshot.exporter.store.pack.provenance import provenance

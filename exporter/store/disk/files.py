@@ -160,15 +160,3 @@ def move_into_place(folder: Path, target: Path) -> None:
     sync_tree(folder)
     folder.rename(target)
     sync_folder(target.parent)
-
-
-def size_in_words(count: int) -> str:
-    """Format a number of bytes: 4.5 MB."""
-    if count < 1000:
-        return f"{count} bytes"
-    size = float(count)
-    for unit in ("kB", "MB", "GB", "TB"):
-        size /= 1000
-        if size < 999.95 or unit == "TB":
-            break
-    return f"{size:.1f} {unit}"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from clearml_snapshot.exporter.store.disk.files import size_in_words
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import ABOUT, TABLES
 from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words

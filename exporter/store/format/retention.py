@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from clearml_snapshot.exporter.ages import read_age
+from clearml_snapshot.exporter.spans import read_age
 
 _MOST: Final = 9_999
 _PERIODS: Final[Mapping[str, tuple[str, Callable[[datetime], tuple[int, ...]]]]] = {

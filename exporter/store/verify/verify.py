@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.disk.litter import is_below_litter, is_read_by_globs
 from clearml_snapshot.exporter.store.disk.places import refuse_address
@@ -190,7 +191,7 @@ def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
             "hashes of them"
         )
     listed = sum(entry.bytes for entry in snapshot.files)
-    how.progress.note(f"hashing {len(snapshot.files):,} files, {listed / 1e6:,.1f} MB")
+    how.progress.note(f"hashing {len(snapshot.files):,} files, {size_in_words(listed)}")
     damaged = [*_file_problems(snapshot)]
     if not damaged:
         damaged = [*_schema_problems(snapshot)]

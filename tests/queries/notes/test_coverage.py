@@ -5,11 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.notes.coverage import age_in_words, coverage, lines, winner_marks
+from clearml_snapshot.queries.notes.coverage import coverage, lines, winner_marks
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -121,11 +119,3 @@ def test_every_state_that_is_not_complete_is_counted(make_dataset: MakeDataset) 
 
 def test_marks() -> None:
     assert winner_marks({"status": "completed", "archived": None}) == ()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(-5, "less than a minute"), (60, "1 minute"), (7200, "2 hours"), (90_000, "1 day")],
-)
-def test_ages(seconds: int, words: str) -> None:
-    assert age_in_words(timedelta(seconds=seconds)) == words

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.ages import read_age
+from clearml_snapshot.exporter.spans import read_age
 from clearml_snapshot.exporter.store.format.retention import Retention, kept
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
