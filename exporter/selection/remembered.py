@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
-from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.selection.task_filter import NARROW_NOTHING, TaskFilter
 
 _OPTIONS: Final[Mapping[str, str]] = {
     "projects": "--project",
@@ -36,8 +36,6 @@ _FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
     "hidden": ("--hidden", "include"),
 }
 """The option of each field that differs from its default."""
-
-_NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def words(written: Mapping[str, Any]) -> str:
 
 def _asks_by_itself(written: Mapping[str, Any]) -> bool:
     """Whether the options count as a filter of ``export``, without ``--all``."""
-    narrowing = set(written.get("filter", {})) - _NARROW_NOTHING
+    narrowing = set(written.get("filter", {})) - NARROW_NOTHING
     return bool(narrowing or written.get("metrics") or written.get("exclude_metrics"))
 
 

@@ -1,13 +1,15 @@
 """A selection: a filter of tasks and of metrics, as typed. Pure, no I/O."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Series, resolve_metric
-from clearml_snapshot.exporter.selection.task_filter import Missing, TaskFilter
+from clearml_snapshot.exporter.selection.task_filter import NARROW_NOTHING, Missing, TaskFilter
 
+_WITH_EVERYTHING: Final = NARROW_NOTHING | {"hidden", "archived", "limit"}
+"""Fields of a filter that ``--all`` can be combined with."""
 _WHOLE_ID: Final = 32
 _CUT_LISTS: Final = 7_000
 """Series above which the server may have cut its list of variants."""
@@ -22,15 +24,40 @@ class Selection:
     """Metric arguments; if there are none, every metric is selected."""
     exclude_metrics: tuple[str, ...] = ()
 
+    @classmethod
+    def typed(
+        cls,
+        tasks: TaskFilter,
+        metrics: tuple[str, ...] = (),
+        exclude_metrics: tuple[str, ...] = (),
+        *,
+        everything: bool = False,
+    ) -> "Selection | None":
+        """Build the selection that was typed; None means those that the dataset remembers.
+
+        Args:
+            tasks: the filter of tasks.
+            metrics: metric arguments.
+            exclude_metrics: metric arguments.
+            everything: whether every task was requested.
+
+        Raises:
+            UsageError: every task and a filter of tasks were requested.
+        """
+        if everything and not tasks.given <= _WITH_EVERYTHING:
+            raise UsageError("--all and a task filter cannot be combined")
+        if tasks.limit is None:
+            tasks = replace(tasks, order="newest")  # an order alone selects nothing
+        if everything or not tasks.is_empty or metrics or exclude_metrics:
+            return cls(tasks, metrics, exclude_metrics)
+        return None
+
     def as_json(self) -> dict[str, Any]:
         """Write it for ``snapshot.json``: only the conditions that are set."""
-        narrowing = {
-            name: value
-            for name, value in asdict(self.filter).items()
-            if value != getattr(TaskFilter(), name)
-        }
-        given = {"metrics": self.metrics, "exclude_metrics": self.exclude_metrics}
-        return {"filter": narrowing, **{name: value for name, value in given.items() if value}}
+        given = self.filter.given
+        narrowing = {name: value for name, value in asdict(self.filter).items() if name in given}
+        metrics = {"metrics": self.metrics, "exclude_metrics": self.exclude_metrics}
+        return {"filter": narrowing, **{name: value for name, value in metrics.items() if value}}
 
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "Selection":

@@ -6,7 +6,7 @@ received task against it again, because a ClearML server ignores a filter it doe
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
@@ -53,6 +53,10 @@ TYPES: Final = (
 )
 
 
+NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
+"""Fields of a filter that only say how others are meant."""
+
+
 @dataclass(frozen=True)
 class TaskFilter:
     """A filter as typed; fields are combined with AND, an empty one selects every task."""
@@ -90,9 +94,14 @@ class TaskFilter:
     order: Order = "newest"
 
     @property
+    def given(self) -> frozenset[str]:
+        """The names of the fields that differ from their defaults."""
+        return frozenset(one.name for one in fields(self) if getattr(self, one.name) != one.default)
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing narrows the tasks (an order alone narrows nothing)."""
-        return self == TaskFilter(order=self.order, subprojects=self.subprojects)
+        return self.given <= NARROW_NOTHING
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,9 @@ def cannot_write(error: OSError, place: Path) -> str:
 
 
 @contextmanager
-def disk_errors(target: Path, then: str = "") -> Iterator[None]:
+def disk_errors(
+    target: Path, then: str = "", more: str = "", *, only_there: bool = False
+) -> Iterator[None]:
     """Report in one line what the system refuses while a target is written.
 
     An error without a number is left alone: a library made it, about a file that it has read.
@@ -101,6 +103,8 @@ def disk_errors(target: Path, then: str = "") -> Iterator[None]:
     Args:
         target: what is being made.
         then: the consequence for the user, such as ``nothing was merged``.
+        more: what follows the advice.
+        only_there: leave an error alone that names a file elsewhere.
 
     Raises:
         SnapshotError: the system refused something; the message says what to do.
@@ -108,9 +112,11 @@ def disk_errors(target: Path, then: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if number_of(error) is None:
+        name = error.filename2 or error.filename
+        is_elsewhere = isinstance(name, str) and not is_about(name, target)
+        if number_of(error) is None or (only_there and is_elsewhere):
             raise
-        clauses = (cannot_write(error, target), then, way_out(error))
+        clauses = (cannot_write(error, target), then, f"{way_out(error)}{more}")
         raise SnapshotError("; ".join(filter(None, clauses))) from error
 
 

@@ -70,3 +70,31 @@ def test_ids() -> None:
         whole_ids(["e"], stored)
     with pytest.raises(UsageError, match="2 stored tasks have an id that begins with 'a'"):
         whole_ids(["a"], stored)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "metrics", "everything", "selected"),
+    [
+        (TaskFilter(), (), False, None),
+        (TaskFilter(order="oldest", subprojects=False), (), False, None),
+        (TaskFilter(), ("loss",), False, Selection(TaskFilter(), ("loss",))),
+        (TaskFilter(tags=("x",), order="oldest"), (), False, Selection(TaskFilter(tags=("x",)))),
+        (TaskFilter(), (), True, Selection()),
+        (TaskFilter(hidden=True), (), True, Selection(TaskFilter(hidden=True))),
+        (
+            TaskFilter(limit=5, order="oldest"),
+            (),
+            True,
+            Selection(TaskFilter(limit=5, order="oldest")),
+        ),
+    ],
+)
+def test_what_was_typed_is_a_selection(
+    tasks: TaskFilter, metrics: tuple[str, ...], everything: bool, selected: Selection | None
+) -> None:
+    assert Selection.typed(tasks, metrics, everything=everything) == selected
+
+
+def test_everything_and_a_filter_contradict_each_other() -> None:
+    with pytest.raises(UsageError, match="--all and a task filter cannot be combined"):
+        Selection.typed(TaskFilter(statuses=("failed",)), everything=True)

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.cli.main import main
-from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, way_out
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.store.disk.disk_errors import cannot_write, disk_errors, way_out
 from clearml_snapshot.exporter.store.disk.files import copy_synced
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
@@ -34,6 +34,20 @@ def test_what_failed_and_what_to_do(error: OSError, told: str) -> None:
     assert f"{cannot_write(error, Path('data'))}; {way_out(error)}" == f"cannot write {told}"
     elsewhere = OSError(errno.ENOENT, "none", "/elsewhere/x.sql")
     assert cannot_write(elsewhere, Path("data")) == "/elsewhere/x.sql: none"
+
+
+def test_an_error_elsewhere_is_left_alone(tmp_path: Path) -> None:
+    target, elsewhere = tmp_path / "data", tmp_path / "other" / "x"
+    with (
+        pytest.raises(FileNotFoundError, match="other"),
+        disk_errors(target, "kept", only_there=True),
+    ):
+        elsewhere.read_text()
+    with (
+        pytest.raises(SnapshotError, match=r"cannot write .*: No space.*; kept; free .* there!$"),
+        disk_errors(target, "kept", "!", only_there=True),
+    ):
+        raise OSError(errno.ENOSPC, "No space left", str(target / "x"))
 
 
 def test_what_no_command_foresaw(
