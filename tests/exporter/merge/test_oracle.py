@@ -1,0 +1,110 @@
+"""Merged datasets against an oracle in plain Python."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge.report import Joined
+from clearml_snapshot.exporter.store.verify.verify import verify
+from tests.support.merging import (
+    ACCURACY,
+    DAY,
+    EVERY,
+    LOSS,
+    LOSS_VAL,
+    ONLY_ACCURACY,
+    TRAIN,
+    VAL,
+    Ask,
+    Name,
+    Stored,
+    Write,
+    is_selected,
+    values_of,
+)
+
+
+def _expected(copies: Sequence[tuple[int, Stored]]) -> tuple[int, dict[Name, list[float]]]:
+    """Say in plain words which copy wins, and with what; later sources were made later."""
+    order = sorted(copies, key=lambda one: (one[1].day, one[1].n, one[0]), reverse=True)
+    left = order
+    if any(task.n and task.state != "failed" for _, task in order):
+        left = [one for one in order if one[1].state != "failed"]
+    most = max(task.n for _, task in left)
+    left = [o for o in left if o[1].state not in ("partial", "failed") or o[1].n == most]
+    winner, best = left[0]
+    series = {name: [*values] for name, values in best.series.items()}
+    asking = [best] if best.state not in ("partial", "failed") else []
+    for _, other in [*left[1:], *(one for one in order if one not in left)]:
+        if other.started != best.started:
+            continue
+        fresh = [n for n in other.series if not any(is_selected(task, n) for task in asking)]
+        fresh = [n for n in fresh if n not in series]
+        series.update({name: [*other.series[name]] for name in fresh})
+        asking += [other] if fresh and other.state not in ("partial", "failed") else []
+    return winner, series
+
+
+def _some_task(chance: random.Random, task_id: str, source: int) -> Stored:
+    asked = chance.choice([EVERY, EVERY, LOSS, LOSS_VAL, ONLY_ACCURACY])
+    state = chance.choice(["complete"] * 4 + ["partial", "failed", "gone", "shrunk"])
+    whole = Stored(task_id, {}, asked=asked)
+    series = {
+        name: [source * 1000.0 + chance.randrange(100) for _ in range(chance.randrange(1, 5))]
+        for name in (TRAIN, VAL, ACCURACY)
+        if is_selected(whole, name) and chance.random() < 0.8
+    }
+    return replace(
+        whole,
+        series=series if state != "failed" or chance.random() < 0.3 else {},
+        day=chance.randrange(3),
+        state=state,
+        missing=-1 if state == "shrunk" else 5 * (state == "partial"),
+        project_id=chance.choice(["p", "q", None]),
+        started=DAY + timedelta(days=chance.choice([0, 0, 0, 1])),
+        last_update=DAY + timedelta(days=chance.choice([0, 0, 1])),
+        params=f"{source}",
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_task_has_the_numbers_of_an_oracle(
+    tmp_path: Path, write: Write, ask: Ask, seed: int
+) -> None:
+    chance = random.Random(seed)
+    sources = [
+        [_some_task(chance, f"t{n}", source) for n in range(12) if chance.random() < 0.8]
+        for source in range(chance.choice([2, 3]))
+    ]
+    for place, tasks in enumerate(sources):
+        write(f"{place}", tasks)
+    joined = join([tmp_path / str(place) for place in range(len(sources))], tmp_path / "both")
+    copies: dict[str, list[tuple[int, Stored]]] = {}
+    for place, tasks in enumerate(sources):
+        for task in tasks:
+            copies.setdefault(task.task_id, []).append((place, task))
+    expected = {task_id: _expected(its) for task_id, its in copies.items()}
+    found = values_of(ask, joined.snapshot)
+    assert {task_id: found.get(task_id, {}) for task_id in expected} == {
+        task_id: series for task_id, (_, series) in expected.items()
+    }
+    params = ask(joined.snapshot, "SELECT task_id, value FROM hyperparams ORDER BY ALL")
+    assert params == sorted((task_id, f"{winner}") for task_id, (winner, _) in expected.items())
+    assert verify(tmp_path / "both").problems == ()
+    assert sum(source.taken for source in joined.sources) == len(expected)
+    assert sum(source.points for source in joined.sources) == joined.totals["points"]
+    other = [tmp_path / str(place) for place in reversed(range(len(sources)))]
+    again = join(other, tmp_path / "again")
+    _same_rows(joined, again)
+
+
+def _same_rows(one: Joined, other: Joined) -> None:
+    for table in ("tasks", "hyperparams", "series", "scalars", "exports"):
+        both = [pq.read_table(joined.snapshot / table).to_pylist() for joined in (one, other)]
+        assert sorted(map(repr, both[0])) == sorted(map(repr, both[1])), table
