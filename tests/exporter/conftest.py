@@ -1,5 +1,6 @@
 """Export from a stand-in, read the dataset back with plain readers, compare it with the truth."""
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -17,6 +18,8 @@ from clearml_snapshot.exporter.client.budget import RequestBudget
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.parts.staging import StageLimits
+from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.exporter.sync.prepare import ExportOptions
 from clearml_snapshot.exporter.sync.report import ExportReport
 
@@ -149,6 +152,17 @@ def take_home(
         return Home(server, tmp_path / "data")
 
     return take
+
+
+@pytest.fixture
+def limit_stages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let exports hold less in memory: ``limit_stages(flush_rows=50)``; see ``StageLimits``."""
+
+    def limit(**limits: int) -> None:
+        small = functools.partial(writing, limits=StageLimits(**limits))
+        monkeypatch.setattr("clearml_snapshot.exporter.sync.export.writing", small)
+
+    return limit
 
 
 @pytest.fixture

@@ -21,15 +21,20 @@ from clearml_snapshot.exporter.store.parts.partition_buffer import (
 )
 from clearml_snapshot.exporter.store.parts.row_buffer import RowBuffer
 
-SPILL_ROWS: Final = 400_000
-"""Points of a task held in memory: memory is workers × this, never the task's size."""
 
-FLUSH_ROWS: Final = 400_000
-"""Points of small tasks held before they are sorted; as many again may be being written."""
+@dataclass(frozen=True, slots=True)
+class StageLimits:
+    """How much a stage holds in memory before it goes to disk."""
 
-SERVER_VALUE_ROWS: Final = 50_000
-SERVER_VALUE_TABLES: Final = 1_000
-"""Server values held before they go to disk: rows, and tasks that have some."""
+    spill_rows: int = 400_000
+    """Points of one task: memory is workers × this, never the task's size."""
+    flush_rows: int = 400_000
+    """Points of small tasks before they are sorted; as many again may be being written."""
+    server_value_rows: int = 50_000
+    """Server values."""
+    server_value_tables: int = 1_000
+    """Tasks that have server values."""
+
 
 SERVER_VALUES: Final = pa.schema(
     [
@@ -66,8 +71,9 @@ class Stage:
     A ``PointBuffer`` may outlive its stage's commit: the task then goes into the next stage.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, limits: StageLimits | None = None) -> None:
         self.directory = directory
+        self.limits = limits or StageLimits()
         self.task_ids: set[str] = set()
         self.points = 0
         self.files: list[StagedFile] = []
@@ -75,7 +81,7 @@ class Stage:
         """Tasks whose points stay, each with the partition where they are from now on."""
         self.params_kept: set[str] = set()
         """Of these the ones whose hyperparameters stay too."""
-        self._points = PartitionBuffer(directory, FLUSH_ROWS)
+        self._points = PartitionBuffer(directory, self.limits.flush_rows)
         self._rows = {
             (table, settled): RowBuffer(directory, table, settled, self.files)
             for table in ("tasks", "hyperparams")
@@ -152,7 +158,8 @@ class Stage:
         for rows in self._rows.values():
             rows.write_if_large()
         held_rows = sum(held.num_rows for held in self._server_values)
-        if held_rows >= SERVER_VALUE_ROWS or len(self._server_values) >= SERVER_VALUE_TABLES:
+        most_rows, most_tables = self.limits.server_value_rows, self.limits.server_value_tables
+        if held_rows >= most_rows or len(self._server_values) >= most_tables:
             self._write_server_values()
 
     def _take_points(self, points: TaskPoints, settled: bool) -> None:
@@ -183,7 +190,7 @@ class PointBuffer:
     """Collects the points of ONE task in one thread and spills sorted runs to disk."""
 
     def __init__(self, stage: Stage, project_id: str | None) -> None:
-        self._directory = stage.directory
+        self._directory, self._spill_rows = stage.directory, stage.limits.spill_rows
         self._project_id = project_id
         self._tables: list[pa.Table] = []
         self._held = 0
@@ -200,7 +207,7 @@ class PointBuffer:
         self._tables.append(conform(table, "scalars"))
         self._held += table.num_rows
         self._rows += table.num_rows
-        if self._held >= SPILL_ROWS:
+        if self._held >= self._spill_rows:
             self._spill()
 
     def _spill(self) -> None:

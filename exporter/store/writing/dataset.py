@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.store.disk.reserve import Reserve, is_full_disk
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.retention import DEFAULT, Retention, kept
 from clearml_snapshot.exporter.store.parts.compaction import is_crowded
-from clearml_snapshot.exporter.store.parts.staging import Stage
+from clearml_snapshot.exporter.store.parts.staging import Stage, StageLimits
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.permissions.apply import reshare, set_modes, set_modes_beside
 from clearml_snapshot.exporter.store.permissions.modes import PRIVATE, Rule, SharedWith
@@ -38,7 +38,11 @@ _PRUNED: Final = "pruned-"
 
 @contextmanager
 def writing(
-    data: Path, *, wait: bool = False, share: SharedWith | None = None
+    data: Path,
+    *,
+    wait: bool = False,
+    share: SharedWith | None = None,
+    limits: StageLimits | None = None,
 ) -> Iterator["Dataset"]:
     """Become the only writer of a dataset, and remove what a killed one left.
 
@@ -46,6 +50,7 @@ def writing(
         data: the dataset's folder; made when it is not there.
         wait: wait for another writer to end instead of failing.
         share: who may read it from now on; None leaves that as it is.
+        limits: how much its stages hold in memory.
 
     Raises:
         LockedError: another process is writing.
@@ -57,7 +62,7 @@ def writing(
     with only_writer(data, wait=wait), arrow_memory_released():
         try:
             with naming_owner(data, writing=True):
-                dataset = Dataset(data)
+                dataset = Dataset(data, limits)
                 if share is not None:
                     reshare(data, share)
             yield dataset
@@ -87,8 +92,8 @@ def arrow_memory_released() -> Iterator[None]:
 class Dataset:
     """A dataset under the writer's lock; see ``writing``."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, data: Path, limits: StageLimits | None = None) -> None:
+        self._data, self._limits = data, limits
         folder = current_snapshot_folder(data)
         self._snapshot = None if folder is None else read_snapshot(folder)
         self._stages = count(1)
@@ -167,7 +172,7 @@ class Dataset:
     def new_stage(self) -> Stage:
         """Start to collect tasks for a commit; from now on disk space is reserved for it."""
         self._reserve.take()
-        return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}")
+        return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}", self._limits)
 
     def use_reserve(self) -> None:
         """Release the reserved disk space for what is still to be written."""

@@ -13,7 +13,6 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.store.opening import open_snapshot
-from clearml_snapshot.exporter.store.parts import staging as writer
 from clearml_snapshot.exporter.store.verify.verify import verify
 from tests.exporter.sync.test_sync import Clock, curve
 
@@ -135,9 +134,9 @@ def test_random_halves_are_found_where_an_extreme_is_gone(
 
 
 def test_points_on_disk_are_looked_at_too(
-    take_home: TakeHome, database: Database, monkeypatch: pytest.MonkeyPatch
+    take_home: TakeHome, database: Database, limit_stages: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(writer, "SPILL_ROWS", 50)
+    limit_stages(spill_rows=50)
     whole, half = ended(database), ended(database)
     database.lose(half, lambda metric, _, at: metric == "loss" or at > 20)
     home = take_home(database)

@@ -16,7 +16,6 @@ from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.store.disk import reserve
 from clearml_snapshot.exporter.store.format.schema import in_memory
 from clearml_snapshot.exporter.store.parts import partition_buffer
-from clearml_snapshot.exporter.store.parts import staging as writer
 from clearml_snapshot.exporter.store.parts.partition_buffer import Partition, PartitionBuffer
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
 
@@ -59,9 +58,9 @@ def _states(home: Any) -> Counter[str]:
 
 
 def test_what_is_complete_is_committed(
-    take_home: TakeHome, disk: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    take_home: TakeHome, disk: Callable[[str], Path], limit_stages: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(writer, "FLUSH_ROWS", 5_000)
+    limit_stages(flush_rows=5_000)
     home = take_home(_world(60, 2_000))
     home.folder = disk("900k") / "data"
     with pytest.raises(OSError, match="No space left"):

@@ -9,8 +9,8 @@ import pytest
 
 from clearml_snapshot.exporter.interrupt import first_interrupt
 from clearml_snapshot.exporter.standin.data.history import grid_history
-from clearml_snapshot.exporter.store.parts import staging as writer
 from clearml_snapshot.exporter.store.parts.partition_buffer import PartitionBuffer
+from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import build as commit
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TakeHome = Callable[..., "Home"]
 MOMENTS = {
     "while points are flushed": (PartitionBuffer, "_finish_flush"),
-    "between a row and its points": (writer.Stage, "_take_points"),
+    "between a row and its points": (Stage, "_take_points"),
     "while a commit is built": (commit.SnapshotBuilder, "_add_series"),
 }
 
@@ -28,10 +28,14 @@ MOMENTS = {
 @pytest.mark.parametrize("checkpoint", [1, 20_000])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_the_first_one_leaves_whole_tasks_only(
-    moment: str, checkpoint: int, take_home: TakeHome, monkeypatch: pytest.MonkeyPatch
+    moment: str,
+    checkpoint: int,
+    take_home: TakeHome,
+    limit_stages: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    home = take_home(grid_history(12, 3, 20))
-    monkeypatch.setattr(writer, "FLUSH_ROWS", 50)
+    home = take_home(grid_history(5, 3, 20))
+    limit_stages(flush_rows=50)
     monkeypatch.setattr("clearml_snapshot.exporter.sync.export._CHECKPOINT_TASKS", checkpoint)
     owner, name = MOMENTS[moment]
     real: Callable[..., Any] = getattr(owner, name)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clearml_snapshot.exporter.store.opening import open_snapshot
-from tests.bench.repeat import DEMO, SPILL_ROWS, answers, packed, write_otherwise
+from tests.bench.repeat import SPILL_ROWS, answers, packed, write_otherwise
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -35,7 +35,7 @@ def test_answers_and_packs_repeat(make_dataset: MakeDataset, tmp_path: Path) -> 
     for run, threads in enumerate((1, 8)):
         data = tmp_path / str(run)
         write_otherwise(source, data, random.Random(run), SPILL_ROWS[run])
-        told = answers(data, threads, DEMO)
+        told = answers(data, threads)
         found.append({**told, "pack": packed(data, tmp_path / f"{run}.zip")})
     for other in found[1:]:
         assert [name for name in other if other[name] != found[0][name]] == []

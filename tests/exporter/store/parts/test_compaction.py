@@ -20,11 +20,8 @@ from clearml_snapshot.exporter.store.parts import (
 from clearml_snapshot.exporter.store.parts import (
     sorted_merge as merge,
 )
-from clearml_snapshot.exporter.store.parts import (
-    staging as writer,
-)
 from clearml_snapshot.exporter.store.parts.compaction import FAN_IN, MOST, pick
-from clearml_snapshot.exporter.store.parts.staging import PointBuffer
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer, StageLimits
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing import dataset
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
@@ -174,9 +171,8 @@ def test_full_files_are_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(compact, "FULL", {**compact.FULL, "scalars": 100})
-    monkeypatch.setattr(writer, "FLUSH_ROWS", 30)  # a file a task
     tasks = {f"t{number}": line(f"t{number}", [1.0] * 30) for number in range(90)}
-    with writing(tmp_path / "data") as target:
+    with writing(tmp_path / "data", limits=StageLimits(flush_rows=30)) as target:  # a file per task
         first = _export(target, {"full": line("full", [0.0] * 100)}, helpers, "full")
         last = _export(target, tasks, helpers, "many")
     (full,) = first.paths("scalars")

@@ -8,12 +8,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer
+from clearml_snapshot.exporter.store.parts.series import write_series
+from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES, PointBuffer, StageLimits
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 Reading = tuple[int | None, datetime | None, float | None]
@@ -130,7 +133,7 @@ def test_the_servers_claims_stand_beside_what_was_computed(
     ]
 
 
-@pytest.mark.parametrize("rows", [1, 300_000])
+@pytest.mark.parametrize("rows", [1, 300])
 def test_series_see_a_task_in_several_files(
     tmp_path: Path,
     rows: int,
@@ -139,7 +142,7 @@ def test_series_see_a_task_in_several_files(
     ask: Callable[[Path, str], list[tuple[Any, ...]]],
 ) -> None:
     """The second page comes with smaller iterations, in a file of its own when it is large."""
-    with writing(tmp_path / "data") as dataset:
+    with writing(tmp_path / "data", limits=StageLimits(spill_rows=400)) as dataset:
         stage = dataset.new_stage()
         buffer = PointBuffer(stage, "p")
         for start in (2 * rows, 0, rows):
@@ -166,29 +169,38 @@ def _page(start: int, rows: int) -> pa.Table:
 
 def test_more_series_than_are_computed_at_once(
     tmp_path: Path,
-    task_row: Callable[..., Any],
-    export_row: Callable[..., Any],
-    ask: Callable[[Path, str], list[tuple[Any, ...]]],
+    commit: Callable[..., Any],
+    line: Callable[..., Any],
 ) -> None:
-    """Each series exactly once, with its own claim, though they are computed in shares."""
-    rows = 150_000
-    page = _page(0, rows)
-    names = pa.array([f"m{n}" for n in range(rows)])
-    page = page.set_column(page.schema.get_field_index("metric"), "metric", names)
-    claims = page.select(["task_id", "metric", "variant"])
-    for name in ("server_last", "server_min", "server_max"):
-        claims = claims.append_column(name, page["value"])
-    for name in ("server_count", "server_min_iteration", "server_max_iteration"):
-        claims = claims.append_column(name, page["iteration"])
+    """Each series exactly once, with its own server values, though they are computed in shares."""
+    rows = 1_500
+    points = [
+        (*row[:1], f"m{at}", *row[2:]) for at, row in enumerate(line("t", map(float, range(rows))))
+    ]
     with writing(tmp_path / "data") as dataset:
-        stage = dataset.new_stage()
-        buffer = PointBuffer(stage, "p")
-        buffer.add(page)
-        stage.add(task_row("t", "p"), (), buffer.finish(), claims)
-        snapshot = dataset.commit(stage, server={}, selections={}, export_row=export_row("e"))
-    assert snapshot.totals.series == rows
-    assert len(snapshot.paths("series")) > 1
+        snapshot = commit(dataset, {("t", "p"): points})
+    values = pa.table(
+        {
+            "task_id": ["t"] * rows,
+            "metric": [f"m{at}" for at in range(rows)],
+            "variant": ["train"] * rows,
+            **{name: range(rows) for name in SERVER_VALUES.names[3:]},
+        }
+    ).cast(SERVER_VALUES)
+    pq.write_table(values, tmp_path / "values.parquet")
+    parts = (tmp_path / f"part{number}.parquet" for number in range(rows))
+    files = [
+        entry.path
+        for entry in write_series(
+            [Path(path) for path in snapshot.paths("scalars")],
+            [tmp_path / "values.parquet"],
+            lambda: next(parts),
+            spill=tmp_path,
+            at_once=600,
+        )
+    ]
+    assert len(files) == 3
     sql = "SELECT count(DISTINCT metric), count(*) FILTER ('m' || max::BIGINT = metric"
-    assert ask(
-        snapshot.root, f"{sql} AND server_last = max AND server_count = n - 1 + max) FROM series"
-    ) == [(rows, rows)]
+    sql += " AND server_last = max AND server_count = n - 1 + max) FROM read_parquet($files)"
+    with duckdb.connect() as connection:
+        assert connection.execute(sql, {"files": files}).fetchall() == [(rows, rows)]

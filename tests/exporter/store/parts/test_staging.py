@@ -14,15 +14,15 @@ import pytest
 from clearml_snapshot.exporter.store.format.schema import ROW_GROUP, SCALARS, TABLES
 from clearml_snapshot.exporter.store.parts.parquet import write_part, write_sorted
 from clearml_snapshot.exporter.store.parts.staging import (
-    FLUSH_ROWS,
-    SPILL_ROWS,
     PointBuffer,
     Stage,
+    StageLimits,
     TaskPoints,
     discard,
 )
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SMALL = StageLimits(spill_rows=400, flush_rows=400)
 
 
 def _shuffled(rows: int, task_id: str = "t") -> pa.Table:
@@ -108,27 +108,27 @@ def test_statistics_of_a_row_group_know_only_its_own_texts(tmp_path: Path) -> No
 
 
 def test_a_huge_task_spills_sorted_runs(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    stage = Stage(tmp_path, SMALL)
     buffer = PointBuffer(stage, "p")
-    page = _shuffled(200_000)
+    page = _shuffled(200)
     for _ in range(7):
         buffer.add(page)
     points = buffer.finish()
-    assert [entry.rows for entry in points.files] == [400_000, 400_000, 400_000]
-    assert points.rest.num_rows == 200_000
-    assert points.rows == 1_400_000
+    assert [entry.rows for entry in points.files] == [400, 400, 400]
+    assert points.rest.num_rows == 200
+    assert points.rows == 1_400
     buffer.add(page)
-    assert buffer.rows == 200_000, "a finished buffer is empty"
+    assert buffer.rows == 200, "a finished buffer is empty"
 
 
 def test_a_discarded_task_leaves_no_file(tmp_path: Path) -> None:
-    buffer = PointBuffer(Stage(tmp_path), None)
-    buffer.add(_shuffled(SPILL_ROWS))
+    buffer = PointBuffer(Stage(tmp_path, SMALL), None)
+    buffer.add(_shuffled(SMALL.spill_rows))
     assert list(tmp_path.iterdir())
     buffer.discard()
     assert not list(tmp_path.iterdir())
-    finished = PointBuffer(Stage(tmp_path), None)
-    finished.add(_shuffled(SPILL_ROWS))
+    finished = PointBuffer(Stage(tmp_path, SMALL), None)
+    finished.add(_shuffled(SMALL.spill_rows))
     discard(finished.finish())
     assert not list(tmp_path.iterdir())
 
@@ -136,16 +136,16 @@ def test_a_discarded_task_leaves_no_file(tmp_path: Path) -> None:
 def test_small_tasks_share_a_file_of_their_project(
     tmp_path: Path, task_row: Callable[..., dict[str, Any]]
 ) -> None:
-    stage = Stage(tmp_path)
+    stage = Stage(tmp_path, SMALL)
     for number in range(6):
         project = ("p", "q", None)[number % 3]
         buffer = PointBuffer(stage, project)
-        buffer.add(_shuffled(FLUSH_ROWS // 5, f"t{number}"))
+        buffer.add(_shuffled(SMALL.flush_rows // 5, f"t{number}"))
         stage.add(task_row(f"t{number}", project), (), buffer.finish())
     stage.seal()
     files = [file for file in stage.files if file.entry.table == "scalars"]
     rows = [(str(file.partition.project_id), file.entry.rows) for file in files]
-    share = FLUSH_ROWS // 5
+    share = SMALL.flush_rows // 5
     assert rows[-1] == ("None", share), "five tasks fill a flush, the sixth stands alone"
     assert sorted(rows[:-1]) == [("None", share), ("p", 2 * share), ("q", 2 * share)]
     assert sum(count for _, count in rows) == stage.points
@@ -161,13 +161,13 @@ def test_a_task_cannot_be_staged_twice(
 
 
 def test_threads_fill_their_own_buffers(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
+    stage = Stage(tmp_path, StageLimits(spill_rows=20_000))
     finished: dict[str, TaskPoints] = {}
 
     def work(task_id: str) -> None:
         buffer = PointBuffer(stage, "p")
         for _ in range(3):
-            buffer.add(_shuffled(200_000, task_id))
+            buffer.add(_shuffled(10_000, task_id))
         finished[task_id] = buffer.finish()
 
     threads = [threading.Thread(target=work, args=(f"t{n}",)) for n in range(3)]
@@ -176,7 +176,7 @@ def test_threads_fill_their_own_buffers(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     for task_id, points in finished.items():
-        assert points.rows == 600_000
+        assert points.rows == 30_000
         (entry,) = points.files
         column = pq.read_table(entry.path, columns=["task_id"]).column(0)
         assert column.unique().to_pylist() == [task_id]

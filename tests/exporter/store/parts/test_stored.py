@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from clearml_snapshot.exporter.store.parts import staging as writer
-from clearml_snapshot.exporter.store.parts.staging import PointBuffer, TaskPoints
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer, StageLimits, TaskPoints
 from clearml_snapshot.exporter.store.parts.stored import rows, task_rows, with_stored
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
@@ -54,13 +53,11 @@ def test_a_fetched_point_replaces_the_stored_one_of_its_key(
     task_row: Call,
     export_row: Call,
     ask: Ask,
-    monkeypatch: pytest.MonkeyPatch,
     spill_rows: int,
 ) -> None:
     """The task also moves to another project meanwhile; other tasks stay as they are."""
-    monkeypatch.setattr(writer, "SPILL_ROWS", spill_rows)
     fetched = [_point("loss", None, 10.0), _point("loss", -(2**63), 30.0), _point("acc", 7, 70.0)]
-    with writing(tmp_path / "data") as dataset:
+    with writing(tmp_path / "data", limits=StageLimits(spill_rows=spill_rows)) as dataset:
         other = [_point("loss", 0, 0.5, task_id="b")]
         first = commit(dataset, {("a", "p"): STORED, ("b", "p"): other})
         stage = dataset.new_stage()
