@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import gc
 import json
 import os
 import signal
@@ -25,6 +26,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("busy machine")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported and collected out of the garbage collector's walks: it stays."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

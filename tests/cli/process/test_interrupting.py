@@ -20,6 +20,10 @@ MATCH: Final = "SELECT regexp_matches(repeat('a', 500000000), '(a|aa)*$b')"
 
 WORKING: Final = 1.5
 """CPU-seconds; a start takes less than 1."""
+WORKERS: Final = 0.1
+"""CPU-seconds of threads other than the first, which do nothing while the program starts."""
+LARGE: Final = 400_000_000
+"""Bytes in memory; only ``MATCH`` takes as many."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 
@@ -47,13 +51,22 @@ def start(program: list[str], history: Path) -> Iterator[Start]:
 
 
 def _wait_until_it_works(process: "subprocess.Popen[bytes]") -> None:
-    """Wait until the process has used more CPU than a start takes: then it runs the question."""
-    used = 0.0
-    while used < WORKING:
+    """Wait until the process does what a start does not: then it runs the query."""
+    folder = Path(f"/proc/{process.pid}")
+    while True:
         assert process.poll() is None
         time.sleep(0.02)
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-        used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        used, size = _used(folder)
+        first, _ = _used(folder / "task" / str(process.pid))
+        if used >= WORKING or used - first >= WORKERS or size >= LARGE:
+            return
+
+
+def _used(folder: Path) -> tuple[float, int]:
+    """Return the CPU-seconds and the bytes in memory of a process or thread, from its /proc."""
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK"), int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_an_endless_question_ends(start: Start) -> None:

@@ -1,6 +1,7 @@
 """Rows for the store's tests; fixtures return functions, so that hypothesis may share them."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,11 +66,23 @@ def _commit(
 
 
 def _ask(folder: Path, sql: str) -> list[tuple[Any, ...]]:
-    """Ask the views of open.sql in a bare DuckDB that was started inside the folder."""
-    with contextlib.chdir(folder), duckdb.connect() as connection:
-        connection.execute(Path("open.sql").read_text(encoding="utf-8"))
-        table = connection.sql(sql).to_arrow_table()
+    """Query the views of open.sql in a bare DuckDB, inside the folder.
+
+    Its database is new each time; to start DuckDB would take longer than most queries.
+    """
+    with contextlib.chdir(folder), _bare().cursor() as connection:
+        connection.execute("ATTACH ':memory:' AS lent; USE lent")
+        try:
+            connection.execute(Path("open.sql").read_text(encoding="utf-8"))
+            table = connection.sql(sql).to_arrow_table()
+        finally:
+            connection.execute("USE memory; DETACH lent")
     return [tuple(row.values()) for row in table.to_pylist()]
+
+
+@functools.cache
+def _bare() -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(config={"enable_external_file_cache": False})
 
 
 def _line(task_id: str, values: Iterable[float | None]) -> list[Point]:

@@ -12,17 +12,13 @@ from hypothesis import strategies as st
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import open_dataset
+from tests.support.answers import ask
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 Point = tuple[str, str, int | None, float | None, int]
 Answer = dict[tuple[str, str, str | None], list[tuple[float | None, int | None, int | None, str]]]
 
 NAN, INF = math.nan, math.inf
-
-
-def ask(folder: Path, name: str, filter: TaskFilter | None = None, **typed: Any) -> list[Any]:  # noqa: A002  # as in open_dataset
-    with open_dataset(folder, filter=filter) as dataset:
-        return dataset.rows(dataset.query(name, **typed)).as_dicts()
 
 
 def seconds(moment: Any) -> int | None:

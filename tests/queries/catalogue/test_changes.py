@@ -9,16 +9,11 @@ import pytest
 
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.writing.dataset import writing
-from clearml_snapshot.queries import open_dataset
+from tests.support.answers import ask
 from tests.support.nasty import START, nasty, seconds
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 DAY = timedelta(days=1)
-
-
-def ask(folder: Path, name: str, filter: TaskFilter | None = None) -> list[dict[str, Any]]:  # noqa: A002  # as in open_dataset
-    with open_dataset(folder, filter=filter) as dataset:
-        return dataset.rows(dataset.query(name)).as_dicts()
 
 
 def export(folder: Path, at: datetime, tasks: Sequence[Mapping[str, Any]], **row: Any) -> None:

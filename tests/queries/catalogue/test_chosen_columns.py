@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.queries import Dataset, open_dataset
+from tests.support.answers import ask
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 Point = tuple[str, str, int | None, float | None]
@@ -26,11 +27,6 @@ odd_iterations = st.one_of(st.integers(-3, 5), st.sampled_from([None, LEAST, 2**
 odd_texts = st.sampled_from(["0.1", 'it\'s "1"', "🚀/x", "", None])
 quickly = settings(max_examples=6)
 """Each dataset is asked three times over one connection, since opening one costs the most."""
-
-
-def ask(folder: Path, name: str, **typed: Any) -> list[dict[str, Any]]:
-    with open_dataset(folder) as dataset:
-        return answer(dataset, name, **typed)
 
 
 def answer(dataset: Dataset, name: str, **typed: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.queries import open_dataset
+from tests.support import answers
 from tests.support.nasty import INF, NAN, START, Point, curve, nasty, seconds, series
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -18,8 +18,7 @@ Row = dict[str, Any]
 
 
 def ask(folder: Path, **typed: Any) -> list[Row]:
-    with open_dataset(folder) as dataset:
-        return dataset.rows(dataset.query("curve", **typed)).as_dicts()
+    return answers.ask(folder, "curve", **typed)
 
 
 def usual(value: float | None) -> bool:

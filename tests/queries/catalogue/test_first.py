@@ -10,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.queries import open_dataset
+from tests.support import answers
 from tests.support.nasty import INF, NAN, Point, curve, nasty, seconds, series
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
 
 def ask(folder: Path, **typed: Any) -> list[dict[str, Any]]:
-    with open_dataset(folder) as dataset:
-        return dataset.rows(dataset.query("first", **typed)).as_dicts()
+    return answers.ask(folder, "first", **typed)
 
 
 def search(points: Sequence[Point], typed: Mapping[str, Any]) -> Point | None:

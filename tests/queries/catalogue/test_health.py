@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError
-from clearml_snapshot.queries import open_dataset
+from tests.support import answers
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 Series = dict[int, tuple[float | None, int]]
@@ -23,8 +23,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def ask(folder: Path, **typed: Any) -> list[dict[str, Any]]:
-    with open_dataset(folder) as dataset:
-        return dataset.rows(dataset.query("health", **typed)).as_dicts()
+    return answers.ask(folder, "health", **typed)
 
 
 def found(make_dataset: MakeDataset, *tasks: Mapping[str, Any], **typed: Any) -> set[Any]:

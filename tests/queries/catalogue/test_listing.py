@@ -9,7 +9,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.queries import open_dataset
+from tests.support.answers import ask
 from tests.support.nasty import QUOTED, ROCKET, finite, nasty, seconds, series
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -18,11 +18,6 @@ MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 @pytest.fixture
 def folder(make_dataset: MakeDataset) -> Path:
     return make_dataset(nasty())
-
-
-def ask(folder: Path, name: str, filter: TaskFilter | None = None, **typed: Any) -> list[Any]:  # noqa: A002  # as in open_dataset
-    with open_dataset(folder, filter=filter) as dataset:
-        return dataset.rows(dataset.query(name, **typed)).as_dicts()
 
 
 @pytest.mark.parametrize("monitor", [False, True])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.queries import open_dataset
+from tests.support import answers
 from tests.support.nasty import Point, curve, finite, nasty, series
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -21,8 +21,7 @@ def folder(make_dataset: MakeDataset) -> Path:
 
 
 def ask(folder: Path, **typed: Any) -> list[dict[str, Any]]:
-    with open_dataset(folder) as dataset:
-        return dataset.rows(dataset.query("stats", **typed)).as_dicts()
+    return answers.ask(folder, "stats", **typed)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

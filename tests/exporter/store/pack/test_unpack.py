@@ -343,8 +343,8 @@ _ASK = (
 
 def test_two_processes_at_once(pack: Path) -> None:
     command = [sys.executable, "-c", _ASK, str(pack)]
-    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
-    assert [run.communicate()[0] for run in runs] == ["[(3,)]\n"] * 3
+    runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [run.communicate()[0] for run in runs] == ["[(3,)]\n"] * 2
     assert len(_cached()) == 1
 
 

@@ -239,7 +239,7 @@ def test_readers_never_miss_while_commits_go_on(tmp_path: Path, commit: Call, li
         reader = pool.submit(read)
         value = 0
         # A reader may get no turn for a while.
-        while value < 10 or (len(set(seen)) < 3 and not reader.done()):
+        while value < 5 or (len(set(seen)) < 3 and not reader.done()):
             commit(dataset, {("a", "p"): line("a", [value])}, keep=Retention.parse("1"))
             value += 1
         done.set()
