@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.standin.http.server import StandIn
 from clearml_snapshot.exporter.store.format.schema import SCALARS
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
+from tests.support.terminal import Terminal
 
 Export = Callable[..., int]
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -81,7 +82,30 @@ def program() -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def on_terminal(program: list[str], history: Path) -> Callable[..., Session]:
+def on_terminal(history: Path) -> Callable[..., Session]:
+    """Run in this process with stdout on a pseudo-terminal, inside the folder with ``data``.
+
+    COLUMNS stands for the size of the terminal, which a process reads from its own stdout.
+    """
+
+    def run(*arguments: str, columns: int = 80, **environment: str) -> Session:
+        terminal = Terminal(columns)
+        with pytest.MonkeyPatch.context() as patch, terminal.stream() as stdout:
+            patch.delenv("NO_COLOR", raising=False)
+            done = run_in_process(
+                *arguments,
+                cwd=history.parent,
+                stdout=stdout,
+                **{"TERM": "xterm-256color", "COLUMNS": str(columns), **environment},
+            )
+        screen = terminal.end().replace("\r\n", "\n")
+        return Session(done.returncode, screen, done.stderr)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def on_terminal_process(program: list[str], history: Path) -> Callable[..., Session]:
     """Run the program on a pseudo-terminal, inside the folder that holds ``data``."""
 
     def run(*arguments: str, columns: int = 80, **environment: str) -> Session:
@@ -100,9 +124,21 @@ def open_code() -> None:
 
 
 def run_in_process(
-    *arguments: str, cwd: Path, stdin: str = "", **environment: str
+    *arguments: str,
+    cwd: Path,
+    stdin: str = "",
+    stdout: io.TextIOWrapper | None = None,
+    **environment: str,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run ``main`` in this process; the environment is this process's and what is given."""
+    """Run ``main`` in this process; the environment is this process's and what is given.
+
+    Args:
+        arguments: the command line.
+        cwd: the working folder.
+        stdin: what it reads.
+        stdout: where it writes; by default the output is returned.
+        environment: further variables.
+    """
     given, out, err = io.BytesIO(stdin.encode()), io.BytesIO(), io.BytesIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(cwd)
@@ -110,6 +146,8 @@ def run_in_process(
             patch.setenv(name, value)
         for name, stream in (("stdin", given), ("stdout", out), ("stderr", err)):
             patch.setattr(sys, name, io.TextIOWrapper(stream, "utf-8", newline="\n"))
+        if stdout is not None:
+            patch.setattr(sys, "stdout", stdout)
         try:
             code: Any = main(arguments)
         except SystemExit as end:  # as typer ends when completion is installed

@@ -3,15 +3,9 @@
 The commands are those of the application, so a new one without a case here fails.
 """
 
-import fcntl
-import io
 import os
-import pty
 import re
-import struct
 import sys
-import termios
-import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +25,7 @@ from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
 from clearml_snapshot.queries.ask.header import queries
+from tests.support.terminal import Terminal
 
 EVIL = (
     "E\x1b[38;5;201m\x1b]8;;http:evil\x07\x1b]0;t\x07\x9b2J\x85\x00\x7f\x08\rFAKE1\nFAKE2\u2028FAKE3"
@@ -55,33 +50,6 @@ OWN_QUERY = f"""\
 -- Evil text {EVIL_ARGUMENT.replace(chr(10), " ").replace(chr(13), " ").replace(chr(0x85), " ")}
 SELECT name, 'evil \x1b[38;5;201m \u202e' AS "n\x1b[38;5;201m\u200b" FROM tasks ORDER BY ALL
 """
-
-
-class Terminal:
-    """A pseudo-terminal that is this process's stdout and stderr while a command runs."""
-
-    def __init__(self) -> None:
-        self.ours, self.theirs = pty.openpty()
-        fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-        self._read = bytearray()
-        self._reader = threading.Thread(target=self._drain)
-        self._reader.start()
-
-    def stream(self) -> io.TextIOWrapper:
-        return open(os.dup(self.theirs), "w", encoding="utf-8", errors="backslashreplace")  # noqa: PTH123
-
-    def end(self) -> str:
-        os.close(self.theirs)
-        self._reader.join()
-        os.close(self.ours)
-        return self._read.decode()
-
-    def _drain(self) -> None:
-        try:
-            while chunk := os.read(self.ours, 65536):
-                self._read += chunk
-        except OSError:  # Linux answers EIO when the other side is closed
-            pass
 
 
 @contextmanager

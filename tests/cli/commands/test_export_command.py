@@ -2,10 +2,10 @@
 
 import json
 import os
-import pty
 import resource
 import shutil
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +19,7 @@ from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import writing
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 Export = Callable[..., int]
@@ -212,29 +213,29 @@ def test_links(
         assert url is None if link is None else str(url).startswith(link)
 
 
-def test_in_a_pipe_there_are_plain_lines(start: Callable[..., Any]) -> None:
-    out, err = start().communicate(timeout=120)
-    assert out == ""
-    assert not any(ord(character) < 32 and character != "\n" for character in err)
-    assert "6 tasks to read" in err.splitlines()
+def test_in_a_pipe_there_are_plain_lines(
+    server: StandIn, run_here: Callable[..., Any], data: Path
+) -> None:
+    done = run_here("export", "--all", cwd=data.parent)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not any(ord(character) < 32 and character != "\n" for character in done.stderr)
+    assert "6 tasks to read" in done.stderr.splitlines()
 
 
-def test_on_a_terminal_there_is_a_bar(start: Callable[..., Any], server: StandIn) -> None:
+def test_on_a_terminal_there_is_a_bar(
+    take: Export, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server.faults.latency = 0.03
-    ours, theirs = pty.openpty()
-    process = start(stderr=theirs, env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"})
-    os.close(theirs)
-    screen = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            screen += chunk
-    except OSError:  # Linux answers EIO when the other side is closed
-        pass
-    os.close(ours)
-    assert process.wait(120) == 0
-    assert b"\xe2\x94\x81" in screen, "a bar is drawn"
-    assert b"6/6" in screen
-    assert b"\x1b[?25h" in screen, "the cursor is shown again"
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    terminal = Terminal()
+    with terminal.stream() as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        assert take("--all") == 0
+    screen = terminal.end()
+    assert "\u2501" in screen, "a bar is drawn"
+    assert "6/6" in screen
+    assert "\x1b[?25h" in screen, "the cursor is shown again"
 
 
 def _wait_for(condition: Callable[[], bool]) -> None:

@@ -230,8 +230,8 @@ def visible(screen: str) -> str:
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
-def test_several_rows_fit_the_terminal(on_terminal: OnTerminal, columns: int) -> None:
-    session = on_terminal("query", "max", columns=columns)
+def test_several_rows_fit_the_terminal(on_terminal_process: OnTerminal, columns: int) -> None:
+    session = on_terminal_process("query", "max", columns=columns)
     lines = visible(session.screen).splitlines()
     assert all(len(line) <= columns for line in lines)
     assert lines[0].split()[:3] == ["metric", "variant", "value"]
