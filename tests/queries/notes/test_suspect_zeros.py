@@ -23,7 +23,7 @@ def task(values: Sequence[float | None], name: str = "a") -> dict[str, Any]:
     return {"task_id": name * 32, "points": points}
 
 
-CASES: dict[str, tuple[list[float | None], list[int]]] = {
+CASES: dict[str, tuple[Sequence[float | None], list[int]]] = {
     "one NaN in between": ([2.3, 1.9, 0.0, 1.7], [2]),
     "diverged, NaN to the end": ([2.3, 1.9, 50.0, 1e5, 0.0, 0.0, 0.0], [4, 5, 6]),
     "NaN after a long decay": ([*NOISY_AND_LOW, 0.0, 0.0], [60, 61]),
