@@ -49,9 +49,16 @@ def spelled_out(text: str, spell: Callable[[str], str]) -> str:
         text: any text, lone surrogates too.
         spell: returns the replacement of a character; see `as_escape`, `as_code_point`, `as_json`.
     """
-    if (text.isascii() and text.isprintable()) or _PERHAPS.search(text) is None:
+    if not has_unseen(text):
         return text
     return _UNSEEN.sub(lambda found: spell(found[0]), text)
+
+
+def has_unseen(text: str) -> bool:
+    """Tell whether a text may have unseen characters; False is certain."""
+    if text.isascii():
+        return not text.isprintable()
+    return _PERHAPS.search(text) is not None
 
 
 def as_escape(character: str) -> str:

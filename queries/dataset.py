@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -26,26 +26,12 @@ from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
+from clearml_snapshot.queries.result import Rows
 
 T = TypeVar("T")
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
-
-
-@dataclass(frozen=True)
-class Rows:
-    """An answer in memory."""
-
-    columns: tuple[str, ...]
-    types: tuple[str, ...]
-    """DuckDB's types, one per column."""
-    rows: tuple[tuple[Any, ...], ...]
-    """Times are aware datetimes in UTC."""
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """Return one dict per row."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -175,23 +161,11 @@ class Dataset(session.Session):
         return parameters.bound(query, typed, self)
 
     def rows(self, relation: duckdb.DuckDBPyRelation) -> Rows:
-        """Read a relation into memory, times as aware datetimes.
+        """Read a relation of this thread into memory, times as aware datetimes.
 
         DuckDB itself needs pytz for that, and pandas or pyarrow for anything else.
         """
-        with translating_errors():
-            columns, types = relation.columns, [str(kind) for kind in relation.types]
-            zoned = [_ZONED in kind for kind in types]
-            if any(zoned):
-                relation = relation.project(
-                    ", ".join(
-                        f"#{at}::{kind.replace(_ZONED, 'TIMESTAMP')}" if is_zoned else f"#{at}"
-                        for at, (kind, is_zoned) in enumerate(zip(types, zoned, strict=True), 1)
-                    )
-                )
-            rows = relation.fetchall()
-        moments = [at for at, kind in enumerate(types) if kind == _ZONED]
-        return Rows(tuple(columns), tuple(types), tuple(_in_utc(row, moments) for row in rows))
+        return self.result(relation).in_memory()
 
     def curve(
         self, metric: str | Sequence[str], variant: str | Sequence[str] | None = None, **typed: Any
@@ -345,19 +319,6 @@ def open_dataset(
             allow_files=opened_on_purpose,
         ),
     )
-
-
-_ZONED: Final = "TIMESTAMP WITH TIME ZONE"
-
-
-def _in_utc(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:
-    if not moments:
-        return row
-    values = list(row)
-    for at in moments:
-        if isinstance(values[at], datetime):
-            values[at] = values[at].replace(tzinfo=UTC)
-    return tuple(values)
 
 
 def _parameters(params: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any] | list[Any]:

@@ -24,11 +24,12 @@ _UNKNOWN_COLUMN: Final = re.compile(
 
 
 @contextmanager
-def translating_errors(*, opening: bool = False) -> Iterator[None]:
+def translating_errors(*, opening: bool = False, located: bool = True) -> Iterator[None]:
     """Turn DuckDB's errors inside the block into ours.
 
     Args:
         opening: the statements are ours, so that a column that they do not find is damage.
+        located: DuckDB's position is one in what the user typed, so the message gives it.
 
     Raises:
         UsageError: the statement is wrong, or reaches for what it must not see.
@@ -38,7 +39,7 @@ def translating_errors(*, opening: bool = False) -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
-        raise translated(error, opening=opening) from error
+        raise translated(error, opening=opening, located=located) from error
     except UnicodeDecodeError as error:  # DuckDB quotes the bytes of a damaged file
         raise DatasetError("the snapshot cannot be read: see clearml-snapshot verify") from error
     except RuntimeError as error:
@@ -47,9 +48,11 @@ def translating_errors(*, opening: bool = False) -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def translated(error: duckdb.Error, *, opening: bool = False) -> SnapshotError:
+def translated(
+    error: duckdb.Error, *, opening: bool = False, located: bool = True
+) -> SnapshotError:
     """Make our error of one of DuckDB's; see ``translating_errors``."""
-    text = in_one_line(error)
+    text = in_one_line(error, located=located)
     if _BUSY in text:
         return UsageError(
             "another thread is reading a relation of this thread; make and read each relation in "
@@ -82,13 +85,13 @@ def _is_damage(error: duckdb.Error) -> bool:
     return isinstance(error, duckdb.InvalidInputException) and "parquet" in str(error).lower()
 
 
-def in_one_line(error: duckdb.Error) -> str:
+def in_one_line(error: duckdb.Error, *, located: bool = True) -> str:
     """Keep what is wrong and where; drop the kind of the error and the quoted line."""
     text = spelt(str(error))
     position = _POSITION.search(text)
     what = _KIND.sub("", text[: position.start()] if position else text)
     line = " ".join(what.split())
-    if position is None:
+    if position is None or not located:
         return line
     near = position[2][max(0, len(position[3]) - len(f"LINE {position[1]}: ")) :]
     return f"{line} (line {position[1]}, at {near[:30].strip()!r})"

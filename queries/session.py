@@ -22,6 +22,7 @@ from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import in_one_line
 from clearml_snapshot.queries.limits import time_is_up
+from clearml_snapshot.queries.result import Result
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
@@ -231,6 +232,10 @@ class Session:
     def memory_limit(self) -> int:
         """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
         return memory_limit(self._connection)
+
+    def result(self, relation: duckdb.DuckDBPyRelation) -> Result:
+        """Return what reads a relation of the calling thread in bounded memory."""
+        return Result(self._connection, relation)
 
     def interrupter(self) -> Callable[[], None]:
         """Return what interrupts, from any thread, the queries of the calling thread."""

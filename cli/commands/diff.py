@@ -83,7 +83,8 @@ def diff(
         for line in comparison.warnings if output.quiet else comparison.notes:
             note(line)
         if by is not None:
-            write_answer(comparison.differences(by), output, name=f"diff_by_{by}")
+            differing = comparison.result(comparison.differences(by))
+            write_answer(differing, output, name=f"diff_by_{by}")
         else:
             _write_page(comparison, (sides[0].path, sides[1].path), output)
 

@@ -35,7 +35,8 @@ from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.ask.user_queries import UserQueries
-    from clearml_snapshot.queries.dataset import Answer, Rows
+    from clearml_snapshot.queries.dataset import Answer
+    from clearml_snapshot.queries.result import Rows
 
 _CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
 _DEFAULT: Final = re.compile(r"\s*\(default: ([^)]*)\)")
@@ -193,9 +194,9 @@ def ask(
         return
     with open_for_query(dataset, filters, limits) as opened, translating_errors():
         answer = opened.answer(query, **given)
-        relation = answer.relation.materialize()
-        write_answer(relation, output, name=query.name)
-        rows = opened.rows(relation)
+        result = opened.result(answer.relation).materialized()
+        write_answer(result, output, name=query.name)
+        rows = result.in_memory()
         for line in _footnotes(opened, answer, rows, quiet=output.quiet):
             note(line)
 

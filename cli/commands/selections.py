@@ -69,6 +69,6 @@ def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:
             for name in ("number", "selection", "matched", "metrics")
         }
         answer = snapshot.sql(read("status/selections.sql"), columns)
-        write_answer(answer, output, name="selections")
+        write_answer(snapshot.result(answer), output, name="selections")
     if not listed and not output.quiet:
         note("no selection is remembered; an export with a filter, or --all, adds one")

@@ -73,7 +73,9 @@ def sql(
         if explain:
             write_text(snapshot.explain(text) + "\n")
         else:
-            write_answer(snapshot.sql(text), output, name="sql", screenful=SCREENFUL)
+            write_answer(
+                snapshot.result(snapshot.sql(text)), output, name="sql", screenful=SCREENFUL
+            )
 
 
 def _is_bare(output: OutputOptions, explain: bool, allow_files: list[Path] | None) -> bool:

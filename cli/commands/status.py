@@ -79,7 +79,8 @@ def status(
     oldest = _max_age(max_age)
     with _opened(dataset) as snapshot, translating_errors():
         if by is not None:
-            write_answer(ranking(snapshot, by, top), output, name=f"status_by_{by}")
+            ranked = snapshot.result(ranking(snapshot, by, top))
+            write_answer(ranked, output, name=f"status_by_{by}")
             return
         warnings = _write_status(snapshot, dataset.data, output, oldest)
     if warnings and (check or oldest is not None):

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO, Final
 
-from clearml_snapshot.cli.output.rows import Rows
+from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.table import GAP, display_text
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.exporter.errors import SnapshotError
@@ -17,7 +17,7 @@ _IN_MEMORY: Final = 16 * 2**20
 """Bytes; a longer table is kept on disk."""
 
 
-def write_table(rows: Rows, sink: BinaryIO) -> None:
+def write_table(rows: SafeRows, sink: BinaryIO) -> None:
     """Write the table that ``draw_table`` draws with unlimited width, without colours or links.
 
     The width of a column depends on all its cells, so the rows are kept in a temporary file, and
@@ -36,7 +36,7 @@ def write_table(rows: Rows, sink: BinaryIO) -> None:
             sink.write(_line(line[:-1].split(_BETWEEN), widths, is_number))
 
 
-def _kept(rows: Rows, waiting: IO[str]) -> Iterator[list[str]]:
+def _kept(rows: SafeRows, waiting: IO[str]) -> Iterator[list[str]]:
     """Draw each row, and keep it in the temporary file."""
     for row in rows:
         cells = [display_text(*pair) for pair in zip(rows.columns, row, strict=True)]

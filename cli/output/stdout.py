@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from clearml_snapshot.cli.output.destination import OutputOptions
 from clearml_snapshot.cli.output.formats import BINARY, WRITERS
-from clearml_snapshot.cli.output.rows import Rows
+from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.scrubbed import ScreenSink
 from clearml_snapshot.cli.output.terminal import (
     is_terminal,
@@ -27,7 +27,7 @@ from clearml_snapshot.exporter.store.disk.scratch import replacing_file
 from clearml_snapshot.exporter.store.disk.targets import check_new_file
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyRelation
+    from clearml_snapshot.queries.result import Result
 
 EXTENSIONS: Final = {
     ".csv": "csv",
@@ -48,7 +48,7 @@ _FOR_PROGRAMS: Final = frozenset({"csv", "tsv", "text"})
 
 
 def write_answer(
-    relation: "DuckDBPyRelation",
+    result: "Result",
     options: OutputOptions,
     *,
     name: str,
@@ -57,7 +57,7 @@ def write_answer(
     """Write an answer to stdout or to a file.
 
     Args:
-        relation: the answer.
+        result: the answer.
         options: what was typed.
         name: the table's name in a database, unless another was typed.
         screenful: the number of rows that a terminal shows; the total is reported.
@@ -68,14 +68,14 @@ def write_answer(
     """
     path = None if options.path in (None, STDOUT) else options.path
     if path is not None and path.suffix.lower() == _DATABASE:
-        _write_database(relation, path, options, name)
+        _write_database(result, path, options, name)
         return
     if options.table is not None:
         raise UsageError("--table needs a .duckdb file; add -o FILE.duckdb")
     form = options.format or _default_format(path)
     on_screen = path is None and is_terminal(sys.stdout)
     if form == "table":
-        rows = Rows(relation)
+        rows = SafeRows(result)
         if on_screen:
             with _sink(None, has_marks=True) as sink:
                 sink.write(_draw_on_screen(rows, screenful).encode())
@@ -84,7 +84,7 @@ def write_answer(
         return
     if form in BINARY and on_screen:
         raise UsageError(f"{form} is binary; write it to a file with -o, or to a pipe")
-    rows = Rows(relation, for_screen=on_screen and form in _FOR_PROGRAMS)
+    rows = SafeRows(result, for_screen=on_screen and form in _FOR_PROGRAMS)
     with _sink(path, has_marks=form in BINARY) as sink:
         WRITERS[form](rows, sink)
 
@@ -137,7 +137,7 @@ def _default_format(path: Path | None) -> str:
     return form
 
 
-def _write_table(rows: Rows, path: Path | None) -> None:
+def _write_table(rows: SafeRows, path: Path | None) -> None:
     """Write every row and column, without colour."""
     from clearml_snapshot.cli.output.long_table import write_table
 
@@ -145,7 +145,7 @@ def _write_table(rows: Rows, path: Path | None) -> None:
         write_table(rows, sink)
 
 
-def _draw_on_screen(rows: Rows, screenful: int | None) -> str:
+def _draw_on_screen(rows: SafeRows, screenful: int | None) -> str:
     """Draw what fits the terminal, and report what did not, even with --quiet."""
     from clearml_snapshot.cli.output import table as tables
 
@@ -215,13 +215,12 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     sync_folder(target.parent)
 
 
-def _write_database(
-    relation: "DuckDBPyRelation", path: Path, options: OutputOptions, name: str
-) -> None:
+def _write_database(result: "Result", path: Path, options: OutputOptions, name: str) -> None:
     """Replace one table of a DuckDB file, in one transaction; its other tables stay."""
     import duckdb
 
     from clearml_snapshot.exporter.store.engine import file_names as literal
+    from clearml_snapshot.exporter.store.engine.sql_text import sql_name
 
     if options.format is not None:
         raise UsageError(f"-o {path} is a database; --format cannot be used with it")
@@ -232,14 +231,14 @@ def _write_database(
             f"-o {path}: DuckDB cannot write a database in a folder whose name contains ? or a "
             "backslash; choose another folder"
         )
-    table = (options.table or name).replace('"', '""')
+    table = sql_name(options.table or name)
     try:
         with (
             duckdb.connect(literal.literal(path)) as database,
-            Rows(relation).batches() as answer,
+            SafeRows(result).batches() as answer,
         ):
             database.register("answer", answer)
-            database.execute(f'CREATE OR REPLACE TABLE "{table}" AS SELECT * FROM answer')
+            database.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM answer")
         sync_folder(path.resolve().parent)
     except duckdb.Error as error:
         raise SnapshotError(f"cannot write {path}: {' '.join(str(error).split())}") from None

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.formats import plain
-from clearml_snapshot.cli.output.rows import Column, Kind, Rows, Value
+from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.queries.result import Column, Kind, Value
 
 if TYPE_CHECKING:
+    from rich.table import Table
     from rich.text import Text
 
 LINK_COLUMN: Final = "web_url"
@@ -68,7 +70,7 @@ def _listed(text: str) -> str:
     return text
 
 
-def draw_lines(rows: Rows, row: Sequence[Value], screen: Screen) -> Drawing:
+def draw_lines(rows: SafeRows, row: Sequence[Value], screen: Screen) -> Drawing:
     """Draw one row as ``name  value`` lines; texts and doubles are not shortened."""
     link = _link(rows, row)
     widest = max(len(printable(column.name)) for column in rows.columns)
@@ -85,7 +87,7 @@ def draw_lines(rows: Rows, row: Sequence[Value], screen: Screen) -> Drawing:
     return Drawing("".join(lines))
 
 
-def draw_table(rows: Rows, shown: Sequence[Sequence[Value]], screen: Screen) -> Drawing:
+def draw_table(rows: SafeRows, shown: Sequence[Sequence[Value]], screen: Screen) -> Drawing:
     """Draw the rows as a table; columns that do not fit are left out from the right, and named."""
     from rich.cells import cell_len
 
@@ -103,14 +105,14 @@ def draw_table(rows: Rows, shown: Sequence[Sequence[Value]], screen: Screen) -> 
     return Drawing(_render(rows, shown, cells, widths, screen), left_out)
 
 
-def _places(rows: Rows, screen: Screen) -> list[int]:
+def _places(rows: SafeRows, screen: Screen) -> list[int]:
     """Choose the columns: if the terminal supports links, the link is attached to another cell."""
     names = [column.name for column in rows.columns]
     behind = screen.links and any(name in names for name in _LINKED)
     return [place for place, name in enumerate(names) if not (behind and name == LINK_COLUMN)]
 
 
-def _fit(rows: Rows, naturals: dict[int, int], empty: set[int], width: int) -> dict[int, int]:
+def _fit(rows: SafeRows, naturals: dict[int, int], empty: set[int], width: int) -> dict[int, int]:
     """Compute the width of each column: numbers and times in full, texts shortened.
 
     If that does not fit, columns of NULLs are left out, then times, then the last columns.
@@ -140,15 +142,12 @@ def _total(widths: dict[int, int]) -> int:
 
 
 def _render(
-    rows: Rows,
+    rows: SafeRows,
     shown: Sequence[Sequence[Value]],
     cells: dict[int, list[str]],
     widths: dict[int, int],
     screen: Screen,
 ) -> str:
-    import io
-
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -169,12 +168,22 @@ def _render(
     for number, row in enumerate(shown):
         link = _link(rows, row) if screen.links else None
         table.add_row(*(_cell(rows, place, cells[place][number], link) for place in widths))
+    return _printed(table, max(_total(widths) + GAP, 1), screen)
+
+
+def _printed(table: "Table", width: int, screen: Screen) -> str:
+    """Let rich print the table, without the spaces at the ends of lines."""
+    import io
+
+    from rich.console import Console
+
+    has_marks = screen.colours or screen.links
     buffer = io.StringIO()
     console = Console(
         file=buffer,
-        width=max(_total(widths) + GAP, 1),
-        force_terminal=screen.colours or screen.links,
-        color_system="standard" if screen.colours or screen.links else None,
+        width=width,
+        force_terminal=has_marks,
+        color_system="standard" if has_marks else None,
         no_color=not screen.colours,
         highlight=False,
         markup=False,
@@ -185,7 +194,7 @@ def _render(
     return "".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 
-def _cell(rows: Rows, place: int, text: str, link: str | None) -> "Text":
+def _cell(rows: SafeRows, place: int, text: str, link: str | None) -> "Text":
     from rich.style import Style
     from rich.text import Text
 
@@ -196,7 +205,7 @@ def _cell(rows: Rows, place: int, text: str, link: str | None) -> "Text":
     return Text(text)
 
 
-def _link(rows: Rows, row: Sequence[Value]) -> str | None:
+def _link(rows: SafeRows, row: Sequence[Value]) -> str | None:
     """Find the row's web page; an address with control characters is ignored."""
     for column, cell in zip(rows.columns, row, strict=True):
         if column.name == LINK_COLUMN and isinstance(cell, str):

@@ -8,7 +8,8 @@ from typing import Any, Final
 from clearml_snapshot.exporter.spans import span_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
 from clearml_snapshot.queries.ask.header import read
-from clearml_snapshot.queries.dataset import Dataset, Rows
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.result import Rows
 
 _PARAMETERS: Final = ("metric", "variant", "all_metrics", "tasks")
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from clearml_snapshot.queries.ask.header import Query, read
-from clearml_snapshot.queries.dataset import Dataset, Rows
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.result import Rows
 
 _NOTHING: Final[Mapping[str, str]] = {
     "health": "nothing of what was looked for was found in the tasks selected",

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.parameters import MARKS
-from clearml_snapshot.queries.dataset import Dataset, Rows
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.result import Rows
 
 _CHOICE: Final = "suspect_zeros"
 _WINNERS: Final = frozenset({"max", "min", "last"})

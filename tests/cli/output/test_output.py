@@ -17,7 +17,7 @@ import pytest
 
 from clearml_snapshot.cli.output import long_table as long_tables
 from clearml_snapshot.cli.output import table as tables
-from clearml_snapshot.cli.output.rows import Rows
+from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.queries import open_dataset
 
@@ -286,7 +286,7 @@ def test_a_table_in_a_pipe_is_drawn_row_by_row(
     with open_dataset(history) as dataset:
         shown = "SELECT name, task_id, project, created, archived, tags, user FROM tasks"
         for statement in (ODD, shown, "SELECT 1 AS none LIMIT 0"):
-            rows = Rows(dataset.sql(statement))
+            rows = SafeRows(dataset.result(dataset.sql(statement)))
             long_tables.write_table(rows, written)
             screen = tables.Screen(100_000, colours=False, links=False)
             assert written.getvalue().decode() == tables.draw_table(rows, list(rows), screen).text

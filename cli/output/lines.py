@@ -1,0 +1,206 @@
+"""The formats with one line per row: CSV, TSV, JSON, JSON lines and Markdown.
+
+DuckDB writes the lines, nearly as fast as its own COPY. Not COPY itself, because DuckDB is not
+allowed to write files here, and not Arrow's writers, because a query starts faster without pyarrow.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice
+from typing import BinaryIO, Final
+
+from clearml_snapshot.cli.output.rows import SafeRows, without_keys
+from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.exporter.own_keys import scrub, scrub_json
+from clearml_snapshot.exporter.store.engine.sql_text import sql_value
+from clearml_snapshot.exporter.unseen import as_escape, as_json, has_unseen, spelled_out
+from clearml_snapshot.queries.result import Kind
+
+Change = Callable[[str], str]
+
+_IN_TEXTS: Final = frozenset({Kind.TEXT, Kind.JSON})
+"""The kinds that can have any character; the others have digits, signs and a few letters."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lines:
+    """What DuckDB writes for a row, and what is done here to its lines."""
+
+    header: str = ""
+    """Before the first line; ``empty`` replaces it if there are no rows."""
+    between: str = "\n"
+    footer: str = "\n"
+    empty: str
+    """The complete output if there are no rows."""
+    around: tuple[str, str, str]
+    """The texts before, between and after the cells of a line."""
+    keys: Sequence[str] | None = None
+    """The text before each cell."""
+    cell: Callable[[Kind, str], str]
+    """Turns the SQL of a cell's text into the SQL of the cell."""
+    null: str
+    """A cell that is NULL."""
+    mend: Change | None = None
+    """Changes a line with control characters or invisible ones; None leaves it as it is."""
+    scrub: Change = scrub
+    """Removes this process's credentials from a line."""
+
+
+def write_csv(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write comma-separated values with a header, quoted as RFC 4180 says, lines end in LF."""
+    _write(_separated(rows, ","), rows, sink)
+
+
+def write_tsv(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write tab-separated values; a text with a tab or a line break is quoted as in csv."""
+    _write(_separated(rows, "\t"), rows, sink)
+
+
+def write_json(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write one array of objects, one object per line."""
+    _write(_objects(rows, header="[\n", between=",\n", footer="\n]\n", empty="[]\n"), rows, sink)
+
+
+def write_jsonl(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write one object per line."""
+    _write(_objects(rows, empty=""), rows, sink)
+
+
+def write_markdown(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write a table for an issue or a README; numbers are aligned right."""
+    names = [_markdown_line(_markdown_text(column.name)) for column in rows.columns]
+    marks = ["--:" if column.kind.is_number else ":--" for column in rows.columns]
+    header = "".join(f"| {' | '.join(cells)} |\n" for cells in (names, marks))
+    form = _Lines(
+        header=header,
+        empty=header,
+        around=("| ", " | ", " |"),
+        cell=_markdown_cell,
+        null="",
+        mend=_markdown_line,
+    )
+    _write(form, rows, sink)
+
+
+def _write(form: _Lines, rows: SafeRows, sink: BinaryIO) -> None:
+    batches = rows.lines(_expression(form, rows))
+    first = list(islice(batches, 1))  # runs the query, which may fail, before anything is written
+    if not first:
+        sink.write(form.empty.encode())
+        return
+    before = form.header
+    for lines in chain(first, batches):
+        safe = list(_mended(form, without_keys(lines, form.scrub)))
+        sink.write((before + form.between.join(safe)).encode())
+        before = form.between
+    sink.write(form.footer.encode())
+
+
+def _mended(form: _Lines, lines: Sequence[str]) -> Iterator[str]:
+    if form.mend is None or not has_unseen("".join(lines)):
+        return iter(lines)
+    return map(form.mend, lines)
+
+
+def _expression(form: _Lines, rows: SafeRows) -> str:
+    """Write the SQL of a line; concat is one step, a chain of || is one per cell."""
+    before, separator, after = form.around
+    keys = form.keys or [""] * len(rows.columns)
+    parts: list[str] = []
+    for column, key, text in zip(rows.columns, keys, rows.texts(), strict=True):
+        parts.append(sql_value((separator if parts else before) + key))
+        parts.append(f"coalesce({form.cell(column.kind, text)}, {sql_value(form.null)})")
+    return f"concat({', '.join([*parts, sql_value(after)])})"
+
+
+def _separated(rows: SafeRows, separator: str) -> _Lines:
+    """Describe lines in which NULL is empty and an empty text is ``""``, as PostgreSQL writes."""
+    names = separator.join(_field(column.name, separator) for column in rows.columns) + "\n"
+    needs_quotes = sql_value(_EDGES_OR.replace("SEPARATOR", separator))
+
+    def cell(kind: Kind, text: str) -> str:
+        if kind not in _IN_TEXTS:
+            return text
+        quoted = f"""'"' || replace({text}, '"', '""') || '"'"""
+        return f"CASE WHEN regexp_matches({text}, {needs_quotes}) THEN {quoted} ELSE {text} END"
+
+    def mend(line: str) -> str:
+        return spelled_out(line, lambda char: char if char == separator else as_escape(char))
+
+    return _Lines(
+        header=names,
+        empty=names,
+        around=("", separator, ""),
+        cell=cell,
+        null="" if len(rows.columns) > 1 else '""',
+        mend=mend if rows.for_screen else None,
+    )
+
+
+_SPACE: Final = r"[\s\v\x1c-\x1f\x{85}\pZ]"
+_EDGES_OR: Final = rf'^$|^{_SPACE}|{_SPACE}$|[SEPARATOR"\n\r]'
+"""Finds a text that needs quotes, in the syntax of RE2."""
+
+
+def _field(text: str, separator: str) -> str:
+    needs_quotes = not text or text != text.strip() or any(c in text for c in (separator, '"'))
+    if needs_quotes or "\n" in text or "\r" in text:
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _objects(
+    rows: SafeRows, *, empty: str, header: str = "", between: str = "\n", footer: str = "\n"
+) -> _Lines:
+    names = (json.dumps(column.name, ensure_ascii=False) for column in rows.columns)
+    return _Lines(
+        header=header,
+        between=between,
+        footer=footer,
+        empty=empty,
+        around=("{", ", ", "}"),
+        keys=[f"{name}: " for name in names],
+        cell=_json_cell,
+        null="null",
+        mend=partial(spelled_out, spell=_json_escape),
+        scrub=scrub_json,
+    )
+
+
+def _json_cell(kind: Kind, text: str) -> str:
+    if kind is Kind.DOUBLE:
+        nonfinite = f"suffix({text}, 'N') OR suffix({text}, 'y')"
+        return f"""CASE WHEN {nonfinite} THEN '"' || {text} || '"' ELSE {text} END"""
+    if kind in (Kind.TEXT, Kind.TIME):
+        return rf"""'"' || replace(replace({text}, '\', '\\'), '"', '\"') || '"'"""
+    return text
+
+
+_SHORT: Final = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _json_escape(character: str) -> str:
+    return _SHORT.get(character) or as_json(character)
+
+
+def _markdown_cell(kind: Kind, text: str) -> str:
+    if kind not in _IN_TEXTS:
+        return text
+    return rf"replace(replace(replace({text}, '\', '\\'), '|', '\|'), '<', '&lt;')"
+
+
+def _markdown_text(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+
+
+_BREAK: Final = "(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029])"
+_LAST_BREAK: Final = re.compile(_BREAK + r"(?= \||$)")
+_ANY_BREAK: Final = re.compile(_BREAK)
+
+
+def _markdown_line(line: str) -> str:
+    """Write line breaks inside cells as Markdown does; the last one of a cell is dropped."""
+    return printable(_ANY_BREAK.sub("<br>", _LAST_BREAK.sub("", line)))

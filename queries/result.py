@@ -1,0 +1,266 @@
+"""Reads the answer of DuckDB: its columns as a few kinds, its rows in batches and bounded memory.
+
+DuckDB itself converts the values, so that no row needs pyarrow, pytz or one of DuckDB's own types.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from itertools import count
+from typing import Any, Final
+
+import duckdb
+
+from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name
+from clearml_snapshot.queries.duckdb_errors import translating_errors
+
+Value = bool | int | float | str | None
+"""A cell's value; None is NULL."""
+
+FIRST_BATCH: Final = 8
+"""Rows of the first batch, whose texts may be megabytes each."""
+_LARGEST_BATCH: Final = 2048
+"""Rows; DuckDB computes as many at once."""
+_BATCH_SIZE: Final = 4 * 2**20
+"""Characters of a batch, about, from the second on."""
+
+
+class Kind(Enum):
+    """The kind of a column's values."""
+
+    BOOLEAN = "bool"
+    INTEGER = "int"
+    DOUBLE = "float, including NaN and infinities"
+    NUMBER = "str: the digits of any other number (HUGEINT, DECIMAL)"
+    TIME = "str: ISO-8601; a time with a zone is UTC and ends in Z"
+    TEXT = "str"
+    JSON = "str: a list, struct or map as JSON, in which NaN and infinities are strings"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether a table aligns it right."""
+        return self in (Kind.INTEGER, Kind.DOUBLE, Kind.NUMBER)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an answer."""
+
+    name: str
+    """Unique in its answer: the second ``a`` is ``a_1``."""
+    kind: Kind
+    type: str
+    """DuckDB's."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """An answer in memory."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    """DuckDB's types, one per column."""
+    rows: tuple[tuple[Any, ...], ...]
+    """Times are aware datetimes in UTC."""
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """Return one dict per row."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+class Result:
+    """An answer that has not been read yet; reading it again runs the query again.
+
+    Args:
+        connection: the one that the relation belongs to; nothing else uses it while rows are read.
+        relation: the answer.
+
+    Attributes:
+        columns: its columns, named uniquely.
+        relation: the answer.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation
+    ) -> None:
+        with translating_errors():
+            names, types = relation.columns, [str(type_) for type_ in relation.types]
+        triples = zip(distinct_names(names), map(_kind, types), types, strict=True)
+        self.columns: Final = tuple(Column(*triple) for triple in triples)
+        self._connection: Final = connection
+        self.relation: Final = relation
+        self._is_in_memory = False
+
+    def materialized(self) -> "Result":
+        """Run the query now, and keep its rows in DuckDB, which moves them to disk if it must."""
+        with translating_errors():
+            kept = Result(self._connection, self.relation.materialize())
+        kept._is_in_memory = True
+        return kept
+
+    def batches(
+        self, expressions: Sequence[str], *, limit: int | None = None
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Compute an expression per column of the batches, and yield the rows in batches.
+
+        The memory does not grow with the number of rows.
+
+        Args:
+            expressions: SQL over the columns ``c0``, ``c1``, …: the columns of the answer.
+            limit: the maximum number of rows.
+
+        Raises:
+            SnapshotError: the query fails, possibly after some of its rows.
+        """
+        selected = ", ".join(expressions)
+        first = "" if limit is None else f" LIMIT {limit}"
+        with self._named() as view, translating_errors(located=False):
+            self._connection.execute(f"SELECT {selected} FROM {view}{first}")
+            size = FIRST_BATCH
+            while rows := self._connection.fetchmany(size):
+                yield rows
+                size = _next_size(rows)
+
+    def plain_rows(self, limit: int | None = None) -> Iterator[tuple[Value, ...]]:
+        """Yield the rows as values of Python, see ``Kind``."""
+        for batch in self.batches(list(map(plain, *self._numbered())), limit=limit):
+            yield from batch
+
+    def texts(self) -> list[str]:
+        """Write the SQL of each column's text, as `batches` takes it; NULL stays NULL."""
+        return list(map(text, *self._numbered()))
+
+    def typed(self) -> duckdb.DuckDBPyRelation:
+        """Return the relation with DuckDB's own types, its columns named uniquely."""
+        names = [column.name for column in self.columns]
+        chosen = (f"#{place} AS {sql_name(name)}" for place, name in enumerate(names, 1))
+        with translating_errors():
+            return self.relation.project(", ".join(chosen))
+
+    def count(self) -> int:
+        """Count the rows."""
+        [[(rows,)]] = self.batches(["count(*)"])
+        return int(rows)
+
+    def in_memory(self) -> Rows:
+        """Read everything, times as aware datetimes; DuckDB itself needs pytz for that."""
+        types = [column.type for column in self.columns]
+        zoned = [_ZONED in type_ for type_ in types]
+        relation = self.relation
+        with translating_errors():
+            columns = tuple(relation.columns)
+            if any(zoned):
+                relation = relation.project(
+                    ", ".join(
+                        f"#{at}::{kind.replace(_ZONED, 'TIMESTAMP')}" if is_zoned else f"#{at}"
+                        for at, (kind, is_zoned) in enumerate(zip(types, zoned, strict=True), 1)
+                    )
+                )
+            rows = relation.fetchall()
+        moments = [at for at, kind in enumerate(types) if kind == _ZONED]
+        return Rows(columns, tuple(types), tuple(_in_utc(row, moments) for row in rows))
+
+    def _numbered(self) -> tuple[list[Kind], list[str], list[str]]:
+        kinds, types = zip(*((each.kind, each.type) for each in self.columns), strict=True)
+        return [*kinds], [*types], [f"c{place}" for place in range(len(kinds))]
+
+    @contextmanager
+    def _named(self) -> Iterator[str]:
+        """Give the answer a name for a moment: only a connection reads rows in bounded memory."""
+        name = f"clearml_snapshot_answer_{next(_NUMBERS)}"
+        with translating_errors():
+            if self._is_in_memory:
+                self._connection.register(name, self.relation)
+            else:
+                self.relation.create_view(name)
+        columns = ", ".join(f"c{place}" for place in range(len(self.columns)))
+        try:
+            yield f"{name} AS answer({columns})"
+        finally:
+            with suppress(duckdb.Error):  # it is closed, or busy elsewhere after an interrupt
+                if self._is_in_memory:
+                    self._connection.unregister(name)
+                else:
+                    self._connection.execute(f"DROP VIEW IF EXISTS {name}")
+
+
+_NUMBERS: Final = count(1)
+
+_ISO: Final = "%Y-%m-%dT%H:%M:%S.%f"
+_MOMENT: Final = (
+    "CASE WHEN isfinite({0}) "
+    f"THEN regexp_replace(strftime({{0}}::TIMESTAMP, '{_ISO}'), '000$', '') || '{{1}}' "
+    "ELSE {0}::VARCHAR END"
+)
+_DOUBLE: Final = (
+    "CASE WHEN isfinite({0}::DOUBLE) THEN {0}::DOUBLE::VARCHAR WHEN isnan({0}::DOUBLE) THEN 'NaN' "
+    "WHEN {0}::DOUBLE > 0 THEN 'Infinity' WHEN {0}::DOUBLE < 0 THEN '-Infinity' END"
+)
+_JSON: Final = "to_json({0})::VARCHAR"
+_NONFINITE_JSON: Final = (
+    # Each text or non-finite number gets two marks around its second half, which is empty for a
+    # text; DuckDB escapes control characters, so that the mark is not in a text.
+    "replace(replace(regexp_replace("
+    f"{_JSON}, '(\"(?:[^\"\\\\]|\\\\.)*\")|(-?(?:Infinity|NaN))', E'\\\\1\\x01\\\\2\\x01', 'g'), "
+    "E'\\x01\\x01', ''), E'\\x01', '\"')"
+)
+"""DuckDB writes non-finite numbers unquoted into JSON, which is not JSON."""
+
+_INTEGER: Final = re.compile(r"U?(TINY|SMALL|BIG)INT|U?INTEGER")
+_NUMBER: Final = re.compile(r"U?HUGEINT|DECIMAL\(.*|BIGNUM")
+_NESTED: Final = re.compile(r".*\]|(STRUCT|MAP|UNION)\(.*|JSON|VARIANT", re.DOTALL)
+_MAYBE_NONFINITE: Final = re.compile("FLOAT|DOUBLE|VARIANT|JSON")
+_ZONED: Final = "TIMESTAMP WITH TIME ZONE"
+
+
+def plain(kind: Kind, type_: str, cell: str) -> str:
+    """Write the SQL that makes a cell a value of Python."""
+    if kind in (Kind.INTEGER, Kind.BOOLEAN):
+        return cell
+    return f"{cell}::DOUBLE" if kind is Kind.DOUBLE else text(kind, type_, cell)
+
+
+def text(kind: Kind, type_: str, cell: str) -> str:
+    """Write the SQL that makes a cell a text: a double in the fewest digits that read back."""
+    if kind is Kind.DOUBLE:
+        return _DOUBLE.replace("{0}", cell)
+    if kind is Kind.TIME:
+        zone = "Z" if type_ in (_ZONED, "TIMESTAMPTZ") else ""
+        return _MOMENT.replace("{0}", cell).replace("{1}", zone)
+    if kind is Kind.JSON:
+        form = _NONFINITE_JSON if _MAYBE_NONFINITE.search(type_) else _JSON
+        return form.replace("{0}", cell)
+    return f"{cell}::VARCHAR"
+
+
+def _kind(type_: str) -> Kind:
+    if _NESTED.fullmatch(type_):
+        return Kind.JSON
+    if _INTEGER.fullmatch(type_):
+        return Kind.INTEGER
+    if _NUMBER.fullmatch(type_):
+        return Kind.NUMBER
+    if type_.startswith("TIMESTAMP"):
+        return Kind.TIME
+    return {"DOUBLE": Kind.DOUBLE, "FLOAT": Kind.DOUBLE, "BOOLEAN": Kind.BOOLEAN}.get(
+        type_, Kind.TEXT
+    )
+
+
+def _next_size(rows: Sequence[tuple[Any, ...]]) -> int:
+    """Choose the next number of rows by the length of the texts in these."""
+    length = sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
+    return max(1, min(_LARGEST_BATCH, _BATCH_SIZE * len(rows) // (length + 1)))
+
+
+def _in_utc(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:
+    if not moments:
+        return row
+    values = list(row)
+    for at in moments:
+        if isinstance(values[at], datetime):
+            values[at] = values[at].replace(tzinfo=UTC)
+    return tuple(values)
