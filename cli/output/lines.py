@@ -124,7 +124,7 @@ def _separated(rows: SafeRows, separator: str) -> _Lines:
     def cell(kind: Kind, text: str) -> str:
         if kind not in _IN_TEXTS:
             return text
-        quoted = f"""'"' || replace({text}, '"', '""') || '"'"""
+        quoted = _quoted(f"""replace({text}, '"', '""')""")
         return f"CASE WHEN regexp_matches({text}, {needs_quotes}) THEN {quoted} ELSE {text} END"
 
     def mend(line: str) -> str:
@@ -152,6 +152,11 @@ def _field(text: str, separator: str) -> str:
     return text
 
 
+def _quoted(text: str) -> str:
+    """Write the SQL of a text in quotes; NULL stays NULL, which concat alone would leave out."""
+    return f"""CASE WHEN {text} IS NOT NULL THEN concat('"', {text}, '"') END"""
+
+
 def _objects(
     rows: SafeRows, *, empty: str, header: str = "", between: str = "\n", footer: str = "\n"
 ) -> _Lines:
@@ -173,9 +178,9 @@ def _objects(
 def _json_cell(kind: Kind, text: str) -> str:
     if kind is Kind.DOUBLE:
         nonfinite = f"suffix({text}, 'N') OR suffix({text}, 'y')"
-        return f"""CASE WHEN {nonfinite} THEN '"' || {text} || '"' ELSE {text} END"""
+        return f"CASE WHEN {nonfinite} THEN {_quoted(text)} ELSE {text} END"
     if kind in (Kind.TEXT, Kind.TIME):
-        return rf"""'"' || replace(replace({text}, '\', '\\'), '"', '\"') || '"'"""
+        return _quoted(rf"""replace(replace({text}, '\', '\\'), '"', '\"')""")
     return text
 
 

@@ -120,10 +120,9 @@ def main() -> int:
         print(f"{'command':24}{chosen.tasks:>8,}{2 * chosen.tasks:>8,}  tasks; MB of memory")
         for name in (name for name in COMMANDS if chosen.only in name):
             peaks, problem = measure(name, folder)
-            counts = bool(problem)
-            wrong += counts
-            told = f"  {'WRONG: ' if counts else 'known: '}{problem}" if problem else ""
-            print(f"{name:24}{''.join(f'{peak:>8,}' for peak in peaks)}{told}", flush=True)
+            wrong += bool(problem)
+            verdict = f"  WRONG: {problem}" if problem else ""
+            print(f"{name:24}{''.join(f'{peak:>8,}' for peak in peaks)}{verdict}", flush=True)
     print(f"{wrong} commands took too much memory, or failed")
     return int(bool(wrong))
 
