@@ -1,6 +1,6 @@
 """The results of an export, and of a forecast."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,16 @@ class Problem:
     name: str
     state: Literal["partial", "failed", "skipped", "lost"]
     reason: str
+
+
+def partial_tasks(problems: Iterable[Problem], ahead: int) -> int:
+    """Count the tasks stored with fewer points than the server has."""
+    return sum(problem.state == "partial" for problem in problems) + ahead
+
+
+def failed_tasks(problems: Iterable[Problem]) -> int:
+    """Count the tasks that could not be read."""
+    return sum(problem.state == "failed" for problem in problems)
 
 
 @dataclass(frozen=True)
@@ -86,12 +96,12 @@ class ExportReport:
     @property
     def tasks_partial(self) -> int:
         """Tasks stored with fewer points than the server has."""
-        return sum(problem.state == "partial" for problem in self.problems) + self.tasks_ahead
+        return partial_tasks(self.problems, self.tasks_ahead)
 
     @property
     def tasks_failed(self) -> int:
         """Tasks that could not be read."""
-        return sum(problem.state == "failed" for problem in self.problems)
+        return failed_tasks(self.problems)
 
     @property
     def exit_code(self) -> ExitCode:

@@ -15,7 +15,13 @@ from clearml_snapshot.exporter.sync.failed_run import Attempt, sentence, without
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
 from clearml_snapshot.exporter.sync.planning.stored_state import monitor_points
 from clearml_snapshot.exporter.sync.prepare import ExportOptions, PreparedExport, Server
-from clearml_snapshot.exporter.sync.report import ExportReport, Problem, Result
+from clearml_snapshot.exporter.sync.report import (
+    ExportReport,
+    Problem,
+    Result,
+    failed_tasks,
+    partial_tasks,
+)
 
 
 @dataclass
@@ -85,8 +91,6 @@ def export_row(
         finished: when it ended; None for a checkpoint.
         error: the error that ended it, if it failed.
     """
-    states = [problem.state for problem in run.problems]
-    counts, traffic = run.applier.counts, run.server.api.traffic
     return {
         "export_id": run.attempt.export_id,
         "started": run.prepared.begun,
@@ -94,12 +98,24 @@ def export_row(
         "server": run.server.api.host,
         "user": run.server.identity.user_name,
         "selections": json.dumps(run.prepared.discovery.words, ensure_ascii=False),
+        **_counts(run),
+        "tasks_partial": partial_tasks(run.problems, run.applier.counts.ahead),
+        "tasks_failed": failed_tasks(run.problems),
+        "result": result,
+        "warnings": _warnings(run),
+        "error": None if error is None else sentence(error),
+        "tool_version": version("clearml-snapshot"),
+    }
+
+
+def _counts(run: Run) -> dict[str, int]:
+    """Return the numbers that are columns of ``exports`` and fields of the report."""
+    counts, traffic = run.applier.counts, run.server.api.traffic
+    return {
         "tasks_new": counts.new,
         "tasks_changed": counts.changed,
         "tasks_refreshed": counts.refreshed,
         "tasks_unchanged": len(run.prepared.plan.unchanged) + counts.unchanged,
-        "tasks_partial": states.count("partial") + counts.ahead,
-        "tasks_failed": states.count("failed"),
         "tasks_gone": counts.gone,
         "tasks_lost": counts.lost,
         "tasks_shrunk": counts.shrunk,
@@ -107,10 +123,6 @@ def export_row(
         "points": counts.points,
         "requests": traffic.requests,
         "bytes": traffic.bytes,
-        "result": result,
-        "warnings": _warnings(run),
-        "error": None if error is None else sentence(error),
-        "tool_version": version("clearml-snapshot"),
     }
 
 
@@ -129,36 +141,25 @@ def make_report(run: Run, result: Result) -> ExportReport:
     """Return the report of a run that has committed."""
     snapshot = run.dataset.snapshot
     assert snapshot is not None
-    counts, traffic, discovery = run.applier.counts, run.server.api.traffic, run.prepared.discovery
-    left = run.left
+    counts, discovery = run.applier.counts, run.prepared.discovery
     return ExportReport(
         result=result,
         server=run.server.api.host,
         user=run.server.identity.user_name,
         selections=tuple(discovery.words),
-        tasks_new=counts.new,
-        tasks_changed=counts.changed,
-        tasks_refreshed=counts.refreshed,
-        tasks_unchanged=len(run.prepared.plan.unchanged) + counts.unchanged,
-        tasks_gone=counts.gone,
-        tasks_shrunk=counts.shrunk,
+        **_counts(run),
         tasks_rerun=counts.rerun,
         points_replaced=counts.points_replaced,
         snapshot_before=run.spared,
-        tasks_lost=counts.lost,
         tasks_ahead=counts.ahead,
-        tasks_unread=len(left),
-        tasks_outdated=sum(not one.is_new for one in left),
+        tasks_outdated=sum(not one.is_new for one in run.left),
         tasks_changed_silently=counts.silent,
         tasks_gone_expected=counts.gone_expected,
         problems=tuple(run.problems),
         warnings=(*run.warnings, *run.dataset.warnings),
-        points=counts.points,
         points_bad=counts.points_bad,
         redacted=counts.redacted,
-        requests=traffic.requests,
-        retries=traffic.retries,
-        bytes=traffic.bytes,
+        retries=run.server.api.traffic.retries,
         seconds=time.monotonic() - run.clock,
         totals=asdict(snapshot.totals),
         monitor_points=monitor_points(snapshot),
