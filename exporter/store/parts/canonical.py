@@ -19,6 +19,7 @@ from clearml_snapshot.exporter.store.format.schema import ROW_GROUP
 from clearml_snapshot.exporter.store.parts.parquet import (
     GROUP_BYTES,
     ROWS_AT_ONCE,
+    only_used,
     text_bytes,
     write_part,
 )
@@ -112,9 +113,14 @@ def _shares(tables: Iterable[pa.Table], size: int) -> Iterator[tuple[tuple[int, 
             share = counted // GROUP_BYTES
             edges = [0, *(np.flatnonzero(np.diff(share)) + 1).tolist(), part.num_rows]
             for start, end in pairwise(edges):
-                yield (rows // size, int(share[start])), part.slice(start, end - start)
+                yield (rows // size, int(share[start])), _small(part.slice(start, end - start))
             rows += part.num_rows
             texts = int(counted[-1]) if rows % size else 0
+
+
+def _small(rows: pa.Table) -> pa.Table:
+    """Leave out texts of other rows, as rows that were cut share all the texts before the cut."""
+    return pa.Table.from_batches(map(only_used, rows.to_batches()), rows.schema)
 
 
 def _plain(rows: pa.Table) -> pa.Table:

@@ -32,6 +32,9 @@ Of a row group with 16 MB of text, a reader with dictionaries holds 79 MB and on
 and a merge reads several files at the same time.
 """
 
+_LONG_ROW: Final = 2**10
+"""Bytes per row from which most of them are long texts."""
+
 _BUFFER: Final = 2**16
 """Bytes of a column that are read at once where rows are large; elsewhere all of a row group."""
 
@@ -131,6 +134,22 @@ def _encoded(batch: pa.RecordBatch, texts: Collection[str]) -> pa.RecordBatch:
             name = batch.schema.names[at]
             batch = batch.set_column(at, name, column.dictionary_encode())
     return batch
+
+
+def bytes_of_texts(path: Path, table: str) -> int:
+    """Return the bytes of the largest row group of a part file with long texts; 0 without any.
+
+    Raises:
+        DatasetError: the file is damaged.
+    """
+    if table not in ROWS_AT_ONCE:
+        return 0
+    with _opened(path, (), None) as file:
+        groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
+        return max(
+            (g.total_byte_size for g in groups if g.total_byte_size >= _LONG_ROW * g.num_rows),
+            default=0,
+        )
 
 
 def _bytes_per_row(file: pq.FileMetaData, names: Sequence[str] | None) -> float:

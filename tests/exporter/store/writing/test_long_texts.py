@@ -135,6 +135,40 @@ def test_large_rows_are_read_without_the_dictionaries_of_row_groups(
     assert read()[1] < 0.7 * more
 
 
+@pytest.fixture
+def woven(tmp_path: Path, tasks: Rows) -> list[Path]:
+    """Write 9 files of 15 tasks each; the ids of every file lie between those of the others."""
+    paths = [tmp_path / f"tasks/{at}.parquet" for at in range(9)]
+    for at, path in enumerate(paths):
+        write_sorted(path, "tasks", _table(tasks(range(at, 9 * 15, 9))))
+    return paths
+
+
+def _merged_with_peak(paths: list[Path]) -> tuple[list[str], int]:
+    """Return the comments in their order, and the most bytes that Arrow held at a time."""
+    before, peak = pa.total_allocated_bytes(), 0
+    comments: list[str] = []
+    for rows in merge.merged(paths, "tasks"):
+        peak = max(peak, pa.total_allocated_bytes() - before)
+        comments += map(str, rows.column("comment").to_pylist())
+    return comments, peak
+
+
+@pytest.mark.parametrize("fan_in", [3, 16])
+def test_merging_many_files_holds_as_little_as_merging_few(
+    woven: list[Path], monkeypatch: pytest.MonkeyPatch, fan_in: int
+) -> None:
+    """Each open file would hold a page, that is all the texts of a row group."""
+    monkeypatch.setattr(merge, "FAN_IN", fan_in)
+    monkeypatch.setattr(reading, "LARGE_ROW", TEXT)
+    as_opened, more = _merged_with_peak(woven)
+    monkeypatch.setattr(merge, "MOST_OPEN_BYTES", MOST)
+    comments, held = _merged_with_peak(woven)
+    assert comments == as_opened == [f"{n:04}" * (TEXT // 4) for n in range(9 * 15)]
+    assert held < 3 * MOST < more / 5
+    assert sorted(woven[0].parent.iterdir()) == woven
+
+
 def test_a_pack_is_the_same_however_the_rows_came(tmp_path: Path, tasks: Rows) -> None:
     written = []
     for name, parts in (("one", [range(40)]), ("other", [range(0, 40, 2), range(1, 40, 2)])):
