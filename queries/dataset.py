@@ -53,7 +53,7 @@ class Dataset(session.Session):
     def __init__(
         self,
         snapshot: Snapshot,
-        filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+        filter: TaskFilter | ResolvedFilter | None = None,  # noqa: A002  # a public word
         *,
         threads: int | None = None,
         memory_limit: str | None = None,

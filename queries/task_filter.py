@@ -24,9 +24,11 @@ _NEAR: Final = 1_000
 
 def apply_filter(
     connection: duckdb.DuckDBPyConnection,
-    filter: TaskFilter | None,  # noqa: A002
+    filter: TaskFilter | ResolvedFilter | None,  # noqa: A002
 ) -> ResolvedFilter | None:
     """Make the views in ``picked``: the tables of ``files``, or what a filter leaves of them.
+
+    A filter that was resolved before leaves the same tasks again.
 
     Hidden tasks always take part: that they are in the snapshot was decided by its export.
 
@@ -34,9 +36,8 @@ def apply_filter(
         NoSuchNameError: a project, user, tag, task … that the snapshot does not hold.
         UsageError: a time or regular expression that cannot be read.
     """
-    resolved = None
-    if filter is not None and not replace(filter, hidden=False).is_empty:
-        resolved = _resolved(connection, filter)
+    resolved = filter if isinstance(filter, ResolvedFilter) else _resolved(connection, filter)
+    if resolved is not None:
         connection.execute(
             f"CREATE TABLE picked.ids AS {read('task_filter.sql')}",
             _parameters(connection, resolved),
@@ -89,7 +90,11 @@ def _whole_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
     return found[0]
 
 
-def _resolved(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> ResolvedFilter:
+def _resolved(
+    connection: duckdb.DuckDBPyConnection, asked: TaskFilter | None
+) -> ResolvedFilter | None:
+    if asked is None or replace(asked, hidden=False).is_empty:
+        return None
     whole = replace(asked, task_ids=whole_ids(connection, asked.task_ids))
     return resolve(whole, _names(connection, asked), datetime.now(UTC))
 

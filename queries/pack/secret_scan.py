@@ -6,9 +6,12 @@ names as well as values, by the same rules (``exporter.redact``).
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
+from clearml_snapshot.exporter.store.parts.reading import bytes_of_texts
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
@@ -127,10 +130,27 @@ def find_secrets(dataset: Dataset, passed_over: frozenset[Column] = frozenset())
             ``snapshot.json`` under that name.
     """
     search = Search()
-    found = _searched(dataset, passed_over, search)
-    if search.learn():
-        found = _searched(dataset, passed_over, search)
+    with _holding_few_texts(dataset) as opened:
+        found = _searched(opened, passed_over, search)
+        if search.learn():
+            found = _searched(opened, passed_over, search)
     return found
+
+
+@contextmanager
+def _holding_few_texts(dataset: Dataset) -> Iterator[Dataset]:
+    """Open the same tasks with one thread if there are long texts.
+
+    Each thread of DuckDB takes 120 MB for a row group of long texts, and releases it when the
+    connection closes.
+    """
+    tables = ("tasks", "hyperparams")
+    files = ((path, table) for table in tables for path in dataset.snapshot.paths(table))
+    if any(bytes_of_texts(Path(path), table) for path, table in files):
+        with Dataset(dataset.snapshot, dataset.filter, threads=1) as opened:
+            yield opened
+    else:
+        yield dataset
 
 
 def secret_ids(dataset: Dataset, search: Search) -> list[str]:

@@ -32,8 +32,9 @@ Of a row group with 16 MB of text, a reader with dictionaries holds 79 MB and on
 and a merge reads several files at the same time.
 """
 
-_LONG_ROW: Final = 2**10
-"""Bytes per row from which most of them are long texts."""
+LARGE_GROUP: Final = 2**20
+LONG_ROW: Final = 2**10
+"""Bytes of a row group, and of each of its rows, from which it takes its memory for long texts."""
 
 _BUFFER: Final = 2**16
 """Bytes of a column that are read at once where rows are large; elsewhere all of a row group."""
@@ -146,10 +147,8 @@ def bytes_of_texts(path: Path, table: str) -> int:
         return 0
     with _opened(path, (), None) as file:
         groups = [file.metadata.row_group(at) for at in range(file.metadata.num_row_groups)]
-        return max(
-            (g.total_byte_size for g in groups if g.total_byte_size >= _LONG_ROW * g.num_rows),
-            default=0,
-        )
+        sizes = (g.total_byte_size for g in groups if g.total_byte_size >= LONG_ROW * g.num_rows)
+        return max((size for size in sizes if size >= LARGE_GROUP), default=0)
 
 
 def _bytes_per_row(file: pq.FileMetaData, names: Sequence[str] | None) -> float:

@@ -9,6 +9,7 @@ import pytest
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.parts import reading
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.pack import secret_scan
@@ -83,6 +84,28 @@ def test_duckdb_gathers_short_texts_only(data: Path) -> None:
             texts = dataset.rows(dataset.sql(read(name), {"longest": LONGEST})).as_dicts()
             assert all(len(row[column].encode()) <= LONGEST for row in texts)
             assert any(row[column] in {"short", PASSWORD} for row in texts)
+
+
+def test_one_thread_reads_long_texts_of_the_same_tasks(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each thread of DuckDB holds the texts of a row group."""
+    monkeypatch.setattr(reading, "LARGE_GROUP", LONGEST)
+    asked = TaskFilter(task_ids=(f"{0:032x}", f"{3:032x}"))
+    with (
+        open_dataset(data, filter=asked, threads=2) as dataset,
+        secret_scan._holding_few_texts(dataset) as opened,
+    ):
+        threads = opened.sql("SELECT current_setting('threads')").fetchall()
+        ids = opened.sql("SELECT task_id FROM tasks ORDER BY ALL").fetchall()
+    assert threads == [(1,)]
+    assert ids == [(task_id,) for task_id in asked.task_ids]
+
+
+def test_few_texts_are_read_by_the_dataset_itself(make_dataset: MakeDataset) -> None:
+    data = make_dataset([{"task_id": f"{0:032x}", "comment": PAD}])
+    with open_dataset(data) as dataset, secret_scan._holding_few_texts(dataset) as opened:
+        assert opened is dataset
 
 
 def test_every_text_that_is_looked_at_is_looked_at_when_it_is_long() -> None:

@@ -49,6 +49,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
         (canonical, "GROUP_BYTES"),
         (row_buffer, "ROWS_BYTES"),
         (merge, "HELD_BYTES"),
+        (reading, "LARGE_GROUP"),
     ):
         monkeypatch.setattr(module, name, MOST)
 
