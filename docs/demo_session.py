@@ -115,9 +115,9 @@ def _resolved(server: StandIn) -> Iterator[None]:
     """Let the name of the host lead to the server."""
     port, resolve = int(server.url.rpartition(":")[2]), socket.getaddrinfo
 
-    def getaddrinfo(host: Any, asked: Any, *rest: Any, **named: Any) -> Any:
-        place = ("127.0.0.1", port) if host == HOST else (host, asked)
-        return resolve(*place, *rest, **named)
+    def getaddrinfo(host: Any, host_port: Any, *rest: Any, **named: Any) -> Any:
+        address = ("127.0.0.1", port) if host == HOST else (host, host_port)
+        return resolve(*address, *rest, **named)
 
     with patch("socket.getaddrinfo", getaddrinfo):
         yield
@@ -131,18 +131,20 @@ def _streams(terminal: int, notes: int) -> Iterator[None]:
     """
     with ExitStack() as stack, Path(os.devnull).open() as nothing:
         theirs = {"stdin": nothing.fileno(), "stdout": terminal, "stderr": notes}
-        for place, (name, descriptor) in enumerate(theirs.items()):
-            stack.callback(_put_back, place, os.dup(place))
+        for descriptor_number, (name, descriptor) in enumerate(theirs.items()):
+            stack.callback(_put_back, descriptor_number, os.dup(descriptor_number))
             stack.callback(setattr, sys, name, getattr(sys, name))
-            os.dup2(descriptor, place)
-            mode = "w" if place else "r"
-            stream = stack.enter_context(os.fdopen(place, mode, encoding="utf-8", closefd=False))
+            os.dup2(descriptor, descriptor_number)
+            mode = "w" if descriptor_number else "r"
+            stream = stack.enter_context(
+                os.fdopen(descriptor_number, mode, encoding="utf-8", closefd=False)
+            )
             setattr(sys, name, stream)
         yield
 
 
-def _put_back(place: int, before: int) -> None:
-    os.dup2(before, place)
+def _put_back(descriptor: int, before: int) -> None:
+    os.dup2(before, descriptor)
     os.close(before)
 
 

@@ -82,17 +82,17 @@ def steady(now: str, before: str) -> str:
     Seconds and content ids may be any, sizes differ by at most 5 %; every other word and figure
     is as it is now.
     """
-    known: dict[str, list[str]] = defaultdict(list)
+    lines_before: dict[str, list[str]] = defaultdict(list)
     for line in before.splitlines(keepends=True):
-        known[_MEASURED.sub("", line)].append(line)
+        lines_before[_MEASURED.sub("", line)].append(line)
     lines = now.splitlines(keepends=True)
-    return "".join(_steady_line(line, known[_MEASURED.sub("", line)]) for line in lines)
+    return "".join(_steady_line(line, lines_before[_MEASURED.sub("", line)]) for line in lines)
 
 
-def _steady_line(now: str, known: list[str]) -> str:
-    if not known:
+def _steady_line(now: str, lines_before: list[str]) -> str:
+    if not lines_before:
         return now
-    before = known.pop(0)
+    before = lines_before.pop(0)
     figures = zip(_SIZE.findall(now), _SIZE.findall(before), strict=True)
     return before if all(_is_close(*sizes) for sizes in figures) else now
 

@@ -36,19 +36,23 @@ def exported(package: str) -> tuple[str, ...]:
 def _package(package: str) -> Iterator[str]:
     yield f"## `{package}`\n\n{_prose(_visited(import_module(package)))}"
     for name in exported(package):
-        thing = getattr(import_module(package), name)
-        found = _source(thing)
-        if isinstance(found, griffe.Class):
-            ours = [base for base in thing.__mro__[1:] if base.__module__.startswith(_OURS)]
-            yield from _class(found, [_source(base) for base in ours])
+        exported_object = getattr(import_module(package), name)
+        source = _source(exported_object)
+        if isinstance(source, griffe.Class):
+            ours = [
+                base for base in exported_object.__mro__[1:] if base.__module__.startswith(_OURS)
+            ]
+            yield from _class(source, [_source(base) for base in ours])
         else:
-            yield from _function(found, "###")
+            yield from _function(source, "###")
 
 
-def _source(thing: type | FunctionType) -> griffe.Object:
+def _source(exported_object: type | FunctionType) -> griffe.Object:
     """Read the source of a class or a function."""
-    found: griffe.Object = _visited(import_module(thing.__module__))[thing.__name__]
-    return found
+    source: griffe.Object = _visited(import_module(exported_object.__module__))[
+        exported_object.__name__
+    ]
+    return source
 
 
 def _visited(module: ModuleType) -> griffe.Module:
@@ -58,17 +62,17 @@ def _visited(module: ModuleType) -> griffe.Module:
     return griffe.visit(module.__name__, filepath=path, code=code, docstring_parser=parser)
 
 
-def _class(found: griffe.Class, bases: Iterable[griffe.Object]) -> Iterator[str]:
+def _class(documented: griffe.Class, bases: Iterable[griffe.Object]) -> Iterator[str]:
     """Write a class: its fields, its properties and its methods, then those of its bases."""
-    yield f"### `{found.name}`\n\n{_prose(found)}"
-    members = [item for source in (found, *bases) for item in source.members.items()]
+    yield f"### `{documented.name}`\n\n{_prose(documented)}"
+    members = [item for source in (documented, *bases) for item in source.members.items()]
     public = [member for name, member in members if not name.startswith("_")]
     fields = [member for member in public if isinstance(member, griffe.Attribute)]
     if fields:
         yield "\n".join(_field(field) for field in fields) + "\n"
     for member in public:
         if isinstance(member, griffe.Function):
-            yield from _function(member, "####", f"{found.name}.")
+            yield from _function(member, "####", f"{documented.name}.")
 
 
 def _field(field: griffe.Attribute) -> str:
@@ -81,37 +85,41 @@ def _field(field: griffe.Attribute) -> str:
     return f"{head}: {text}" if text else head
 
 
-def _function(found: griffe.Object, level: str, prefix: str = "") -> Iterator[str]:
-    assert isinstance(found, griffe.Function)
-    given = [one for one in found.parameters if one.name not in {"self", "cls"}]
+def _function(function: griffe.Object, level: str, prefix: str = "") -> Iterator[str]:
+    assert isinstance(function, griffe.Function)
+    given = [
+        parameter for parameter in function.parameters if parameter.name not in {"self", "cls"}
+    ]
     parts = ", ".join(_parameters(given))
     yield (
-        f"{level} `{prefix}{found.name}`\n\n"
-        f"    {found.name}({parts}) -> {found.returns}\n\n{_prose(found)}"
+        f"{level} `{prefix}{function.name}`\n\n"
+        f"    {function.name}({parts}) -> {function.returns}\n\n{_prose(function)}"
     )
 
 
 def _parameters(given: list[griffe.Parameter]) -> Iterator[str]:
     """Write each parameter as it is in the source, with ``/`` and ``*`` where they belong."""
     before: griffe.ParameterKind | None = None
-    for one in given:
-        if before is griffe.ParameterKind.positional_only and one.kind is not before:
+    for parameter in given:
+        if before is griffe.ParameterKind.positional_only and parameter.kind is not before:
             yield "/"
-        is_keyword = one.kind is griffe.ParameterKind.keyword_only
-        if is_keyword and before not in {one.kind, griffe.ParameterKind.var_positional}:
+        is_keyword = parameter.kind is griffe.ParameterKind.keyword_only
+        if is_keyword and before not in {parameter.kind, griffe.ParameterKind.var_positional}:
             yield "*"
-        stars = _STARS.get(one.kind or griffe.ParameterKind.positional_only, "")
-        has_default = one.default is not None and not stars
-        yield f"{stars}{one.name}: {one.annotation}" + (f" = {one.default}" if has_default else "")
-        before = one.kind
+        stars = _STARS.get(parameter.kind or griffe.ParameterKind.positional_only, "")
+        has_default = parameter.default is not None and not stars
+        yield f"{stars}{parameter.name}: {parameter.annotation}" + (
+            f" = {parameter.default}" if has_default else ""
+        )
+        before = parameter.kind
 
 
-def _prose(found: griffe.Object) -> str:
+def _prose(documented: griffe.Object) -> str:
     """Write a docstring as Markdown: its text, then a list per section."""
-    if found.docstring is None:
+    if documented.docstring is None:
         return ""
     whole = {"returns_multiple_items": False, "returns_named_value": False, "warnings": False}
-    parts = [_section(section) for section in found.docstring.parse("google", **whole)]
+    parts = [_section(section) for section in documented.docstring.parse("google", **whole)]
     return "\n\n".join(parts).replace("``", "`") + "\n"
 
 

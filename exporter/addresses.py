@@ -36,9 +36,9 @@ def normal_address(text: str) -> str | None:
     return f"{parts.scheme}://{host}{shown_port}{(parts.path or '').rstrip('/')}"
 
 
-def same_address(one: str | None, other: str | None) -> bool:
+def same_address(first: str | None, second: str | None) -> bool:
     """Whether two texts are the same address, however they are spelled."""
-    return one == other or spelling(one) == spelling(other)
+    return first == second or spelling(first) == spelling(second)
 
 
 def spelling(text: str | None) -> str | None:

@@ -20,7 +20,7 @@ class WrittenFilter(msgspec.Struct):
     """The metrics that a task was read for."""
 
     metrics: list[WrittenMetric]
-    asked: list[str] = []
+    arguments: list[str] = msgspec.field(name="asked", default_factory=list)
 
 
 def read_filter(text: str) -> WrittenFilter:

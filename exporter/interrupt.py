@@ -12,7 +12,7 @@ from types import FrameType
 class Interrupt:
     """Whether Ctrl-C was pressed."""
 
-    came: bool = False
+    was_pressed: bool = False
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def first_interrupt(stop: Callable[[], None]) -> Iterator[Interrupt]:
 
     def press(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        interrupt.came = True
+        interrupt.was_pressed = True
         threading.Thread(target=stop, name="stop", daemon=True).start()
 
     if is_ours:

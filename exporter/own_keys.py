@@ -35,7 +35,7 @@ _MOST: Final = 12
 """Credentials that are remembered; of the tokens of a long run, the last ones."""
 
 
-class _Known:
+class _Credentials:
     """The credentials to look for.
 
     Nothing is compiled until a credential was found: each login of a long run adds a token, and
@@ -75,12 +75,12 @@ class _Known:
         with self._lock:
             if self._pattern is None:
                 every = frozenset().union(*self._needles.values())
-                longest_first = sorted(every, key=lambda one: (-len(one), one))
+                longest_first = sorted(every, key=lambda needle: (-len(needle), needle))
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)))
         return self._pattern.finditer(text)
 
 
-_known: Final = _Known()
+_credentials: Final = _Credentials()
 
 
 def remember(*secrets: str | None) -> None:
@@ -91,19 +91,19 @@ def remember(*secrets: str | None) -> None:
     """
     for secret in secrets:
         if secret and len(secret) >= _SHORTEST and not _WORDLIKE.fullmatch(secret):
-            _known.add(secret)
+            _credentials.add(secret)
 
 
 def forget() -> None:
     """Forget every credential; for tests, in which one process logs in as several users."""
-    _known.forget()
+    _credentials.forget()
 
 
 def scrub(text: str) -> str:
     """Replace the credentials of this process by ``<redacted>``; other text is unchanged."""
     pieces: list[str] = []
     position = 0
-    for match in _known.found_in(text):
+    for match in _credentials.found_in(text):
         start, end = _widened(text, *match.span())
         if start > position or not pieces:
             pieces += [text[position:start], REDACTED]
@@ -113,12 +113,12 @@ def scrub(text: str) -> str:
 
 def are_known() -> bool:
     """Whether there is any credential to look for."""
-    return _known.is_any()
+    return _credentials.is_any()
 
 
 def are_in(text: str) -> bool:
     """Whether any credential is in a text."""
-    return _known.are_in(text)
+    return _credentials.are_in(text)
 
 
 def scrub_json(text: str) -> str:
@@ -126,10 +126,10 @@ def scrub_json(text: str) -> str:
     return _JSON_TEXT.sub(_scrubbed_json_text, text) if are_in(text) else text
 
 
-def _scrubbed_json_text(found: re.Match[str]) -> str:
-    text = json.loads(found[0], strict=False)
+def _scrubbed_json_text(match: re.Match[str]) -> str:
+    text = json.loads(match[0], strict=False)
     safe = scrub(text)
-    return found[0] if safe == text else json.dumps(safe, ensure_ascii=False)
+    return match[0] if safe == text else json.dumps(safe, ensure_ascii=False)
 
 
 def scrub_bytes(body: bytes) -> bytes:
@@ -158,20 +158,20 @@ def _needles(secret: str) -> Iterator[str]:
 
 def _without_longer(needles: Collection[str]) -> Iterator[str]:
     """Leave out each needle that contains another one: where it occurs, that one is found."""
-    for one in needles:
-        if not any(other in one for other in needles if other != one):
-            yield one
+    for needle in needles:
+        if not any(other in needle for other in needles if other != needle):
+            yield needle
 
 
 def _spelt(texts: Iterable[str]) -> Iterator[str]:
     """Yield each text as it is, in a URL and in nested JSON, and its first and last part."""
     for text in texts:
         quoted = urllib.parse.quote(text, safe="", errors="surrogatepass")
-        for one in {text, quoted, urllib.parse.quote(quoted, safe=""), text.replace("/", "\\/")}:
-            yield one
-            if len(one) > _PREFIX + 4:
-                yield one[:_PREFIX]
-                yield one[-_PREFIX:]
+        for form in {text, quoted, urllib.parse.quote(quoted, safe=""), text.replace("/", "\\/")}:
+            yield form
+            if len(form) > _PREFIX + 4:
+                yield form[:_PREFIX]
+                yield form[-_PREFIX:]
 
 
 def _inside_base64(secret: bytes) -> Iterator[str]:

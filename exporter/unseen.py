@@ -51,7 +51,7 @@ def spelled_out(text: str, spell: Callable[[str], str]) -> str:
     """
     if not has_unseen(text):
         return text
-    return _UNSEEN.sub(lambda found: spell(found[0]), text)
+    return _UNSEEN.sub(lambda match: spell(match[0]), text)
 
 
 def has_unseen(text: str) -> bool:

@@ -307,12 +307,12 @@ def open_dataset(
     """
     folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
     opened_on_purpose = tuple(map(Path, allow_files))
-    for place in opened_on_purpose:
-        refuse_address(place)
+    for folder_to_allow in opened_on_purpose:
+        refuse_address(folder_to_allow)
     return open_and_hold(
         lambda: (open_snapshot(folder, snapshot, points=False),),
-        lambda found: Dataset(
-            found,
+        lambda opened: Dataset(
+            opened,
             filter,
             threads=threads,
             memory_limit=memory_limit,

@@ -98,8 +98,8 @@ def in_one_line(error: duckdb.Error, *, located: bool = True) -> str:
 
 
 def _hint(text: str) -> str:
-    found = _UNKNOWN_COLUMN.search(text)
-    if found is None:
+    match = _UNKNOWN_COLUMN.search(text)
+    if match is None:
         return ""
-    word = found[1].lower()
+    word = match[1].lower()
     return f"; ClearML's {word} is the column {_SDK_WORDS[word]}"

@@ -158,7 +158,9 @@ def confine(
     Raises:
         UsageError: one of them is not a folder, cannot be read, or has a name that is not SQL.
     """
-    allowed = literals(p for one in snapshots for table in TABLE_NAMES for p in one.paths(table))
+    allowed = literals(
+        p for snapshot in snapshots for table in TABLE_NAMES for p in snapshot.paths(table)
+    )
     allowed += [path for folder in folders for path in _files_below(folder)]
     connection.execute(f"SET allowed_paths = {sql_value(allowed)}")
     connection.execute("SET enable_external_access = false")

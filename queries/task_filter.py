@@ -66,50 +66,50 @@ def task_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
         NoSuchNameError: there is none.
         UsageError: several have this beginning or name; they are listed.
     """
-    found = _column(connection, "matching_tasks", name=text, start=text.strip().lower())
-    if text.lower() in found:
+    task_ids = _column(connection, "matching_tasks", name=text, start=text.strip().lower())
+    if text.lower() in task_ids:
         return text.lower()
-    if len(found) > 1:
-        listed = ", ".join(found[:_LISTED]) + (" …" if len(found) > _LISTED else "")
+    if len(task_ids) > 1:
+        listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
         raise UsageError(f"task {text!r} can be any of {listed}; give more of its id")
-    if not found:
-        known = _column(connection, "selected_names", most=_NEAR)
-        raise no_such("task", text, known)
-    return found[0]
+    if not task_ids:
+        some_names = _column(connection, "selected_names", most=_NEAR)
+        raise no_such("task", text, some_names)
+    return task_ids[0]
 
 
 def _whole_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
     typed = prefix.strip().lower()
-    found = _column(connection, "ids_starting", start=typed, most=_LISTED + 1)
-    if not typed or not found:
-        known = _column(connection, "ids_starting", start="", most=_NEAR)
-        raise no_such("task", prefix, known)
-    if len(found) > 1 and typed != found[0]:
-        listed = ", ".join(found[:_LISTED]) + (" …" if len(found) > _LISTED else "")
+    task_ids = _column(connection, "ids_starting", start=typed, most=_LISTED + 1)
+    if not typed or not task_ids:
+        some_names = _column(connection, "ids_starting", start="", most=_NEAR)
+        raise no_such("task", prefix, some_names)
+    if len(task_ids) > 1 and typed != task_ids[0]:
+        listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
         raise UsageError(f"task {prefix!r} is the start of several ids: {listed}; type more of it")
-    return found[0]
+    return task_ids[0]
 
 
 def _resolved(
-    connection: duckdb.DuckDBPyConnection, asked: TaskFilter | None
+    connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter | None
 ) -> ResolvedFilter | None:
-    if asked is None or replace(asked, hidden=False).is_empty:
+    if task_filter is None or replace(task_filter, hidden=False).is_empty:
         return None
-    whole = replace(asked, task_ids=whole_ids(connection, asked.task_ids))
-    return resolve(whole, _names(connection, asked), datetime.now(UTC))
+    completed = replace(task_filter, task_ids=whole_ids(connection, task_filter.task_ids))
+    return resolve(completed, _names(connection, task_filter), datetime.now(UTC))
 
 
-def _names(connection: duckdb.DuckDBPyConnection, asked: TaskFilter) -> Names:
+def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Names:
     """Read the names that exist, but only those that the filter needs."""
-    projects = _pairs(connection, "projects") if asked.projects else {}
+    projects = _pairs(connection, "projects") if task_filter.projects else {}
     projects = {**_parents(projects.values()), **projects}
-    users = _pairs(connection, "users") if asked.users else {}
-    tagged = asked.tags or asked.any_tags or asked.exclude_tags
+    users = _pairs(connection, "users") if task_filter.users else {}
+    tagged = task_filter.tags or task_filter.any_tags or task_filter.exclude_tags
     return Names(
         projects=projects,
         users=users,
         tags=set(_column(connection, "tags")) if tagged else (),
-        me=_me(connection, users) if "me" in asked.users else None,
+        me=_me(connection, users) if "me" in task_filter.users else None,
     )
 
 
@@ -157,11 +157,11 @@ def _matching_names(
     connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter
 ) -> list[str] | None:
     """List the task names that fit: here, as DuckDB's regular expressions know no lookahead."""
-    asked = [re.compile(text) for text in (resolved.name_pattern, resolved.name_regex) if text]
-    if not asked:
+    patterns = [re.compile(text) for text in (resolved.name_pattern, resolved.name_regex) if text]
+    if not patterns:
         return None
     names = _column(connection, "task_names")
-    return [name for name in names if all(pattern.search(name) for pattern in asked)]
+    return [name for name in names if all(pattern.search(name) for pattern in patterns)]
 
 
 def _listed(texts: frozenset[str] | None) -> list[str] | None:

@@ -19,7 +19,7 @@ from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.merge.report import Joined
+    from clearml_snapshot.exporter.merge.report import MergeReport
 
 _Sources = Annotated[
     list[Path],
@@ -81,30 +81,30 @@ def merge(
     `export --data FOLDER` continues the result.
     """
     from clearml_snapshot.cli.output.progress import make_progress
-    from clearml_snapshot.exporter.merge.merge import join
+    from clearml_snapshot.exporter.merge.merge import merge_datasets
 
     refuse_stdout(target)
     progress = make_progress(quiet=quiet)
-    joined = join(
+    merged = merge_datasets(
         sources, target, progress, same_server=same_server, share=share, make_pages=make_pages
     )
     if report is not None:
-        _write_report(joined, report)
-    for line in summary(joined):
+        _write_report(merged, report)
+    for line in summary(merged):
         if not quiet or line.startswith("warning:"):
             note(line)
 
 
-def _write_report(joined: "Joined", path: Path) -> None:
+def _write_report(merged: "MergeReport", path: Path) -> None:
     """Write the report as CSV.
 
     Raises:
         SnapshotError: the file cannot be written; the merged dataset exists.
     """
-    then = f"the merge itself is done: {joined.snapshot}"
+    then = f"the merge itself is done: {merged.snapshot}"
     with disk_errors(path, then), replacing(path) as file:
         rows = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
-        rows.writerows(map(_safe, report_rows(joined)))
+        rows.writerows(map(_safe, report_rows(merged)))
 
 
 def _safe(cells: list[object]) -> list[object]:

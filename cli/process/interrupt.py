@@ -33,7 +33,7 @@ class Interruptible:
     def __init__(self) -> None:
         self._stops: list[Callable[[], None]] = []
         self._lock, self._done = threading.Lock(), threading.Event()
-        self._came = False
+        self._was_pressed = False
         self._is_watched = threading.current_thread() is threading.main_thread()
 
     @contextmanager
@@ -63,7 +63,7 @@ class Interruptible:
             os.close(self._writer)
             self._watcher.join()
             os.close(self._reader)
-        if self._came and error is not None and not isinstance(error, KeyboardInterrupt):
+        if self._was_pressed and error is not None and not isinstance(error, KeyboardInterrupt):
             raise KeyboardInterrupt from None
 
     def _watch(self) -> None:
@@ -73,7 +73,7 @@ class Interruptible:
             if not signals:
                 return
         pressed = signals.count(signal.SIGINT)
-        self._came = True
+        self._was_pressed = True
         os.set_blocking(self._reader, False)
         ends = time.monotonic() + GRACE
         while not self._done.wait(_AGAIN):

@@ -8,53 +8,53 @@ from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.text import moment
 
 if TYPE_CHECKING:
-    from clearml_snapshot.exporter.merge.report import Joined, SourceReport
+    from clearml_snapshot.exporter.merge.report import MergeReport, SourceReport
     from clearml_snapshot.exporter.merge.rules import MergeDecision
 
 _SHOWN_IDS: Final = 3
 
 
-def summary(joined: "Joined") -> Iterator[str]:
+def summary(merged: "MergeReport") -> Iterator[str]:
     """Describe what was taken from which dataset; the last line is the folder to copy."""
-    for source in joined.sources:
+    for source in merged.sources:
         yield from _source(source)
-    yield from (f"warning: not proven: {text}" for text in joined.unproven)
-    added = joined.added
-    yield f"{counted(joined.shared, 'task')} in more than one dataset"
+    yield from (f"warning: not proven: {text}" for text in merged.unproven)
+    added = merged.added
+    yield f"{counted(merged.shared, 'task')} in more than one dataset"
     if added.tasks:
         yield (
             f"{counted(added.tasks, 'task')} combined: {added.series:,} series "
             f"({counted(added.points, 'point')}) added from other copies, because the copy that "
             "was taken does not have them"
         )
-    yield from _warnings(joined)
-    totals = joined.totals
+    yield from _warnings(merged)
+    totals = merged.totals
     yield f"merged: {counted(totals['tasks'], 'task')}, {counted(totals['points'], 'point')}"
-    yield f"the folder to copy: {joined.snapshot}"
+    yield f"the folder to copy: {merged.snapshot}"
 
 
-def _warnings(joined: "Joined") -> Iterator[str]:
-    dropped = joined.other_run
+def _warnings(merged: "MergeReport") -> Iterator[str]:
+    dropped = merged.other_run
     if dropped.tasks:
         yield (
             f"warning: {counted(dropped.tasks, 'task')} run again since an older copy; "
             f"{dropped.series:,} series ({counted(dropped.points, 'point')}) of the earlier run "
             "are not included"
         )
-    if joined.fewer:
+    if merged.fewer:
         yield (
-            f"warning: for {counted(len(joined.fewer), 'task')} a copy that was not taken has more "
-            f"points ({joined.fewer_points:,}): {_ids(joined.fewer)}"
+            f"warning: for {counted(len(merged.fewer), 'task')} a copy that was not taken has more "
+            f"points ({merged.fewer_points:,}): {_ids(merged.fewer)}"
         )
-    if joined.unlike:
+    if merged.unlike:
         yield (
-            f"warning: {counted(len(joined.unlike), 'task')} with different points in copies that "
+            f"warning: {counted(len(merged.unlike), 'task')} with different points in copies that "
             "have the same fingerprint, so one of the copies differs from what the server had: "
-            f"{_ids(joined.unlike)}; compare the datasets with clearml-snapshot diff"
+            f"{_ids(merged.unlike)}; compare the datasets with clearml-snapshot diff"
         )
-    if joined.poorer:
+    if merged.poorer:
         yield (
-            f"warning: {counted(joined.poorer, 'task')} without what a pack left out, although "
+            f"warning: {counted(merged.poorer, 'task')} without what a pack left out, although "
             "another copy has it; no export restores it, so merge what was packed instead"
         )
 
@@ -75,12 +75,12 @@ def _source(source: "SourceReport") -> Iterator[str]:
         yield from (f"  not in this pack: {text}" for text in source.taken_out)
 
 
-def report_rows(joined: "Joined") -> Iterator[list[object]]:
+def report_rows(merged: "MergeReport") -> Iterator[list[object]]:
     """List the header and one row per task: which copy was taken, and when each was read."""
-    names = [source.name for source in joined.sources]
+    names = [source.name for source in merged.sources]
     header = ["task_id", "task", "taken_from", "fetched_at", "points", "series_from"]
     yield [*header, *(f"fetched_at in {name}" for name in names)]
-    yield from (_row(choice, names) for choice in joined.choices)
+    yield from (_row(choice, names) for choice in merged.choices)
 
 
 def _row(choice: "MergeDecision", names: list[str]) -> list[object]:

@@ -35,9 +35,9 @@ def remember_configured(environment: Mapping[str, str] | None = None) -> None:
 
     What cannot be read is ignored: the login reports what is wrong with it.
     """
-    found = os.environ if environment is None else environment
-    remember(*(found.get(name, "").strip() for name in VARIABLES))
-    for file in _files(found):
+    variables = os.environ if environment is None else environment
+    remember(*(variables.get(name, "").strip() for name in VARIABLES))
+    for file in _files(variables):
         with suppress(OSError, ValueError, RuntimeError):
             path = Path(file).expanduser()
             if path.is_file():

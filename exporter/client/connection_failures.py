@@ -71,8 +71,8 @@ def _of_proxy(text: str, route: Route) -> str:
 def _of_tls(text: str, route: Route) -> str:
     for mark, meaning in _CERTIFICATES:
         if mark in text:
-            said = meaning.format(name=route.name, check=route.check)
-            return f"certificate verify failed: the server's certificate {said}"
+            problem = meaning.format(name=route.name, check=route.check)
+            return f"certificate verify failed: the server's certificate {problem}"
     if any(mark in text for mark in _NO_TLS):
         return f"the server does not use TLS on this port; is it http://? {route.check}"
     if any(mark in text for mark in _NO_BUNDLE):

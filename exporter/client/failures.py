@@ -88,9 +88,9 @@ def failure(
     """Turn an HTTP error into the exception that matches what the caller can do about it."""
     subcode = _meta(body).get("result_subcode")
     if status in _TRANSIENT_STATUSES:
-        said = message(body)
+        reason = message(body)
         return TryAgainError(
-            f"{endpoint}: HTTP {status}{f' ({said})' if said else ''}{route.through}",
+            f"{endpoint}: HTTP {status}{f' ({reason})' if reason else ''}{route.through}",
             status=status,
             subcode=subcode if isinstance(subcode, int) else None,
         )
@@ -194,7 +194,7 @@ def looks_like(body: bytes) -> str:
     return "an empty body" if not start else "something that is not ClearML's JSON"
 
 
-def place(location: str) -> str:
+def origin(location: str) -> str:
     """Return the scheme, host and port of an address, and nothing that could be secret."""
     try:
         parts = urlsplit(location)

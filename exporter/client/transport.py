@@ -22,7 +22,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.exceptions import HTTPError
 
 from clearml_snapshot.exporter.client.connection_failures import connection_failure
-from clearml_snapshot.exporter.client.failures import TryAgainError, place, retry_after_seconds
+from clearml_snapshot.exporter.client.failures import TryAgainError, origin, retry_after_seconds
 from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.errors import RefusedError
 
@@ -251,7 +251,7 @@ class Transport:
                     raise TooMuchError
             _check_in_time(deadline)  # an aborted connection may look like the end of a body
             if response.headers.get("Location") and 300 <= response.status_code < 400:
-                return f"a redirect to {place(response.headers['Location'])}".encode()
+                return f"a redirect to {origin(response.headers['Location'])}".encode()
         finally:
             self.traffic.add(received=response.raw.tell())
         headers = response.headers

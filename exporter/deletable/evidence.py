@@ -51,7 +51,7 @@ def contradicted(
         is_reread: their points are compared one by one anyway, so only missing ones count.
     """
     named = pa.Table.from_pylist(
-        [row for task_id, one in summaries.items() for row in _named(task_id, one)], _NAMED
+        [row for task_id, summary in summaries.items() for row in _named(task_id, summary)], _NAMED
     )
     if not named.num_rows:
         return set()
@@ -61,11 +61,11 @@ def contradicted(
         engine(threads=2, memory_limit="256MB") as connection,
     ):
         connection.register("named", named)
-        found = connection.execute(
+        contradicted_ids = connection.execute(
             read_sql(__package__, "missing_series.sql"), {"files": series, "is_reread": is_reread}
         ).fetchall()
         if files:
-            found += connection.execute(
+            contradicted_ids += connection.execute(
                 read_sql(__package__, "missing_points.sql"),
                 {
                     "series": series,
@@ -74,7 +74,7 @@ def contradicted(
                     "is_reread": is_reread,
                 },
             ).fetchall()
-    return {task_id for (task_id,) in found}
+    return {task_id for (task_id,) in contradicted_ids}
 
 
 def _named(task_id: str, summary: ServerSummary) -> Iterator[dict[str, Any]]:

@@ -119,15 +119,15 @@ def count_again(
     """
     api = Client(read_configuration(), limits, notice)
     api.login()
-    doubts = {one.task_id: doubt for one in stored if (doubt := _stored_doubt(one, api.host))}
-    candidates = [one for one in stored if one.task_id not in doubts]
+    doubts = {task.task_id: doubt for task in stored if (doubt := _stored_doubt(task, api.host))}
+    candidates = [task for task in stored if task.task_id not in doubts]
     if reread:
-        requests = sum(pages_of(one.points_stored) for one in candidates)
+        requests = sum(pages_of(task.points_stored) for task in candidates)
         notice(f"reading the points of {len(candidates):,} tasks takes about {requests:,} requests")
     how = _How(older_than, workers, reread)
     for at in range(0, len(candidates), _GROUP):
         doubts |= dict(_server_doubts(api, snapshot, candidates[at : at + _GROUP], how))
-    sure = tuple(one.task_id for one in stored if one.task_id not in doubts)
+    sure = tuple(task.task_id for task in stored if task.task_id not in doubts)
     return CountedAgain(sure, doubts, len(how.without_summary))
 
 
@@ -148,9 +148,11 @@ def verify_files(
     """
     if not stored:
         return
-    folders = {layout.part("scalars", one.project_id, "") for one in stored} | {"tasks/"}
-    entries = [one for one in snapshot.files if one.path.startswith(tuple(folders))]
-    notice(f"hashing {len(entries):,} files, {size_in_words(sum(one.bytes for one in entries))}")
+    folders = {layout.part("scalars", task.project_id, "") for task in stored} | {"tasks/"}
+    entries = [entry for entry in snapshot.files if entry.path.startswith(tuple(folders))]
+    notice(
+        f"hashing {len(entries):,} files, {size_in_words(sum(entry.bytes for entry in entries))}"
+    )
     problem = next(damaged_files(snapshot.root, entries), None)
     if problem is not None:
         raise DatasetError(
@@ -158,38 +160,38 @@ def verify_files(
         )
 
 
-def _stored_doubt(one: StoredTask, host: str) -> Reason | None:
-    if not same_address(one.server_id, host):
+def _stored_doubt(task: StoredTask, host: str) -> Reason | None:
+    if not same_address(task.server_id, host):
         return "another server's"
-    if one.metric_filter is not None:
+    if task.metric_filter is not None:
         return "metric filter"
-    if one.state != "complete":
+    if task.state != "complete":
         return "not whole"
-    return None if one.points_bad == 0 else "values differ"
+    return None if task.points_bad == 0 else "values differ"
 
 
 def _server_doubts(
     api: Client, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> Iterator[tuple[str, Reason]]:
     """Read the summaries, compare the points, and read again: nothing may change in between."""
-    before = read_summaries(api, [one.task_id for one in group])
-    doubts = {one.task_id: _doubt(one, before.get(one.task_id), how) for one in group}
-    sound = [one for one in group if doubts[one.task_id] is None]
+    before = read_summaries(api, [task.task_id for task in group])
+    doubts = {task.task_id: _doubt(task, before.get(task.task_id), how) for task in group}
+    sound = [task for task in group if doubts[task.task_id] is None]
     yield from ((task_id, doubt) for task_id, doubt in doubts.items() if doubt)
-    summaries = {one.task_id: before[one.task_id].last_metrics for one in sound}
-    projects = {one.project_id for one in sound}
+    summaries = {task.task_id: before[task.task_id].last_metrics for task in sound}
+    projects = {task.project_id for task in sound}
     with _readable(snapshot):
         counts = _check(api, snapshot, sound, how)
         denied = contradicted(snapshot, summaries, projects, is_reread=how.reread)
-    after = read_summaries(api, [one.task_id for one in sound], with_last_metrics=False)
-    for one in sound:
-        doubt = _doubt(one, after.get(one.task_id), how) or counts[one.task_id]
-        if doubt is None and (one.task_id in denied or _has_no_trace(one, before[one.task_id])):
+    after = read_summaries(api, [task.task_id for task in sound], with_last_metrics=False)
+    for task in sound:
+        doubt = _doubt(task, after.get(task.task_id), how) or counts[task.task_id]
+        if doubt is None and (task.task_id in denied or _has_no_trace(task, before[task.task_id])):
             doubt = "summary differs"
         if doubt:
-            yield one.task_id, doubt
-        elif not summaries[one.task_id].rows and one.points_stored:
-            how.without_summary.append(one.task_id)
+            yield task.task_id, doubt
+        elif not summaries[task.task_id].rows and task.points_stored:
+            how.without_summary.append(task.task_id)
 
 
 @contextmanager
@@ -208,16 +210,18 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
         ) from error
 
 
-def _has_no_trace(one: StoredTask, now: TaskSummary) -> bool:
+def _has_no_trace(stored: StoredTask, now: TaskSummary) -> bool:
     """Whether a task has iterations, but neither points nor a summary.
 
     Weak evidence of a lost index, as plots and images also count iterations. Leaving a task out
     costs nothing, while listing it may cost its points.
     """
-    return not (one.points_stored or now.last_metrics.rows) and (now.task.last_iteration or 0) > 0
+    return (
+        not (stored.points_stored or now.last_metrics.rows) and (now.task.last_iteration or 0) > 0
+    )
 
 
-def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None:
+def _doubt(stored: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None:
     if now is None:
         return "gone"
     task = now.task
@@ -226,18 +230,18 @@ def _doubt(one: StoredTask, now: TaskSummary | None, how: _How) -> Reason | None
     if how.older_than and (task.last_update is None or task.last_update > how.older_than):
         return "too young"
     current = (task.started, task.last_update, task.last_iteration)
-    known = (one.started, one.last_update, one.last_iteration)
-    return None if current == known else "changed"
+    at_the_export = (stored.started, stored.last_update, stored.last_iteration)
+    return None if current == at_the_export else "changed"
 
 
 def _check(
     api: Client, snapshot: Snapshot, group: Sequence[StoredTask], how: _How
 ) -> dict[str, Reason | None]:
     """Count, or read, the points of each task on the server, several tasks in parallel."""
-    digests = StoredDigests(snapshot, {one.task_id: one.project_id for one in group})
+    digests = StoredDigests(snapshot, {task.task_id: task.project_id for task in group})
     check = partial(_read_one, api, digests) if how.reread else partial(_count_one, api)
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="count")
-    futures = {one.task_id: pool.submit(check, one) for one in group}
+    futures = {task.task_id: pool.submit(check, task) for task in group}
     try:
         return {task_id: future.result() for task_id, future in futures.items()}
     finally:
@@ -246,21 +250,21 @@ def _check(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _count_one(api: Client, one: StoredTask) -> Reason | None:
+def _count_one(api: Client, task: StoredTask) -> Reason | None:
     try:
-        counted = count_scalars(api, one.task_id, None)
+        counted = count_scalars(api, task.task_id, None)
     except RefusedError:
         return "not counted"  # if it is gone, the second summary shows it
-    return None if counted == one.points_stored else "count differs"
+    return None if counted == task.points_stored else "count differs"
 
 
-def _read_one(api: Client, digests: StoredDigests, one: StoredTask) -> Reason | None:
+def _read_one(api: Client, digests: StoredDigests, task: StoredTask) -> Reason | None:
     sink = DigestSink()
     try:
-        read = fetch_scalars(api, one.task_id, None, sink)
+        read = fetch_scalars(api, task.task_id, None, sink)
     except RefusedError:
         return "not counted"
-    if read.received != one.points_stored:
+    if read.received != task.points_stored:
         return "count differs"
-    is_same = read.reason is None and sink.digest == digests.of(one.task_id)
+    is_same = read.reason is None and sink.digest == digests.of(task.task_id)
     return None if is_same else "points differ"

@@ -66,7 +66,7 @@ class Contribution:
         return {**row, "server_id": texts[0], "web_url": texts[1]}
 
 
-def build_joined(
+def build_merged(
     root: Path, contributions: Sequence[Contribution], about: SnapshotHeader, spill: Path
 ) -> list[FileEntry]:
     """Build a snapshot folder from contributions that have no task in common.
@@ -94,11 +94,11 @@ def build_joined(
 
 def _exports(snapshots: Iterable[Snapshot]) -> pa.Table:
     """Combine the runs; of two rows of one run, the one with its end is kept."""
-    found: dict[str, dict[str, Any]] = {}
+    newest_rows: dict[str, dict[str, Any]] = {}
     for snapshot in snapshots:
         for row in rows(snapshot, "exports", TABLES["exports"].names):
-            held = found.setdefault(row["export_id"], row)
+            held = newest_rows.setdefault(row["export_id"], row)
             if held["finished"] is None and row["finished"] is not None:
-                found[row["export_id"]] = row
-    runs = [found[export_id] for export_id in sorted(found)]
+                newest_rows[row["export_id"]] = row
+    runs = [newest_rows[export_id] for export_id in sorted(newest_rows)]
     return conform(pa.Table.from_pylist(runs, TABLES["exports"]), "exports")

@@ -32,24 +32,27 @@ def unlike_tasks(sources: Sequence[Source], choices: Sequence[MergeDecision]) ->
     """
     pairs: dict[tuple[int, int], list[str]] = defaultdict(list)
     for choice in choices:
-        whole = sorted((c for c in choice.ranked if c.state == "complete"), key=_source)
-        for one, other in combinations(whole, 2):
-            if (one.fingerprint, one.metric_filter) == (other.fingerprint, other.metric_filter):
-                pairs[one.source, other.source].append(one.task_id)
-    found: set[str] = set()
-    for (one_at, other_at), task_ids in pairs.items():
-        found |= _unlike(sources[one_at], sources[other_at], task_ids)
-    return tuple(sorted(found))
+        complete = sorted((c for c in choice.ranked if c.state == "complete"), key=_source)
+        for first, second in combinations(complete, 2):
+            if (first.fingerprint, first.metric_filter) == (
+                second.fingerprint,
+                second.metric_filter,
+            ):
+                pairs[first.source, second.source].append(first.task_id)
+    unlike_ids: set[str] = set()
+    for (first_at, second_at), task_ids in pairs.items():
+        unlike_ids |= _unlike(sources[first_at], sources[second_at], task_ids)
+    return tuple(sorted(unlike_ids))
 
 
 def _source(copy: TaskCopy) -> int:
     return copy.source
 
 
-def _unlike(one: Source, other: Source, task_ids: Sequence[str]) -> set[str]:
-    files = literals([*one.snapshot.paths("series"), *other.snapshot.paths("series")])
+def _unlike(first: Source, second: Source, task_ids: Sequence[str]) -> set[str]:
+    files = literals([*first.snapshot.paths("series"), *second.snapshot.paths("series")])
     with (
-        readable(f"{one.snapshot.root} or {other.snapshot.root}"),
+        readable(f"{first.snapshot.root} or {second.snapshot.root}"),
         engine(memory_limit=_MEMORY) as connection,
     ):
         connection.register("requested", pa.table({"task_id": pa.array(task_ids, pa.string())}))

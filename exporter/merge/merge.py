@@ -12,9 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
-from clearml_snapshot.exporter.merge.build import Contribution, build_joined
+from clearml_snapshot.exporter.merge.build import Contribution, build_merged
 from clearml_snapshot.exporter.merge.disagreements import unlike_tasks
-from clearml_snapshot.exporter.merge.report import Joined, report
+from clearml_snapshot.exporter.merge.report import MergeReport, report
 from clearml_snapshot.exporter.merge.rules import (
     LACKING,
     MergeDecision,
@@ -22,13 +22,13 @@ from clearml_snapshot.exporter.merge.rules import (
     changed_columns,
     choose,
 )
-from clearml_snapshot.exporter.merge.servers import check_server, joined_server, new_address
+from clearml_snapshot.exporter.merge.servers import check_server, merged_server, new_address
 from clearml_snapshot.exporter.merge.sources import (
     Source,
     check_files,
     check_texts,
     check_times,
-    joined_selections,
+    merged_selections,
     open_source,
     read_copies,
 )
@@ -56,7 +56,7 @@ from clearml_snapshot.exporter.store.writing.dataset import Dataset, arrow_memor
 from clearml_snapshot.exporter.store.writing.prepare import is_unfinished
 
 
-def join(
+def merge_datasets(
     sources: Sequence[Path],
     target: Path,
     progress: Progress | None = None,
@@ -64,7 +64,7 @@ def join(
     same_server: bool = False,
     share: SharedWith | None = None,
     make_pages: MakePages | None = None,
-) -> Joined:
+) -> MergeReport:
     """Merge snapshots of one server into a new dataset; the sources are not changed.
 
     If several have a task, the newest reading is used (see ``rules``), and from the others those
@@ -101,8 +101,8 @@ def join(
             progress.note(f"merging {len(choices):,} tasks into {target}")
             unlike = unlike_tasks(opened, choices)
             snapshot = _write(target, opened, choices, share)
-        joined = report(opened, choices, snapshot)
-        return replace(joined, unproven=tuple(unproven), unlike=unlike)
+        merged = report(opened, choices, snapshot)
+        return replace(merged, unproven=tuple(unproven), unlike=unlike)
 
 
 @contextmanager
@@ -136,8 +136,8 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
     for source in sources:
         if target.resolve().is_relative_to(source.resolve()):
             raise UsageError(f"-o {target} is inside {source}; choose a folder outside of it")
-    for place, source in enumerate(sources):
-        if source.resolve() in [earlier.resolve() for earlier in sources[:place]]:
+    for position, source in enumerate(sources):
+        if source.resolve() in [earlier.resolve() for earlier in sources[:position]]:
             raise UsageError(f"{source} is given twice; replace one of them")
 
 
@@ -149,33 +149,34 @@ def _choices(sources: Sequence[Source]) -> list[MergeDecision]:
         for task_id in sorted(copies)
         if len(copies[task_id]) > 1
         and any(
-            one.metric_filter or one.state in LACKING or one.was_unread for one in copies[task_id]
+            task_copy.metric_filter or task_copy.state in LACKING or task_copy.was_unread
+            for task_copy in copies[task_id]
         )
     ]
     stored = [StoredOutlines(source.snapshot, narrow) for source in sources]
 
-    def series_of(copy: TaskCopy) -> Mapping[Name, SeriesOutline]:
-        return stored[copy.source].of(copy.task_id)
+    def series_of(task_copy: TaskCopy) -> Mapping[Name, SeriesOutline]:
+        return stored[task_copy.source].of(task_copy.task_id)
 
     def overlap_of(earlier: TaskCopy, later: TaskCopy) -> Overlap:
         return overlap(points_of(earlier), points_of(later))
 
-    def points_of(copy: TaskCopy) -> list[Batches]:
-        task = {copy.task_id: (copy.project_id, copy.points)}
-        return StoredPoints(sources[copy.source].snapshot, task).of(copy.task_id)
+    def points_of(task_copy: TaskCopy) -> list[Batches]:
+        task = {task_copy.task_id: (task_copy.project_id, task_copy.points)}
+        return StoredPoints(sources[task_copy.source].snapshot, task).of(task_copy.task_id)
 
-    known: dict[frozenset[Name], frozenset[Name]] = {}
+    interned: dict[frozenset[Name], frozenset[Name]] = {}
     return [
-        _interned(choose(copies[task_id], series_of, overlap_of), known)
+        _interned(choose(copies[task_id], series_of, overlap_of), interned)
         for task_id in sorted(copies)
     ]
 
 
 def _interned(
-    choice: MergeDecision, known: dict[frozenset[Name], frozenset[Name]]
+    choice: MergeDecision, interned: dict[frozenset[Name], frozenset[Name]]
 ) -> MergeDecision:
     """Keep one copy of names that many tasks share."""
-    parts = (replace(p, series=known.setdefault(p.series, p.series)) for p in choice.parts)
+    parts = (replace(p, series=interned.setdefault(p.series, p.series)) for p in choice.parts)
     return replace(choice, parts=tuple(parts)) if choice.parts else choice
 
 
@@ -186,7 +187,7 @@ def _write(
     share: SharedWith | None,
 ) -> Snapshot:
     created_at = max(source.snapshot.created_at for source in sources)
-    selections, server = joined_selections(sources), joined_server(sources)
+    selections, server = merged_selections(sources), merged_server(sources)
     shares = _shares(sources, choices, server)
     with _new_dataset(target, share) as dataset:
         spill = layout.staging(target) / "merge"
@@ -195,7 +196,7 @@ def _write(
             about = SnapshotHeader(
                 number, server, selections, checkpoint=False, created_at=created_at
             )
-            build_joined(root, shares, about, spill)
+            build_merged(root, shares, about, spill)
 
         if dataset.snapshot is not None:  # another process was faster
             raise UsageError(f"-o {target} now contains a dataset; choose another folder")
@@ -237,7 +238,9 @@ def _shares(
     sources: Sequence[Source], choices: Sequence[MergeDecision], server: Mapping[str, Any]
 ) -> list[Contribution]:
     """Return for each source what is left out or changed."""
-    shares = [Contribution(one.snapshot, address=new_address(one, server)) for one in sources]
+    shares = [
+        Contribution(source.snapshot, address=new_address(source, server)) for source in sources
+    ]
     for choice in choices:
         best, changed = choice.best, changed_columns(choice)
         if changed or shares[best.source].address is not None:
@@ -246,7 +249,7 @@ def _shares(
         for other in choice.ranked[1:]:
             shares[other.source].projects[best.task_id] = other.project_id
             shares[other.source].left.add(best.task_id)
-        place = Partition(
+        partition = Partition(
             best.project_id, is_settled(best.status, changed.get("state", best.state))
         )
         for part in choice.with_series:
@@ -254,5 +257,5 @@ def _shares(
             share.left.remove(best.task_id)
             share.series[best.task_id] = part.series
             if part.copy.project_id != best.project_id:
-                share.places[best.task_id] = place
+                share.places[best.task_id] = partition
     return shares

@@ -51,7 +51,7 @@ class Amount:
 
 
 @dataclass(frozen=True)
-class Joined:
+class MergeReport:
     """The numbers of a merge."""
 
     sources: tuple[SourceReport, ...]
@@ -81,10 +81,10 @@ class Joined:
 
 def report(
     sources: Sequence[Source], choices: Sequence[MergeDecision], snapshot: Snapshot
-) -> Joined:
+) -> MergeReport:
     """Count what was used."""
     behind = {c.best.task_id: more for c in choices if (more := _more_elsewhere(c)) > 0}
-    return Joined(
+    return MergeReport(
         sources=tuple(_source_reports(sources, choices)),
         shared=sum(len(choice.ranked) > 1 for choice in choices),
         added=_amount([choice.with_series for choice in choices]),
@@ -131,15 +131,15 @@ def _source_reports(
             name=source.name,
             number=source.snapshot.number,
             created_at=source.snapshot.created_at,
-            tasks=tasks[place],
-            taken=taken[place],
-            points=points[place],
+            tasks=tasks[index],
+            taken=taken[index],
+            points=points[index],
             lost=tuple(
                 Lost(sources[to].name, why, count)
                 for (of, to, why), count in sorted(lost.items())
-                if of == place
+                if of == index
             ),
             taken_out=source.taken_out,
         )
-        for place, source in enumerate(sources)
+        for index, source in enumerate(sources)
     ]

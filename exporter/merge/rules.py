@@ -132,22 +132,22 @@ def choose(copies: Sequence[TaskCopy], series_of: SeriesOf, overlap_of: OverlapO
         overlap_of: called only if two copies differ in their start.
     """
     best, *others = rank(copies)
-    asked = MetricFilter.read(best.metric_filter)
+    selected = MetricFilter.read(best.metric_filter)
     # an unused copy can add nothing to what is covered
-    covered = _NOTHING if best.state in LACKING or best.was_unread else asked
+    covered = _NOTHING if best.state in LACKING or best.was_unread else selected
     parts, left = [], []
-    held = set(series_of(best)) if others and covered.wanted is not None else set()
+    held = set(series_of(best)) if others and covered.choices is not None else set()
     for other in others:
-        if covered.wanted is None:
+        if covered.choices is None:
             break
-        lacking = _lacking(series_of(other), covered, held)
-        part = SeriesPart(other, frozenset(lacking), sum(outline.n for outline in lacking.values()))
-        if lacking and is_other_run(best, other, series_of, overlap_of):
+        missing = _lacking(series_of(other), covered, held)
+        part = SeriesPart(other, frozenset(missing), sum(outline.n for outline in missing.values()))
+        if missing and is_other_run(best, other, series_of, overlap_of):
             left.append(part)
-        elif lacking or _asks_more(other, asked):
+        elif missing or _asks_more(other, selected):
             parts.append(part)
-            held.update(lacking)
-            asked = asked.merged(MetricFilter.read(other.metric_filter))
+            held.update(missing)
+            selected = selected.merged(MetricFilter.read(other.metric_filter))
             covered = covered.merged(_covered_by(best, part))
     return MergeDecision((best, *others), tuple(parts), tuple(left))
 
@@ -200,21 +200,21 @@ def why_not(best: TaskCopy, other: TaskCopy) -> Why:
 
 
 def _lacking(
-    series: Mapping[Name, SeriesOutline], asked: MetricFilter, held: set[Name]
+    series: Mapping[Name, SeriesOutline], covered: MetricFilter, held: set[Name]
 ) -> dict[Name, SeriesOutline]:
     return {
         name: outline
         for name, outline in series.items()
-        if name not in held and not asked.includes(*name)
+        if name not in held and not covered.includes(*name)
     }
 
 
-def _asks_more(other: TaskCopy, asked: MetricFilter) -> bool:
+def _asks_more(other: TaskCopy, selected: MetricFilter) -> bool:
     """Whether a copy was read for more metrics, even if it has no points of them.
 
     A complete copy shows that they do not exist; any other one, that they were not read.
     """
-    return asked.merged(MetricFilter.read(other.metric_filter)).wanted != asked.wanted
+    return selected.merged(MetricFilter.read(other.metric_filter)).choices != selected.choices
 
 
 def _covered_by(best: TaskCopy, part: SeriesPart) -> MetricFilter:
@@ -225,21 +225,21 @@ def _covered_by(best: TaskCopy, part: SeriesPart) -> MetricFilter:
 
 
 def is_other_run(
-    one: TaskCopy, other: TaskCopy, series_of: SeriesOf, overlap_of: OverlapOf
+    first: TaskCopy, second: TaskCopy, series_of: SeriesOf, overlap_of: OverlapOf
 ) -> bool:
     """Whether two readings may be of different runs of a task; in doubt they are.
 
     See ``same_run`` for what proves that they are of the same run.
     """
-    if (one.started, one.last_update) == (other.started, other.last_update):
-        if (one.started or one.last_update) is not None:
+    if (first.started, first.last_update) == (second.started, second.last_update):
+        if (first.started or first.last_update) is not None:
             return False
-    elif one.started is not None and one.started == other.started:
+    elif first.started is not None and first.started == second.started:
         return False
-    earlier, later = sorted((one, other), key=lambda copy: copy.fetched_at)
-    asked = MetricFilter.read(later.metric_filter)
+    earlier, later = sorted((first, second), key=lambda copy: copy.fetched_at)
+    selected = MetricFilter.read(later.metric_filter)
     before = {
-        name: outline for name, outline in series_of(earlier).items() if asked.includes(*name)
+        name: outline for name, outline in series_of(earlier).items() if selected.includes(*name)
     }
     after = {
         name: (outline.server_count, outline.server_min, outline.server_max)
@@ -264,15 +264,15 @@ def _columns(choice: MergeDecision) -> dict[str, Any]:
     So the next export reads it again, for all of its metrics.
     """
     best, parts = choice.best, choice.parts
-    asked = MetricFilter.read(best.metric_filter)
+    selected = MetricFilter.read(best.metric_filter)
     for part in parts:
-        asked = asked.merged(MetricFilter.read(part.copy.metric_filter))
+        selected = selected.merged(MetricFilter.read(part.copy.metric_filter))
     state = max((best.state, *(_state(best, p.copy) for p in parts)), key=_GRAVITY.index)
     reasons = [best.reason, *(_reason(best, part) for part in parts)]
     expected = [best.points_expected, *(_expected(part) for part in parts)]
     has_odd = any(copy.points_bad != 0 for copy in (best, *(part.copy for part in parts)))
     return {
-        "metric_filter": asked.text,
+        "metric_filter": selected.text,
         "state": state,
         "reason": "; ".join(filter(None, reasons)) or None,
         "points_expected": None if None in expected else sum(n or 0 for n in expected),

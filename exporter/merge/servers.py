@@ -47,22 +47,24 @@ def check_server(sources: Sequence[Source], *, same_server: bool = False) -> Non
                 "merge the original dataset"
             )
     addresses = [_addresses(source.snapshot) for source in sources]
-    groups = _connected([{*known, *_former(s.snapshot)} for s, known in _known(sources, addresses)])
+    groups = _connected(
+        [{*hosts, *_former(s.snapshot)} for s, hosts in _with_addresses(sources, addresses)]
+    )
     if len(groups) > 1 and not same_server:
         raise UsageError(_different(sources, addresses, groups))
     if len(groups) > 1:
         _check_tasks(sources, addresses, groups)
 
 
-def joined_server(sources: Sequence[Source]) -> dict[str, Any]:
+def merged_server(sources: Sequence[Source]) -> dict[str, Any]:
     """Return the server of the newest snapshot that names one.
 
     All other addresses are kept as former ones.
     """
     newest = sorted(sources, key=lambda source: source.snapshot.created_at, reverse=True)
-    known = [source.snapshot.server for source in newest]
-    server = dict(next((one for one in known if one.get("host") is not None), {}))
-    former = moved_from(known, str(server["host"])) if server else []
+    records = [source.snapshot.server for source in newest]
+    server = dict(next((record for record in records if record.get("host") is not None), {}))
+    former = moved_from(records, str(server["host"])) if server else []
     return {**server, MOVED_FROM: former} if former else server
 
 
@@ -82,26 +84,26 @@ def _addresses(snapshot: Snapshot) -> list[str]:
     """List the addresses of a source's server, in their one spelling."""
     written = {row["server_id"] for row in rows(snapshot, "tasks", ["server_id"])}
     host = snapshot.server.get("host")
-    known = written if host is None else {*written, host}
-    return sorted({str(spelling(str(text))) for text in known})
+    texts = written if host is None else {*written, host}
+    return sorted({str(spelling(str(text))) for text in texts})
 
 
 def _former(snapshot: Snapshot) -> set[str]:
     return {str(spelling(text)) for text in former_addresses(snapshot.server)}
 
 
-def _known(
+def _with_addresses(
     sources: Sequence[Source], addresses: Sequence[list[str]]
 ) -> list[tuple[Source, list[str]]]:
-    return [(s, known) for s, known in zip(sources, addresses, strict=True) if known]
+    return [(s, hosts) for s, hosts in zip(sources, addresses, strict=True) if hosts]
 
 
 def _connected(sets: Sequence[set[T]]) -> list[set[T]]:
     """Unite sets with common elements until all are disjoint."""
     groups: list[set[T]] = []
-    for one in sets:
-        apart = [group for group in groups if not group & one]
-        groups = [*apart, one.union(*(group for group in groups if group & one))]
+    for new_set in sets:
+        apart = [group for group in groups if not group & new_set]
+        groups = [*apart, new_set.union(*(group for group in groups if group & new_set))]
     return groups
 
 
@@ -109,9 +111,9 @@ def _different(
     sources: Sequence[Source], addresses: Sequence[list[str]], groups: Sequence[set[str]]
 ) -> str:
     """Name two sources of different servers."""
-    (first, its), *others = _known(sources, addresses)
+    (first, its), *others = _with_addresses(sources, addresses)
     group = next(group for group in groups if its[0] in group)
-    other, others_own = next((s, known) for s, known in others if known[0] not in group)
+    other, others_own = next((s, hosts) for s, hosts in others if hosts[0] not in group)
     return (
         f"{first.name} is from {its[0]}, and {other.name} is from {others_own[0]}; only datasets "
         "of one server can be merged (--same-server if it has several addresses)"
@@ -128,13 +130,13 @@ def _check_tasks(
     """
     group_of = {text: number for number, group in enumerate(groups) for text in group}
     links = [{number} for number in range(len(groups))]
-    numbers = [group_of[known[0]] if known else None for known in addresses]
+    numbers = [group_of[hosts[0]] if hosts else None for hosts in addresses]
     for copies in _common(sources).values():
-        for (one, earlier), (other, later) in combinations(copies, 2):
-            pair = (numbers[one], numbers[other])
+        for (first, earlier), (second, later) in combinations(copies, 2):
+            pair = (numbers[first], numbers[second])
             if None in pair or pair[0] == pair[1]:
                 continue
-            _refuse_other(sources[one], sources[other], earlier, later)
+            _refuse_other(sources[first], sources[second], earlier, later)
             links.append({number for number in pair if number is not None})
         links = _connected(links)
     if len(links) > 1:
@@ -146,22 +148,23 @@ def _check_tasks(
 
 def _common(sources: Sequence[Source]) -> Tasks:
     """Return the tasks in more than one source, with copies in the order of reading."""
-    found: Tasks = {}
-    for place, source in enumerate(sources):
+    copies_by_task: Tasks = {}
+    for index, source in enumerate(sources):
         for row in rows(source.snapshot, "tasks", [*COMPARED, "fetched_at"]):
-            found.setdefault(row["task_id"], []).append((place, row))
+            copies_by_task.setdefault(row["task_id"], []).append((index, row))
     return {
         task_id: sorted(copies, key=lambda copy: copy[1]["fetched_at"])
-        for task_id, copies in found.items()
+        for task_id, copies in copies_by_task.items()
         if len(copies) > 1
     }
 
 
 def _refuse_other(
-    one: Source, other: Source, earlier: Mapping[str, Any], later: Mapping[str, Any]
+    first: Source, second: Source, earlier: Mapping[str, Any], later: Mapping[str, Any]
 ) -> None:
     why = contradiction(earlier, later)
     if why is not None:
         raise UsageError(
-            f"{one.name} and {other.name} are not of one server: task {earlier['task_id']}: {why}"
+            f"{first.name} and {second.name} are not of one server: task "
+            f"{earlier['task_id']}: {why}"
         )

@@ -126,34 +126,34 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
     Raises:
         DatasetError: a source has a task twice, or a task read after its snapshot was created.
     """
-    columns = [one.name for one in fields(TaskCopy) if one.name not in _OWN]
+    columns = [field.name for field in fields(TaskCopy) if field.name not in _OWN]
     copies: dict[str, list[TaskCopy]] = {}
-    for place, source in enumerate(sources):
+    for index, source in enumerate(sources):
         for row in rows(source.snapshot, "tasks", columns, repeated=_REPEATED):
             its = copies.setdefault(row["task_id"], [])
-            if its and its[-1].source == place:
+            if its and its[-1].source == index:
                 raise DatasetError(
                     f"{source.name} has task {row['task_id']} twice; run clearml-snapshot verify"
                 )
-            its.append(TaskCopy(place, source.snapshot.created_at, len(source.taken_out), **row))
+            its.append(TaskCopy(index, source.snapshot.created_at, len(source.taken_out), **row))
             _check_copy(source, its[-1])
     return copies
 
 
-def joined_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
+def merged_selections(sources: Sequence[Source]) -> list[dict[str, Any]]:
     """Combine the remembered selections, equal ones once, so that ``export`` repeats all.
 
     The number of tasks that one matched is taken from the newest snapshot that has it.
     """
-    found: dict[str, dict[str, Any]] = {}
+    by_content: dict[str, dict[str, Any]] = {}
     for source in sorted(sources, key=lambda source: source.snapshot.created_at):
         for written in _remembered(source.snapshot):
             selection = {name: value for name, value in written.items() if name != "matched"}
-            one = found.setdefault(json.dumps(selection, sort_keys=True), selection)
-            one["matched"] = written.get("matched") or one.get("matched")
-    return list(found.values())
+            kept = by_content.setdefault(json.dumps(selection, sort_keys=True), selection)
+            kept["matched"] = written.get("matched") or kept.get("matched")
+    return list(by_content.values())
 
 
 def _remembered(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     written = snapshot.selections if isinstance(snapshot.selections, list) else []
-    return [one for one in written if isinstance(one, Mapping)]
+    return [entry for entry in written if isinstance(entry, Mapping)]

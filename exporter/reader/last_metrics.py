@@ -41,7 +41,7 @@ class ServerSummary:
         """Return the rows as the stage accepts them."""
         return pa.Table.from_pylist([dict(row) for row in self.rows], SERVER_VALUES)
 
-    def reports(self, wanted: Sequence[MetricChoice] | None) -> int | None:
+    def reports(self, choices: Sequence[MetricChoice] | None) -> int | None:
         """Count all reports of the selected series; None if the server does not know the number.
 
         The number grows with every report, also one that overwrites a point, and with nothing else:
@@ -49,19 +49,19 @@ class ServerSummary:
         """
         if self.is_ambiguous or len(self.rows) >= MOST_SERIES:
             return None
-        counts = [row["server_count"] for row in self.wanted(wanted)]
+        counts = [row["server_count"] for row in self.selected_rows(choices)]
         return None if None in counts else sum(counts)
 
-    def wanted(self, wanted: Sequence[MetricChoice] | None) -> Iterator[Mapping[str, Any]]:
+    def selected_rows(self, choices: Sequence[MetricChoice] | None) -> Iterator[Mapping[str, Any]]:
         """Return the rows of the selected series; None selects every metric."""
-        return (row for row in self.rows if is_included(wanted, row["metric"], row["variant"]))
+        return (row for row in self.rows if is_included(choices, row["metric"], row["variant"]))
 
-    def points(self, wanted: Sequence[MetricChoice] | None) -> int | None:
+    def points(self, choices: Sequence[MetricChoice] | None) -> int | None:
         """Estimate the points of the selected series: overwritten ones count more than once.
 
         None if the server does not count them, as older ones do not.
         """
-        counts = [row["server_count"] for row in self.wanted(wanted)]
+        counts = [row["server_count"] for row in self.selected_rows(choices)]
         return None if None in counts else sum(counts)
 
 
@@ -82,20 +82,20 @@ def read_last_metrics(task_id: str, last_metrics: object) -> ServerSummary:
 
 def _rows(task_id: str, last_metrics: object) -> Iterator[dict[str, Any]]:
     for variants in _mappings(last_metrics):
-        for said in _mappings(variants):
-            if isinstance(said, dict) and {"metric", "variant"} <= said.keys():
+        for summary in _mappings(variants):
+            if isinstance(summary, dict) and {"metric", "variant"} <= summary.keys():
                 yield {
                     "task_id": task_id,
-                    "metric": clean_text(str(said["metric"])),
-                    "variant": clean_text(str(said["variant"])),
-                    "server_count": _count(said.get("count")),
-                    **{column: _number(said.get(name)) for column, name in _VALUES.items()},
-                    **{c: _iteration(said.get(name)) for c, name in _ITERATIONS.items()},
+                    "metric": clean_text(str(summary["metric"])),
+                    "variant": clean_text(str(summary["variant"])),
+                    "server_count": _count(summary.get("count")),
+                    **{column: _number(summary.get(name)) for column, name in _VALUES.items()},
+                    **{c: _iteration(summary.get(name)) for c, name in _ITERATIONS.items()},
                 }
 
 
-def _mappings(said: object) -> Iterable[Any]:
-    return said.values() if isinstance(said, dict) else ()
+def _mappings(value: object) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else ()
 
 
 def _number(value: object) -> float | None:

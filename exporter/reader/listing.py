@@ -44,31 +44,31 @@ class Listing:
     """What the filter does not include, and the option that includes it."""
 
 
-def list_tasks(api: Client, asked: ResolvedFilter, progress: Progress) -> Listing:
+def list_tasks(api: Client, resolved: ResolvedFilter, progress: Progress) -> Listing:
     """List the tasks that match a filter, in its order.
 
     Raises:
         RefusedError, ServerError: as ``Client.call`` does.
     """
-    body = request_body(asked, api.version)
-    needs_all = asked.limit is None or asked.order == "archived-first"
+    body = request_body(resolved, api.version)
+    needs_all = resolved.limit is None or resolved.order == "archived-first"
     tasks: list[Task] = []
-    first = PAGE if needs_all else min((asked.limit or 0) + 1, PAGE)
+    first = PAGE if needs_all else min((resolved.limit or 0) + 1, PAGE)
     entries = list_in_groups(api, "tasks", body, LIGHT_FIELDS, first)
     for task in map(read_task, entries):
-        if not matches(task, asked):
+        if not matches(task, resolved):
             continue
         tasks.append(task)
         if len(tasks) % PAGE == 0:
             progress.listing(len(tasks))
-        if not needs_all and len(tasks) > (asked.limit or 0):
+        if not needs_all and len(tasks) > (resolved.limit or 0):
             break
-    if asked.order != "newest":
+    if resolved.order != "newest":
         tasks.sort(key=_age)
-    if asked.order == "archived-first":
+    if resolved.order == "archived-first":
         tasks.sort(key=lambda task: not task.archived)
-    more = asked.limit is not None and len(tasks) > asked.limit
-    return Listing(tuple(tasks[: asked.limit]), tuple(_left_out(api, asked, body, more)))
+    more = resolved.limit is not None and len(tasks) > resolved.limit
+    return Listing(tuple(tasks[: resolved.limit]), tuple(_left_out(api, resolved, body, more)))
 
 
 def list_by_id(api: Client, task_ids: Sequence[str]) -> Iterator[Task]:
@@ -93,64 +93,65 @@ def count_visible(api: Client) -> tuple[int, int]:
     return len(projects), len(tasks)
 
 
-def request_body(asked: ResolvedFilter, version: tuple[int, ...]) -> dict[str, Any]:
+def request_body(resolved: ResolvedFilter, version: tuple[int, ...]) -> dict[str, Any]:
     """Convert a filter as far as the server supports it; ``matches`` checks the rest."""
     body: dict[str, Any] = {
-        "project": sorted(asked.project_ids or ()),
-        "id": sorted(asked.task_ids or ()),
-        "name": asked.name_pattern or asked.name_regex,
-        "status": sorted(asked.statuses or ()),
-        "type": sorted(asked.types or ()),
-        "user": sorted(asked.user_ids or ()),
+        "project": sorted(resolved.project_ids or ()),
+        "id": sorted(resolved.task_ids or ()),
+        "name": resolved.name_pattern or resolved.name_regex,
+        "status": sorted(resolved.statuses or ()),
+        "type": sorted(resolved.types or ()),
+        "user": sorted(resolved.user_ids or ()),
         "system_tags": {"include": [], "exclude": ["-archived"], "only": ["archived"]}[
-            asked.archived
+            resolved.archived
         ],
-        "created": _range(asked.created_after, asked.created_before),
-        "last_update": _bounds(asked.updated_after, asked.updated_before),
-        "search_hidden": asked.hidden,
-        "order_by": ["-created"] if asked.order == "newest" else ["created"],
+        "created": _range(resolved.created_after, resolved.created_before),
+        "last_update": _bounds(resolved.updated_after, resolved.updated_before),
+        "search_hidden": resolved.hidden,
+        "order_by": ["-created"] if resolved.order == "newest" else ["created"],
     }
-    body |= tag_filter(version, asked.tags, asked.any_tags, asked.exclude_tags)
-    return {name: wanted for name, wanted in body.items() if wanted not in (None, [])}
+    body |= tag_filter(version, resolved.tags, resolved.any_tags, resolved.exclude_tags)
+    return {name: value for name, value in body.items() if value not in (None, [])}
 
 
-def matches(task: Task, asked: ResolvedFilter) -> bool:
+def matches(task: Task, resolved: ResolvedFilter) -> bool:
     """Whether a received task matches the filter: the server ignores what it does not know."""
     tags = set(task.tags)
     checks = (
-        asked.project_ids is None or task.project_id in asked.project_ids,
-        asked.task_ids is None or task.task_id in asked.task_ids,
-        asked.name_pattern is None or re.search(asked.name_pattern, task.name),
-        not (asked.name_pattern and asked.name_regex) or re.search(asked.name_regex, task.name),
-        asked.statuses is None or task.status in asked.statuses,
-        asked.types is None or task.type in asked.types,
-        asked.user_ids is None or task.user_id in asked.user_ids,
-        tags.issuperset(asked.tags),
-        not asked.any_tags or not tags.isdisjoint(asked.any_tags),
-        tags.isdisjoint(asked.exclude_tags),
-        _is_within(task.created, asked.created_after, asked.created_before),
-        _is_within(task.last_update, asked.updated_after, asked.updated_before),
-        asked.archived == "include" or task.archived == (asked.archived == "only"),
-        asked.hidden or not task.hidden or asked.task_ids is not None,
+        resolved.project_ids is None or task.project_id in resolved.project_ids,
+        resolved.task_ids is None or task.task_id in resolved.task_ids,
+        resolved.name_pattern is None or re.search(resolved.name_pattern, task.name),
+        not (resolved.name_pattern and resolved.name_regex)
+        or re.search(resolved.name_regex, task.name),
+        resolved.statuses is None or task.status in resolved.statuses,
+        resolved.types is None or task.type in resolved.types,
+        resolved.user_ids is None or task.user_id in resolved.user_ids,
+        tags.issuperset(resolved.tags),
+        not resolved.any_tags or not tags.isdisjoint(resolved.any_tags),
+        tags.isdisjoint(resolved.exclude_tags),
+        _is_within(task.created, resolved.created_after, resolved.created_before),
+        _is_within(task.last_update, resolved.updated_after, resolved.updated_before),
+        resolved.archived == "include" or task.archived == (resolved.archived == "only"),
+        resolved.hidden or not task.hidden or resolved.task_ids is not None,
     )
     return all(checks)
 
 
 def _left_out(
-    api: Client, asked: ResolvedFilter, body: Mapping[str, Any], more: bool
+    api: Client, resolved: ResolvedFilter, body: Mapping[str, Any], more: bool
 ) -> Iterator[str]:
     if more:
-        yield f"tasks beyond the {asked.order} {asked.limit}: --limit"
-    if asked.archived == "exclude":
+        yield f"tasks beyond the {resolved.order} {resolved.limit}: --limit"
+    if resolved.archived == "exclude":
         yield "archived tasks: --archived include"
-    if asked.hidden or asked.task_ids is not None or asked.archived == "only":
+    if resolved.hidden or resolved.task_ids is not None or resolved.archived == "only":
         return
     hidden = {"search_hidden": True, "system_tags": ["hidden"], "page": 0, "page_size": 1}
     try:
-        found = ask_entries(api, "tasks", {**body, **hidden}, ("id",))
+        answer = ask_entries(api, "tasks", {**body, **hidden}, ("id",))
     except RefusedError:
         return
-    if found.came:
+    if answer.received:
         yield "hidden tasks (behind datasets, pipelines, reports): --hidden include"
 
 

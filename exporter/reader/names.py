@@ -15,13 +15,13 @@ _FILTERS_SINCE: Final = (2, 27)
 (docs/clearml-server.md, "Older servers")."""
 
 
-def read_names(api: Client, asked: TaskFilter, user_id: str) -> Names:
+def read_names(api: Client, task_filter: TaskFilter, user_id: str) -> Names:
     """Read the names of those kinds that the filter uses, and no others."""
-    projects = _project_names(api) if asked.projects else {}
-    users = _user_names(api) if set(asked.users) - {"me"} else {}
-    wanted_tags = {*asked.tags, *asked.any_tags, *asked.exclude_tags}
-    tags = _tag_names(api) if wanted_tags else set()
-    tags |= {tag for tag in wanted_tags - tags if _tag_exists(api, tag)}
+    projects = _project_names(api) if task_filter.projects else {}
+    users = _user_names(api) if set(task_filter.users) - {"me"} else {}
+    tags_in_filter = {*task_filter.tags, *task_filter.any_tags, *task_filter.exclude_tags}
+    tags = _tag_names(api) if tags_in_filter else set()
+    tags |= {tag for tag in tags_in_filter - tags if _tag_exists(api, tag)}
     return Names(projects=projects, users=users, tags=tags, me=user_id)
 
 
@@ -50,8 +50,8 @@ def _user_names(api: Client) -> dict[str, str]:
     return dict(map(_named, entries))
 
 
-def _named(said: object) -> tuple[str, str]:
-    entry = judge(said, NamedEntry).entry
+def _named(written: object) -> tuple[str, str]:
+    entry = judge(written, NamedEntry).entry
     assert entry is not None, "an entry without an id is left out by paging"
     return entry.id, entry.name or ""
 
@@ -68,5 +68,5 @@ def _tag_exists(api: Client, tag: str) -> bool:
         "page": 0,
         "page_size": 1,
     }
-    found = ask_entries(api, "tasks", body, ("id", "tags")).entries
-    return any(tag in read_task(entry).tags for entry in found)
+    entries = ask_entries(api, "tasks", body, ("id", "tags")).entries
+    return any(tag in read_task(entry).tags for entry in entries)

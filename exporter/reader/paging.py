@@ -37,7 +37,7 @@ class Answer:
 
     entries: list[Entry]
     """Those with an id; an entry without one cannot be requested or stored."""
-    came: int
+    received: int
     """The number of all entries, including those without an id."""
 
 
@@ -60,15 +60,17 @@ def list_in_groups(
         RefusedError, ServerError: as ``Client.call`` does.
     """
     page = one_answer(api, entity, body, only, size)
-    known = {entry["id"] for entry in page.entries}
+    yielded_ids = {entry["id"] for entry in page.entries}
     yield from page.entries
-    full, asked = page.came >= size, _IDS
+    full, group_size = page.received >= size, _IDS
     while full:
-        listed = one_answer(api, entity, body, ("id",), asked)
+        listed = one_answer(api, entity, body, ("id",), group_size)
         ids = [entry["id"] for entry in listed.entries]
-        yield from read_by_id(api, entity, [one for one in ids if one not in known], only)
-        known.update(ids)
-        full, asked = listed.came >= asked, _GROWTH * asked
+        yield from read_by_id(
+            api, entity, [entry_id for entry_id in ids if entry_id not in yielded_ids], only
+        )
+        yielded_ids.update(ids)
+        full, group_size = listed.received >= group_size, _GROWTH * group_size
 
 
 def read_by_id(
@@ -78,15 +80,17 @@ def read_by_id(
     for at in range(0, len(ids), PAGE):
         group = ids[at : at + PAGE]
         body = {"id": list(group), "search_hidden": True}
-        found = {one["id"]: one for one in one_answer(api, entity, body, only, len(group)).entries}
-        yield from (found[one] for one in group if one in found)
+        by_id = {
+            entry["id"]: entry for entry in one_answer(api, entity, body, only, len(group)).entries
+        }
+        yield from (by_id[entry_id] for entry_id in group if entry_id in by_id)
 
 
 def list_at_once(
     api: Client, entity: str, body: Mapping[str, Any], only: Sequence[str], size: int = _IDS
 ) -> list[Entry]:
     """List everything in a single answer, which is requested again with a larger size if full."""
-    while (page := one_answer(api, entity, body, only, size)).came >= size:
+    while (page := one_answer(api, entity, body, only, size)).received >= size:
         size *= _GROWTH
     return page.entries
 
@@ -101,19 +105,19 @@ def list_in_passes(
     Raises:
         ServerError: the pages do not end.
     """
-    known: set[str] = set()
+    yielded_ids: set[str] = set()
     while True:
-        before, had = len(known), set[str]()
+        before, had = len(yielded_ids), set[str]()
         for number in range(_MOST_PAGES):
             page = _numbered_page(api, entity, only, number, size)
-            yield from _unknown(page.entries, known)
+            yield from _unknown(page.entries, yielded_ids)
             ids = {entry["id"] for entry in page.entries}
-            if page.came < size or ids <= had:
+            if page.received < size or ids <= had:
                 break
             had |= ids
         else:
             raise ServerError(f"{api.host} lists {entity} without end; gave up")
-        if number == 0 or len(known) == before:
+        if number == 0 or len(yielded_ids) == before:
             return
 
 
@@ -142,23 +146,25 @@ def ask_entries(api: Client, entity: str, body: Mapping[str, Any], only: Sequenc
     read = reader(LISTS[entity])
 
     def decode(answer: bytes) -> list[Any]:
-        came: list[Any] = getattr(read(answer), entity)
-        _refuse_others(entity, came, body.get("id"))
-        return came
+        received_entries: list[Any] = getattr(read(answer), entity)
+        _refuse_others(entity, received_entries, body.get("id"))
+        return received_entries
 
-    came = api.call(endpoint, {**body, "only_fields": list(only)}, decode)
-    entries = [entry for entry in came if _has_id(entry)]
-    if len(entries) < len(came):
-        count = len(came) - len(entries)
+    received_entries = api.call(endpoint, {**body, "only_fields": list(only)}, decode)
+    entries = [entry for entry in received_entries if _has_id(entry)]
+    if len(entries) < len(received_entries):
+        count = len(received_entries) - len(entries)
         remark = f"{endpoint} returned {count:,} {entity} without a usable id: they were left out"
         if remark not in api.remarks:
             api.remarks.append(remark)
-    return Answer(entries, len(came))
+    return Answer(entries, len(received_entries))
 
 
-def _refuse_others(entity: str, came: Iterable[Any], wanted: Collection[str] | None) -> None:
-    others = {entry["id"] for entry in came if _has_id(entry)}.difference(wanted or ())
-    if wanted and others:
+def _refuse_others(
+    entity: str, entries: Iterable[Any], requested_ids: Collection[str] | None
+) -> None:
+    others = {entry["id"] for entry in entries if _has_id(entry)}.difference(requested_ids or ())
+    if requested_ids and others:
         raise MixedUpError(f"with {entity} that were not requested ({in_short(min(others))})")
 
 
@@ -166,8 +172,8 @@ def _has_id(entry: object) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("id"), str) and bool(entry["id"])
 
 
-def _unknown(entries: Iterable[Entry], known: set[str]) -> Iterator[Entry]:
+def _unknown(entries: Iterable[Entry], yielded_ids: set[str]) -> Iterator[Entry]:
     for entry in entries:
-        if entry["id"] not in known:
-            known.add(entry["id"])
+        if entry["id"] not in yielded_ids:
+            yielded_ids.add(entry["id"])
             yield entry

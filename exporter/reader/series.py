@@ -56,14 +56,14 @@ def list_series(
     groups = [task_ids[at : at + _TASKS_A_CALL] for at in range(0, len(task_ids), _TASKS_A_CALL)]
     while groups:
         group = groups.pop()
-        found = listed_series(api, group, refused)
-        cut = [name for name, names in found.items() if len(names) >= _LISTED // len(found)]
+        listed = listed_series(api, group, refused)
+        cut = [name for name, names in listed.items() if len(names) >= _LISTED // len(listed)]
         if cut and len(group) > 1:
             groups += _halves(group)
             continue
         for metric in cut:
-            found[metric] |= list_variants(api, group[0], metric)
-        for metric, variants in found.items():
+            listed[metric] |= list_variants(api, group[0], metric)
+        for metric, variants in listed.items():
             series.setdefault(metric, set()).update(variants)
     return series
 
@@ -107,14 +107,14 @@ def listed_series(
 
 def _refuse(task_id: str, error: RefusedError, refused: dict[str, RefusedError] | None) -> None:
     may_be_many = f", of which it may have more than {_LISTED:,}" * (error.status == SERVER_ERROR)
-    said = RefusedError(
+    refusal = RefusedError(
         f"task {task_id}: the server cannot list its metrics{may_be_many} ({error})",
         status=error.status,
         subcode=error.subcode,
     )
     if refused is None:
-        raise said from None
-    refused[task_id] = said
+        raise refusal from None
+    refused[task_id] = refusal
 
 
 def _halves(group: Sequence[str]) -> list[Sequence[str]]:
@@ -182,8 +182,8 @@ def _add_by_scroll(api: Client, task_id: str, metric: str, names: set[str]) -> N
             data = api.call("events.get_scalar_metric_data", body, reader(MetricData), FEW_TRIES)
         except RefusedError:
             return
-        found = (event.get("variant") for event in data.events or ())
-        names.update(name for name in found if isinstance(name, str))
+        variants = (event.get("variant") for event in data.events or ())
+        names.update(name for name in variants if isinstance(name, str))
         if not data.events or not data.scroll_id:
             return
         body["scroll_id"] = data.scroll_id

@@ -98,8 +98,8 @@ class Task:
     def fingerprint(self, *context: object) -> str:
         """Hash the listed fields and the options of the export; equal hashes mean unchanged."""
         odd = () if self.odd is None else (self.odd,)
-        said = msgspec.json.encode((self._columns(), *context, *odd))
-        return hashlib.sha256(said).hexdigest()
+        encoded = msgspec.json.encode((self._columns(), *context, *odd))
+        return hashlib.sha256(encoded).hexdigest()
 
     def row(self) -> dict[str, Any]:
         """Return the columns of ``tasks`` that the listing contains."""
@@ -109,7 +109,7 @@ class Task:
         return {name: getattr(self, name) for name in _COLUMNS}
 
 
-_COLUMNS: Final = tuple(one.name for one in fields(Task) if one.name != "odd")
+_COLUMNS: Final = tuple(column.name for column in fields(Task) if column.name != "odd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +126,12 @@ class TaskDetails:
     last_metrics: ServerSummary = field(default_factory=ServerSummary)
 
 
-def read_task(said: Mapping[str, Any]) -> Task:
+def read_task(written: Mapping[str, Any]) -> Task:
     """Convert one entry of a listing, which has an id.
 
     Missing, null and invalid fields become None; the invalid ones are named in ``odd``.
     """
-    judged = judge(said, TaskEntry)
+    judged = judge(written, TaskEntry)
     entry = judged.entry
     assert entry is not None, "an entry without an id is left out by paging"
     times = {name: getattr(entry, name) for name in _TIMES}
@@ -141,27 +141,27 @@ def read_task(said: Mapping[str, Any]) -> Task:
     return Task(
         task_id=clean_text(entry.id),
         name=_text(entry.name) or "",
-        project_id=shared(_joined(entry.project, "id")),
-        project=shared(_joined(entry.project, "name")),
+        project_id=shared(_part_of(entry.project, "id")),
+        project=shared(_part_of(entry.project, "name")),
         type=shared(_text(entry.type)),
         status=shared(_text(entry.status)) or "unknown",
-        user_id=shared(_joined(entry.user, "id")),
-        user=shared(_joined(entry.user, "name")),
+        user_id=shared(_part_of(entry.user, "id")),
+        user=shared(_part_of(entry.user, "name")),
         tags=_texts(entry.tags),
         system_tags=_texts(entry.system_tags),
         last_iteration=entry.last_iteration,
         active_duration=entry.active_duration,
-        parent=_joined(entry.parent, "id"),
+        parent=_part_of(entry.parent, "id"),
         odd="; ".join(odd) or None,
         **moments,
     )
 
 
 def read_details(
-    said: Mapping[str, Any], redactor: Redactor, *, with_params: bool = True
+    written: Mapping[str, Any], redactor: Redactor, *, with_params: bool = True
 ) -> TaskDetails:
     """Convert the heavy fields of one entry of ``tasks.get_all_ex``, which has an id."""
-    judged = judge(said, TaskEntry)
+    judged = judge(written, TaskEntry)
     entry = judged.entry
     assert entry is not None, "an entry without an id is left out by paging"
     script = entry.script or Script()
@@ -223,7 +223,7 @@ def _hyperparams(
             }
 
 
-def _joined(entry: Reference | str | None, part: Literal["id", "name"]) -> str | None:
+def _part_of(entry: Reference | str | None, part: Literal["id", "name"]) -> str | None:
     """Read ``{"id": …, "name": …}``, or the id alone, which some calls return."""
     if isinstance(entry, Reference):
         return _text(getattr(entry, part))

@@ -34,5 +34,5 @@ def identify(
 
 def _on_the_way(route: Route) -> dict[str, str]:
     """Describe the proxy and the CA bundle, if there are any."""
-    found = {"proxy": route.proxy, "ca bundle": route.bundle}
-    return {name: str(setting) for name, setting in found.items() if setting is not None}
+    settings = {"proxy": route.proxy, "ca bundle": route.bundle}
+    return {name: str(setting) for name, setting in settings.items() if setting is not None}

@@ -75,16 +75,16 @@ class Contradiction:
 
 
 def missing_points(
-    summary: ServerSummary, wanted: Sequence[MetricChoice] | None, points: TaskPoints | None
+    summary: ServerSummary, choices: Sequence[MetricChoice] | None, points: TaskPoints | None
 ) -> Missing:
     """Compare a task's summary with all points that the server returned.
 
     Args:
         summary: the summary. One that names a series twice proves nothing.
-        wanted: the selected metrics; None selects every metric.
+        choices: the selected metrics; None selects every metric.
         points: the points, as ``PointBuffer.finish`` returns them; None if there are none.
     """
-    named = named_iterations(summary, wanted)
+    named = named_iterations(summary, choices)
     missing = {name: set(iterations) for name, iterations in named.items()}
     present: set[Name] = set()
     if named:
@@ -101,7 +101,7 @@ def missing_points(
 
 
 def named_iterations(
-    summary: ServerSummary, wanted: Sequence[MetricChoice] | None
+    summary: ServerSummary, choices: Sequence[MetricChoice] | None
 ) -> dict[Name, frozenset[int]]:
     """List the selected series of a summary, each with the iterations that it names.
 
@@ -111,14 +111,14 @@ def named_iterations(
     """
     if summary.is_ambiguous:
         return {}
-    joined: dict[str, int] = {}
+    times_used: dict[str, int] = {}
     for row in summary.rows:
         key = _key(row)
-        joined[key] = joined.get(key, 0) + 1
+        times_used[key] = times_used.get(key, 0) + 1
     return {
         (row["metric"], row["variant"]): row_iterations(row)
-        for row in summary.wanted(wanted)
-        if joined[_key(row)] == 1
+        for row in summary.selected_rows(choices)
+        if times_used[_key(row)] == 1
     }
 
 
@@ -130,14 +130,14 @@ def row_iterations(row: Mapping[str, Any]) -> frozenset[int]:
 
 def is_beyond(
     summary: ServerSummary,
-    wanted: Sequence[MetricChoice] | None,
+    choices: Sequence[MetricChoice] | None,
     stored: Mapping[Name, SeriesOutline],
 ) -> bool:
     """Whether a summary names a series that is not stored, or an iteration outside its range.
 
     Cheaper than ``missing_points``, as it needs no points, but blind within the range.
     """
-    for name, iterations in named_iterations(summary, wanted).items():
+    for name, iterations in named_iterations(summary, choices).items():
         outline = stored.get(name)
         if outline is None:
             return True
@@ -211,11 +211,11 @@ def _are_there(batch: pa.Table, codes: Ints, pairs: Sequence[tuple[Name, int, in
     claimed = np.unique(np.array([at for _, _, at in pairs], np.int64))
     at = np.isin(iterations, claimed)
     keys = codes[at] * len(claimed) + np.searchsorted(claimed, iterations[at])
-    wanted = [
+    pair_keys = [
         code * len(claimed) + int(np.searchsorted(claimed, iteration))
         for _, code, iteration in pairs
     ]
-    there: list[bool] = np.isin(np.array(wanted, np.int64), keys).tolist()
+    there: list[bool] = np.isin(np.array(pair_keys, np.int64), keys).tolist()
     return there
 
 

@@ -80,18 +80,18 @@ def _is_manifest(text: str, name: str) -> bool:
 def _dedent(text: str, header: re.Match[str]) -> int:
     """Give the end of the lines that are indented more than the header."""
     deeper = re.compile(rf"(?:{re.escape(header['indent'])}[ \t][^\n]*(?:\n|\Z)|[ \t]*\r?\n)*")
-    found = deeper.match(text, header.end())
-    return found.end() if found else header.end()
+    match = deeper.match(text, header.end())
+    return match.end() if match else header.end()
 
 
 def _next_header(text: str, header: re.Match[str]) -> int:
-    found = _HEADER.search(text, header.end())
-    return found.start() if found else len(text)
+    match = _HEADER.search(text, header.end())
+    return match.start() if match else len(text)
 
 
 def _brace(text: str, header: re.Match[str]) -> int:
-    found = _BODY.match(text, header.end())
-    return found.end() if found else header.end()
+    match = _BODY.match(text, header.end())
+    return match.end() if match else header.end()
 
 
 def _entries(block: str, body: str, start: int) -> Iterator[Span]:

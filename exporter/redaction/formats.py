@@ -120,15 +120,15 @@ def _index() -> _Index:
     by_word: dict[str, list[Format]] = {}
     by_start: dict[str, list[Format]] = {}
     inside: list[tuple[str, Format]] = []
-    for one in formats():
-        for part in one.parts:
+    for fmt in formats():
+        for part in fmt.parts:
             word = _WORD.match(part)
             if word is None:
-                inside.append((part.removeprefix(INSIDE), one))
+                inside.append((part.removeprefix(INSIDE), fmt))
             elif word[0] == part:
-                by_start.setdefault(part[:2], []).append(one)
+                by_start.setdefault(part[:2], []).append(fmt)
             else:
-                by_word.setdefault(word[0], []).append(one)
+                by_word.setdefault(word[0], []).append(fmt)
     return _Index(by_word, by_start, tuple(inside))
 
 
@@ -141,8 +141,8 @@ def issued(text: str, looks_random: Check) -> Iterator[tuple[int, int]]:
     """
     if _SHORTEST.search(text) is None:
         return
-    for one in _candidates(text):
-        for match in one.pattern.finditer(text):
+    for fmt in _candidates(text):
+        for match in fmt.pattern.finditer(text):
             yield match.span()
     for detector in _DETECTORS:
         if any(marker in text for marker in detector.markers):
@@ -152,17 +152,17 @@ def issued(text: str, looks_random: Check) -> Iterator[tuple[int, int]]:
 def _candidates(text: str) -> list[Format]:
     """Give the formats one of whose literal parts is in the text."""
     index, words = _index(), set(_WORD.findall(text))
-    found = []
+    candidates = []
     if index.any_inside.search(text) is not None:
-        found += [one for marker, one in index.inside if marker in text]
+        candidates += [fmt for marker, fmt in index.inside if marker in text]
     if not index.words.isdisjoint(words):
-        found += [one for word in words for one in index.by_word.get(word, ())]
+        candidates += [fmt for word in words for fmt in index.by_word.get(word, ())]
     starts = {word[:2] for word in words}
     if not index.starts.isdisjoint(starts):
-        found += [one for start in starts for one in index.by_start.get(start, ())]
-    if not found:
-        return found
-    return [one for one in dict.fromkeys(found) if any(part in text for part in one.markers)]
+        candidates += [fmt for start in starts for fmt in index.by_start.get(start, ())]
+    if not candidates:
+        return candidates
+    return [fmt for fmt in dict.fromkeys(candidates) if any(part in text for part in fmt.markers)]
 
 
 def _detected(detector: Detector, text: str, looks_random: Check) -> Iterator[tuple[int, int]]:

@@ -345,12 +345,12 @@ def _ruled(text: str) -> Iterator[Span]:
 def _candidates(text: str) -> Iterable[_Rule]:
     """Give the rules one of whose literal parts is in the text."""
     folded = text.lower()
-    found: list[_Rule] = []
+    candidates: list[_Rule] = []
     if _ANY_MARK.search(folded) is not None:
-        found += [rule for mark, rule in _MARKED if mark in folded]
+        candidates += [rule for mark, rule in _MARKED if mark in folded]
     if _ONE_LONG.search(text) is not None:
-        found += [r for r in _LONG_RULES if not r.markers or any(m in text for m in r.markers)]
-    return dict.fromkeys(found) if len(found) > 1 else found
+        candidates += [r for r in _LONG_RULES if not r.markers or any(m in text for m in r.markers)]
+    return dict.fromkeys(candidates) if len(candidates) > 1 else candidates
 
 
 def _issued(text: str) -> Iterator[Span]:

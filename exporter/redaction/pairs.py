@@ -158,8 +158,8 @@ def _at(starts: list[int] | None, pattern: re.Pattern[str], text: str) -> Iterat
     """Give the matches at these places, or everywhere."""
     if starts is None:
         return pattern.finditer(text)
-    found = (pattern.match(text, start) for start in starts)
-    return (match for match in found if match is not None)
+    matches = (pattern.match(text, start) for start in starts)
+    return (match for match in matches if match is not None)
 
 
 def _called(text: str, starts: list[int] | None) -> Iterator[Span]:

@@ -49,8 +49,8 @@ def _redact_text(text: str) -> tuple[str, int]:
 
 
 def _redact_once(text: str) -> tuple[str, int]:
-    found = spans(text)
-    return _replace(text, found) if found else (text, 0)
+    secret_spans = spans(text)
+    return _replace(text, secret_spans) if secret_spans else (text, 0)
 
 
 def _redact_parameter(name: str, value: str) -> tuple[str, bool]:
@@ -103,20 +103,20 @@ class Redactor:
             return value, False
         text = scrub(value)
         redact = _cached_parameter if len(text) <= _CACHED_LENGTH else _redact_parameter
-        stored, found = redact(f"{section}/{name}", text)
-        found = found or text != value
-        self.count += found
-        return stored, found
+        stored, is_secret = redact(f"{section}/{name}", text)
+        is_secret = is_secret or text != value
+        self.count += is_secret
+        return stored, is_secret
 
     def text(self, value: str | None) -> tuple[str | None, int]:
         """Give a comment or message without its secret parts, and how many there were."""
         if self.keep_secrets or not value:
             return value, 0
         text = scrub(value)
-        stored, found = _redact_text(text)
-        found += text.count(REDACTED) - value.count(REDACTED)
-        self.count += found
-        return stored, found
+        stored, hits = _redact_text(text)
+        hits += text.count(REDACTED) - value.count(REDACTED)
+        self.count += hits
+        return stored, hits
 
     def url(self, value: str | None) -> tuple[str | None, int]:
         """Give a repository URL without password or token, and how many there were.
@@ -126,7 +126,7 @@ class Redactor:
         if self.keep_secrets or not value:
             return value, 0
         text = scrub(value)
-        stored, found = _redact_url(text)
-        found += text.count(REDACTED) - value.count(REDACTED)
-        self.count += found
-        return stored, found
+        stored, hits = _redact_url(text)
+        hits += text.count(REDACTED) - value.count(REDACTED)
+        self.count += hits
+        return stored, hits

@@ -22,12 +22,12 @@ def _words(text: str) -> frozenset[str]:
 @lru_cache(maxsize=1)
 def _table() -> dict[str, frozenset[str]]:
     text = files(__package__).joinpath(_TABLE).read_text("utf-8")
-    found: dict[str, set[str]] = {kind: set() for kind in _KINDS}
+    words_by_kind: dict[str, set[str]] = {kind: set() for kind in _KINDS}
     for line in text.splitlines():
         if not line.startswith("#"):
             kind, words, _language, _source = line.split("\t")
-            found[kind].update(without_accents(word) for word in words.split())
-    return {kind: frozenset(words) for kind, words in found.items()}
+            words_by_kind[kind].update(without_accents(word) for word in words.split())
+    return {kind: frozenset(words) for kind, words in words_by_kind.items()}
 
 
 _STROKES: Final = str.maketrans("łøđı", "lodi")
@@ -39,7 +39,7 @@ def without_accents(text: str) -> str:
     if text.isascii():
         return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_STROKES))
-    bare = "".join(one for one in apart if unicodedata.category(one) != "Mn")
+    bare = "".join(char for char in apart if unicodedata.category(char) != "Mn")
     return unicodedata.normalize("NFC", bare)
 
 

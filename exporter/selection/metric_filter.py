@@ -35,43 +35,43 @@ class MetricChoice:
 class MetricFilter:
     """The metrics that are selected for a task."""
 
-    wanted: tuple[MetricChoice, ...] | None = None
+    choices: tuple[MetricChoice, ...] | None = None
     """None selects every metric, an empty tuple none."""
-    asked: frozenset[str] = frozenset()
+    arguments: frozenset[str] = frozenset()
     """The metric arguments as typed: the metrics that they select depend on the task."""
 
     def merged(self, other: "MetricFilter") -> "MetricFilter":
         """Select the series that either of them selects."""
-        if self.wanted is None or other.wanted is None:
+        if self.choices is None or other.choices is None:
             return EVERY_METRIC
-        choices = _choices(metric_selectors([*self.wanted, *other.wanted]))
-        return MetricFilter(choices, self.asked | other.asked)
+        choices = _choices(metric_selectors([*self.choices, *other.choices]))
+        return MetricFilter(choices, self.arguments | other.arguments)
 
     def intersection(self, other: "MetricFilter") -> "MetricFilter":
-        """Select the series that both select; ``asked`` is that of the other one."""
-        if self.wanted is None:
+        """Select the series that both select; ``arguments`` is that of the other one."""
+        if self.choices is None:
             return other
-        if other.wanted is None:
-            return MetricFilter(self.wanted, other.asked)
-        variants = {choice.metric: choice.variants for choice in self.wanted}
+        if other.choices is None:
+            return MetricFilter(self.choices, other.arguments)
+        variants = {choice.metric: choice.variants for choice in self.choices}
         both = (
             MetricChoice(choice.metric, _common(choice.variants, variants[choice.metric]))
-            for choice in other.wanted
+            for choice in other.choices
             if choice.metric in variants
         )
         left = tuple(choice for choice in both if choice.variants is None or choice.variants)
-        return MetricFilter(left, other.asked)
+        return MetricFilter(left, other.arguments)
 
     def includes(self, metric: str, variant: str) -> bool:
         """Whether a series is selected."""
-        return is_included(self.wanted, metric, variant)
+        return is_included(self.choices, metric, variant)
 
     @property
     def text(self) -> str | None:
         """The filter as it is stored in ``tasks.metric_filter``."""
-        if self.wanted is None:
+        if self.choices is None:
             return None
-        written = {"asked": sorted(self.asked), "metrics": metric_selectors(self.wanted)}
+        written = {"asked": sorted(self.arguments), "metrics": metric_selectors(self.choices)}
         return json.dumps(written, ensure_ascii=False)
 
     @classmethod
@@ -90,21 +90,21 @@ class MetricFilter:
             MetricChoice(metric.metric, frozenset(metric.variants) if metric.variants else None)
             for metric in written.metrics
         )
-        return cls(choices, frozenset(written.asked))
+        return cls(choices, frozenset(written.arguments))
 
 
 EVERY_METRIC = MetricFilter()
 
 
-def is_included(wanted: Sequence[MetricChoice] | None, metric: str, variant: str) -> bool:
+def is_included(choices: Sequence[MetricChoice] | None, metric: str, variant: str) -> bool:
     """Whether a series is among the selected ones; None selects every metric."""
-    return wanted is None or any(choice.includes(metric, variant) for choice in wanted)
+    return choices is None or any(choice.includes(metric, variant) for choice in choices)
 
 
-def _common(one: frozenset[str] | None, other: frozenset[str] | None) -> frozenset[str] | None:
-    if one is None or other is None:
-        return one if other is None else other
-    return one & other
+def _common(first: frozenset[str] | None, second: frozenset[str] | None) -> frozenset[str] | None:
+    if first is None or second is None:
+        return first if second is None else second
+    return first & second
 
 
 def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
@@ -129,11 +129,11 @@ def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
             raise UsageError(f"metric {argument!r} could be {_listed(readings)}; specify which")
         if readings:
             return readings
-    found = _globbed(argument, series) if is_glob(argument) else ()
-    if not found:
+    globbed = _globbed(argument, series) if is_glob(argument) else ()
+    if not globbed:
         pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
         raise no_such("metric", argument, (*series, *pairs) if "/" in argument else series)
-    return found
+    return globbed
 
 
 def resolve_variants(argument: str, series: Series) -> frozenset[str]:
@@ -143,28 +143,30 @@ def resolve_variants(argument: str, series: Series) -> frozenset[str]:
         UsageError: it matches several variants if case is ignored.
         NoSuchNameError: nothing matches.
     """
-    known = {variant for variants in series.values() for variant in variants}
-    if argument in known:
+    names = {name for variants in series.values() for name in variants}
+    if argument in names:
         return frozenset({argument})
-    same = sorted(name for name in known if name.casefold() == argument.casefold())
+    same = sorted(name for name in names if name.casefold() == argument.casefold())
     if len(same) > 1:
         listed = " or ".join(map(repr, same))
         raise UsageError(f"variant {argument!r} could be {listed}; specify which")
     if not same and is_glob(argument):
         pattern = re.compile(names_pattern([argument]) or "")
-        same = [name for name in known if pattern.search(name)]
+        same = [name for name in names if pattern.search(name)]
     if not same:
-        raise no_such("variant", argument, known)
+        raise no_such("variant", argument, names)
     return frozenset(same)
 
 
-def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
+def metric_selectors(choices: Iterable[MetricChoice]) -> tuple[Selector, ...]:
     """Make a request's ``metrics``: one entry per metric, as the server uses the last of two."""
     merged: dict[str, set[str] | None] = {}
-    for choice in wanted:
-        known = merged.get(choice.metric, set())
-        whole = choice.variants is None or known is None
-        merged[choice.metric] = None if whole else {*(known or ()), *(choice.variants or ())}
+    for choice in choices:
+        variants = merged.get(choice.metric, set())
+        selects_all = choice.variants is None or variants is None
+        merged[choice.metric] = (
+            None if selects_all else {*(variants or ()), *(choice.variants or ())}
+        )
     return tuple(
         {"metric": metric} if names is None else {"metric": metric, "variants": sorted(names)}
         for metric, names in sorted(merged.items())
@@ -173,19 +175,22 @@ def metric_selectors(wanted: Iterable[MetricChoice]) -> tuple[Selector, ...]:
 
 def _choices(selectors: Iterable[Selector]) -> tuple[MetricChoice, ...]:
     return tuple(
-        MetricChoice(one["metric"], frozenset(one["variants"]) if one.get("variants") else None)
-        for one in selectors
+        MetricChoice(
+            selector["metric"],
+            frozenset(selector["variants"]) if selector.get("variants") else None,
+        )
+        for selector in selectors
     )
 
 
 def _readings(argument: str, series: Series, fold: bool) -> tuple[MetricChoice, ...]:
     """Every metric that the argument could name, or metric/variant at one of its slashes."""
     key = str.casefold if fold else str
-    wanted = key(argument)
-    whole = [MetricChoice(metric) for metric in series if key(metric) == wanted]
-    if whole:
-        return tuple(whole)
-    cuts = [(wanted[:at], wanted[at + 1 :]) for at, mark in enumerate(wanted) if mark == "/"]
+    name = key(argument)
+    metrics = [MetricChoice(metric) for metric in series if key(metric) == name]
+    if metrics:
+        return tuple(metrics)
+    cuts = [(name[:at], name[at + 1 :]) for at, mark in enumerate(name) if mark == "/"]
     return tuple(
         MetricChoice(metric, frozenset({variant}))
         for left, right in cuts

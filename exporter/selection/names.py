@@ -54,9 +54,9 @@ def _readings(text: str) -> Iterator[str]:
         yield re.escape(text)
 
 
-def no_such(kind: str, text: str, known: Iterable[str]) -> NoSuchNameError:
+def no_such(kind: str, text: str, names: Iterable[str]) -> NoSuchNameError:
     """Make the error for a name that does not exist, with near matches."""
-    candidates = sorted({name for name in known if name})
+    candidates = sorted({name for name in names if name})
     lowered = {name.casefold(): name for name in candidates}
     close = difflib.get_close_matches(text.casefold(), lowered, n=3, cutoff=0.5)
     near = [lowered[name] for name in close]

@@ -59,7 +59,7 @@ def remembered(selections: object) -> tuple[ListedSelection, ...]:
         selections: ``selections`` of ``snapshot.json``; None in a dataset of format version 1.
     """
     written: Sequence[Mapping[str, Any]] = selections if isinstance(selections, list) else ()
-    return tuple(_listed(number, one) for number, one in enumerate(written, 1))
+    return tuple(_listed(number, entry) for number, entry in enumerate(written, 1))
 
 
 def words(written: Mapping[str, Any]) -> str:
@@ -97,8 +97,8 @@ def _with_values(option: str, values: Sequence[Any]) -> list[str]:
 
 
 def _listed(number: int, written: Mapping[str, Any]) -> ListedSelection:
-    wanted = list(written.get("metrics", ())) or ["all"]
-    unwanted = [f"not {metric}" for metric in written.get("exclude_metrics", ())]
+    metrics = list(written.get("metrics", ())) or ["all"]
+    excluded = [f"not {metric}" for metric in written.get("exclude_metrics", ())]
     # An export writes null for one that has never matched a task; other writers omit the key.
     matched = (written["matched"] or 0) if "matched" in written else None
-    return ListedSelection(number, words(written), matched, ", ".join([*wanted, *unwanted]))
+    return ListedSelection(number, words(written), matched, ", ".join([*metrics, *excluded]))

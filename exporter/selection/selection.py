@@ -62,11 +62,11 @@ class Selection:
     @classmethod
     def from_json(cls, written: Mapping[str, Any]) -> "Selection":
         """Read back what ``as_json`` wrote; fields that a newer version added are ignored."""
-        known = {one.name for one in fields(TaskFilter)}
+        field_names = {field.name for field in fields(TaskFilter)}
         narrowing: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in dict(written.get("filter", {})).items()
-            if name in known
+            if name in field_names
         }
         return cls(
             TaskFilter(**narrowing),
@@ -82,8 +82,11 @@ class Selection:
     @property
     def metric_words(self) -> str:
         """A description of the selected metrics; empty if every metric is selected."""
-        wanted, unwanted = " or ".join(self.metrics), " or ".join(self.exclude_metrics)
-        words = (f"metrics {wanted}" * bool(wanted), f"without metrics {unwanted}" * bool(unwanted))
+        included, excluded = " or ".join(self.metrics), " or ".join(self.exclude_metrics)
+        words = (
+            f"metrics {included}" * bool(included),
+            f"without metrics {excluded}" * bool(excluded),
+        )
         return "; ".join(word for word in words if word)
 
     @property
@@ -160,19 +163,19 @@ def whole_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]:
         NoSuchNameError: a beginning that no stored task has.
         UsageError: a beginning that several have.
     """
-    known = list(stored)
-    return tuple(text if len(text) >= _WHOLE_ID else _completed(text, known) for text in texts)
+    stored_ids = list(stored)
+    return tuple(text if len(text) >= _WHOLE_ID else _completed(text, stored_ids) for text in texts)
 
 
-def _completed(text: str, known: list[str]) -> str:
-    found = [task_id for task_id in known if task_id.startswith(text)]
-    if not found:
+def _completed(text: str, stored_ids: list[str]) -> str:
+    matching_ids = [task_id for task_id in stored_ids if task_id.startswith(text)]
+    if not matching_ids:
         raise NoSuchNameError(
             f"no stored task has an id that begins with {text!r}; give all 32 digits"
         )
-    if len(found) > 1:
-        raise UsageError(f"{len(found)} stored tasks have an id that begins with {text!r}")
-    return found[0]
+    if len(matching_ids) > 1:
+        raise UsageError(f"{len(matching_ids)} stored tasks have an id that begins with {text!r}")
+    return matching_ids[0]
 
 
 def _without(

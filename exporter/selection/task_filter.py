@@ -230,20 +230,20 @@ def _resolved(
     Raises:
         NoSuchNameError: the first value that does not exist; with ``drop`` only if none exists.
     """
-    found: dict[str, frozenset[str]] = {}
+    ids_of: dict[str, frozenset[str]] = {}
     errors: dict[str, NoSuchNameError] = {}
     for text in texts:
         try:
-            found[text] = frozenset(find(text))
+            ids_of[text] = frozenset(find(text))
         except NoSuchNameError as error:
             if missing == "raise":
                 raise
             errors[text] = error
-    if errors and not found:
+    if errors and not ids_of:
         raise next(iter(errors.values()))
-    ids = frozenset().union(*found.values()) if texts else None
+    ids = frozenset().union(*ids_of.values()) if texts else None
     return _Resolved(
-        tuple(text for text in texts if text in found), ids, tuple(map(str, errors.values()))
+        tuple(text for text in texts if text in ids_of), ids, tuple(map(str, errors.values()))
     )
 
 
@@ -295,10 +295,10 @@ def _users(text: str, names: Names) -> set[str]:
         return {names.me}
     if text in names.users:
         return {text}
-    found = {user_id for user_id, name in names.users.items() if name == text}
-    if not found:
+    user_ids = {user_id for user_id, name in names.users.items() if name == text}
+    if not user_ids:
         raise no_such("user", text, (*names.users.values(), *names.users))
-    return found
+    return user_ids
 
 
 def _checked_regex(text: str | None) -> str | None:

@@ -29,8 +29,8 @@ def current_snapshot_folder(data: Path) -> Path | None:
     for pointer in (text, link):  # unpacked archives hold links as text
         if pointer.is_file():
             return _existing(data, _named_in(pointer))
-    found = numbers(data)
-    return layout.snapshot(data, found[-1]) if found else None
+    existing = numbers(data)
+    return layout.snapshot(data, existing[-1]) if existing else None
 
 
 def _newer_in_text(data: Path, linked: Path, text: Path) -> Path | None:
@@ -81,5 +81,5 @@ def numbers(data: Path) -> list[int]:
     folder = layout.snapshots(data)
     if not folder.is_dir():
         return []
-    found = (layout.snapshot_number(entry.name) for entry in folder.iterdir())
-    return sorted(number for number in found if number is not None)
+    folder_numbers = (layout.snapshot_number(entry.name) for entry in folder.iterdir())
+    return sorted(number for number in folder_numbers if number is not None)

@@ -80,72 +80,72 @@ class Applier:
     _has_row: Set[str] = frozenset()
     """Tasks of the plan that have a row by this run, after ``start_over``."""
 
-    def apply(self, stage: Stage, one: FetchedTask) -> None:
+    def apply(self, stage: Stage, fetched: FetchedTask) -> None:
         """Apply one task that was read.
 
         Raises:
             ServerError: the server had to be asked again and does not answer.
             LimitReachedError: the server had to be asked again, but a limit is reached.
         """
-        task_id, stored = one.planned.task.task_id, one.planned.known
-        if self._is_unchanged(one):
+        task_id, stored = fetched.planned.task.task_id, fetched.planned.stored
+        if self._is_unchanged(fetched):
             self.done.add(task_id)
-            one.discard()
+            fetched.discard()
             return
-        decided = self._decide(one)
+        decided = self._decide(fetched)
         self.done.add(task_id)
-        self._count(one)
+        self._count(fetched)
         if decided.given_up is not None:
-            self._give_up(one, decided)
+            self._give_up(fetched, decided)
         match decided.action:
             case "replace":
-                self._replace(stage, one, one.points, **self._contradicted(one))
+                self._replace(stage, fetched, fetched.points, **self._contradicted(fetched))
             case "merge":
-                self._merge(stage, one)
+                self._merge(stage, fetched)
             case "refresh":
-                stage.refresh(self._row(one, _kept(stored)), one.details.hyperparams)
+                stage.refresh(self._row(fetched, _kept(stored)), fetched.details.hyperparams)
             case "keep":
-                self._keep(stage, one)
+                self._keep(stage, fetched)
             case "skip":
-                one.discard()
+                fetched.discard()
 
-    def _decide(self, one: FetchedTask) -> Decision:
-        task_id = one.planned.task.task_id
+    def _decide(self, fetched: FetchedTask) -> Decision:
+        task_id = fetched.planned.task.task_id
         try:
             return decide(
-                one,
+                fetched,
                 lambda: self.series.of(task_id),
-                lambda: overlap(self.points.of(task_id), fetched_points(one.points)),
-                lambda: self.was_run_again(one),
+                lambda: overlap(self.points.of(task_id), fetched_points(fetched.points)),
+                lambda: self.was_run_again(fetched),
                 accept_loss=self.accept_loss,
             )
         except (ServerError, LimitReachedError):
-            one.discard()
+            fetched.discard()
             raise
 
-    def _is_unchanged(self, one: FetchedTask) -> bool:
+    def _is_unchanged(self, fetched: FetchedTask) -> bool:
         """Whether a task that was checked although no date changed is as it is stored.
 
         Its points are compared one by one if they were read, except for a shrunk task, which has
         more stored points than the server.
         """
-        planned, known = one.planned, one.planned.known
-        if known is None or not planned.is_quiet or one.reason is not None:
+        planned, stored = fetched.planned, fetched.planned.stored
+        if stored is None or not planned.is_quiet or fetched.reason is not None:
             return False
-        if one.state == "kept":
+        if fetched.state == "kept":
             self.counts.unchanged += planned.is_same
             return planned.is_same
-        if known.state == "shrunk":
+        if stored.state == "shrunk":
             return False
         task_id = planned.task.task_id
-        if digest_of(one.points) != self.digests.of(task_id):
+        if digest_of(fetched.points) != self.digests.of(task_id):
             self.counts.silent += 1
             return False
-        state = one.contradiction.state if one.contradiction else "complete"
-        if not planned.is_same or state != known.state:
+        state = fetched.contradiction.state if fetched.contradiction else "complete"
+        if not planned.is_same or state != stored.state:
             return False
         self.counts.unchanged += 1
-        self.counts.points += one.read.received
+        self.counts.points += fetched.read.received
         return True
 
     def mark_gone(
@@ -170,11 +170,15 @@ class Applier:
             self.counts.gone += 1
             self.counts.gone_expected += row["task_id"] in expected
 
-    def left_of(self, planned: Sequence[PlannedTask]) -> list[PlannedTask]:
+    def left_of(self, to_read: Sequence[PlannedTask]) -> list[PlannedTask]:
         """List the tasks of a plan that were not read yet, except those known to be unchanged."""
-        return [one for one in planned if one.task.task_id not in self.done and not one.is_same]
+        return [
+            planned
+            for planned in to_read
+            if planned.task.task_id not in self.done and not planned.is_same
+        ]
 
-    def mark_unread(self, stage: Stage, planned: Sequence[PlannedTask], now: datetime) -> None:
+    def mark_unread(self, stage: Stage, to_read: Sequence[PlannedTask], now: datetime) -> None:
         """Add a row for each task that was not read yet, once per run.
 
         So the dataset itself shows what a selection matched and what is missing: a new task is
@@ -184,11 +188,11 @@ class Applier:
         if self._has_marked_unread:
             return
         self._has_marked_unread = True
-        left = self.left_of(planned)
-        for one in left:
-            if one.known is None and one.task.task_id not in self._has_row:
-                stage.add(unread_row(one, self.host, self.web_host, now))
-        widened = {one.task.task_id: one for one in left if is_widened(one)}
+        left = self.left_of(to_read)
+        for planned in left:
+            if planned.stored is None and planned.task.task_id not in self._has_row:
+                stage.add(unread_row(planned, self.host, self.web_host, now))
+        widened = {planned.task.task_id: planned for planned in left if is_widened(planned)}
         ids = sorted(widened) if self.snapshot is not None else []
         for at in range(0, len(ids), _ROWS_AT_ONCE):
             assert self.snapshot is not None
@@ -211,17 +215,19 @@ class Applier:
         del self.problems[problems:], self._doubts[self._committed_doubts :]
         self._has_row, self._has_marked_unread = stored, False
 
-    def _count(self, one: FetchedTask) -> None:
-        counts, task = self.counts, one.planned.task
-        if one.reason is not None:
-            state: Literal["failed", "partial"] = "failed" if one.state == "failed" else "partial"
-            self.problems.append(Problem(task.task_id, task.name, state, one.reason))
-        counts.new += one.planned.is_new
-        counts.changed += not one.planned.is_new and one.state != "kept"
-        counts.refreshed += one.state == "kept"
-        counts.points += one.read.received
-        counts.points_bad += one.read.bad
-        counts.redacted += one.details.redacted
+    def _count(self, fetched: FetchedTask) -> None:
+        counts, task = self.counts, fetched.planned.task
+        if fetched.reason is not None:
+            state: Literal["failed", "partial"] = (
+                "failed" if fetched.state == "failed" else "partial"
+            )
+            self.problems.append(Problem(task.task_id, task.name, state, fetched.reason))
+        counts.new += fetched.planned.is_new
+        counts.changed += not fetched.planned.is_new and fetched.state != "kept"
+        counts.refreshed += fetched.state == "kept"
+        counts.points += fetched.read.received
+        counts.points_bad += fetched.read.bad
+        counts.redacted += fetched.details.redacted
 
     @property
     def warnings(self) -> list[str]:
@@ -235,7 +241,7 @@ class Applier:
         """Whether points were replaced that only the previous snapshot still has."""
         return bool(self.counts.rerun or self._doubts)
 
-    def _give_up(self, one: FetchedTask, decided: Decision) -> None:
+    def _give_up(self, fetched: FetchedTask, decided: Decision) -> None:
         """Count stored points that neither the server nor the new snapshot has."""
         assert self.snapshot is not None
         if decided.given_up == "another run":
@@ -246,7 +252,7 @@ class Applier:
             "in doubt": "nothing proves that they are of the current run",
             "read in part": "it could be read only in part, with more points than were stored",
         }[decided.given_up or "in doubt"]
-        task = one.planned.task
+        task = fetched.planned.task
         self._doubts.append(
             f"task {task.task_id} ({task.name[:40]}): the server did not return "
             f"{decided.points:,} of the stored points, and {why}; they were replaced by the points "
@@ -254,17 +260,17 @@ class Applier:
         )
 
     def _replace(
-        self, stage: Stage, one: FetchedTask, points: TaskPoints | None, **columns: Any
+        self, stage: Stage, fetched: FetchedTask, points: TaskPoints | None, **columns: Any
     ) -> None:
-        row = {**self._row(one, _read(one)), **columns}
-        stage.add(row, one.details.hyperparams, points, one.details.last_metrics.table())
+        row = {**self._row(fetched, _read(fetched)), **columns}
+        stage.add(row, fetched.details.hyperparams, points, fetched.details.last_metrics.table())
 
-    def _contradicted(self, one: FetchedTask) -> dict[str, str]:
+    def _contradicted(self, fetched: FetchedTask) -> dict[str, str]:
         """Return the state of a task whose points the server's summary contradicts, and report it.
 
         A contradiction is not reported if it is known, accepted (--accept-loss) or expected.
         """
-        against, stored, task = one.contradiction, one.planned.known, one.planned.task
+        against, stored, task = fetched.contradiction, fetched.planned.stored, fetched.planned.task
         if against is None:
             return {}
         is_lost = against.state == "lost"
@@ -276,56 +282,60 @@ class Applier:
             self.problems.append(Problem(task.task_id, task.name, against.state, against.reason))
         return {"state": against.state, "reason": against.reason}
 
-    def _merge(self, stage: Stage, one: FetchedTask) -> None:
+    def _merge(self, stage: Stage, fetched: FetchedTask) -> None:
         """Keep points that the server has lost; those that it has replace equal keys."""
-        stored, task = one.planned.known, one.planned.task
+        stored, task = fetched.planned.stored, fetched.planned.task
         assert stored is not None
         assert self.snapshot is not None
         points = with_stored(
-            stage, one.points, self.snapshot, task.task_id, stored.project_id, task.project_id
+            stage, fetched.points, self.snapshot, task.task_id, stored.project_id, task.project_id
         )
-        if points.rows == one.read.received:  # the server has all of them after all
-            self._replace(stage, one, points, **self._contradicted(one))
+        if points.rows == fetched.read.received:  # the server has all of them after all
+            self._replace(stage, fetched, points, **self._contradicted(fetched))
             return
         self.counts.shrunk += 1
         self._replace(
             stage,
-            one,
+            fetched,
             points,
             points_stored=points.rows,
-            points_bad=max(one.read.bad, stored.points_bad or 0),
+            points_bad=max(fetched.read.bad, stored.points_bad or 0),
             state="shrunk",
-            reason=_shrunk(one.read.received, points.rows, stored),
+            reason=_shrunk(fetched.read.received, points.rows, stored),
         )
 
-    def _keep(self, stage: Stage, one: FetchedTask) -> None:
+    def _keep(self, stage: Stage, fetched: FetchedTask) -> None:
         """Keep the stored points with new metadata: those of the server were not read, or are none.
 
         The start remains that of the run to which the points belong.
         """
-        one.discard()
-        stored = one.planned.known
+        fetched.discard()
+        stored = fetched.planned.stored
         assert stored is not None
         columns = {**_kept(stored), "started": stored.started}
-        if one.state == "complete":
+        if fetched.state == "complete":
             self.counts.shrunk += 1
             reason = _shrunk(0, stored.points_stored, stored)
             columns |= {"state": "shrunk", "reason": reason, "points_expected": 0}
         else:
-            reason = f"{one.reason}; the stored points are kept"
-            columns |= {"state": one.state, "reason": reason, "metric_filter": stored.metric_filter}
-        stage.refresh(self._row(one, columns), one.details.hyperparams)
+            reason = f"{fetched.reason}; the stored points are kept"
+            columns |= {
+                "state": fetched.state,
+                "reason": reason,
+                "metric_filter": stored.metric_filter,
+            }
+        stage.refresh(self._row(fetched, columns), fetched.details.hyperparams)
 
-    def _row(self, one: FetchedTask, about_points: Mapping[str, Any]) -> dict[str, Any]:
+    def _row(self, fetched: FetchedTask, about_points: Mapping[str, Any]) -> dict[str, Any]:
         """Make the row of ``tasks``."""
-        planned = one.planned
+        planned = fetched.planned
         return {
             **planned.task.row(),
-            **one.details.columns,
+            **fetched.details.columns,
             "web_url": web_url(self.web_host, planned.task),
             "server_id": self.host,
             "metric_filter": planned.metrics.text,
-            "redacted": one.details.redacted,
+            "redacted": fetched.details.redacted,
             "fingerprint": planned.fingerprint,
             "selected": planned.selected,
             **about_points,
@@ -337,14 +347,14 @@ def _shrunk(there: int, here: int, stored: KnownTask) -> str:
     return f"the server has {there:,} of its {here:,} points{earlier}"
 
 
-def _read(one: FetchedTask) -> dict[str, Any]:
+def _read(fetched: FetchedTask) -> dict[str, Any]:
     return {
-        "points_expected": one.read.expected if one.state != "failed" else None,
-        "points_stored": one.read.received,
-        "points_bad": one.read.bad,
-        "state": one.state,
-        "reason": one.reason,
-        "fetched_at": one.at,
+        "points_expected": fetched.read.expected if fetched.state != "failed" else None,
+        "points_stored": fetched.read.received,
+        "points_bad": fetched.read.bad,
+        "state": fetched.state,
+        "reason": fetched.reason,
+        "fetched_at": fetched.at,
     }
 
 

@@ -61,24 +61,26 @@ def forecast(
             held.enter_context(hold(snapshot))
         prepared = prepare_export(server, snapshot, selection, options, progress)
         expected = _expected(server, prepared, snapshot)
-    traffic, plan, planned = server.api.traffic, prepared.plan, prepared.plan.to_read
+    traffic, plan, to_read = server.api.traffic, prepared.plan, prepared.plan.to_read
     counts = [points for points in expected.values() if points is not None]
     return Forecast(
         server=server.api.host,
         user=server.identity.user_name,
         selections=tuple(prepared.discovery.words),
-        tasks_new=sum(one.is_new for one in planned),
-        tasks_changed=sum(not one.is_new and one.task.task_id in expected for one in planned),
+        tasks_new=sum(planned.is_new for planned in to_read),
+        tasks_changed=sum(
+            not planned.is_new and planned.task.task_id in expected for planned in to_read
+        ),
         tasks_refreshed=sum(
-            one.task.task_id not in expected and not one.is_same for one in planned
+            planned.task.task_id not in expected and not planned.is_same for planned in to_read
         ),
         tasks_unchanged=len(plan.unchanged)
-        + sum(one.task.task_id not in expected and one.is_same for one in planned),
+        + sum(planned.task.task_id not in expected and planned.is_same for planned in to_read),
         tasks_gone=len(prepared.discovery.gone),
         warnings=tuple(prepared.discovery.warnings),
         points=sum(counts) if counts or not expected else None,
         tasks_uncounted=len(expected) - len(counts),
-        requests=traffic.requests + sum(_requests(one, expected) for one in planned),
+        requests=traffic.requests + sum(_requests(planned, expected) for planned in to_read),
         requests_spent=traffic.requests,
         seconds=time.monotonic() - clock,
     )
@@ -94,25 +96,28 @@ def _expected(
     reports = stored_reports(snapshot, prepared.plan.in_doubt)
     heavy = with_details(server.api, prepared.plan.to_read, Redactor(False), False)
     return {
-        one.task.task_id: details.last_metrics.points(one.metrics.wanted)
-        for one, details in heavy
-        if not _stays(one, details, reports)
+        planned.task.task_id: details.last_metrics.points(planned.metrics.choices)
+        for planned, details in heavy
+        if not _stays(planned, details, reports)
     }
 
 
-def _stays(one: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
+def _stays(planned: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
     """Whether the stored points would be kept, according to the server's summary."""
-    if one.points in ("read", "keep"):
-        return one.points == "keep"
-    stored, now = reports.get(one.task.task_id), details.last_metrics.reports(one.metrics.wanted)
-    if one.points == "recount" and None in (stored, now):
+    if planned.points in ("read", "keep"):
+        return planned.points == "keep"
+    stored, now = (
+        reports.get(planned.task.task_id),
+        details.last_metrics.reports(planned.metrics.choices),
+    )
+    if planned.points == "recount" and None in (stored, now):
         return True
     return stored is not None and now == stored
 
 
-def _requests(one: PlannedTask, expected: Mapping[str, int | None]) -> int:
+def _requests(planned: PlannedTask, expected: Mapping[str, int | None]) -> int:
     """Count the requests for a task's points: its pages, and a last count if there are several."""
-    if one.task.task_id not in expected:
-        return int(one.points in ("ask", "recount"))
-    pages = max(1, -(-(expected[one.task.task_id] or 0) // PAGE))
+    if planned.task.task_id not in expected:
+        return int(planned.points in ("ask", "recount"))
+    pages = max(1, -(-(expected[planned.task.task_id] or 0) // PAGE))
     return pages + (_AGAIN if pages > 1 else 0)

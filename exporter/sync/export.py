@@ -33,7 +33,7 @@ from clearml_snapshot.exporter.sync.failed_run import (
 )
 from clearml_snapshot.exporter.sync.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.sync.planning.plan import Plan
-from clearml_snapshot.exporter.sync.planning.stored_state import known_tasks, stored_reports
+from clearml_snapshot.exporter.sync.planning.stored_state import read_stored_tasks, stored_reports
 from clearml_snapshot.exporter.sync.prepare import (
     ExportOptions,
     PreparedExport,
@@ -110,9 +110,9 @@ def _prepare(
     prepared = _prepared(server, dataset, attempt.selection, options, progress)
     api, snapshot = server.api, dataset.snapshot
     again = {
-        one.task.task_id: (one.known.project_id, one.known.points_stored or 0)
-        for one in prepared.plan.to_read
-        if one.known is not None and one.may_replace
+        planned.task.task_id: (planned.stored.project_id, planned.stored.points_stored or 0)
+        for planned in prepared.plan.to_read
+        if planned.stored is not None and planned.may_replace
     }
     applier = Applier(
         api.host,
@@ -121,7 +121,9 @@ def _prepare(
         StoredOutlines(snapshot, again),
         StoredDigests(snapshot, _to_compare(prepared.plan)),
         StoredPoints(snapshot, again),
-        lambda one: was_run_again_since(api, one.planned.task, one.details.last_metrics),
+        lambda fetched: was_run_again_since(
+            api, fetched.planned.task, fetched.details.last_metrics
+        ),
         accept_loss=options.accept_loss,
     )
     stage = dataset.new_stage()
@@ -227,7 +229,7 @@ def _fetch_to_an_end(run: Run, interrupt: Interrupt) -> tuple[Result, _Lost]:
     try:
         _fetch(run)
     except StoppedError:
-        if not interrupt.came:
+        if not interrupt.was_pressed:
             raise
         run.progress.note("interrupted; committing complete tasks (Ctrl-C again stops immediately)")
         return "interrupted", None
@@ -279,7 +281,7 @@ def _commit_names(run: Run, error: Exception) -> None:
 def _start_over(run: Run) -> None:
     """Drop what is staged, which fills the disk, and subtract it from the counts."""
     run.dataset.clear_stages()
-    run.applier.start_over(known_tasks(run.dataset.snapshot).keys())
+    run.applier.start_over(read_stored_tasks(run.dataset.snapshot).keys())
 
 
 def _has_nothing(run: Run) -> bool:
@@ -295,9 +297,9 @@ def _fetch(run: Run) -> None:
     to_read, api = run.prepared.plan.to_read, run.server.api
     api.breaker.compare_with(_others(run.prepared.plan))
     with closing(fetch_tasks(api, to_read, lambda: run.stage, redactor, _how(run))) as fetched:
-        for one in fetched:
-            run.applier.apply(run.stage, one)
-            run.progress.task_done(one.read.received, api.traffic.requests)
+        for task in fetched:
+            run.applier.apply(run.stage, task)
+            run.progress.task_done(task.read.received, api.traffic.requests)
             waited = time.monotonic() - committed_at
             if _is_due(run.stage) and waited > _COMMIT_SHARE * commit_took:
                 committed_at = time.monotonic()
@@ -307,7 +309,7 @@ def _fetch(run: Run) -> None:
 
 def _others(plan: Plan) -> list[str]:
     """Choose tasks other than the first ones: one stored completely, a middle one, the last one."""
-    ids = [one.task.task_id for one in plan.to_read]
+    ids = [planned.task.task_id for planned in plan.to_read]
     return [*plan.unchanged[-1:], *ids[len(ids) // 2 :][:1], *ids[-1:]]
 
 
@@ -319,8 +321,11 @@ def _how(run: Run) -> FetchOptions:
 
 def _to_compare(plan: Plan) -> dict[str, str | None]:
     """Return the project of each task whose points are compared with the stored ones."""
-    quiet = (one for one in plan.to_read if one.is_quiet and one.points != "keep")
-    return {one.task.task_id: None if one.known is None else one.known.project_id for one in quiet}
+    quiet = (planned for planned in plan.to_read if planned.is_quiet and planned.points != "keep")
+    return {
+        planned.task.task_id: None if planned.stored is None else planned.stored.project_id
+        for planned in quiet
+    }
 
 
 def _is_due(stage: Stage) -> bool:
@@ -338,7 +343,7 @@ def _checkpoint(run: Run) -> None:
 def _commit_row(run: Run, result: str, error: Exception) -> None:
     """Commit only that a run failed, and what was selected."""
     row = export_row(run, result, datetime.now(UTC), error)
-    selections = [one.as_json() for one in run.prepared.remembered]
+    selections = [remembered.as_json() for remembered in run.prepared.remembered]
     about_server = server_record(run.server, None)
     commit_row(run.dataset, about_server, selections, row, run.options.keep)
 
@@ -350,7 +355,7 @@ def _commit(
     run.dataset.commit(
         stage or run.stage,
         server=server_record(run.server, run.dataset.snapshot),
-        selections=[one.as_json() for one in run.prepared.remembered],
+        selections=[remembered.as_json() for remembered in run.prepared.remembered],
         export_row=export_row(run, result, None if is_checkpoint else datetime.now(UTC), error),
         keep=run.options.keep,
         checkpoint=is_checkpoint,

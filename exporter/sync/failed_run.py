@@ -116,19 +116,19 @@ class Attempt:
         if chosen is None or not self._is_remembered or (last is not None and last.totals.tasks):
             return None
         before = [] if last is None else list(last.selections or ())
-        is_known = chosen in [Remembered.from_json(one).selection for one in before]
+        is_known = chosen in [Remembered.from_json(entry).selection for entry in before]
         return before if is_known else [*before, Remembered(chosen).as_json()]
 
     def _row(self, api: Client | None, user: str | None, error: BaseException) -> dict[str, Any]:
         chosen = self.selection
-        asked = [] if chosen is None else [words(chosen.as_json())]
+        selections = [] if chosen is None else [words(chosen.as_json())]
         return {
             "export_id": self.export_id,
             "started": self.begun,
             "finished": datetime.now(UTC),
             "server": None if api is None else api.host,
             "user": user,
-            "selections": json.dumps(asked, ensure_ascii=False),
+            "selections": json.dumps(selections, ensure_ascii=False),
             "requests": None if api is None else api.traffic.requests,
             "bytes": None if api is None else api.traffic.bytes,
             "result": _result(error),

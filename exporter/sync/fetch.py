@@ -66,7 +66,7 @@ class FetchOptions:
 
 def fetch_tasks(
     api: Client,
-    planned: Sequence[PlannedTask],
+    to_read: Sequence[PlannedTask],
     stage: Callable[[], Stage],
     redactor: Redactor,
     options: FetchOptions,
@@ -78,7 +78,7 @@ def fetch_tasks(
 
     Args:
         api: a client that is logged in.
-        planned: the tasks, in the order in which they are started.
+        to_read: the tasks, in the order in which they are started.
         stage: returns the stage to which points may currently be spilled.
         redactor: replaces credentials in the heavy fields.
         options: how to fetch.
@@ -88,30 +88,30 @@ def fetch_tasks(
         LimitReachedError: a limit of the run is reached.
     """
     failed: list[FetchedTask] = []
-    with closing(_fetched(api, planned, stage, redactor, options)) as fetched:
-        for one in fetched:
-            if one.state == "failed":
-                failed.append(one)
+    with closing(_fetched(api, to_read, stage, redactor, options)) as fetched:
+        for task in fetched:
+            if task.state == "failed":
+                failed.append(task)
                 continue
             yield from failed
             failed.clear()
-            yield one
+            yield task
     yield from failed
 
 
 def _fetched(
     api: Client,
-    planned: Sequence[PlannedTask],
+    to_read: Sequence[PlannedTask],
     stage: Callable[[], Stage],
     redactor: Redactor,
     options: FetchOptions,
 ) -> Generator[FetchedTask]:
     pending: set[Future[FetchedTask]] = set()
-    queue = with_details(api, planned, redactor, options.with_params)
+    queue = with_details(api, to_read, redactor, options.with_params)
     pool = ThreadPoolExecutor(options.workers, thread_name_prefix="fetch")
     try:
-        for one, details in queue:
-            pending.add(pool.submit(_fetch, api, one, details, stage(), options))
+        for planned, details in queue:
+            pending.add(pool.submit(_fetch, api, planned, details, stage(), options))
             if len(pending) > options.workers:
                 done, pending = wait(pending, return_when=FIRST_COMPLETED)
                 yield from _complete_first(done)
@@ -131,13 +131,13 @@ def _complete_first(done: set[Future[FetchedTask]]) -> Iterator[FetchedTask]:
 
 
 def with_details(
-    api: Client, planned: Sequence[PlannedTask], redactor: Redactor, with_params: bool
+    api: Client, to_read: Sequence[PlannedTask], redactor: Redactor, with_params: bool
 ) -> Iterator[tuple[PlannedTask, TaskDetails]]:
     """Read the heavy fields in groups; a refused group is halved until only one task is refused."""
     at, size = 0, _FIRST_GROUP
-    while at < len(planned):
-        group = planned[at : at + size]
-        ids = [one.task.task_id for one in group]
+    while at < len(to_read):
+        group = to_read[at : at + size]
+        ids = [planned.task.task_id for planned in group]
         try:
             details = dict(read_all_details(api, ids, redactor, with_params=with_params))
         except RefusedError as error:
@@ -147,8 +147,11 @@ def with_details(
             details = {ids[0]: TaskDetails({}, (), missing=f"its metadata: {error}")}
         at += len(group)
         size = _next_size(details.values())
-        for one in group:
-            yield one, _with_odd(one, details.get(one.task.task_id, _GONE))
+        for planned in group:
+            yield (
+                planned,
+                _with_odd(planned, details.get(planned.task.task_id, _GONE)),
+            )
 
 
 def _with_odd(planned: PlannedTask, details: TaskDetails) -> TaskDetails:
@@ -161,7 +164,7 @@ def _with_odd(planned: PlannedTask, details: TaskDetails) -> TaskDetails:
 
 def _next_size(details: Collection[TaskDetails]) -> int:
     """Choose how many tasks come next: summaries of thousands of series are megabytes."""
-    most = max((len(one.last_metrics.rows) for one in details), default=0)
+    most = max((len(task_details.last_metrics.rows) for task_details in details), default=0)
     return max(1, min(MOST_DETAILS, _MOST_CLAIMS // max(most, 1)))
 
 
@@ -176,8 +179,8 @@ def _fetch(
             none = ScalarsRead(0, 0)
             return FetchedTask(planned, details, none, None, "kept", details.missing, at)
         watch = RunWatch(api, planned.task, details.last_metrics)
-        task_id, wanted = planned.task.task_id, planned.metrics.wanted
-        read = fetch_scalars(api, task_id, wanted, buffer, watch.was_run_again)
+        task_id, choices = planned.task.task_id, planned.metrics.choices
+        read = fetch_scalars(api, task_id, choices, buffer, watch.was_run_again)
     except RefusedError as error:
         buffer.discard()
         why = _together(str(error), planned.doubt)
@@ -208,14 +211,14 @@ def _contradiction(
 
     A task may be reset, or report, between the reading of its summary and that of its points.
     """
-    missing = missing_points(details.last_metrics, planned.metrics.wanted, points)
+    missing = missing_points(details.last_metrics, planned.metrics.choices, points)
     if not missing:
         return None
     task_id = planned.task.task_id
     now = read_summaries(api, [task_id]).get(task_id)
     if now is None:  # deleted in the meantime; the next export notices it
         return judge(missing, planned.task, True, datetime.now(UTC))
-    still_missing = missing_points(now.last_metrics, planned.metrics.wanted, points)
+    still_missing = missing_points(now.last_metrics, planned.metrics.choices, points)
     return judge(
         still_missing, now.task, now.last_metrics != details.last_metrics, datetime.now(UTC)
     )
@@ -231,13 +234,13 @@ def _can_keep(
     """
     if planned.points in ("read", "keep"):
         return planned.points == "keep"
-    task_id, wanted = planned.task.task_id, planned.metrics.wanted
-    stored, now = options.reports.get(task_id), details.last_metrics.reports(wanted)
+    task_id, choices = planned.task.task_id, planned.metrics.choices
+    stored, now = options.reports.get(task_id), details.last_metrics.reports(choices)
     is_counted = None not in (stored, now)
     if stored != now if is_counted else planned.points == "ask":
         return False
-    assert planned.known is not None
-    is_proof = planned.points == "recount" and planned.known.state == "complete"
-    if is_proof and is_beyond(details.last_metrics, wanted, options.stored_series(task_id)):
+    assert planned.stored is not None
+    is_proof = planned.points == "recount" and planned.stored.state == "complete"
+    if is_proof and is_beyond(details.last_metrics, choices, options.stored_series(task_id)):
         return False
-    return count_scalars(api, task_id, wanted) == planned.known.points_expected
+    return count_scalars(api, task_id, choices) == planned.stored.points_expected

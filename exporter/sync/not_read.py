@@ -15,9 +15,9 @@ _WITHOUT_MORE: Final = ("unread", "failed", "partial")
 
 def is_widened(planned: PlannedTask) -> bool:
     """Whether metrics are selected for a stored task that its row does not name."""
-    known = planned.known
-    return known is not None and (
-        MetricFilter.read(known.metric_filter).wanted != planned.metrics.wanted
+    stored = planned.stored
+    return stored is not None and (
+        MetricFilter.read(stored.metric_filter).choices != planned.metrics.choices
     )
 
 

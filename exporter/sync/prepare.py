@@ -19,7 +19,10 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.fetch import MOST_DETAILS
 from clearml_snapshot.exporter.sync.planning.discovery import Discoverer, Discovery
 from clearml_snapshot.exporter.sync.planning.plan import Again, Plan, PlannedTask, make_plan
-from clearml_snapshot.exporter.sync.planning.stored_state import known_tasks, remembered_selections
+from clearml_snapshot.exporter.sync.planning.stored_state import (
+    read_stored_tasks,
+    remembered_selections,
+)
 from clearml_snapshot.exporter.sync.planning.vanished import accepted_tasks
 
 
@@ -123,22 +126,22 @@ def prepare_export(
         NoSuchNameError: a new selection has a name that does not exist.
     """
     begun = datetime.now(UTC)
-    known = known_tasks(snapshot)
+    stored_tasks = read_stored_tasks(snapshot)
     remembered = remembered_selections(snapshot, server.api.host)
     discoverer = Discoverer(
         server.api,
         server.identity,
         progress,
         snapshot,
-        known,
+        stored_tasks,
         begun,
         _row_options(options),
-        accept_gone=accepted_tasks(options.accept_gone, known),
+        accept_gone=accepted_tasks(options.accept_gone, stored_tasks),
     )
     discovery, remembered = _discover(discoverer, selection, remembered, options)
     plan = make_plan(
         discovery.take_tasks(),
-        known,
+        stored_tasks,
         begun,
         _row_options(options),
         accept_loss=options.accept_loss,
@@ -166,7 +169,11 @@ def _discover(
     matched = discovery.matched
     # A selection that once matched tasks is expected to match that many until it is removed.
     return discovery, [
-        replace(one, matched=matched.get(one.selection) or one.matched) for one in remembered
+        replace(
+            entry,
+            matched=matched.get(entry.selection) or entry.matched,
+        )
+        for entry in remembered
     ]
 
 
@@ -183,39 +190,42 @@ def _selections(selection: Selection | None, remembered: Sequence[Remembered]) -
             "this dataset remembers no selection; give a filter (see `clearml-snapshot export "
             "--help`), or --all for every task"
         )
-    return [one.selection for one in remembered]
+    return [entry.selection for entry in remembered]
 
 
 def _remember(
     remembered: Sequence[Remembered], selections: Sequence[Selection]
 ) -> list[Remembered]:
-    known = {one.selection for one in remembered}
-    return [*remembered, *(Remembered(one) for one in selections if one not in known)]
+    before = {entry.selection for entry in remembered}
+    return [
+        *remembered,
+        *(Remembered(selection) for selection in selections if selection not in before),
+    ]
 
 
 def _note_cost(plan: Plan, again: Again | None, progress: Progress) -> None:
     """Report how many requests checking stored tasks takes, before it begins."""
     if again is None:
         return
-    tasks = [one for one in plan.to_read if one.is_quiet]
-    details = -(-len(tasks) // MOST_DETAILS)
+    checked = [planned for planned in plan.to_read if planned.is_quiet]
+    details = -(-len(checked) // MOST_DETAILS)
     if again == "counts":
-        cost, what = len(tasks), "to compare the counts"
+        cost, what = len(checked), "to compare the counts"
     else:
-        points = [one.known.points_stored if one.known else 0 for one in tasks]
+        points = [planned.stored.points_stored if planned.stored else 0 for planned in checked]
         cost, what = sum(map(pages_of, points)), "to read all points"
     progress.note(
-        f"{what} of {len(tasks):,} stored tasks whose dates did not change takes about "
+        f"{what} of {len(checked):,} stored tasks whose dates did not change takes about "
         f"{cost + details:,} requests"
     )
 
 
-def _ordered(planned: Sequence[PlannedTask], options: ExportOptions) -> tuple[PlannedTask, ...]:
+def _ordered(to_read: Sequence[PlannedTask], options: ExportOptions) -> tuple[PlannedTask, ...]:
     """Sort by what is read first; the oldest archived tasks are the next to be deleted."""
     is_newest_first = options.order == "newest"
-    by_age = sorted(planned, key=_created, reverse=is_newest_first)
+    by_age = sorted(to_read, key=_created, reverse=is_newest_first)
     if options.order == "archived-first":
-        by_age.sort(key=lambda one: not one.task.archived)
+        by_age.sort(key=lambda planned: not planned.task.archived)
     return tuple(by_age)
 
 

@@ -33,7 +33,7 @@ class Decision:
 
 
 def decide(
-    one: FetchedTask,
+    fetched: FetchedTask,
     stored_series: Callable[[], Mapping[Name, SeriesOutline]],
     compare: Callable[[], Overlap],
     was_run_again: Callable[[], bool],
@@ -43,33 +43,33 @@ def decide(
     """Decide: nothing is lost because the server lost it, or because a reading failed.
 
     Args:
-        one: the task as it was read.
+        fetched: the task as it was read.
         stored_series: returns its stored series; called only if they matter.
         compare: compares its points with the stored ones; called only if they matter.
         was_run_again: asks the server whether the task was run again since it was listed; called
             only if nothing but its start connects the stored points with the new ones.
         accept_loss: discard stored points that the server no longer has.
     """
-    stored = one.planned.known
-    if one.state == "kept":
-        return Decision("refresh" if one.reason is None else "skip")
+    stored = fetched.planned.stored
+    if fetched.state == "kept":
+        return Decision("refresh" if fetched.reason is None else "skip")
     if stored is None:
         return Decision("replace")
-    if one.state != "complete" and _is_worth_more(stored, one):
-        return Decision("skip" if one.details.missing else "keep")
+    if fetched.state != "complete" and _is_worth_more(stored, fetched):
+        return Decision("skip" if fetched.details.missing else "keep")
     if accept_loss or not stored.points_stored:
         return Decision("replace")
-    if one.state == "complete" and not one.read.received:
+    if fetched.state == "complete" and not fetched.read.received:
         return Decision("keep")
     overlap = compare()
-    if one.state != "complete":
+    if fetched.state != "complete":
         lacking = overlap.lacking
         return Decision("replace", "read in part" if lacking else None, lacking)
-    return _compared(one, stored, overlap, stored_series(), was_run_again)
+    return _compared(fetched, stored, overlap, stored_series(), was_run_again)
 
 
 def _compared(
-    one: FetchedTask,
+    fetched: FetchedTask,
     stored: KnownTask,
     overlap: Overlap,
     before: Mapping[Name, SeriesOutline],
@@ -79,9 +79,9 @@ def _compared(
 
     The start is from the listing, and the points were read later.
     """
-    started = one.planned.task.started
+    started = fetched.planned.task.started
     is_same_start = started is not None and started == stored.started
-    compared = partial(compare_runs, overlap, before, server_sums(one.details.last_metrics))
+    compared = partial(compare_runs, overlap, before, server_sums(fetched.details.last_metrics))
     verdict = compared(is_same_start=is_same_start)
     rests_on_start = is_same_start and not overlap.identical
     if verdict == "same" and overlap.lacking and rests_on_start and was_run_again():
@@ -105,9 +105,9 @@ def server_sums(summary: ServerSummary) -> dict[Name, Sums] | None:
     }
 
 
-def _is_worth_more(stored: KnownTask, one: FetchedTask) -> bool:
+def _is_worth_more(stored: KnownTask, fetched: FetchedTask) -> bool:
     """Whether the stored points of a task are worth more than this incomplete reading."""
-    if stored.points_stored != one.read.received:
-        return stored.points_stored > one.read.received
-    lacks_details = one.state == "failed" or one.details.missing is not None
+    if stored.points_stored != fetched.read.received:
+        return stored.points_stored > fetched.read.received
+    lacks_details = fetched.state == "failed" or fetched.details.missing is not None
     return stored.state in ("complete", "shrunk", "lost", "gone") and lacks_details

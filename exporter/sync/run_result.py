@@ -58,8 +58,8 @@ class Run:
 
     def _not_compared(self) -> list[str]:
         """Report how many stored tasks --recount or --reread did not compare."""
-        unchanged = [one for one in self.prepared.plan.to_read if one.is_same]
-        left = sum(one.task.task_id not in self.applier.done for one in unchanged)
+        unchanged = [planned for planned in self.prepared.plan.to_read if planned.is_same]
+        left = sum(planned.task.task_id not in self.applier.done for planned in unchanged)
         if not left:
             return []
         option = "--recount" if self.options.again == "counts" else "--reread"
@@ -152,7 +152,7 @@ def make_report(run: Run, result: Result) -> ExportReport:
         points_replaced=counts.points_replaced,
         snapshot_before=run.spared,
         tasks_ahead=counts.ahead,
-        tasks_outdated=sum(not one.is_new for one in run.left),
+        tasks_outdated=sum(not planned.is_new for planned in run.left),
         tasks_changed_silently=counts.silent,
         tasks_gone_expected=counts.gone_expected,
         problems=tuple(run.problems),

@@ -92,42 +92,46 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
     Raises:
         UsageError: it is another server.
     """
-    known = list(rows(snapshot, "tasks", [*COMPARED, "state", "safe_to_delete_at"]))
-    stored = {row["task_id"]: row for row in known if row["state"] != "gone"}
+    all_rows = list(rows(snapshot, "tasks", [*COMPARED, "state", "safe_to_delete_at"]))
+    stored = {row["task_id"]: row for row in all_rows if row["state"] != "gone"}
     here = server.api.host
     if not stored:
         raise UsageError(
-            f"cannot prove that {here} is the server at {old}: {_nothing_left(len(known))}; "
+            f"cannot prove that {here} is the server at {old}: {_nothing_left(len(all_rows))}; "
             "use another folder"
         )
     ids = _sample(sorted(stored))
     refused = f"{here} is not the server at {old}"
     accepted = accepted_tasks(accept_gone, stored)
-    found = set()
+    seen_ids = set()
     for task in list_by_id(server.api, ids):
         why = contradiction(stored[task.task_id], task.row())
         if why is not None:
             raise UsageError(f"{refused}: task {task.task_id}: {why}; use another folder")
-        found.add(task.task_id)
-    if not found:
+        seen_ids.add(task.task_id)
+    if not seen_ids:
         raise UsageError(
             f"{refused}: it has none of {len(ids):,} stored tasks, or this user cannot see "
             "them; use another folder"
         )
-    others = [one for one in ids if one not in found and not _may_be_gone(stored[one], accepted)]
-    if len(found) < len(others):
+    others = [
+        task_id
+        for task_id in ids
+        if task_id not in seen_ids and not _may_be_gone(stored[task_id], accepted)
+    ]
+    if len(seen_ids) < len(others):
         raise UsageError(
-            f"{here} has only {len(found):,} of {len(ids):,} stored tasks of {old}, too few for a "
-            "proof; if the others were deleted add --accept-gone @FILE with their ids, or "
+            f"{here} has only {len(seen_ids):,} of {len(ids):,} stored tasks of {old}, too few for "
+            "a proof; if the others were deleted add --accept-gone @FILE with their ids, or "
             "--accept-gone all, else use another folder"
         )
-    return len(found)
+    return len(seen_ids)
 
 
-def _nothing_left(known: int) -> str:
-    if not known:
+def _nothing_left(gone: int) -> str:
+    if not gone:
         return "no stored task can be compared"
-    return f"all stored tasks ({known:,}) were gone before the address changed"
+    return f"all stored tasks ({gone:,}) were gone before the address changed"
 
 
 def _may_be_gone(row: Mapping[str, Any], accepted: Collection[str]) -> bool:

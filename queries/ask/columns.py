@@ -58,7 +58,7 @@ def _group(
 ) -> duckdb.DuckDBPyRelation:
     by = [name.removeprefix("param:") for name in values["by"] or ()]
     labels = distinct_names(by, [name for name in answer.columns if name != "group"])
-    made = [f'"group"[{place}] AS {sql_name(label)}' for place, label in enumerate(labels, 1)]
+    made = [f'"group"[{position}] AS {sql_name(label)}' for position, label in enumerate(labels, 1)]
     dropped = ["group"] + ["parameters"] * (values["by_all_except"] is None)
     kept = [name for name in answer.columns if name not in (*dropped, "metric", "variant")]
     return answer.project(", ".join(["metric", "variant", *made, *map(sql_name, kept)]))
@@ -70,14 +70,14 @@ def _compare(
     keys = ["parameter"] if values["params"] else ["metric", "variant", "iteration"]
     cell = "setting" if values["params"] else "value"
     names = names_of(values["tasks"])
-    labels = [names[one] or one[:8] for one in values["tasks"]]
+    labels = [names[task_id] or task_id[:8] for task_id in values["tasks"]]
     labels = [
-        name if labels.count(name) == 1 else f"{name} ({one[:8]})"
-        for name, one in zip(labels, values["tasks"], strict=True)
+        name if labels.count(name) == 1 else f"{name} ({task_id[:8]})"
+        for name, task_id in zip(labels, values["tasks"], strict=True)
     ]
     made = [
-        _Column(label, of=sql_value(one), cell=cell)
-        for label, one in zip(labels, values["tasks"], strict=True)
+        _Column(label, of=sql_value(task_id), cell=cell)
+        for label, task_id in zip(labels, values["tasks"], strict=True)
     ]
     order = ", ".join(f"{key} NULLS LAST" for key in keys)
     return _pivoted(answer, _Shape("task_id", (cell,), tuple(keys), keys[-1]), made, order=order)
@@ -118,14 +118,14 @@ def _pivoted(
 
     A FILTER for each column would compare each row with each of them.
     """
-    labels = distinct_names((one.label for one in made), shape.keys)
+    labels = distinct_names((column.label for column in made), shape.keys)
     new = [
-        f'"{place}".{sql_name(one.cell)} AS {sql_name(label)}'
-        for place, (label, one) in enumerate(zip(labels, made, strict=True), 1)
+        f'"{position}".{sql_name(column.cell)} AS {sql_name(label)}'
+        for position, (label, column) in enumerate(zip(labels, made, strict=True), 1)
     ]
     at = shape.keys.index(shape.behind) + 1
     columns = ", ".join([*map(sql_name, shape.keys[:at]), *new, *map(sql_name, shape.keys[at:])])
-    source = _wide(shape, [one.of for one in made])
+    source = _wide(shape, [column.of for column in made])
     pivoted = answer.query("answer", f"SELECT {columns} FROM ({source}) ORDER BY {order}")
     assert pivoted is not None, "a SELECT gives a relation"
     return pivoted
@@ -138,7 +138,7 @@ def _wide(shape: _Shape, marks: Sequence[str]) -> str:
         return f"SELECT DISTINCT {keys} FROM answer"
     listed = f"[{', '.join(marks)}]"
     cell = ", ".join(f"{sql_value(name)}: {sql_name(name)}" for name in shape.cells)
-    numbers = ", ".join(str(place) for place in range(1, len(marks) + 1))
+    numbers = ", ".join(str(position) for position in range(1, len(marks) + 1))
     return f"""
         FROM (
             SELECT {keys}, pivot_place, {{{cell}}} AS pivot_cell

@@ -91,8 +91,8 @@ class Query:
         for param in self.params:
             if param.name == name:
                 return param
-        known = ", ".join(param.name for param in self.params) or "none"
-        raise UsageError(f"query {self.name} has no parameter {name!r}; it has {known}")
+        listed = ", ".join(param.name for param in self.params) or "none"
+        raise UsageError(f"query {self.name} has no parameter {name!r}; it has {listed}")
 
 
 @cache
@@ -131,11 +131,11 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
     if not header or not header[0]:
         raise BrokenQueryError(name, 1, "no title; start with `-- What it answers.`")
     params = tuple(
-        _param(name, number, found, sql)
+        _param(name, number, match, sql)
         for number, line in enumerate(header, 1)
-        if (found := _PARAM.match(line))
+        if (match := _PARAM.match(line))
     )
-    examples = [found[1] for line in header if (found := _EXAMPLE.match(line))]
+    examples = [match[1] for line in header if (match := _EXAMPLE.match(line))]
     lines = (line for line in header[1:] if not (_PARAM.match(line) or _EXAMPLE.match(line)))
     text = "\n".join(lines).strip()
     return Query(name, header[0], text, params, sql, examples[0] if examples else None, file)
@@ -178,8 +178,8 @@ def _statements(query: Query, connection: "duckdb.DuckDBPyConnection") -> "list[
 
 
 def _line_of(pattern: str, sql: str) -> int:
-    found = re.search(pattern, sql)
-    return sql.count("\n", 0, found.start()) + 1 if found else 1
+    match = re.search(pattern, sql)
+    return sql.count("\n", 0, match.start()) + 1 if match else 1
 
 
 def _header(sql: str) -> Iterator[str]:
@@ -189,8 +189,8 @@ def _header(sql: str) -> Iterator[str]:
         yield line.removeprefix("--").strip()
 
 
-def _param(query: str, line: int, found: re.Match[str], sql: str) -> Param:
-    name, text = found[1], found[2]
+def _param(query: str, line: int, match: re.Match[str], sql: str) -> Param:
+    name, text = match[1], match[2]
     if iskeyword(name):
         raise BrokenQueryError(query, line, f"{name} is a word of Python; name it {name}_")
     typed = re.search(rf"\${name}::(\w+(?:\[\])?)", sql)

@@ -34,7 +34,7 @@ _FEWEST: Final = 2
 """Tasks that can be compared."""
 
 
-class Known(Protocol):
+class ExistingNames(Protocol):
     """The names that exist; each is only looked at when an argument needs it."""
 
     @property
@@ -49,7 +49,7 @@ class Known(Protocol):
         """Find one task by its id, the beginning of it, or its name."""
 
 
-def bound(query: Query, typed: Mapping[str, Any], known: Known) -> dict[str, Any]:
+def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[str, Any]:
     """Check what was typed against a query's header and make every parameter's value.
 
     ``metric``, ``variant`` and ``exclude_metric`` are read as metric arguments: where the query
@@ -60,7 +60,7 @@ def bound(query: Query, typed: Mapping[str, Any], known: Known) -> dict[str, Any
     Args:
         query: the query.
         typed: values by parameter; None is the same as left out.
-        known: the names that exist.
+        names: the names that exist.
 
     Raises:
         UsageError: an unknown parameter, a missing one, or a value that is not one of the choices.
@@ -75,10 +75,10 @@ def bound(query: Query, typed: Mapping[str, Any], known: Known) -> dict[str, Any
             raise UsageError(f"query {query.name} needs {param.name}: {param.text}")
     values: dict[str, Any] = {param.name: given.get(param.name) for param in query.params}
     if excluded or given.keys() & {"metric", "variant"}:
-        values.update(_series_values(query, given, known.series_names, excluded))
+        values.update(_series_values(query, given, names.series_names, excluded))
     for param in query.params:
         if param.name in given and param.name not in ("metric", "variant"):
-            values.update(_named_values(query, param, given[param.name], known))
+            values.update(_named_values(query, param, given[param.name], names))
     if values.get("by") == "task" and values.get("top", 1) not in (None, 1):
         raise UsageError("--by task gives one row per task; for the best N, omit --by")
     return values
@@ -110,22 +110,22 @@ def groups_by(param: Param) -> bool:
     return param.many and param.name == "by"
 
 
-def _named_values(query: Query, param: Param, value: Any, known: Known) -> dict[str, Any]:
+def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
     """Replace what names something by the names that exist."""
     if names_series(query, param):
-        pairs = chosen_pairs(_texts(value), (), known.series_names)
+        pairs = chosen_pairs(_texts(value), (), names.series_names)
         return {param.name: [m for m, _ in pairs], param.name + _PARTNER: [v for _, v in pairs]}
     if names_params(param):
-        found = (name for text in _texts(value) for name in _params(text, known.param_names))
-        return {param.name: list(dict.fromkeys(found))}
+        matching = (name for text in _texts(value) for name in _params(text, names.param_names))
+        return {param.name: list(dict.fromkeys(matching))}
     if names_tasks(param):
-        ids = list(dict.fromkeys(map(known.task_id, _texts(value))))
+        ids = list(dict.fromkeys(map(names.task_id, _texts(value))))
         if len(ids) < _FEWEST:
             raise UsageError(f"query {query.name} takes {_FEWEST} different tasks or more")
         return {param.name: ids}
     if groups_by(param):
-        found = (name for text in _texts(value) for name in _groupings(text, known))
-        return {param.name: list(dict.fromkeys(found))}
+        matching = (name for text in _texts(value) for name in _groupings(text, names))
+        return {param.name: list(dict.fromkeys(matching))}
     if param.type == "VARCHAR[]":
         return {param.name: list(_texts(value))}
     alone = param.many and not isinstance(value, list | tuple)
@@ -142,9 +142,9 @@ def _params(text: str, names: Collection[str]) -> list[str]:
         readings.append(re.compile(names_pattern([text]) or "").search)
     for reads in readings:
         for parts in (_whole, _ends):
-            found = sorted(name for name in names if any(map(reads, parts(name))))
-            if found:
-                return found
+            matching = sorted(name for name in names if any(map(reads, parts(name))))
+            if matching:
+                return matching
     raise no_such("hyperparameter", text, names)
 
 
@@ -157,9 +157,9 @@ def _ends(name: str) -> list[str]:
     return [name[at + 1 :] for at, mark in enumerate(name) if mark == "/"]
 
 
-def _groupings(text: str, known: Known) -> list[str]:
+def _groupings(text: str, names: ExistingNames) -> list[str]:
     if text.startswith(_BY_PARAM):
-        named = _params(text.removeprefix(_BY_PARAM), known.param_names)
+        named = _params(text.removeprefix(_BY_PARAM), names.param_names)
         return [_BY_PARAM + name for name in named]
     if text not in GROUPINGS:
         raise no_such("by", text, (*GROUPINGS, "param:SECTION/NAME"))
@@ -189,14 +189,14 @@ def chosen_pairs(
     for choice in choices:
         taken = series[choice.metric] if choice.variants is None else choice.variants
         among.setdefault(choice.metric, set()).update(taken)
-    wanted: set[str] = set()
+    selected_variants: set[str] = set()
     for argument in variants:
-        wanted |= resolve_variants(argument, among)
+        selected_variants |= resolve_variants(argument, among)
     return tuple(
         (metric, variant)
         for metric in sorted(among)
         for variant in sorted(among[metric])
-        if not wanted or variant in wanted
+        if not selected_variants or variant in selected_variants
     )
 
 
@@ -221,13 +221,13 @@ def _series_values(
     return values
 
 
-def _only(found: set[str], what: str, query: Query) -> str:
-    if len(found) > 1:
-        listed = ", ".join(map(repr, sorted(found)[:5]))
+def _only(matches: set[str], what: str, query: Query) -> str:
+    if len(matches) > 1:
+        listed = ", ".join(map(repr, sorted(matches)[:5]))
         raise UsageError(
             f"query {query.name} takes one {what}, but that matches {listed}; name one of them"
         )
-    return next(iter(found))
+    return next(iter(matches))
 
 
 def _texts(value: Any) -> tuple[str, ...]:
@@ -237,9 +237,9 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _check_choice(param: Param, value: Any) -> None:
-    for one in _texts(value) if param.many and param.choices else (value,):
-        if param.choices and one not in param.choices:
-            raise no_such(param.name, str(one), param.choices)
+    for choice in _texts(value) if param.many and param.choices else (value,):
+        if param.choices and choice not in param.choices:
+            raise no_such(param.name, str(choice), param.choices)
     if param.name == MARKS:
         _check_marks(value)
     if param.name == "top" and isinstance(value, int) and value < 1:
@@ -247,6 +247,6 @@ def _check_choice(param: Param, value: Any) -> None:
 
 
 def _check_marks(value: Any) -> None:
-    for one in value if isinstance(value, list | tuple) else (value,):
-        if not isinstance(one, int | float) or not math.isfinite(one):
-            raise UsageError(f"nan_value {one}: give a finite number, what NaN was logged as")
+    for mark in value if isinstance(value, list | tuple) else (value,):
+        if not isinstance(mark, int | float) or not math.isfinite(mark):
+            raise UsageError(f"nan_value {mark}: give a finite number, what NaN was logged as")

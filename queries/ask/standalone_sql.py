@@ -70,6 +70,6 @@ def _in_asked(statements: Iterable[duckdb.Statement]) -> Iterator[tuple[str, str
     for statement in statements:
         text = statement.query.strip()
         text = text[: text.rindex(";") + 1]  # what follows is the comment of the next one
-        found = _CREATE.search(text)
-        assert found is not None, "views.sql creates views and macros"
-        yield found[2], _CREATE.sub(r"CREATE OR REPLACE \1 asked.\2", text)
+        match = _CREATE.search(text)
+        assert match is not None, "views.sql creates views and macros"
+        yield match[2], _CREATE.sub(r"CREATE OR REPLACE \1 asked.\2", text)

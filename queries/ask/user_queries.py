@@ -54,9 +54,9 @@ def folders(
         if not folder.is_dir():
             raise UsageError(f"no folder of queries {folder}; make it, or name another")
     beside = data / BESIDE
-    found = [*named, beside] if _is_dataset(data) and beside.is_dir() else named
+    to_search = [*named, beside] if _is_dataset(data) and beside.is_dir() else named
     once: dict[Path, Path] = {}
-    for folder in found:
+    for folder in to_search:
         once.setdefault(folder.resolve(), folder)
     return tuple(once.values())
 
@@ -73,18 +73,18 @@ def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> UserQuer
         folders: each is looked at, not what is below it.
         reserved: names that a parameter must not have, such as those of options of every query.
     """
-    found: dict[str, Query] = {}
+    loaded: dict[str, Query] = {}
     problems = []
     for file in _files(folders):
         try:
             query = _read(file, reserved)
-            _refuse_shadow(query, found)
-            found[query.name] = query
+            _refuse_shadow(query, loaded)
+            loaded[query.name] = query
         except BrokenQueryError as broken:
             problems.append(f"{file}, line {broken.line}: {broken.problem}")
         except UsageError as unusable:
             problems.append(f"{file}: {unusable}")
-    return UserQueries(dict(sorted(found.items())), tuple(problems))
+    return UserQueries(dict(sorted(loaded.items())), tuple(problems))
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:
@@ -120,8 +120,8 @@ def _check(query: Query) -> None:
         check(query, connection)
 
 
-def _refuse_shadow(query: Query, found: Mapping[str, Query]) -> None:
+def _refuse_shadow(query: Query, loaded: Mapping[str, Query]) -> None:
     if query.name in queries():
         raise UsageError(f"{query.name} is a query that comes with clearml-snapshot; rename yours")
-    if query.name in found:
-        raise UsageError(f"{found[query.name].file} has this name already; rename one of them")
+    if query.name in loaded:
+        raise UsageError(f"{loaded[query.name].file} has this name already; rename one of them")

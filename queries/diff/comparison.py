@@ -230,27 +230,27 @@ def _lacking(*sides: Snapshot) -> list[str]:
     return sorted({name for side in sides for name in lacking("tasks", side.format_version)})
 
 
-def _ids(sides: Iterable[Snapshot], asked: TaskFilter | None) -> set[str] | None:
+def _ids(sides: Iterable[Snapshot], task_filter: TaskFilter | None) -> set[str] | None:
     """Find the tasks that a filter selects on either side, so that one that left it is seen too.
 
     Raises:
         NoSuchNameError: neither side knows a name in it.
     """
-    if asked is None or replace(asked, hidden=False).is_empty:
+    if task_filter is None or replace(task_filter, hidden=False).is_empty:
         return None
-    found: list[set[str]] = []
+    ids_by_side: list[set[str]] = []
     unknown: list[NoSuchNameError] = []
     for side in sides:
         try:
-            with open_dataset(side.root, filter=asked) as dataset:
-                found.append(
+            with open_dataset(side.root, filter=task_filter) as dataset:
+                ids_by_side.append(
                     {row[0] for row in dataset.sql(read("lookups/task_ids.sql")).fetchall()}
                 )
         except NoSuchNameError as error:
             unknown.append(error)
-    if not found:
+    if not ids_by_side:
         raise unknown[-1]
-    return set().union(*found)
+    return set().union(*ids_by_side)
 
 
 def _dicts(relation: duckdb.DuckDBPyRelation) -> list[dict[str, Any]]:

@@ -87,12 +87,12 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""
-        found = asdict(self)
+        fields = asdict(self)
         for name in ("before", "after"):
-            side = found[name]
+            side = fields[name]
             side["created_at"] = side["created_at"].isoformat(timespec="seconds")
             side["place"] = str(side["place"])
-        return found
+        return fields
 
 
 @dataclass(frozen=True, slots=True)

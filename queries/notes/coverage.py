@@ -60,12 +60,12 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         values: what ``Dataset.bound`` gave for the query; ``metric``, ``variant`` and
             ``all_metrics`` count, and may be missing.
     """
-    asked = {name: values.get(name) for name in _PARAMETERS}
-    if not isinstance(asked["tasks"], list):
-        asked["tasks"] = None  # in a query of yours it may be anything
-    if isinstance(asked["metric"], str):
-        asked |= _of_one_metric(dataset, asked["metric"], asked["variant"])
-    counts = dataset.sql(read("notes/coverage.sql"), asked)
+    parameters = {name: values.get(name) for name in _PARAMETERS}
+    if not isinstance(parameters["tasks"], list):
+        parameters["tasks"] = None  # in a query of yours it may be anything
+    if isinstance(parameters["metric"], str):
+        parameters |= _of_one_metric(dataset, parameters["metric"], parameters["variant"])
+    counts = dataset.sql(read("notes/coverage.sql"), parameters)
     snapshot = dataset.snapshot
     return Coverage(
         **dataset.rows(counts).as_dicts()[0],
@@ -73,7 +73,7 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         number=snapshot.number,
         created_at=snapshot.created_at,
         about_metrics="metric" in values,
-        about_tasks=asked["tasks"] is not None,
+        about_tasks=parameters["tasks"] is not None,
     )
 
 

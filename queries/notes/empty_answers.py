@@ -30,42 +30,42 @@ def why_empty(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: R
     """
     if rows.rows:
         return _no_value(dataset, query, values, rows) if query.file is None else None
-    known = _known(dataset, values)
-    reason = _no_task(dataset, known)
+    counts = _counts(dataset, values)
+    reason = _no_task(dataset, counts)
     if reason is None and query.file is None:
-        reason = _NOTHING.get(query.name) or _no_rows(query, values, known)
+        reason = _NOTHING.get(query.name) or _no_rows(query, values, counts)
     return None if reason is None else f"no rows: {reason}"
 
 
-def _known(dataset: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:
+def _counts(dataset: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:
     """Count what the snapshot has of a question."""
-    asked = {name: values.get(name) for name in ("metric", "variant", "all_metrics", "tasks")}
-    if not isinstance(asked["metric"], list):
-        asked |= {"metric": None, "variant": None}
-    if not isinstance(asked["tasks"], list):
-        asked["tasks"] = None
-    return dataset.rows(dataset.sql(read("notes/empty.sql"), asked)).as_dicts()[0]
+    parameters = {name: values.get(name) for name in ("metric", "variant", "all_metrics", "tasks")}
+    if not isinstance(parameters["metric"], list):
+        parameters |= {"metric": None, "variant": None}
+    if not isinstance(parameters["tasks"], list):
+        parameters["tasks"] = None
+    return dataset.rows(dataset.sql(read("notes/empty.sql"), parameters)).as_dicts()[0]
 
 
-def _no_task(dataset: Dataset, known: Mapping[str, Any]) -> str | None:
-    if known["n_tasks"]:
+def _no_task(dataset: Dataset, counts: Mapping[str, Any]) -> str | None:
+    if counts["n_tasks"]:
         return None
     if dataset.filter is None:
         return "the snapshot has no tasks"
     return f"the filter selects none of {dataset.snapshot.totals.tasks:,} tasks"
 
 
-def _no_rows(query: Query, values: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
+def _no_rows(query: Query, values: Mapping[str, Any], counts: Mapping[str, Any]) -> str | None:
     if query.name == "compare" and values["params"]:
         return "these tasks do not differ in any hyperparameter"
     if "metric" not in values:
         return None
-    if not known["n_having"]:
+    if not counts["n_having"]:
         those = "these tasks" if values.get("tasks") else "the tasks selected"
         return f"none of {those} has this metric; query metrics lists what there is"
     if query.name == "compare":
-        return _nothing_in_common(values, known)
-    if query.name in ("curve", "first") and not known["n_with_iterations"]:
+        return _nothing_in_common(values, counts)
+    if query.name in ("curve", "first") and not counts["n_with_iterations"]:
         return "there are only single values, which have no iteration; query last shows them"
     if query.name == "curve" and values["x"] in ("time", "relative"):
         return "no point has a time; leave out --x"
@@ -74,8 +74,8 @@ def _no_rows(query: Query, values: Mapping[str, Any], known: Mapping[str, Any]) 
     return None
 
 
-def _nothing_in_common(values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    lacking = len(values["tasks"]) - known["n_having"]
+def _nothing_in_common(values: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
+    lacking = len(values["tasks"]) - counts["n_having"]
     if lacking:
         verb = "does" if lacking == 1 else "do"
         return f"{lacking} of the {len(values['tasks'])} tasks {verb} not have this metric"
@@ -88,22 +88,22 @@ def _nothing_in_common(values: Mapping[str, Any], known: Mapping[str, Any]) -> s
 def _no_value(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> str | None:
     """Say why no row has a value: nothing is finite, or nothing reaches the threshold."""
     if query.name == "first" and not any(row["reached"] for row in rows.as_dicts()):
-        return _not_reached(values, _known(dataset, values))
+        return _not_reached(values, _counts(dataset, values))
     column = {"leaderboard": "value", "group": "mean"}.get(query.name)
     if column is None or any(row[column] is not None for row in rows.as_dicts()):
         return None
-    known = _known(dataset, values)
-    if values["suspect_zeros"] == "exclude" and known["n_not_finite"] < known["n_points"]:
+    counts = _counts(dataset, values)
+    if values["suspect_zeros"] == "exclude" and counts["n_not_finite"] < counts["n_points"]:
         return "no value: without suspect zeros no value is left"
     return "no value: none of the values is a finite number"
 
 
-def _not_reached(values: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    if known["lowest"] is None:
+def _not_reached(values: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
+    if counts["lowest"] is None:
         return "not reached: none of the values is a finite number"
     above = values["above"] is not None
     limit, name = (values["above"], "highest") if above else (values["below"], "lowest")
     side = "above" if above else "below"
-    if known[name] > limit if above else known[name] < limit:
+    if counts[name] > limit if above else counts[name] < limit:
         return f"not reached: no task stays {side} {limit:g} for that many consecutive points"
-    return f"not reached: no value is {side} {limit:g}; the {name} is {known[name]:g}"
+    return f"not reached: no value is {side} {limit:g}; the {name} is {counts[name]:g}"

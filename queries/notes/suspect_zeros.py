@@ -95,16 +95,16 @@ def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows)
     """
     if query.file is not None or all(param.name != _CHOICE for param in query.params):
         return
-    found: list[Note] = []
+    lines: list[Note] = []
     if query.name in _WINNERS and values[_CHOICE] != "exclude":
-        found += suspect_zeros(dataset, query.name, values, rows)
-        found += _beside_winners(dataset, values, rows)
+        lines += suspect_zeros(dataset, query.name, values, rows)
+        lines += _beside_winners(dataset, values, rows)
     else:
-        found += suspect_counts(dataset, query.name, values, rows)
-    many = query.name not in _WINNERS and len(found) > _SHOWN
-    yield from map(str, found[:_SHOWN] if many else found)
+        lines += suspect_counts(dataset, query.name, values, rows)
+    many = query.name not in _WINNERS and len(lines) > _SHOWN
+    yield from map(str, lines[:_SHOWN] if many else lines)
     if many:
-        yield f"… and {len(found) - _SHOWN} more"
+        yield f"… and {len(lines) - _SHOWN} more"
 
 
 def suspect_zeros(
@@ -119,8 +119,8 @@ def suspect_zeros(
         rows: what it answered.
     """
     marks = _marks(values)
-    found = [r for r in rows.as_dicts() if r["value"] in marks and r["iteration"] is not None]
-    zeros = list({_point(row): row for row in found}.values())  # at repeats a winner
+    zero_rows = [r for r in rows.as_dicts() if r["value"] in marks and r["iteration"] is not None]
+    zeros = list({_point(row): row for row in zero_rows}.values())  # at repeats a winner
     if not zeros or values[_CHOICE] == "exclude":
         return ()
     suspect = suspect_points(dataset, map(_point, zeros), marks)
@@ -150,7 +150,7 @@ def suspect_counts(
         rows: what it answered.
     """
     excluded = values[_CHOICE] == "exclude"
-    asked = {
+    parameters = {
         "metric": values["metric"],
         "variant": values["variant"],
         "all_metrics": values.get("all_metrics"),
@@ -159,13 +159,13 @@ def suspect_counts(
         "marks": list(_marks(values)),
     }
     if name == "leaderboard" and not excluded:
-        asked["task_ids"] = _task_ids(rows)
-    found = _counts(dataset, asked, excluded=excluded)
+        parameters["task_ids"] = _task_ids(rows)
+    counts = _counts(dataset, parameters, excluded=excluded)
     if values.get("also"):
         also = {"metric": values["also"], "variant": values["also_variant"], "field": "last"}
         shown = {"task_ids": _task_ids(rows)}
-        found += _counts(dataset, {**asked, **also, **shown}, excluded=excluded)
-    return found
+        counts += _counts(dataset, {**parameters, **also, **shown}, excluded=excluded)
+    return counts
 
 
 def suspect_points(
@@ -182,9 +182,9 @@ def suspect_points(
     if not listed:
         return set()
     names = ("task_ids", "metrics", "variants", "iterations")
-    asked = dict(zip(names, map(list, zip(*listed, strict=True)), strict=True))
-    found = dataset.sql(read("notes/suspect.sql"), {**asked, "marks": list(marks)})
-    return set(dataset.rows(found).rows)
+    parameters = dict(zip(names, map(list, zip(*listed, strict=True)), strict=True))
+    relation = dataset.sql(read("notes/suspect.sql"), {**parameters, "marks": list(marks)})
+    return set(dataset.rows(relation).rows)
 
 
 def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
@@ -195,8 +195,9 @@ def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
         hold a 0 have more than 20 million points, and were not examined.
     """
     every = {"metric": None, "variant": None, "all_metrics": True, "task_ids": None}
-    asked = {**every, "field": None, "marks": [0.0]}
-    concerned = dataset.rows(dataset.sql(read("notes/suspect_series.sql"), asked)).as_dicts()[0]
+    parameters = {**every, "field": None, "marks": [0.0]}
+    relation = dataset.sql(read("notes/suspect_series.sql"), parameters)
+    (concerned,) = dataset.rows(relation).as_dicts()
     if concerned["n_points"] > _LOOKED_AT:
         return None
     if not concerned["n_series"]:
@@ -219,14 +220,15 @@ def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> 
         yield SuspectCount(metric, variant, len(tasks), len({*tasks}), excluded=False, marks=marks)
 
 
-def _counts(dataset: Dataset, asked: Mapping[str, Any], *, excluded: bool) -> list[Note]:
-    concerned = dataset.rows(dataset.sql(read("notes/suspect_series.sql"), asked)).as_dicts()[0]
+def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) -> list[Note]:
+    relation = dataset.sql(read("notes/suspect_series.sql"), parameters)
+    (concerned,) = dataset.rows(relation).as_dicts()
     if not concerned["n_series"]:
         return []
     if concerned["n_points"] > _LOOKED_AT and not excluded:
         return [Unexamined(**concerned)]
-    rows = dataset.rows(dataset.sql(read("notes/suspect_counts.sql"), asked)).as_dicts()
-    marks = tuple(asked["marks"])
+    rows = dataset.rows(dataset.sql(read("notes/suspect_counts.sql"), parameters)).as_dicts()
+    marks = tuple(parameters["marks"])
     return [SuspectCount(**row, excluded=excluded, marks=marks) for row in rows]
 
 

@@ -57,7 +57,7 @@ def best(dataset: Dataset, top: int) -> list[Best]:
     suspects = [row for row in rows if _point(row) in zeros]
     without = _without(dataset, suspects)
     marked = {_key(row) for row in suspects}
-    found = []
+    best_values = []
     for _, series in groupby(rows, key=itemgetter("metric", "variant")):
         both = list(series)
         ends = {
@@ -66,8 +66,8 @@ def best(dataset: Dataset, top: int) -> list[Best]:
             if row["which"] is not None
         }
         about = {name: both[0][name] for name in ("metric", "variant", "n_tasks", "n_points")}
-        found.append(Best(**about, lowest=ends.get("lowest"), highest=ends.get("highest")))
-    return found
+        best_values.append(Best(**about, lowest=ends.get("lowest"), highest=ends.get("highest")))
+    return best_values
 
 
 def _key(row: Row) -> tuple[str, str, str]:
@@ -87,23 +87,23 @@ def _suspects(dataset: Dataset, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
 def _without(dataset: Dataset, suspects: Iterable[Row]) -> dict[tuple[str, str, str], Row]:
     """Ask ``min`` and ``max`` again, without suspect zeros."""
     again = list(_affordable(suspects))
-    found: dict[tuple[str, str, str], Row] = {}
+    rows: dict[tuple[str, str, str], Row] = {}
     for which, name in _QUERIES.items():
         chosen = [row for row in again if row["which"] == which]
         if not chosen:
             continue
         query = find(name)
-        asked = {param.name: None for param in query.params} | {
+        parameters = {param.name: None for param in query.params} | {
             "metric": [row["metric"] for row in chosen],
             "variant": [row["variant"] for row in chosen],
             "by": "variant",
             "top": 1,
             "suspect_zeros": "exclude",
         }
-        for row in dataset.rows(dataset.sql(query.sql, asked)).as_dicts():
+        for row in dataset.rows(dataset.sql(query.sql, parameters)).as_dicts():
             if row["value"] is not None:
-                found[which, row["metric"], row["variant"]] = row
-    return found
+                rows[which, row["metric"], row["variant"]] = row
+    return rows
 
 
 def _affordable(suspects: Iterable[Row]) -> Iterator[Row]:

@@ -40,7 +40,7 @@ class PackOptions:
 
 
 def pack_part(
-    dataset: Dataset, options: PackOptions, asked: TaskFilter | None, progress: Progress
+    dataset: Dataset, options: PackOptions, typed_filter: TaskFilter | None, progress: Progress
 ) -> tuple[Part, dict[str, Any]]:
     """Decide which rows a pack includes and how, and which keys ``snapshot.json`` gets for it.
 
@@ -48,7 +48,7 @@ def pack_part(
         UsageError: nothing is selected, or there are credentials and nothing was said of them.
         NoSuchNameError: a metric or variant that the snapshot does not hold.
     """
-    ids = frozenset(row["task_id"] for row in _asked(dataset, read("lookups/task_ids.sql")))
+    ids = frozenset(row["task_id"] for row in _query(dataset, read("lookups/task_ids.sql")))
     if not ids:
         raise UsageError("no task matches; nothing to pack (see clearml-snapshot status)")
     progress.note(f"looking for credentials in {len(ids):,} tasks")
@@ -66,9 +66,9 @@ def pack_part(
         emptied=redaction.emptied(options.redact),
         left_out=frozenset({"hyperparams"}) if "params" in options.redact else frozenset(),
     )
-    (earlier,) = _asked(dataset, read("pack/redacted.sql"))
+    (earlier,) = _query(dataset, read("pack/redacted.sql"))
     omitted = redaction.in_words(options.redact, secrets, earlier["n"])
-    return part, _header(dataset, options, asked, omitted, secrets)
+    return part, _header(dataset, options, typed_filter, omitted, secrets)
 
 
 def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
@@ -79,21 +79,23 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
     """
     if options.keep_secrets:
         return Secrets()
-    found = find_secrets(dataset, redaction.passed_over(options.redact))
-    ids = secret_ids(dataset, found.search)
+    secrets = find_secrets(dataset, redaction.passed_over(options.redact))
+    ids = secret_ids(dataset, secrets.search)
     if ids:
         raise UsageError(
             f"the id of {' and of '.join(ids)} looks like a credential, and an id cannot be taken "
             "out; leave it out with a filter, or let it through with --keep-secrets"
         )
-    if found.count and redaction.SECRETS not in options.redact:
-        places = ", ".join(found.places[:_PLACES])
-        more = f", … {len(found.places) - _PLACES:,} more" if len(found.places) > _PLACES else ""
+    if secrets.count and redaction.SECRETS not in options.redact:
+        places = ", ".join(secrets.places[:_PLACES])
+        more = (
+            f", … {len(secrets.places) - _PLACES:,} more" if len(secrets.places) > _PLACES else ""
+        )
         raise UsageError(
-            f"{redaction.values(found.count)} like a credential ({places}{more}): take out with "
+            f"{redaction.values(secrets.count)} like a credential ({places}{more}): take out with "
             "--redact secrets, or let through with --keep-secrets"
         )
-    return found
+    return secrets
 
 
 def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
@@ -106,11 +108,11 @@ def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
     if not (options.metrics or options.variants or options.exclude_metrics):
         return None
     names = dataset.series_names
-    wanted = chosen_pairs(options.metrics, options.variants, names, all_metrics=True)
-    unwanted = set(chosen_pairs(options.exclude_metrics, (), names))
+    selected = chosen_pairs(options.metrics, options.variants, names, all_metrics=True)
+    excluded = set(chosen_pairs(options.exclude_metrics, (), names))
     if not options.exclude_metrics:
-        unwanted = set()
-    left = tuple(pair for pair in wanted if pair not in unwanted)
+        excluded = set()
+    left = tuple(pair for pair in selected if pair not in excluded)
     if not left:
         raise UsageError("no metric is left; leave out --exclude-metric, or take fewer with it")
     return left
@@ -133,7 +135,7 @@ def _counts(
             "points_bad": 0 if row["points_bad"] == 0 else None,
             "metric_filter": MetricFilter.read(row["metric_filter"]).intersection(question).text,
         }
-        for row in _asked(dataset, read("pack/counts.sql"), values)
+        for row in _query(dataset, read("pack/counts.sql"), values)
     }
 
 
@@ -144,8 +146,8 @@ def _question(
     for metric, variant in series:
         variants.setdefault(metric, set()).add(variant)
     choices = (
-        MetricChoice(metric, None if found == {*dataset.series_names[metric]} else frozenset(found))
-        for metric, found in sorted(variants.items())
+        MetricChoice(metric, None if names == {*dataset.series_names[metric]} else frozenset(names))
+        for metric, names in sorted(variants.items())
     )
     return MetricFilter(tuple(choices), words)
 
@@ -153,7 +155,7 @@ def _question(
 def _header(
     dataset: Dataset,
     options: PackOptions,
-    asked: TaskFilter | None,
+    typed_filter: TaskFilter | None,
     omitted: Iterable[str],
     secrets: Secrets,
 ) -> dict[str, Any]:
@@ -161,7 +163,7 @@ def _header(
     snapshot = dataset.snapshot
     before = provenance(snapshot) or PackProvenance()
     chosen = {
-        "selection": _selection_words(dataset, asked),
+        "selection": _selection_words(dataset, typed_filter),
         "metrics": "; ".join(sorted(_asked_words(options, secrets))),
     }
     packed: dict[str, Any] = {
@@ -175,13 +177,15 @@ def _header(
     return {**redaction.header_changes(snapshot, options.redact, secrets), "packed": packed}
 
 
-def _selection_words(dataset: Dataset, asked: TaskFilter | None) -> str:
+def _selection_words(dataset: Dataset, typed_filter: TaskFilter | None) -> str:
     """Write the filter as it was typed; many ids are counted."""
-    if dataset.filter is None or asked is None:
+    if dataset.filter is None or typed_filter is None:
         return ""
-    many = len(asked.task_ids) > _IDS_TOLD
-    omitted = words(Selection(replace(asked, task_ids=()) if many else asked).as_json())
-    ids = f"--task ({len(asked.task_ids):,} ids)" if many else ""
+    many = len(typed_filter.task_ids) > _IDS_TOLD
+    omitted = words(
+        Selection(replace(typed_filter, task_ids=()) if many else typed_filter).as_json()
+    )
+    ids = f"--task ({len(typed_filter.task_ids):,} ids)" if many else ""
     return " ".join(text for text in (omitted if omitted != "--all" else "", ids) if text)
 
 
@@ -197,7 +201,7 @@ def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
     return frozenset({safe} if safe else ())
 
 
-def _asked(
+def _query(
     dataset: Dataset, statement: str, values: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     return dataset.rows(dataset.sql(statement, values)).as_dicts()

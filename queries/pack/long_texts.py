@@ -61,15 +61,15 @@ def long_texts(
     Raises:
         DatasetError: a file is damaged.
     """
-    wanted = _wanted(dataset)
+    task_ids = _selected_ids(dataset)
     for path in dataset.snapshot.paths(table):
         for batch in read_batches(path, table, columns=["task_id", *keys, *columns]):
             with readable(path):
                 for name in columns:
-                    yield from _of_batch(batch, wanted, name, keys)
+                    yield from _of_batch(batch, task_ids, name, keys)
 
 
-def _wanted(dataset: Dataset) -> "pa.Array[Any] | None":
+def _selected_ids(dataset: Dataset) -> "pa.Array[Any] | None":
     """Give the ids of the tasks that a filter leaves; None is all."""
     if dataset.filter is None:
         return None
@@ -80,15 +80,15 @@ def _wanted(dataset: Dataset) -> "pa.Array[Any] | None":
 
 
 def _of_batch(
-    batch: pa.RecordBatch, wanted: "pa.Array[Any] | None", name: str, keys: Sequence[str]
+    batch: pa.RecordBatch, selected_ids: "pa.Array[Any] | None", name: str, keys: Sequence[str]
 ) -> Iterator[LongText]:
     column = batch.column(name)
     if not isinstance(column, pa.DictionaryArray):  # an older format does not have it
         return
     lengths = pc.binary_length(cast("pa.StringArray", column.dictionary))
     is_long = pc.take(pc.greater(lengths, pa.scalar(LONGEST)), column.indices)
-    if wanted is not None:
-        is_long = pc.and_(is_long, belongs(batch, wanted))
+    if selected_ids is not None:
+        is_long = pc.and_(is_long, belongs(batch, selected_ids))
     rows = batch.filter(is_long)
     texts = cast("pa.DictionaryArray[Any, Any]", rows.column(name))
     holders: dict[tuple[Any, ...], list[str]] = {}

@@ -98,9 +98,9 @@ def _rows(dataset: Dataset, name: str, top: int | None = None) -> list[dict[str,
 
 def _server(snapshot: Snapshot) -> dict[str, Any]:
     """Say what is known of the server; ``name`` is its host without what a browser needs."""
-    known = {name: snapshot.server.get(name) for name in ("host", "web", "version")}
-    known["host"] = known["host"] or "a ClearML server"
-    return {**known, "name": str(known["host"]).removeprefix("https://").removeprefix("http://")}
+    server = {name: snapshot.server.get(name) for name in ("host", "web", "version")}
+    server["host"] = server["host"] or "a ClearML server"
+    return {**server, "name": str(server["host"]).removeprefix("https://").removeprefix("http://")}
 
 
 def _tables(snapshot: Snapshot) -> list[Table]:
@@ -161,9 +161,9 @@ def _number(value: float) -> "Markup":
     return Markup('<data value="{0}" title="{0}">{1}</data>').format(exact, short)
 
 
-def _count(number: int, one: str = "", many: str = "") -> str:
+def _count(number: int, singular: str = "", plural: str = "") -> str:
     """Write a whole number, and what it counts."""
-    noun = one if number == 1 else many or f"{one}s" if one else ""
+    noun = singular if number == 1 else plural or f"{singular}s" if singular else ""
     return f"{number:,} {noun}".rstrip()
 
 

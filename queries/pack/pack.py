@@ -63,7 +63,7 @@ def pack(
     dataset: Dataset,
     target: Path,
     options: PackOptions | None = None,
-    asked: TaskFilter | None = None,
+    typed_filter: TaskFilter | None = None,
     progress: Progress | None = None,
 ) -> Packed:
     """Pack the tasks that a dataset is open for; the same contents give the same bytes.
@@ -72,7 +72,7 @@ def pack(
         dataset: what ``open_dataset`` gave, narrowed by its filter.
         target: ``NAME.zip``, which is replaced, or a folder that is new or empty.
         options: what of these tasks; everything by default.
-        asked: the filter that the dataset was opened with, to be recorded in the pack.
+        typed_filter: the filter that the dataset was opened with, to be recorded in the pack.
         progress: receives what is being done; silent by default.
 
     Raises:
@@ -84,7 +84,7 @@ def pack(
     """
     options, progress = options or PackOptions(), progress or Progress()
     _check_target(target)
-    part, more = pack_part(dataset, options, asked, progress)
+    part, more = pack_part(dataset, options, typed_filter, progress)
     try:
         with (
             disk_errors(target),

@@ -59,14 +59,14 @@ def emptied(categories: Collection[str]) -> dict[str, tuple[str, ...]]:
 
 def passed_over(categories: Collection[str]) -> frozenset[Column]:
     """Give the columns that are not searched for credentials, as the pack does not include them."""
-    found = {(table, name) for table, names in emptied(categories).items() for name in names}
+    columns = {(table, name) for table, names in emptied(categories).items() for name in names}
     if "params" in categories:
-        found |= {("hyperparams", "value"), ("hyperparams", "type")}
+        columns |= {("hyperparams", "value"), ("hyperparams", "type")}
     if "hosts" in categories:
-        found |= {(HEADER, key) for key in _OF_HOSTS}
+        columns |= {(HEADER, key) for key in _OF_HOSTS}
     if "users" in categories:
-        found.add((HEADER, "selections"))
-    return frozenset(found)
+        columns.add((HEADER, "selections"))
+    return frozenset(columns)
 
 
 @dataclass
@@ -106,18 +106,18 @@ class Rows:
         return needed
 
     def _param(self, row: Row) -> Row | None:
-        changed, found = self._without_texts("hyperparams", row)
+        changed, hits = self._without_texts("hyperparams", row)
         safe, is_secret = self.secrets.param(row["section"], row["name"], row["value"])
-        self._params_of[row["task_id"]] += found + is_secret
+        self._params_of[row["task_id"]] += hits + is_secret
         if not is_secret:
             return changed
         return None if safe is None else {**changed, "value": safe}
 
     def _task(self, row: Row) -> Row:
-        changed, found = self._without_texts("tasks", row)
-        found += self._params_of[row["task_id"]]
-        if found:
-            changed["redacted"] = (row["redacted"] or 0) + found
+        changed, hits = self._without_texts("tasks", row)
+        hits += self._params_of[row["task_id"]]
+        if hits:
+            changed["redacted"] = (row["redacted"] or 0) + hits
         if "hosts" in self.categories:
             changed["server_id"] = REDACTED
             changed["reason"] = _without_host(changed["reason"], row["server_id"])
@@ -133,7 +133,7 @@ class Rows:
         return changed
 
     def _without_texts(self, table: str, row: Row) -> tuple[dict[str, Any], int]:
-        changed, found = dict(row), 0
+        changed, hits = dict(row), 0
         for its_table, column in self._columns:
             if its_table != table or row[column] is None:
                 continue
@@ -141,8 +141,8 @@ class Rows:
             texts = row[column] if is_list else [row[column]]
             safe = [self.secrets.without((table, column), text) for text in texts]
             changed[column] = safe if is_list else safe[0]
-            found += sum(map(operator.ne, texts, safe))
-        return changed, found
+            hits += sum(map(operator.ne, texts, safe))
+        return changed, hits
 
 
 def header_changes(
@@ -182,8 +182,8 @@ def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> lis
         secrets: what was found.
         earlier: values that the export had taken out already.
     """
-    asked = (name for name in CATEGORIES if name in categories and name != SECRETS)
-    sentences = [f"{name}: {_where(name)}" for name in asked]
+    columns_removed = (name for name in CATEGORIES if name in categories and name != SECRETS)
+    sentences = [f"{name}: {_where(name)}" for name in columns_removed]
     if secrets.count and SECRETS in categories:
         sentences.append(f"{SECRETS}: {values(secrets.count)} like a credential")
     if earlier:

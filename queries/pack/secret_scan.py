@@ -107,11 +107,11 @@ class Secrets:
             return _safe_param(self.search, section, name, value)
         return value, False
 
-    def _add(self, place: str, task_id: str | None, number: int) -> None:
+    def _add(self, where_found: str, task_id: str | None, number: int) -> None:
         self.count += number
         where = f" of task {task_id[:_SHORT_ID]}" if task_id else ""
         more = f" and {number - 1:,} more" if number > 1 and task_id else ""
-        self.places.append(f"{place}{where}{more}")
+        self.places.append(f"{where_found}{where}{more}")
 
 
 HEADER: Final = "snapshot.json"
@@ -131,10 +131,10 @@ def find_secrets(dataset: Dataset, passed_over: frozenset[Column] = frozenset())
     """
     search = Search()
     with _holding_few_texts(dataset) as opened:
-        found = _searched(opened, passed_over, search)
+        secrets = _searched(opened, passed_over, search)
         if search.learn():
-            found = _searched(opened, passed_over, search)
-    return found
+            secrets = _searched(opened, passed_over, search)
+    return secrets
 
 
 @contextmanager
@@ -160,54 +160,56 @@ def secret_ids(dataset: Dataset, search: Search) -> list[str]:
 
 
 def _searched(dataset: Dataset, passed_over: frozenset[Column], search: Search) -> Secrets:
-    found = Secrets(search=search)
+    secrets = Secrets(search=search)
     for row in _rows(dataset, "pack/texts.sql", _SHORT):
         column = (row["table_name"], row["column_name"])
         if column in passed_over:
             continue
         safe = _safe(search, column, row["text"])
         if safe != row["text"]:
-            found.texts.setdefault(column, {})[row["text"]] = safe
-            found._add(_column_in_words(column), row["task_id"], row["n"])
-    _find_long_texts(dataset, passed_over, found)
+            secrets.texts.setdefault(column, {})[row["text"]] = safe
+            secrets._add(_column_in_words(column), row["task_id"], row["n"])
+    _find_long_texts(dataset, passed_over, secrets)
     if ("hyperparams", "value") not in passed_over:
-        _find_params(dataset, found)
-        _find_long_params(dataset, found)
-    _find_in_header(dataset, passed_over, search, found)
-    return found
+        _find_params(dataset, secrets)
+        _find_long_params(dataset, secrets)
+    _find_in_header(dataset, passed_over, search, secrets)
+    return secrets
 
 
-def _find_long_texts(dataset: Dataset, passed_over: frozenset[Column], found: Secrets) -> None:
-    def place(key: LongKey, text: str) -> str | None:
+def _find_long_texts(dataset: Dataset, passed_over: frozenset[Column], secrets: Secrets) -> None:
+    def describe(key: LongKey, text: str) -> str | None:
         column = ("tasks", key[0])
-        return None if _safe(found.search, column, text) == text else _column_in_words(column)
+        return None if _safe(secrets.search, column, text) == text else _column_in_words(column)
 
     columns = [name for name in _LONG_COLUMNS if ("tasks", name) not in passed_over]
     texts = long_texts(dataset, "tasks", columns)
-    found.long_texts = {(("tasks", key[0]), key[-1]) for key in _found_in(texts, place, found)}
+    secrets.long_texts = {
+        (("tasks", key[0]), key[-1]) for key in _found_in(texts, describe, secrets)
+    }
 
 
-def _find_params(dataset: Dataset, found: Secrets) -> None:
+def _find_params(dataset: Dataset, secrets: Secrets) -> None:
     for row in _rows(dataset, "pack/param_texts.sql", _SHORT):
         section, name, value = row["section"], row["name"], row["value"]
-        safe, holds_one = _safe_param(found.search, section, name, value)
+        safe, holds_one = _safe_param(secrets.search, section, name, value)
         if holds_one:
-            found.params[section, name, value] = safe
-            found._add(_param_in_words(section, name, safe), row["task_id"], row["n"])
+            secrets.params[section, name, value] = safe
+            secrets._add(_param_in_words(section, name, safe), row["task_id"], row["n"])
 
 
-def _find_long_params(dataset: Dataset, found: Secrets) -> None:
-    def place(key: LongKey, text: str) -> str | None:
+def _find_long_params(dataset: Dataset, secrets: Secrets) -> None:
+    def describe(key: LongKey, text: str) -> str | None:
         _, section, name, _ = key
-        safe, holds_one = _safe_param(found.search, section, name, text)
+        safe, holds_one = _safe_param(secrets.search, section, name, text)
         return _param_in_words(section, name, safe) if holds_one else None
 
     texts = long_texts(dataset, "hyperparams", ["value"], ["section", "name"])
-    found.long_params = {key[1:] for key in _found_in(texts, place, found)}
+    secrets.long_params = {key[1:] for key in _found_in(texts, describe, secrets)}
 
 
 def _found_in(
-    texts: Iterable[LongText], place: Callable[[LongKey, str], str | None], found: Secrets
+    texts: Iterable[LongText], describe: Callable[[LongKey, str], str | None], secrets: Secrets
 ) -> list[LongKey]:
     """Search each long text once, and report the places in a fixed order."""
     places: dict[LongKey, str | None] = {}
@@ -215,23 +217,23 @@ def _found_in(
     for long_text in texts:
         key = long_text.key
         if key not in places:
-            places[key] = place(key, long_text.text)
+            places[key] = describe(key, long_text.text)
         if places[key] is not None:
             holders[key] += long_text.task_ids
     in_order = sorted(holders, key=lambda key: (key[:-1], min(holders[key]), key[-1]))
     for key in in_order:
-        found._add(str(places[key]), min(holders[key]), len(holders[key]))
+        secrets._add(str(places[key]), min(holders[key]), len(holders[key]))
     return in_order
 
 
 def _find_in_header(
-    dataset: Dataset, passed_over: frozenset[Column], search: Search, found: Secrets
+    dataset: Dataset, passed_over: frozenset[Column], search: Search, secrets: Secrets
 ) -> None:
     header = {**dataset.snapshot.server, "selections": dataset.snapshot.selections}
     for name, value in header.items():
         is_there = (HEADER, name) not in passed_over and search.json(value) != value
         if is_there:
-            found._add(f"{name} in {HEADER}", None, 1)
+            secrets._add(f"{name} in {HEADER}", None, 1)
 
 
 def _rows(

@@ -18,15 +18,15 @@ class Search:
 
     def __init__(self) -> None:
         self._redactor = Redactor()
-        self._found: set[str] = set()
-        self._known: re.Pattern[str] | None = None
+        self._secrets: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
 
     def learn(self) -> bool:
         """Search for everything that was found, wherever it occurs; False if nothing was."""
-        longest_first = sorted(self._found, key=lambda one: (-len(one), one))
+        longest_first = sorted(self._secrets, key=lambda secret: (-len(secret), secret))
         if longest_first:
             every = "|".join(map(re.escape, longest_first))
-            self._known = re.compile(rf"(?<![A-Za-z0-9])(?:{every})(?![A-Za-z0-9])")
+            self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{every})(?![A-Za-z0-9])")
         return bool(longest_first)
 
     def text(self, text: str) -> str:
@@ -58,8 +58,8 @@ class Search:
 
     def _seen(self, text: str, safe: str) -> str:
         if safe != text:
-            self._found.update(filter(_is_telling, _removed(text, safe)))
-        return safe if self._known is None else self._known.sub(REDACTED, safe)
+            self._secrets.update(filter(_is_telling, _removed(text, safe)))
+        return safe if self._pattern is None else self._pattern.sub(REDACTED, safe)
 
 
 def _removed(text: str, safe: str) -> list[str]:

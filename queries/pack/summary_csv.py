@@ -54,8 +54,8 @@ def write_summary(dataset: Dataset, path: Path) -> None:
         columns: list[str] = []
         suspects = suspects_by_series(dataset)
         for task_ids in _portions(dataset):
-            asked = {"task_ids": task_ids, **_of_tasks(suspects, task_ids)}
-            relation = dataset.sql(read("pack/summary.sql"), asked)
+            parameters = {"task_ids": task_ids, **_of_tasks(suspects, task_ids)}
+            relation = dataset.sql(read("pack/summary.sql"), parameters)
             if not columns:
                 columns = relation.columns
                 writer.writerow(columns)
@@ -102,8 +102,8 @@ def _cells(batch: Any) -> Iterator[list[Any]]:
     for column in batch.columns:
         cells = column.to_pylist()
         if pa.types.is_string(column.type):
-            known = {text: safe(text) for text in set(cells) if text is not None}
-            yield [known.get(text) for text in cells]
+            safe_text = {text: safe(text) for text in set(cells) if text is not None}
+            yield [safe_text.get(text) for text in cells]
         elif pa.types.is_floating(column.type):
             yield [_number(cell) for cell in cells]
         else:

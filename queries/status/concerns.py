@@ -21,21 +21,21 @@ _SINCE: Final = {
 """What is said of an export by its result."""
 
 
-def concerns(found: Status, max_age: timedelta | None = None) -> Iterator[str]:
+def concerns(status: Status, max_age: timedelta | None = None) -> Iterator[str]:
     """Say what is wrong with a snapshot, one sentence each; nothing for one that is well.
 
     Args:
-        found: its status.
+        status: its status.
         max_age: how old its contents may be; None is as old as they like.
     """
-    last = found.last_export
+    last = status.last_export
     if last is not None and last.result != "complete":
         why = f": {last.error}" if last.error else ""
         yield f"the newest export {_SINCE.get(last.result, f'ended as {last.result}')}{why}"
     for state in MISSING:
-        if found.states.get(state):
-            yield f"tasks that are {state}: {found.states[state]:,}"
-    yield from found.warnings
-    if max_age is not None and timedelta(seconds=found.age) > max_age:
-        hours, most = found.age / _HOUR, max_age.total_seconds() / _HOUR
+        if status.states.get(state):
+            yield f"tasks that are {state}: {status.states[state]:,}"
+    yield from status.warnings
+    if max_age is not None and timedelta(seconds=status.age) > max_age:
+        hours, most = status.age / _HOUR, max_age.total_seconds() / _HOUR
         yield f"the snapshot is {hours:,.1f} hours old, more than {most:,.0f} (--max-age)"

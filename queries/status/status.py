@@ -91,13 +91,13 @@ class Status:
 
     def as_dict(self) -> dict[str, Any]:
         """Give everything as what JSON can hold."""
-        found = asdict(self)
-        found["created_at"] = _iso(self.created_at)
-        found["root"] = str(self.root)
+        fields = asdict(self)
+        fields["created_at"] = _iso(self.created_at)
+        fields["root"] = str(self.root)
         if self.last_export is not None:
             for name in ("started", "finished"):
-                found["last_export"][name] = _iso(getattr(self.last_export, name))
-        return found
+                fields["last_export"][name] = _iso(getattr(self.last_export, name))
+        return fields
 
 
 def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PROBLEMS) -> Status:

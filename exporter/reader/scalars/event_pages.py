@@ -41,7 +41,7 @@ class Part:
 
 
 @dataclass
-class Place:
+class ScrollPosition:
     """How far a part was read, and how to request the next page."""
 
     scroll_id: str | None = None
@@ -78,44 +78,46 @@ class TooLargeError(Exception):
         self.part = part
 
 
-def read_pages(api: Client, task_id: str, part: Part, place: Place) -> Iterator[EventPage]:
+def read_pages(
+    api: Client, task_id: str, part: Part, position: ScrollPosition
+) -> Iterator[EventPage]:
     """Scroll through a part in ascending order until everything that the server counts is read.
 
     Args:
         api: a client that is logged in.
         task_id: the task.
         part: the series.
-        place: where to begin; it is updated.
+        position: where to begin; it is updated.
 
     Raises:
         TooLargeError: an iteration has more than a page, or the server would start again.
         RefusedError: the server refuses a page, and smaller ones too.
     """
-    while place.total is None or place.seen < place.total:
-        page = next_page(api, task_id, part, place)
+    while position.total is None or position.seen < position.total:
+        page = next_page(api, task_id, part, position)
         if page is None:
             return
-        if place.total is None:
-            place.total = page.total
-        if page.returned == 0 or _starts_over(page, place.last, part):
+        if position.total is None:
+            position.total = page.total
+        if page.returned == 0 or _starts_over(page, position.last, part):
             return
-        is_end = place.total is not None and place.seen + page.returned >= place.total
+        is_end = position.total is not None and position.seen + page.returned >= position.total
         if not is_end and (not page.can_follow or page.at_last >= PAGE):
             before = page.returned - page.at_last
             if before > 0 and page.at_last < PAGE:
                 # Following a page that ends at iteration 0 starts again: end it just before that.
-                place.size = before
+                position.size = before
                 continue
             if not part.is_final:
                 raise TooLargeError(part)
-            place.cut += () if page.last is None else (page.last,)
+            position.cut += () if page.last is None else (page.last,)
         yield page
         if not is_end and not page.can_follow:
             return
-        place.move(page)
+        position.move(page)
 
 
-def next_page(api: Client, task_id: str, part: Part, place: Place) -> EventPage | None:
+def next_page(api: Client, task_id: str, part: Part, position: ScrollPosition) -> EventPage | None:
     """Request the next page, or a smaller one if that fails; None if nothing follows.
 
     Events without an iteration are sorted last, and a page that ends with one is an HTTP 500. What
@@ -123,34 +125,38 @@ def next_page(api: Client, task_id: str, part: Part, place: Place) -> EventPage 
     """
     while True:
         try:
-            return ask_page(api, task_id, part, place.scroll_id, place.size)
+            return ask_page(api, task_id, part, position.scroll_id, position.size)
         except RefusedError as error:
             if error.status not in (SERVER_ERROR, TOO_LARGE):
                 raise
             if error.subcode == _SEARCH_ENGINE or error.status == TOO_LARGE:
-                _halve(api, task_id, part, place, error)
+                _halve(api, task_id, part, position, error)
                 continue
-            if place.total is None:
+            if position.total is None:
                 # A page of size 0 still counts the events.
-                place.total = ask_page(api, task_id, part, None, 0).total
-            if not place.total:
+                position.total = ask_page(api, task_id, part, None, 0).total
+            if not position.total:
                 raise
-        if place.size == 1:
-            place.without_iteration += place.total - place.seen
+        if position.size == 1:
+            position.without_iteration += position.total - position.seen
             return None
-        place.refused = min(place.seen + place.size, place.refused or place.total, place.total)
-        place.size = max(place.refused - place.seen - place.step, 1)
-        place.step *= 2
+        position.refused = min(
+            position.seen + position.size, position.refused or position.total, position.total
+        )
+        position.size = max(position.refused - position.seen - position.step, 1)
+        position.step *= 2
 
 
-def _halve(api: Client, task_id: str, part: Part, place: Place, error: RefusedError) -> None:
+def _halve(
+    api: Client, task_id: str, part: Part, position: ScrollPosition, error: RefusedError
+) -> None:
     """Request half as many events from now on; raises if a page of one event is refused too."""
-    if place.size == 1:
+    if position.size == 1:
         raise error
-    if error.status != TOO_LARGE and not place.is_small_enough:
-        ask_page(api, task_id, part, place.scroll_id, 1)  # or raises
-        place.is_small_enough = True
-    place.usual = place.size = place.size // 2
+    if error.status != TOO_LARGE and not position.is_small_enough:
+        ask_page(api, task_id, part, position.scroll_id, 1)  # or raises
+        position.is_small_enough = True
+    position.usual = position.size = position.size // 2
 
 
 def ask_page(api: Client, task_id: str, part: Part, scroll_id: str | None, size: int) -> EventPage:

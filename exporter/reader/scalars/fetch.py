@@ -18,7 +18,7 @@ from clearml_snapshot.exporter.reader.events import EventPage, distinct
 from clearml_snapshot.exporter.reader.scalars.event_pages import (
     PAGE,
     Part,
-    Place,
+    ScrollPosition,
     TooLargeError,
     ask_page,
     next_page,
@@ -108,7 +108,7 @@ class _Reading:
 def fetch_scalars(
     api: Client,
     task_id: str,
-    wanted: Sequence[MetricChoice] | None,
+    choices: Sequence[MetricChoice] | None,
     sink: PointSink,
     was_run_again: Callable[[], bool] | None = None,
 ) -> ScalarsRead:
@@ -117,7 +117,7 @@ def fetch_scalars(
     Args:
         api: a client that is logged in.
         task_id: the task.
-        wanted: the selected metrics; None selects every metric, an empty sequence none.
+        choices: the selected metrics; None selects every metric, an empty sequence none.
         sink: receives the pages; its content is valid when this function returns.
         was_run_again: asks whether the task was run again since the last call; used if the wall
             times of the points of several requests do not prove that it was not.
@@ -126,21 +126,23 @@ def fetch_scalars(
         RefusedError: the server refuses every request for the task.
         ServerError: the server does not answer.
     """
-    if wanted is not None and not wanted:
+    if choices is not None and not choices:
         return ScalarsRead(0, 0)
-    whole = as_parts(metric_selectors(wanted or ()))
-    reading = _Reading(api, task_id, sink, whole, Splitter(api, task_id), was_run_again)
-    parts = whole
+    all_parts = as_parts(metric_selectors(choices or ()))
+    reading = _Reading(api, task_id, sink, all_parts, Splitter(api, task_id), was_run_again)
+    parts = all_parts
     for attempt in range(_READS):
         if attempt:
             sink.discard()
         if attempt == _READS - 1 and reading.tally.is_one_run is not False:
-            parts = [one for part in whole for one in reading.splitter.split(part)]
+            parts = [
+                smaller_part for part in all_parts for smaller_part in reading.splitter.split(part)
+            ]
         parts = _read(reading, parts)
         result = _verdict(reading, parts)
         if _is_mixed(reading):
             parts, reading.splitter = (
-                whole,
+                all_parts,
                 Splitter(api, task_id),
             )  # its series may be different now
             continue
@@ -158,11 +160,11 @@ def pages_of(points: int | None) -> int:
     return pages + (pages > 1)
 
 
-def count_scalars(api: Client, task_id: str, wanted: Sequence[MetricChoice] | None) -> int:
+def count_scalars(api: Client, task_id: str, choices: Sequence[MetricChoice] | None) -> int:
     """Count the points of a task on the server; raises as ``fetch_scalars`` does."""
-    if wanted is not None and not wanted:
+    if choices is not None and not choices:
         return 0
-    parts = as_parts(metric_selectors(wanted or ()))
+    parts = as_parts(metric_selectors(choices or ()))
     return sum(ask_page(api, task_id, part, None, 0).total or 0 for part in parts)
 
 
@@ -250,17 +252,17 @@ def _read_parts(reading: _Reading, parts: Sequence[Part]) -> None:
 
 def _read_part(reading: _Reading, part: Part, *, is_only: bool) -> None:
     tally = reading.tally
-    tally.tail, place = None, Place()
+    tally.tail, position = None, ScrollPosition()
     try:
-        for page in read_pages(reading.api, reading.task_id, part, place):
+        for page in read_pages(reading.api, reading.task_id, part, position):
             tally.pages += 1
-            if tally.pages == 1 and not (is_only and page.returned == place.total):
+            if tally.pages == 1 and not (is_only and page.returned == position.total):
                 tally.opening, tally.opened = page.opening(), part
             _keep(reading, page)
     finally:
-        tally.total += place.total or 0
-        tally.odd += place.without_iteration
-        tally.cut.update(place.cut)
+        tally.total += position.total or 0
+        tally.odd += position.without_iteration
+        tally.cut.update(position.cut)
 
 
 def _keep(reading: _Reading, page: EventPage) -> None:
@@ -344,11 +346,11 @@ def _count_again(reading: _Reading) -> int:
 
 def _read_late(reading: _Reading, expected: int) -> bool:
     """Read points reported after the last page in the meantime; False if there are none."""
-    place = Place(reading.tally.tail, seen=reading.tally.received, total=expected)
-    if place.scroll_id is None or len(reading.whole) > 1:
+    position = ScrollPosition(reading.tally.tail, seen=reading.tally.received, total=expected)
+    if position.scroll_id is None or len(reading.whole) > 1:
         return False
-    page = next_page(reading.api, reading.task_id, reading.whole[0], place)
-    reading.tally.odd += place.without_iteration
+    page = next_page(reading.api, reading.task_id, reading.whole[0], position)
+    reading.tally.odd += position.without_iteration
     if page is None or page.returned == 0:
         return False
     _keep(reading, page)

@@ -87,7 +87,7 @@ def _start(task: Task) -> object:
 
 def _has_fallen(before: ServerSummary, after: ServerSummary) -> bool:
     """Whether the server counts fewer reports of a series than before."""
-    if any(one.is_ambiguous or len(one.rows) >= MOST_SERIES for one in (before, after)):
+    if any(summary.is_ambiguous or len(summary.rows) >= MOST_SERIES for summary in (before, after)):
         return False
     now, earlier = _counts(after), _counts(before)
     return any(now.get(name, -1) < count for name, count in earlier.items())

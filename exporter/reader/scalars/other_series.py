@@ -21,21 +21,23 @@ def refuse_other_series(points: pa.Table, requested: Iterable[Mapping[str, Any]]
     Raises:
         MixedUpError: a point is of another series.
     """
-    wanted = {clean_text(one["metric"]): one.get("variants") for one in requested}
-    if not wanted or not points.num_rows:
+    variants_of = {
+        clean_text(selector["metric"]): selector.get("variants") for selector in requested
+    }
+    if not variants_of or not points.num_rows:
         return
     texts = [
         cast("pa.DictionaryArray[Any, Any]", points[name].combine_chunks())
         for name in ("metric", "variant")
     ]
     metrics, variants = (text.dictionary.to_pylist() for text in texts)
-    for metric in set(metrics) - wanted.keys():
+    for metric in set(metrics) - variants_of.keys():
         raise MixedUpError(f"with metric {in_short(metric)}, which was not requested")
-    if all(names is None for names in wanted.values()):
+    if all(names is None for names in variants_of.values()):
         return
     named = {
         metric: None if names is None else set(map(clean_text, names))
-        for metric, names in wanted.items()
+        for metric, names in variants_of.items()
     }
     codes = [text.indices.to_numpy().astype(np.int64) for text in texts]
     for code in pc.unique(pa.array(codes[0] * len(variants) + codes[1])).to_pylist():

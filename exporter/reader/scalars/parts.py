@@ -11,7 +11,12 @@ from typing import Final
 
 from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import RefusedError
-from clearml_snapshot.exporter.reader.scalars.event_pages import PAGE, Part, Place, read_pages
+from clearml_snapshot.exporter.reader.scalars.event_pages import (
+    PAGE,
+    Part,
+    ScrollPosition,
+    read_pages,
+)
 from clearml_snapshot.exporter.reader.series import list_variants, listed_series, metric_names
 from clearml_snapshot.exporter.selection.metric_filter import Selector
 
@@ -60,7 +65,7 @@ class Splitter:
         if len(groups) == 1 and len(selectors) > 1 and groups[0] == list(part.selectors):
             half = len(selectors) // 2
             groups = [groups[0][:half], groups[0][half:]]
-        return [one for group in groups for one in as_parts(group)] or [Part(is_final=True)]
+        return [part for group in groups for part in as_parts(group)] or [Part(is_final=True)]
 
     def _series(self) -> dict[str, set[str]]:
         """List metrics and variants as the server does, or find them if it cannot."""
@@ -73,10 +78,10 @@ class Splitter:
 
     def _shown_metrics(self) -> set[str]:
         """Find the metrics of all points that can be paged through, and those that are listed."""
-        place, names = Place(), metric_names(self.api, self.task_id)
-        for page in read_pages(self.api, self.task_id, Part(is_final=True), place):
+        position, names = ScrollPosition(), metric_names(self.api, self.task_id)
+        for page in read_pages(self.api, self.task_id, Part(is_final=True), position):
             names.update(map(str, page.points["metric"].unique().to_pylist()))
-        self.cut = place.cut
+        self.cut = position.cut
         return names
 
     def _split_metric(self, selector: Selector) -> list[Part]:

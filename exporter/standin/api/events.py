@@ -85,7 +85,7 @@ class Events:
             page = self._by_time.answer(request)
             return _page(page["events"], page["total"], page["scroll_id"])
         table = self._table(request["task"])
-        asked = {
+        scroll_request = {
             "batch_size": _given(request, "batch_size", 500),
             "count_total": _given(request, "count_total", True),
             "event_type": _given(request, "event_type", "*"),
@@ -101,24 +101,24 @@ class Events:
             if scroll.get("from_key_value") is None:
                 return _page([], total, request["scroll_id"])
             after = _cast(scroll["from_key_value"])
-            asked = {**scroll["request"], "batch_size": asked["batch_size"]}
-        if asked["model_events"]:
+            scroll_request = {**scroll["request"], "batch_size": scroll_request["batch_size"]}
+        if scroll_request["model_events"]:
             table = self._empty()
-        metrics = _metrics(asked["metrics"])
-        if asked["count_total"] and total is None:
-            total = len(table.select(asked["event_type"], metrics))
+        metrics = _metrics(scroll_request["metrics"])
+        if scroll_request["count_total"] and total is None:
+            total = len(table.select(scroll_request["event_type"], metrics))
         rows = _iteration_page(
             table,
-            asked["event_type"],
+            scroll_request["event_type"],
             metrics,
             "iter",
-            min(asked["batch_size"], MAX_RAW),
+            min(scroll_request["batch_size"], MAX_RAW),
             # 0 counts as "from the start": the way into endless repetition.
             after or None,
-            descending=asked["order"] == "desc",
+            descending=scroll_request["order"] == "desc",
         )
         last = str(table.raw_field(int(rows[-1]), "iter")) if len(rows) else None
-        return _page(table.encode(rows), total, _write_scroll(last, asked, total))
+        return _page(table.encode(rows), total, _write_scroll(last, scroll_request, total))
 
     def metric_data(self, request: Request) -> Encoded:
         """events.get_scalar_metric_data: one metric by a scroll of the search engine's own.
@@ -154,7 +154,7 @@ class Events:
                 return {**kept, "variants": {}}
             after = _cast(scroll["from_key_value"]) or None
             size = size or scroll["request"]["batch_size"]
-        asked = {
+        scroll_request = {
             "batch_size": size or WINDOW,
             "count_total": _given(request, "count_total", False),
             "key": key,
@@ -163,15 +163,15 @@ class Events:
             "task": request["task"],
         }
         table = self._table(request["task"])
-        metrics = _metrics([asked["metric"]])
-        if asked["count_total"] and total is None:
+        metrics = _metrics([scroll_request["metric"]])
+        if scroll_request["count_total"] and total is None:
             total = len(table.select(SCALAR, metrics))
-        rows = _raw_rows(table, metrics, name, min(asked["batch_size"], MAX_RAW), after)
+        rows = _raw_rows(table, metrics, name, min(scroll_request["batch_size"], MAX_RAW), after)
         last = str(table.raw_field(rows[-1], name)) if rows else None
         return {
             "returned": len(rows),
             "total": total,
-            "scroll_id": _write_scroll(last, asked, total),
+            "scroll_id": _write_scroll(last, scroll_request, total),
             "variants": _columns(table, rows, name, key),
         }
 
@@ -189,8 +189,10 @@ class Events:
     def multi_task_metrics(self, request: Request) -> Answer:
         """events.get_multi_task_metrics."""
         tables = [self._table(task) for task in self._several(request["tasks"])]
-        found = _catalogue(tables, _given(request, "event_type", "*"))
-        return {"metrics": [{"metric": name, "variants": found[name]} for name in sorted(found)]}
+        metrics = _catalogue(tables, _given(request, "event_type", "*"))
+        return {
+            "metrics": [{"metric": name, "variants": metrics[name]} for name in sorted(metrics)]
+        }
 
     def task_metrics(self, request: Request) -> Answer:
         """events.get_task_metrics: single values do not count."""
@@ -245,9 +247,9 @@ def _given(request: Request, name: str, default: Any) -> Any:
 
 def _metrics(given: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]] | None:
     """The last entry of a metric wins: one that is named twice loses its first variants."""
-    if sum(2 if one.get("variants") else 1 for one in given) > _CLAUSES:
+    if sum(2 if entry.get("variants") else 1 for entry in given) > _CLAUSES:
         search_failed(f"too_many_clauses: maxClauseCount is set to {_CLAUSES}")
-    return {one["metric"]: frozenset(one.get("variants") or []) for one in given} or None
+    return {entry["metric"]: frozenset(entry.get("variants") or []) for entry in given} or None
 
 
 def _iteration_page(
@@ -296,15 +298,15 @@ def _raw_rows(
     size: int,
     after: int | None,
 ) -> list[int]:
-    found: list[int] = []
+    rows_read: list[int] = []
     for _ in range(math.ceil(size / WINDOW)):
         rows = _iteration_page(table, SCALAR, metrics, key, min(size, WINDOW), after)
         if not len(rows):
             break
-        found.extend(rows.tolist())
+        rows_read.extend(rows.tolist())
         # Within a request even 0 is a position: only scroll ids lose it.
-        after = as_long(table.raw_field(found[-1], key))
-    return found
+        after = as_long(table.raw_field(rows_read[-1], key))
+    return rows_read
 
 
 def _columns(table: Table, rows: Sequence[int], name: str, key: str) -> dict[str, Any]:
@@ -321,17 +323,17 @@ def _columns(table: Table, rows: Sequence[int], name: str, key: str) -> dict[str
 
 def _catalogue(tables: Sequence[Table], event_type: str) -> dict[str, list[str]]:
     """Return metric -> variants, cut to 8,000 / number of metrics as the server cuts them."""
-    found: dict[str, set[str]] = {}
+    variants_of: dict[str, set[str]] = {}
     for table in tables:
         for code in np.unique(table.code[table.select(event_type, None)]):
             series = table.series[code]
-            found.setdefault(series.metric, set()).add(series.variant)
-    if not found:
+            variants_of.setdefault(series.metric, set()).add(series.variant)
+    if not variants_of:
         return {}
-    room = _BUCKETS // len(found)
+    room = _BUCKETS // len(variants_of)
     if not room:
         search_failed("[size] must be greater than 0. Found [0] in [variants]")
-    return {name: sorted(found[name])[:room] for name in sorted(found)}
+    return {name: sorted(variants_of[name])[:room] for name in sorted(variants_of)}
 
 
 def _regular(table: Table, rows: Rows) -> Rows:

@@ -91,9 +91,9 @@ def _groups(curves: list[_Curve]) -> list[tuple[int, list[_Curve]]]:
 def _averages(table: Table, curve: _Curve, interval: int) -> tuple[list[int], list[float | None]]:
     buckets, index = np.unique(curve.keys // interval * interval, return_inverse=True)
     values = table.values[curve.rows].astype(np.float32).astype(np.float64)
-    known = np.isfinite(values)
-    sums = np.bincount(index[known], values[known], len(buckets))
-    counts = np.bincount(index[known], minlength=len(buckets))
+    is_finite = np.isfinite(values)
+    sums = np.bincount(index[is_finite], values[is_finite], len(buckets))
+    counts = np.bincount(index[is_finite], minlength=len(buckets))
     pairs = zip(sums.tolist(), counts.tolist(), strict=True)
     return buckets.tolist(), [total / count if count else None for total, count in pairs]
 

@@ -54,19 +54,19 @@ class Scrolls:
 
 
 def page(
-    kind: Kind, found: list[Document], request: Mapping[str, Any], scrolls: Scrolls
+    kind: Kind, documents: list[Document], request: Mapping[str, Any], scrolls: Scrolls
 ) -> tuple[list[Document], dict[str, str]]:
     """Return (the documents of one page, what else the answer says: the scroll id)."""
     if request.get("order_by"):
-        found = _ordered(kind, found, request["order_by"])
+        documents = _ordered(kind, documents, request["order_by"])
     if "scroll_id" not in request:
         start, size = _window(request)
-        return found[start : start + size], {}
+        return documents[start : start + size], {}
     size = _scroll_size(request)
     scroll_id, start = scrolls.resume(request["scroll_id"])
     if request.get("refresh_scroll"):
         start, size = 0, max(start, size)
-    chosen = found[start : start + size]
+    chosen = documents[start : start + size]
     scrolls.keep(scroll_id, start + len(chosen))
     return chosen, {"scroll_id": scroll_id}
 
@@ -89,12 +89,14 @@ def _window(request: Mapping[str, Any]) -> tuple[int, int]:
 def _scroll_size(request: Mapping[str, Any]) -> int:
     size = request.get("size")
     if not size or not isinstance(size, int) or size < 1:
-        wanted = "Integer size parameter greater than 1"
-        fail(400, 12, f"{wanted} should be provided when working with scroll")
+        required = "Integer size parameter greater than 1"
+        fail(400, 12, f"{required} should be provided when working with scroll")
     return size
 
 
-def _ordered(kind: Kind, found: list[Document], order_by: str | Sequence[str]) -> list[Document]:
+def _ordered(
+    kind: Kind, documents: list[Document], order_by: str | Sequence[str]
+) -> list[Document]:
     names = [order_by] if isinstance(order_by, str) else list(order_by)
     if "@text_score" in names:
         text = "text score cannot be used in order_by when search text is not used"
@@ -106,10 +108,12 @@ def _ordered(kind: Kind, found: list[Document], order_by: str | Sequence[str]) -
     if not first.startswith("-") and first.partition(".")[0] not in kind.fields:
         unknown_field(first)
     for name in reversed(names):
-        found = sorted(found, key=_ranked_by(name.lstrip("-")), reverse=name.startswith("-"))
+        documents = sorted(
+            documents, key=_ranked_by(name.lstrip("-")), reverse=name.startswith("-")
+        )
     if first.startswith("-"):
-        return found
-    return sorted(found, key=lambda doc: get(doc, first) in (None, "", []))
+        return documents
+    return sorted(documents, key=lambda doc: get(doc, first) in (None, "", []))
 
 
 def unknown_field(name: str) -> None:

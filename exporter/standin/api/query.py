@@ -101,13 +101,13 @@ def _equals(name: str, data: Any) -> Test:
     return lambda document: bool(get(document, name) == data)
 
 
-def _holds(name: str, wanted: set[str], *, every: bool) -> Test:
+def _holds(name: str, expected: set[str], *, every: bool) -> Test:
     """Test that the field, a list or not, has all or any of the wanted values."""
 
     def test(document: Document) -> bool:
         value = get(document, name)
         values = set(value) if isinstance(value, list) else {value}
-        return wanted <= values if every else bool(wanted & values)
+        return expected <= values if every else bool(expected & values)
 
     return test
 
@@ -239,9 +239,9 @@ def _list_filter(name: str, data: Any) -> Test:
 
 def _sided(name: str, values: Sequence[str | None], *, every: bool) -> list[Test]:
     """Return the tests of one side; a null among its values means an empty list."""
-    wanted = {value for value in values if value is not None}
+    non_null = {value for value in values if value is not None}
     empty = [_equals(name, [])] if None in values else []
-    return empty + ([_holds(name, wanted, every=every)] if wanted else [])
+    return empty + ([_holds(name, non_null, every=every)] if non_null else [])
 
 
 def _range(name: str, data: Any, *, dated: bool) -> Test:

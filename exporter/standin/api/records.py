@@ -134,10 +134,10 @@ class Records:
 
     def project_by_id(self, request: Request) -> Answer:
         """projects.get_by_id."""
-        found = self.database.projects.get(request["project"])
-        if found is None:
+        project_found = self.database.projects.get(request["project"])
+        if project_found is None:
             fail(400, 401, id=request["project"])
-        return {"project": found}
+        return {"project": project_found}
 
     def projects(self, request: Request) -> Answer:
         """projects.get_all_ex."""
@@ -175,19 +175,19 @@ class Records:
         inside = {root} if root else None
         if inside and request.get("include_subprojects") is not False:
             inside = self.database.with_children(inside)
-        found: dict[tuple[str, str], Document] = {}
+        series: dict[tuple[str, str], Document] = {}
         for task in self.database.tasks.values():
             if (inside and task.get("project") not in inside) or (ids and task["id"] not in ids):
                 continue
             for metric_hash, variants in task["last_metrics"].items():
-                for variant_hash, one in variants.items():
-                    found[one["metric"], one["variant"]] = {
-                        "metric": one["metric"],
+                for variant_hash, summary in variants.items():
+                    series[summary["metric"], summary["variant"]] = {
+                        "metric": summary["metric"],
                         "metric_hash": metric_hash,
-                        "variant": one["variant"],
+                        "variant": summary["variant"],
                         "variant_hash": variant_hash,
                     }
-        return {"metrics": [found[key] for key in sorted(found)]}
+        return {"metrics": [series[key] for key in sorted(series)]}
 
     def task_by_id(self, request: Request) -> Answer:
         """tasks.get_by_id: every field, references as plain ids."""
@@ -195,8 +195,8 @@ class Records:
 
     def tasks_by_id(self, request: Request) -> Answer:
         """tasks.get_by_id_ex."""
-        found = self._filtered(self.database.tasks, query.TASKS, request)
-        chosen, _ = page(self.task_kind, found, request, self.scrolls)
+        tasks = self._filtered(self.database.tasks, query.TASKS, request)
+        chosen, _ = page(self.task_kind, tasks, request, self.scrolls)
         return {"tasks": project(self.task_kind, chosen, request.get("only_fields"))}
 
     def tasks(self, request: Request) -> Answer:
@@ -220,11 +220,11 @@ class Records:
 
     def existing(self, ids: str | list[str]) -> list[Document]:
         """Return these tasks, or raise 400/101 naming all that were asked for."""
-        wanted = dict.fromkeys([ids] if isinstance(ids, str) else ids)
-        found = [self.database.tasks[key] for key in wanted if key in self.database.tasks]
-        if len(found) != len(wanted):
+        task_ids = dict.fromkeys([ids] if isinstance(ids, str) else ids)
+        tasks = [self.database.tasks[key] for key in task_ids if key in self.database.tasks]
+        if len(tasks) != len(task_ids):
             fail(400, 101, ids=[ids] if isinstance(ids, str) else ids)
-        return found
+        return tasks
 
     def _filtered(
         self, documents: Mapping[str, Document], options: query.Options, request: Request
@@ -243,8 +243,8 @@ class Records:
             roots = request["project"]
             inside = self.database.with_children([roots] if isinstance(roots, str) else roots)
             request = {**request, "project": sorted(inside)}
-        found = self._filtered(self.database.tasks, query.TASKS, request)
-        return _visible(found, request)
+        tasks = self._filtered(self.database.tasks, query.TASKS, request)
+        return _visible(tasks, request)
 
     def _projects(self, request: Request) -> list[Document]:
         changed = dict(request)
@@ -254,27 +254,27 @@ class Records:
                 changed["path"] = changed.pop("parent")
         elif "parent" not in changed:
             changed["parent"] = [None]
-        found = self._filtered(self.database.projects, query.PROJECTS, changed)
+        projects = self._filtered(self.database.projects, query.PROJECTS, changed)
         users = request.get("active_users")
         if users:
             active = {t.get("project") for t in self.database.tasks.values() if t["user"] in users}
-            found = [p for p in found if self.database.with_children([p["id"]]) & active]
-        return _visible(found, request)
+            projects = [p for p in projects if self.database.with_children([p["id"]]) & active]
+        return _visible(projects, request)
 
     def _users(self, request: Request) -> list[Document]:
         inside = request.get("active_in_projects")
-        found = self._filtered(self.database.users, query.USERS, request)
+        users = self._filtered(self.database.users, query.USERS, request)
         if inside is None:
-            return found
+            return users
         projects = self.database.with_children(inside) if inside else None
         tasks = self.database.tasks.values()
         active = {t["user"] for t in tasks if not projects or t.get("project") in projects}
-        return [user for user in found if user["id"] in active]
+        return [user for user in users if user["id"] in active]
 
     def _tags(self, request: Request, projects: set[str] | None) -> Answer:
         fields = ["tags", "system_tags"] if request.get("include_system") else ["tags"]
-        wanted = {k: v for k, v in (request.get("filter") or {}).items() if v}
-        test = query.matcher(query.Options(lists=("tags", "system_tags")), wanted)
+        lists = {k: v for k, v in (request.get("filter") or {}).items() if v}
+        test = query.matcher(query.Options(lists=("tags", "system_tags")), lists)
         tasks = [
             task
             for task in self.database.tasks.values()
@@ -304,10 +304,10 @@ class Records:
         return [{"id": key, "name": self.database.projects[key]["name"]} for key in sorted(ids)]
 
 
-def _visible(found: list[Document], request: Request) -> list[Document]:
+def _visible(documents: list[Document], request: Request) -> list[Document]:
     if request.get("search_hidden") or request.get("id"):
-        return found
-    return [document for document in found if "hidden" not in document["system_tags"]]
+        return documents
+    return [document for document in documents if "hidden" not in document["system_tags"]]
 
 
 def _mentions(document: Document, words: list[str]) -> bool:

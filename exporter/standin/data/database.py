@@ -120,8 +120,8 @@ class Database:
             "last_changed_by": DEFAULT_USER,
         }
         if project is not None:
-            known = project in self.projects
-            document["project"] = project if known else self.add_project(project)
+            exists = project in self.projects
+            document["project"] = project if exists else self.add_project(project)
         document.update({key: stored(key, value) for key, value in fields.items()})
         with self.lock:
             self.tasks[task] = document

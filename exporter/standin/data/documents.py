@@ -46,13 +46,13 @@ def rename_project(
     """Give a project a new full name, in place; all projects below it follow."""
     old_name, old_depth = project["name"], len(project["path"])
     project.pop("parent", None)
-    place = _below(parent)
+    parent_fields = _below(parent)
     for document in (project, *below):
         rest = document["path"][old_depth:]
         document["name"] = name + document["name"].removeprefix(old_name)
         document["basename"] = document["name"].rpartition("/")[2]
-        document.update(path=place["path"] + rest, last_update=now)
-    project.update(place)
+        document.update(path=parent_fields["path"] + rest, last_update=now)
+    project.update(parent_fields)
 
 
 def new_task(task: str, name: str, created: datetime) -> Document:

@@ -24,15 +24,15 @@ def hashed(name: str) -> str:
 
 def batch_of_events(events: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], Document]:
     """Add one batch of events to the summary of each series; what is not a number is left out."""
-    found: dict[tuple[str, str], Document] = {}
+    summaries: dict[tuple[str, str], Document] = {}
     for event in events:
         value = event.get("value")
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         series = (event.get("metric", ""), event.get("variant", ""))
         iteration = event.get("iter") or 0
-        _fold(found.setdefault(series, {}), value, iteration, event.get("timestamp", 0))
-    return found
+        _fold(summaries.setdefault(series, {}), value, iteration, event.get("timestamp", 0))
+    return summaries
 
 
 def batch_of_block(block: Block) -> dict[tuple[str, str], Document]:

@@ -86,8 +86,8 @@ class Table:
         self, event_type: str, metrics: Metrics | None, key: str, *, descending: bool
     ) -> tuple[Rows, Ints]:
         """Return (rows, sort keys) by ``iter`` or ``timestamp``; missing keys come last."""
-        wanted = None if metrics is None else tuple((m, tuple(v)) for m, v in metrics.items())
-        name = (event_type, wanted, key, descending)
+        selected = None if metrics is None else tuple((m, tuple(v)) for m, v in metrics.items())
+        name = (event_type, selected, key, descending)
         if name not in self._orders:
             self._orders[name] = self._order(event_type, metrics, key, descending)
         return self._orders[name]
@@ -112,14 +112,14 @@ class Table:
         return np.where(self.missing, np.int64(last), self.iterations)
 
     def _matching(self, event_type: str, metrics: Metrics | None) -> Rows:
-        wanted = [
+        matching = [
             index
             for index, series in enumerate(self.series)
             if (event_type in ("*", series.type)) and _wants(metrics, series)
         ]
-        if len(wanted) == len(self.series):
+        if len(matching) == len(self.series):
             return np.arange(len(self.code))
-        return np.flatnonzero(np.isin(self.code, wanted))
+        return np.flatnonzero(np.isin(self.code, matching))
 
 
 class TaskEvents:

@@ -201,14 +201,14 @@ def _package_schemas() -> dict[str, Schema]:
 
     versions = [name for _, name, _ in pkgutil.iter_modules(services.__path__) if "v2_" in name]
     newest = max(versions, key=lambda name: int(name.rpartition("_")[2]))
-    found: dict[str, Schema] = {}
+    schemas: dict[str, Schema] = {}
     member: Any
     for service in ("auth", "tasks", "events", "projects", "organization"):
         module = importlib.import_module(f"{services.__name__}.{newest}.{service}")
         for name, member in inspect.getmembers(module, inspect.isclass):
             if name.endswith("Request") and getattr(member, "_action", None):
-                found[f"{member._service}.{member._action}"] = member._schema
-    return found
+                schemas[f"{member._service}.{member._action}"] = member._schema
+    return schemas
 
 
 def _without_nulls(value: Any) -> Any:

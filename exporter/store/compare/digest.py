@@ -110,5 +110,5 @@ def _digest(points: pa.Table) -> Digest:
     return int(count), int(total)
 
 
-def _sum(one: Digest, other: Digest) -> Digest:
-    return one[0] + other[0], one[1] + other[1]
+def _sum(first: Digest, second: Digest) -> Digest:
+    return first[0] + second[0], first[1] + second[1]

@@ -124,9 +124,9 @@ def _by_task(rows: pa.Table) -> dict[str, pa.Table]:
 
 
 def _of_file(path: Path, task_ids: Sequence[str], size: int) -> Batches:
-    wanted = pa.array(sorted(task_ids), pa.string())
+    ids = pa.array(sorted(task_ids), pa.string())
     for batch in read_batches(path, "scalars", size, _COLUMNS):
-        its = batch.filter(belongs(batch, wanted))
+        its = batch.filter(belongs(batch, ids))
         if its.num_rows:
             yield its
 
@@ -154,17 +154,17 @@ def overlap(earlier: Iterable[Batches], later: Iterable[Batches]) -> Overlap:
         earlier: sorted streams of the points of the earlier reading.
         later: the same of the later one.
     """
-    found, reported = Overlap(), Counter[Name]()
-    found.reported = reported
+    result, reported = Overlap(), Counter[Name]()
+    result.reported = reported
     old = [Block(batches, "scalars") for batches in earlier]
     new = [Block(batches, "scalars") for batches in later]
     while waiting := [block for block in (*old, *new) if block.has_rows]:
         bound = min(block.last for block in waiting)
-        _compare(taken(old, bound, "scalars"), taken(new, bound, "scalars"), found, reported)
-    return found
+        _compare(taken(old, bound, "scalars"), taken(new, bound, "scalars"), result, reported)
+    return result
 
 
-def _compare(old: pa.Table, new: pa.Table, found: Overlap, reported: Counter[Name]) -> None:
+def _compare(old: pa.Table, new: pa.Table, result: Overlap, reported: Counter[Name]) -> None:
     """Count the pairs among all points of some range of keys."""
     both = pa.concat_tables([new, old]).unify_dictionaries().combine_chunks()
     if not both.num_rows:
@@ -178,10 +178,10 @@ def _compare(old: pa.Table, new: pa.Table, found: Overlap, reported: Counter[Nam
     same_time = _equal(time, here, there)
     same = same_time & _equal(value, here, there)
     dated = ~(time[1][here] & time[1][there])
-    found.lacking += old.num_rows - len(there)
-    found.identical += int((same & dated).sum())
-    found.retimed += int((~same_time).sum())
-    found.altered += int((same_time & ~same & dated).sum())
+    result.lacking += old.num_rows - len(there)
+    result.identical += int((same & dated).sum())
+    result.retimed += int((~same_time).sum())
+    result.altered += int((same_time & ~same & dated).sum())
     anew = np.ones(both.num_rows, bool)
     anew[new.num_rows :] = False
     anew[here[same | ~dated]] = False

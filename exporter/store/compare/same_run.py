@@ -67,12 +67,14 @@ def _goes_on(
     reported: Mapping[Name, int],
 ) -> bool | None:
     """Return whether the later sums can follow the earlier ones after that many reports."""
-    known = {name: outline for name, outline in before.items() if outline.server_count is not None}
-    if after is None or not known:
+    counted = {
+        name: outline for name, outline in before.items() if outline.server_count is not None
+    }
+    if after is None or not counted:
         return None
     return all(
         name in after and _can_follow(after[name], outline, reported.get(name, 0))
-        for name, outline in known.items()
+        for name, outline in counted.items()
     )
 
 

@@ -57,7 +57,7 @@ class StoredOutlines:
             files=literals(self._snapshot.paths("series")),
             ids=ids,
         )
-        found: dict[str, dict[Name, SeriesOutline]] = {}
+        outlines: dict[str, dict[Name, SeriesOutline]] = {}
         for task_id, metric, variant, *outline in rows:
-            found.setdefault(task_id, {})[metric, variant] = SeriesOutline(*outline)
-        return found
+            outlines.setdefault(task_id, {})[metric, variant] = SeriesOutline(*outline)
+        return outlines

@@ -68,8 +68,8 @@ def number_of(error: BaseException) -> int | None:
     """Return the system's error number; None for an error of a library about what it has read."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    found = _NUMBER.search(str(error))
-    return int(found[1]) if found else None
+    match = _NUMBER.search(str(error))
+    return int(match[1]) if match else None
 
 
 def reason(error: OSError) -> str:

@@ -18,7 +18,9 @@ def is_about(name: str, folder: Path) -> bool:
     """
     path = Path(name)
     pairs = ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve()))
-    return any(one.is_relative_to(other) or other.is_relative_to(one) for one, other in pairs)
+    return any(
+        first.is_relative_to(second) or second.is_relative_to(first) for first, second in pairs
+    )
 
 
 def refuse_address(path: str | os.PathLike[str]) -> None:
@@ -28,10 +30,10 @@ def refuse_address(path: str | os.PathLike[str]) -> None:
         UsageError: it is an address, and there is no local folder of that name.
     """
     text = os.fspath(path)
-    found = _ADDRESS.fullmatch(text)
-    if found is None or Path(f"{found[1]}:").is_dir():
+    match = _ADDRESS.fullmatch(text)
+    if match is None or Path(f"{match[1]}:").is_dir():
         return
-    scheme, rest = found.groups()
+    scheme, rest = match.groups()
     if scheme.lower() == "file":
         raise UsageError(f"file://{rest} is an address; give only the path: /{rest.lstrip('/')}")
     raise UsageError(

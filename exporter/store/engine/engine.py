@@ -48,9 +48,9 @@ def engine(
             takes one in the working folder.
         settings: of DuckDB, by their names.
     """
-    wanted = frozenset({**settings, "spills": spill is not None}.items())
+    key = frozenset({**settings, "spills": spill is not None}.items())
     with _lock:
-        waiting = _idle.get(wanted)
+        waiting = _idle.get(key)
         instance = waiting.pop() if waiting else None
     instance = instance or _started(settings)
     is_good, begun = False, time.monotonic()
@@ -65,7 +65,7 @@ def engine(
     finally:
         if is_good:
             with _lock:
-                _idle.setdefault(wanted, []).append(instance)
+                _idle.setdefault(key, []).append(instance)
         else:
             instance.close()
 

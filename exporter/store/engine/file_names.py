@@ -50,8 +50,8 @@ def literal(path: str | os.PathLike[str]) -> str:
         full = str(Path(full).absolute())
     own = _OWN.search(full)
     last = 0
-    for found in _MEANINGFUL.finditer(full, 0, own.start() if own else len(full)):
-        last = found.end()
+    for match in _MEANINGFUL.finditer(full, 0, own.start() if own else len(full)):
+        last = match.end()
     if not last:
         return full
     end = full.find(os.sep, last)

@@ -43,8 +43,8 @@ def read_sums(content: bytes) -> dict[str, str]:
     """
     try:
         text = content.decode()
-        found = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
-        hashes = {match[2]: match[1] for match in found if match is not None}
+        matches = [_LINE.fullmatch(line) for line in text.removesuffix("\n").split("\n")]
+        hashes = {match[2]: match[1] for match in matches if match is not None}
     except UnicodeDecodeError:
         text, hashes = "", {}
     if not hashes or _listed(hashes) != text:

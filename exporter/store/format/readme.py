@@ -193,13 +193,13 @@ def columns(schema: pa.Schema) -> str:
 
 def doc(field: "pa.Field[Any]") -> str:
     """Return the description of a column."""
-    return _said(field, b"doc")
+    return _metadata(field, b"doc")
 
 
 def unit(field: "pa.Field[Any]") -> str:
     """Return the unit of a column's numbers or times; empty when it has none."""
-    return _said(field, b"unit")
+    return _metadata(field, b"unit")
 
 
-def _said(field: "pa.Field[Any]", key: bytes) -> str:
+def _metadata(field: "pa.Field[Any]", key: bytes) -> str:
     return (field.metadata or {}).get(key, b"").decode()

@@ -112,11 +112,11 @@ def _of_periods(
 
 def _calendar(text: str) -> tuple[tuple[str, int], ...]:
     parts = [re.fullmatch(r"([0-9]{1,4})([dwm])", part) for part in text.split(",")]
-    found = [(part[2], int(part[1])) for part in parts if part is not None]
-    is_whole = len(found) == len(parts) == len({unit for unit, _ in found})
-    if not is_whole or not all(1 <= number <= _MOST for _, number in found):
+    counts = [(part[2], int(part[1])) for part in parts if part is not None]
+    is_whole = len(counts) == len(parts) == len({unit for unit, _ in counts})
+    if not is_whole or not all(1 <= number <= _MOST for _, number in counts):
         raise ValueError(
             f"{text!r} is not a calendar; give days, weeks and months, each at most once and at "
             "least 1 (7d,4w,12m)"
         )
-    return tuple(found)
+    return tuple(counts)

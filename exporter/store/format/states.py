@@ -39,6 +39,6 @@ def in_words(states: Mapping[str, int], which: Collection[str] = tuple(MEANINGS)
     Returns:
         The counts above 0 in the order of ``MEANINGS``, unknown states last; empty for none.
     """
-    known = [state for state in MEANINGS if state in which and state != "complete"]
-    counts = [(states.get(state, 0), _WORDS.get(state, state)) for state in known]
+    listed = [state for state in MEANINGS if state in which and state != "complete"]
+    counts = [(states.get(state, 0), _WORDS.get(state, state)) for state in listed]
     return ", ".join(f"{count:,} {words}" for count, words in counts if count)

@@ -95,11 +95,11 @@ def _cached(pack: Pack, folder: Path) -> Snapshot | None:
 
 def _unpacked(pack: Pack, folder: Path) -> Snapshot:
     _prune(folder.parent)
-    wanted = {layout.SNAPSHOT_JSON, layout.SHA256SUMS}
+    needed = {layout.SNAPSHOT_JSON, layout.SHA256SUMS}
     names = [
         name
         for name in pack.archive.files
-        if name in wanted or layout.table_at(name) not in (None, _POINTS)
+        if name in needed or layout.table_at(name) not in (None, _POINTS)
     ]
     with scratch_in_cache(folder.parent) as scratch:
         extract(pack, scratch, names, sync=False)

@@ -103,9 +103,9 @@ def read_archive(stream: BinaryIO) -> Archive:
     Raises:
         DatasetError: it is damaged, or contains anything else.
     """
-    found = read_layout(stream)
-    litter = tuple(entry.name for entry in found.entries if _is_litter(entry))
-    entries = [entry for entry in found.entries if not _is_litter(entry)]
+    zip_layout = read_layout(stream)
+    litter = tuple(entry.name for entry in zip_layout.entries if _is_litter(entry))
+    entries = [entry for entry in zip_layout.entries if not _is_litter(entry)]
     folder = _common_folder(entries)
     files: dict[str, Entry] = {}
     once: set[str] = set()
@@ -119,7 +119,7 @@ def read_archive(stream: BinaryIO) -> Archive:
         if not _is_folder(path):
             _refuse_bomb(entry)
             files[path] = entry
-    return Archive(found, files, folder, litter)
+    return Archive(zip_layout, files, folder, litter)
 
 
 def _is_litter(entry: Entry) -> bool:
@@ -130,8 +130,8 @@ def _is_litter(entry: Entry) -> bool:
 
 def _common_folder(entries: Iterable[Entry]) -> str:
     """Return the one folder with ``snapshot.json`` in it; empty if that is at the top."""
-    found = [e.name for e in entries if e.name.rpartition("/")[2] == layout.SNAPSHOT_JSON]
-    folders = sorted((name.removesuffix(layout.SNAPSHOT_JSON) for name in found), key=len)
+    manifests = [e.name for e in entries if e.name.rpartition("/")[2] == layout.SNAPSHOT_JSON]
+    folders = sorted((name.removesuffix(layout.SNAPSHOT_JSON) for name in manifests), key=len)
     if not folders:
         raise DatasetError("it contains no snapshot.json, so it is not a pack")
     if folders[0] and not _TOP_FOLDER.fullmatch(folders[0]):
@@ -146,10 +146,10 @@ def _is_folder(path: str) -> bool:
 def _is_in_place(path: str, entry: Entry) -> bool:
     kind = stat.S_IFMT(entry.mode)
     if _is_folder(path):
-        known = path == "" or _FOLDER.fullmatch(path) is not None
-        return known and entry.size == 0 and kind in (0, stat.S_IFDIR)
-    known = path in _TOP_FILES or layout.table_at(path) is not None
-    return known and kind in (0, stat.S_IFREG)
+        is_expected = path == "" or _FOLDER.fullmatch(path) is not None
+        return is_expected and entry.size == 0 and kind in (0, stat.S_IFDIR)
+    is_expected = path in _TOP_FILES or layout.table_at(path) is not None
+    return is_expected and kind in (0, stat.S_IFREG)
 
 
 def _refuse_bomb(entry: Entry) -> None:
@@ -219,7 +219,7 @@ def _compare_tables(snapshot: Snapshot, archive: Archive, hashes: Mapping[str, s
     if paths != tables or len(paths) != len(snapshot.files):
         raise DatasetError("snapshot.json and the archive list different files")
     for entry in snapshot.files:
-        same = _said(entry) == (
+        same = _stated(entry) == (
             layout.table_at(entry.path),
             archive.files[entry.path].size,
             hashes[entry.path],
@@ -230,5 +230,5 @@ def _compare_tables(snapshot: Snapshot, archive: Archive, hashes: Mapping[str, s
         raise DatasetError("snapshot.json lists no file of a table")
 
 
-def _said(entry: FileEntry) -> tuple[str, int, str]:
+def _stated(entry: FileEntry) -> tuple[str, int, str]:
     return entry.table, entry.bytes, entry.sha256

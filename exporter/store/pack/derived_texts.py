@@ -92,10 +92,10 @@ def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str
         DatasetError: a text is not what this version writes, or cannot be read.
         SnapshotError: there is no space for the texts.
     """
-    found = compare_texts(snapshot, make_pages)
-    for problem in found.problems:
+    comparison = compare_texts(snapshot, make_pages)
+    for problem in comparison.problems:
         raise DatasetError(f"{snapshot.place}: {problem}; get another copy of it")
-    return found.unproven
+    return comparison.unproven
 
 
 def _problem(name: str, made: str | None) -> str:

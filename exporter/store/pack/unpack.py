@@ -66,13 +66,13 @@ def unpack(
     refuse_without_modes(share)
     target = target.resolve()
     check_new_folder(target)
-    found = read_pack(pack)
-    names = sorted(found.archive.files)
+    source = read_pack(pack)
+    names = sorted(source.archive.files)
     (progress or Progress()).note(f"unpacking {len(names):,} files into {target}")
     with disk_errors(target), scratch_beside(target, "unpacking") as scratch:
         folder = scratch / "snapshot"
         folder.mkdir(mode=PRIVATE)
-        extract(found, folder, names)
+        extract(source, folder, names)
         arrived = replace(read_snapshot(folder), pack=pack)  # by this name it is known
         unproven = refuse_forged(arrived, make_pages)
         set_modes_unpacked(folder, target, share)
@@ -96,10 +96,10 @@ def extract(pack: Pack, folder: Path, names: Iterable[str], *, sync: bool = True
     """
     from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 
-    wanted = [*names]
-    check_space(folder, sum(pack.archive.files[name].size for name in wanted), pack.path)
+    names_to_write = [*names]
+    check_space(folder, sum(pack.archive.files[name].size for name in names_to_write), pack.path)
     tables = {entry.path: entry for entry in pack.snapshot.files}
-    for name in wanted:
+    for name in names_to_write:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _write(pack, name, target, sync=sync)

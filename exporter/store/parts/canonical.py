@@ -84,9 +84,9 @@ def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
         held.append(table)
         rows += table.num_rows
         while rows >= size:
-            joined = pa.concat_tables(held)
-            yield _plain(joined.slice(0, size))
-            held, rows = [joined.slice(size)], rows - size
+            together = pa.concat_tables(held)
+            yield _plain(together.slice(0, size))
+            held, rows = [together.slice(size)], rows - size
     if rows:
         yield _plain(pa.concat_tables(held))
 

@@ -125,10 +125,12 @@ def _merge_group(
 ) -> list[FileEntry]:
     """Merge the small files of one folder until there are few enough."""
     others, settled = _pools(root, group, unsettled)
-    wanted = pa.array(unsettled, pa.string())
+    unsettled_ids = pa.array(unsettled, pa.string())
     while some := _chosen(others):
-        others.append(_merge(root, some, new_name(), lambda batch: belongs(batch, wanted)))
-        settled.append(_merge(root, some, new_name(), lambda b: pc.invert(belongs(b, wanted))))
+        others.append(_merge(root, some, new_name(), lambda batch: belongs(batch, unsettled_ids)))
+        settled.append(
+            _merge(root, some, new_name(), lambda b: pc.invert(belongs(b, unsettled_ids)))
+        )
         _delete(root, some)
     while some := _chosen(settled):
         settled.append(_merge(root, some, new_name()))

@@ -98,7 +98,7 @@ def _one_number(columns: "list[pa.Array[Any]]") -> "pa.Array[Any] | None":
 
     NULL counts as the value before the smallest.
     """
-    joined: npt.NDArray[np.int64] | None = None
+    combined: npt.NDArray[np.int64] | None = None
     room = _WIDEST
     for column in columns:
         if not len(column) or not pa.types.is_integer(column.type):
@@ -110,8 +110,8 @@ def _one_number(columns: "list[pa.Array[Any]]") -> "pa.Array[Any] | None":
             return None
         offsets = column.fill_null(low - 1).to_numpy(zero_copy_only=False).astype(np.int64)
         offsets -= low - 1
-        joined = offsets if joined is None else joined * (high - low + 2) + offsets
-    return None if joined is None else pa.array(joined)
+        combined = offsets if combined is None else combined * (high - low + 2) + offsets
+    return None if combined is None else pa.array(combined)
 
 
 def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
@@ -228,10 +228,10 @@ def row_groups(batches: Iterable[pa.RecordBatch], table: str) -> Iterator[pa.Tab
         rows += batch.num_rows
         texts += int(text_bytes(held[-1]).sum()) if table in ROWS_AT_ONCE else 0
         if rows >= ROWS_AT_ONCE.get(table, ROW_GROUP) or texts >= GROUP_BYTES:
-            yield _joined(held)
+            yield _concatenated(held)
             held, rows, texts = [], 0, 0
     if held:
-        yield _joined(held)
+        yield _concatenated(held)
 
 
 def text_bytes(rows: pa.Table) -> npt.NDArray[np.int64]:
@@ -250,5 +250,5 @@ def _lengths(texts: "pa.DictionaryArray[Any, Any]") -> npt.NDArray[np.int64]:
     return cast("npt.NDArray[np.int64]", with_none[texts.indices.fill_null(-1).to_numpy()])
 
 
-def _joined(tables: list[pa.Table]) -> pa.Table:
+def _concatenated(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

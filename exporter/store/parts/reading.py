@@ -40,20 +40,20 @@ _BUFFER: Final = 2**16
 """Bytes of a column that are read at once where rows are large; elsewhere all of a row group."""
 
 
-def known_tasks(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
+def projects_of(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
     """Find which of the tasks a snapshot has already, each with its project."""
-    known: dict[str, str | None] = {}
+    projects: dict[str, str | None] = {}
     for path in snapshot.paths("tasks"):
         for batch in read_batches(path, "tasks", columns=["task_id", "project_id"]):
             with readable(path):
                 columns = (batch.column(name).to_pylist() for name in ("task_id", "project_id"))
                 rows = zip(*columns, strict=True)
-                known.update((task, project) for task, project in rows if task in task_ids)
-    return known
+                projects.update((task, project) for task, project in rows if task in task_ids)
+    return projects
 
 
 def holding(
-    snapshot: Snapshot, table: str, task_ids: Iterable[str], known: Mapping[str, str | None]
+    snapshot: Snapshot, table: str, task_ids: Iterable[str], project_of: Mapping[str, str | None]
 ) -> set[str]:
     """Name the files of a table (``FileEntry.path``) that hold rows of the tasks.
 
@@ -63,7 +63,7 @@ def holding(
     ids = sorted(task_ids)
     if not ids:
         return set()
-    folders = {partition(known[task_id]) for task_id in ids}
+    folders = {partition(project_of[task_id]) for task_id in ids}
     return {
         entry.path
         for entry in snapshot.files
@@ -75,7 +75,7 @@ def holding(
 
 def holds_any(path: Path, ids: Sequence[str]) -> bool:
     """Return whether a part file holds a row of one of the tasks, whose ids are sorted."""
-    wanted = pa.array(ids, pa.string())
+    id_array = pa.array(ids, pa.string())
     with _opened(path, ["task_id"], ()) as file:
         groups = [
             number
@@ -83,7 +83,7 @@ def holds_any(path: Path, ids: Sequence[str]) -> bool:
             if _may_hold(file.metadata.row_group(number), ids)
         ]
         batches = file.iter_batches(_BATCH, row_groups=groups, columns=["task_id"])
-        return any(pc.any(belongs(batch, wanted)).as_py() for batch in batches)
+        return any(pc.any(belongs(batch, id_array)).as_py() for batch in batches)
 
 
 def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
@@ -94,10 +94,10 @@ def _may_hold(group: pq.RowGroupMetaData, ids: Sequence[str]) -> bool:
     return nearest < len(ids) and ids[nearest] <= str(statistics.max)
 
 
-def belongs(batch: pa.RecordBatch, wanted: "pa.Array[Any]") -> "pa.Array[Any]":
+def belongs(batch: pa.RecordBatch, ids: "pa.Array[Any]") -> "pa.Array[Any]":
     """Return for each row whether its task is one of those; each text is compared once."""
     task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
-    return pc.take(pc.is_in(task_ids.dictionary, wanted), task_ids.indices)
+    return pc.take(pc.is_in(task_ids.dictionary, ids), task_ids.indices)
 
 
 def read_batches(
@@ -222,12 +222,14 @@ def _completed(batch: pa.RecordBatch, table: str) -> pa.RecordBatch:
     return batch
 
 
-def of_series(batch: pa.RecordBatch, wanted: Callable[[str, str, str], bool]) -> "pa.Array[Any]":
+def of_series(
+    batch: pa.RecordBatch, is_selected: Callable[[str, str, str], bool]
+) -> "pa.Array[Any]":
     """Return for each row whether its series is selected; each is checked once.
 
     Args:
         batch: rows of ``scalars`` or ``series``.
-        wanted: is given a task id, a metric and a variant.
+        is_selected: is given a task id, a metric and a variant.
     """
     keys = batch.select(["task_id", "metric", "variant"])
     codes = np.zeros(batch.num_rows, np.int64)
@@ -235,7 +237,7 @@ def of_series(batch: pa.RecordBatch, wanted: Callable[[str, str, str], bool]) ->
         texts = cast("pa.DictionaryArray[Any, Any]", column)
         codes = codes * len(texts.dictionary) + texts.indices.to_numpy()
     _, firsts, places = np.unique(codes, return_index=True, return_inverse=True)
-    found = keys.take(pa.array(firsts, pa.int64())).to_pylist()
-    answers = [wanted(row["task_id"], row["metric"], row["variant"]) for row in found]
+    distinct = keys.take(pa.array(firsts, pa.int64())).to_pylist()
+    answers = [is_selected(row["task_id"], row["metric"], row["variant"]) for row in distinct]
     mask: pa.Array[Any] = pa.array(np.array(answers, bool)[places])
     return mask

@@ -71,9 +71,9 @@ def write_rows(target: Path, table: str, batches: Iterable[pa.RecordBatch]) -> F
     return None
 
 
-def _others(batches: Iterable[pa.RecordBatch], wanted: "pa.Array[Any]") -> Iterator[pa.RecordBatch]:
+def _others(batches: Iterable[pa.RecordBatch], ids: "pa.Array[Any]") -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        kept = batch.filter(pc.invert(belongs(batch, wanted)))
+        kept = batch.filter(pc.invert(belongs(batch, ids)))
         if kept.num_rows:
             yield kept
 
@@ -84,9 +84,9 @@ def _with_series(
     def stays(task_id: str, metric: str, variant: str) -> bool:
         return task_id not in only or (metric, variant) in only[task_id]
 
-    wanted = pa.array(sorted(only), pa.string())
+    ids = pa.array(sorted(only), pa.string())
     for batch in batches:
-        narrowed = pc.any(belongs(batch, wanted)).as_py()
+        narrowed = pc.any(belongs(batch, ids)).as_py()
         kept = batch.filter(of_series(batch, stays)) if narrowed else batch
         if kept.num_rows:
             yield kept
@@ -124,9 +124,9 @@ def by_partition(
 ) -> Iterator[tuple[Partition, pa.RecordBatch]]:
     """Split points by the partition to which their tasks move; all of them do."""
     task_ids = cast("pa.DictionaryArray[Any, Any]", batch.column("task_id"))
-    known = cast("list[str]", task_ids.dictionary.to_pylist())
+    texts = cast("list[str]", task_ids.dictionary.to_pylist())
     numbers = {partition: number for number, partition in enumerate(dict.fromkeys(move.values()))}
-    codes = pa.array([numbers[move[t]] if t in move else None for t in known], pa.int32())
+    codes = pa.array([numbers[move[t]] if t in move else None for t in texts], pa.int32())
     each = pc.take(codes, task_ids.indices)
     present = set(pc.unique(each).to_pylist())
     for partition, number in numbers.items():

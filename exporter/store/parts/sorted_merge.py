@@ -121,8 +121,8 @@ def not_fetched(
     """
     table, keys = "scalars", SORT["scalars"]
     share = HELD[table] // (len(stored) + len(fetched))
-    wanted = pa.array([task_id])
-    its = ((b.filter(belongs(b, wanted)) for b in read_batches(p, table, share)) for p in stored)
+    ids = pa.array([task_id])
+    its = ((b.filter(belongs(b, ids)) for b in read_batches(p, table, share)) for p in stored)
     old = [Block(batches, table) for batches in its]
     new = [Block(read_batches(path, table, share, keys), table) for path in fetched]
     while any(block.has_rows for block in old):

@@ -50,14 +50,14 @@ def task_rows(snapshot: Snapshot, task_ids: Collection[str]) -> list[dict[str, A
 
     They can be stored again with ``Stage.refresh``; tasks that are not in the snapshot are skipped.
     """
-    wanted = pa.array(sorted(task_ids), pa.string())
-    found: list[dict[str, Any]] = []
+    ids = pa.array(sorted(task_ids), pa.string())
+    rows_found: list[dict[str, Any]] = []
     for path in snapshot.paths("tasks"):
         for batch in read_batches(path, "tasks"):
             with readable(path):
-                here = pc.is_in(batch.column("task_id").cast(pa.string()), wanted)
-                found += batch.filter(here).to_pylist()
-    return found
+                here = pc.is_in(batch.column("task_id").cast(pa.string()), ids)
+                rows_found += batch.filter(here).to_pylist()
+    return rows_found
 
 
 def with_stored(
@@ -92,12 +92,12 @@ def with_stored(
     if fetched is None:
         return buffer.finish()
     buffer.add(fetched.rest)
-    joined = buffer.finish()
+    stored_points = buffer.finish()
     fetched_files = fetched.files
     return replace(
-        joined,
-        rows=joined.rows + sum(entry.rows for entry in fetched_files),
-        files=(*fetched_files, *joined.files),
+        stored_points,
+        rows=stored_points.rows + sum(entry.rows for entry in fetched_files),
+        files=(*fetched_files, *stored_points.files),
     )
 
 

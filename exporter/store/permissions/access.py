@@ -17,7 +17,7 @@ try:
 except ImportError:  # Windows
     pwd = None  # type: ignore[assignment]  # its absence is checked before its use
 
-_Place = tuple[Path, os.stat_result]
+_PathAndStatus = tuple[Path, os.stat_result]
 
 
 @contextmanager
@@ -52,22 +52,27 @@ def _is_scratch(path: Path) -> bool:
 
 
 def _refusal(path: Path, refused: Path, *, writing: bool) -> str:
-    place = _nearest(path) or _nearest(refused)
-    whose = _owner(place[1]) if place else "the system refuses"
+    nearest = _nearest(path) or _nearest(refused)
+    whose = _owner(nearest[1]) if nearest else "the system refuses"
     if writing:
         return (
             f"cannot write to {path}: {whose}; run this as its owner, or choose your own folder "
             "with --data"
         )
-    return f"cannot read {path}: {whose}; {_way_out(path, place)}"
+    return f"cannot read {path}: {whose}; {_way_out(path, nearest)}"
 
 
-def _way_out(path: Path, place: _Place | None) -> str:
+def _way_out(path: Path, nearest: _PathAndStatus | None) -> str:
     """Describe what a reader can do; what the owner has to type depends on the folder's mode."""
-    if place is None or place[0] != path or not stat.S_ISDIR(place[1].st_mode) or not HAS_MODES:
+    if (
+        nearest is None
+        or nearest[0] != path
+        or not stat.S_ISDIR(nearest[1].st_mode)
+        or not HAS_MODES
+    ):
         return "ask its owner for permission to read it, or for a pack"
-    if place[1].st_mode & stat.S_IRGRP:
-        group = group_name(place[1].st_gid)
+    if nearest[1].st_mode & stat.S_IRGRP:
+        group = group_name(nearest[1].st_gid)
         return f"only members of the group {group} can read it; join it, or ask for a pack"
     return (
         "its owner can share it with its group (clearml-snapshot export --share group --data "
@@ -75,11 +80,11 @@ def _way_out(path: Path, place: _Place | None) -> str:
     )
 
 
-def _nearest(path: Path) -> _Place | None:
+def _nearest(path: Path) -> _PathAndStatus | None:
     """Find the nearest existing file or folder on a path."""
-    for place in (path, *path.absolute().parents):
+    for existing in (path, *path.absolute().parents):
         try:
-            return place, place.stat()
+            return existing, existing.stat()
         except OSError:
             continue
     return None

@@ -128,9 +128,9 @@ class _Change:
 
     def apply(self, paths: Iterable[Path]) -> None:
         """Set them; a file whose every name is among the paths is changed in its place."""
-        found = [(path, path.lstat()) for path in paths]
-        self._names.update(_inode(status) for _, status in found)
-        for path, status in found:
+        statuses = [(path, path.lstat()) for path in paths]
+        self._names.update(_inode(status) for _, status in statuses)
+        for path, status in statuses:
             if stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode):
                 with suppress(*self._passed_over):
                     self._set(path)

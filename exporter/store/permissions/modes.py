@@ -63,10 +63,10 @@ class Rule:
         The owner's bits stay as they are, and no right to write is added.
         """
         now, is_folder = stat.S_IMODE(status.st_mode), stat.S_ISDIR(status.st_mode)
-        wanted = self.bits & (0o055 if is_folder else 0o044) | now & self.bits & 0o022
+        bits = self.bits & (0o055 if is_folder else 0o044) | now & self.bits & 0o022
         if self.is_foreign:
-            wanted |= now & 0o005
-        return now & 0o700 | wanted | (self.bits & stat.S_ISGID if is_folder else 0)
+            bits |= now & 0o005
+        return now & 0o700 | bits | (self.bits & stat.S_ISGID if is_folder else 0)
 
 
 def refuse_without_modes(share: SharedWith | None) -> None:

@@ -27,7 +27,7 @@ class Page:
     """Bytes for which a reader makes room."""
     packed: int
     """Bytes up to the next page."""
-    said: Struct
+    fields: Struct
     """The header."""
 
 
@@ -68,12 +68,12 @@ def _page(stream: BinaryIO, at: int) -> Page:
         stream.seek(at)
         reader = Reader(stream.read(length))
         try:
-            said = reader.struct()
+            fields = reader.struct()
         except IndexError:
             continue
         except ValueError:
             break
-        sizes = (said.get(field) for field in (_UNPACKED, _PACKED))
+        sizes = (fields.get(field) for field in (_UNPACKED, _PACKED))
         unpacked, size = (size if type(size) is int else -1 for size in sizes)
-        return Page(reader.at, unpacked, size, said)
+        return Page(reader.at, unpacked, size, fields)
     raise ValueError("invalid page header")

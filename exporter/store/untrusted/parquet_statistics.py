@@ -171,36 +171,36 @@ def _columns(file: pq.ParquetFile, group: int, count: int) -> Iterator[Slots]:
         yield slots(file.read_row_group(group, columns=[name]).column(name))
 
 
-def _check_column(stream: BinaryIO, said: Struct, its: Slots) -> None:
-    name = said[3][0].decode()
-    _refuse_others("column", said)
-    if said[4] != _ZSTD:
+def _check_column(stream: BinaryIO, footer: Struct, its: Slots) -> None:
+    name = footer[3][0].decode()
+    _refuse_others("column", footer)
+    if footer[4] != _ZSTD:
         raise _UntrueError(f"column {name} has another compression than clearml-snapshot uses")
-    if said[5] != len(its.order):
+    if footer[5] != len(its.order):
         raise _UntrueError(
-            f"column {name} has {len(its.order):,} values, but the footer states {said[5]:,}"
+            f"column {name} has {len(its.order):,} values, but the footer states {footer[5]:,}"
         )
     extent = its.extent(0, len(its.order))
-    _compare(f"column {name}", said.get(12, {}), extent)
-    _check_sizes(name, said.get(16, {}), its, extent)
+    _compare(f"column {name}", footer.get(12, {}), extent)
+    _check_sizes(name, footer.get(16, {}), its, extent)
     allowed = _NUMBERS if its.lengths is None else _TEXTS
-    if not allowed.issuperset(said[2]):
+    if not allowed.issuperset(footer[2]):
         raise _UntrueError(f"column {name} has another encoding than clearml-snapshot uses")
-    _check_pages(stream, said, its, allowed)
+    _check_pages(stream, footer, its, allowed)
 
 
-def _check_pages(stream: BinaryIO, said: Struct, its: Slots, allowed: frozenset[int]) -> None:
-    name, at = said[3][0].decode(), 0
+def _check_pages(stream: BinaryIO, footer: Struct, its: Slots, allowed: frozenset[int]) -> None:
+    name, at = footer[3][0].decode(), 0
     kinds: Counter[tuple[int, int]] = Counter()
-    start = min(said[9], said.get(11, said[9]))
-    for page in (one.said for one in read_pages(stream, start, said[7])):
-        _refuse_others("page", page)
-        if page[1] not in (_DATA_PAGE, _DICTIONARY_PAGE):
+    start = min(footer[9], footer.get(11, footer[9]))
+    for page_header in (page.fields for page in read_pages(stream, start, footer[7])):
+        _refuse_others("page", page_header)
+        if page_header[1] not in (_DATA_PAGE, _DICTIONARY_PAGE):
             raise _UntrueError(f"column {name} has pages that clearml-snapshot never writes")
-        is_data = page[1] == _DATA_PAGE
-        header = page[5 if is_data else 7]
+        is_data = page_header[1] == _DATA_PAGE
+        header = page_header[5 if is_data else 7]
         _refuse_others("data page" if is_data else "dictionary page", header)
-        kinds[page[1], header[2]] += 1
+        kinds[page_header[1], header[2]] += 1
         if is_data:
             _compare(f"a page of column {name}", header.get(5, {}), its.extent(at, at + header[1]))
             at += header[1]
@@ -211,25 +211,25 @@ def _check_pages(stream: BinaryIO, said: Struct, its: Slots, allowed: frozenset[
             f"column {name} has pages of {at:,} values instead of {len(its.order):,}"
         )
     encodings = {encoding for _, encoding in kinds}
-    counted = Counter({(one[1], one[2]): one[3] for one in said.get(13, ())})
-    if not allowed.issuperset(encodings) or not encodings.issubset(said[2]):
+    counted = Counter({(page[1], page[2]): page[3] for page in footer.get(13, ())})
+    if not allowed.issuperset(encodings) or not encodings.issubset(footer[2]):
         raise _UntrueError(f"column {name} has another encoding than stated in the footer")
-    if 13 in said and counted != kinds:
+    if 13 in footer and counted != kinds:
         raise _UntrueError(f"column {name} has other pages than stated in the footer")
 
 
-def _compare(where: str, said: Struct, extent: Extent) -> None:
+def _compare(where: str, statistics: Struct, extent: Extent) -> None:
     """Compare statistics, if there are any, with their values."""
-    _refuse_others("statistics", said)
-    if said.get(3, extent.nulls) != extent.nulls:
+    _refuse_others("statistics", statistics)
+    if statistics.get(3, extent.nulls) != extent.nulls:
         raise _UntrueError(
-            f"{where} has {extent.nulls:,} NULLs, but the statistics state {said[3]:,}"
+            f"{where} has {extent.nulls:,} NULLs, but the statistics state {statistics[3]:,}"
         )
-    is_exact = said.get(7, True) is True and said.get(8, True) is True
+    is_exact = statistics.get(7, True) is True and statistics.get(8, True) is True
     if not is_exact:
         raise _UntrueError(f"{where} has inexact statistics, which clearml-snapshot never writes")
     for fields, true, what in (((5, 1), extent.high, "maximum"), ((6, 2), extent.low, "minimum")):
-        for stated in (said[field] for field in fields if field in said):
+        for stated in (statistics[field] for field in fields if field in statistics):
             if true is None or not _is_same(stated, true, extent):
                 raise _UntrueError(f"{where} has another {what} than stated in its statistics")
 
@@ -242,22 +242,22 @@ def _is_same(stated: bytes, true: bytes, extent: Extent) -> bool:
     return extent.text_bytes is None and stated in zeros and true in zeros
 
 
-def _check_sizes(name: str, said: Struct, its: Slots, extent: Extent) -> None:
+def _check_sizes(name: str, sizes: Struct, its: Slots, extent: Extent) -> None:
     """Compare the sizes that newer writers add, if there are any."""
-    _refuse_others("sizes", said)
+    _refuse_others("sizes", sizes)
     values = extent.slots - extent.nulls
     is_same = (
-        said.get(1, extent.text_bytes) == extent.text_bytes
-        and (not said.get(2) or (said[2][0], sum(said[2])) == (its.rows, extent.slots))
-        and (not said.get(3) or (said[3][-1], sum(said[3])) == (values, extent.slots))
+        sizes.get(1, extent.text_bytes) == extent.text_bytes
+        and (not sizes.get(2) or (sizes[2][0], sum(sizes[2])) == (its.rows, extent.slots))
+        and (not sizes.get(3) or (sizes[3][-1], sum(sizes[3])) == (values, extent.slots))
     )
     if not is_same:
         raise _UntrueError(f"column {name} has other sizes than stated in the footer")
 
 
-def _refuse_others(kind: str, said: Struct) -> None:
+def _refuse_others(kind: str, fields: Struct) -> None:
     """Refuse the fields of a struct that our writer never writes."""
-    known, names = _KNOWN[kind]
-    for field in said.keys() - known:
+    allowed, names = _KNOWN[kind]
+    for field in fields.keys() - allowed:
         what = names.get(field, f"unknown field {field} of a {kind}")
         raise _UntrueError(f"contains {what}, which clearml-snapshot never writes")

@@ -78,22 +78,22 @@ def slots(column: "pa.ChunkedArray[Any]") -> Slots:
     return Slots(len(whole), numbers, is_value, lambda value: struct.pack("<q", value))
 
 
-def _of_texts(whole: "pa.Array[Any]", is_value: Mask) -> Slots:
-    coded = whole if pa.types.is_dictionary(whole.type) else whole.dictionary_encode()
+def _of_texts(column: "pa.Array[Any]", is_value: Mask) -> Slots:
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     texts = cast("pa.DictionaryArray[Any, Any]", coded)
     codes = texts.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    known = cast("pa.StringArray", texts.dictionary)
-    if not len(known):
-        known = pa.array([""], pa.string())  # no slot has a value
-    places = pc.array_sort_indices(known).to_numpy()
-    ranks = np.empty(len(known), np.int64)
-    ranks[places] = np.arange(len(known))
-    lengths = pc.binary_length(known).fill_null(0).to_numpy(zero_copy_only=False)
+    dictionary = cast("pa.StringArray", texts.dictionary)
+    if not len(dictionary):
+        dictionary = pa.array([""], pa.string())  # no slot has a value
+    places = pc.array_sort_indices(dictionary).to_numpy()
+    ranks = np.empty(len(dictionary), np.int64)
+    ranks[places] = np.arange(len(dictionary))
+    lengths = pc.binary_length(dictionary).fill_null(0).to_numpy(zero_copy_only=False)
     return Slots(
-        len(whole),
+        len(column),
         ranks[codes],
         is_value,
-        lambda rank: str(known[int(places[int(rank)])]).encode(),
+        lambda rank: str(dictionary[int(places[int(rank)])]).encode(),
         lengths[codes].astype(np.int64),
     )
 

@@ -43,15 +43,15 @@ class Reader:
         """
         if depth == 0:
             raise ValueError("struct nested too deeply")
-        found: Struct = {}
+        fields: Struct = {}
         field = 0
         while (head := self._byte()) != 0:
             field = field + (head >> 4) if head >> 4 else self._number()
-            if field in found:
+            if field in fields:
                 raise ValueError(f"field {field} twice")
             kind = head & 15
-            found[field] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
-        return found
+            fields[field] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
+        return fields
 
     def _value(self, kind: int, depth: int) -> Any:
         self._values += 1

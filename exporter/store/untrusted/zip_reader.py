@@ -150,10 +150,10 @@ def _changed(entry: Entry) -> DatasetError:
 
 def _read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
     stream.seek(offset)
-    found = _read(stream, length)
-    if len(found) != length:
+    content = _read(stream, length)
+    if len(content) != length:
         raise DatasetError("the archive is cut short")
-    return found
+    return content
 
 
 def _read(stream: BinaryIO, length: int) -> bytes:
@@ -261,15 +261,15 @@ def _wide(values: Sequence[int], extra: bytes, name: str) -> list[int]:
 
 
 def _extra(extra: bytes, name: str) -> bytes:
-    found = b""
+    sizes = b""
     while extra:
         kind, length = struct.unpack_from("<2H", extra.ljust(4, b"\xff"))
         if 4 + length > len(extra):
             raise DatasetError(f"{shown(name)} has a damaged entry in the archive's directory")
         if kind == _SIZES_64:
-            found = extra[4 : 4 + length]
+            sizes = extra[4 : 4 + length]
         extra = extra[4 + length :]
-    return found
+    return sizes
 
 
 def _placed(stream: BinaryIO, listed: Sequence[Entry], directory: int) -> Iterator[Entry]:
@@ -318,6 +318,6 @@ def _fits(stream: BinaryIO, entry: Entry, at: int, length: int) -> bool:
     form = _DESCRIPTORS.get(length)
     if not entry.flags & _SIZES_FOLLOW or form is None:
         return length == 0
-    found = struct.unpack(form, _read_at(stream, at, length))
-    signed = found[:-3] in ((), (b"PK\7\x08",))
-    return signed and found[-3:] == (entry.crc, entry.packed, entry.size)
+    descriptor = struct.unpack(form, _read_at(stream, at, length))
+    signed = descriptor[:-3] in ((), (b"PK\7\x08",))
+    return signed and descriptor[-3:] == (entry.crc, entry.packed, entry.size)

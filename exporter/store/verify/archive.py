@@ -96,11 +96,11 @@ def archive_problems(path: Path, pack: Arrived) -> list[str] | None:
         compared = _Compared(stream)
         write_archive(cast("BinaryIO", compared), members(pack.folder))
         differing = compared.finished()
-    places = [_place(pack.archive, at) for at in differing]
-    headers = {place for place in places if place.startswith(_HEADER)}
+    names = [_name_at(pack.archive, at) for at in differing]
+    headers = {name for name in names if name.startswith(_HEADER)}
     if len(differing) > _MOST_DIFFERENCES or len(headers) == len(pack.archive.files):
         return None
-    return [f"changed since it was written: {place}" for place in dict.fromkeys(places)]
+    return [f"changed since it was written: {name}" for name in dict.fromkeys(names)]
 
 
 def _is_like_ours(archive: Archive) -> bool:
@@ -118,7 +118,7 @@ def _is_like_ours(archive: Archive) -> bool:
 _HEADER: Final = "the archive's header of "
 
 
-def _place(archive: Archive, at: int) -> str:
+def _name_at(archive: Archive, at: int) -> str:
     """Name what is at a byte of an archive."""
     if at >= archive.layout.end:
         return "the end of the archive"
@@ -149,8 +149,8 @@ class _Compared:
             self._differing = {at for at in self._differing if not start <= at < end}
         if there != data and len(self._differing) <= _MOST_DIFFERENCES:
             padded = there.ljust(len(data), b"\0")
-            found = (at for at, (a, b) in enumerate(zip(data, padded, strict=True)) if a != b)
-            self._differing.update(start + at for at in found)
+            differing = (at for at, (a, b) in enumerate(zip(data, padded, strict=True)) if a != b)
+            self._differing.update(start + at for at in differing)
             self._differing.update(range(start + len(there), min(end, start + len(there) + 1)))
         return len(data)
 

@@ -77,12 +77,12 @@ def _text_problem(root: Path, name: str, expected: str | None) -> Iterator[str]:
 def hash_problem(path: Path, name: str, expected: str) -> str | None:
     """Compare a file with its hash; one line when it differs or cannot be read."""
     try:
-        found = sha256(path)
+        actual = sha256(path)
     except FileNotFoundError:
         return f"missing: {name}"
     except OSError as error:
         return f"cannot be read ({error.strerror}): {name}"
-    if found == expected:
+    if actual == expected:
         return None
-    short = f"{found[:_SHORT_HASH]}… instead of {expected[:_SHORT_HASH]}…"
+    short = f"{actual[:_SHORT_HASH]}… instead of {expected[:_SHORT_HASH]}…"
     return f"content changed (sha256 {short}): {name}"

@@ -66,8 +66,8 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
     """
     try:
         with ExitStack() as stack:
-            place = Path(tempfile.gettempdir())
-            scratch = stack.enter_context(scratch_in(place, "clearml-snapshot-verify-"))
+            temporary = Path(tempfile.gettempdir())
+            scratch = stack.enter_context(scratch_in(temporary, "clearml-snapshot-verify-"))
             connection = stack.enter_context(
                 engine(
                     spill=scratch / "spill", memory_limit=_MEMORY, preserve_insertion_order=False
@@ -120,16 +120,16 @@ def _problems(
 def _totals(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Iterator[str]:
     ((projects,),) = connection.execute(read_sql(__package__, "projects.sql")).fetchall()
     if projects != snapshot.totals.projects:
-        stated = snapshot.totals.projects
-        yield f"snapshot.json states {stated:,} projects, but the tasks have {projects:,}"
+        n_projects = snapshot.totals.projects
+        yield f"snapshot.json states {n_projects:,} projects, but the tasks have {projects:,}"
     if snapshot.format_version >= layout.STATES_SINCE:
         states = dict(connection.execute(read_sql(__package__, "states.sql")).fetchall())
         if states != snapshot.states:
-            said, true = (
-                ", ".join(f"{n:,} {s}" for s, n in sorted(one.items())) or "none"
-                for one in (snapshot.states, states)
+            stated, true = (
+                ", ".join(f"{n:,} {s}" for s, n in sorted(counts.items())) or "none"
+                for counts in (snapshot.states, states)
             )
-            yield f"snapshot.json states {said}, but the tasks have {true}"
+            yield f"snapshot.json states {stated}, but the tasks have {true}"
 
 
 def slabs(points: list[tuple[str, int]], size: int = _SLAB_POINTS) -> Iterator[Slab]:

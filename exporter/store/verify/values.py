@@ -38,24 +38,24 @@ def _column_problems(connection: duckdb.DuckDBPyConnection, table: str) -> Itera
     texts = [name for name, kind in kinds.items() if kind.startswith("VARCHAR")]
     counts = [f"count(*) FILTER ({sql_name(c)} NOT BETWEEN {_FIRST} AND {_LAST})" for c in times]
     read = [f"max(length({sql_name(c)}))" for c in texts]
-    ((*found,),) = rows.aggregate(", ".join([*counts, *read])).fetchall()
-    for name, count in zip(times, found[: len(times)], strict=True):
+    ((*figures,),) = rows.aggregate(", ".join([*counts, *read])).fetchall()
+    for name, count in zip(times, figures[: len(times)], strict=True):
         if count:
             yield f"{table}: {name} of {count:,} rows is not in the years 1 to 9999"
 
 
 def _filter_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     filters = connection.execute(read_sql(__package__, "metric_filters.sql")).fetchall()
-    told = 0
+    problems = 0
     for text, task_id, count in filters:
         try:
             read_filter(text)
         except DatasetError:
-            told += 1
-            if told <= _SHOWN:
+            problems += 1
+            if problems <= _SHOWN:
                 yield (
                     f"tasks: metric_filter of {count:,} rows was not written by clearml-snapshot "
                     f"({task_id}, …)"
                 )
-    if told > _SHOWN:
-        yield f"tasks: {told - _SHOWN:,} more metric_filters not written by clearml-snapshot"
+    if problems > _SHOWN:
+        yield f"tasks: {problems - _SHOWN:,} more metric_filters not written by clearml-snapshot"

@@ -118,13 +118,13 @@ class _How:
 
 def _verified_folder(root: Path, how: _How, *, rows: bool = True) -> Verification:
     try:
-        found = described(root, read_header(root))
+        snapshot = described(root, read_header(root))
     except DatasetError as error:
         if _is_newer(root):
             raise
         return _unreadable(root, error)
-    with hold(found):
-        return _verified(found, how, rows=rows)
+    with hold(snapshot):
+        return _verified(snapshot, how, rows=rows)
 
 
 def _unreadable(root: Path, error: DatasetError) -> Verification:
@@ -138,14 +138,14 @@ def _verified_pack(path: Path, how: _How) -> Verification:
             if layout.SNAPSHOT_JSON in pack.damaged:  # it does not show what else is damaged
                 return Verification(path, _changed(pack.damaged), (), 0, 0, 0, 0, 0)
             around = [] if pack.damaged else archive_problems(path, pack)
-            found = _contents(path, pack, how, rows=not (pack.damaged or around))
+            result = _contents(path, pack, how, rows=not (pack.damaged or around))
     except BrokenArchiveError as error:
         return _unreadable(path, error)
     if around is None:
-        return replace(found, notes=(*found.notes, REMADE, *_notes(pack.archive.litter)))
-    told = "\n".join(found.problems)
-    damaged = _changed(name for name in pack.damaged if name not in told)
-    return replace(found, problems=(*found.problems, *damaged, *around))
+        return replace(result, notes=(*result.notes, REMADE, *_notes(pack.archive.litter)))
+    reported = "\n".join(result.problems)
+    damaged = _changed(name for name in pack.damaged if name not in reported)
+    return replace(result, problems=(*result.problems, *damaged, *around))
 
 
 def _changed(names: Iterable[str]) -> tuple[str, ...]:
@@ -155,11 +155,11 @@ def _changed(names: Iterable[str]) -> tuple[str, ...]:
 def _contents(path: Path, pack: Arrived, how: _How, *, rows: bool) -> Verification:
     """Verify what was unpacked, and report it under the name of the pack."""
     try:
-        found = _verified_folder(pack.folder, how, rows=rows)
+        result = _verified_folder(pack.folder, how, rows=rows)
     except DatasetError as error:
         raise DatasetError(str(error).replace(str(pack.folder), str(path))) from error
-    problems = tuple(problem.replace(str(pack.folder), str(path)) for problem in found.problems)
-    return replace(found, root=path, problems=problems)
+    problems = tuple(problem.replace(str(pack.folder), str(path)) for problem in result.problems)
+    return replace(result, root=path, problems=problems)
 
 
 def _root(folder: Path, number: int | None) -> Path:
@@ -303,8 +303,8 @@ def _file_problems(snapshot: Snapshot) -> Iterator[str]:
 def damaged_files(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
     """Check the place, size and hash of files of a snapshot; one line per damaged file."""
     with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
-        found = pool.map(lambda entry: _file_problem(root, entry), entries)
-        yield from (problem for problem in found if problem is not None)
+        problems = pool.map(lambda entry: _file_problem(root, entry), entries)
+        yield from (problem for problem in problems if problem is not None)
 
 
 def _file_problem(root: Path, entry: FileEntry) -> str | None:

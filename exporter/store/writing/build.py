@@ -39,7 +39,7 @@ from clearml_snapshot.exporter.store.parts.partition_buffer import (
     StagedFile,
     moved,
 )
-from clearml_snapshot.exporter.store.parts.reading import holding, known_tasks, read_batches
+from clearml_snapshot.exporter.store.parts.reading import holding, projects_of, read_batches
 from clearml_snapshot.exporter.store.parts.rewrite import (
     RowChange,
     by_partition,
@@ -96,14 +96,14 @@ class SnapshotBuilder:
         project go into new files there.
         """
         if self._last is not None:
-            known = known_tasks(self._last, stage.task_ids)
-            changes = _changes(stage, known)
-            self.inherit_from(self._last, known, changes, stage.directory, tables)
+            projects = projects_of(self._last, stage.task_ids)
+            changes = _changes(stage, projects)
+            self.inherit_from(self._last, projects, changes, stage.directory, tables)
 
     def inherit_from(
         self,
         source: Snapshot,
-        known: Mapping[str, str | None],
+        project_of: Mapping[str, str | None],
         changes: Mapping[str, RowChange],
         spill: Path,
         tables: Iterable[str],
@@ -114,7 +114,7 @@ class SnapshotBuilder:
 
         Args:
             source: the snapshot.
-            known: the tasks of the changes, each with its project there.
+            project_of: the tasks of the changes, each with its project there.
             changes: by table; none for one that stays as it is.
             spill: a folder for points that move.
             tables: which.
@@ -122,7 +122,7 @@ class SnapshotBuilder:
         with closing(PartitionBuffer(spill, MOVE_ROWS)) as moving:
             for table in tables:
                 change = changes.get(table, RowChange())
-                stale = holding(source, table, change.task_ids, known)
+                stale = holding(source, table, change.task_ids, project_of)
                 self._carry_table(source, table, change, stale, moving)
             self._files += map(self._moved_in, moving.finish())
 
@@ -287,14 +287,14 @@ class SnapshotBuilder:
 
     def _projects(self) -> int:
         columns = self._column_of_tasks("project_id")
-        return len({one for column in columns for one in column.drop_null().unique().to_pylist()})
+        return len({part for column in columns for part in column.drop_null().unique().to_pylist()})
 
     def _states(self) -> dict[str, int]:
         """Count the tasks by state, in alphabetical order."""
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for column in self._column_of_tasks("state"):
-            found.update(str(state) for state in column.to_pylist())
-        return dict(sorted(found.items()))
+            counts.update(str(state) for state in column.to_pylist())
+        return dict(sorted(counts.items()))
 
     def _column_of_tasks(self, name: str) -> Iterator["pa.ChunkedArray[Any]"]:
         for entry in self._files:
@@ -305,17 +305,17 @@ class SnapshotBuilder:
                 yield column
 
 
-def _changes(stage: Stage, known: Mapping[str, str | None]) -> dict[str, RowChange]:
+def _changes(stage: Stage, project_of: Mapping[str, str | None]) -> dict[str, RowChange]:
     """Return what the stage does to the rows of tasks that are stored already."""
     moves = {
         task_id: partition
         for task_id, partition in stage.refreshed.items()
-        if task_id in known and known[task_id] != partition.project_id
+        if task_id in project_of and project_of[task_id] != partition.project_id
     }
-    points = RowChange(known.keys() - stage.refreshed.keys(), moves)
+    points = RowChange(project_of.keys() - stage.refreshed.keys(), moves)
     return {
-        "tasks": RowChange(known.keys()),
-        "hyperparams": RowChange(known.keys() - stage.params_kept),
+        "tasks": RowChange(project_of.keys()),
+        "hyperparams": RowChange(project_of.keys() - stage.params_kept),
         "series": points,
         "scalars": points,
     }

@@ -48,8 +48,13 @@ def former_addresses(server: Mapping[str, Any]) -> list[str]:
 
 def moved_from(servers: Sequence[Mapping[str, Any]], host: str) -> list[str]:
     """List all addresses in records of a server, except for the current one."""
-    known = [text for one in servers for text in (*former_addresses(one), one.get("host")) if text]
-    spelt = dict.fromkeys(str(spelling(text)) for text in known)
+    addresses = [
+        text
+        for server in servers
+        for text in (*former_addresses(server), server.get("host"))
+        if text
+    ]
+    spelt = dict.fromkeys(str(spelling(text)) for text in addresses)
     return [text for text in spelt if text != spelling(host)]
 
 

@@ -115,8 +115,8 @@ def _is_dataset(data: Path) -> bool:
 def _refuse_strangers(data: Path) -> None:
     """Accept a README, hidden files, litter, an uncommitted dataset, and datasets inside."""
     for entry in sorted(p for p in data.iterdir() if not is_litter(p.name)):
-        known = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
-        if not known and not (entry.is_dir() and _is_dataset(entry)):
+        is_expected = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
+        if not is_expected and not (entry.is_dir() and _is_dataset(entry)):
             raise UsageError(
                 f"{data} holds {entry.name} and is not a clearml-snapshot dataset; "
                 "use an empty or a new folder with --data"

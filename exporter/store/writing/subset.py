@@ -85,7 +85,7 @@ class _Choice:
 
     def __init__(self, snapshot: Snapshot, part: Part) -> None:
         self._root, self._part = snapshot.root, part
-        self._wanted = sorted(part.task_ids or ())
+        self._included = sorted(part.task_ids or ())
         self._others: list[str] = []
         if part.task_ids is not None:
             every = (row["task_id"] for row in rows(snapshot, "tasks", ["task_id"]))
@@ -97,14 +97,14 @@ class _Choice:
             return True
         if self._part.task_ids is None or entry.table not in _OF_TASKS:
             return False
-        return not holds_any(self._root / entry.path, self._wanted)
+        return not holds_any(self._root / entry.path, self._included)
 
     def edits(self, entry: FileEntry) -> Iterator[Edit]:
         """Yield the edits of the rows of a file; none if all of them are included."""
         table, part = entry.table, self._part
         if table in _OF_TASKS and self._others and holds_any(self._root / entry.path, self._others):
-            wanted = pa.array(self._wanted, pa.string())
-            yield lambda batch: batch.filter(belongs(batch, wanted))
+            ids = pa.array(self._included, pa.string())
+            yield lambda batch: batch.filter(belongs(batch, ids))
         if table in _OF_SERIES and part.series is not None:
             pairs = part.series
             yield lambda batch: batch.filter(of_series(batch, lambda _, *name: name in pairs))

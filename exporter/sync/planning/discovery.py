@@ -79,7 +79,7 @@ class Discoverer:
     progress: Progress
     snapshot: Snapshot | None
     """What is stored; None if nothing is."""
-    known: Mapping[str, KnownTask]
+    stored_tasks: Mapping[str, KnownTask]
     """Its tasks."""
     now: datetime
     """The moment from which ages such as ``7d`` count back."""
@@ -108,22 +108,24 @@ class Discoverer:
             NoSuchNameError: a selection that is new to the dataset has a name that does not exist.
         """
         discovery = Discovery()
-        matched = {one.selection: one.matched or 0 for one in remembered}
+        matched = {entry.selection: entry.matched or 0 for entry in remembered}
         for selection in selections:
             self._list(discovery, selection, matched.get(selection))
-        standing = {*matched, *(() if once else selections)}
-        discovery.covers_remembered = all(_is_covered(one, selections) for one in standing)
-        if standing and discovery.covers_remembered and not discovery.is_incomplete:
+        to_remember = {*matched, *(() if once else selections)}
+        discovery.covers_remembered = all(
+            _is_covered(selection, selections) for selection in to_remember
+        )
+        if to_remember and discovery.covers_remembered and not discovery.is_incomplete:
             self._look_after_absent(discovery)
         discovery.warnings += self.api.remarks
         return discovery
 
     def unfinished(self) -> Discovery:
         """List the tasks that are stored as partial, failed or unread, and nothing else."""
-        ids = [key for key, one in self.known.items() if one.state in _UNFINISHED]
+        ids = [key for key, task in self.stored_tasks.items() if task.state in _UNFINISHED]
         discovery = Discovery(words=[f"{len(ids)} partial, failed or unread tasks"])
-        found = self._stored(discovery, ids)
-        for task_id in sorted(set(ids) - found):
+        existing_ids = self._stored(discovery, ids)
+        for task_id in sorted(set(ids) - existing_ids):
             discovery.problems.append(Problem(task_id, "", "failed", "no longer on the server"))
         return discovery
 
@@ -136,7 +138,7 @@ class Discoverer:
         is_new = matched is None
         try:
             listing = self._listing(discovery, selection, is_new=is_new)
-            asked = self._metrics(discovery, selection, listing.tasks, is_new=is_new)
+            metrics_by_task = self._metrics(discovery, selection, listing.tasks, is_new=is_new)
         except NoSuchNameError as error:
             if is_new:
                 raise
@@ -152,7 +154,7 @@ class Discoverer:
         if not is_new and not listing.tasks:
             never = _matches_none(matched)
             discovery.warnings.append(f"a remembered selection {never}: {discovery.words[-1]}")
-        for task, metrics in zip(listing.tasks, asked, strict=True):
+        for task, metrics in zip(listing.tasks, metrics_by_task, strict=True):
             before = discovery.tasks.get(task.task_id)
             together = metrics if before is None else metrics.merged(before.metrics)
             self._ask(
@@ -192,13 +194,13 @@ class Discoverer:
         if others:
             for metric, variants in stored_series(self.snapshot, answered).items():
                 series.setdefault(metric, set()).update(variants)
-        wanted = wanted_metrics(selection, series, missing="raise" if is_new else "drop")
-        asked = {
+        choices = wanted_metrics(selection, series, missing="raise" if is_new else "drop")
+        filter_of = {
             **dict.fromkeys(answered, MetricFilter((), question)),
-            **dict.fromkeys(others, MetricFilter(wanted, question)),
-            **{one: MetricFilter(wanted) for one in others if one in discovery.doubts},
+            **dict.fromkeys(others, MetricFilter(choices, question)),
+            **{task_id: MetricFilter(choices) for task_id in others if task_id in discovery.doubts},
         }
-        return [asked[task.task_id] for task in tasks]
+        return [filter_of[task.task_id] for task in tasks]
 
     def _scan(self, task_id: str, series: dict[str, set[str]], error: RefusedError) -> str | None:
         """Add the series of a task whose metrics the server cannot list; return any doubt."""
@@ -212,20 +214,22 @@ class Discoverer:
         return None if reason is None else f"{NOT_LISTED}: {reason}"
 
     def _has_answered(self, task: Task, question: frozenset[str]) -> bool:
-        stored = self.known.get(task.task_id)
+        stored = self.stored_tasks.get(task.task_id)
         if stored is None or stored.state not in ("complete", "shrunk", "lost"):
             return False
         metrics = MetricFilter.read(stored.metric_filter)
-        is_asked = metrics.wanted is None or question <= metrics.asked
+        is_asked = metrics.choices is None or question <= metrics.arguments
         return is_asked and stored.fingerprint == task.fingerprint(*self.context)
 
     def _resolved(
         self, discovery: Discovery, selection: Selection, *, is_new: bool
     ) -> ResolvedFilter:
-        asked = selection.filter
-        asked = replace(asked, task_ids=whole_ids(asked.task_ids, self.known))
-        names = read_names(self.api, asked, self.identity.user_id)
-        resolved = resolve(asked, names, self.now, missing="raise" if is_new else "drop")
+        task_filter = selection.filter
+        task_filter = replace(
+            task_filter, task_ids=whole_ids(task_filter.task_ids, self.stored_tasks)
+        )
+        names = read_names(self.api, task_filter, self.identity.user_id)
+        resolved = resolve(task_filter, names, self.now, missing="raise" if is_new else "drop")
         discovery.warnings += [
             f"a remembered selection has names that no longer exist: {text}"
             for text in resolved.dropped
@@ -243,12 +247,12 @@ class Discoverer:
             reason = "not on the server, or filtered out"
             discovery.problems.append(Problem(task_id, "", "failed", reason))
 
-    def _ask(self, discovery: Discovery, asked: SelectedTask) -> None:
+    def _ask(self, discovery: Discovery, selected: SelectedTask) -> None:
         """Add a task, unless the dataset has its id from another server."""
-        task = asked.task
-        stored = self.known.get(task.task_id)
+        task = selected.task
+        stored = self.stored_tasks.get(task.task_id)
         if stored is None or _is_of(stored, self.api.host):
-            discovery.tasks[task.task_id] = asked
+            discovery.tasks[task.task_id] = selected
             return
         reason = f"stored from {stored.server_id}; it is not changed"
         discovery.problems.append(Problem(task.task_id, task.name, "skipped", reason))
@@ -257,20 +261,22 @@ class Discoverer:
         """Look up stored tasks that no selection lists: they may be archived, or moved."""
         absent = [
             task_id
-            for task_id, one in self.known.items()
+            for task_id, task in self.stored_tasks.items()
             if task_id not in discovery.tasks
-            and one.state != "gone"
-            and (one.selected is not False or one.state in _UNFINISHED)
-            and _is_of(one, self.api.host)
+            and task.state != "gone"
+            and (task.selected is not False or task.state in _UNFINISHED)
+            and _is_of(task, self.api.host)
         ]
-        found = self._stored(discovery, absent, selected=False)
+        existing_ids = self._stored(discovery, absent, selected=False)
         # An entry without an id may be any of them, so none counts as absent then.
-        missing = [one for one in absent if one not in found and not self.api.remarks]
-        vanished = judge(missing, self.known, self.accept_gone)
+        missing = [
+            task_id for task_id in absent if task_id not in existing_ids and not self.api.remarks
+        ]
+        vanished = judge(missing, self.stored_tasks, self.accept_gone)
         discovery.gone, discovery.gone_expected = vanished.gone, vanished.expected
         self._warn_of_unread(discovery)
         if vanished.unexplained:
-            there = sum(one.state != "gone" for one in self.known.values())
+            there = sum(task.state != "gone" for task in self.stored_tasks.values())
             discovery.warnings.append(
                 f"{vanished.unexplained:,} of {there:,} stored tasks vanished from "
                 f"{self.api.host} at once: is it the right server, has this user lost a "
@@ -283,7 +289,8 @@ class Discoverer:
         never = [
             task_id
             for task_id in discovery.gone
-            if task_id not in discovery.gone_expected and self.known[task_id].state in _UNFINISHED
+            if task_id not in discovery.gone_expected
+            and self.stored_tasks[task_id].state in _UNFINISHED
         ]
         if never:
             ids = ", ".join(never[:_NAMED]) + ", …" * (len(never) > _NAMED)
@@ -296,32 +303,32 @@ class Discoverer:
         self, discovery: Discovery, task_ids: Sequence[str], *, selected: bool | None = None
     ) -> set[str]:
         """Look up stored tasks by id, each for its stored metrics; return those that exist."""
-        found = set()
+        existing_ids = set()
         for task in list_by_id(self.api, task_ids):
-            found.add(task.task_id)
-            stored = self.known[task.task_id]
+            existing_ids.add(task.task_id)
+            stored = self.stored_tasks[task.task_id]
             is_selected = stored.selected is not False if selected is None else selected
             metrics = MetricFilter.read(stored.metric_filter)
             self._ask(discovery, SelectedTask(task, metrics, is_selected, _stored_doubt(stored)))
-        return found
+        return existing_ids
 
 
 def _matches_none(matched: int | None) -> str:
     return "no longer matches any task" if matched else "has never matched a task"
 
 
-def _is_covered(one: Selection, selections: Sequence[Selection]) -> bool:
+def _is_covered(selection: Selection, selections: Sequence[Selection]) -> bool:
     """Whether these selections list all tasks of one; ``--all`` does not list hidden tasks."""
-    return one in selections or (Selection() in selections and not one.filter.hidden)
+    return selection in selections or (Selection() in selections and not selection.filter.hidden)
 
 
 def _stored_doubt(stored: KnownTask) -> str | None:
     """Return why a task may have more metrics than it was read for, until they are listed."""
-    _, found, rest = (stored.reason or "").partition(NOT_LISTED)
-    if found:
-        return found + rest.partition("; ")[0]
+    _, mark, rest = (stored.reason or "").partition(NOT_LISTED)
+    if mark:
+        return mark + rest.partition("; ")[0]
     metrics = MetricFilter.read(stored.metric_filter)
-    is_open = stored.state == "unread" and metrics.wanted is not None and not metrics.asked
+    is_open = stored.state == "unread" and metrics.choices is not None and not metrics.arguments
     return f"{NOT_LISTED}: an export has to list them again" if is_open else None
 
 

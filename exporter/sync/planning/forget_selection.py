@@ -30,7 +30,7 @@ def forget_selection(data: Path, number: int, *, wait: bool = False) -> ListedSe
         listed = remembered(snapshot.selections)
         if not 1 <= number <= len(listed):
             raise UsageError(f"there is no selection {number}; {_hint(len(listed))}")
-        kept = [one for at, one in enumerate(snapshot.selections or (), 1) if at != number]
+        kept = [entry for at, entry in enumerate(snapshot.selections or (), 1) if at != number]
         dataset.amend(selections=kept)
     return listed[number - 1]
 

@@ -59,7 +59,7 @@ class PlannedTask:
     task: Task
     fingerprint: str
     metrics: MetricFilter
-    known: KnownTask | None
+    stored: KnownTask | None
     """The stored task; None if it is new."""
     points: Points = "read"
     selected: bool = True
@@ -73,12 +73,12 @@ class PlannedTask:
     @property
     def is_new(self) -> bool:
         """Whether its points were never read: it is not stored, or only as ``unread``."""
-        return self.known is None or self.known.state == "unread"
+        return self.stored is None or self.stored.state == "unread"
 
     @property
     def may_replace(self) -> bool:
         """Whether its points may replace stored ones."""
-        return self.known is not None and self.points != "keep"
+        return self.stored is not None and self.points != "keep"
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,14 @@ class Plan:
     @property
     def in_doubt(self) -> list[str]:
         """Ids of tasks for which the server is asked whether their points have changed."""
-        return [one.task.task_id for one in self.to_read if one.points in ("ask", "recount")]
+        return [
+            planned.task.task_id for planned in self.to_read if planned.points in ("ask", "recount")
+        ]
 
 
 def make_plan(
     selected: Iterable[SelectedTask],
-    known: Mapping[str, KnownTask],
+    stored_tasks: Mapping[str, KnownTask],
     now: datetime,
     context: Sequence[object] = (),
     *,
@@ -112,7 +114,7 @@ def make_plan(
 
     Args:
         selected: the tasks, with the selected metrics of each.
-        known: the stored tasks, by id.
+        stored_tasks: the stored tasks, by id.
         now: the moment of the listing.
         context: options that change the rows, such as whether parameters are stored.
         accept_loss: read tasks again that have fewer points on the server than stored.
@@ -120,14 +122,18 @@ def make_plan(
             overwritten point, moves none (docs/clearml-server.md, "Values").
     """
     to_read, unchanged = [], []
-    for one in selected:
-        planned = _planned(one, known.get(one.task.task_id), one.task.fingerprint(*context))
-        if planned.known is not None and _has_all(planned, accept_loss):
-            is_same = not _differs(planned, planned.known)
+    for selected_task in selected:
+        planned = _planned(
+            selected_task,
+            stored_tasks.get(selected_task.task.task_id),
+            selected_task.task.fingerprint(*context),
+        )
+        if planned.stored is not None and _has_all(planned, accept_loss):
+            is_same = not _differs(planned, planned.stored)
             if is_same and again is None:
-                unchanged.append(one.task.task_id)
+                unchanged.append(selected_task.task.task_id)
                 continue
-            points: Points = "keep" if is_same else _points(one.task, planned.known, now)
+            points: Points = "keep" if is_same else _points(selected_task.task, planned.stored, now)
             planned = replace(
                 planned,
                 points=_more(points, again),
@@ -138,21 +144,25 @@ def make_plan(
     return Plan(tuple(to_read), tuple(unchanged))
 
 
-def _planned(one: SelectedTask, stored: KnownTask | None, fingerprint: str) -> PlannedTask:
-    metrics = one.metrics
+def _planned(selected: SelectedTask, stored: KnownTask | None, fingerprint: str) -> PlannedTask:
+    metrics = selected.metrics
     if stored is not None:
         metrics = metrics.merged(MetricFilter.read(stored.metric_filter))
-    doubt = None if metrics.wanted is None else one.doubt
-    return PlannedTask(one.task, fingerprint, metrics, stored, selected=one.selected, doubt=doubt)
+    doubt = None if metrics.choices is None else selected.doubt
+    return PlannedTask(
+        selected.task, fingerprint, metrics, stored, selected=selected.selected, doubt=doubt
+    )
 
 
 def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
     """Whether all selected points are stored, as far as the server had them at that time."""
-    stored = planned.known
+    stored = planned.stored
     assert stored is not None
     settled = ("complete", "lost") if accept_loss else ("complete", "lost", "shrunk")
     is_complete = stored.state in settled and planned.doubt is None
-    return is_complete and planned.metrics.wanted == MetricFilter.read(stored.metric_filter).wanted
+    return (
+        is_complete and planned.metrics.choices == MetricFilter.read(stored.metric_filter).choices
+    )
 
 
 def _more(points: Points, again: Again | None) -> Points:

@@ -23,16 +23,16 @@ _REPEATED: Final = ("state", "metric_filter", "server_id", "project_id")
 """Columns whose texts many tasks share."""
 
 
-def known_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
+def read_stored_tasks(snapshot: Snapshot | None) -> dict[str, KnownTask]:
     """Read the stored tasks, by id."""
     if snapshot is None:
         return {}
     columns = ["task_id", *(field.name for field in fields(KnownTask))]
-    known = {}
+    tasks = {}
     for row in rows(snapshot, "tasks", columns, repeated=_REPEATED):
         task_id = row.pop("task_id")
-        known[task_id] = KnownTask(**row)
-    return known
+        tasks[task_id] = KnownTask(**row)
+    return tasks
 
 
 def stored_reports(snapshot: Snapshot | None, task_ids: Collection[str]) -> dict[str, int]:

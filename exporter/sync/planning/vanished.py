@@ -42,13 +42,13 @@ def accepted_tasks(texts: Iterable[str], stored: Iterable[str]) -> frozenset[str
 
 
 def judge(
-    vanished: Sequence[str], known: Mapping[str, KnownTask], accepted: Collection[str]
+    vanished: Sequence[str], stored_tasks: Mapping[str, KnownTask], accepted: Collection[str]
 ) -> Vanished:
     """Decide which tasks are gone.
 
     Args:
         vanished: ids of stored tasks that the server does not have.
-        known: the stored tasks, by id.
+        stored_tasks: the stored tasks, by id.
         accepted: ids of tasks that may be gone; ``EVERY_TASK`` among them accepts all.
     """
     expected = frozenset(
@@ -56,10 +56,10 @@ def judge(
         for task_id in vanished
         if EVERY_TASK in accepted
         or task_id in accepted
-        or known[task_id].safe_to_delete_at is not None
+        or stored_tasks[task_id].safe_to_delete_at is not None
     )
     others = len(vanished) - len(expected)
-    there = sum(one.state != "gone" for one in known.values())
+    there = sum(task.state != "gone" for task in stored_tasks.values())
     if others > max(_MOST, _MOST_SHARE * there):
         gone = tuple(task_id for task_id in vanished if task_id in expected)
         return Vanished(gone, expected, others)

@@ -178,7 +178,7 @@ def test_what_is_not_whole_here_is_left_out(take_home: TakeHome) -> None:
     home.server.faults.add(Fault("status", EVENTS, lambda b: b["task"] == task, status=400))
     assert home.export().result == "partial"
     home.server.faults.clear()
-    assert again(home).left_out == {task: "not whole"}
+    assert again(home).left_out == {task: "not complete"}
 
 
 def test_a_metric_filter_leaves_a_task_out(take_home: TakeHome) -> None:
@@ -329,9 +329,9 @@ def test_stored_points_that_the_summary_contradicts_are_not_listed(home: "Home")
     home.export(again="points")
     assert again(home).left_out == {
         **dict.fromkeys((low, more), "summary differs"),
-        gone: "not whole",
+        gone: "not complete",
     }
-    assert again(home, reread=True).left_out == {gone: "not whole"}
+    assert again(home, reread=True).left_out == {gone: "not complete"}
 
 
 def test_an_overwritten_extreme_is_no_contradiction(take_home: TakeHome) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clearml_snapshot.cli.text import merge as merge_text
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from tests.support.merging import TRAIN, Stored, Write
 
 
@@ -13,8 +13,8 @@ def test_unchanged_tasks_with_other_points_are_told(write: Write, tmp_path: Path
     write("ours", [Stored("a", same), Stored("b", same), Stored("c", same), Stored("d", same, 1)])
     theirs = [Stored("a", same), Stored("b", other), Stored("c", {TRAIN: [1]}), Stored("d", other)]
     write("theirs", theirs)
-    joined = join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
-    assert joined.unlike == ("b", "c")
-    (line,) = (line for line in merge_text.summary(joined) if "fingerprint" in line)
+    merged = merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
+    assert merged.unlike == ("b", "c")
+    (line,) = (line for line in merge_text.summary(merged) if "fingerprint" in line)
     assert line.startswith("warning: 2 tasks with different points in copies that have the same")
     assert ": b, c; compare the datasets with clearml-snapshot diff" in line

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
-from clearml_snapshot.exporter.merge import build as store_join
-from clearml_snapshot.exporter.merge import merge as join_module
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge import build as merge_build
+from clearml_snapshot.exporter.merge import merge as merge_module
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import dataset as dataset_module
@@ -25,12 +25,12 @@ def test_selections_and_exports_come_from_all(tmp_path: Path, write: Write, ask:
     ended = {**running, "finished": DAY, "result": "complete"}
     unknown = {**vision, "matched": None}
     write("later", [], selections=[unknown, {**text, "matched": 2}], export_row=ended)
-    joined = join([tmp_path / n for n in ("ours", "theirs", "later")], tmp_path / "both")
+    merged = merge_datasets([tmp_path / n for n in ("ours", "theirs", "later")], tmp_path / "both")
     found = open_snapshot(tmp_path / "both").selections
     assert sorted(found, key=repr) == sorted(
         [{**vision, "matched": 7}, {**text, "matched": 2}], key=repr
     )
-    exports = ask(joined.snapshot, "SELECT export_id, result FROM exports ORDER BY ALL")
+    exports = ask(merged.snapshot, "SELECT export_id, result FROM exports ORDER BY ALL")
     assert exports == [("ours", "complete"), ("theirs", "complete")]
     assert open_snapshot(tmp_path / "both").server == {"host": HOST}
 
@@ -45,11 +45,11 @@ def test_targets_that_cannot_be_meant(tmp_path: Path, write: Write) -> None:
         (tmp_path / "no/both", "there is no folder"),
     ):
         with pytest.raises(UsageError, match=words):
-            join(both, target)
+            merge_datasets(both, target)
     with pytest.raises(UsageError, match="two or more datasets"):
-        join(both[:1], tmp_path / "both")
+        merge_datasets(both[:1], tmp_path / "both")
     with pytest.raises(UsageError, match="ours is given twice"):
-        join(both, tmp_path / "both")
+        merge_datasets(both, tmp_path / "both")
     assert [path.name for path in tmp_path.iterdir()] == ["ours"]
 
 
@@ -73,10 +73,10 @@ def test_nothing_is_left_of_a_merge_that_ends_early(
         assert (target / ".staging/000001/snapshot.json").is_file()
         raise error("no space left")
 
-    build = store_join.build_joined
-    monkeypatch.setattr(join_module, "build_joined", build_and_fail)
+    build = merge_build.build_merged
+    monkeypatch.setattr(merge_module, "build_merged", build_and_fail)
     with pytest.raises(SnapshotError if error is OSError else error):
-        join([tmp_path / "ours", tmp_path / "theirs"], target)
+        merge_datasets([tmp_path / "ours", tmp_path / "theirs"], target)
     assert target.exists() == existed
     assert not existed or not [*target.iterdir()]
 
@@ -84,7 +84,7 @@ def test_nothing_is_left_of_a_merge_that_ends_early(
 def test_an_export_goes_on_with_it(tmp_path: Path, write: Write, ask: Ask) -> None:
     write("ours", [Stored("a", {TRAIN: [1]})])
     write("theirs", [Stored("b", {TRAIN: [2]}, project_id=None)])
-    join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
+    merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
     two = write("both", [Stored("a", {TRAIN: [3]}, 1)])
     assert two.number == 2
     assert values_of(ask, two.root) == {"a": {TRAIN: [3]}, "b": {TRAIN: [2]}}

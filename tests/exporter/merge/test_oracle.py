@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.merge.merge import join
-from clearml_snapshot.exporter.merge.report import Joined
+from clearml_snapshot.exporter.merge.merge import merge_datasets
+from clearml_snapshot.exporter.merge.report import MergeReport
 from clearml_snapshot.exporter.store.verify.verify import verify
 from tests.support.merging import (
     ACCURACY,
@@ -84,27 +84,29 @@ def test_each_task_has_the_numbers_of_an_oracle(
     ]
     for place, tasks in enumerate(sources):
         write(f"{place}", tasks)
-    joined = join([tmp_path / str(place) for place in range(len(sources))], tmp_path / "both")
+    merged = merge_datasets(
+        [tmp_path / str(place) for place in range(len(sources))], tmp_path / "both"
+    )
     copies: dict[str, list[tuple[int, Stored]]] = {}
     for place, tasks in enumerate(sources):
         for task in tasks:
             copies.setdefault(task.task_id, []).append((place, task))
     expected = {task_id: _expected(its) for task_id, its in copies.items()}
-    found = values_of(ask, joined.snapshot)
+    found = values_of(ask, merged.snapshot)
     assert {task_id: found.get(task_id, {}) for task_id in expected} == {
         task_id: series for task_id, (_, series) in expected.items()
     }
-    params = ask(joined.snapshot, "SELECT task_id, value FROM hyperparams ORDER BY ALL")
+    params = ask(merged.snapshot, "SELECT task_id, value FROM hyperparams ORDER BY ALL")
     assert params == sorted((task_id, f"{winner}") for task_id, (winner, _) in expected.items())
     assert verify(tmp_path / "both").problems == ()
-    assert sum(source.taken for source in joined.sources) == len(expected)
-    assert sum(source.points for source in joined.sources) == joined.totals["points"]
+    assert sum(source.taken for source in merged.sources) == len(expected)
+    assert sum(source.points for source in merged.sources) == merged.totals["points"]
     other = [tmp_path / str(place) for place in reversed(range(len(sources)))]
-    again = join(other, tmp_path / "again")
-    _same_rows(joined, again)
+    again = merge_datasets(other, tmp_path / "again")
+    _same_rows(merged, again)
 
 
-def _same_rows(one: Joined, other: Joined) -> None:
+def _same_rows(one: MergeReport, other: MergeReport) -> None:
     for table in ("tasks", "hyperparams", "series", "scalars", "exports"):
-        both = [pq.read_table(joined.snapshot / table).to_pylist() for joined in (one, other)]
+        both = [pq.read_table(merged.snapshot / table).to_pylist() for merged in (one, other)]
         assert sorted(map(repr, both[0])) == sorted(map(repr, both[1])), table

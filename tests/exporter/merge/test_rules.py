@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.verify.verify import verify
 from tests.support.fitting import write_fitting
 from tests.support.merging import (
@@ -28,17 +28,17 @@ def test_a_series_that_the_newer_copy_was_not_asked_for_stays(tmp_path: Path, wr
     """Nothing happened to the task between the two readings, so it is as complete as before."""
     write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5, 6, 7]}, day=0, project_id="p")])
     write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS, project_id="q")])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    row = row_of(joined.snapshot, "a")
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = row_of(merged.snapshot, "a")
     assert (row["state"], row["reason"], row["metric_filter"]) == ("complete", None, None)
     assert (row["points_expected"], row["points_stored"], row["points_bad"]) == (5, 5, 0)
     assert (row["name"], row["project_id"]) == ("a of day 1", "q")
-    assert {path.parent.name for path in joined.snapshot.glob("scalars/*/*.parquet")} == {
+    assert {path.parent.name for path in merged.snapshot.glob("scalars/*/*.parquet")} == {
         "project_id=q"
     }
-    added = joined.added
-    assert (added.tasks, added.series, added.points, joined.fewer) == (1, 1, 3, ())
-    assert [(one.taken, one.points) for one in joined.sources] == [(0, 3), (1, 2)]
+    added = merged.added
+    assert (added.tasks, added.series, added.points, merged.fewer) == (1, 1, 3, ())
+    assert [(one.taken, one.points) for one in merged.sources] == [(0, 3), (1, 2)]
     assert verify(tmp_path / "both").is_intact
 
 
@@ -46,10 +46,10 @@ def test_what_there_is_no_series_of_counts_as_asked(tmp_path: Path, write: Write
     """An older copy shows that there was nothing else, and nothing has happened since."""
     write("old", [Stored("a", {TRAIN: [1, 2]})])
     write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    row = row_of(joined.snapshot, "a")
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = row_of(merged.snapshot, "a")
     assert (row["metric_filter"], row["state"], row["points_expected"]) == (None, "complete", 2)
-    assert (row["name"], joined.added.tasks) == ("a of day 1", 0)
+    assert (row["name"], merged.added.tasks) == ("a of day 1", 0)
 
 
 def test_a_series_that_is_there_without_being_asked_comes_once(
@@ -57,8 +57,8 @@ def test_a_series_that_is_there_without_being_asked_comes_once(
 ) -> None:
     write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5]})])
     write("new", [Stored("a", {TRAIN: [3], ACCURACY: [6]}, day=1, asked=LOSS)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    assert values_of(ask, joined.snapshot) == {"a": {TRAIN: [3], ACCURACY: [6]}}
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert values_of(ask, merged.snapshot) == {"a": {TRAIN: [3], ACCURACY: [6]}}
 
 
 def test_a_series_that_may_be_out_of_date_makes_the_task_partial(
@@ -68,8 +68,8 @@ def test_a_series_that_may_be_out_of_date_makes_the_task_partial(
     write("old", [Stored("a", {TRAIN: [1], ACCURACY: [5]}, last_update=DAY)])
     later = DAY + timedelta(days=1)
     write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS, last_update=later)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    row = row_of(joined.snapshot, "a")
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = row_of(merged.snapshot, "a")
     assert (row["state"], row["metric_filter"], row["points_stored"]) == ("partial", None, 3)
     assert row["reason"] == (
         "1 series is of a reading at 2026-03-01 00:00 UTC, and the task has changed between the two"
@@ -97,12 +97,12 @@ def test_a_series_of_another_run_is_left_out_and_counted(
     later = DAY + timedelta(days=1)
     write("old", [Stored("a", old, claim=(0.0, 3.0, 5))])
     write("new", [Stored("a", {TRAIN: values}, 1, LOSS, started=later, claim=claim)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    assert sorted(values_of(ask, joined.snapshot)["a"]) == holds
-    assert joined.other_run.series + joined.added.series == 1
-    assert joined.other_run.points == (holds == [TRAIN])
-    assert row_of(joined.snapshot, "a")["state"] == ("complete" if holds == [TRAIN] else "partial")
-    assert joined.fewer == (("a",) if holds == [TRAIN] else ())
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert sorted(values_of(ask, merged.snapshot)["a"]) == holds
+    assert merged.other_run.series + merged.added.series == 1
+    assert merged.other_run.points == (holds == [TRAIN])
+    assert row_of(merged.snapshot, "a")["state"] == ("complete" if holds == [TRAIN] else "partial")
+    assert merged.fewer == (("a",) if holds == [TRAIN] else ())
 
 
 @pytest.mark.parametrize("state", ["failed", "partial"])
@@ -112,9 +112,9 @@ def test_a_newer_reading_that_did_not_come_to_it_takes_nothing_away(
     write("old", [Stored("a", {TRAIN: [1, 2]})])
     series = {} if state == "failed" else {TRAIN: [1.0]}
     write("new", [Stored("a", series, 1, state=state, missing=1)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    assert row_of(joined.snapshot, "a")["points_stored"] == 2
-    ((lost,),) = [one.lost for one in joined.sources if one.lost]
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert row_of(merged.snapshot, "a")["points_stored"] == 2
+    ((lost,),) = [one.lost for one in merged.sources if one.lost]
     words = {"failed": "could not be read", "partial": "partial, with fewer points"}
     assert (lost.to, lost.why, lost.tasks) == (str(tmp_path / "old"), words[state], 1)
 
@@ -122,8 +122,8 @@ def test_a_newer_reading_that_did_not_come_to_it_takes_nothing_away(
 def test_fewer_points_in_the_newer_copy_are_told(tmp_path: Path, write: Write) -> None:
     write("old", [Stored("a", {TRAIN: [1, 2, 3]}), Stored("b", {})])
     write("new", [Stored("a", {TRAIN: [1]}, 1), Stored("b", {}, 1)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    assert (joined.shared, joined.fewer, joined.fewer_points) == (2, ("a",), 2)
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert (merged.shared, merged.fewer, merged.fewer_points) == (2, ("a",), 2)
 
 
 def test_the_first_source_decides_only_what_nothing_else_does(tmp_path: Path, write: Write) -> None:
@@ -134,17 +134,17 @@ def test_the_first_source_decides_only_what_nothing_else_does(tmp_path: Path, wr
     header.write_text(json.dumps({**json.loads(header.read_bytes()), "created_at": made}))
     write_fitting(header.parent)
     for place, order in enumerate((["one", "two"], ["two", "one"])):
-        joined = join([tmp_path / name for name in order], tmp_path / f"both{place}")
-        assert [source.taken for source in joined.sources] == [1, 0]
-        ((lost,),) = [one.lost for one in joined.sources if one.lost]
+        merged = merge_datasets([tmp_path / name for name in order], tmp_path / f"both{place}")
+        assert [source.taken for source in merged.sources] == [1, 0]
+        ((lost,),) = [one.lost for one in merged.sources if one.lost]
         assert lost.why == "the same"
 
 
 def test_a_task_that_any_source_selects_is_selected(tmp_path: Path, write: Write) -> None:
     write("ours", [Stored("a", {TRAIN: [1]}, selected=True)])
     write("theirs", [Stored("a", {TRAIN: [1]}, 1, selected=False)])
-    joined = join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
-    row = row_of(joined.snapshot, "a")
+    merged = merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
+    row = row_of(merged.snapshot, "a")
     assert (row["selected"], row["name"]) == (True, "a of day 1")
 
 
@@ -156,8 +156,8 @@ def test_a_wider_copy_that_was_not_read_makes_the_task_partial(
         name = f"{state} {earlier}"
         write(f"{name} a", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS)])
         write(f"{name} b", [Stored("a", {}, day=earlier, asked=EVERY, state=state, missing=5)])
-        joined = join([tmp_path / f"{name} a", tmp_path / f"{name} b"], tmp_path / name)
-        row = row_of(joined.snapshot, "a")
+        merged = merge_datasets([tmp_path / f"{name} a", tmp_path / f"{name} b"], tmp_path / name)
+        row = row_of(merged.snapshot, "a")
         assert (row["state"], row["metric_filter"], row["points_stored"]) == ("partial", None, 2)
         assert row["reason"].startswith("what else was selected is of a reading at")
         assert row["reason"].endswith(f"({state}: why {state})")
@@ -172,9 +172,9 @@ def test_series_that_the_newer_copy_lacks_come_from_the_older_one(
     later = DAY + timedelta(days=1)
     new = Stored("a", {TRAIN: [1, 2, 3]}, day=1, state=state, last_update=later)
     write("new", [new])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    assert values_of(ask, joined.snapshot) == {"a": {TRAIN: [1, 2, 3], ACCURACY: [5, 6]}}
-    assert row_of(joined.snapshot, "a")["state"] == "partial"
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    assert values_of(ask, merged.snapshot) == {"a": {TRAIN: [1, 2, 3], ACCURACY: [5, 6]}}
+    assert row_of(merged.snapshot, "a")["state"] == "partial"
     assert verify(tmp_path / "both").is_intact
 
 
@@ -182,10 +182,10 @@ def test_a_copy_from_before_the_server_lost_points_is_taken(tmp_path: Path, writ
     """Nothing happened to the task in between, so it is as complete as it was."""
     write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5, 6]})])
     write("new", [Stored("a", {TRAIN: [1]}, day=1, state="lost")])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    row = row_of(joined.snapshot, "a")
-    assert (row["state"], row["points_stored"], joined.fewer) == ("complete", 4, ())
-    assert [lost.why for lost in joined.sources[1].lost] == ["after the server lost points"]
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = row_of(merged.snapshot, "a")
+    assert (row["state"], row["points_stored"], merged.fewer) == ("complete", 4, ())
+    assert [lost.why for lost in merged.sources[1].lost] == ["after the server lost points"]
 
 
 def test_a_task_that_was_gone_before_it_was_read_takes_no_points_away(
@@ -193,7 +193,7 @@ def test_a_task_that_was_gone_before_it_was_read_takes_no_points_away(
 ) -> None:
     write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5, 6]})])
     write("new", [Stored("a", {}, day=1, state="gone", missing=4)])
-    joined = join([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
-    row = row_of(joined.snapshot, "a")
-    assert (row["state"], row["points_stored"], joined.fewer) == ("complete", 4, ())
-    assert [lost.why for lost in joined.sources[1].lost] == ["could not be read"]
+    merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
+    row = row_of(merged.snapshot, "a")
+    assert (row["state"], row["points_stored"], merged.fewer) == ("complete", 4, ())
+    assert [lost.why for lost in merged.sources[1].lost] == ["could not be read"]

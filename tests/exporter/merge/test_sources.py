@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
-from clearml_snapshot.exporter.merge import build as store_join
-from clearml_snapshot.exporter.merge import merge as join_module
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge import build as merge_build
+from clearml_snapshot.exporter.merge import merge as merge_module
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.snapshots import no_readers
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
@@ -20,8 +20,8 @@ def test_a_pack_folder_and_what_it_left_out(tmp_path: Path, write: Write) -> Non
     root = write("ours", [Stored("a", {TRAIN: [1]})]).root
     say_packed(root, ["users: who made a task, who exported"])
     write("theirs", [Stored("b", {TRAIN: [1]})])
-    joined = join([root, tmp_path / "theirs"], tmp_path / "both")
-    assert [one.taken_out for one in joined.sources] == [
+    merged = merge_datasets([root, tmp_path / "theirs"], tmp_path / "both")
+    assert [one.taken_out for one in merged.sources] == [
         ("users: who made a task, who exported",),
         (),
     ]
@@ -36,27 +36,27 @@ def test_of_one_reading_the_copy_that_nothing_was_taken_out_of(
     say_packed(pack, ["params: all of hyperparams"])
     sources = {"pack": pack, "whole": tmp_path / "whole"}
     order = [sources.pop(first), *sources.values()]
-    joined = join(order, tmp_path / "both")
-    ((lost,),) = [one.lost for one in joined.sources if one.lost]
+    merged = merge_datasets(order, tmp_path / "both")
+    ((lost,),) = [one.lost for one in merged.sources if one.lost]
     assert (lost.to, lost.why) == (
         str(tmp_path / "whole"),
         "of the same reading, with something taken out",
     )
-    assert joined.poorer == 0
+    assert merged.poorer == 0
 
 
 def test_a_newer_copy_without_what_an_older_one_has_is_told(tmp_path: Path, write: Write) -> None:
     write("whole", [Stored("a", {TRAIN: [1]}), Stored("b", {TRAIN: [1]})])
     pack = write("pack", [Stored("a", {TRAIN: [1]}, 1), Stored("c", {}, 1)]).root
     say_packed(pack, ["params: all of hyperparams"])
-    assert join([tmp_path / "whole", pack], tmp_path / "both").poorer == 1
+    assert merge_datasets([tmp_path / "whole", pack], tmp_path / "both").poorer == 1
 
 
 def test_a_pack_without_hosts_is_refused(tmp_path: Path, write: Write) -> None:
     say_packed(write("ours", []).root, ["hosts: machines, the server's address, links to it"])
     write("theirs", [])
     with pytest.raises(UsageError, match="ours comes from"):
-        join([tmp_path / "theirs", tmp_path / "ours"], tmp_path / "both")
+        merge_datasets([tmp_path / "theirs", tmp_path / "ours"], tmp_path / "both")
     assert not (tmp_path / "both").exists()
 
 
@@ -66,7 +66,7 @@ def test_another_server_is_refused(tmp_path: Path, write: Write) -> None:
     with pytest.raises(
         UsageError, match=r"ours is from http://localhost:8008, and .*theirs is from https://other"
     ):
-        join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
+        merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
 
 
 def test_sources_are_held_meanwhile(
@@ -80,9 +80,9 @@ def test_sources_are_held_meanwhile(
             free.append(is_free)
         build(*arguments)
 
-    build = store_join.build_joined
-    monkeypatch.setattr(join_module, "build_joined", look_and_build)
-    join([tmp_path / "ours", root], tmp_path / "both")
+    build = merge_build.build_merged
+    monkeypatch.setattr(merge_module, "build_merged", look_and_build)
+    merge_datasets([tmp_path / "ours", root], tmp_path / "both")
     assert free == [False]
 
 
@@ -94,7 +94,7 @@ def test_a_damaged_file_is_named_before_it_is_taken_over(tmp_path: Path, write: 
     part.write_bytes(content)
     write("theirs", [])
     with pytest.raises(DatasetError, match=r"ours is damaged: content changed .*scalars"):
-        join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
+        merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "both")
 
 
 def test_a_reading_of_the_future_does_not_win(write: Write, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_reading_of_the_future_does_not_win(write: Write, tmp_path: Path) -> N
     with pytest.raises(
         DatasetError, match=r"theirs has task a as read at 30.*, after the snapshot"
     ):
-        join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
+        merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 
 
@@ -118,4 +118,4 @@ def test_a_snapshot_of_the_future_is_not_merged(
     monkeypatch.setattr(Dataset, "_now", lambda _: later)
     write("theirs", [Stored("a", {TRAIN: [9, 9]}, day=300_000)])
     with pytest.raises(DatasetError, match="is dated 2999-01-01 00:00 UTC"):
-        join([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
+        merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")

@@ -63,7 +63,7 @@ def test_a_first_export_of_an_emptied_index_says_it_of_every_task(
     assert home.rows("exports")[-1]["tasks_lost"] == 3
     names = StoredTask.__dataclass_fields__
     stored = [StoredTask(**{name: row[name] for name in names}) for row in home.rows("tasks")]
-    assert count_again(open_snapshot(home.folder), stored).count("not whole") == 3
+    assert count_again(open_snapshot(home.folder), stored).count("not complete") == 3
     assert verify(home.folder).problems == ()
     again = home.export()
     assert (again.exit_code, again.tasks_unchanged, again.tasks_lost) == (0, 4, 0)

@@ -123,7 +123,7 @@ def test_an_intersection_includes_what_both_include(
     first: MetricFilter, second: MetricFilter, both: MetricFilter
 ) -> None:
     assert first.intersection(second) == both
-    assert second.intersection(first).wanted == both.wanted
+    assert second.intersection(first).choices == both.choices
     for metric, variant in (("loss", "train"), ("loss", "b"), ("acc", "b")):
         expected = first.includes(metric, variant) and second.includes(metric, variant)
         assert both.includes(metric, variant) == expected

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice
-from clearml_snapshot.exporter.selection.selection import Selection, wanted_metrics, whole_ids
+from clearml_snapshot.exporter.selection.selection import Selection, complete_ids, wanted_metrics
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 TEXTS = st.lists(st.text(max_size=5), max_size=3).map(tuple)
@@ -65,11 +65,11 @@ def test_metrics() -> None:
 
 def test_ids() -> None:
     stored = ["a" * 32, "ab" + "c" * 30, "d" * 32]
-    assert whole_ids(["d", "ab", "f" * 32], stored) == ("d" * 32, "ab" + "c" * 30, "f" * 32)
+    assert complete_ids(["d", "ab", "f" * 32], stored) == ("d" * 32, "ab" + "c" * 30, "f" * 32)
     with pytest.raises(NoSuchNameError, match="no stored task has an id that begins with 'e'"):
-        whole_ids(["e"], stored)
+        complete_ids(["e"], stored)
     with pytest.raises(UsageError, match="2 stored tasks have an id that begins with 'a'"):
-        whole_ids(["a"], stored)
+        complete_ids(["a"], stored)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from clearml_snapshot.exporter.store.format.layout import ADDED, FORMAT_VERSION, lacking
+from clearml_snapshot.exporter.store.format.layout import ADDED, FORMAT_VERSION, missing_columns
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.parquet import writer_options
@@ -28,7 +28,7 @@ def make_older(folder: Path, version: int) -> None:
     header = json.loads(path.read_bytes())
     header["format_version"] = version
     for entry in header["files"]:
-        newer = list(lacking(entry["table"], version))
+        newer = list(missing_columns(entry["table"], version))
         if newer:
             file = folder / entry["path"]
             older = pq.read_table(file, partitioning=None).drop_columns(newer)

@@ -64,7 +64,7 @@ def test_the_second_one_raises_and_the_old_ways_come_back() -> None:
     stopped = threading.Event()
     with first_interrupt(stopped.set) as interrupt:
         signal.raise_signal(signal.SIGINT)
-        assert interrupt.came
+        assert interrupt.was_pressed
         assert stopped.wait(60)
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -77,6 +77,6 @@ def test_a_handler_of_somebody_else_stays() -> None:
     try:
         with first_interrupt(lambda: None) as interrupt:
             signal.raise_signal(signal.SIGINT)
-        assert (pressed, interrupt.came) == ([signal.SIGINT], False)
+        assert (pressed, interrupt.was_pressed) == ([signal.SIGINT], False)
     finally:
         signal.signal(signal.SIGINT, before)

@@ -45,7 +45,7 @@ def asks_for(wanted: Wanted, metric: str, variant: str) -> bool:
 def test_merged_is_what_either_asks_for(one: Wanted, other: Wanted, metric: str, name: str) -> None:
     either = asks_for(one, metric, name) or asks_for(other, metric, name)
     together = MetricFilter(one).merged(MetricFilter(other))
-    assert asks_for(together.wanted, metric, name) == either
+    assert asks_for(together.choices, metric, name) == either
 
 
 @given(WANTED, st.frozensets(NAMES))
@@ -118,7 +118,7 @@ def test_an_unchanged_task_is_read_only_for_more(
         assert found is None
     else:
         assert found is not None
-        assert (found.metrics.wanted, found.points) == (read_for, "read")
+        assert (found.metrics.choices, found.points) == (read_for, "read")
 
 
 def changed(**changes: Any) -> Task:
@@ -158,7 +158,7 @@ def test_what_a_change_asks_for(name: str) -> None:
     stored = known(read_task(SAID))
     found = planned(changed(**{name: value}), stored)
     assert found is not None
-    assert (found.points, found.known) == (points, stored["t1"])
+    assert (found.points, found.stored) == (points, stored["t1"])
 
 
 def test_a_task_that_reported_just_now_is_read() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.data.history import grid_history
 from clearml_snapshot.exporter.standin.http.server import StandIn
@@ -213,9 +213,9 @@ def test_one_server_by_two_addresses(
     old, new = two()
     sources, target = [old.folder, new.folder], tmp_path / "both"
     with pytest.raises(UsageError, match=r"only datasets of one server .*--same-server"):
-        join(sources, target)
+        merge_datasets(sources, target)
     assert not target.exists()
-    join(sources, target, same_server=True)
+    merge_datasets(sources, target, same_server=True)
     both = type(old)(old.server, target)
     address = header(new.folder)["server"]["host"]
     assert {row["server_id"] for row in both.tasks().values()} == {address}
@@ -229,14 +229,14 @@ def test_one_server_by_two_addresses(
     report = both.export(all_tasks=False)
     assert (report.tasks_unchanged, report.tasks_gone) == (4, 1)
     # The address that is noted as a former one needs no option any more.
-    join([old.folder, target], tmp_path / "again")
+    merge_datasets([old.folder, target], tmp_path / "again")
 
 
 def test_the_order_of_the_sources_does_not_matter(
     two: "Callable[[], tuple[Home, Home]]", tmp_path: Path
 ) -> None:
     old, new = two()
-    join([new.folder, old.folder], tmp_path / "both", same_server=True)
+    merge_datasets([new.folder, old.folder], tmp_path / "both", same_server=True)
     assert header(tmp_path / "both")["server"]["host"] == header(new.folder)["server"]["host"]
 
 
@@ -252,7 +252,7 @@ def test_no_common_task_is_no_proof(
     two = type(one)(server, tmp_path / "two")
     two.export()
     with pytest.raises(UsageError, match="needs a task in both, and there is none"):
-        join([one.folder, two.folder], tmp_path / "both", same_server=True)
+        merge_datasets([one.folder, two.folder], tmp_path / "both", same_server=True)
     assert not (tmp_path / "both").exists()
 
 
@@ -295,7 +295,7 @@ def test_a_copy_that_went_on_by_itself_is_not_merged(
         COPIES[why](task)
     two = elsewhere(one, copy, start_standin, move, tmp_path / "two")
     with pytest.raises(UsageError, match=rf"are not of one server: task \w+: {why}"):
-        join([one.folder, two.folder], tmp_path / "both", same_server=True)
+        merge_datasets([one.folder, two.folder], tmp_path / "both", same_server=True)
     assert not (tmp_path / "both").exists()
 
 
@@ -310,6 +310,6 @@ def test_other_options_are_not_another_server(
     two.export(with_params=False)
     prints = [{row["fingerprint"] for row in home.tasks().values()} for home in (one, two)]
     assert prints[0].isdisjoint(prints[1])
-    join([one.folder, two.folder], tmp_path / "both", same_server=True)
+    merge_datasets([one.folder, two.folder], tmp_path / "both", same_server=True)
     both = type(one)(one.server, tmp_path / "both")
     assert both.points() == one.points()

@@ -16,7 +16,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, NoSuchNameError, SnapshotError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.format.layout import missing_columns
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.parquet import writer_options
 from clearml_snapshot.exporter.store.snapshots import Snapshot, no_readers
@@ -282,7 +282,7 @@ def _make_version_1(snapshot: Snapshot) -> None:
     header = json.loads(path.read_bytes())
     header["format_version"] = 1
     for entry in header["files"]:
-        if newer := list(lacking(entry["table"], 1)):
+        if newer := list(missing_columns(entry["table"], 1)):
             file = snapshot.root / entry["path"]
             older = pq.read_table(file, partitioning=None).drop_columns(newer)
             pq.write_table(older, file, **writer_options(older.schema))

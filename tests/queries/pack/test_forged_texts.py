@@ -10,7 +10,7 @@ import pytest
 
 from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.format.layout import TEXTS
@@ -113,8 +113,11 @@ def test_forged_texts_are_not_taken_over(folder: Path, places: Path, make_pages:
     assert {*verify(archive, make_pages=make_pages).problems} == {*map(_problem, FORGED)}
     for problem, take_over in (
         (f"^{archive}: differs from .*: open.sql; get", lambda: unpack(archive, new)),
-        (f"^{archive}: differs from .*: open.sql; get", lambda: join([data, archive], new)),
-        (f"^{folder}: differs from .*: open.sql; get", lambda: join([data, folder], new)),
+        (
+            f"^{archive}: differs from .*: open.sql; get",
+            lambda: merge_datasets([data, archive], new),
+        ),
+        (f"^{folder}: differs from .*: open.sql; get", lambda: merge_datasets([data, folder], new)),
     ):
         with pytest.raises(DatasetError, match=problem):
             take_over()
@@ -126,7 +129,7 @@ def test_a_forged_page_is_not_taken_over(folder: Path, places: Path, make_pages:
     with pytest.raises(DatasetError, match=r"index\.html"):
         unpack(_zipped(folder), folder.with_name("new"), make_pages=make_pages)
     with pytest.raises(DatasetError, match=r"index\.html"):
-        join([places / "data", folder], folder.with_name("new"), make_pages=make_pages)
+        merge_datasets([places / "data", folder], folder.with_name("new"), make_pages=make_pages)
 
 
 def test_what_was_packed_is_proven(folder: Path, places: Path, make_pages: MakePages) -> None:
@@ -135,7 +138,7 @@ def test_what_was_packed_is_proven(folder: Path, places: Path, make_pages: MakeP
         assert (found.problems, found.unproven) == ((), ())
     assert unpack(_zipped(folder), folder.with_name("new"), make_pages=make_pages).unproven == ()
     both = folder.with_name("both")
-    assert join([places / "data", folder], both, make_pages=make_pages).unproven == ()
+    assert merge_datasets([places / "data", folder], both, make_pages=make_pages).unproven == ()
 
 
 def test_another_version_may_have_other_words(

@@ -540,5 +540,5 @@ def test_many_ids_are_counted(odd: Path, tmp_path: Path) -> None:
     ids = tuple(digit * 32 for digit in "123456")
     with open_dataset(odd, filter=TaskFilter(task_ids=ids)) as dataset:
         asked = TaskFilter(task_ids=ids * 2)
-        pack(dataset, tmp_path / "pack", asked=asked)
+        pack(dataset, tmp_path / "pack", typed_filter=asked)
     assert '"selection": "--task (12 ids)"' in (tmp_path / "pack" / "snapshot.json").read_text()

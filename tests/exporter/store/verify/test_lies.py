@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
-from clearml_snapshot.exporter.merge.merge import join
+from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.pack.unpack import unpack
@@ -238,7 +238,7 @@ def test_nobody_takes_a_lie_over(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=said), open_dataset(pack) as dataset:
         dataset.sql("SELECT count(*) FROM scalars").fetchall()
     with pytest.raises(DatasetError, match=said):
-        join([root, forged], tmp_path / "merged")
+        merge_datasets([root, forged], tmp_path / "merged")
     assert not (tmp_path / "unpacked").exists()
     assert not (tmp_path / "merged").exists()
 

@@ -20,7 +20,7 @@ import pytest
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.checksums import write_sums
-from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.format.layout import missing_columns
 from clearml_snapshot.exporter.store.parts.parquet import writer_options
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.verify import rows as verify_rows
@@ -358,9 +358,15 @@ def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
 
 def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
     for at in (0, 1):
-        _rewritten(snapshot, "tasks", lambda rows: rows.drop_columns([*lacking("tasks", 1)]), at)
-        _rewritten(snapshot, "series", lambda rows: rows.drop_columns([*lacking("series", 1)]), at)
-    _rewritten(snapshot, "exports", lambda rows: rows.drop_columns([*lacking("exports", 1)]))
+        _rewritten(
+            snapshot, "tasks", lambda rows: rows.drop_columns([*missing_columns("tasks", 1)]), at
+        )
+        _rewritten(
+            snapshot, "series", lambda rows: rows.drop_columns([*missing_columns("series", 1)]), at
+        )
+    _rewritten(
+        snapshot, "exports", lambda rows: rows.drop_columns([*missing_columns("exports", 1)])
+    )
     assert any(
         one.startswith("schema differs from the table's (selected") for one in _problems(snapshot)
     )
