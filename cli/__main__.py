@@ -21,7 +21,7 @@ def program() -> None:
     a KeyboardInterrupt during an import or Python's shutdown would print a traceback.
     """
     before = signal.getsignal(signal.SIGINT)
-    is_handled = before is signal.default_int_handler  # not if a shell started us with &
+    is_handled = before is signal.default_int_handler  # not if a shell started the program with &
     if is_handled:
         signal.signal(signal.SIGINT, _leave)
     main = _load()
@@ -70,7 +70,7 @@ def _end() -> NoReturn:
     if leftovers is not None and hasattr(leftovers, "remove_leftovers"):  # else half imported
         leftovers.remove_leftovers()
     for stream in (sys.stdout, sys.stderr):
-        # It may be closed, None (if cron started us), or writing at this moment.
+        # It may be closed, None (if cron started the program), or writing at this moment.
         with suppress(OSError, ValueError, AttributeError, RuntimeError):
             stream.flush()
     os._exit(_INTERRUPTED)

@@ -45,7 +45,7 @@ class Entry:
 
 
 def reference() -> str:
-    """Write the whole page as Markdown."""
+    """Write the page as Markdown."""
     entries = documented()
     shared = _shared(entries)
     parts = [_HEAD, *(_entry(entry, shared) for entry in entries)]

@@ -95,7 +95,7 @@ def demo_session() -> Iterator[DemoSession]:
 
 
 def _environment(server: StandIn) -> dict[str, str]:
-    """Give the variables that lead the program to the server."""
+    """Return the variables that lead the program to the server."""
     own = ("CLEARML_SNAPSHOT_DATA", "COLUMNS", "LINES")
     theirs = {name: value for name, value in os.environ.items() if name not in own}
     return {

@@ -43,12 +43,12 @@ CATALOGUE = """\
 
 Each question of `clearml-snapshot query`, with an example and what it answers on the dataset of
 `clearml-snapshot demo`. `query NAME --help` has every option, `--show` the SQL. The filters of
-`export` narrow each of them. [queries.md](queries.md) says how to add your own.
+`export` narrow each of them. [queries.md](queries.md) describes how to add your own.
 """
 
 
 def pages() -> dict[Path, str]:
-    """Give every generated page as it should be."""
+    """Return every generated page as it should be."""
     readme, format_ = ROOT / "README.md", ROOT / "data" / "README.md"
     with demo_session() as demo:
         blocks = {"session": session(demo), "exit-codes": exit_codes()}
@@ -77,7 +77,7 @@ def catalogued(query: Query, demo: DemoSession) -> str:
 
 
 def steady(now: str, before: str) -> str:
-    """Keep each line that says the same as before, within what a machine may decide.
+    """Keep each line that is the same as before except for figures that depend on the machine.
 
     Seconds and content ids may be any, sizes differ by at most 5 %; every other word and figure
     is as it is now.

@@ -118,8 +118,8 @@ def _prose(documented: griffe.Object) -> str:
     """Write a docstring as Markdown: its text, then a list per section."""
     if documented.docstring is None:
         return ""
-    whole = {"returns_multiple_items": False, "returns_named_value": False, "warnings": False}
-    parts = [_section(section) for section in documented.docstring.parse("google", **whole)]
+    options = {"returns_multiple_items": False, "returns_named_value": False, "warnings": False}
+    parts = [_section(section) for section in documented.docstring.parse("google", **options)]
     return "\n\n".join(parts).replace("``", "`") + "\n"
 
 

@@ -1,8 +1,8 @@
 """Check the spelling of every text and source file in the repository; part of ``make lint``.
 
 codespell ships a dictionary that turns British spelling into American. It is used here the other
-way round, so that American spelling is reported beside the usual misspellings. Words that other
-people's interfaces spell the American way are listed in pyproject.toml.
+way round, so that American spelling is reported in addition to the usual misspellings. Words that
+interfaces of others spell the American way are listed in pyproject.toml.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ SKIPPED = (
     "tests/recordings/*",
     "tests/support/credentials/*",
 )
-"""Files that are not English prose or are not ours to spell."""
+"""Files that are not English prose, or whose spelling is fixed."""
 
 
 def american() -> str:
@@ -28,7 +28,10 @@ def american() -> str:
     british = files("codespell_lib") / "data" / "dictionary_en-GB_to_en-US.txt"
     pairs = (line.split("->") for line in british.read_text(encoding="utf-8").splitlines())
     return "".join(
-        f"{word.strip()}->{ours}\n" for ours, theirs in pairs for word in theirs.split(",") if word
+        f"{word.strip()}->{british_word}\n"
+        for british_word, american_words in pairs
+        for word in american_words.split(",")
+        if word
     )
 
 

@@ -1,7 +1,7 @@
 """ClearML → dataset.
 
 ``export`` does what the command does, ``forecast`` what its ``--dry-run`` does. They are imported
-when they are first asked for, because queries import this package too and must start fast.
+on first use, because queries import this package too and must start fast.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -37,7 +37,7 @@ def normal_address(text: str) -> str | None:
 
 
 def same_address(first: str | None, second: str | None) -> bool:
-    """Whether two texts are the same address, however they are spelled."""
+    """Return whether two texts are the same address, however they are spelled."""
     return first == second or spelling(first) == spelling(second)
 
 

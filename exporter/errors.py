@@ -24,7 +24,7 @@ from clearml_snapshot.exporter.unseen import storable
 _LONGEST: Final = 1_000
 """Characters of a message; without long names, no message has more than half of that."""
 _END: Final = 300
-"""Characters kept at its end, which says what to do."""
+"""Characters kept at its end, where it describes what to do."""
 
 
 class ExitCode(IntEnum):
@@ -120,7 +120,7 @@ class DatasetError(SnapshotError):
 
 
 class NoDatasetError(DatasetError):
-    """There is no dataset or snapshot: a mistyped folder or number is not damage."""
+    """The dataset or snapshot does not exist: a mistyped folder or number is not damage."""
 
     exit_code = ExitCode.USAGE
 

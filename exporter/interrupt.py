@@ -17,7 +17,7 @@ class Interrupt:
 
 @contextmanager
 def first_interrupt(stop: Callable[[], None]) -> Iterator[Interrupt]:
-    """Let the first Ctrl-C call ``stop`` instead of raising wherever it happens to hit.
+    """Let the first Ctrl-C call ``stop`` instead of raising at an arbitrary statement.
 
     A KeyboardInterrupt between two statements could leave a stage or a commit half done. The next
     Ctrl-C raises as usual. Outside the main thread, or if another handler is installed, nothing

@@ -112,12 +112,12 @@ def scrub(text: str) -> str:
 
 
 def are_known() -> bool:
-    """Whether there is any credential to look for."""
+    """Return whether there is any credential to look for."""
     return _credentials.is_any()
 
 
 def are_in(text: str) -> bool:
-    """Whether any credential is in a text."""
+    """Return whether any credential is in a text."""
     return _credentials.are_in(text)
 
 

@@ -1,7 +1,7 @@
 """Finds invisible and control characters, so that all output spells them out in the same way.
 
-Names come from other people. A terminal obeys control characters, browsers and terminals reorder
-text at bidi marks, and nobody sees a zero-width space in a name or a message in tag characters.
+Names come from other people. A terminal executes control characters, browsers and terminals reorder
+text at bidi marks, and a zero-width space in a name or a message in tag characters is invisible.
 The page of a pack, tables, JSON and every line for a terminal use this.
 """
 

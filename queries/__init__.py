@@ -5,7 +5,7 @@
     with open_dataset("data") as dataset:
         print(dataset.query("max", metric="loss"))
 
-They are imported when they are first used, so that ``clearml-snapshot --help`` stays quick.
+They are imported when they are first used, so that ``clearml-snapshot --help`` stays fast.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""A connection for each thread: DuckDB refuses a call on one that another thread is using."""
+"""One connection per thread: DuckDB refuses a call on a connection that another thread is using."""
 
 import threading
 import weakref
@@ -10,11 +10,11 @@ from clearml_snapshot.exporter.errors import UsageError
 
 
 class Cursors:
-    """Connections to one database, confined alike; a context manager that closes them all.
+    """Connections to one database with the same restrictions; a context manager that closes them.
 
     Args:
         first: the connection of the thread that opened the database. Its settings must be global,
-            as a new connection does not have those of a session.
+        because a new connection does not have session settings.
     """
 
     def __init__(self, first: duckdb.DuckDBPyConnection) -> None:
@@ -27,10 +27,10 @@ class Cursors:
 
     @property
     def here(self) -> duckdb.DuckDBPyConnection:
-        """The connection of the calling thread; it goes with the thread.
+        """The connection of the calling thread; it is closed with the thread.
 
         Raises:
-            UsageError: they are closed.
+            UsageError: the connections are closed.
         """
         if not hasattr(self._own, "connection"):
             with self._lock:

@@ -36,18 +36,18 @@ DEFAULT_DATA: Final = "data"
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a query, not read yet."""
+    """The result of a query, not read yet."""
 
     query: Query
     values: Mapping[str, Any]
-    """What is bound to the parameters of the query, by name."""
+    """The values of the query's parameters, by name."""
     relation: duckdb.DuckDBPyRelation
 
 
 class Dataset(session.Session):
-    """One snapshot, open for questions; see ``open_dataset``.
+    """One snapshot, open for queries; see ``open_dataset``.
 
-    Several threads may ask at once; each reads its own relations.
+    Several threads may query it at once; each reads its own relations.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class Dataset(session.Session):
             self._open = opening.pop_all()
 
     def unpacked(self) -> Snapshot:
-        """Return the snapshot with every file in a folder: the points of a pack are unpacked.
+        """Return the snapshot as a folder with all files; unpacks the points of a pack.
 
         Raises:
             SnapshotError: it is a pack, and there is no space to unpack its points.
@@ -95,7 +95,7 @@ class Dataset(session.Session):
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
     ) -> duckdb.DuckDBPyRelation:
-        """Ask in SQL: one SELECT over ``scalars``, ``tasks``, ``series``, ``hyperparams``, ….
+        """Run one SELECT over ``scalars``, ``tasks``, ``series``, ``hyperparams``, ….
 
         Args:
             statement: exactly one SELECT; it sees the snapshot and nothing else.
@@ -114,7 +114,7 @@ class Dataset(session.Session):
     def explain(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
     ) -> str:
-        """Show DuckDB's plan for a statement that ``sql`` would take.
+        """Return DuckDB's plan for a statement that ``sql`` accepts.
 
         Raises:
             UsageError: it is not a single SELECT, or DuckDB refuses it.
@@ -127,7 +127,7 @@ class Dataset(session.Session):
         return "\n".join(str(row[-1]) for row in plan)
 
     def query(self, name: str | Query, /, **typed: Any) -> duckdb.DuckDBPyRelation:
-        """Ask a query of the catalogue, such as ``max``; see ``ask.header.queries``.
+        """Run a query of the catalogue, such as ``max``; see ``ask.header.queries``.
 
         Args:
             name: the query's name, the same as its file's; or a user's own query, from
@@ -174,8 +174,8 @@ class Dataset(session.Session):
 
         Args:
             metric: the metric, as in ``query``.
-            variant: its variants; None is all of them.
-            typed: ``smooth``, ``window``, ``points`` and what else the query takes.
+            variant: its variants; None selects all of them.
+            typed: ``smooth``, ``window``, ``points`` and other parameters of the query.
 
         Raises:
             NoSuchNameError: no such metric or variant.
@@ -189,9 +189,9 @@ class Dataset(session.Session):
 
     @cached_property
     def series_names(self) -> Series:
-        """The variants that exist in the snapshot by metric, whatever the filter leaves of them.
+        """The variants in the snapshot by metric; the filter does not narrow them.
 
-        A filter must not change what a metric's name means.
+        A filter must not change what the name of a metric matches.
         """
         with translating_errors():
             pairs = self._connection.execute(read("lookups/series.sql")).fetchall()
@@ -211,8 +211,8 @@ class Dataset(session.Session):
         """Find one task by its id, the beginning of it, or its exact name.
 
         Raises:
-            NoSuchNameError: there is none.
-            UsageError: several have this beginning or name; they are listed.
+            NoSuchNameError: no task matches.
+            UsageError: several tasks match; they are listed.
         """
         with translating_errors():
             return task_filter.task_id(self._connection, text)
@@ -256,7 +256,7 @@ class Dataset(session.Session):
         params: Mapping[str, Any] | Sequence[Any] | None,
         error: duckdb.Error,
     ) -> SnapshotError:
-        """Find out where in the statement an error is: relations do not report it, EXPLAIN does."""
+        """Find where in the statement an error is: relations do not report that, EXPLAIN does."""
         try:
             self._connection.execute(f"EXPLAIN {statement}", _parameters(params))
         except type(error) as located:
@@ -273,7 +273,7 @@ class Dataset(session.Session):
         totals = self.snapshot.totals
         narrowed = f", only {self.filter}" if self.filter else ""
         return (
-            f"<Dataset {self.snapshot.place}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
+            f"<Dataset {self.snapshot.location}, {self.snapshot.created_at:%Y-%m-%d %H:%M}Z: "
             f"{totals.tasks:,} tasks, {totals.series:,} series, {totals.points:,} points{narrowed}>"
         )
 
@@ -287,23 +287,23 @@ def open_dataset(
     memory_limit: str | None = None,
     allow_files: Sequence[str | os.PathLike[str]] = (),
 ) -> Dataset:
-    """Open a dataset, a snapshot folder copied out of one, or a pack, for questions.
+    """Open a dataset, a copied snapshot folder or a pack for queries.
 
-    The snapshot is kept from being pruned until ``close``, so use it as a context manager:
-    ``with open_dataset("data") as dataset: dataset.query("max", metric="loss").df()``.
+    The snapshot is not pruned until ``close``, so use it as a context manager: ``with
+    open_dataset("data") as dataset: dataset.query("max", metric="loss").df()``.
 
     Args:
-        path: the folder or the pack; None is ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
-        snapshot: which one: its number, -1 for the one before the current, or a moment.
+        path: the folder or pack; None means ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
+        snapshot: its number, -1 for the one before the current, or a time.
         filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
-        threads: how many DuckDB uses; None is one per core.
-        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
-        allow_files: folders whose files ``sql`` may read too, each by its name.
+        threads: threads of DuckDB; None means one per core.
+        memory_limit: in DuckDB's format, ``2GB``; None means 80 % of the machine's memory.
+        allow_files: folders whose files ``sql`` may also read, each by its name.
 
     Raises:
-        DatasetError: there is none, it is damaged, or newer than this tool.
-        NoSuchNameError: the filter names what the snapshot does not hold.
-        UsageError: the filter, ``threads`` or ``memory_limit`` cannot be meant.
+        DatasetError: it does not exist, is damaged, or is newer than this tool.
+        NoSuchNameError: the filter has a name that the snapshot does not contain.
+        UsageError: the filter, ``threads`` or ``memory_limit`` is not valid.
     """
     folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
     opened_on_purpose = tuple(map(Path, allow_files))

@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.store.engine.file_names import spelt
 _KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
 _INTERRUPTED: Final = "Query interrupted"
-"""What DuckDB makes of Ctrl-C: a bare RuntimeError."""
+"""The text of the RuntimeError that DuckDB raises after Ctrl-C."""
 _BUSY: Final = "connection is busy with another call"
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = re.compile(
@@ -25,23 +25,23 @@ _UNKNOWN_COLUMN: Final = re.compile(
 
 @contextmanager
 def translating_errors(*, opening: bool = False, located: bool = True) -> Iterator[None]:
-    """Turn DuckDB's errors inside the block into ours.
+    """Translate DuckDB's errors in the block into errors of clearml-snapshot.
 
     Args:
-        opening: the statements are ours, so that a column that they do not find is damage.
-        located: DuckDB's position is one in what the user typed, so the message gives it.
+        opening: the statements are not the user's, so an unknown column means damage.
+        located: the position refers to what the user typed, so the message includes it.
 
     Raises:
-        UsageError: the statement is wrong, or reaches for what it must not see.
+        UsageError: the statement is wrong, or reads what is not allowed.
         DatasetError: a file of the snapshot cannot be read.
-        SnapshotError: memory or disk ran out, or DuckDB broke.
+        SnapshotError: memory or disk is full, or DuckDB failed.
     """
     try:
         yield
     except duckdb.Error as error:
         raise translated(error, opening=opening, located=located) from error
     except UnicodeDecodeError as error:  # DuckDB quotes the bytes of a damaged file
-        raise DatasetError("the snapshot cannot be read: see clearml-snapshot verify") from error
+        raise DatasetError("the snapshot cannot be read; run clearml-snapshot verify") from error
     except RuntimeError as error:
         if str(error) != _INTERRUPTED:
             raise
@@ -51,7 +51,7 @@ def translating_errors(*, opening: bool = False, located: bool = True) -> Iterat
 def translated(
     error: duckdb.Error, *, opening: bool = False, located: bool = True
 ) -> SnapshotError:
-    """Make our error of one of DuckDB's; see ``translating_errors``."""
+    """Translate one DuckDB error; see ``translating_errors``."""
     text = in_one_line(error, located=located)
     if _BUSY in text:
         return UsageError(
@@ -60,17 +60,17 @@ def translated(
         )
     if is_out_of_room(error):
         return SnapshotError(
-            "the disk is full: there is no space for what does not fit into memory; free space in "
-            "the cache folder (XDG_CACHE_HOME), ask for less, or allow more memory"
+            "the disk is full, and the query does not fit into memory; free space in "
+            "the cache folder (XDG_CACHE_HOME), query less data, or allow more memory"
         )
     if isinstance(error, duckdb.PermissionException):
-        return UsageError(f"SQL sees the views of the snapshot and nothing else: {text}")
+        return UsageError(f"SQL can read only the views of the snapshot: {text}")
     if _is_damage(error) or (opening and isinstance(error, duckdb.BinderException)):
         way = way_to_read(text, "copy or export it again")
         return DatasetError(f"the snapshot cannot be read: {text}; {way}")
     if isinstance(error, duckdb.OutOfMemoryException):
         short = text.partition(" Possible solutions:")[0]
-        return SnapshotError(f"out of memory: {short}; ask for less, or allow more memory")
+        return SnapshotError(f"out of memory: {short}; query less data, or allow more memory")
     if isinstance(error, duckdb.ConnectionException):
         return UsageError("this dataset is closed; open it again")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
@@ -79,14 +79,14 @@ def translated(
 
 
 def _is_damage(error: duckdb.Error) -> bool:
-    """Tell whether a file is missing or no Parquet; its readers raise three kinds of errors."""
+    """Return whether a file is missing or not Parquet; DuckDB has three kinds of errors for it."""
     if isinstance(error, duckdb.IOException) or type(error) is duckdb.Error:
         return True
     return isinstance(error, duckdb.InvalidInputException) and "parquet" in str(error).lower()
 
 
 def in_one_line(error: duckdb.Error, *, located: bool = True) -> str:
-    """Keep what is wrong and where; drop the kind of the error and the quoted line."""
+    """Keep the problem and its position; drop the kind of the error and the quoted line."""
     text = spelt(str(error))
     position = _POSITION.search(text)
     what = _KIND.sub("", text[: position.start()] if position else text)

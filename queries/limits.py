@@ -2,5 +2,5 @@
 
 
 def time_is_up(seconds: float) -> str:
-    """Say that a query took longer than its ``seconds``."""
-    return f"the query took longer than {seconds:g} s; ask for less, or give it more time"
+    """Describe that a query took longer than its ``seconds``."""
+    return f"the query took longer than {seconds:g} s; query less data, or allow more time"

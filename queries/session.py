@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.sizes import size_in_bytes
 from clearml_snapshot.exporter.store.disk.leftovers import is_removed, remove_at_end
 from clearml_snapshot.exporter.store.engine.file_names import is_pattern, literal, literals
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
-from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, lacking
+from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, missing_columns
 from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.ask.header import read
@@ -27,7 +27,7 @@ from clearml_snapshot.queries.result import Result
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
-    # or `FROM x` would find the caller's Python variable x
+    # otherwise `FROM x` would find the caller's Python variable x
     "python_enable_replacements": False,
     "preserve_insertion_order": True,
 }
@@ -36,7 +36,7 @@ _PACKED_POINTS: Final = "files.points_still_in_the_pack"
 """What the view ``scalars`` reads while the points of a pack are not unpacked."""
 
 _INTERRUPT_EVERY: Final = 0.02
-"""Seconds; again and again, as an interrupt between two statements stops neither."""
+"""Seconds between interrupts; they are repeated, as one between two statements stops neither."""
 
 
 def connect(
@@ -50,12 +50,13 @@ def connect(
 
     Args:
         snapshot: whose files to read.
-        points: whether those of ``scalars`` are there; else ``add_points`` makes their view.
-        threads: how many DuckDB uses; None is one per core.
-        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+        points: whether the files of ``scalars`` are there; if not, ``add_points`` makes the view
+            later.
+        threads: threads of DuckDB; None means one per core.
+        memory_limit: in DuckDB's format, ``2GB``; None means 80 % of the machine's memory.
 
     Raises:
-        UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
+        UsageError: DuckDB does not accept ``threads`` or ``memory_limit``.
     """
     connection = start(threads=threads, memory_limit=memory_limit)
     connection.execute("CREATE SCHEMA picked")
@@ -69,7 +70,7 @@ def start(
     """Open an empty DuckDB in memory; ``connect`` describes the arguments.
 
     Raises:
-        UsageError: DuckDB does not take ``threads`` or ``memory_limit``.
+        UsageError: DuckDB does not accept ``threads`` or ``memory_limit``.
     """
     spill = spill_folder()
     settings = dict(_SETTINGS, temp_directory=literal(spill) if spill else "")
@@ -97,7 +98,8 @@ def show(
     Without points, the view ``scalars`` reads another one, which ``hide_points`` removes.
     """
     connection.execute(f"CREATE SCHEMA {schema}")
-    listed = {entry.table for entry in snapshot.files}  # somebody else's words: never in SQL
+    # Text from someone else is never put into SQL.
+    listed = {entry.table for entry in snapshot.files}
     for table in filter(listed.__contains__, TABLE_NAMES):
         if points or table != "scalars":
             connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
@@ -107,10 +109,10 @@ def show(
 
 
 def views_script(snapshot: Snapshot) -> str:
-    """Write SQL that makes a view of each table, for another DuckDB; it names every file.
+    """Write SQL for another DuckDB that makes a view of each table and names every file.
 
     Args:
-        snapshot: whose files to read; none of them is in a pack.
+        snapshot: whose files to read; they must not be in a pack.
     """
     listed = {entry.table for entry in snapshot.files}
     views = (
@@ -134,7 +136,7 @@ def reads_hidden_points(error: duckdb.Error) -> bool:
 
 
 def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    """Let a connection see points that were not there when it was made."""
+    """Add the view of points that were not there when the connection was opened."""
     from clearml_snapshot.exporter.store.pack.cache import with_points  # only packs need it
 
     with_points(snapshot)
@@ -146,17 +148,18 @@ def confine(
     snapshots: Iterable[Snapshot],
     folders: Iterable[Path] = (),
 ) -> None:
-    """Shut DuckDB off from all but the snapshots' files, and lock that.
+    """Restrict DuckDB to the snapshots' files, and lock this setting.
 
     Not ``allowed_directories``: ``EXPLAIN ANALYZE COPY … TO`` could write into them.
 
     Args:
-        connection: what ``connect`` or ``start`` gave.
-        snapshots: whose files stay visible.
-        folders: of these too each file that is there now; links are not followed.
+        connection: a connection from ``connect`` or ``start``.
+        snapshots: whose files stay readable.
+        folders: their present files stay readable too; links are not followed.
 
     Raises:
-        UsageError: one of them is not a folder, cannot be read, or has a name that is not SQL.
+        UsageError: one of them is not a folder, cannot be read, or has a name that SQL cannot
+            express.
     """
     allowed = literals(
         p for snapshot in snapshots for table in TABLE_NAMES for p in snapshot.paths(table)
@@ -169,7 +172,7 @@ def confine(
 
 @contextmanager
 def ending_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
-    """Interrupt what is asked in this block when it takes longer; None is without end.
+    """Interrupt queries in this block if they take longer; None means no limit.
 
     Raises:
         SnapshotError: the time is up.
@@ -206,7 +209,7 @@ def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 class Session:
-    """What is open on DuckDB for several threads; the base of a dataset and of a comparison."""
+    """An open DuckDB for several threads; the base of a dataset and of a comparison."""
 
     _cursors: Cursors
     _open: ExitStack
@@ -220,9 +223,9 @@ class Session:
         """Interrupt what runs in this block if it takes longer; None means no limit.
 
         The interrupt stops DuckDB between batches of rows. A function that works long on one row
-        reacts late or never (the similarity of two texts of 4 MB), and nothing here ends a
-        process that is yours: if the end must be certain, query in a process that can be killed,
-        or run ``clearml-snapshot sql --query-timeout``, which ends its own.
+        reacts late or never (the similarity of two texts of 4 MB), and nothing here ends your
+        process: if the limit must be certain, query in a process that can be killed, or run
+        ``clearml-snapshot sql --query-timeout``, which ends its own process.
 
         Raises:
             SnapshotError: the time is up.
@@ -232,7 +235,7 @@ class Session:
 
     @property
     def memory_limit(self) -> int:
-        """What DuckDB may use for its buffers, in bytes; it does not count all that it uses."""
+        """DuckDB's limit for its buffers, in bytes; DuckDB uses more memory than that."""
         return memory_limit(self._connection)
 
     def result(self, relation: duckdb.DuckDBPyRelation) -> Result:
@@ -240,23 +243,23 @@ class Session:
         return Result(self._connection, relation)
 
     def interrupter(self) -> Callable[[], None]:
-        """Return what interrupts, from any thread, the queries of the calling thread."""
+        """Return a function that interrupts the calling thread's queries, from any thread."""
         return self._connection.interrupt
 
     def close(self) -> None:
-        """Release what is open; its relations can no longer be read."""
+        """Close everything; relations can no longer be read."""
         self._open.close()
 
 
 def _files_below(folder: Path) -> Iterator[str]:
-    """List the files of a folder, other than links: those may lead out of it."""
+    """List the files of a folder without links, which may lead out of it."""
 
     def refuse(error: OSError) -> None:
         raise UsageError(f"cannot read the folder {error.filename}: {error.strerror}")
 
     if is_pattern(str(folder.resolve())):
         raise UsageError(
-            f"SQL cannot name a file of {folder}: DuckDB takes * ? [ in a path for a pattern; "
+            f"SQL cannot read files in {folder}: DuckDB treats * ? [ in a path as a pattern; "
             "rename the folder"
         )
     for parent, _, names in os.walk(folder.resolve(), onerror=refuse):
@@ -269,7 +272,7 @@ def _files_below(folder: Path) -> Iterator[str]:
 def _reading(table: str, snapshot: Snapshot) -> str:
     """Write the SELECT over a table's files: an explicit list, never a glob."""
     files = sql_value(literals(snapshot.paths(table)))
-    missing = lacking(table, snapshot.format_version).items()
+    missing = missing_columns(table, snapshot.format_version).items()
     newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
     partitions = "true" if table == "scalars" else "false"
     return (

@@ -26,15 +26,15 @@ def apply_filter(
     connection: duckdb.DuckDBPyConnection,
     filter: TaskFilter | ResolvedFilter | None,  # noqa: A002
 ) -> ResolvedFilter | None:
-    """Make the views in ``picked``: the tables of ``files``, or what a filter leaves of them.
+    """Make the views in ``picked``: the tables of ``files``, narrowed by a filter.
 
-    A filter that was resolved before leaves the same tasks again.
+    A filter that was resolved before selects the same tasks again.
 
-    Hidden tasks always take part: that they are in the snapshot was decided by its export.
+    Hidden tasks are always included, because the export decided whether to store them.
 
     Raises:
-        NoSuchNameError: a project, user, tag, task … that the snapshot does not hold.
-        UsageError: a time or regular expression that cannot be read.
+        NoSuchNameError: the snapshot does not contain a project, user, tag, task ….
+        UsageError: a time or regular expression is not valid.
     """
     resolved = filter if isinstance(filter, ResolvedFilter) else _resolved(connection, filter)
     if resolved is not None:
@@ -49,44 +49,46 @@ def apply_filter(
     return resolved
 
 
-def whole_ids(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) -> tuple[str, ...]:
-    """Complete task ids that were typed in part.
+def complete_ids(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Complete abbreviated task ids.
 
     Raises:
-        NoSuchNameError: no stored id starts like this.
+        NoSuchNameError: no stored id begins like this.
         UsageError: several do; they are listed.
     """
-    return tuple(_whole_id(connection, prefix) for prefix in prefixes)
+    return tuple(_complete_id(connection, prefix) for prefix in prefixes)
 
 
 def task_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
-    """Find one of the tasks picked by its id, the beginning of it, or its exact name.
+    """Find one of the selected tasks by its id, a prefix of it, or its exact name.
 
     Raises:
-        NoSuchNameError: there is none.
-        UsageError: several have this beginning or name; they are listed.
+        NoSuchNameError: no task matches.
+        UsageError: several tasks match; they are listed.
     """
     task_ids = _column(connection, "matching_tasks", name=text, start=text.strip().lower())
     if text.lower() in task_ids:
         return text.lower()
     if len(task_ids) > 1:
         listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
-        raise UsageError(f"task {text!r} can be any of {listed}; give more of its id")
+        raise UsageError(
+            f"task {text!r} matches several tasks: {listed}; give more digits of the id"
+        )
     if not task_ids:
         some_names = _column(connection, "selected_names", most=_NEAR)
         raise no_such("task", text, some_names)
     return task_ids[0]
 
 
-def _whole_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
+def _complete_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
     typed = prefix.strip().lower()
     task_ids = _column(connection, "ids_starting", start=typed, most=_LISTED + 1)
     if not typed or not task_ids:
-        some_names = _column(connection, "ids_starting", start="", most=_NEAR)
-        raise no_such("task", prefix, some_names)
+        some_ids = _column(connection, "ids_starting", start="", most=_NEAR)
+        raise no_such("task", prefix, some_ids)
     if len(task_ids) > 1 and typed != task_ids[0]:
         listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
-        raise UsageError(f"task {prefix!r} is the start of several ids: {listed}; type more of it")
+        raise UsageError(f"task {prefix!r} is the start of several ids: {listed}; give more digits")
     return task_ids[0]
 
 
@@ -95,7 +97,7 @@ def _resolved(
 ) -> ResolvedFilter | None:
     if task_filter is None or replace(task_filter, hidden=False).is_empty:
         return None
-    completed = replace(task_filter, task_ids=whole_ids(connection, task_filter.task_ids))
+    completed = replace(task_filter, task_ids=complete_ids(connection, task_filter.task_ids))
     return resolve(completed, _names(connection, task_filter), datetime.now(UTC))
 
 
@@ -114,7 +116,7 @@ def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Na
 
 
 def _parents(names: Iterable[str]) -> dict[str, str]:
-    """Name the projects above: one without tasks of its own has no row that tells its id."""
+    """Return the parent projects by name: one without tasks has no row with its id."""
     return {
         parent: parent
         for name in names
@@ -124,7 +126,7 @@ def _parents(names: Iterable[str]) -> dict[str, str]:
 
 
 def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str | None:
-    """Find who made the last export: without a server nobody else is known to be "me"."""
+    """Find the user of the last export, who is "me" when there is no server."""
     last = _column(connection, "last_user")
     return next((user_id for user_id, name in users.items() if {user_id, name} & {*last}), None)
 
@@ -156,7 +158,7 @@ def _parameters(
 def _matching_names(
     connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter
 ) -> list[str] | None:
-    """List the task names that fit: here, as DuckDB's regular expressions know no lookahead."""
+    """List the matching task names; this is done in Python because DuckDB has no lookahead."""
     patterns = [re.compile(text) for text in (resolved.name_pattern, resolved.name_regex) if text]
     if not patterns:
         return None

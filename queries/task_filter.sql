@@ -1,4 +1,4 @@
--- The ids of the tasks that a filter selects; every parameter may be NULL and then asks nothing.
+-- The ids of the tasks that a filter selects; a parameter that is NULL does not filter.
 SELECT task_id
 FROM files.tasks
 WHERE ($project_ids::VARCHAR[] IS NULL OR list_contains($project_ids, project_id))

@@ -63,7 +63,7 @@ def demo(
         ),
     ] = None,
 ) -> None:
-    """Try it without a server: export an invented history and query it."""
+    """Try clearml-snapshot without a server: export an invented history and query it."""
     run: Callable[[Sequence[str]], int] = ctx.obj
     with _stand_in(seed, port) as server:
         os.environ.update(server.environment())
@@ -79,7 +79,7 @@ def demo(
 
 
 def _stand_in(seed: int, port: int | None) -> "StandIn":
-    """Start the server, on a free port if none is given and the usual one is in use."""
+    """Start the server, on a free port if none is given and the default one is in use."""
     from clearml_snapshot.exporter.standin.data.history import demo_history
     from clearml_snapshot.exporter.standin.http.server import StandIn
 
@@ -95,7 +95,7 @@ def _stand_in(seed: int, port: int | None) -> "StandIn":
 
 
 def _has_moved(data: Path, server: "StandIn") -> bool:
-    """Whether a dataset comes from a demo on another port."""
+    """Return whether a dataset comes from a demo on another port."""
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:

@@ -61,9 +61,9 @@ def diff(
     """Show new, changed and gone tasks and points, and maxima that changed.
 
     A task is gone if AFTER has no row for it; a task that was deleted from the server keeps its row
-    and counts as changed. A point is changed if its value is. A filter applies to both snapshots; a
-    task that matches in either is compared. --format json prints one object. The exit code is 0
-    with or without differences.
+    and counts as changed. A point counts as changed if its value differs. A filter applies to both
+    snapshots; a task that matches in either is compared. --format json prints one object. The exit
+    code is 0 with or without differences.
 
     Example: diff -1
     """
@@ -112,7 +112,7 @@ def _side(text: str | None, data: Path) -> "Choice":
 
 
 def _write_page(comparison: "Comparison", paths: tuple[Path, Path], output: OutputOptions) -> None:
-    """Write the page, or one JSON object if the format or the file's extension says so."""
+    """Write the page, or one JSON object if the format or the file's extension is JSON."""
     if page_form(output, "diff") == "json":
         write_text(json_text(comparison.summary.as_dict()), output.path)
         return

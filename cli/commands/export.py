@@ -46,8 +46,8 @@ def export(
     """Export scalars, metadata and parameters of the selected tasks.
 
     Without a filter, repeats the selections that the dataset remembers and reads only what has
-    changed. The first export needs a filter or --all. Once an export has tried to reach a server,
-    its selection is remembered even if it fails, and status shows the error.
+    changed. The first export needs a filter or --all. A selection is remembered as soon as its
+    export has contacted the server; if the export fails, status shows the error.
     """
     from clearml_snapshot.exporter.selection.selection import Selection
     from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors

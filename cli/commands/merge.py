@@ -77,7 +77,7 @@ def merge(
 
     If a task is in several datasets, the copy that was read last is taken; an incomplete copy
     never replaces one with more points. Series that are missing from that copy because of its
-    metric filter come from the others. Notes say what was taken from which dataset.
+    metric filter come from the others. Notes report what was taken from which dataset.
     `export --data FOLDER` continues the result.
     """
     from clearml_snapshot.cli.output.progress import make_progress

@@ -106,9 +106,9 @@ def unpack(
     share: ShareNew = None,
     quiet: Quiet = False,
 ) -> None:
-    """Extract a pack into a snapshot folder, and verify every file of it.
+    """Extract a pack into a snapshot folder, and verify each of its files.
 
-    A pack that is not exactly a snapshot is refused, and so is a text that differs from what this
+    Refuses a pack that contains anything but a snapshot, and a text that differs from what this
     version generates. Nothing is written outside the folder.
     """
     from clearml_snapshot.cli.output.progress import make_progress
@@ -136,7 +136,7 @@ def _options(
     categories: list[str] = []
     for text in redact:
         words = [word.strip() for word in text.split(",")]
-        if not all(words):  # an empty variable of a script must not disable redaction
+        if not all(words):  # an empty variable in a script must not disable redaction
             raise UsageError(
                 f"--redact {text!r} contains an empty category; choose from {', '.join(CATEGORIES)}"
             )

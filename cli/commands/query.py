@@ -79,7 +79,7 @@ class Catalogue(Group):
         """Find the query, or suggest similar names."""
         if not args[0].startswith("-") and args[0] not in queries():
             own = _own(ctx)
-            if not ctx.resilient_parsing:  # completion: nobody reads it
+            if not ctx.resilient_parsing:  # completion does not print it
                 _note_problems(own)
             if args[0] not in own.queries:
                 raise no_such("query", args[0], self.list_commands(ctx))
@@ -93,8 +93,8 @@ def _list_queries(
         typer.Option(
             "--queries",
             metavar="DIR",
-            help="A folder with your own queries; those in CLEARML_SNAPSHOT_QUERIES and "
-            "queries/ in the dataset's folder are searched too.",
+            help="Folder with your own queries, besides those in CLEARML_SNAPSHOT_QUERIES and "
+            "queries/ in the dataset's folder.",
         ),
     ] = None,
 ) -> None:

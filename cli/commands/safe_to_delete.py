@@ -130,7 +130,7 @@ def _verified(
 ) -> "tuple[CountedAgain, dict[str, datetime]]":
     """Count the stored tasks on the server again, and verify the files of those to be listed.
 
-    The snapshot is held for the whole time, so that what is verified is what was read.
+    The snapshot is held throughout, so that what is verified is what was read.
 
     Returns:
         The result, and the listed tasks with the times at which they were read.

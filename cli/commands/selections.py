@@ -41,7 +41,7 @@ def selections(
     """List the selections that an export without a filter repeats, or remove one.
 
     A selection is shown as the options of `export` that select the same tasks. The tasks of a
-    removed selection stay; the next export marks them as no longer selected.
+    removed selection are kept; the next export marks them as no longer selected.
     """
     if action is None:
         _write_selections(dataset, output)
@@ -55,7 +55,7 @@ def selections(
     removed = forget_selection(dataset.data, number, wait=wait)
     if not output.quiet:
         note(f"removed: {removed.selection}")
-        note("its tasks stay; the next export marks those that no other selection matches")
+        note("its tasks are kept; the next export marks those that no other selection matches")
 
 
 def _write_selections(choice: DatasetChoice, output: OutputOptions) -> None:

@@ -36,7 +36,7 @@ _AllowFiles = Annotated[
     typer.Option(
         "--allow-files",
         metavar="DIR",
-        help="Also let SQL read the files in this folder and below, each by its path.",
+        help="Also let SQL read the files in this folder and its subfolders, each by its path.",
     ),
 ]
 
@@ -79,7 +79,7 @@ def sql(
 
 
 def _is_bare(output: OutputOptions, explain: bool, allow_files: list[Path] | None) -> bool:
-    """Whether a person at a terminal typed neither a statement nor an option for one."""
+    """Return whether a person at a terminal typed neither a statement nor an option for one."""
     typed = explain or allow_files or output != OutputOptions()
     return not typed and sys.stdin is not None and sys.stdin.isatty()
 

@@ -30,7 +30,7 @@ _By = Annotated[
 ]
 _Top = Annotated[
     int | None,
-    typer.Option("--top", metavar="N", min=1, help="With --by: only the first N."),
+    typer.Option("--top", metavar="N", min=1, help="With --by: show only the first N."),
 ]
 _Check = Annotated[
     bool,
@@ -66,7 +66,7 @@ def status(
 ) -> None:
     """Show what a snapshot contains, its age, and which tasks are not complete.
 
-    Warnings of an export are repeated until an export has none. The last line is the folder to
+    Warnings of an export are repeated until an export has none. The last line names the folder to
     copy. --format json prints one object, whose `concerns` are what --check reports.
     """
     from clearml_snapshot.queries.duckdb_errors import translating_errors
@@ -103,7 +103,7 @@ def _max_age(text: str | None) -> timedelta | None:
 def _write_status(
     opened: "OpenDataset", data: Path, output: OutputOptions, max_age: timedelta | None
 ) -> list[str]:
-    """Write the page, or one JSON object if the format or the file's extension says so.
+    """Write the page, or one JSON object if the format or the file's extension is JSON.
 
     Returns:
         What needs attention.

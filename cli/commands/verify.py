@@ -46,10 +46,10 @@ def verify(
     """Check that a snapshot is unchanged, and report what is missing (offline).
 
     Compares every file with its checksum, the tables with each other (keys, counts, series with
-    points), and each generated text with what this version generates; a text that a different
-    version generated differently is `not proven`. Prints one line per problem. The exit code is 5
-    if there is a problem, and 3 if the snapshot is intact but some tasks are partial, failed or
-    not read yet. With --server-summary, compares with the server's summary of each series instead.
+    points), and each generated text with what this version generates; a text from another version
+    that differs is reported as `not proven`. Prints one line per problem. The exit code is 5 if
+    there is a problem, and 3 if the snapshot is intact but some tasks are partial, failed or not
+    read yet. With --server-summary, compares with the server's summary of each series instead.
     """
     folder = path or data
     if server_summary:

@@ -50,7 +50,7 @@ def dataset_choice(
         ),
     ] = None,
 ) -> DatasetChoice:
-    """Gather which snapshot to read."""
+    """Collect which snapshot to read."""
     return DatasetChoice(data, snapshot)
 
 

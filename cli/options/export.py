@@ -34,7 +34,11 @@ _Once = Annotated[
 ]
 _OnlyFailed = Annotated[
     bool,
-    option("--only-failed", section=TASKS, help="Only tasks that are stored as partial or failed."),
+    option(
+        "--only-failed",
+        section=TASKS,
+        help="Only tasks that are stored as partial, failed or unread.",
+    ),
 ]
 _DryRun = Annotated[
     bool,
@@ -63,7 +67,7 @@ def run_options(
     wait: _Wait = False,
     server_moved: _ServerMoved = False,
 ) -> RunOptions:
-    """Gather what the run does."""
+    """Collect what the run does."""
     return RunOptions(everything, once, only_failed, dry_run, wait, server_moved)
 
 
@@ -129,7 +133,7 @@ def store_options(
     workers: Workers = 4,
     share: Share = None,
 ) -> StoreOptions:
-    """Gather what is stored."""
+    """Collect what is stored."""
     return StoreOptions(not no_params, keep_secrets, accept_loss, read_keep(keep), workers, share)
 
 

@@ -1,6 +1,6 @@
 """Groups of options: a command takes one frozen object instead of each option of a group.
 
-Typer asks for one parameter per option. Here ``filters: Filters`` represents all options of
+Typer needs one parameter per option. Here ``filters: Filters`` represents all options of
 the task filter, so that ``export`` and every query share them word by word.
 """
 

@@ -40,12 +40,12 @@ _Excluded = Annotated[
 def metric_options(
     metric: _Metric = None, variant: _Variant = None, exclude_metric: _Excluded = None
 ) -> MetricOptions:
-    """Gather the metrics of a query."""
+    """Collect the metrics of a query."""
     return MetricOptions(tuple(metric or ()), tuple(variant or ()), tuple(exclude_metric or ()))
 
 
 def exported_metrics(metric: _Metric = None, exclude_metric: _Excluded = None) -> MetricOptions:
-    """Gather the metrics of an export, which accepts a metric or metric/variant."""
+    """Collect the metrics of an export, which accepts a metric or metric/variant."""
     return MetricOptions(metrics=tuple(metric or ()), excluded=tuple(exclude_metric or ()))
 
 

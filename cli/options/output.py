@@ -67,7 +67,7 @@ def output_options(
     ] = None,
     quiet: Quiet = False,
 ) -> OutputOptions:
-    """Gather where the result is written.
+    """Collect where the result is written.
 
     Raises:
         UsageError: the output is an address such as ``s3://…``.

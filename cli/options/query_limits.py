@@ -51,7 +51,7 @@ def limit_options(
         ),
     ] = None,
 ) -> LimitOptions:
-    """Gather the limits on a query."""
+    """Collect the limits on a query."""
     return LimitOptions(query_timeout, memory_limit)
 
 

@@ -37,7 +37,7 @@ def again_options(
         typer.Option(
             "--reread",
             rich_help_panel=REREAD,
-            help="Read all points of stored tasks again; only this detects an overwritten point.",
+            help="Read all points of stored tasks again; only this detects overwritten points.",
         ),
     ] = False,
     accept_gone: Annotated[
@@ -51,7 +51,7 @@ def again_options(
         ),
     ] = None,
 ) -> AgainOptions:
-    """Gather how stored tasks are checked.
+    """Collect how stored tasks are checked.
 
     Raises:
         UsageError: --recount and --reread are both given, or a file of ids cannot be read.

@@ -22,7 +22,7 @@ class ServerOptions:
     web_host: str | None
 
     def limits(self, run_limits: "RunLimitOptions | None" = None) -> "RequestLimits":
-        """Combine these with the limits on a run, as the exporter takes them."""
+        """Combine these with the limits on a run, as the exporter expects them."""
         from clearml_snapshot.exporter.client.budget import RequestLimits
 
         if run_limits is None:
@@ -78,7 +78,7 @@ def server_options(
         ),
     ] = None,
 ) -> ServerOptions:
-    """Gather the server options; credentials are never options."""
+    """Collect the server options; credentials are never options."""
     return ServerOptions(timeout, give_up_after, web_host)
 
 
@@ -93,7 +93,7 @@ def run_limit_options(
             metavar="N",
             min=1,
             rich_help_panel=RUN_LIMITS,
-            help="Maximum number of requests; hosted ClearML counts them.",
+            help="Maximum number of requests, such as for a quota of hosted ClearML.",
         ),
     ] = None,
     max_rate: Annotated[
@@ -103,7 +103,7 @@ def run_limit_options(
             metavar="PER_SECOND",
             min=0.001,
             rich_help_panel=RUN_LIMITS,
-            help="Maximum requests per second, evenly spread; slows the run and never ends it.",
+            help="Maximum requests per second, evenly spaced; slows the run but never ends it.",
         ),
     ] = None,
     max_time: Annotated[
@@ -116,7 +116,7 @@ def run_limit_options(
         ),
     ] = None,
 ) -> RunLimitOptions:
-    """Gather the limits on a run.
+    """Collect the limits on a run.
 
     Raises:
         UsageError: the time is not valid.

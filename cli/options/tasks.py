@@ -70,7 +70,7 @@ _AnyTags = Annotated[
         "--any-tag",
         section=TASKS,
         metavar="TAG",
-        help="At least one of these tags.",
+        help="Tag; if given several times, a task must have at least one of them.",
     ),
 ]
 _ExcludedTags = Annotated[
@@ -79,7 +79,7 @@ _ExcludedTags = Annotated[
         "--exclude-tag",
         section=TASKS,
         metavar="TAG",
-        help="None of these tags.",
+        help="Tag that a task must not have.",
     ),
 ]
 _Statuses = Annotated[
@@ -158,7 +158,7 @@ _Hidden = Annotated[
     option(
         "--hidden",
         section=TASKS,
-        help="Whether to include hidden tasks.",
+        help="Whether to include tasks that the web UI hides.",
     ),
 ]
 _Limit = Annotated[
@@ -176,7 +176,7 @@ _Order = Annotated[
     option(
         "--order",
         section=TASKS,
-        help="Which tasks come first: in the export, and for --limit.",
+        help="Which tasks come first, in the export and for --limit.",
     ),
 ]
 

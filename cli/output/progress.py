@@ -1,4 +1,4 @@
-"""Reports progress on stderr: a live bar on a terminal, plain lines now and then elsewhere."""
+"""Reports progress on stderr: a live bar on a terminal, plain lines at intervals elsewhere."""
 
 import sys
 import time

@@ -53,17 +53,17 @@ def styled(text: str, codes: str, stream: TextIO) -> str:
 
 
 def shows_colours(stream: TextIO) -> bool:
-    """Whether to use colours: on a terminal that is not dumb, without NO_COLOR (no-color.org)."""
+    """Return whether to use colours: on a capable terminal, without NO_COLOR (no-color.org)."""
     return is_terminal(stream) and not os.environ.get("NO_COLOR") and _term() not in ("", "dumb")
 
 
 def shows_links(stream: TextIO) -> bool:
-    """Whether hyperlinks (OSC 8) may be sent; most terminals without support ignore them."""
+    """Return whether hyperlinks (OSC 8) may be sent; most terminals without support ignore them."""
     return is_terminal(stream) and _term() not in _NO_LINKS
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether the stream is a terminal; a closed stream is not."""
+    """Return whether the stream is a terminal; a closed stream is not."""
     return not stream.closed and stream.isatty()
 
 

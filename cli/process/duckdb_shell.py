@@ -80,7 +80,7 @@ def _write_init(snapshot: Snapshot, scratch: Path) -> Path:
     for entry in snapshot.files:
         if table_at(entry.path) is None:
             raise DatasetError(
-                f"{snapshot.place}: {entry.path!r} is not a path of a snapshot's file; "
+                f"{snapshot.location}: {entry.path!r} is not a path of a snapshot's file; "
                 "run clearml-snapshot verify"
             )
     init = scratch / "views.sql"

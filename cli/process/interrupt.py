@@ -1,4 +1,4 @@
-"""Ctrl-C during a query: it ends the query, whatever DuckDB is doing at that moment."""
+"""Lets Ctrl-C end a query, whatever DuckDB is doing at that moment."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ _AGAIN: Final = 0.02
 
 
 class Interruptible:
-    """A block that the first Ctrl-C ends within seconds, and the second one immediately.
+    """A block that the first Ctrl-C ends within seconds, and a second one immediately.
 
     Python raises KeyboardInterrupt in the main thread, between two steps of Python code only.
     DuckDB checks for Ctrl-C only while the main thread waits for others: if the main thread works

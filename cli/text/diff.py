@@ -90,7 +90,7 @@ def _maxima(summary: "Summary") -> Iterator[str]:
 
 
 def _maximum(moved: "MaximumChange") -> str:
-    """Write a maximum before and after, with enough digits to tell the two apart."""
+    """Write a maximum before and after, with enough digits to show that they differ."""
     values = [moved.max_before, moved.max_after]
     texts = ["none" if value is None else f"{value:.6g}" for value in values]
     if texts[0] == texts[1]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 _DESCRIPTIONS: Final[dict["Reason", str]] = {
     "another server's": "from another server",
     "metric filter": "exported with a metric filter",
-    "not whole": "not complete here (partial, failed, gone, shrunk, lost, unread)",
+    "not complete": "not complete here (partial, failed, gone, shrunk, lost, unread)",
     "values differ": "with values that differ from what was sent (points_bad)",
     "gone": "gone from the server",
     "running": "not ended",

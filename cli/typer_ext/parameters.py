@@ -80,7 +80,7 @@ class _PlainArgument(_Plain, TyperArgument):
 
 
 def make_plain(parameters: list[Parameter]) -> list[Parameter]:
-    """Change the class of the options in place, as Typer does not let us choose it."""
+    """Change the class of the options in place, as Typer does not allow choosing it."""
     for parameter in parameters:
         if isinstance(parameter, TyperOption):
             parameter.__class__ = _PlainOption

@@ -147,7 +147,7 @@ def _on_one_line(text: str) -> str:
 
 
 def _can_be_shown(text: str) -> bool:
-    """Whether a text is one line without control characters and can be encoded for stdout."""
+    """Return whether a text is one line without control characters that stdout can encode."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:

@@ -20,7 +20,7 @@ EntryT = TypeVar("EntryT", bound=msgspec.Struct)
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 Version = Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})*\Z")]
-"""It becomes part of a URL."""
+"""The version of an API; it becomes part of a URL."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 _OTHER_FORM: Final = (msgspec.ValidationError, UnicodeEncodeError, RecursionError)

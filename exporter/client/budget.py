@@ -34,7 +34,7 @@ class RequestLimits:
 
 
 class StoppedError(LimitReachedError):
-    """``stop`` ended the requests; no limit is reached, and no user reads this."""
+    """``stop`` ended the requests; no limit is reached, and users do not see this."""
 
 
 class RequestBudget:

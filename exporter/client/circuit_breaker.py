@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _OPEN_AFTER: Final = 3
-"""Tasks lost in a row after which an endpoint gets fewer tries. One odd task is only one."""
+"""Tasks lost in a row after which an endpoint gets fewer tries; a single odd task does not
+count."""
 _END_AFTER: Final = 5
 """Tasks lost in a row after which one more ends the run, unless what worked before still works."""
 
@@ -80,12 +81,12 @@ class CircuitBreaker:
             last[endpoint] = (last[endpoint][0], True)
 
     def is_open(self, endpoint: str) -> bool:
-        """Whether an endpoint has failed for several tasks in a row."""
+        """Return whether an endpoint has failed for several tasks in a row."""
         with self._lock:
             return self._lost.get(endpoint, 0) >= _OPEN_AFTER
 
     def ends_the_run(self, endpoint: str) -> bool:
-        """Whether enough tasks were lost for the next one to end the run."""
+        """Return whether enough tasks were lost for the next one to end the run."""
         with self._lock:
             return self._lost.get(endpoint, 0) >= _END_AFTER
 

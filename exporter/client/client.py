@@ -199,7 +199,7 @@ class Client:
         return status, body if status == 200 else scrub_bytes(body)
 
     def _answers(self, endpoint: str, body: bytes) -> bool:
-        """Whether the endpoint answers a request that it should be able to answer."""
+        """Return whether the endpoint answers a request that it should be able to answer."""
         auth = Bearer(self._auth.token or "")
         try:
             status, _ = self._post(self._path(endpoint), body, auth, self._limits.timeout)
@@ -210,7 +210,7 @@ class Client:
         return status == 200
 
     def _is_alive(self) -> bool:
-        """Whether the server answers a cheap request."""
+        """Return whether the server answers a cheap request."""
         if not self._health.ever_succeeded or self._auth.token is None:
             return False
         until = self._budget.now() + min(_PROBE, self._limits.timeout)

@@ -213,8 +213,8 @@ def _what_lacks(access: str | None, secret: str | None) -> str:
     """Name the half of the credentials that is missing if the other one is set."""
     if not access and not secret:
         return NO_CREDENTIALS
-    there, lacks = ("access", "SECRET") if access else ("secret", "ACCESS")
-    return f"there is a ClearML {there} key, but CLEARML_API_{lacks}_KEY is not set; set both"
+    there, absent = ("access", "SECRET") if access else ("secret", "ACCESS")
+    return f"there is a ClearML {there} key, but CLEARML_API_{absent}_KEY is not set; set both"
 
 
 def _api_host(settings: Any) -> tuple[str, str]:

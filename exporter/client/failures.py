@@ -175,7 +175,7 @@ def _meta(body: bytes) -> dict[str, Any]:
 
 
 def is_of_clearml(body: bytes) -> bool:
-    """Whether a body has ClearML's envelope, whatever its content."""
+    """Return whether a body has ClearML's envelope, whatever its content."""
     return bool(_meta(body))
 
 

@@ -56,7 +56,7 @@ class ServerHealth:
         return self.last_success + self._limits.give_up_after + pauses
 
     def is_dead_after(self, error: TryAgainError) -> bool:
-        """Whether another try after this error would come too late."""
+        """Return whether another try after this error would come too late."""
         return self._budget.now() + max(error.after, 0.2) > self.dead_at
 
     def begin(self) -> float:
@@ -185,7 +185,7 @@ class RetryPolicy:
         )
 
     def _refused(self, error: TryAgainError, endpoint: str) -> SnapshotError:
-        """Tell a request that the server cannot answer from an endpoint that always fails."""
+        """Distinguish a request that the server cannot answer from an endpoint that fails."""
         breaker = self._breaker
         breaker.give_up(endpoint)
         if breaker.ends_the_run(endpoint) and not self._still_works(endpoint):
@@ -193,14 +193,14 @@ class RetryPolicy:
         # The subcode of an endpoint that always fails does not describe this request: taken for
         # "too large a page" it would lead to ever smaller ones.
         subcode = 0 if breaker.is_open(endpoint) else error.subcode or 0
-        return RefusedError(f"{error}, again and again", status=error.status, subcode=subcode)
+        return RefusedError(f"{error}, repeatedly", status=error.status, subcode=subcode)
 
     def _still_works(self, endpoint: str) -> bool:
         """Request something else that should succeed: is it the endpoint, or only these tasks?"""
         return any(self._answers(endpoint, body) for body in self._breaker.others(endpoint))
 
     def _end(self, reason: str) -> ServerError:
-        """End the requests of all threads: a server that cannot answer is left alone."""
+        """End the requests of all threads, so that a server that cannot answer gets no more."""
         self._end_requests(reason)
         return ServerError(reason)
 

@@ -133,7 +133,7 @@ def _wrong_with(address: str) -> str | None:
 
 
 def is_latin(text: str) -> bool:
-    """Whether a text can be sent as credentials in an HTTP header (Latin-1)."""
+    """Return whether a text can be sent as credentials in an HTTP header (Latin-1)."""
     try:
         text.encode("latin-1")
     except UnicodeEncodeError:

@@ -33,8 +33,8 @@ _CHUNK: Final = 1 << 18
 _LOOK_EVERY: Final = 0.1
 _DAMAGED: Any = isal_zlib.error
 MOST_BODY: Final = 1 << 26
-"""Bytes of one answer, packed or unpacked: 25 times a page of 10,000 events. If a page is longer,
-smaller ones are requested."""
+"""Bytes of one answer, compressed or decompressed: 25 times as much as a page of 10,000 events. If
+a page is longer, smaller ones are requested."""
 TOO_LARGE: Final = 413
 """The status of the RefusedError for a larger answer; it does not come from the server."""
 _GZIP: Final = 31
@@ -86,7 +86,7 @@ class Connection(HTTPAdapter):
         super().__init__()
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """Give the pool that requests needs; its connections record their sockets."""
+        """Return the pool that requests needs; its connections record their sockets."""
         pool: Any = super().get_connection_with_tls_context(*args, **options)
         if "ConnectionCls" not in vars(pool):
             pool.ConnectionCls = self._watched(pool.ConnectionCls)
@@ -96,7 +96,7 @@ class Connection(HTTPAdapter):
         """End what is being sent or received; the request fails at once."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
-                # Not SSLSocket's own method: it changes what the reading thread is using.
+                # Not SSLSocket's own method, which changes what the reading thread is using.
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def _watched(self, kind: Any) -> Any:
@@ -158,7 +158,7 @@ class Connections:
         ).start()
 
     def session(self) -> requests.Session:
-        """Give the calling thread's session."""
+        """Return the calling thread's session."""
         session: requests.Session | None = getattr(self._own, "session", None)
         if session is None:
             session, connection = _Session(), Connection()
@@ -205,7 +205,7 @@ class Transport:
         """Send one request, read its complete body within ``allowed`` seconds, and count both.
 
         Raises:
-            TryAgainError: no complete answer came.
+            TryAgainError: no complete answer was received.
             RefusedError: it has more than MOST_BODY bytes; its status is TOO_LARGE.
         """
         deadline = time.monotonic() + allowed

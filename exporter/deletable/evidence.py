@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.reader.events import SINGLE_VALUE_ITERATION
 from clearml_snapshot.exporter.reader.last_metrics import ServerSummary
-from clearml_snapshot.exporter.reader.witness import named_iterations
+from clearml_snapshot.exporter.reader.missing_points import named_iterations
 from clearml_snapshot.exporter.store.compare.digest import files_of
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literals
@@ -78,7 +78,7 @@ def contradicted(
 
 
 def _named(task_id: str, summary: ServerSummary) -> Iterator[dict[str, Any]]:
-    """Give the series of a summary that prove something, see ``witness.named_iterations``."""
+    """Yield the series of a summary that prove something; see ``named_iterations``."""
     named = named_iterations(summary, None)
     for row in summary.rows:
         if (row["metric"], row["variant"]) in named:

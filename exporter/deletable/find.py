@@ -33,7 +33,7 @@ from clearml_snapshot.exporter.store.verify.verify import damaged_files
 Reason = Literal[
     "another server's",
     "metric filter",
-    "not whole",
+    "not complete",
     "values differ",
     "gone",
     "running",
@@ -166,7 +166,7 @@ def _stored_doubt(task: StoredTask, host: str) -> Reason | None:
     if task.metric_filter is not None:
         return "metric filter"
     if task.state != "complete":
-        return "not whole"
+        return "not complete"
     return None if task.points_bad == 0 else "values differ"
 
 
@@ -211,7 +211,7 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
 
 
 def _has_no_trace(stored: StoredTask, now: TaskSummary) -> bool:
-    """Whether a task has iterations, but neither points nor a summary.
+    """Return whether a task has iterations, but neither points nor a summary.
 
     Weak evidence of a lost index, as plots and images also count iterations. Leaving a task out
     costs nothing, while listing it may cost its points.

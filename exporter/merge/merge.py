@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.merge.build import Contribution, build_merged
 from clearml_snapshot.exporter.merge.disagreements import unlike_tasks
 from clearml_snapshot.exporter.merge.report import MergeReport, report
 from clearml_snapshot.exporter.merge.rules import (
-    LACKING,
+    INCOMPLETE,
     MergeDecision,
     TaskCopy,
     changed_columns,
@@ -149,7 +149,7 @@ def _choices(sources: Sequence[Source]) -> list[MergeDecision]:
         for task_id in sorted(copies)
         if len(copies[task_id]) > 1
         and any(
-            task_copy.metric_filter or task_copy.state in LACKING or task_copy.was_unread
+            task_copy.metric_filter or task_copy.state in INCOMPLETE or task_copy.was_unread
             for task_copy in copies[task_id]
         )
     ]

@@ -102,10 +102,10 @@ def _more_elsewhere(choice: MergeDecision) -> int:
     return max(copy.points for copy in choice.ranked) - choice.points
 
 
-def _amount(some: Sequence[Sequence[SeriesPart]]) -> Amount:
-    parts = [part for its in some for part in its]
+def _amount(parts_by_task: Sequence[Sequence[SeriesPart]]) -> Amount:
+    parts = [part for task_parts in parts_by_task for part in task_parts]
     return Amount(
-        tasks=sum(bool(its) for its in some),
+        tasks=sum(bool(task_parts) for task_parts in parts_by_task),
         series=sum(len(part.series) for part in parts),
         points=sum(part.points for part in parts),
     )

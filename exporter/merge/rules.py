@@ -1,4 +1,4 @@
-"""Decides which copy of a task to use, and which series of the other copies to add. Pure.
+"""Decides which copy of a task to use, and which series of the other copies to add. No I/O.
 
 No point may vanish without a report. Metrics for which the best copy was not read are taken from
 the next best one, and the row of the task only states what is true of both.
@@ -33,7 +33,7 @@ _GRAVITY: Final = ("complete", "shrunk", "lost", "partial", "failed", "unread", 
 _WITHOUT_POINTS: Final = ("failed", "unread")
 """States of copies whose points were not read, or could not be."""
 
-LACKING: Final = ("partial", "lost", *_WITHOUT_POINTS)
+INCOMPLETE: Final = ("partial", "lost", *_WITHOUT_POINTS)
 """States of copies in which selected series may be missing."""
 
 
@@ -134,13 +134,13 @@ def choose(copies: Sequence[TaskCopy], series_of: SeriesOf, overlap_of: OverlapO
     best, *others = rank(copies)
     selected = MetricFilter.read(best.metric_filter)
     # an unused copy can add nothing to what is covered
-    covered = _NOTHING if best.state in LACKING or best.was_unread else selected
+    covered = _NOTHING if best.state in INCOMPLETE or best.was_unread else selected
     parts, left = [], []
     held = set(series_of(best)) if others and covered.choices is not None else set()
     for other in others:
         if covered.choices is None:
             break
-        missing = _lacking(series_of(other), covered, held)
+        missing = _missing_series(series_of(other), covered, held)
         part = SeriesPart(other, frozenset(missing), sum(outline.n for outline in missing.values()))
         if missing and is_other_run(best, other, series_of, overlap_of):
             left.append(part)
@@ -172,7 +172,7 @@ def rank(copies: Sequence[TaskCopy]) -> list[TaskCopy]:
 
 
 def _was_fuller(copy: TaskCopy, others: Sequence[TaskCopy]) -> bool:
-    """Whether another copy was read before the server lost points, and nothing changed since."""
+    """Return whether another, otherwise current copy has points that the server lost later."""
     return copy.state == "lost" and any(
         other.points > copy.points and _is_up_to_date(copy, other) for other in others
     )
@@ -199,7 +199,7 @@ def why_not(best: TaskCopy, other: TaskCopy) -> Why:
     return "of the same reading, in an older snapshot" if is_older else "the same"
 
 
-def _lacking(
+def _missing_series(
     series: Mapping[Name, SeriesOutline], covered: MetricFilter, held: set[Name]
 ) -> dict[Name, SeriesOutline]:
     return {
@@ -210,7 +210,7 @@ def _lacking(
 
 
 def _asks_more(other: TaskCopy, selected: MetricFilter) -> bool:
-    """Whether a copy was read for more metrics, even if it has no points of them.
+    """Return whether a copy was read for more metrics, even if it has no points of them.
 
     A complete copy shows that they do not exist; any other one, that they were not read.
     """
@@ -220,14 +220,14 @@ def _asks_more(other: TaskCopy, selected: MetricFilter) -> bool:
 def _covered_by(best: TaskCopy, part: SeriesPart) -> MetricFilter:
     """Return the metrics of a copy if a third copy cannot have more of them."""
     other = part.copy
-    is_sure = other.state not in LACKING if part.series else _state(best, other) == "complete"
+    is_sure = other.state not in INCOMPLETE if part.series else _state(best, other) == "complete"
     return MetricFilter.read(other.metric_filter) if is_sure else _NOTHING
 
 
 def is_other_run(
     first: TaskCopy, second: TaskCopy, series_of: SeriesOf, overlap_of: OverlapOf
 ) -> bool:
-    """Whether two readings may be of different runs of a task; in doubt they are.
+    """Return whether two readings may be of different runs of a task; in doubt they are.
 
     See ``same_run`` for what proves that they are of the same run.
     """
@@ -299,7 +299,7 @@ def _expected(part: SeriesPart) -> int | None:
 
 
 def _is_up_to_date(best: TaskCopy, other: TaskCopy) -> bool:
-    """Whether no point can have been added between the two readings, as in ``plan``."""
+    """Return whether no point can have been added between the two readings, as in ``plan``."""
     return (best.started, best.last_iteration, best.last_update) == (
         other.started,
         other.last_iteration,

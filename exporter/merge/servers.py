@@ -111,12 +111,12 @@ def _different(
     sources: Sequence[Source], addresses: Sequence[list[str]], groups: Sequence[set[str]]
 ) -> str:
     """Name two sources of different servers."""
-    (first, its), *others = _with_addresses(sources, addresses)
-    group = next(group for group in groups if its[0] in group)
-    other, others_own = next((s, hosts) for s, hosts in others if hosts[0] not in group)
+    (first, first_hosts), *others = _with_addresses(sources, addresses)
+    group = next(group for group in groups if first_hosts[0] in group)
+    other, other_hosts = next((s, hosts) for s, hosts in others if hosts[0] not in group)
     return (
-        f"{first.name} is from {its[0]}, and {other.name} is from {others_own[0]}; only datasets "
-        "of one server can be merged (--same-server if it has several addresses)"
+        f"{first.name} is from {first_hosts[0]}, and {other.name} is from {other_hosts[0]}; only "
+        "datasets of one server can be merged (--same-server if it has several addresses)"
     )
 
 

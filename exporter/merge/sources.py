@@ -130,13 +130,15 @@ def read_copies(sources: Sequence[Source]) -> dict[str, list[TaskCopy]]:
     copies: dict[str, list[TaskCopy]] = {}
     for index, source in enumerate(sources):
         for row in rows(source.snapshot, "tasks", columns, repeated=_REPEATED):
-            its = copies.setdefault(row["task_id"], [])
-            if its and its[-1].source == index:
+            task_copies = copies.setdefault(row["task_id"], [])
+            if task_copies and task_copies[-1].source == index:
                 raise DatasetError(
                     f"{source.name} has task {row['task_id']} twice; run clearml-snapshot verify"
                 )
-            its.append(TaskCopy(index, source.snapshot.created_at, len(source.taken_out), **row))
-            _check_copy(source, its[-1])
+            task_copies.append(
+                TaskCopy(index, source.snapshot.created_at, len(source.taken_out), **row)
+            )
+            _check_copy(source, task_copies[-1])
     return copies
 
 

@@ -193,7 +193,7 @@ def _columns(events: list[_Event[str]]) -> dict[str, Any] | None:
 
 
 def _is_regular(values: Floats, times: Ints) -> bool:
-    """Whether nothing needs a closer look: rounding, infinities, years beyond 9999."""
+    """Return whether nothing needs a closer look: rounding, infinities, years beyond 9999."""
     return bool(
         abs(values).max() < _EXACT_INTEGER and times.min() >= _FIRST_MS and times.max() <= _LAST_MS
     )

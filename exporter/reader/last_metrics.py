@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, is_i
 from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES
 
 MOST_SERIES: Final = 2_000
-"""Series of a task that the server sums up; of the others it says nothing
+"""Series of a task that the server summarises; it has no summary of the others
 (docs/clearml-server.md, "last_metrics")."""
 
 _VALUES: Final = {
@@ -66,10 +66,11 @@ class ServerSummary:
 
 
 def read_last_metrics(task_id: str, last_metrics: object) -> ServerSummary:
-    """Make them of a task's ``last_metrics``; whatever has another form is ignored.
+    """Read a task's ``last_metrics``; whatever has another form is ignored.
 
-    Two names can be one here, once they are text that can be stored, and their points are one
-    series then. Of two summary the one with the higher count stays: it has seen more of the points.
+    Two names can become equal when they are converted to text that can be stored; their points are
+    one series then. Of two summaries, the one with the higher count is kept: it covers more of the
+    points.
     """
     received = [*_rows(task_id, last_metrics)]
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -113,5 +114,7 @@ def _count(value: object) -> int | None:
 
 
 def _iteration(value: object) -> int | None:
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
-    return value if is_whole and isinstance(value, int) else None
+    is_integer = (
+        isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+    )
+    return value if is_integer and isinstance(value, int) else None

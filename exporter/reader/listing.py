@@ -115,7 +115,7 @@ def request_body(resolved: ResolvedFilter, version: tuple[int, ...]) -> dict[str
 
 
 def matches(task: Task, resolved: ResolvedFilter) -> bool:
-    """Whether a received task matches the filter: the server ignores what it does not know."""
+    """Return whether a task matches the filter: the server ignores fields that it does not know."""
     tags = set(task.tags)
     checks = (
         resolved.project_ids is None or task.project_id in resolved.project_ids,

@@ -19,7 +19,7 @@ _LISTS_SINCE: Final = (2, 28)
 NO_SUCH_TASK: Final = (400, 101)
 """Status and subcode of a request for a task that does not exist."""
 _TASKS_A_CALL: Final = 500
-"""Tasks per request; of more, the server calls existing ones invalid
+"""Tasks per request; with more, the server reports existing ones as invalid
 (docs/clearml-server.md, "Lists of metrics")."""
 _EVENTS_PAGE: Final = 10_000
 """Points per request for columns (docs/clearml-server.md, "Other ways to read points")."""

@@ -1,4 +1,4 @@
-"""Asks the server for its own summary (``last_metrics``) of tasks, as it is at this moment."""
+"""Reads the server's own summary (``last_metrics``) of tasks, as it is at this moment."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from clearml_snapshot.exporter.reader.tasks import Task, read_task
 MOST_TASKS: Final = 500
 """Tasks per request; the server cuts longer pages (docs/clearml-server.md, "Pages of a list")."""
 _FIELDS: Final = ("id", "status", "status_changed", "started", "last_update", "last_iteration")
-"""What moves when points do; ``last_change`` moves with names and tags as well."""
+"""What changes when points change; ``last_change`` changes with names and tags as well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,12 +73,12 @@ def _in_blocks(text: str) -> Iterator[Span]:
 
 
 def _is_manifest(text: str, name: str) -> bool:
-    """Say whether this is the data of a Kubernetes Secret."""
+    """Return whether this is the data of a Kubernetes Secret."""
     return name in {"data", "stringData"} and "kind: Secret" in text
 
 
 def _dedent(text: str, header: re.Match[str]) -> int:
-    """Give the end of the lines that are indented more than the header."""
+    """Return the end of the lines that are indented more than the header."""
     deeper = re.compile(rf"(?:{re.escape(header['indent'])}[ \t][^\n]*(?:\n|\Z)|[ \t]*\r?\n)*")
     match = deeper.match(text, header.end())
     return match.end() if match else header.end()

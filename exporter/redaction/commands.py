@@ -1,7 +1,7 @@
 """Programs that take a password as an argument without a name.
 
-One program a line: those that share an option, the option, and what follows it. The source of each
-is the program's own manual page.
+One line per group of programs that share an option: the programs, the option and what follows it.
+The source of each is the program's own manual page.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""The formats in which issuers write their keys and tokens, out of ``formats.tsv``.
+"""The formats in which issuers write their keys and tokens, read from ``formats.tsv``.
 
-One format a line, with the source of the fact. What detect-secrets knows besides (it is loaded on
-the first text that may need it) comes from there; only its expressions are used, never its
-``analyze_line`` or ``verify``: those ask the issuer over the network whether a key works.
+One format per line, with its source. Further formats come from detect-secrets, which is loaded with
+the first text that may need it. Only its expressions are used, never ``analyze_line`` or
+``verify``, which call the issuer over the network to check a key.
 """
 
 import logging
@@ -20,16 +20,16 @@ _TABLE: Final = "formats.tsv"
 
 Check = Callable[[str], bool]
 INSIDE: Final = "*"
-"""Before a literal part that need not be the begin."""
+"""Precedes a literal part that may be anywhere in the value."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """How one issuer writes its credentials."""
+    """The format of one issuer's credentials."""
 
     name: str
     parts: tuple[str, ...]
-    """Literal parts, with one of which every value begins; those with a star come later in it."""
+    """Every value begins with one of these literal parts, or contains one that has a star."""
     expression: str
     source: str = ""
     """Where the format is published."""
@@ -41,7 +41,7 @@ class Format:
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
-        """The compiled expression: of 150 formats a run meets few."""
+        """The expression, compiled on first use: a run meets few of the 150 formats."""
         return re.compile(rf"(?<![A-Za-z0-9])(?:{self.expression})")
 
 
@@ -53,11 +53,11 @@ class Detector:
     """Module and class."""
     markers: tuple[str, ...]
     is_shaped: bool = False
-    """Some run names have its shape: the match must also look random."""
+    """Some names of runs have this format too, so the match must also look random."""
 
     @cached_property
     def patterns(self) -> tuple[re.Pattern[str], ...]:
-        """The expressions; the import takes 0.2 s and diverts the warnings of the process."""
+        """The expressions; importing them takes 0.2 s and changes the process's warning filters."""
         module, name = self.path.split(".")
         detector = getattr(import_module(f"detect_secrets.plugins.{module}"), name)
         logging.captureWarnings(False)
@@ -70,11 +70,11 @@ _DETECTORS: Final = (
     Detector("telegram_token.TelegramBotTokenDetector", (":",), is_shaped=True),
 )
 """By issuer. Left out, because they hit hyperparameters: both entropy detectors, public IP
-addresses, IBM and Softlayer (any 44 characters), Artifactory (``APARTMENTS2020``). The others know
-less than the table does."""
+addresses, IBM and Softlayer (any 44 characters), Artifactory (``APARTMENTS2020``). The table covers
+the others better."""
 
 _SHORTEST: Final = re.compile(r"[^\s\"'<>,;(){}]{16}")
-"""Each credential of the table has this many characters without a space; few parameters do."""
+"""Every credential in the table has this many characters without a space; few parameters do."""
 
 
 @lru_cache(maxsize=1)
@@ -90,12 +90,12 @@ _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 
 @dataclass(frozen=True)
 class _Index:
-    """The formats by their literal parts: few questions instead of one for each part."""
+    """The formats by their literal parts: a few searches instead of one per part."""
 
     by_word: dict[str, list[Format]]
-    """By the letters and digits before the first other character: ``npm`` of ``npm_``."""
+    """By the letters and digits before the first other character: ``npm`` for ``npm_``."""
     by_start: dict[str, list[Format]]
-    """By the first two letters, of parts that a key's own letters follow: ``AK`` of ``AKIA``."""
+    """By the first two letters, for parts that letters of the key follow: ``AK`` for ``AKIA``."""
     inside: tuple[tuple[str, Format], ...]
     """Parts that may occur anywhere."""
 
@@ -133,11 +133,11 @@ def _index() -> _Index:
 
 
 def issued(text: str, looks_random: Check) -> Iterator[tuple[int, int]]:
-    """Find what has the format of an issuer; gives start and end.
+    """Find text in the format of an issuer; yields start and end.
 
     Args:
         text: the text.
-        looks_random: whether a match of a format that names share is a credential.
+        looks_random: checks matches of formats that ordinary names have too.
     """
     if _SHORTEST.search(text) is None:
         return
@@ -150,7 +150,7 @@ def issued(text: str, looks_random: Check) -> Iterator[tuple[int, int]]:
 
 
 def _candidates(text: str) -> list[Format]:
-    """Give the formats one of whose literal parts is in the text."""
+    """Return the formats with a literal part that is in the text."""
     index, words = _index(), set(_WORD.findall(text))
     candidates = []
     if index.any_inside.search(text) is not None:

@@ -1,7 +1,7 @@
-"""What a credential looks like in a text: in an address, a header, an assignment, an argument.
+"""Finds credentials in a text by their form: in addresses, headers, assignments and arguments.
 
-What has an issuer's format is found by `formats`; whether a name announces a credential
-is said by `names`. Nothing here logs, and no exception can carry a value.
+`formats` finds what has an issuer's format; `names` decides whether a name announces a credential.
+Nothing here logs, and no exception contains a value.
 """
 
 import base64
@@ -29,14 +29,14 @@ class _Rule:
     """One format: ``group`` of ``pattern`` is the secret if ``check`` agrees."""
 
     markers: tuple[str, ...]
-    """Literal parts, one of which every match has (in any case): `in` is 20 times cheaper."""
+    """Literal parts, one of which is in every match (ignoring case): `in` is 20 times faster."""
     pattern: re.Pattern[str]
     group: int = 0
     check: Callable[[str], bool] | None = None
 
 
 def _decodes_to_pair(value: str) -> bool:
-    """Say whether this is HTTP basic auth: base64 of ``user:password``."""
+    """Return whether this is HTTP basic auth: base64 of ``user:password``."""
     try:
         return b":" in base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError):
@@ -44,7 +44,7 @@ def _decodes_to_pair(value: str) -> bool:
 
 
 def _decodes_to_keys(value: str) -> bool:
-    """Say whether this is base64 of a JSON object with a key in it, as Neptune's tokens are."""
+    """Return whether this is base64 of a JSON object with a key in it, as Neptune's tokens are."""
     try:
         text = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
     except (binascii.Error, ValueError):
@@ -64,16 +64,16 @@ def _no_prose(value: str) -> bool:
 
 _WORDLIKE: Final = re.compile(r"[A-Za-z]?[a-z]{2,}\d{0,3}|[A-Z]{2,}\d{0,3}|v?\d{1,4}")
 _LONG: Final = 30
-"""Characters from which on half as many changes tell a drawn word."""
+"""From this length on, half as many changes prove that a word was generated."""
 _LONGEST_ID: Final = 27
-"""Characters of an id by chance: a UUID takes 22, a KSUID 27."""
+"""Maximum length of a random id: a UUID has 22 characters, a KSUID 27."""
 _NO_ID: Final = frozenset(("secret", "token", "key", "apikey", "live", "prod", "sk", "pat"))
 _WORD_INSIDE: Final = re.compile(r"(?:[A-Z][a-z]{4,}\d*){2}")
 """A name of a class: ``Int8DynActInt4WeightQuantizer``."""
 
 
 def _random_part(value: str) -> bool:
-    """Tell whether a part is random, and not preceded by a word for ids."""
+    """Return whether a part is random and does not follow a word for ids."""
     first, *parts = re.split(r"[_\-.]", value)
     if first.lower() in ID_WORDS and _NO_ID.isdisjoint(parts):
         parts = [part for part in parts if len(part) > _LONGEST_ID]
@@ -87,38 +87,38 @@ def _is_chance(part: str) -> bool:
 
 
 def _without_words(parts: list[str]) -> str:
-    """Put together what follows the last word, since a key may hold separators itself."""
+    """Concatenate what follows the last word, because a key may contain separators."""
     last = max((at for at, part in enumerate(parts) if _WORDLIKE.fullmatch(part)), default=-1)
     return "-".join(parts[last + 1 :])
 
 
 def _hex_or_random(value: str) -> bool:
-    """Say whether the end, behind a word for key, is hexadecimal or made by chance."""
+    """Return whether the end, after a word for key, is hexadecimal or random."""
     if any(len(part) >= 20 and is_drawn(part) for part in re.split(r"[_\-.]", value)[1:]):
         return True
     return _random_part(value) or re.search(r"(?:[0-9a-f]{32}|-[0-9a-f]{12})$", value) is not None
 
 
 def _is_given_out(value: str) -> bool:
-    """Say whether an issuer made it: hexadecimal, or by chance."""
+    """Return whether an issuer generated it: hexadecimal, or random."""
     return looks_random(value) or re.fullmatch(r"(?=\w*\d)[0-9a-fA-F]{32,128}", value) is not None
 
 
 def _is_secret_half(value: str) -> bool:
-    """Say whether chance made letters and digits, and not only hexadecimal ones."""
+    """Return whether its letters and digits are random, and not only hexadecimal."""
     if re.fullmatch(r"[0-9a-fA-F\-]+", value):
         return False
     return any(len(part) >= _LONG // 2 and is_drawn(part) for part in re.split("[-_]", value))
 
 
 def _one_piece(value: str) -> bool:
-    """Tell whether a part of 20 or more characters is not a word; ``sk-learn-…`` is words."""
+    """Return whether a part of 20 or more characters is not a word; ``sk-learn-…`` is words."""
     parts = re.split(r"[-_]", value)
     return any(len(part) >= 20 and not part.isalpha() for part in parts) or looks_random(value)
 
 
 def long_user(value: str) -> bool:
-    """Say whether the user of ``https://user@host`` is a token; a plain name is none."""
+    """Return whether the user of ``https://user@host`` is a token, not a plain name."""
     return looks_random(value) or bool(re.fullmatch(r"\w*\d\w*", value) and len(value) >= 20)
 
 
@@ -137,8 +137,8 @@ def _rule(markers: str, pattern: str) -> _Rule:
 
 _B64 = r"[A-Za-z0-9_\-]"
 _USER_PASSWORD = (
-    # Up to the last @ before a slash; else, not for a port, a password that holds a slash. The
-    # bounds here and below keep hostile texts from taking quadratic time.
+    # Up to the last @ before a slash; else, unless it is a port, a password that contains a slash.
+    # The bounds here and below keep hostile texts from taking quadratic time.
     r"://([^\s:/?#@\[\"'<>]{0,128}:(?:[^\s/?#\"'<>]{0,256}|(?!\d{1,5}[/?#])[^\s\"'<>@]{0,256}))"
     r"@(?!sha\d+:)(?=[^\s@/?#])"
 )
@@ -252,7 +252,7 @@ _RULES: Final = (
         group=1,
     ),
     _Rule(
-        ("$",),  # a password as crypt(3), Django and others store it: it can be guessed from that
+        ("$",),  # a password hash of crypt(3), Django or others, which can be guessed
         re.compile(
             r"(?:\$(?:1|2[abxy]?|5|6|y|gy|apr1|argon2\w{1,2}|scrypt|pbkdf2[\w\-]{0,16})|\bpbkdf2_\w{3,8})"
             r"\$[^\s:\"'<>]{20,512}"
@@ -277,7 +277,7 @@ _RULES: Final = (
     ),
     _Rule(("password",), re.compile(r"\blogin\s+\S+\s+password\s+(\S+)"), group=1),
 )
-"""What has no issuer, or no prefix alone: checks decide."""
+"""Forms without an issuer, or without a unique prefix: checks decide."""
 _LONG_RULES: Final = (
     _Rule(
         (),  # a ClearML key and its secret beside each other have nothing literal
@@ -289,7 +289,7 @@ _LONG_RULES: Final = (
     ),
     _Rule(("sk-",), re.compile(rf"(?<![A-Za-z0-9])sk-{_B64}{{20,}}"), check=_one_piece),
     _Rule(
-        ("_", "-", "."),  # the prefix of some issuer, and behind it nothing but chance
+        ("_", "-", "."),  # the prefix of an issuer, followed by random characters only
         re.compile(
             r"(?<![A-Za-z0-9/])(?!sha\d)[A-Za-z0-9]{2,12}[_\-.](?=[a-z0-9_\-.]{0,99}[A-Z])"
             r"[A-Za-z0-9_\-]{20,256}"
@@ -310,14 +310,14 @@ _LONG_RULES: Final = (
         check=_hex_or_random,
     ),
 )
-"""The same for what is one long word; nothing of it can be asked for at once."""
+"""The same for single long words, which no literal part announces."""
 _ANY_MARK: Final = literal_gate(mark.lower() for rule in _RULES for mark in rule.markers)
 _MARKED: Final = tuple((mark.lower(), rule) for rule in _RULES for mark in rule.markers)
 _ONE_LONG: Final = re.compile(r"[A-Za-z0-9_\-]{20}")
 
 
 _REFERENCES: Final = ("${", "$(", "{{", "<%", "%(")
-"""What says where the value is kept."""
+"""Beginnings of references to a value that is stored elsewhere."""
 
 _EXTENDS: Final = re.compile(r"[A-Za-z0-9_\-]*")
 _LEAST: Final = 8
@@ -325,7 +325,7 @@ _LEAST: Final = 8
 
 
 def spans(text: str) -> list[Span]:
-    """Find all that is to be replaced in a text; spans may overlap."""
+    """Find everything to replace in a text; spans may overlap."""
     if len(text) < _LEAST:
         return []
     by_form = (*_ruled(text), *_issued(text), *prefixed(text), *dotted(text))
@@ -339,11 +339,11 @@ def _ruled(text: str) -> Iterator[Span]:
             if secret.startswith(_REFERENCES) or secret.partition(":")[2].startswith(_REFERENCES):
                 continue
             if REDACTED not in secret and (rule.check is None or rule.check(secret)):
-                yield from _whole(text, match.span(rule.group))
+                yield from _to_end_of_word(text, match.span(rule.group))
 
 
 def _candidates(text: str) -> Iterable[_Rule]:
-    """Give the rules one of whose literal parts is in the text."""
+    """Return the rules with a literal part that is in the text."""
     folded = text.lower()
     candidates: list[_Rule] = []
     if _ANY_MARK.search(folded) is not None:
@@ -356,11 +356,11 @@ def _candidates(text: str) -> Iterable[_Rule]:
 def _issued(text: str) -> Iterator[Span]:
     for start, end in issued(text, looks_random):
         if REDACTED not in text[start:end]:
-            yield from _whole(text, (start, end))
+            yield from _to_end_of_word(text, (start, end))
 
 
-def _whole(text: str, span: Span) -> Iterator[Span]:
-    """Widen to the end of the word; in the middle of a word it is chance, not a key."""
+def _to_end_of_word(text: str, span: Span) -> Iterator[Span]:
+    """Extend a span to the end of the word; a match in the middle of a word is not a key."""
     start, end = span
     if start and text[start - 1].isalnum() and text[start].isalnum():
         return

@@ -1,14 +1,14 @@
-"""One quick question before many expressions: whether any of some words is in a text."""
+"""A fast test before many expressions: whether a text contains any of some words."""
 
 import re
 from collections.abc import Iterable
 
 
 def gate(parts: Iterable[str]) -> re.Pattern[str]:
-    """Compile a search for any of the parts, 3 to 8 times quicker than asking for each.
+    """Compile a search for any of the parts, 3 to 8 times faster than a search for each.
 
-    Grouped by their first letter, since an expression then tries one branch per letter and passes
-    over all other letters at once.
+    They are grouped by first letter, so that an expression tries one branch per letter and skips
+    all other letters at once.
 
     Args:
         parts: expressions that begin with a letter or sign that is taken literally.

@@ -1,6 +1,6 @@
-"""Users with passwords, whatever the program: commands, calls, SQL, scripts, lines of files.
+"""Finds passwords beside users in any program's form: commands, calls, SQL, scripts, files.
 
-Each form has its check: where other things are common, only what looks like a password is taken.
+Each form has its check: where other values are common, only those that look like a password match.
 """
 
 import re
@@ -31,13 +31,13 @@ class _Form:
     """The place of a password, in group ``secret`` or ``quoted``."""
 
     marks: tuple[str, ...]
-    """Literal parts in lower case, one of which every match has."""
+    """Literal parts in lower case, one of which is in every match."""
     pattern: re.Pattern[str]
     check: Callable[[str], bool]
 
 
 def is_reference(value: str) -> bool:
-    """Whether it says where the password is kept: ``$PASSWORD``, ``<password>``."""
+    """Return whether it only refers to the password: ``$PASSWORD``, ``<password>``."""
     return value.startswith(("$", "<", "{", "%"))
 
 
@@ -46,7 +46,7 @@ def _is_given(value: str) -> bool:
 
 
 def _is_chosen(value: str) -> bool:
-    """Whether it is neither a word nor numbers such as ports."""
+    """Return whether it is neither a word nor numbers such as ports."""
     return any(c.isalpha() for c in value) and (looks_typed(value) or looks_issued(value))
 
 

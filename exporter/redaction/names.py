@@ -1,7 +1,7 @@
 """Which names announce a credential, and which values such a name makes one.
 
-Two mistakes are possible: a wrong redaction costs a hyperparameter, a missed secret leaks. So the
-name decides how little the value must show, in steps:
+Two mistakes are possible: a wrong redaction loses a hyperparameter, a missed secret leaks. So the
+name decides, in steps, how much the value must look like a credential:
 
 ====== ================================================= =========================================
 claim  names                                             stored as ``<redacted>``
@@ -22,8 +22,8 @@ NONE   all others                                        nothing by name (`redac
 
 What counts is the last word, the name's head: ``password_strength_loss`` is a loss, ``max_tokens``
 are tokens, ``eos_token_id`` is an id. Words end at any separator and at camelCase humps, so
-``author``, ``tokenizer`` and ``monkey`` say nothing. A 40-digit git commit, a task id, a UUID are
-never secrets by themselves: they have no upper-case letters between lower-case ones.
+``author``, ``tokenizer`` and ``monkey`` announce nothing. A 40-digit git commit, a task id, a UUID
+are never secrets by themselves: they have no upper-case letters between lower-case ones.
 """
 
 import re
@@ -54,16 +54,16 @@ from clearml_snapshot.exporter.redaction.words import (
 
 
 class Claim(IntEnum):
-    """How surely a name says that its value is a credential."""
+    """How certainly a name announces that its value is a credential."""
 
     NONE = 0
     SLIGHT = 1
     LIKELY = 2
     TYPED = 3
-    """As LIKELY, and what a person would choose: ``hunter2``."""
+    """As LIKELY, and also passwords that a person would choose: ``hunter2``."""
     SURE = 4
     PASSWORD = 5
-    """As SURE, and a number may be one."""
+    """As SURE, and also numbers."""
 
 
 _COUNTS: Final = frozenset(("num", "n", "max", "min", "len", "count", "avg", "total", "number"))
@@ -75,7 +75,7 @@ _PARTS: Final = re.compile(r"[/.:]+")
 def split_words(name: str) -> list[str]:
     """Split at separators, camelCase humps and digits: ``HFApiKey2`` → hf, api, key, 2.
 
-    Accents are gone: ``contraseña`` is one word, whoever typed it without its tilde.
+    Accents are removed: ``contraseña`` is the same word as when typed without its tilde.
     """
     if not name.isascii():
         name = "".join(map(_without_accents, name))
@@ -102,14 +102,14 @@ def _token_claim(head: str, before: str) -> Claim:
 
 
 def _pass_claim(head: str, before: str) -> Claim:
-    """What ``pass`` and ``pw`` say: ``bind_pw`` a password, ``forward_pass`` nothing."""
+    """Rate ``pass`` and ``pw``: ``bind_pw`` is a password, ``forward_pass`` is not."""
     if before in PASS_BEFORE:
         return Claim.PASSWORD
     return Claim.NONE if head == "pass" and before in PASS_PLAIN else Claim.TYPED
 
 
 def _glued_claim(head: str) -> Claim:
-    """What a word without separators says: ``userpass``, ``githubtoken``, ``mailgunkey``."""
+    """Rate a word without separators: ``userpass``, ``githubtoken``, ``mailgunkey``."""
     if head.endswith(("password", "passwd")):
         return Claim.PASSWORD
     if head.endswith(GLUED):
@@ -124,7 +124,7 @@ _BEFORE_KEY: Final = KEY_SURE | KEY_LIKELY | {"s", "encrypt", "atrestencrypt", "
 
 
 def _glued_word_claim(head: str) -> Claim:
-    """What the end of an unknown word says: ``mypwd``, ``appsecret``, ``usertoken``, ``zipkey``."""
+    """Rate the end of an unknown word: ``mypwd``, ``appsecret``, ``usertoken``, ``zipkey``."""
     if head.endswith(("secret", "creds", "credential", "credentials")):
         return Claim.SURE
     if head.endswith("pwd"):
@@ -162,7 +162,7 @@ _HEADS: Final = frozenset(
 
 
 def _head_claim(head: str, before: str) -> Claim:
-    """What the last word says, seen with the one before it."""
+    """Rate the last word together with the one before it."""
     if head in PASSWORDS:
         return Claim.PASSWORD
     if head in {"pass", "pw"}:
@@ -182,7 +182,7 @@ def _head_claim(head: str, before: str) -> Claim:
 
 
 def _phrase_claim(words: list[str]) -> Claim:
-    """What several words say together: ``connection_string``, ``mot_de_passe``, ``clave_api``."""
+    """Rate several words together: ``connection_string``, ``mot_de_passe``, ``clave_api``."""
     if words[-2:] in (["connection", "string"], ["conn", "str"]):
         return Claim.SURE
     if words[-3:] == ["access", "key", "id"]:
@@ -198,10 +198,10 @@ def _phrase_claim(words: list[str]) -> Claim:
 
 
 def _own_claim(words: list[str]) -> Claim:
-    """The claim of a name without the folders before it."""
+    """Rate a name without the folders before it."""
     if phrase := _phrase_claim(words):
         return phrase
-    while len(words) > 1 and _says_nothing(words):
+    while len(words) > 1 and _is_neutral(words):
         words = words[:-1]
     if phrase := _phrase_claim(words):
         return phrase
@@ -213,8 +213,8 @@ def _own_claim(words: list[str]) -> Claim:
     return Claim.SLIGHT if max(claims) >= Claim.SURE else Claim.NONE
 
 
-def _says_nothing(words: list[str]) -> bool:
-    """Say whether the last word leaves the head to another: ``password_prod``, ``pwd_db``."""
+def _is_neutral(words: list[str]) -> bool:
+    """Return whether the last word is not the head of the name: ``password_prod``, ``pwd_db``."""
     last = words[-1]
     if last in NEUTRAL or last.isdigit():
         return True
@@ -223,7 +223,7 @@ def _says_nothing(words: list[str]) -> bool:
 
 @lru_cache(maxsize=8192)
 def claim_of(name: str) -> Claim:
-    """Say how surely a name announces a credential; folders before ``/`` ``.`` ``:`` count too."""
+    """Rate how certainly a name, with folders before ``/`` ``.`` ``:``, announces a credential."""
     own = _own_claim(split_words(name))
     if own >= Claim.LIKELY:
         return own
@@ -243,7 +243,7 @@ _MASKED: Final = re.compile(
     r"<[^<>\s]{1,64}>|<\|[^<>|]{1,64}\|>|\[[A-Z_]{1,16}\]|[*•xX.\-]+|\$\{[^{}]*\}|\$\w+|\$?\{\{.*\}\}"
     r"|%\w+%|\[(?:\s*[\"']?[A-Z][A-Z0-9]*_[A-Z0-9_]+[\"']?\s*,?)+\]"
 )
-"""Special tokens, masks, references to where the value is kept, and lists of variables."""
+"""Special tokens, masks, references to a value stored elsewhere, and lists of variables."""
 
 _FLOAT: Final = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?")
 _PATH: Final = re.compile(
@@ -259,7 +259,7 @@ _WORDY: Final = re.compile(r"(?:(?:[A-Za-z]+\d{0,4}|\d+[A-Za-z]{0,2})(?:[\-_./:+
 
 
 def _cannot_be_one(value: str) -> bool:
-    """Say whether the value is empty, a setting, a placeholder, or says where the secret is."""
+    """Return whether the value is empty, a setting, a placeholder, or only refers to the secret."""
     if len(value) <= 12 and value.lower() in _SETTLED:
         return True
     if len(value) <= 3 and not any(c.isalnum() for c in value):
@@ -274,7 +274,7 @@ def _cannot_be_one(value: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """Say whether 20 characters and more alternate between lower case, upper case and digits.
+    """Return whether 20 or more characters alternate between lower case, upper case and digits.
 
     Six of ten neighbours differ in issued keys, two of ten in ``Qwen2-VL-7B-Instruct-GPTQ-Int4``.
     """
@@ -290,7 +290,7 @@ def looks_random(value: str) -> bool:
 
 
 def looks_issued(value: str) -> bool:
-    """Say whether a machine may have made it: hexadecimal, ``user:word``, letters with digits."""
+    """Return whether a machine may have generated it: hex, ``user:word``, letters and digits."""
     if len(value) < 8 or any(c.isspace() for c in value):
         return False
     if _HEX.fullmatch(value) or looks_random(value):
@@ -306,7 +306,7 @@ _SNAKE: Final = re.compile(r"[A-Za-z]+\d*(?:[_\-./:+,][A-Za-z0-9]+)+")
 
 
 def looks_typed(value: str) -> bool:
-    """Say whether a person may have chosen it as a password: letters and something else."""
+    """Return whether a person may have chosen it as a password: letters and something else."""
     if not 5 <= len(value) <= 64 or value[0] in "[({" or any(c.isspace() for c in value):
         return False
     if _SNAKE.fullmatch(value) or not any(c.isalpha() for c in value):
@@ -320,10 +320,10 @@ _ALTERNATES: Final = re.compile(r"[A-Za-z]+\d+[A-Za-z]+\d|\d+[A-Za-z]+\d+[A-Za-z
 
 
 def looks_strong(value: str) -> bool:
-    """Say whether letters, digits and signs are mixed as in a password that was thought of.
+    """Return whether letters, digits and signs are mixed as in a password that a person made up.
 
-    For places where many things occur, such as after ``-p``: ``Winter2024!`` and ``s3cr3tPa55``
-    are, ``ResNet50`` and ``2024-11`` are not.
+    It is for places where other values are common, such as after ``-p``: it accepts ``Winter2024!``
+    and ``s3cr3tPa55``, but not ``ResNet50`` or ``2024-11``.
     """
     if not 7 <= len(value) <= 64 or any(c in "/\\=,[](){}<>;|\"'`" for c in value):
         return False
@@ -348,7 +348,7 @@ def _whole_number_is_one(name: str, value: str, claim: Claim) -> bool:
 
 
 def named_secret(name: str, value: str) -> bool:
-    """Say whether a value under this name is to be redacted, by the table above."""
+    """Return whether a value under this name is to be redacted, by the table above."""
     claim = claim_of(name)
     if claim is Claim.NONE:
         return False

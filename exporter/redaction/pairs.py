@@ -1,6 +1,6 @@
-"""A name and a value beside each other in a text: assignments, arguments, XML, YAML, tables.
+"""Finds names with values in a text: assignments, arguments, XML, YAML, tables.
 
-Each form only says which is the name and which the value; `names` decides.
+A form only identifies the name and the value; `names` decides.
 """
 
 import re
@@ -36,7 +36,7 @@ _STEMS: Final = gate(
         *(r"otp(?![a-z])", *_WORDS),
     ]
 )
-"""Every ASCII name that says something contains one of these."""
+"""Every ASCII name that announces a credential contains one of these."""
 
 _QUOTED: Final = (
     r"(?:[bBrRuUfF]?(?P<quote>\\*(?:\"\"\"|\'\'\'|[\"'`])|&quot;|&#34;)(?P<quoted>(?:(?!(?P=quote))[^\n]){1,512})"
@@ -97,14 +97,14 @@ _ATTRIBUTE: Final = re.compile(
     r"[\"'](?P<bare>[^\s\"'<>]{1,512})"
 )
 _BACK: Final = re.compile(r"[\w.\-]{0,127}[A-Za-z]")
-"""What precedes a place, read backwards: the rest of its name."""
+"""The rest of a name before the part that was found."""
 _PROSE: Final = re.compile(
     "and|are|as|at|by|can|cannot|during|flag|for|from|if|in|into|is|may|must|not|of|on|once|option|or"
     "|should|that|the|then|to|was|when|where|which|will|with|without"
 )
 """What follows an option in a sentence about it."""
 _LONG: Final = 128
-"""Longer values of a telling name are looked at once: a hostile text must not take for ever."""
+"""Longer values are examined only once, so that a hostile text cannot take for ever."""
 _PLAIN_WORD: Final = re.compile(r"[a-z]+[.!?)]*")
 
 
@@ -128,7 +128,7 @@ def named(text: str) -> Iterator[Span]:
 
 
 def _everywhere(text: str, folded: str, starts: list[int] | None) -> Iterator[re.Match[str]]:
-    """Give the names and values that may be in a text, except for assignments."""
+    """Yield the names and values that may be in a text, except for assignments."""
     if "-" in text:
         yield from _ARGUMENT.finditer(text)
     if "<" in text or "&lt;" in text:
@@ -141,9 +141,9 @@ def _everywhere(text: str, folded: str, starts: list[int] | None) -> Iterator[re
 
 
 def _name_starts(text: str, folded: str) -> list[int]:
-    """Give where the names begin in which something announces a credential.
+    """Return where names begin that may announce a credential.
 
-    In texts of ASCII they are few, and quicker to find than to try each word.
+    In ASCII texts they are few, and finding them is faster than trying each word.
     """
     starts: list[int] = []
     for stem in _STEMS.finditer(folded):
@@ -155,7 +155,7 @@ def _name_starts(text: str, folded: str) -> list[int]:
 
 
 def _at(starts: list[int] | None, pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
-    """Give the matches at these places, or everywhere."""
+    """Return the matches at these positions, or everywhere."""
     if starts is None:
         return pattern.finditer(text)
     matches = (pattern.match(text, start) for start in starts)
@@ -163,7 +163,7 @@ def _at(starts: list[int] | None, pattern: re.Pattern[str], text: str) -> Iterat
 
 
 def _called(text: str, starts: list[int] | None) -> Iterator[Span]:
-    """Find what is given to a function whose name announces it: ``setPassword("…")``."""
+    """Find arguments of functions whose name announces a credential: ``setPassword("…")``."""
     if "(" not in text:
         return
     for match in _at(starts, _CALLED, text):
@@ -184,7 +184,7 @@ def _value(match: re.Match[str]) -> str:
 
 
 def _is_value(text: str, match: re.Match[str]) -> bool:
-    """Whether it is a value, and not the name of the next line of a nested text."""
+    """Return whether it is a value, and not the name of the next line of a nested text."""
     if _group(match) == "quoted":
         return True
     return not (_value(match).endswith(":") or text[match.end() : match.end() + 2] in (": ", ":\n"))
@@ -208,7 +208,7 @@ def _assigned(text: str) -> Iterator[Span]:
 
 
 def _is_prose(match: re.Match[str]) -> bool:
-    """Whether it is a sentence with a colon: ``Key: patience``."""
+    """Return whether it is a sentence with a colon: ``Key: patience``."""
     sep = match["sep"]
     if match["quoted"] is not None or not _PLAIN_WORD.fullmatch(match["bare"]):
         return False
@@ -219,7 +219,7 @@ def _is_prose(match: re.Match[str]) -> bool:
 
 
 def _end_of_block(text: str, match: re.Match[str]) -> int | None:
-    """Give the end of a block of YAML, all of whose lines are the value."""
+    """Return the end of a YAML block that is the value."""
     sep = match["sep"]
     if "\n" not in sep or ("|" not in sep and ">" not in sep):
         return None
@@ -231,7 +231,7 @@ def _end_of_block(text: str, match: re.Match[str]) -> int | None:
 
 
 def _is_chosen(name: str, value: str) -> bool:
-    """Whether a name and, with nothing but a space between, a value are more than two words."""
+    """Return whether a name and a value with only a space between them are more than two words."""
     if claim_of(name) < Claim.SURE:
         return looks_strong(value) or looks_random(value)
     if claim_of(name) is Claim.SURE and name.isalpha() and name.islower():

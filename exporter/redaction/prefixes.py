@@ -1,4 +1,4 @@
-"""Keys behind a prefix that no table knows: ``dtn_`` and 64 hexadecimal digits.
+"""Finds keys after a prefix that no table lists: ``dtn_`` and 64 hexadecimal digits.
 
 Issuers put a short name before a key, which distinguishes it from a hash. Ids and hashes get a word
 before them as well (``run_2f7b…``, ``ckpt-8f14…``): `words` lists those words.
@@ -20,7 +20,7 @@ _PREFIXED: Final = re.compile(
     rf"[_\-.](?P<rest>{_UUID}|[0-9a-z]{{24,128}}|[0-9A-Z]{{24,128}})(?![A-Za-z0-9_\-./])"
 )
 _CANDIDATE: Final = re.compile(r"[_\-.](?:[0-9a-z]{24}|[0-9A-Z]{24}|[0-9a-f]{8}-[0-9a-f]{4}-)")
-"""What every match has: most texts do not."""
+"""Part of every match; most texts do not have it."""
 _LEAST: Final = 28
 _LIVE: Final = frozenset(("production", "prod", "live", "sandbox"))
 _SECRET: Final = ("secret", "token", "apikey")
@@ -40,7 +40,7 @@ _LONG_PAIR: Final = re.compile(r"[A-Za-z0-9_\-]{4}\.[A-Za-z0-9_\-]{16}")
 
 
 def dotted(text: str) -> Iterator[Span]:
-    """Find two drawn words with a dot between, behind a shorter one: an id and its secret."""
+    """Find two generated words with a dot between, after a shorter one: an id and its secret."""
     if len(text) < _LEAST or "." not in text or _LONG_PAIR.search(text) is None:
         return
     for match in _DOTTED.finditer(text):
@@ -49,7 +49,7 @@ def dotted(text: str) -> Iterator[Span]:
 
 
 def is_drawn(value: str) -> bool:
-    """Say whether letters and digits take turns all along."""
+    """Return whether letters and digits alternate throughout."""
     parts = re.findall(r"[a-z]+|[A-Z]+|[0-9]+", value)
     return len(parts) >= 0.3 * len(value) and any(part.isdigit() for part in parts)
 
@@ -71,7 +71,7 @@ def _is_id_word(word: str) -> bool:
 
 
 def _is_key(words: list[str], rest: str) -> bool:
-    """Say whether chance made the rest, and an issuer the words before it."""
+    """Return whether the rest is random and the words before it name an issuer."""
     if words[-1] in _LIVE or words[-1].endswith(_SECRET):
         return "-" in rest or len(rest) >= _SHORTEST_HEX
     if "-" in rest or len("".join(words)) < 2:
@@ -82,14 +82,14 @@ def _is_key(words: list[str], rest: str) -> bool:
 
 
 def _names_issuer(prefix: str) -> bool:
-    """Tell whether a short word is an abbreviation, without vowels: others precede hashes."""
+    """Return whether a short word is an abbreviation without vowels; other words precede hashes."""
     if len(prefix) > _SHORT_PREFIX or (len(prefix) >= 4 and _HEX.fullmatch(prefix)):
         return False
     return _VOWEL.search(prefix) is None
 
 
 def _is_chance(value: str) -> bool:
-    """Say whether letters of one case and digits alternate as in a drawn word."""
+    """Return whether letters of one case and digits alternate as in a generated word."""
     if sum(c.isdigit() for c in value) < 3:
         return False
     changes = sum(a.isdigit() != b.isdigit() for a, b in pairwise(value))

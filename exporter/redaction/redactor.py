@@ -1,6 +1,6 @@
 """Replaces credentials in free text with ``<redacted>``, because snapshots are shared.
 
-`forms` says where in a text one is, `names` what the name of a parameter announces.
+`forms` finds them in a text, `names` decides what the name of a parameter announces.
 """
 
 import re
@@ -27,13 +27,13 @@ def _replace(text: str, spans: list[Span]) -> tuple[str, int]:
 
 
 _PASSES: Final = 8
-"""More than any text has needed."""
+"""More than any text in the tests needs."""
 
 
 def _again(redact: Callable[[str], tuple[str, int]], text: str) -> tuple[str, int]:
-    """Redact until nothing is found: a mark makes visible what the secret before it had hidden.
+    """Redact until nothing is found: removing one secret can reveal another.
 
-    So that ``pack``, which looks once more, finds nothing in what an export left.
+    Then ``pack``, which searches once more, finds nothing in what an export stored.
     """
     total = 0
     for _ in range(_PASSES):
@@ -95,7 +95,7 @@ class Redactor:
         self.count = 0
 
     def parameter(self, section: str, name: str, value: str | None) -> tuple[str | None, bool]:
-        """Give the value to store for a parameter, and whether it was redacted.
+        """Return the value to store for a parameter, and whether it was redacted.
 
         A name that announces a credential redacts all of the value, anything else its secret parts.
         """
@@ -109,7 +109,7 @@ class Redactor:
         return stored, is_secret
 
     def text(self, value: str | None) -> tuple[str | None, int]:
-        """Give a comment or message without its secret parts, and how many there were."""
+        """Return a comment or message without its secret parts, and how many there were."""
         if self.keep_secrets or not value:
             return value, 0
         text = scrub(value)
@@ -119,7 +119,7 @@ class Redactor:
         return stored, hits
 
     def url(self, value: str | None) -> tuple[str | None, int]:
-        """Give a repository URL without password or token, and how many there were.
+        """Return a repository URL without password or token, and how many there were.
 
         ``git@github.com:x/y.git``, ``ssh://git@host`` and ``https://name@host`` stay as they are.
         """

@@ -1,4 +1,4 @@
-"""Words that names are made of: which announce a credential, and which only look as if they did.
+"""The words in names that announce a credential, and those that only seem to.
 
 The words themselves are data, with their languages and sources: ``words.tsv``; the
 issuers are those of ``formats.tsv``, and some that publish no format.
@@ -31,11 +31,11 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 _STROKES: Final = str.maketrans("łøđı", "lodi")
-"""Letters that Unicode does not take apart."""
+"""Letters that Unicode does not decompose."""
 
 
 def without_accents(text: str) -> str:
-    """Give the text in lower case without accents: ``Contraseña`` as ``contrasena``."""
+    """Return the text in lower case without accents: ``Contraseña`` as ``contrasena``."""
     if text.isascii():
         return text.lower()
     apart = unicodedata.normalize("NFKD", text.casefold().translate(_STROKES))
@@ -49,7 +49,7 @@ KEYS: Final = _table()["key"] | {"key", "keys"}
 ID_WORDS: Final = _table()["id"]
 """What precedes ids and hashes, as in ``run_2f7b…``."""
 PLAIN: Final = _table()["plain"]
-"""What a block of credentials tells besides: ``credentials/user``, ``secrets/region``."""
+"""Words in a block of credentials that are not secret: ``credentials/user``, ``secrets/region``."""
 
 GLUED: Final = (
     *("password", "passwd", "passphrase", "apikey", "secretkey", "accesskey", "privatekey"),
@@ -64,7 +64,7 @@ GLUED: Final = (
 _COMMON: Final = _words("age defined linear square modal new render fly harness notion prefect")
 """Names of issuers that are words of machine learning and of ordinary language as well."""
 
-VENDORS: Final = (frozenset(one.name.split("-")[0] for one in formats()) - _COMMON) | _words(
+VENDORS: Final = (frozenset(fmt.name.split("-")[0] for fmt in formats()) - _COMMON) | _words(
     "openai anthropic wandb clearml comet neptune aws azure gcp google github gitlab huggingface"
     " hf gh cohere mistral groq replicate kaggle sendgrid stripe slack twilio databricks snowflake"
     " pinecone serpapi langchain langsmith tavily dagshub roboflow zenodo sentry ngrok telegram"
@@ -119,7 +119,7 @@ PASS_PLAIN: Final = _words(
     " max min by com tres over under sur encom en last next"
     " train eval val compile optimizer per each pre post"
 )
-"""``forward_pass`` says nothing."""
+"""Words before ``pass`` that make it ordinary: ``forward_pass``."""
 GLUED_BEFORE: Final = SYSTEMS | _words("user login my admin super master")
 PAT_BEFORE: Final = VENDORS | _words("git api access my user bot ci repo org read write")
 KEY_AFTER: Final = _words(

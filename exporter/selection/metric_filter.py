@@ -27,7 +27,7 @@ class MetricChoice:
     variants: frozenset[str] | None = None
 
     def includes(self, metric: str, variant: str) -> bool:
-        """Whether a series is selected."""
+        """Return whether a series is selected."""
         return self.metric == metric and (self.variants is None or variant in self.variants)
 
 
@@ -63,7 +63,7 @@ class MetricFilter:
         return MetricFilter(left, other.arguments)
 
     def includes(self, metric: str, variant: str) -> bool:
-        """Whether a series is selected."""
+        """Return whether a series is selected."""
         return is_included(self.choices, metric, variant)
 
     @property
@@ -97,7 +97,7 @@ EVERY_METRIC = MetricFilter()
 
 
 def is_included(choices: Sequence[MetricChoice] | None, metric: str, variant: str) -> bool:
-    """Whether a series is among the selected ones; None selects every metric."""
+    """Return whether a series is among the selected ones; None selects every metric."""
     return choices is None or any(choice.includes(metric, variant) for choice in choices)
 
 

@@ -30,7 +30,7 @@ class Names:
 
 
 def is_glob(text: str) -> bool:
-    """Whether the text contains a character with a meaning in globs."""
+    """Return whether the text contains a character with a meaning in globs."""
     return bool(_GLOB.search(text))
 
 
@@ -67,5 +67,5 @@ def no_such(kind: str, text: str, names: Iterable[str]) -> NoSuchNameError:
         shown = ", ".join(repr(name) for name in candidates[:_NAMES_LISTED])
         hint = f"there are {shown}" + (" …" if len(candidates) > _NAMES_LISTED else "")
     else:
-        hint = "there is none at all"
+        hint = "there are none"
     return NoSuchNameError(f"no {kind} {text!r}; {hint}")

@@ -77,7 +77,7 @@ def words(written: Mapping[str, Any]) -> str:
 
 
 def _asks_by_itself(written: Mapping[str, Any]) -> bool:
-    """Whether the options count as a filter of ``export``, without ``--all``."""
+    """Return whether the options count as a filter of ``export``, without ``--all``."""
     narrowing = set(written.get("filter", {})) - NARROW_NOTHING
     return bool(narrowing or written.get("metrics") or written.get("exclude_metrics"))
 

@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.selection.task_filter import NARROW_NOTHING, Miss
 
 _WITH_EVERYTHING: Final = NARROW_NOTHING | {"hidden", "archived", "limit"}
 """Fields of a filter that ``--all`` can be combined with."""
-_WHOLE_ID: Final = 32
+_ID_LENGTH: Final = 32
 _CUT_LISTS: Final = 7_000
 """Series above which the server may have cut its list of variants."""
 
@@ -156,7 +156,7 @@ def _resolved(arguments: Iterable[str], series: Series, missing: Missing) -> lis
     return choices
 
 
-def whole_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]:
+def complete_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]:
     """Complete the unique beginnings of stored task ids.
 
     Raises:
@@ -164,7 +164,9 @@ def whole_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]:
         UsageError: a beginning that several have.
     """
     stored_ids = list(stored)
-    return tuple(text if len(text) >= _WHOLE_ID else _completed(text, stored_ids) for text in texts)
+    return tuple(
+        text if len(text) >= _ID_LENGTH else _completed(text, stored_ids) for text in texts
+    )
 
 
 def _completed(text: str, stored_ids: list[str]) -> str:
@@ -174,19 +176,22 @@ def _completed(text: str, stored_ids: list[str]) -> str:
             f"no stored task has an id that begins with {text!r}; give all 32 digits"
         )
     if len(matching_ids) > 1:
-        raise UsageError(f"{len(matching_ids)} stored tasks have an id that begins with {text!r}")
+        raise UsageError(
+            f"{len(matching_ids)} stored tasks have an id that begins with {text!r}; give more "
+            "digits"
+        )
     return matching_ids[0]
 
 
 def _without(
     chosen: Iterable[MetricChoice], excluded: Iterable[MetricChoice], series: Series
 ) -> Iterable[MetricChoice]:
-    whole = {choice.metric for choice in excluded if choice.variants is None}
+    excluded_metrics = {choice.metric for choice in excluded if choice.variants is None}
     parts: dict[str, set[str]] = {}
     for choice in excluded:
         parts.setdefault(choice.metric, set()).update(choice.variants or ())
     for choice in chosen:
-        if choice.metric in whole:
+        if choice.metric in excluded_metrics:
             continue
         if not parts.get(choice.metric):
             yield choice

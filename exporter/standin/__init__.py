@@ -1,4 +1,4 @@
-"""An embedded ClearML API on loopback, for the demo and the tests: strict, never kinder.
+"""An embedded ClearML API for the demo and the tests, never more lenient than a real server.
 
     with StandIn(database) as server:
         server.url, server.access_key, server.environment(), server.requests

@@ -1,4 +1,4 @@
-"""Credentials and tokens: who may ask, and how a refusal is worded."""
+"""Credentials and tokens: who may send requests, and how a refusal is worded."""
 
 import base64
 import binascii

@@ -25,7 +25,7 @@ _TEXTS = {
 
 
 class ApiError(Exception):
-    """An answer other than 200: ``code`` is the HTTP status, ``subcode`` tells errors apart."""
+    """An answer other than 200: ``code`` is the HTTP status, ``subcode`` identifies the error."""
 
     def __init__(self, code: int, subcode: int, message: str) -> None:
         super().__init__(message)
@@ -55,5 +55,5 @@ def fail(code: int, subcode: int, extra: str = "", text: str = "", **facts: obje
 
 
 def search_failed(reason: str) -> NoReturn:
-    """Raise what the server makes of a request that Elasticsearch refuses (500/100)."""
+    """Raise the server's error for a request that Elasticsearch refuses (500/100)."""
     fail(500, 100, f"BadRequestError(400, 'search_phase_execution_exception', '{reason}')")

@@ -30,13 +30,14 @@ def open_snapshot(
     Args:
         path: a dataset, or one of its snapshots wherever it was copied to, packed or not.
         which: a snapshot's number; negative counts back from the current one (-1 is the one
-            before it); an aware datetime takes the last one made until then; None is the current.
+            before it); an aware datetime selects the last one created until then; None means the
+            current one.
         points: whether the files of ``scalars`` are needed; if not, those of a pack may be
             missing until ``pack.cache.with_points``.
 
     Raises:
         UsageError: the path is an address.
-        DatasetError: there is none, it is damaged, or it was written by a newer version.
+        DatasetError: it does not exist, is damaged, or was written by a newer version.
         SnapshotError: a pack cannot be unpacked.
     """
     refuse_address(path)
@@ -52,7 +53,7 @@ def open_and_hold(find: Callable[[], Sequence[Snapshot]], use: Callable[..., T])
 
     Args:
         find: opens the snapshots.
-        use: is given them, holds them, and returns the result.
+        use: receives them, holds them, and returns the result.
 
     Raises:
         DatasetError: whatever ``find`` and ``use`` raise.

@@ -29,9 +29,9 @@ def own_cache(*below: str) -> Path | None:
 def spill_folder() -> Path | None:
     """Return the path of a new folder for what exceeds memory; None as for ``own_cache``.
 
-    No two connections share one, as DuckDB numbers the files in it, and one process may open
-    several datasets. DuckDB makes and removes it. What killed processes of this machine left in
-    theirs is removed.
+    No two connections share one, because DuckDB numbers the files in it, and one process may open
+    several datasets. DuckDB creates and removes it. Folders that killed processes of this machine
+    left are removed.
     """
     cache = own_cache()
     if cache is None:

@@ -50,13 +50,13 @@ class Snapshot:
     """The archive that it was unpacked from into a cache; None for a folder."""
 
     @property
-    def place(self) -> Path:
+    def location(self) -> Path:
         """The path that a user knows: the folder, or the archive."""
         return self.pack or self.root
 
     @property
     def has_points(self) -> bool:
-        """Return whether the files of ``scalars`` are there; see ``pack.cache.with_points``."""
+        """Whether the files of ``scalars`` are there; see ``pack.cache.with_points``."""
         return self.pack is None or (self.root / "scalars").is_dir()
 
     def paths(self, table: str) -> list[str]:

@@ -84,8 +84,8 @@ class Applier:
         """Apply one task that was read.
 
         Raises:
-            ServerError: the server had to be asked again and does not answer.
-            LimitReachedError: the server had to be asked again, but a limit is reached.
+            ServerError: the server had to be queried again and does not answer.
+            LimitReachedError: the server had to be queried again, but a limit is reached.
         """
         task_id, stored = fetched.planned.task.task_id, fetched.planned.stored
         if self._is_unchanged(fetched):
@@ -124,7 +124,7 @@ class Applier:
             raise
 
     def _is_unchanged(self, fetched: FetchedTask) -> bool:
-        """Whether a task that was checked although no date changed is as it is stored.
+        """Return whether a task that was checked although no date changed is as it is stored.
 
         Its points are compared one by one if they were read, except for a shrunk task, which has
         more stored points than the server.

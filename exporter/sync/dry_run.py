@@ -103,7 +103,7 @@ def _expected(
 
 
 def _stays(planned: PlannedTask, details: TaskDetails, reports: Mapping[str, int]) -> bool:
-    """Whether the stored points would be kept, according to the server's summary."""
+    """Return whether the stored points would be kept, according to the server's summary."""
     if planned.points in ("read", "keep"):
         return planned.points == "keep"
     stored, now = (

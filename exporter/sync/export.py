@@ -63,8 +63,8 @@ def export(
 
     Args:
         data: the dataset's folder; it is created if it does not exist.
-        selection: which tasks and metrics; ``Selection()`` is everything, None all selections
-            that the dataset remembers.
+        selection: which tasks and metrics; ``Selection()`` is everything, None all selections that
+            the dataset remembers.
         options: how to export.
         progress: receives the progress; silent by default.
 
@@ -174,7 +174,7 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
         check_typed(selection.filter)
     is_first = current_snapshot_folder(folder) is None
     if options.server_moved and is_first:
-        raise UsageError("--server-moved needs a dataset that was exported before; leave it out")
+        raise UsageError("--server-moved needs an existing dataset; omit it for the first export")
     if options.only_failed and (selection is not None or is_first):
         raise UsageError(
             f"--only-failed: there is no dataset at {folder} yet"
@@ -285,7 +285,7 @@ def _start_over(run: Run) -> None:
 
 
 def _has_nothing(run: Run) -> bool:
-    """Whether there is nothing to commit, and no checkpoint to complete."""
+    """Return whether there is nothing to commit, and no checkpoint to complete."""
     last = run.dataset.snapshot
     return not run.stage.task_ids and not (last is not None and last.checkpoint)
 

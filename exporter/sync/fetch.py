@@ -10,11 +10,16 @@ from typing import Final, Literal
 from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import LimitReachedError, RefusedError, ServerError
 from clearml_snapshot.exporter.reader.listing import read_all_details
+from clearml_snapshot.exporter.reader.missing_points import (
+    Contradiction,
+    is_beyond,
+    judge,
+    missing_points,
+)
 from clearml_snapshot.exporter.reader.scalars.fetch import ScalarsRead, count_scalars, fetch_scalars
 from clearml_snapshot.exporter.reader.scalars.one_run import RunWatch
 from clearml_snapshot.exporter.reader.summaries import read_summaries
 from clearml_snapshot.exporter.reader.tasks import TaskDetails
-from clearml_snapshot.exporter.reader.witness import Contradiction, is_beyond, judge, missing_points
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 from clearml_snapshot.exporter.store.compare.series_outline import Name, SeriesOutline
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer, Stage, TaskPoints, discard
@@ -227,7 +232,7 @@ def _contradiction(
 def _can_keep(
     api: Client, planned: PlannedTask, details: TaskDetails, options: FetchOptions
 ) -> bool:
-    """Whether the stored points are still those of the server: no report, and the same count.
+    """Return whether the server's points are unchanged: no new reports, and the same count.
 
     The count alone would miss an overwritten point, the reports a point without a number. If a
     server does not count reports, its count of points is enough if no date changed.

@@ -14,7 +14,7 @@ _WITHOUT_MORE: Final = ("unread", "failed", "partial")
 
 
 def is_widened(planned: PlannedTask) -> bool:
-    """Whether metrics are selected for a stored task that its row does not name."""
+    """Return whether metrics are selected for a stored task that its row does not name."""
     stored = planned.stored
     return stored is not None and (
         MetricFilter.read(stored.metric_filter).choices != planned.metrics.choices

@@ -46,8 +46,8 @@ def decide(
         fetched: the task as it was read.
         stored_series: returns its stored series; called only if they matter.
         compare: compares its points with the stored ones; called only if they matter.
-        was_run_again: asks the server whether the task was run again since it was listed; called
-            only if nothing but its start connects the stored points with the new ones.
+        was_run_again: checks with the server whether the task was run again since it was listed;
+            called only if nothing but its start connects the stored points with the new ones.
         accept_loss: discard stored points that the server no longer has.
     """
     stored = fetched.planned.stored
@@ -63,8 +63,8 @@ def decide(
         return Decision("keep")
     overlap = compare()
     if fetched.state != "complete":
-        lacking = overlap.lacking
-        return Decision("replace", "read in part" if lacking else None, lacking)
+        missing = overlap.missing
+        return Decision("replace", "read in part" if missing else None, missing)
     return _compared(fetched, stored, overlap, stored_series(), was_run_again)
 
 
@@ -84,12 +84,12 @@ def _compared(
     compared = partial(compare_runs, overlap, before, server_sums(fetched.details.last_metrics))
     verdict = compared(is_same_start=is_same_start)
     rests_on_start = is_same_start and not overlap.identical
-    if verdict == "same" and overlap.lacking and rests_on_start and was_run_again():
+    if verdict == "same" and overlap.missing and rests_on_start and was_run_again():
         verdict = compared(is_same_start=False)
     if verdict == "same":
-        return Decision("merge" if overlap.lacking else "replace")
-    if overlap.lacking and verdict == "doubt":
-        return Decision("replace", "in doubt", overlap.lacking)
+        return Decision("merge" if overlap.missing else "replace")
+    if overlap.missing and verdict == "doubt":
+        return Decision("replace", "in doubt", overlap.missing)
     if verdict == "other" or (overlap.retimed and not overlap.identical):
         return Decision("replace", "another run", stored.points_stored)
     return Decision("replace")
@@ -106,8 +106,8 @@ def server_sums(summary: ServerSummary) -> dict[Name, Sums] | None:
 
 
 def _is_worth_more(stored: KnownTask, fetched: FetchedTask) -> bool:
-    """Whether the stored points of a task are worth more than this incomplete reading."""
+    """Return whether the stored points of a task are worth more than this incomplete reading."""
     if stored.points_stored != fetched.read.received:
         return stored.points_stored > fetched.read.received
-    lacks_details = fetched.state == "failed" or fetched.details.missing is not None
-    return stored.state in ("complete", "shrunk", "lost", "gone") and lacks_details
+    has_no_details = fetched.state == "failed" or fetched.details.missing is not None
+    return stored.state in ("complete", "shrunk", "lost", "gone") and has_no_details

@@ -1,5 +1,5 @@
-"""From a question's header to bound parameters and columns.
+"""Turns a query file and its arguments into SQL, bound values and columns.
 
-Comes in: the name of a query or a file of one's own, and what was typed. Goes out: one SELECT, its
-values, and the columns of its answer. SQL of a user is parsed here, never run.
+Comes in: the name of a query or a user's query file, and the arguments. Goes out: one SELECT, its
+values, and the columns of its answer. A user's SQL is parsed here, never run.
 """

@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_
 from clearml_snapshot.queries.ask.header import Query
 
 NamesOf = Callable[[Sequence[str]], Mapping[str, str | None]]
-"""Gives the names of tasks by id."""
+"""Returns the names of tasks by id."""
 
 _AT: Final = ("at_metric", "at_variant", "at_value", "at_iteration")
 _BESIDE: Final = ("beside", "beside_name", "text", "number")
@@ -22,13 +22,13 @@ def with_columns(
     answer: duckdb.DuckDBPyRelation,
     names_of: NamesOf,
 ) -> duckdb.DuckDBPyRelation:
-    """Turn what the query's rows name into columns, in the order in which it was asked for.
+    """Turn names in the rows of a query into columns, in the order in which they were requested.
 
     Args:
-        query: what was asked.
-        values: what was bound to its parameters.
-        answer: its rows as the SQL gives them.
-        names_of: for the columns of tasks.
+        query: the query.
+        values: the values of its parameters.
+        answer: its rows as the SQL returns them.
+        names_of: used for the columns of tasks.
     """
     make = _SHAPES.get(query.name)
     if make is not None:
@@ -88,7 +88,7 @@ _SHAPES: Final = {"leaderboard": _leaderboard, "group": _group, "compare": _comp
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column to be made."""
+    """A new column."""
 
     label: str
     of: str
@@ -99,22 +99,22 @@ class _Column:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How long rows become wide ones."""
+    """How rows are pivoted."""
 
     by: str
     """The column whose value selects the new column of a row."""
     cells: tuple[str, ...]
     """The columns that hold cells."""
     keys: tuple[str, ...]
-    """Rows that agree in these become one."""
+    """Rows with the same values of these become one row."""
     behind: str
-    """The key after which the new columns come."""
+    """The key after which the new columns are inserted."""
 
 
 def _pivoted(
     answer: duckdb.DuckDBPyRelation, shape: _Shape, made: Sequence[_Column], *, order: str
 ) -> duckdb.DuckDBPyRelation:
-    """Make one row of all that agree in the keys, in a time that grows with the cells.
+    """Pivot rows with the same keys into one row, in time proportional to the cells.
 
     A FILTER for each column would compare each row with each of them.
     """

@@ -1,9 +1,9 @@
 """Reads query files: one SELECT per file, described by its header.
 
-A header is the block of comments that a file starts with: a title line, an empty comment, any
-text, a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. The
-SQL gives a parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) and, with
-``(default: …)``, that it may be left out. Reading this needs no DuckDB; ``check`` does.
+A header is the block of comments that a file starts with: a title line, an empty comment, any text,
+a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. The SQL
+gives a parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) and, with
+``(default: …)``, that it may be omitted. Reading this does not need DuckDB; ``check`` does.
 """
 
 import re
@@ -29,7 +29,7 @@ _LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
 
 
 class BrokenQueryError(UsageError):
-    """A query file that cannot be used: which line, and what is wrong with it."""
+    """A query file that cannot be used; names the line and the problem."""
 
     def __init__(self, query: str, line: int, problem: str) -> None:
         self.line: Final = line
@@ -47,21 +47,21 @@ class Param:
     """DuckDB's, in capitals: VARCHAR, VARCHAR[], BIGINT, DOUBLE, BOOLEAN, TIMESTAMPTZ."""
     text: str
     choices: tuple[str, ...] = ()
-    """The only values; empty is any."""
+    """The allowed values; empty allows any."""
 
     @property
     def optional(self) -> bool:
-        """Whether it may be left out, and is NULL then."""
+        """Whether it may be omitted; it is NULL then."""
         return "(default" in self.text
 
     @property
     def many(self) -> bool:
-        """Whether it takes a list."""
+        """Whether its value is a list."""
         return self.type.endswith("[]")
 
     @property
     def option(self) -> str:
-        """Give its option; ``for_`` is ``--for``, as a Python keyword cannot name a parameter."""
+        """Return its option; ``for_`` is ``--for``, as a parameter cannot be a Python keyword."""
         return "--" + self.name.rstrip("_").replace("_", "-")
 
 
@@ -78,7 +78,7 @@ class Query:
     sql: str
     """The complete file, including the header."""
     example: str | None = None
-    """Options of a question worth asking; None where the file gives none."""
+    """Options to try; None if the file has no example."""
     file: Path | None = None
     """Its path; None for a query that comes with the package."""
 
@@ -86,7 +86,7 @@ class Query:
         """Find a parameter.
 
         Raises:
-            UsageError: the query has none of this name.
+            UsageError: the query has no parameter of this name.
         """
         for param in self.params:
             if param.name == name:
@@ -109,7 +109,7 @@ def find(name: str) -> Query:
     """Find one query.
 
     Raises:
-        NoSuchNameError: there is none of this name.
+        NoSuchNameError: no query has this name.
     """
     if name not in queries():
         raise no_such("query", name, queries())
@@ -125,7 +125,7 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
     """Read a query file's header.
 
     Raises:
-        BrokenQueryError: it has no title, or a parameter no type in the SQL or a wrong name.
+        BrokenQueryError: it has no title, or a parameter has no type in the SQL or a wrong name.
     """
     header = list(_header(sql))
     if not header or not header[0]:
@@ -142,18 +142,18 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
 
 
 def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
-    """Check that a query is one SELECT whose parameters are its header's.
+    """Check that a query is one SELECT with the parameters of its header.
 
     Raises:
-        BrokenQueryError: it is not.
+        BrokenQueryError: it is not one SELECT, or the parameters differ.
     """
     statements = _statements(query, connection)
     begin = 1 + sum(1 for _ in _header(query.sql))
     if not statements or statements[0].type.name != "SELECT":
-        raise BrokenQueryError(query.name, begin, "a query file holds exactly one SELECT")
+        raise BrokenQueryError(query.name, begin, "a query file must contain exactly one SELECT")
     if len(statements) > 1:
         second = query.sql.count("\n", 0, query.sql.rfind(statements[1].query.strip())) + 1
-        raise BrokenQueryError(query.name, second, "a query file holds exactly one SELECT")
+        raise BrokenQueryError(query.name, second, "a query file must contain exactly one SELECT")
     in_sql = set(statements[0].named_parameters)
     in_header = {param.name for param in query.params}
     for param in sorted(in_sql ^ in_header):
@@ -192,7 +192,7 @@ def _header(sql: str) -> Iterator[str]:
 def _param(query: str, line: int, match: re.Match[str], sql: str) -> Param:
     name, text = match[1], match[2]
     if iskeyword(name):
-        raise BrokenQueryError(query, line, f"{name} is a word of Python; name it {name}_")
+        raise BrokenQueryError(query, line, f"{name} is a Python keyword; name it {name}_")
     typed = re.search(rf"\${name}::(\w+(?:\[\])?)", sql)
     if typed is None:
         raise BrokenQueryError(

@@ -7,11 +7,11 @@ from clearml_snapshot.queries.duckdb_errors import translating_errors
 
 
 def one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
-    """Give the one SELECT without the semicolons around it, which a relation does not take.
+    """Return the single SELECT without semicolons, which a relation does not accept.
 
     Args:
-        connection: parses it.
-        statement: as it was typed.
+        connection: parses the statement.
+        statement: the statement as typed.
 
     Raises:
         UsageError: it is not a single SELECT, or DuckDB cannot parse it.
@@ -19,19 +19,21 @@ def one_select(connection: duckdb.DuckDBPyConnection, statement: str) -> str:
     with translating_errors():
         statements = connection.extract_statements(statement)
     if not statements:
-        raise UsageError("there is no SQL statement; give one SELECT")
+        raise UsageError("no SQL statement; give one SELECT")
     if len(statements) > 1:
-        raise UsageError(f"these are {len(statements)} SQL statements; give one SELECT")
+        raise UsageError(f"{len(statements)} SQL statements; give a single SELECT")
     kind = _kind(statements[0])
     if kind == "MULTI":
-        raise UsageError("a PIVOT that finds its columns by itself is not one SELECT; list IN")
+        raise UsageError("a PIVOT without a list of values is not a single SELECT; add IN (…)")
     if kind != "SELECT":
-        raise UsageError(f"{kind} is not allowed; give one SELECT, a snapshot never changes")
+        raise UsageError(
+            f"{kind} is not allowed, because a snapshot never changes; give one SELECT"
+        )
     return _between_semicolons(statement)
 
 
 def _kind(statement: duckdb.Statement) -> str:
-    """Name a statement's kind; DuckDB's parser has some that its Python does not know."""
+    """Return a statement's kind; DuckDB's parser knows kinds that its Python package does not."""
     try:
         return statement.type.name
     except ValueError:

@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.selection.names import is_glob, names_pattern, no
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"
-"""A parameter that every query takes beside those of its header."""
+"""A parameter that every query has in addition to those of its header."""
 
 MARKS: Final = "nan_value"
 """The parameter with the values that replace NaN."""
@@ -26,16 +26,16 @@ Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
 
 GROUPINGS: Final = ("project", "status", "tag", "type", "user", "week")
-"""What ``group`` can go by, beside ``param:SECTION/NAME``."""
+"""What ``group`` can group by, besides ``param:SECTION/NAME``."""
 
 _BY_PARAM: Final = "param:"
 _PARTNER: Final = "_variant"
 _FEWEST: Final = 2
-"""Tasks that can be compared."""
+"""Minimum number of tasks to compare."""
 
 
 class ExistingNames(Protocol):
-    """The names that exist; each is only looked at when an argument needs it."""
+    """The names that exist; each kind is read only when an argument needs it."""
 
     @property
     def series_names(self) -> Series:
@@ -50,16 +50,16 @@ class ExistingNames(Protocol):
 
 
 def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[str, Any]:
-    """Check what was typed against a query's header and make every parameter's value.
+    """Check arguments against a query's header and return the value of every parameter.
 
-    ``metric``, ``variant`` and ``exclude_metric`` are read as metric arguments: where the query
-    takes lists they become two parallel ones, where it takes one text there must be one. So is
-    any parameter that has a partner (``at`` and ``at_variant``). ``param`` and
-    ``by_all_except`` are hyperparameters, ``tasks`` tasks.
+    ``metric``, ``variant`` and ``exclude_metric`` are read as metric arguments: if the query takes
+    lists they become two parallel lists, if it takes one text they must match one. So is any
+    parameter that has a partner (``at`` and ``at_variant``). ``param`` and ``by_all_except`` are
+    hyperparameters, ``tasks`` are tasks.
 
     Args:
         query: the query.
-        typed: values by parameter; None is the same as left out.
+        typed: arguments by parameter; None means omitted.
         names: the names that exist.
 
     Raises:
@@ -85,33 +85,33 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
 
 
 def is_partner(query: Query, param: Param) -> bool:
-    """Whether a parameter is filled in beside another: the variants that belong to metrics."""
+    """Return whether a parameter is filled in with another one: the variants of metrics."""
     whose = param.name.removesuffix(_PARTNER)
     return whose != param.name and any(other.name == whose for other in query.params)
 
 
 def names_series(query: Query, param: Param) -> bool:
-    """Whether a parameter, other than ``metric`` itself, takes metric arguments."""
+    """Return whether a parameter, other than ``metric`` itself, takes metric arguments."""
     return any(other.name == param.name + _PARTNER for other in query.params)
 
 
 def names_params(param: Param) -> bool:
-    """Whether a parameter takes hyperparameters."""
+    """Return whether a parameter takes hyperparameters."""
     return param.many and param.name in ("param", "by_all_except")
 
 
 def names_tasks(param: Param) -> bool:
-    """Whether a parameter takes tasks; on the command line they are given without an option."""
+    """Return whether a parameter takes tasks, which on the command line have no option."""
     return param.many and param.name == "tasks"
 
 
 def groups_by(param: Param) -> bool:
-    """Whether a parameter names what to group by, several things at once."""
+    """Return whether a parameter names what to group by, several things at once."""
     return param.many and param.name == "by"
 
 
 def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
-    """Replace what names something by the names that exist."""
+    """Resolve an argument that names something to the names that exist."""
     if names_series(query, param):
         pairs = chosen_pairs(_texts(value), (), names.series_names)
         return {param.name: [m for m, _ in pairs], param.name + _PARTNER: [v for _, v in pairs]}
@@ -121,7 +121,7 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
     if names_tasks(param):
         ids = list(dict.fromkeys(map(names.task_id, _texts(value))))
         if len(ids) < _FEWEST:
-            raise UsageError(f"query {query.name} takes {_FEWEST} different tasks or more")
+            raise UsageError(f"query {query.name} takes {_FEWEST} or more different tasks")
         return {param.name: ids}
     if groups_by(param):
         matching = (name for text in _texts(value) for name in _groupings(text, names))
@@ -133,7 +133,7 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
 
 
 def _params(text: str, names: Collection[str]) -> list[str]:
-    """Find hyperparameters by section/name or by the bare name: exact, ignoring case, a glob."""
+    """Find hyperparameters by section/name or name: exact, else ignoring case, else as a glob."""
     readings: list[Callable[[str], object]] = [
         lambda name: name == text,
         lambda name: name.casefold() == text.casefold(),
@@ -141,19 +141,19 @@ def _params(text: str, names: Collection[str]) -> list[str]:
     if is_glob(text):
         readings.append(re.compile(names_pattern([text]) or "").search)
     for reads in readings:
-        for parts in (_whole, _ends):
+        for parts in (_itself, _ends):
             matching = sorted(name for name in names if any(map(reads, parts(name))))
             if matching:
                 return matching
     raise no_such("hyperparameter", text, names)
 
 
-def _whole(name: str) -> list[str]:
+def _itself(name: str) -> list[str]:
     return [name]
 
 
 def _ends(name: str) -> list[str]:
-    """Give what follows each slash: a section may contain slashes, and so may a name."""
+    """Return what follows each slash: sections and names may contain slashes."""
     return [name[at + 1 :] for at, mark in enumerate(name) if mark == "/"]
 
 
@@ -169,17 +169,18 @@ def _groupings(text: str, names: ExistingNames) -> list[str]:
 def chosen_pairs(
     metrics: Iterable[str], variants: Iterable[str], series: Series, *, all_metrics: bool = False
 ) -> Pairs:
-    """Read metric and variant arguments into the series that they mean.
+    """Resolve metric and variant arguments to series.
 
     Args:
-        metrics: metric arguments, joined with OR; none is every metric but ``:monitor:``.
-        variants: variant arguments, joined with OR; none is every variant.
+        metrics: metric arguments, combined with OR; empty selects every metric except
+            ``:monitor:``.
+        variants: variant arguments, combined with OR; empty selects every variant.
         series: the variants that exist, by metric.
-        all_metrics: whether ``:monitor:`` belongs to every metric.
+        all_metrics: whether empty ``metrics`` includes ``:monitor:``.
 
     Raises:
-        NoSuchNameError: nothing fits.
-        UsageError: several readings are possible.
+        NoSuchNameError: nothing matches.
+        UsageError: an argument is ambiguous.
     """
     choices = [choice for argument in metrics for choice in resolve_metric(argument, series)]
     if not choices:
@@ -212,7 +213,7 @@ def _series_values(
     unwanted = set(chosen_pairs(excluded, (), series)) if excluded else set()
     pairs = tuple(pair for pair in pairs if pair not in unwanted)
     if not pairs:
-        raise UsageError("no metric is left; leave out --exclude-metric, or take fewer with it")
+        raise UsageError("no metric is left; omit --exclude-metric, or exclude fewer metrics")
     if query.param("metric").many:
         return {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
     values = {"metric": _only({m for m, _ in pairs}, "metric", query)}
@@ -225,7 +226,8 @@ def _only(matches: set[str], what: str, query: Query) -> str:
     if len(matches) > 1:
         listed = ", ".join(map(repr, sorted(matches)[:5]))
         raise UsageError(
-            f"query {query.name} takes one {what}, but that matches {listed}; name one of them"
+            f"query {query.name} takes one {what}, but the argument matches several: {listed}; "
+            "choose one"
         )
     return next(iter(matches))
 
@@ -243,10 +245,12 @@ def _check_choice(param: Param, value: Any) -> None:
     if param.name == MARKS:
         _check_marks(value)
     if param.name == "top" and isinstance(value, int) and value < 1:
-        raise UsageError(f"top {value}: give a number of at least 1")
+        raise UsageError(f"top {value}: use a number of at least 1")
 
 
 def _check_marks(value: Any) -> None:
     for mark in value if isinstance(value, list | tuple) else (value,):
         if not isinstance(mark, int | float) or not math.isfinite(mark):
-            raise UsageError(f"nan_value {mark}: give a finite number, what NaN was logged as")
+            raise UsageError(
+                f"nan_value {mark}: use a finite number, the value that NaN was logged as"
+            )

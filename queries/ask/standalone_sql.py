@@ -21,14 +21,14 @@ CREATE SCHEMA IF NOT EXISTS asked;
 
 
 def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | None = None) -> str:
-    """Write a query with everything that it needs: views, the tasks chosen, its parameters.
+    """Write a query with everything that it needs: views, selected tasks and parameters.
 
-    Parameters become variables, so that they can be changed and the SELECT sent again. The SELECT
-    itself gives long rows also where the command makes columns.
+    Parameters become variables, so that they can be changed and the SELECT run again. The SELECT
+    returns long rows even if the command would pivot them.
 
     Args:
         query: the query.
-        values: what is bound to its parameters; what is missing is NULL.
+        values: the values of its parameters; missing ones are NULL.
         ids: the tasks that a filter selects; None means no filter.
     """
     parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "USE asked;\n\n"]
@@ -47,7 +47,7 @@ def _picked(table: str, ids: Sequence[str] | None) -> str:
 
 
 def _needed(sql: str) -> Iterator[str]:
-    """Choose of our views and macros those that the SQL names, in the order of their file."""
+    """Yield the views and macros that the SQL uses, in the order of ``views.sql``."""
     made = dict(_views())
     names: set[str] = set()
     todo = [sql]
@@ -61,7 +61,7 @@ def _needed(sql: str) -> Iterator[str]:
 
 @cache
 def _views() -> tuple[tuple[str, str], ...]:
-    """Give every view and macro with the statement that makes it in the schema ``asked``."""
+    """Return every view and macro with the statement that makes it in the schema ``asked``."""
     with duckdb.connect() as connection:
         return tuple(_in_asked(connection.extract_statements(read("views.sql"))))
 
@@ -69,7 +69,7 @@ def _views() -> tuple[tuple[str, str], ...]:
 def _in_asked(statements: Iterable[duckdb.Statement]) -> Iterator[tuple[str, str]]:
     for statement in statements:
         text = statement.query.strip()
-        text = text[: text.rindex(";") + 1]  # what follows is the comment of the next one
+        text = text[: text.rindex(";") + 1]  # the rest is the comment of the next statement
         match = _CREATE.search(text)
         assert match is not None, "views.sql creates views and macros"
         yield match[2], _CREATE.sub(r"CREATE OR REPLACE \1 asked.\2", text)

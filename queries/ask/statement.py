@@ -11,15 +11,15 @@ _VIEWS: Final = {"series": "series", "points": "scalars"}
 
 
 def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Give the SQL to send, and what to bind to it.
+    """Return the SQL to run, and the values to bind.
 
-    Where suspect zeros are not excluded, the plain views take the place of ``series_as_asked`` and
-    ``points_as_asked``. The answer is the same, but DuckDB need not plan the search for suspect
-    points to find out that nothing is left of it, and the points of a pack may stay packed.
+    If suspect zeros are not excluded, the plain views replace ``series_as_asked`` and
+    ``points_as_asked``. The answer is the same, but DuckDB does not plan the search for suspect
+    points, and the points of a pack need not be unpacked.
 
     Args:
         query: the query.
-        values: what is bound to its parameters.
+        values: the values of its parameters.
     """
     if values.get("suspect_zeros") == "exclude":
         return query.sql, dict(values)

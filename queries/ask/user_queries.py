@@ -1,8 +1,8 @@
-"""Loads a user's own queries: files of the same form as the catalogue's, in chosen folders.
+"""Loads a user's own queries: files in the same format as the catalogue, from chosen folders.
 
 Folders come from ``--queries``, from ``CLEARML_SNAPSHOT_QUERIES`` and from ``queries/`` beside a
-dataset's ``snapshots/``. A file that cannot be used is reported with its line and the others still
-work: one typing error must not take the catalogue away. They are answered as confined as ``sql``.
+dataset's ``snapshots/``. A file that cannot be used is reported with its line, and the others still
+work. These queries run with the same restrictions as ``sql``.
 """
 
 import os
@@ -19,40 +19,40 @@ from clearml_snapshot.queries.ask.header import BrokenQueryError, Query, check, 
 
 QUERIES_VARIABLE: Final = "CLEARML_SNAPSHOT_QUERIES"
 BESIDE: Final = "queries"
-"""The folder beside ``snapshots/`` that is looked at unasked."""
+"""The folder beside ``snapshots/`` that is always searched."""
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
 @dataclass(frozen=True)
 class UserQueries:
-    """What was found in the folders."""
+    """The queries in the folders."""
 
     queries: Mapping[str, Query]
-    """By name, in alphabetical order; none has the name of one of ours."""
+    """By name, in alphabetical order; none has the name of a query in the catalogue."""
     problems: tuple[str, ...]
-    """One line each for a file that cannot be used: which, where, what to do."""
+    """One line per file that cannot be used: which file, where, what to do."""
 
 
 def folders(
     typed: Sequence[Path], data: Path, environment: Mapping[str, str] = os.environ
 ) -> tuple[Path, ...]:
-    """List the folders to look at, those that were typed first.
+    """List the folders to search, those on the command line first.
 
     Args:
-        typed: what ``--queries`` said.
+        typed: the arguments of ``--queries``.
         data: the dataset's folder.
-        environment: whose ``CLEARML_SNAPSHOT_QUERIES`` counts, a list as in ``PATH``.
+        environment: its ``CLEARML_SNAPSHOT_QUERIES`` is a list as in ``PATH``.
 
     Raises:
-        UsageError: a folder that was named is none.
+        UsageError: a path is not a folder.
     """
     listed = environment.get(QUERIES_VARIABLE, "").split(os.pathsep)
     named = [*typed, *(Path(folder) for folder in listed if folder)]
     for folder in named:
         refuse_address(folder)
         if not folder.is_dir():
-            raise UsageError(f"no folder of queries {folder}; make it, or name another")
+            raise UsageError(f"{folder} is not a folder of queries; create it, or choose another")
     beside = data / BESIDE
     to_search = [*named, beside] if _is_dataset(data) and beside.is_dir() else named
     once: dict[Path, Path] = {}
@@ -62,16 +62,16 @@ def folders(
 
 
 def _is_dataset(data: Path) -> bool:
-    """Tell a dataset from a snapshot that somebody handed over: with that come no queries."""
+    """Return whether this is a dataset; queries beside a snapshot from someone else are ignored."""
     return (data / "snapshots").is_dir() and not (data / SNAPSHOT_JSON).exists()
 
 
 def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> UserQueries:
-    """Read the ``*.sql`` files of some folders; names that start with ``_`` are passed over.
+    """Read the ``*.sql`` files of some folders; names that start with ``_`` are skipped.
 
     Args:
-        folders: each is looked at, not what is below it.
-        reserved: names that a parameter must not have, such as those of options of every query.
+        folders: the folders; subfolders are not searched.
+        reserved: names that a parameter must not have, such as options that every query has.
     """
     loaded: dict[str, Query] = {}
     problems = []
@@ -98,13 +98,16 @@ def _files(folders: Iterable[Path]) -> Iterator[Path]:
 
 def _read(file: Path, reserved: Collection[str]) -> Query:
     if not _NAME.fullmatch(file.stem):
-        raise UsageError("a query's name is lower case letters, digits, - and _; rename the file")
+        raise UsageError(
+            "the name of a query may contain only lower case letters, digits, - and _; rename the "
+            "file"
+        )
     try:
         sql = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UsageError(f"{error.strerror}; make it readable, or move it away") from error
     except UnicodeDecodeError as error:
-        raise UsageError("not UTF-8 text; save it as such") from error
+        raise UsageError("not UTF-8 text; save it as UTF-8") from error
     query = parse(file.stem, sql, file)
     _check(query)
     for param in query.params:

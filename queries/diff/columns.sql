@@ -1,8 +1,8 @@
--- What changed about the tasks that both snapshots have: the columns of tasks, and params.
+-- Which columns of tasks, and params, changed for the tasks that both snapshots have.
 --
--- When and which part of a task was read is not a property of the task, and its points are compared one by
--- one. $lacking are the columns that the format of one side does not have; selected is NULL, and
--- means true, in what such a snapshot handed down.
+-- When and which part of a task was read is not a property of the task, and its points are compared
+-- one by one. $missing_columns are the columns that the format of one side does not have; selected is NULL,
+-- and means true, in rows that come from such a snapshot.
 WITH was AS (
     UNPIVOT (
         SELECT
@@ -26,7 +26,7 @@ now AS (
 SELECT task_id, what
 FROM was
 FULL JOIN now USING (task_id, what)
-WHERE was.value IS DISTINCT FROM now.value AND NOT list_contains($lacking::VARCHAR[], what)
+WHERE was.value IS DISTINCT FROM now.value AND NOT list_contains($missing_columns::VARCHAR[], what)
 UNION ALL
 SELECT DISTINCT task_id, 'params'
 FROM (

@@ -14,7 +14,7 @@ from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.format.layout import missing_columns
 from clearml_snapshot.exporter.store.opening import open_and_hold
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session
@@ -32,7 +32,7 @@ from clearml_snapshot.queries.diff.model import (
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 
 FIRST: Final = 20
-"""Tasks, and maxima, that a summary lists one by one."""
+"""Maximum number of tasks, and of maxima, that a summary lists."""
 
 
 class Comparison(session.Session):
@@ -56,7 +56,7 @@ class Comparison(session.Session):
                 opening.enter_context(hold(side))
             ids = _ids((before, after), filter)
             self.selected: Final = None if ids is None else len(ids)
-            """How many tasks the filter finds in either; None: there is none."""
+            """Number of tasks that match the filter in either snapshot; None without a filter."""
             first = session.start(threads=threads, memory_limit=memory_limit)
             self._cursors = opening.enter_context(Cursors(first))
             _show_both(self._connection, before, after, ids)
@@ -65,25 +65,25 @@ class Comparison(session.Session):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to know before the differences are believed."""
+        """Notes about how far the snapshots can be compared."""
         if self.selected is None:
             return self.warnings
         return (*self.warnings, f"only tasks that the filter finds in either: {self.selected:,}")
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Of the notes, those that put the differences in doubt."""
+        """The notes that put the differences in doubt."""
         servers = [side.server.get("host") for side in (self.before, self.after)]
         if None in servers or same_address(*servers):
             return ()
         return (f"before is of the server {servers[0]}, after of {servers[1]}",)
 
     def differences(self, by: By) -> duckdb.DuckDBPyRelation:
-        """Give all that differs as a table; nothing is read more than once.
+        """Return all differences as a table; no file is read more than once.
 
         Args:
-            by: a row is a task with its counts of points, a series with those and its values
-                before and after, or a metric and variant whose maximum over all tasks moved.
+            by: whether a row is a task with its counts of points, a series with its counts and its
+            values before and after, or a metric and variant whose maximum over all tasks changed.
 
         Raises:
             DatasetError: a file cannot be read.
@@ -95,7 +95,7 @@ class Comparison(session.Session):
 
     @cached_property
     def summary(self) -> Summary:
-        """How much differs, and the first of it one by one.
+        """The number of differences, and the first ones in detail.
 
         Raises:
             DatasetError: a file cannot be read.
@@ -116,12 +116,16 @@ class Comparison(session.Session):
 
     def _make(self, table: str) -> None:
         """Fill a table of the schema ``diff``, after those that it reads."""
-        with self._making:  # another thread may need the same one
+        with self._making:  # another thread may need the same table
             if table in self._made:
                 return
             for needed in _READS.get(table, ()):
                 self._make(needed)
-            params = {"lacking": _lacking(self.before, self.after)} if table == "columns" else {}
+            params = (
+                {"missing_columns": _missing_columns(self.before, self.after)}
+                if table == "columns"
+                else {}
+            )
             statement = f"CREATE TABLE diff.{table} AS {read(f'diff/{table}.sql')}"
             self._connection.execute(statement, params)
             self._made.add(table)
@@ -141,22 +145,22 @@ def compare(
     threads: int | None = None,
     memory_limit: str | None = None,
 ) -> Comparison:
-    """Open two snapshots to see what differs; both are kept from being pruned until ``close``.
+    """Open two snapshots to compare; neither is pruned until ``close``.
 
     Files that both have are not read: ``with compare(Choice(data, -1), Choice(data)) as found:``
-    reads what one export changed.
+    reads only what one export changed.
 
     Args:
-        before: the earlier one, though nothing depends on that.
-        after: the later one.
-        filter: compares only the tasks that it finds in either.
-        threads: how many DuckDB uses; None is one per core.
-        memory_limit: as DuckDB writes it, ``2GB``; None is 80 % of the machine's.
+        before: usually the earlier one; nothing depends on that.
+        after: usually the later one.
+        filter: compares only the tasks that match in either snapshot.
+        threads: threads of DuckDB; None means one per core.
+        memory_limit: in DuckDB's format, ``2GB``; None means 80 % of the machine's memory.
 
     Raises:
-        DatasetError: there is none, it is damaged, or newer than this tool.
-        NoSuchNameError: the filter names what neither snapshot holds.
-        UsageError: the filter or ``memory_limit`` cannot be meant.
+        DatasetError: one does not exist, is damaged, or is newer than this tool.
+        NoSuchNameError: the filter has a name that neither snapshot contains.
+        UsageError: the filter or ``memory_limit`` is not valid.
     """
     return open_and_hold(
         lambda: _both(before, after),
@@ -167,7 +171,7 @@ def compare(
 
 
 def _both(before: Choice, after: Choice) -> tuple[Snapshot, Snapshot]:
-    """Open both, once more when an export ended in between: -1 means another one then."""
+    """Open both; if an export ended in between, open them again, because -1 has changed."""
     young, old = after.open(), before.open()
     if after.open().root == young.root:
         return old, young
@@ -184,7 +188,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "tasks": ("moved", "columns"),
     "totals": ("moved", "tasks", "metrics"),
 }
-"""The tables of the schema ``diff`` that each of them reads; this folder has their SQL."""
+"""The tables of the schema ``diff`` that each table reads; this folder has their SQL."""
 
 
 def _show_both(
@@ -193,7 +197,7 @@ def _show_both(
     after: Snapshot,
     ids: Iterable[str] | None,
 ) -> None:
-    """Make the schemas ``before`` and ``after``, and of what only one side has ``…_own``."""
+    """Create the schemas ``before`` and ``after``; views ``…_own`` have what only one side has."""
     connection.execute("CREATE SCHEMA diff")
     only = ""
     if ids is not None:
@@ -222,19 +226,21 @@ def _without_files_of(snapshot: Snapshot, other: Snapshot) -> Snapshot:
 
 
 def _content(entry: FileEntry) -> tuple[str, str, int, int]:
-    """Tell files apart by what is in them: a task that moved to another project has new paths."""
+    """Identify a file by its contents: a task that moved to another project has new paths."""
     return entry.table, entry.sha256, entry.bytes, entry.rows
 
 
-def _lacking(*sides: Snapshot) -> list[str]:
-    return sorted({name for side in sides for name in lacking("tasks", side.format_version)})
+def _missing_columns(*sides: Snapshot) -> list[str]:
+    return sorted(
+        {name for side in sides for name in missing_columns("tasks", side.format_version)}
+    )
 
 
 def _ids(sides: Iterable[Snapshot], task_filter: TaskFilter | None) -> set[str] | None:
-    """Find the tasks that a filter selects on either side, so that one that left it is seen too.
+    """Find the tasks that match a filter on either side, also those that no longer match.
 
     Raises:
-        NoSuchNameError: neither side knows a name in it.
+        NoSuchNameError: a name in the filter is in neither snapshot.
     """
     if task_filter is None or replace(task_filter, hidden=False).is_empty:
         return None
@@ -261,6 +267,6 @@ def _side(snapshot: Snapshot) -> Side:
     return Side(
         number=snapshot.number,
         created_at=snapshot.created_at.astimezone(UTC),
-        place=snapshot.place,
+        place=snapshot.location,
         server=snapshot.server.get("host"),
     )

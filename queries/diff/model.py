@@ -9,7 +9,7 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 By = Literal["task", "series", "metric"]
-"""What a row of the differences is."""
+"""What one row of the differences describes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,11 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class TaskChange:
-    """What happened to a task from the one snapshot to the other."""
+    """What happened to a task between the two snapshots."""
 
     change: Literal["new", "changed", "gone"]
-    """Gone: the later snapshot has no row of it; what the server lost has the state gone."""
+    """Gone: the later snapshot has no row for it; a task that the server lost has the state
+    gone."""
     task: str | None
     """Its name."""
     task_id: str
@@ -46,7 +47,7 @@ class TaskChange:
 
 @dataclass(frozen=True, slots=True)
 class MaximumChange:
-    """A maximum over all tasks that is another number; None: no finite value, or no such metric."""
+    """A maximum over all tasks that changed; None: no finite value, or no such metric."""
 
     metric: str
     variant: str
@@ -62,7 +63,7 @@ class MaximumChange:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How much differs, and the first of it one by one."""
+    """The number of differences, and the first ones in detail."""
 
     before: Side
     after: Side
@@ -71,22 +72,22 @@ class Summary:
     tasks_gone: int
     tasks_same: int
     asked_otherwise: int
-    """Of the changed tasks, those that were asked for other metrics."""
+    """Changed tasks that were read for other metrics than before."""
     points_new: int
     points_changed: int
-    """Of another value; another wall time or worker is no change."""
+    """Points with another value; another wall time or worker is not a change."""
     points_gone: int
     points_same: int
     maxima_moved: int
     monitor_maxima_moved: int
-    """Of these, those of ``:monitor:*`` metrics."""
+    """The part of these that belongs to ``:monitor:*`` metrics."""
     tasks: tuple[TaskChange, ...]
-    """The first ones, beginning with those that have become less complete."""
+    """The first ones; tasks that have become less complete come first."""
     maxima: tuple[MaximumChange, ...]
-    """The first; none of ``:monitor:*``."""
+    """The first ones, without ``:monitor:*``."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as what JSON can hold."""
+        """Return everything as types that JSON has."""
         fields = asdict(self)
         for name in ("before", "after"):
             side = fields[name]
@@ -97,13 +98,13 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which snapshot is meant."""
+    """Identifies a snapshot."""
 
     path: Path
-    """A dataset, or one snapshot handed over."""
+    """A dataset, a snapshot folder or a pack."""
     which: int | datetime | None = None
-    """As ``open_dataset`` takes it."""
+    """As the argument ``snapshot`` of ``open_dataset``."""
 
     def open(self) -> Snapshot:
-        """Find it."""
+        """Open the snapshot."""
         return open_snapshot(self.path, self.which)

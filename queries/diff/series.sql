@@ -1,4 +1,4 @@
--- Series whose points are new, changed or gone; a side that has no such series has NULL.
+-- Series with points that are new, changed or gone; NULL on a side that does not have the series.
 SELECT
     CASE
         WHEN was.n IS NULL THEN 'new'

@@ -1,7 +1,8 @@
 -- Tasks that are new, changed or gone, those first that have become less complete.
 --
 -- The order: tasks that are no longer complete, those without a row, changed ones (rewritten points
--- first), new ones. A name and project are as of now, of a task that is gone as of before.
+-- first), new ones. Name and project are the present ones, for a task that is gone the previous
+-- ones.
 WITH was AS (
     SELECT task_id, sum(n)::BIGINT AS points FROM before.series GROUP BY task_id
 ),

@@ -1,4 +1,4 @@
--- How much is new, changed, gone and the same, in one row.
+-- The numbers of new, changed, gone and equal tasks and points, in one row.
 WITH tasks AS (
     SELECT
         count(*) FILTER (change = 'new') AS tasks_new,

@@ -1,5 +1,5 @@
-"""What is said below an answer: how complete it is, which zeros are suspect, why it is empty.
+"""Writes the notes below an answer: how complete it is, suspect zeros, why it is empty.
 
-Comes in: a dataset and the filters of a question. Goes out: counts and sentences. An answer itself
+Comes in: a dataset and the parameters of a query. Goes out: counts and sentences. An answer itself
 is never changed here.
 """

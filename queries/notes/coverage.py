@@ -16,53 +16,53 @@ _PARAMETERS: Final = ("metric", "variant", "all_metrics", "tasks")
 
 @dataclass(frozen=True)
 class Coverage:
-    """Tasks behind an answer, and the age of what was asked."""
+    """The tasks that an answer is based on, and the age of the snapshot."""
 
     stored: int
     """Tasks in the snapshot."""
     selected: int
-    """Of these, tasks that the filter leaves."""
+    """Tasks that match the filter."""
     having: int
-    """Of these, tasks that have a series asked for."""
+    """Selected tasks that have a requested series."""
     running: int
-    """Of those having it, tasks whose status was in_progress."""
+    """Tasks with such a series whose status was in_progress."""
     archived: int
-    """Of those having it, tasks in the archive."""
+    """Tasks with such a series that are archived."""
     gone: int
-    """Of those having it, tasks that the server no longer has."""
+    """Tasks with such a series that the server no longer has."""
     shrunk: int
-    """Of those having it, tasks of which the server has lost points that are still here."""
+    """Tasks with such a series of which the server has lost points that are still stored."""
     partial: int
-    """Of those selected, tasks that were read in part only, whether they have it or not."""
+    """Selected tasks that were read only in part."""
     failed: int
-    """Of those selected, tasks whose points could not be read at all."""
+    """Selected tasks whose points could not be read at all."""
     unread: int
-    """Of those selected, tasks whose points were not read yet."""
+    """Selected tasks whose points were not read yet."""
     lost: int
-    """Of those selected, tasks of which the server lost points before they were read."""
+    """Selected tasks of which the server lost points before they were read."""
     gone_before: int
-    """Of those selected, tasks that the server lost before all of their points were read."""
+    """Selected tasks that the server lost before all of their points were read."""
     number: int
     """The snapshot's."""
     created_at: datetime
     """The snapshot's."""
     about_metrics: bool = True
-    """Whether the question is one about metrics; else having counts tasks with any at all."""
+    """Whether the query is about metrics; if not, ``having`` counts tasks with any series."""
     about_tasks: bool = False
-    """Whether the question names its tasks; else it is about all that the filter leaves."""
+    """Whether the query names its tasks; if not, it is about all selected ones."""
 
 
 def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
-    """Count the tasks behind an answer.
+    """Count the tasks that an answer is based on.
 
     Args:
-        dataset: what was asked.
-        values: what ``Dataset.bound`` gave for the query; ``metric``, ``variant`` and
-            ``all_metrics`` count, and may be missing.
+        dataset: the dataset.
+        values: the values of the query's parameters, from ``Dataset.bound``; only ``metric``,
+            ``variant`` and ``all_metrics`` matter, and may be missing.
     """
     parameters = {name: values.get(name) for name in _PARAMETERS}
     if not isinstance(parameters["tasks"], list):
-        parameters["tasks"] = None  # in a query of yours it may be anything
+        parameters["tasks"] = None  # in a user's query it may be anything
     if isinstance(parameters["metric"], str):
         parameters |= _of_one_metric(dataset, parameters["metric"], parameters["variant"])
     counts = dataset.sql(read("notes/coverage.sql"), parameters)
@@ -78,19 +78,19 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
 
 
 def _of_one_metric(dataset: Dataset, metric: str, variant: object) -> dict[str, list[str]]:
-    """Make the parallel lists of a query that takes one metric, and one variant or all of it."""
+    """Return parallel lists for a query that takes one metric, and one variant or all."""
     variants = [name for name in dataset.series_names.get(metric, ()) if variant in (None, name)]
     return {"metric": [metric] * len(variants), "variant": variants}
 
 
 def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]:
-    """Say it in a few lines: the tasks, what to look at twice, the snapshot's age.
+    """Write the lines below an answer: its tasks, what to double-check, the snapshot's age.
 
     Args:
         reach: the counts.
-        rows: the answer; its columns ``status`` and ``archived`` mark winners, ``n_nonfinite``
-            and ``n_null`` count what could not win.
-        now: what the age counts to; None is the clock.
+        rows: the answer; its columns ``status`` and ``archived`` mark winners, ``n_nonfinite`` and
+            ``n_null`` count values that could not win.
+        now: the time to compute the age with; None means the current time.
     """
     winners = rows.as_dicts() if {*rows.columns} >= _OF_A_WINNER else []
     marked = list(
@@ -106,18 +106,18 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
 
 
 def warnings(reach: Coverage) -> list[str]:
-    """Give the line about the tasks if it reports that something is missing."""
+    """Return the line about the tasks if it reports that something is missing."""
     missing = (reach.failed, reach.partial, reach.unread, reach.lost, reach.shrunk, reach.gone)
     return [_tasks(reach)] if any(missing) else []
 
 
 _SHOWN: Final = 5
 _OF_A_WINNER: Final = frozenset({"metric", "variant", "task_id", "value", "status"})
-"""Columns of an answer that chooses tasks by their values; others mark nobody."""
+"""Columns of an answer that ranks tasks; in other answers no winner is marked."""
 
 
 def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say what makes a winner worth a second look: ``still running``, ``archived``."""
+    """List reasons to double-check a winner: ``still running``, ``archived``."""
     marks = []
     if row.get("status") == "in_progress":
         marks.append("still running")
@@ -128,7 +128,7 @@ def winner_marks(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _nonfinite(row: Mapping[str, Any]) -> int:
     if "n_points" not in row:
-        return 0  # the counts are those of one task, and are in its row
+        return 0  # the counts are those of one task and are shown in its row
     return (row.get("n_nonfinite") or 0) + (row.get("n_null") or 0)
 
 

@@ -1,4 +1,4 @@
--- How far an answer over the chosen metrics reaches, over the tasks selected.
+-- How many of the selected tasks have the selected metrics, and in which states they are.
 SELECT
     count(*) AS selected,
     count(*) FILTER (has_it) AS "having",

@@ -1,4 +1,4 @@
--- What of a question the snapshot has: why its answer is empty.
+-- Counts what the snapshot contains for a query, to explain why its answer is empty.
 SELECT
     (
         SELECT count(*)

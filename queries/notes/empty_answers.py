@@ -8,25 +8,25 @@ from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Rows
 
 _NOTHING: Final[Mapping[str, str]] = {
-    "health": "nothing of what was looked for was found in the tasks selected",
-    "changes": "the last export neither added nor changed any of the tasks selected",
-    "gone": "none of the tasks selected is gone, shrunk or lost on the server",
-    "params": "none of the tasks selected has such hyperparameters",
+    "health": "none of the selected tasks has any of these problems",
+    "changes": "the last export neither added nor changed any of the selected tasks",
+    "gone": "none of the selected tasks is gone, shrunk or lost on the server",
+    "params": "none of the selected tasks has such hyperparameters",
 }
-"""Queries whose empty answer is an answer."""
+"""Why the answer of these queries is empty, which is usually good news."""
 
 
 def why_empty(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> str | None:
-    """Say in one line why an answer has no rows, or no value in any of them.
+    """Explain in one line why an answer has no rows, or no values.
 
     Args:
-        dataset: what was asked.
-        query: a query; of yours only those without rows because no task is selected are explained.
-        values: what is bound to its parameters.
+        dataset: the dataset.
+        query: the query; for a user's query only an empty selection of tasks is explained.
+        values: the values of its parameters.
         rows: the rows of its answer.
 
     Returns:
-        None: there is something to see, or the reason is not known.
+        None if the answer has values, or if the reason is not known.
     """
     if rows.rows:
         return _no_value(dataset, query, values, rows) if query.file is None else None
@@ -38,7 +38,7 @@ def why_empty(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: R
 
 
 def _counts(dataset: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Count what the snapshot has of a question."""
+    """Count what the snapshot contains for a query."""
     parameters = {name: values.get(name) for name in ("metric", "variant", "all_metrics", "tasks")}
     if not isinstance(parameters["metric"], list):
         parameters |= {"metric": None, "variant": None}
@@ -61,8 +61,8 @@ def _no_rows(query: Query, values: Mapping[str, Any], counts: Mapping[str, Any])
     if "metric" not in values:
         return None
     if not counts["n_having"]:
-        those = "these tasks" if values.get("tasks") else "the tasks selected"
-        return f"none of {those} has this metric; query metrics lists what there is"
+        which_tasks = "these tasks" if values.get("tasks") else "the selected tasks"
+        return f"none of {which_tasks} has this metric; query metrics lists what there is"
     if query.name == "compare":
         return _nothing_in_common(values, counts)
     if query.name in ("curve", "first") and not counts["n_with_iterations"]:
@@ -75,10 +75,10 @@ def _no_rows(query: Query, values: Mapping[str, Any], counts: Mapping[str, Any])
 
 
 def _nothing_in_common(values: Mapping[str, Any], counts: Mapping[str, Any]) -> str:
-    lacking = len(values["tasks"]) - counts["n_having"]
-    if lacking:
-        verb = "does" if lacking == 1 else "do"
-        return f"{lacking} of the {len(values['tasks'])} tasks {verb} not have this metric"
+    without = len(values["tasks"]) - counts["n_having"]
+    if without:
+        verb = "does" if without == 1 else "do"
+        return f"{without} of the {len(values['tasks'])} tasks {verb} not have this metric"
     return (
         "the tasks have no metric, variant and iteration in common; "
         "query curve shows each task at its own iterations"
@@ -86,7 +86,7 @@ def _nothing_in_common(values: Mapping[str, Any], counts: Mapping[str, Any]) -> 
 
 
 def _no_value(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> str | None:
-    """Say why no row has a value: nothing is finite, or nothing reaches the threshold."""
+    """Explain why no row has a value: nothing is finite, or nothing reaches the threshold."""
     if query.name == "first" and not any(row["reached"] for row in rows.as_dicts()):
         return _not_reached(values, _counts(dataset, values))
     column = {"leaderboard": "value", "group": "mean"}.get(query.name)

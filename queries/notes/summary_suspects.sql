@@ -1,4 +1,4 @@
--- How many suspect zeros each series has that has any.
+-- The number of suspect zeros of each series that has any.
 SELECT task_id, metric, variant, count(*) AS n_suspect_zeros
 FROM suspect_zeros
 GROUP BY task_id, metric, variant

@@ -1,5 +1,5 @@
--- Which of the given points are suspect zeros. The lists on their own let DuckDB skip what is not
--- about these tasks and metrics before it looks at any curve.
+-- Which of the given points are suspect zeros. The separate lists let DuckDB skip other tasks and
+-- metrics before it examines any curve.
 SELECT task_id, metric, variant, iteration
 FROM suspects($marks::DOUBLE[])
 WHERE list_contains($metrics::VARCHAR[], metric)

@@ -1,6 +1,6 @@
--- How many suspect zeros each metric and variant has among the values that an answer rests on.
+-- The number of suspect zeros of each metric and variant among the values of an answer.
 --
--- field names the value of the series that the answer takes; NULL is any of its points.
+-- field names the value of a series that the answer uses; NULL means any of its points.
 SELECT metric, variant, count(*) AS n_values, count(DISTINCT task_id) AS n_tasks
 FROM suspects($marks::DOUBLE[]) AS suspect
 JOIN series USING (task_id, metric, variant)

@@ -1,6 +1,6 @@
--- Of the series that an answer rests on, how many may hold suspect zeros where it matters.
+-- The number of series of an answer that may have suspect zeros among the values it uses.
 --
--- field names the value of the series that the answer takes; NULL is any of its points.
+-- field names the value of a series that the answer uses; NULL means any of its points.
 SELECT count(*) AS n_series, coalesce(sum(n), 0)::BIGINT AS n_points
 FROM series
 WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)

@@ -1,4 +1,4 @@
-"""Values that are probably NaN: the SDK logs NaN and infinities as 0, or as what the user set.
+"""Finds values that are probably NaN: the SDK logs NaN and infinities as 0, or as a set value.
 
 See docs/clearml-server.md, "Values".
 """
@@ -24,12 +24,12 @@ _SHOWN: Final = 5
 
 @dataclass(frozen=True)
 class SuspectZero:
-    """A winner of exactly 0 among values far from 0; ``views.sql`` defines what far is."""
+    """A winner of exactly 0 among values far from 0; ``views.sql`` defines how far."""
 
     row: Mapping[str, Any]
     """The winner's row."""
     without: Mapping[str, Any] | None
-    """The best row of the same answer when suspect zeros may not win; None: nothing is left."""
+    """The best row without suspect zeros; None: nothing is left."""
 
     def __str__(self) -> str:
         row = self.row
@@ -44,14 +44,14 @@ class SuspectZero:
 
 @dataclass(frozen=True)
 class SuspectCount:
-    """How many suspect zeros of a metric and variant an answer rests on, or leaves out."""
+    """The number of suspect zeros of a metric and variant that an answer includes or excludes."""
 
     metric: str
     variant: str
     n_values: int
     n_tasks: int
     excluded: bool
-    """Whether the answer leaves them out."""
+    """Whether the answer excludes them."""
     marks: tuple[float, ...]
     """The values that replace NaN."""
 
@@ -68,7 +68,7 @@ class SuspectCount:
 
 @dataclass(frozen=True)
 class Unexamined:
-    """Series that hold a 0 and have too many points to be examined for a note."""
+    """Series with a 0 that have too many points to be examined for a note."""
 
     n_series: int
     n_points: int
@@ -84,14 +84,14 @@ Note = SuspectZero | SuspectCount | Unexamined
 
 
 def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> Iterator[str]:
-    """Say which values of an answer are suspect zeros, or how many were left out.
+    """Write notes about suspect zeros in an answer, or about how many were excluded.
 
     Args:
-        dataset: what was asked.
-        query: a query; of yours, and of those that neither choose nor average values, nothing
-            is said.
-        values: what is bound to its parameters.
-        rows: what it answered.
+        dataset: the dataset.
+        query: the query; there are no notes for a user's query, nor for one that neither selects
+            nor averages values.
+        values: the values of its parameters.
+        rows: its answer.
     """
     if query.file is not None or all(param.name != _CHOICE for param in query.params):
         return
@@ -113,14 +113,14 @@ def suspect_zeros(
     """Find the winners of ``max``, ``min`` or ``last`` that are suspect zeros.
 
     Args:
-        dataset: what was asked.
+        dataset: the dataset.
         name: the query, ``max``, ``min`` or ``last``.
-        values: what is bound to its parameters.
-        rows: what it answered.
+        values: the values of its parameters.
+        rows: its answer.
     """
     marks = _marks(values)
     zero_rows = [r for r in rows.as_dicts() if r["value"] in marks and r["iteration"] is not None]
-    zeros = list({_point(row): row for row in zero_rows}.values())  # at repeats a winner
+    zeros = list({_point(row): row for row in zero_rows}.values())  # --at repeats a winner
     if not zeros or values[_CHOICE] == "exclude":
         return ()
     suspect = suspect_points(dataset, map(_point, zeros), marks)
@@ -141,13 +141,13 @@ def suspect_zeros(
 def suspect_counts(
     dataset: Dataset, name: str, values: Mapping[str, Any], rows: Rows
 ) -> list[Note]:
-    """Count the suspect zeros among the values that an answer takes.
+    """Count the suspect zeros among the values that an answer uses.
 
     Args:
-        dataset: what was asked.
+        dataset: the dataset.
         name: the query.
-        values: what ``Dataset.bound`` gave for it.
-        rows: what it answered.
+        values: the values of its parameters, from ``Dataset.bound``.
+        rows: its answer.
     """
     excluded = values[_CHOICE] == "exclude"
     parameters = {
@@ -171,7 +171,7 @@ def suspect_counts(
 def suspect_points(
     dataset: Dataset, points: Iterable[tuple[Any, ...]], marks: Sequence[float] = (0.0,)
 ) -> set[tuple[Any, ...]]:
-    """Find the suspect ones of some points.
+    """Find which points are suspect.
 
     Args:
         dataset: the snapshot.
@@ -188,11 +188,11 @@ def suspect_points(
 
 
 def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
-    """Count the suspect zeros of every series that has any, ``:monitor:`` too.
+    """Count the suspect zeros of every series that has any, including ``:monitor:``.
 
     Returns:
-        Rows of ``task_id``, ``metric``, ``variant`` and ``n_suspect_zeros``; None: the series that
-        hold a 0 have more than 20 million points, and were not examined.
+        Rows of ``task_id``, ``metric``, ``variant`` and ``n_suspect_zeros``; None if the series
+        with a 0 have more than 20 million points, and were not examined.
     """
     every = {"metric": None, "variant": None, "all_metrics": True, "task_ids": None}
     parameters = {**every, "field": None, "marks": [0.0]}
@@ -233,7 +233,7 @@ def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) 
 
 
 def _field(name: str, values: Mapping[str, Any]) -> str | None:
-    """Name the value of a series that an answer takes; None is any of its points."""
+    """Return which value of a series an answer uses; None means any of its points."""
     if name in _WINNERS:
         return name
     if name not in ("leaderboard", "group") or values.get("last"):
@@ -252,7 +252,7 @@ def _marks(values: Mapping[str, Any]) -> tuple[float, ...]:
 
 
 def _logged(*marks: float) -> str:
-    """Say as what NaN was logged."""
+    """Describe the value that NaN was logged as."""
     if not any(marks):
         return "the SDK logs NaN as 0"
     return "NaN was logged as " + " or ".join(f"{mark:g}" for mark in marks)

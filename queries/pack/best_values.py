@@ -1,6 +1,6 @@
 """Finds the lowest and the highest value of each metric for index.html.
 
-The answers are those of the queries ``min`` and ``max``, from one look at the series table.
+The answers are those of the queries ``min`` and ``max``, from one pass over the series table.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,7 +16,7 @@ from clearml_snapshot.queries.notes.suspect_zeros import suspect_points
 _QUERIES: Final = {"lowest": "min", "highest": "max"}
 
 _LOOKED_AT: Final = 20_000_000
-"""Points of the metrics whose suspect zeros are left out for a second answer; a few seconds."""
+"""Maximum number of points to examine for an answer without suspect zeros; a few seconds."""
 
 Row = Mapping[str, Any]
 
@@ -30,12 +30,12 @@ class End:
     is_suspect: bool = False
     """A 0 among values far from 0, probably a NaN: the SDK logs NaN as 0."""
     without: Row | None = None
-    """The answer without suspect zeros; None: there is none, or it was not looked for."""
+    """The answer without suspect zeros; None: there is none, or it was not computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The extremes of one metric and variant; None where no value is a finite number."""
+    """The extremes of one metric and variant; None if no value is a finite number."""
 
     metric: str
     variant: str
@@ -50,7 +50,7 @@ def best(dataset: Dataset, top: int) -> list[Best]:
 
     Args:
         dataset: the snapshot.
-        top: how many of them; ``:monitor:`` metrics are none.
+        top: how many of them; ``:monitor:`` metrics are not included.
     """
     rows = dataset.rows(dataset.sql(read("pack/best_values.sql"), {"top": top})).as_dicts()
     zeros = _suspects(dataset, rows)
@@ -85,7 +85,7 @@ def _suspects(dataset: Dataset, rows: Iterable[Row]) -> set[tuple[Any, ...]]:
 
 
 def _without(dataset: Dataset, suspects: Iterable[Row]) -> dict[tuple[str, str, str], Row]:
-    """Ask ``min`` and ``max`` again, without suspect zeros."""
+    """Run ``min`` and ``max`` again, without suspect zeros."""
     again = list(_affordable(suspects))
     rows: dict[tuple[str, str, str], Row] = {}
     for which, name in _QUERIES.items():
@@ -107,7 +107,7 @@ def _without(dataset: Dataset, suspects: Iterable[Row]) -> dict[tuple[str, str, 
 
 
 def _affordable(suspects: Iterable[Row]) -> Iterator[Row]:
-    """Give the first that together have few enough points: a page must not take minutes."""
+    """Yield the first ones up to a total number of points, so that a page does not take minutes."""
     points = 0
     for row in suspects:
         points += row["n_points"]

@@ -1,8 +1,8 @@
--- The extremes of every metric and variant, and the task and iteration that has each.
+-- The extremes of every metric and variant, each with its task and iteration.
 --
 -- The rules are those of the queries max and min: finite values only, ties to the earliest
--- iteration, then to the smallest task id. Answered from the series table in one look at its
--- values, as 2 million series are too many for a window over all of them.
+-- iteration, then to the smallest task id. They are computed from the series table in one pass,
+-- because 2 million series are too many for a window function.
 WITH named AS (
     SELECT
         metric,

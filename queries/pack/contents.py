@@ -19,10 +19,10 @@ from clearml_snapshot.queries.pack import redaction
 from clearml_snapshot.queries.pack.secret_scan import Secrets, find_secrets, secret_ids
 
 _PLACES: Final = 3
-"""Places of credentials that a refusal names."""
+"""Maximum number of places that an error about credentials names."""
 
-_IDS_TOLD: Final = 10
-"""Task ids that the README lists; more are counted."""
+_IDS_LISTED: Final = 10
+"""Maximum number of task ids that the README lists; more are counted."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +32,21 @@ class PackOptions:
     metrics: tuple[str, ...] = ()
     variants: tuple[str, ...] = ()
     exclude_metrics: tuple[str, ...] = ()
-    """Metric arguments as in ``query``; none is every metric, ``:monitor:`` included."""
+    """Metric arguments as in ``query``; empty selects every metric, including ``:monitor:``."""
     redact: frozenset[str] = frozenset()
     """Keys of ``redaction.CATEGORIES``."""
     keep_secrets: bool = False
-    """Let through what looks like a credential."""
+    """Keep values that look like credentials."""
 
 
 def pack_part(
     dataset: Dataset, options: PackOptions, typed_filter: TaskFilter | None, progress: Progress
 ) -> tuple[Part, dict[str, Any]]:
-    """Decide which rows a pack includes and how, and which keys ``snapshot.json`` gets for it.
+    """Decide which rows a pack includes, how they are edited, and what ``snapshot.json`` records.
 
     Raises:
-        UsageError: nothing is selected, or there are credentials and nothing was said of them.
-        NoSuchNameError: a metric or variant that the snapshot does not hold.
+        UsageError: nothing is selected, or there are credentials and no option for them.
+        NoSuchNameError: the snapshot does not contain a metric or variant.
     """
     ids = frozenset(row["task_id"] for row in _query(dataset, read("lookups/task_ids.sql")))
     if not ids:
@@ -56,12 +56,12 @@ def pack_part(
     narrowed = _narrowed(dataset, options)
     every = [(m, v) for m, variants in dataset.series_names.items() for v in variants]
     series = frozenset(pair for pair in narrowed or every if not secrets.holds(*pair))
-    is_whole = len(series) == len(every)
-    counts = {} if is_whole else _counts(dataset, series, _asked_words(options, secrets))
+    has_all_series = len(series) == len(every)
+    counts = {} if has_all_series else _counts(dataset, series, _asked_words(options, secrets))
     edits = redaction.Rows(dataset.unpacked(), options.redact, secrets, counts).edits()
     part = Part(
         task_ids=ids if dataset.filter is not None else None,
-        series=None if is_whole else series,
+        series=None if has_all_series else series,
         rows=edits,
         emptied=redaction.emptied(options.redact),
         left_out=frozenset({"hyperparams"}) if "params" in options.redact else frozenset(),
@@ -72,10 +72,10 @@ def pack_part(
 
 
 def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
-    """Give the credentials to take out.
+    """Return the credentials to remove.
 
     Raises:
-        UsageError: there are some, and nothing was said about them.
+        UsageError: there are credentials and no option for them.
     """
     if options.keep_secrets:
         return Secrets()
@@ -83,8 +83,8 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
     ids = secret_ids(dataset, secrets.search)
     if ids:
         raise UsageError(
-            f"the id of {' and of '.join(ids)} looks like a credential, and an id cannot be taken "
-            "out; leave it out with a filter, or let it through with --keep-secrets"
+            f"the id of {' and of '.join(ids)} looks like a credential, and ids cannot be "
+            "redacted; exclude it with a filter, or keep it with --keep-secrets"
         )
     if secrets.count and redaction.SECRETS not in options.redact:
         places = ", ".join(secrets.places[:_PLACES])
@@ -92,18 +92,18 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
             f", … {len(secrets.places) - _PLACES:,} more" if len(secrets.places) > _PLACES else ""
         )
         raise UsageError(
-            f"{redaction.values(secrets.count)} like a credential ({places}{more}): take out with "
-            "--redact secrets, or let through with --keep-secrets"
+            f"found {redaction.values(secrets.count)} like a credential ({places}{more}); remove "
+            "them with --redact secrets, or keep them with --keep-secrets"
         )
     return secrets
 
 
 def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
-    """Give the series that are asked for; None is every one.
+    """Return the selected series; None means all of them.
 
     Raises:
-        UsageError: none is left, or a metric can be read in several ways.
-        NoSuchNameError: there is no such metric or variant.
+        UsageError: none is left, or a metric argument is ambiguous.
+        NoSuchNameError: a metric or variant does not exist.
     """
     if not (options.metrics or options.variants or options.exclude_metrics):
         return None
@@ -114,16 +114,16 @@ def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
         excluded = set()
     left = tuple(pair for pair in selected if pair not in excluded)
     if not left:
-        raise UsageError("no metric is left; leave out --exclude-metric, or take fewer with it")
+        raise UsageError("no metric is left; omit --exclude-metric, or exclude fewer metrics")
     return left
 
 
 def _counts(
     dataset: Dataset, series: frozenset[tuple[str, str]], words: frozenset[str]
 ) -> dict[str, Row]:
-    """Give the columns of ``tasks`` about points and filters if only some series are included.
+    """Return the columns of ``tasks`` about points and filters if only some series are included.
 
-    Of a task that is not complete nobody knows how many points of these series are missing.
+    For an incomplete task, the number of missing points of these series is not known.
     """
     names = sorted(series)
     values = {"metrics": [m for m, _ in names], "variants": [v for _, v in names]}
@@ -159,7 +159,7 @@ def _header(
     omitted: Iterable[str],
     secrets: Secrets,
 ) -> dict[str, Any]:
-    """Give the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
+    """Return the keys of ``snapshot.json`` that a pack changes; it may be the pack of a pack."""
     snapshot = dataset.snapshot
     before = provenance(snapshot) or PackProvenance()
     chosen = {
@@ -181,7 +181,7 @@ def _selection_words(dataset: Dataset, typed_filter: TaskFilter | None) -> str:
     """Write the filter as it was typed; many ids are counted."""
     if dataset.filter is None or typed_filter is None:
         return ""
-    many = len(typed_filter.task_ids) > _IDS_TOLD
+    many = len(typed_filter.task_ids) > _IDS_LISTED
     omitted = words(
         Selection(replace(typed_filter, task_ids=()) if many else typed_filter).as_json()
     )
@@ -190,7 +190,7 @@ def _selection_words(dataset: Dataset, typed_filter: TaskFilter | None) -> str:
 
 
 def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
-    """Write the metric arguments as they were typed, but for what looks like a credential."""
+    """Write the metric arguments as typed, without anything that looks like a credential."""
     typed = (
         ("--metric", options.metrics),
         ("--variant", options.variants),

@@ -1,8 +1,7 @@
-"""Read the long texts of a dataset, a few at a time, for the search for credentials.
+"""Reads the long texts of a dataset, a few at a time, for the search for credentials.
 
 DuckDB groups and sorts texts of up to ``LONGEST`` bytes (``texts.sql``, ``param_texts.sql``). It
-would keep all of the longer ones in memory, so these are read in the order of the files and
-identified by a hash.
+would keep all longer ones in memory, so they are read file by file and identified by a hash.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,15 +18,15 @@ from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 
 LONGEST: Final = 4_096
-"""Bytes of a text that DuckDB groups and sorts with others."""
+"""Maximum bytes of a text that DuckDB groups and sorts."""
 
 LongKey = tuple[str, ...]
-"""Names a long text: its column, the keys that were asked for, and its hash."""
+"""Identifies a long text: its column, the requested keys, and its hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class LongText:
-    """A text longer than ``LONGEST``, and tasks that hold it."""
+    """A text longer than ``LONGEST``, and tasks that have it."""
 
     key: LongKey
     text: str
@@ -35,7 +34,7 @@ class LongText:
 
 
 def may_be_long(text: str) -> bool:
-    """Tell whether a text can be longer than ``LONGEST`` bytes, without encoding it."""
+    """Return whether a text can be longer than ``LONGEST`` bytes, without encoding it."""
     return len(text) > LONGEST // 4
 
 
@@ -49,14 +48,14 @@ def long_texts(
 ) -> Iterator[LongText]:
     """Read the long texts of the tasks that a dataset is open for.
 
-    A text comes again with tasks further on in the files that hold it; of all rows, those of some
-    megabytes are in memory.
+    A text is yielded again for tasks that follow later in the files; only a few megabytes of rows
+    are in memory.
 
     Args:
         dataset: the dataset.
         table: ``tasks`` or ``hyperparams``.
         columns: the columns of texts.
-        keys: columns of text that tell one text of a column from another.
+        keys: columns of text that, with the column, identify a text.
 
     Raises:
         DatasetError: a file is damaged.
@@ -70,7 +69,7 @@ def long_texts(
 
 
 def _selected_ids(dataset: Dataset) -> "pa.Array[Any] | None":
-    """Give the ids of the tasks that a filter leaves; None is all."""
+    """Return the ids of the selected tasks; None means all."""
     if dataset.filter is None:
         return None
     return pa.array(
@@ -83,7 +82,7 @@ def _of_batch(
     batch: pa.RecordBatch, selected_ids: "pa.Array[Any] | None", name: str, keys: Sequence[str]
 ) -> Iterator[LongText]:
     column = batch.column(name)
-    if not isinstance(column, pa.DictionaryArray):  # an older format does not have it
+    if not isinstance(column, pa.DictionaryArray):  # older formats do not have this column
         return
     lengths = pc.binary_length(cast("pa.StringArray", column.dictionary))
     is_long = pc.take(pc.greater(lengths, pa.scalar(LONGEST)), column.indices)

@@ -1,7 +1,8 @@
-"""index.html: what a pack is, for somebody with a browser and nothing else.
+"""Writes index.html, which shows what a pack contains and needs only a browser.
 
-One file without script, pictures or links that load: it may come from anybody, and names in it are
-other people's text. Each of its tables is cut, so that a history of any size gives a small page.
+It is one file without scripts, images or external resources, because a pack may come from anyone
+and the names in it are other people's text. Each table is cut, so that the page is small for any
+history.
 """
 
 import functools
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 BEST: Final = 200
-"""Metrics and variants with their best values; those that most tasks have."""
+"""Maximum number of metrics and variants; those that most tasks have are shown."""
 
 LISTED: Final = 50
-"""Rows of every other table."""
+"""Maximum number of rows of every other table."""
 
 _LONGEST: Final = 120
-"""Characters of a name, so that hostile ones cannot make the page large."""
+"""Maximum length of a name, so that hostile names cannot make the page large."""
 
 _LONGEST_LINK: Final = 500
 
@@ -45,7 +46,7 @@ _LINK: Final = re.compile(r"https?://[!#-;=?-\[\]_a-z~]+", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table of the folder."""
+    """One table of the snapshot."""
 
     name: str
     rows: int
@@ -67,7 +68,7 @@ def write_page(dataset: Dataset, path: Path) -> None:
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:
-    """Gather what the template names."""
+    """Collect the values for the template."""
     snapshot = dataset.snapshot
     packed = provenance(snapshot)
     states = _rows(dataset, "status/states")
@@ -75,7 +76,7 @@ def _about(dataset: Dataset) -> dict[str, Any]:
         "snapshot": snapshot,
         "server": _server(snapshot),
         "packed": packed and packed.in_full(),
-        "asked": remembered(snapshot.selections)[:LISTED],
+        "selections": remembered(snapshot.selections)[:LISTED],
         "held": _rows(dataset, "pack/page_totals")[0],
         "states": states,
         "state_meanings": MEANINGS,
@@ -97,7 +98,7 @@ def _rows(dataset: Dataset, name: str, top: int | None = None) -> list[dict[str,
 
 
 def _server(snapshot: Snapshot) -> dict[str, Any]:
-    """Say what is known of the server; ``name`` is its host without what a browser needs."""
+    """Describe the server; ``name`` is its host without ``https://``."""
     server = {name: snapshot.server.get(name) for name in ("host", "web", "version")}
     server["host"] = server["host"] or "a ClearML server"
     return {**server, "name": str(server["host"]).removeprefix("https://").removeprefix("http://")}
@@ -116,7 +117,7 @@ def _tables(snapshot: Snapshot) -> list[Table]:
 
 @functools.cache
 def _template() -> "Template":
-    """Compile the page, once: everything is escaped, a name that is not given is an error."""
+    """Compile the template once; everything is escaped, and a missing name is an error."""
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(
@@ -139,13 +140,13 @@ def _template() -> "Template":
 
 
 def _seen(text: str, longest: int = _LONGEST) -> str:
-    """Spell out what is unseen, and cut what is too long."""
+    """Spell out invisible characters, and shorten a text that is too long."""
     seen = spelled_out(str(text), as_code_point)
     return seen if len(seen) <= longest else seen[: longest - 1] + "…"
 
 
 def _text(text: str | None, instead: str = "–", longest: int = _LONGEST) -> "Markup":
-    """Show other people's text, so that its direction does not change the text around it."""
+    """Show other people's text so that its direction does not affect the text around it."""
     from markupsafe import Markup
 
     if text is None:
@@ -154,7 +155,7 @@ def _text(text: str | None, instead: str = "–", longest: int = _LONGEST) -> "M
 
 
 def _number(value: float) -> "Markup":
-    """Write a double in 6 digits, with all of them in reach of the pointer."""
+    """Write a double in 6 digits, with all digits in the tooltip."""
     from markupsafe import Markup
 
     short, exact = f"{value:,.6g}", repr(value)
@@ -162,13 +163,13 @@ def _number(value: float) -> "Markup":
 
 
 def _count(number: int, singular: str = "", plural: str = "") -> str:
-    """Write a whole number, and what it counts."""
+    """Write a number with its unit."""
     noun = singular if number == 1 else plural or f"{singular}s" if singular else ""
     return f"{number:,} {noun}".rstrip()
 
 
 def _moment(moment: datetime | str | None) -> "Markup":
-    """Write a time; outside of the years 1 to 9999 DuckDB gives it as text."""
+    """Write a time; outside the years 1 to 9999 DuckDB returns it as text."""
     from markupsafe import Markup
 
     if not isinstance(moment, datetime):
@@ -180,7 +181,7 @@ def _moment(moment: datetime | str | None) -> "Markup":
 
 
 def _link(url: str | None) -> str | None:
-    """Give an address that a click may open: only the web, and no name and password in it."""
+    """Return an address that is safe to open: http or https, without user and password."""
     if not url or len(url) > _LONGEST_LINK or not _LINK.fullmatch(url):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pack a snapshot, or a part of one, for somebody else: one archive, or a folder."""
+"""Packs a snapshot, or a part of one, into an archive or a folder to share."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -49,12 +49,12 @@ class Packed:
     content_id: str
     """The hash of its ``SHA256SUMS``."""
     bytes: int
-    """Of the archive, or of all files of the folder."""
+    """The size of the archive, or of all files in the folder."""
     tasks: int
     series: int
     points: int
     taken_out: tuple[str, ...]
-    """In words, a line each."""
+    """Descriptions of what was removed, one line each."""
     states: Mapping[str, int]
     """Its tasks by state."""
 
@@ -69,16 +69,16 @@ def pack(
     """Pack the tasks that a dataset is open for; the same contents give the same bytes.
 
     Args:
-        dataset: what ``open_dataset`` gave, narrowed by its filter.
-        target: ``NAME.zip``, which is replaced, or a folder that is new or empty.
-        options: what of these tasks; everything by default.
+        dataset: a dataset from ``open_dataset``, narrowed by its filter.
+        target: ``NAME.zip``, which is replaced, or a new or empty folder.
+        options: what to include of these tasks; everything by default.
         typed_filter: the filter that the dataset was opened with, to be recorded in the pack.
-        progress: receives what is being done; silent by default.
+        progress: receives notes about progress; silent by default.
 
     Raises:
-        UsageError: nothing is selected, the target cannot be meant, or something looks like a
-            credential and neither ``secrets`` is taken out nor ``keep_secrets`` set.
-        NoSuchNameError: a metric or variant that the snapshot does not hold.
+        UsageError: nothing is selected, the target is not usable, or something looks like a
+            credential and neither ``secrets`` is redacted nor ``keep_secrets`` set.
+        NoSuchNameError: the snapshot does not contain a metric or variant.
         DatasetError: a file of the snapshot is damaged.
         SnapshotError: the target cannot be written.
     """
@@ -102,7 +102,7 @@ def pack(
             size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(
-            f"{dataset.snapshot.place} cannot be read: {str(error).splitlines()[0]}; "
+            f"{dataset.snapshot.location} cannot be read: {str(error).splitlines()[0]}; "
             "see clearml-snapshot verify"
         ) from error
     omitted = tuple(more["packed"]["taken_out"])
@@ -113,10 +113,10 @@ def pack(
 def _check_target(target: Path) -> None:
     refuse_address(target)
     if target.suffix.lower() in _OTHER_ARCHIVES:
-        raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; name one of these")
+        raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; use one of these")
     check_parent(target, "-o")
     if any(map(_never_changes, target.resolve().parents)):
-        raise UsageError(f"-o {target} is inside of a snapshot or beside one; give another place")
+        raise UsageError(f"-o {target} is inside or beside a snapshot; choose another folder")
     if target.suffix.lower() == ARCHIVE:
         check_new_file(target, "-o")
     else:
@@ -124,26 +124,26 @@ def _check_target(target: Path) -> None:
 
 
 def _never_changes(folder: Path) -> bool:
-    """Tell whether this is a snapshot, or where a dataset has its snapshots."""
+    """Return whether this is a snapshot, or the folder of a dataset's snapshots."""
     is_theirs = folder.name == "snapshots" and layout.lock(folder.parent).is_file()
     return is_theirs or (folder / layout.SNAPSHOT_JSON).is_file()
 
 
 def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
-    """Check that what was taken over is still what was exported."""
+    """Check that the copied files are unchanged since the export."""
     for problem in damaged_files(folder, entries):
-        raise DatasetError(f"the snapshot is damaged: {problem}; see clearml-snapshot verify")
+        raise DatasetError(f"the snapshot is damaged: {problem}; run clearml-snapshot verify")
 
 
 def _write_pages(folder: Path) -> None:
-    """Write the files for those who have a browser or a spreadsheet only."""
+    """Write the files for browsers and spreadsheets."""
     make_pages(folder, PAGES, folder)
     for name in PAGES:
         sync_file(folder / name)
 
 
 def _publish_archive(folder: Path, target: Path) -> int:
-    """Write the archive beside its place and rename it there in one step."""
+    """Write the archive beside the target and publish it with one rename."""
     beside = folder.with_name("archive.zip")
     with named(beside), beside.open("wb") as stream:
         write_archive(stream, members(folder))

@@ -1,4 +1,4 @@
--- Metrics and variants with values that are no finite number, most of them first.
+-- Metrics and variants with values that are not finite numbers, most of them first.
 SELECT
     metric,
     variant,

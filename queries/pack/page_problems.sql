@@ -1,4 +1,4 @@
--- Tasks that are not complete, those first that another export may complete.
+-- Tasks that are not complete; those that another export may complete come first.
 SELECT task_id, name AS task, project, state, reason, web_url
 FROM tasks
 WHERE state <> 'complete'

@@ -1,4 +1,4 @@
--- Projects by their tasks. Of two names of one project, that of the task read last.
+-- Projects by number of tasks. If a project has two names, that of the task read last counts.
 WITH counted AS (
     SELECT task_id, count(*) AS n_series, sum(n)::BIGINT AS n_points
     FROM series

@@ -1,4 +1,4 @@
--- Tasks by their status on the server, the usual one first.
+-- Tasks by status on the server, the most frequent first.
 SELECT coalesce(status, '(unknown)') AS status, count(*) AS n_tasks
 FROM tasks
 GROUP BY ALL

@@ -1,4 +1,4 @@
--- Every hyperparameter with each of its values, once, with one task that has it.
+-- Every hyperparameter with each distinct value, and one task that has it.
 --
 -- Values longer than $longest bytes are left out: see long_texts.py.
 SELECT section, name, value, min(task_id) AS task_id, count(*) AS n

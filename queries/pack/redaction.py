@@ -23,7 +23,7 @@ CATEGORIES: Final[Mapping[str, str]] = {
     "repos": "repository, branch, commit, script",
     "comments": "comments, and messages of a status",
 }
-"""What can be taken out, and what that is."""
+"""What can be removed, with a description."""
 
 _EMPTIED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "users": {"tasks": ("user_id", "user"), "exports": ("user",)},
@@ -40,7 +40,7 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
     "hosts": ("tasks.server_id", "the server's address and company"),
     "params": ("all of hyperparams",),
 }
-"""What else a category takes out."""
+"""What a category removes in addition."""
 
 _NOT_TOLD: Final = "(taken out)"
 
@@ -49,7 +49,7 @@ _OF_HOSTS: Final = ("host", "web", "company", "moved_from")
 
 
 def emptied(categories: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """Give the columns that become NULL, by table."""
+    """Return the columns that become NULL, by table."""
     columns: dict[str, tuple[str, ...]] = {}
     for category in categories:
         for table, names in _EMPTIED.get(category, {}).items():
@@ -58,7 +58,7 @@ def emptied(categories: Collection[str]) -> dict[str, tuple[str, ...]]:
 
 
 def passed_over(categories: Collection[str]) -> frozenset[Column]:
-    """Give the columns that are not searched for credentials, as the pack does not include them."""
+    """Return the columns that are not searched, because the pack does not include them."""
     columns = {(table, name) for table, names in emptied(categories).items() for name in names}
     if "params" in categories:
         columns |= {("hyperparams", "value"), ("hyperparams", "type")}
@@ -71,13 +71,12 @@ def passed_over(categories: Collection[str]) -> frozenset[Column]:
 
 @dataclass
 class Rows:
-    """The edits of the rows of a pack; those of ``hyperparams`` come before those of ``tasks``.
+    """The edits of the rows of a pack; ``hyperparams`` must be edited before ``tasks``.
 
     Args:
-        snapshot: where the rows come from.
-        categories: what is taken out.
-        secrets: the credentials to take out; empty to keep them.
-        counts: new values for columns of ``tasks``, by task.
+        snapshot: where the rows come from. categories: the categories to remove. secrets: the
+        credentials to remove; empty to keep them. counts: new values for columns of ``tasks``, by
+        task.
     """
 
     snapshot: Snapshot
@@ -91,7 +90,7 @@ class Rows:
         return self.secrets.columns()
 
     def edits(self) -> dict[str, RowEdit]:
-        """Give the edit of each table that needs one."""
+        """Return the edit of each table that needs one."""
         needed: dict[str, RowEdit] = {}
         texts = {table for table, _ in self.secrets.columns()}
         if self.secrets.params or self.secrets.long_params or "hyperparams" in texts:
@@ -148,7 +147,7 @@ class Rows:
 def header_changes(
     snapshot: Snapshot, categories: Collection[str], secrets: Secrets
 ) -> dict[str, Any]:
-    """Give the keys of ``snapshot.json`` that change with what is taken out."""
+    """Return the keys of ``snapshot.json`` that change because of a redaction."""
     server, selections = dict(snapshot.server), snapshot.selections
     if SECRETS in categories:
         server, selections = secrets.search.json(server), secrets.search.json(selections)
@@ -160,12 +159,12 @@ def header_changes(
 
 
 def without_users(selection: str, categories: Collection[str]) -> str:
-    """Give a selection, in words, that names nobody when users are taken out."""
+    """Return the description of a selection, without users if they are redacted."""
     if "users" not in categories or "--user" not in selection:
         return selection
     try:
         typed = shlex.split(selection)
-    except ValueError:  # not written by us
+    except ValueError:  # not written by clearml-snapshot
         return _NOT_TOLD
     named = ((before == "--user", word) for before, word in pairwise(["", *typed]))
     return shlex.join(
@@ -175,12 +174,12 @@ def without_users(selection: str, categories: Collection[str]) -> str:
 
 
 def in_words(categories: Collection[str], secrets: Secrets, earlier: int) -> list[str]:
-    """Tell what was taken out, a line each, for the README.
+    """Describe what was removed, one line each, for the README.
 
     Args:
-        categories: what this pack takes out.
-        secrets: what was found.
-        earlier: values that the export had taken out already.
+        categories: the categories that this pack removes.
+        secrets: the credentials that were found.
+        earlier: number of values that the export had already removed.
     """
     columns_removed = (name for name in CATEGORIES if name in categories and name != SECRETS)
     sentences = [f"{name}: {_where(name)}" for name in columns_removed]
@@ -197,7 +196,7 @@ def values(number: int) -> str:
 
 
 def _where(category: str) -> str:
-    """Name the columns that a category empties: the same words elsewhere stay as they are."""
+    """Name the columns that a category empties; the same values elsewhere are not changed."""
     named = [
         f"{table}.{column}"
         for table, columns in _EMPTIED.get(category, {}).items()
@@ -207,7 +206,7 @@ def _where(category: str) -> str:
 
 
 def _without_host(reason: str | None, server: str) -> str | None:
-    """Take the server's address, with or without its scheme, out of what went wrong."""
+    """Remove the server's address, with or without its scheme, from an error."""
     if reason is None:
         return None
     return reason.replace(server, REDACTED).replace(server.partition("://")[2] or server, REDACTED)

@@ -1,4 +1,4 @@
-"""What still looks like a credential in a snapshot that is to be handed over.
+"""Finds what still looks like a credential in a snapshot that is to be shared.
 
 An export already removes credentials, unless ``--keep-secrets`` was given; this searches again, in
 names as well as values, by the same rules (``exporter.redact``).
@@ -53,7 +53,7 @@ _LONG_COLUMNS: Final = (
     "metric_filter",
     "reason",
 )
-"""Of ``tasks``: those that ``texts.sql`` reads, and whose long texts it leaves out."""
+"""Columns of ``tasks`` that ``texts.sql`` reads, without their long texts."""
 
 _SHORT: Final = {"longest": LONGEST}
 _BATCH: Final = 128
@@ -62,34 +62,35 @@ _SHORT_ID: Final = 8
 
 @dataclass
 class Secrets:
-    """What was found, and what replaces it."""
+    """The credentials that were found, and their replacements."""
 
     search: Search = field(default_factory=Search)
-    """Takes the same out of other texts: those of ``snapshot.json``, those that were typed."""
+    """Removes the same credentials from other texts: ``snapshot.json``, and arguments."""
     texts: dict[Column, dict[str, str]] = field(default_factory=dict)
-    """By column: each text that holds a credential, with the one to store."""
+    """By column: each text with a credential, and the text to store."""
     params: dict[tuple[str, str, str | None], str | None] = field(default_factory=dict)
-    """Section, name and value; None where the name itself holds one, so that the row goes."""
+    """By section, name and value: the value to store; None if the name has a credential, so that
+    the row is removed."""
     long_texts: set[tuple[Column, str]] = field(default_factory=set)
-    """By column and hash: texts that hold a credential and are too long to keep in memory."""
+    """By column and hash: texts with a credential that are too long to keep in memory."""
     long_params: set[tuple[str, ...]] = field(default_factory=set)
-    """By section, name and the hash of the value, for the same reason."""
+    """The same for hyperparameters, by section, name and hash of the value."""
     places: list[str] = field(default_factory=list)
-    """Where, one line each, without what."""
+    """Where they are, one line each, without the credential."""
     count: int = 0
-    """Values found, each as often as it is stored."""
+    """Number of values, each counted as often as it is stored."""
 
     def holds(self, metric: str, variant: str) -> bool:
-        """Whether the name of a series holds a credential; a name is a key, so the series goes."""
+        """Return whether the name of a series contains a credential; then it is left out."""
         metrics, variants = (self.texts.get(column, {}) for column in _NAMES)
         return metric in metrics or variant in variants
 
     def columns(self) -> frozenset[Column]:
-        """Give the columns of which a text holds one; without the values of hyperparameters."""
+        """Return the columns with texts that contain credentials, except ``hyperparams.value``."""
         return frozenset(self.texts) | {column for column, _ in self.long_texts}
 
     def without(self, column: Column, text: str) -> str:
-        """Give the text to store in place of one; it is the same if it holds none."""
+        """Return the text to store; it is unchanged if it contains no credential."""
         short = self.texts.get(column, {})
         if text in short:
             return short[text]
@@ -98,7 +99,7 @@ class Secrets:
         return text
 
     def param(self, section: str, name: str, value: str | None) -> tuple[str | None, bool]:
-        """Give the value to store, None where the name holds one, and whether there was one."""
+        """Return the value to store (None if the name is secret), and whether it was redacted."""
         if (section, name, value) in self.params:
             return self.params[section, name, value], True
         if value is None or not (self.long_params and may_be_long(value)):
@@ -115,19 +116,19 @@ class Secrets:
 
 
 HEADER: Final = "snapshot.json"
-"""Stands for a table in a `Column`; its columns are ``selections`` and the keys of ``server``."""
+"""Used as a table in a `Column`; its columns are ``selections`` and the keys of ``server``."""
 
 
 def find_secrets(dataset: Dataset, passed_over: frozenset[Column] = frozenset()) -> Secrets:
     """Look for credentials in every text of the tasks that a dataset is open for.
 
-    What was found in one place is looked for in all others: a password, found by the name of its
-    parameter, may occur in a comment without any.
+    What was found in one place is searched for everywhere: a password that was found by the name of
+    its parameter may also be in a comment.
 
     Args:
         dataset: the dataset.
-        passed_over: columns that are not included; those of ``hyperparams`` as ``value``, those of
-            ``snapshot.json`` under that name.
+        passed_over: columns that the pack does not include; all of ``hyperparams`` is ``value``,
+            and keys of ``snapshot.json`` are columns of that name.
     """
     search = Search()
     with _holding_few_texts(dataset) as opened:
@@ -154,7 +155,7 @@ def _holding_few_texts(dataset: Dataset) -> Iterator[Dataset]:
 
 
 def secret_ids(dataset: Dataset, search: Search) -> list[str]:
-    """Say of what the id looks like a credential: an id names rows and folders, and has to stay."""
+    """List the kinds of ids that look like a credential; ids identify rows and must stay."""
     rows = _rows(dataset, "pack/odd_ids.sql")
     return sorted({row["kind"] for row in rows if search.text(row["id"]) != row["id"]})
 
@@ -257,7 +258,7 @@ def _safe(search: Search, column: Column, text: str) -> str:
 def _safe_param(
     search: Search, section: str, name: str, value: str | None
 ) -> tuple[str | None, bool]:
-    """Give the value to store, None where the name holds a credential, and whether there is one."""
+    """Return the value to store, None if the name has a credential, and whether there is one."""
     if search.text(section) != section or search.text(name) != name:
         return None, True
     safe = search.parameter(section, name, value)

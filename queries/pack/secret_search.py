@@ -1,4 +1,4 @@
-"""Removes credentials from texts, and remembers each: it may occur where no rule finds it."""
+"""Removes credentials from texts and remembers them, to find them where no rule does."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.redaction.names import looks_issued, looks_typed
 from clearml_snapshot.exporter.redaction.redactor import REDACTED, Redactor
 
 _SHORTEST: Final = 6
-"""A shorter one may be part of any word."""
+"""Shorter ones may be part of any word."""
 
 
 class Search:
@@ -22,7 +22,7 @@ class Search:
         self._pattern: re.Pattern[str] | None = None
 
     def learn(self) -> bool:
-        """Search for everything that was found, wherever it occurs; False if nothing was."""
+        """Search for earlier findings everywhere from now on; False if there are none."""
         longest_first = sorted(self._secrets, key=lambda secret: (-len(secret), secret))
         if longest_first:
             every = "|".join(map(re.escape, longest_first))
@@ -30,25 +30,25 @@ class Search:
         return bool(longest_first)
 
     def text(self, text: str) -> str:
-        """Give a text without its credentials."""
+        """Return a text without its credentials."""
         return self._seen(text, self._redactor.text(text)[0] or "")
 
     def url(self, text: str) -> str:
-        """Give an address without its credentials."""
+        """Return an address without its credentials."""
         return self._seen(text, self._redactor.url(text)[0] or "")
 
     def parameter(self, section: str, name: str, value: str | None) -> str | None:
-        """Give the value of a hyperparameter without its credentials."""
+        """Return the value of a hyperparameter without its credentials."""
         if value is None:
             return None
         return self._seen(value, self._redactor.parameter(section, name, value)[0] or "")
 
     def json(self, value: Any) -> Any:
-        """Give a JSON value without the credentials in its texts, keys included."""
+        """Return a JSON value without the credentials in its texts, keys included."""
         return _mapped(value, self.text)
 
     def json_text(self, text: str) -> str:
-        """Do the same for JSON text; it stays as it is without any."""
+        """Return JSON text without credentials; unchanged if it has none."""
         try:
             value = json.loads(text)
         except ValueError:
@@ -63,7 +63,7 @@ class Search:
 
 
 def _removed(text: str, safe: str) -> list[str]:
-    """Give the parts of a text for which there are marks in the safe one."""
+    """Return the parts of a text that were replaced by marks in the safe text."""
     removed, position = [], 0
     kept = safe.split(REDACTED)
     for before, after in pairwise(kept):
@@ -75,7 +75,7 @@ def _removed(text: str, safe: str) -> list[str]:
 
 
 def _is_telling(secret: str) -> bool:
-    """Whether it is too odd to occur twice by chance; ``production`` is a word."""
+    """Return whether it is too unusual to occur by chance; ``production`` is a word."""
     if len(secret) < _SHORTEST or any(c.isspace() for c in secret):
         return False
     return looks_issued(secret) or looks_typed(secret)

@@ -1,4 +1,5 @@
--- Some tasks of summary.csv: one row a task × metric × variant; a task without series has one too.
+-- The rows of some tasks in summary.csv: one per task × metric × variant; one for a task without
+-- series.
 --
 -- n_suspect_zeros counts the values that are probably NaN, logged as 0; NULL: not examined.
 WITH suspect AS (

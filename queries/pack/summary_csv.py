@@ -1,8 +1,8 @@
-"""summary.csv: every series of a snapshot in one table that a spreadsheet opens.
+"""Writes summary.csv: every series of a snapshot in one table for spreadsheets.
 
-Written for Excel: UTF-8 with a byte order mark (without one it reads another encoding), commas,
-CRLF, and no text that it would compute, also where it splits at semicolons or tabs. Numbers are
-in full: a double in the fewest digits that restore it. NULL is an empty cell.
+It is written for Excel: UTF-8 with a byte order mark (without one Excel assumes another encoding),
+commas, CRLF, and no text that Excel would evaluate, even if it splits at semicolons or tabs.
+Numbers are exact: a double has the fewest digits that restore it. NULL is an empty cell.
 """
 
 import csv
@@ -17,25 +17,24 @@ from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.notes.suspect_zeros import suspects_by_series
 
 EXCEL_ROWS: Final = 1_048_576
-"""Rows of a sheet, its header included; Excel leaves out what comes after, with a warning."""
+"""Maximum rows of a sheet, including the header; Excel drops the rest with a warning."""
 
 _EXCEL_CHARACTERS: Final = 32_767
-"""Of one cell; the rest of a longer one would run over into cells of its own."""
+"""Maximum characters of a cell; the rest of a longer text would become other cells."""
 
 _FORMULA: Final = re.compile("\\s*[=+\\-@＝＋－＠]|[\t\r\n]")
-"""What a text begins with that a spreadsheet computes; the wide forms in East Asian versions."""
+"""The start of a text that a spreadsheet evaluates, including wide forms in East Asian versions."""
 
 _HIDDEN_FORMULA: Final = re.compile(
     "([;\t|\n\r\v\f\x1c-\x1e\x85\u2028\u2029][\\s\"']*)(?<!')([=+\\-@＝＋－＠])"
 )
-"""One inside a text, where a cell begins if the file is read with another separator than a comma.
-
-Spreadsheets in many countries do so; line breaks end a row there, as the quotes around are not at
-the begin of a field. Quotes and white space before it do not keep it from being computed.
+"""The same inside a text, where a cell begins if the file is read with a separator other than the
+comma, as spreadsheets in many countries do. Line breaks then end a row, because the quotes are not
+at the start of a field. Quotes and white space before it do not prevent its evaluation.
 """
 
 _SERIES_AT_ONCE: Final = 100_000
-"""Sorted together; 2 million at once take more than a gigabyte."""
+"""Series to sort at once; 2 million would need more than a gigabyte."""
 
 _ROWS_AT_ONCE: Final = 10_000
 
@@ -67,7 +66,7 @@ def write_summary(dataset: Dataset, path: Path) -> None:
 def _of_tasks(
     suspects: Sequence[Mapping[str, Any]] | None, task_ids: Sequence[str]
 ) -> dict[str, list[Any] | None]:
-    """Bind the counts of suspect zeros that belong to some tasks; None: they are not known."""
+    """Return the counts of suspect zeros of some tasks, to bind; None: they are not known."""
     chosen = {*task_ids}
     rows = None if suspects is None else [row for row in suspects if row["task_id"] in chosen]
     names = {
@@ -83,7 +82,7 @@ def _of_tasks(
 
 
 def _portions(dataset: Dataset) -> Iterator[list[str]]:
-    """Give the tasks in their order, as many at once as have few enough series."""
+    """Yield the tasks in order, in groups with a limited number of series."""
     tasks: list[str] = []
     series = 0
     for task_id, n_series in dataset.rows(dataset.sql(read("pack/summary_tasks.sql"))).rows:
@@ -96,7 +95,7 @@ def _portions(dataset: Dataset) -> Iterator[list[str]]:
 
 
 def _cells(batch: Any) -> Iterator[list[Any]]:
-    """Give the columns of an Arrow batch as the cells to write."""
+    """Yield the columns of an Arrow batch as the cells to write."""
     import pyarrow as pa
 
     for column in batch.columns:
@@ -113,8 +112,8 @@ def _cells(batch: Any) -> Iterator[list[Any]]:
 def safe(text: str) -> str:
     """Write a text so that a spreadsheet shows it: ``=1+1`` gets an apostrophe in front.
 
-    So does ``x;=1+1`` inside: with a semicolon, a tab or ``|`` as the separator, or behind a line
-    break, a cell begins there. A NUL, at which Excel would stop to read, becomes its picture.
+    So does the ``=`` inside ``x;=1+1``: with a semicolon, a tab or ``|`` as the separator, or after
+    a line break, a cell begins there. A NUL, at which Excel stops reading, becomes its symbol.
     """
     marked = "'" + text if _FORMULA.match(text) else text
     marked = _HIDDEN_FORMULA.sub(r"\1'\2", marked)
@@ -122,7 +121,7 @@ def safe(text: str) -> str:
 
 
 def _number(value: float | None) -> float | str | None:
-    """Keep a number; NaN and the infinities become text, as a sheet has no such numbers."""
+    """Keep a number; NaN and infinities become text, because a sheet has no such numbers."""
     if value is None or math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else safe("Infinity" if value > 0 else "-Infinity")

@@ -1,4 +1,4 @@
-"""The texts of a pack that need its rows: for those who have a browser or a spreadsheet only."""
+"""Generates the files of a pack that are computed from its rows: the page and the spreadsheet."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -24,20 +24,20 @@ def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:
 
     Args:
         folder: the snapshot.
-        names: which: ``index.html``, ``summary.csv``.
-        into: a folder in which they replace what has these names.
+        names: which files: ``index.html``, ``summary.csv``.
+        into: the folder to write to; files of these names are replaced.
 
     Raises:
-        DatasetError: the snapshot does not hold what they are made of.
-        SnapshotError: memory or disk ran out.
-        OSError: there is no space for them.
+        DatasetError: the snapshot does not contain what they are computed from.
+        SnapshotError: memory or disk is full.
+        OSError: the disk is full.
     """
     try:
         with open_dataset(folder) as opened, translating_errors(opening=True):
             for name in names:
                 _WRITERS[name](opened, into / name)
     except (jinja2.TemplateError, TypeError, ValueError) as error:
-        # a snapshot.json, or values in the tables, of somebody else
+        # the snapshot.json or the tables may come from someone else
         raise DatasetError(
             f"{' and '.join(names)} cannot be made from {folder}: "
             f"{type(error).__name__}; run clearml-snapshot verify"

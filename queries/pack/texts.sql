@@ -1,4 +1,4 @@
--- Every text of the snapshot that may contain a credential, once, with one task that has it.
+-- Every distinct text of the snapshot that may contain a credential, and one task that has it.
 --
 -- Texts of tasks longer than $longest bytes are left out: see long_texts.py.
 SELECT 'tasks' AS table_name, column_name, text, min(task_id) AS task_id, count(*) AS n

@@ -1,4 +1,4 @@
-"""What ``status --check`` finds fault with: a snapshot that somebody should look at."""
+"""Finds the problems that ``status --check`` reports."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -18,15 +18,15 @@ _SINCE: Final = {
     "disk full": "found the disk full",
     "failed": "failed",
 }
-"""What is said of an export by its result."""
+"""How the result of an export is described."""
 
 
 def concerns(status: Status, max_age: timedelta | None = None) -> Iterator[str]:
-    """Say what is wrong with a snapshot, one sentence each; nothing for one that is well.
+    """Describe what is wrong with a snapshot, one sentence per problem.
 
     Args:
         status: its status.
-        max_age: how old its contents may be; None is as old as they like.
+        max_age: how old its contents may be; None means no limit.
     """
     last = status.last_export
     if last is not None and last.result != "complete":

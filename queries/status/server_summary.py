@@ -10,31 +10,33 @@ from clearml_snapshot.queries.dataset import Dataset
 
 @dataclass(frozen=True, slots=True)
 class ServerSummary:
-    """How far the server's summary and the points agree."""
+    """How many series of the server's summary agree with the stored points."""
 
     compared: int
-    """Series with a claim, of whatever is in it."""
+    """Series that the server's summary includes."""
     uncounted: int
-    """Of those compared, series whose reports are not counted, as on older servers."""
+    """Compared series without a count of reports, as on older servers."""
     without_numbers: int
-    """Series without a claim whose points have no finite number to sum up."""
+    """Series that the summary does not include because no point has a finite value."""
     beyond_cap: int
-    """Other series without a claim, of tasks of which 2,000 have one: the server keeps no more."""
+    """Other series that it does not include because the task has 2,000 others, the server's
+    maximum."""
     lost: int
-    """Other series without a claim, of tasks that the server has lost, or lost points of."""
+    """Other series that it does not include, of tasks that the server has lost, or lost points
+    of."""
     unreported: int
-    """The rest of the series without a claim."""
+    """The remaining series that it does not include."""
     disagreeing: int
-    """Of those compared."""
+    """Compared series that differ."""
     unexplained: int
-    """Of these, those with no known reason, and those of which the server lost points."""
+    """Differing series without a known reason, and those of which the server lost points."""
     lost_points: int
-    """Of the unexplained, series of which the server lost points before they were read."""
+    """Unexplained series of which the server lost points before they were read."""
     lost_tasks: int
-    """Tasks of which the server lost points: series without any are in no row."""
+    """Tasks of which the server lost points; series without points have no row."""
 
     def __str__(self) -> str:
-        """Tell it in one line."""
+        """Describe the comparison in one line."""
         line = f"{self.compared:,} series compared with the server's summary: "
         unknown = self.unexplained - self.lost_points
         line += f"{self.disagreeing:,} disagree, {unknown:,} of them for no known reason"
@@ -57,17 +59,17 @@ class ServerSummary:
 
     @property
     def unclaimed(self) -> int:
-        """Count the series that the server's summary leaves out, for whatever reason."""
+        """The number of series that the server's summary does not include, for any reason."""
         return self.without_numbers + self.beyond_cap + self.lost + self.unreported
 
 
 def disagreements(dataset: Dataset) -> duckdb.DuckDBPyRelation:
-    """List where the server's claims differ from ours, what has no known reason first."""
+    """List differences between the server's summary and the points, unexplained ones first."""
     return dataset.sql(read("status/server_summary.sql"))
 
 
 def server_summary(dataset: Dataset, differing: duckdb.DuckDBPyRelation) -> ServerSummary:
-    """Count what ``disagreements`` gave, and what could be compared at all."""
+    """Count the rows of ``disagreements``, and the series that could be compared."""
     counts = dataset.sql(read("status/server_summary_count.sql"))
     (covered,) = dataset.rows(counts).as_dicts()
     series = "count(DISTINCT (task_id, metric, variant))"

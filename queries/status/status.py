@@ -1,4 +1,4 @@
-"""Summarises a dataset: what it holds, as of when, and which tasks are not complete."""
+"""Summarises a dataset: its contents, its age, and which tasks are not complete."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -19,12 +19,12 @@ from clearml_snapshot.queries.dataset import Dataset
 By = Literal["project", "user", "task"]
 
 PROBLEMS: Final = 10
-"""Tasks that are not complete and are listed one by one."""
+"""Maximum number of incomplete tasks to list."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemTask:
-    """A task that is not complete here, and why."""
+    """A task that is not stored completely, and why."""
 
     task_id: str
     name: str | None
@@ -34,17 +34,17 @@ class ProblemTask:
 
 @dataclass(frozen=True, slots=True)
 class LastExport:
-    """How the export that began last went."""
+    """The result of the export that began last."""
 
     started: datetime
     finished: datetime | None
-    """None: it did not end, and this is one of its checkpoints."""
+    """None if it did not end; the snapshot is then one of its checkpoints."""
     result: str
     points: int | None
     requests: int | None
     user: str | None
     error: str | None
-    """Why it failed; None: it did not."""
+    """Why it failed; None if it did not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Status:
     series: int
     points: int
     monitor_points: int
-    """Of the points, those of ``:monitor:*`` metrics."""
+    """Points of ``:monitor:*`` metrics."""
     bytes: int
     states: Mapping[str, int]
     """Tasks by state."""
@@ -71,26 +71,26 @@ class Status:
     archived: int
     no_longer_selected: int
     gone_as_listed: int
-    """Tasks that are gone from the server after they were listed as safe to delete."""
+    """Tasks that are gone from the server and had been listed as safe to delete."""
     exports: int
     last_export: LastExport | None
     warnings: tuple[str, ...]
-    """Of the newest export that could tell: they stay until one has none."""
+    """Warnings of the newest export that got far enough to have any."""
     keep: str
-    """Which snapshots stay when an export ends: what was given with ``--keep``, or ``2``."""
+    """Which snapshots are kept when an export ends: the value of ``--keep``, or ``2``."""
     problems: int
-    """Tasks that are not complete."""
+    """Number of tasks that are not complete."""
     problem_tasks: tuple[ProblemTask, ...]
     """The first of them."""
     packed: PackProvenance | None
-    """Which part of a snapshot this pack is; None: it is not a pack."""
+    """Which part of a snapshot this pack contains; None if it is not a pack."""
     readable_by: Literal["owner", "group", "everyone"] | None
     """Who may read it by the mode of the dataset's folder; None for a pack, and on Windows."""
     root: Path
     """The folder to copy, or the pack."""
 
     def as_dict(self) -> dict[str, Any]:
-        """Give everything as what JSON can hold."""
+        """Return everything as types that JSON has."""
         fields = asdict(self)
         fields["created_at"] = _iso(self.created_at)
         fields["root"] = str(self.root)
@@ -101,12 +101,12 @@ class Status:
 
 
 def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PROBLEMS) -> Status:
-    """Look at one snapshot, without reading a point.
+    """Summarise one snapshot, without reading points.
 
     Args:
         dataset: an open dataset.
-        now: the moment to which its age is counted; None is this one.
-        problems: how many of the incomplete tasks to list.
+        now: the time to compute its age with; None means the current time.
+        problems: maximum number of incomplete tasks to list.
     """
     snapshot = dataset.snapshot
     (held,) = _ask(dataset, "status/status")
@@ -130,7 +130,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
         ),
         packed=packed and packed.in_full(),
         readable_by=_readers(snapshot),
-        root=snapshot.place,
+        root=snapshot.location,
     )
 
 
@@ -143,12 +143,12 @@ def _readers(snapshot: Snapshot) -> Literal["owner", "group", "everyone"] | None
 
 
 def ranking(dataset: Dataset, by: By, top: int | None = None) -> duckdb.DuckDBPyRelation:
-    """Rank projects, users or tasks by their points: which of them fill the dataset.
+    """Rank projects, users or tasks by their points.
 
     Args:
         dataset: an open dataset.
-        by: what a row is.
-        top: maximum number of rows; None is all.
+        by: what a row describes.
+        top: maximum number of rows; None means all.
     """
     return dataset.sql(read("status/by.sql"), {"by": by, "top": top})
 

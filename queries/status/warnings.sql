@@ -1,4 +1,4 @@
--- The warnings of the newest export that could tell whether there are any.
+-- The warnings of the newest export that got far enough to have any.
 SELECT unnest(warnings) AS warning
 FROM (
     SELECT warnings

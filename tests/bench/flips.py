@@ -1,4 +1,4 @@
-"""Flip one bit of a pack, anywhere, again and again: verify must find each, and never crash.
+"""Flip one bit of a pack, anywhere, repeatedly: verify must find each, and never crash.
 
     python -m tests.bench.flips [--flips 1000 --seed 1]
 

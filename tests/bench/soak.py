@@ -1,4 +1,4 @@
-"""SIGKILL an export at random moments, again and again; compare every point after each kill.
+"""SIGKILL an export at random moments, repeatedly; compare every point after each kill.
 
     python tests/bench/soak.py [--kills 200 --tasks 60 --series 20 --points 200 --seed 1]
 

@@ -109,7 +109,7 @@ def row_of(folder: Path, task_id: str) -> dict[str, Any]:
 def is_selected(task: Stored, name: Name) -> bool:
     return task.asked is None or any(
         name[0] == choice.metric and (choice.variants is None or name[1] in choice.variants)
-        for choice in task.asked.wanted or ()
+        for choice in task.asked.choices or ()
     )
 
 

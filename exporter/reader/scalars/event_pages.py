@@ -185,7 +185,7 @@ def ask_page(api: Client, task_id: str, part: Part, scroll_id: str | None, size:
 
 
 def _starts_over(page: EventPage, last: int | None, part: Part) -> bool:
-    """Whether a page goes back to before the previous one, as a restarted scroll does."""
+    """Return whether a page goes back to before the previous one, as a restarted scroll does."""
     if page.first is None or last is None or page.first > last:
         return False
     if not part.is_final:

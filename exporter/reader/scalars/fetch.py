@@ -97,11 +97,11 @@ class _Reading:
     api: Client
     task_id: str
     sink: PointSink
-    whole: list[Part]
+    all_parts: list[Part]
     """The parts that cover everything selected."""
     splitter: Splitter
     was_run_again: Callable[[], bool] | None = None
-    """Asks the server; None if it is not to be asked."""
+    """Checks with the server; None if it must not."""
     tally: _Tally = field(default_factory=_Tally)
 
 
@@ -119,7 +119,7 @@ def fetch_scalars(
         task_id: the task.
         choices: the selected metrics; None selects every metric, an empty sequence none.
         sink: receives the pages; its content is valid when this function returns.
-        was_run_again: asks whether the task was run again since the last call; used if the wall
+        was_run_again: checks whether the task was run again since the last call; used if the wall
             times of the points of several requests do not prove that it was not.
 
     Raises:
@@ -199,7 +199,7 @@ class _Names:
 
 
 def _is_mixed(reading: _Reading) -> bool:
-    """Whether the points may be of two runs; without a proof the server is asked.
+    """Return whether the points may be of two runs; without a proof the server is queried.
 
     A running task may have overwritten its first points, which is not another run.
     """
@@ -210,7 +210,7 @@ def _is_mixed(reading: _Reading) -> bool:
 
 
 def _is_final(reading: _Reading, result: ScalarsRead) -> bool:
-    """Whether reading a task again would not return more of it."""
+    """Return whether reading a task again would not return more of it."""
     tally = reading.tally
     is_shown_in_part = bool(tally.cut or reading.splitter.cut or tally.refusal)
     return is_shown_in_part or result.expected - result.received == tally.odd > 0
@@ -280,7 +280,7 @@ def _keep(reading: _Reading, page: EventPage) -> None:
 def _verdict(reading: _Reading, parts: Sequence[Part]) -> ScalarsRead:
     """Compare the received points with the server's count, which is repeated if it may be old."""
     tally = reading.tally
-    expected, was_split = tally.total, parts != reading.whole
+    expected, was_split = tally.total, parts != reading.all_parts
     try:
         if len(parts) > 1 or tally.pages > 1 or tally.received + tally.odd != expected:
             expected = _count_again(reading)
@@ -332,12 +332,12 @@ def _count_again(reading: _Reading) -> int:
     """Count the points once more, and check whether the first ones are still the same."""
     tally, ask = reading.tally, partial(ask_page, reading.api, reading.task_id)
     tally.is_one_run = None if tally.received else True
-    at = reading.whole.index(tally.opened) if tally.opened in reading.whole else 0
+    at = reading.all_parts.index(tally.opened) if tally.opened in reading.all_parts else 0
     size = min(tally.received, 1)
-    pages = [ask(part, None, size * (n == at)) for n, part in enumerate(reading.whole)]
+    pages = [ask(part, None, size * (n == at)) for n, part in enumerate(reading.all_parts)]
     if tally.opened is not None:
         now = pages[at].opening()
-        if tally.opened != reading.whole[at] and not tally.opening.keys() & now.keys():
+        if tally.opened != reading.all_parts[at] and not tally.opening.keys() & now.keys():
             # Series that were not read first may begin earlier.
             now = ask(tally.opened, None, size).opening()
         tally.is_one_run = is_same_opening(tally.opening, now)
@@ -347,9 +347,9 @@ def _count_again(reading: _Reading) -> int:
 def _read_late(reading: _Reading, expected: int) -> bool:
     """Read points reported after the last page in the meantime; False if there are none."""
     position = ScrollPosition(reading.tally.tail, seen=reading.tally.received, total=expected)
-    if position.scroll_id is None or len(reading.whole) > 1:
+    if position.scroll_id is None or len(reading.all_parts) > 1:
         return False
-    page = next_page(reading.api, reading.task_id, reading.whole[0], position)
+    page = next_page(reading.api, reading.task_id, reading.all_parts[0], position)
     reading.tally.odd += position.without_iteration
     if page is None or page.returned == 0:
         return False

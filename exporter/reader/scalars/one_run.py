@@ -3,7 +3,7 @@
 A reset deletes all points of a task, and its next run reports the same keys at other wall times
 (docs/clearml-server.md, "Two runs of one task"). So if a point of the first page still exists
 with its wall time after the last page, nothing was reset in between. The point is returned with
-the last count and costs no request. If it proves nothing, the server is asked for the task's
+the last count and costs no request. If it proves nothing, the server is queried for the task's
 start.
 """
 
@@ -42,7 +42,7 @@ def is_same_opening(before: Opening, now: Opening) -> bool | None:
 
 
 def was_run_again_since(api: Client, listed: Task, last_metrics: ServerSummary) -> bool:
-    """Ask once whether a task was run again since it was listed; a refusal counts as yes.
+    """Check once whether a task was run again since it was listed; a refusal counts as yes.
 
     Raises:
         ServerError: the server does not answer.
@@ -65,7 +65,7 @@ class RunWatch:
     """The server's summary of it before its points were read."""
 
     def was_run_again(self) -> bool:
-        """Ask the server, with one request; a task that is no longer there counts as run again.
+        """Check with one request; a task that no longer exists counts as run again.
 
         A run that continues keeps its start, and the counts of its reports never fall.
 
@@ -86,7 +86,7 @@ def _start(task: Task) -> object:
 
 
 def _has_fallen(before: ServerSummary, after: ServerSummary) -> bool:
-    """Whether the server counts fewer reports of a series than before."""
+    """Return whether the server counts fewer reports of a series than before."""
     if any(summary.is_ambiguous or len(summary.rows) >= MOST_SERIES for summary in (before, after)):
         return False
     now, earlier = _counts(after), _counts(before)

@@ -34,7 +34,7 @@ MAX_RAW = 200_000
 _METRIC_DATA_PAGE = 500
 # docs/clearml-server.md, "Lists of metrics": variants in all.
 _BUCKETS = 8_000
-# indices.query.bool.max_clause_count: a metric is one clause, with variants two.
+# indices.query.bool.max_clause_count: a metric is one clause, a metric with variants two.
 _CLAUSES = 1_024
 # Sorted columns are cached for this number of tasks.
 _WARM_TASKS = 32
@@ -78,7 +78,7 @@ class Events:
     def task_events(self, request: Request) -> Encoded:
         """events.get_task_events: complete events, sorted by iteration.
 
-        The stored request of a scroll id wins over what is sent with it, but for ``batch_size``
+        The stored request of a scroll id overrides what is sent with it, except for ``batch_size``
         and the task.
         """
         if self._by_time is not None:
@@ -113,7 +113,7 @@ class Events:
             metrics,
             "iter",
             min(scroll_request["batch_size"], MAX_RAW),
-            # 0 counts as "from the start": the way into endless repetition.
+            # 0 counts as "from the start", which can repeat for ever.
             after or None,
             descending=scroll_request["order"] == "desc",
         )
@@ -121,10 +121,11 @@ class Events:
         return _page(table.encode(rows), total, _write_scroll(last, scroll_request, total))
 
     def metric_data(self, request: Request) -> Encoded:
-        """events.get_scalar_metric_data: one metric by a scroll of the search engine's own.
+        """events.get_scalar_metric_data: one metric with a scroll of the search engine.
 
-        It is sorted by iteration, the last first, 500 events a page, and not cut at any iteration;
-        the total is not counted beyond 10,000. The state of a scroll is that of its first page.
+        It is sorted by iteration, the last first, with 500 events per page, and is not cut at any
+        iteration; the total is not counted beyond 10,000. The state of a scroll is that of its
+        first page.
         """
         if request.get("scroll_id"):
             left, total = self._scrolls.get(request["scroll_id"], ([], 0))
@@ -221,7 +222,7 @@ class Events:
         return {"tasks": answer}
 
     def _several(self, tasks: Sequence[str]) -> list[str]:
-        """Return the ids of existing tasks; of more than 500, the rest is called invalid."""
+        """Return the ids of existing tasks; beyond 500, the rest is reported as invalid."""
         ids = [str(document["id"]) for document in self.records.existing(list(tasks))]
         if len(ids) > MAX_PAGE_SIZE:
             fail(400, 101, company=self.records.database.company, ids=ids[MAX_PAGE_SIZE:])
@@ -246,7 +247,7 @@ def _given(request: Request, name: str, default: Any) -> Any:
 
 
 def _metrics(given: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]] | None:
-    """The last entry of a metric wins: one that is named twice loses its first variants."""
+    """Return the variants by metric; the last entry of a metric wins, as on the server."""
     if sum(2 if entry.get("variants") else 1 for entry in given) > _CLAUSES:
         search_failed(f"too_many_clauses: maxClauseCount is set to {_CLAUSES}")
     return {entry["metric"]: frozenset(entry.get("variants") or []) for entry in given} or None

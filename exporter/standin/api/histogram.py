@@ -1,4 +1,4 @@
-"""What ``scalar_metrics_iter_histogram`` makes of the data: averages of float32 values."""
+"""Computes the answer of ``scalar_metrics_iter_histogram``: averages of float32 values."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -29,7 +29,7 @@ class _Curve:
 def averaged(
     table: Table, metrics: Mapping[str, Collection[str]] | None, samples: int, key: str
 ) -> dict[str, Any]:
-    """Return {metric: {variant: {name, x, y}}} of at most ``samples`` averages a series."""
+    """Return {metric: {variant: {name, x, y}}} of at most ``samples`` averages per series."""
     answer: dict[str, Any] = {}
     curves = _curves(table, metrics, samples, key)
     for interval, group in _groups(curves):
@@ -72,7 +72,7 @@ def _curve(metric: str, variant: str, rows: Rows, column: Ints, samples: int) ->
 
 
 def _groups(curves: list[_Curve]) -> list[tuple[int, list[_Curve]]]:
-    """Put series of nearly equal intervals together: all of a group get its largest interval."""
+    """Group series with nearly equal intervals: all of a group get its largest interval."""
     groups: list[tuple[int, list[_Curve]]] = []
     bound = samples = 0
     for curve in sorted(curves, key=lambda curve: curve.interval):

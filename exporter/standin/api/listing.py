@@ -36,7 +36,7 @@ class Kind:
 
 @dataclass
 class Scrolls:
-    """Positions of listings under way; they are forgotten after ``seconds`` without use."""
+    """Positions of unfinished listings; they expire after ``seconds`` without use."""
 
     seconds: float = SCROLL_SECONDS
     _positions: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -49,14 +49,14 @@ class Scrolls:
         return uuid.uuid4().hex, 0
 
     def keep(self, scroll_id: str, position: int) -> None:
-        """Remember how far a listing has come."""
+        """Remember the position of a listing."""
         self._positions[scroll_id] = (position, time.monotonic() + self.seconds)
 
 
 def page(
     kind: Kind, documents: list[Document], request: Mapping[str, Any], scrolls: Scrolls
 ) -> tuple[list[Document], dict[str, str]]:
-    """Return (the documents of one page, what else the answer says: the scroll id)."""
+    """Return (the documents of one page, the rest of the answer: the scroll id)."""
     if request.get("order_by"):
         documents = _ordered(kind, documents, request["order_by"])
     if "scroll_id" not in request:

@@ -1,4 +1,4 @@
-"""What older servers do differently: what they do not know they ignore, without a word.
+"""What older servers do differently: they silently ignore what they do not know.
 
 The versions are those of the API (2.13 is ClearML 1.0, 2.16 is 1.2, 2.28 is 1.14, 2.31 is 1.17),
 see docs/clearml-server.md, "Older servers".
@@ -17,7 +17,7 @@ _ADDED: Final[Mapping[str, Version]] = {
     "events.scalar_metrics_iter_raw": (2, 16),
     "tasks.get_by_id_ex": (2, 16),
 }
-"""When an endpoint came, for those that an exporter could ask."""
+"""The version in which an endpoint was added, for those that an exporter could use."""
 _UNDERSTOOD: Final = (
     ("tasks.get_all", "created", (2, 31)),
     ("tasks.get_all", "filters", (2, 27)),
@@ -27,19 +27,19 @@ _UNDERSTOOD: Final = (
     ("projects.get_all", "scroll_id", (2, 16)),
     ("projects.get_all", "size", (2, 16)),
 )
-"""From which version on calls with this prefix heed a field."""
+"""The version from which calls with this prefix support a field."""
 _PAGED_BY_ITERATION: Final = (2, 16)
 _MOST_COUNTED: Final = 10_000
 """Elasticsearch does not count further unless it is configured to."""
 
 
 def has(version: Version, endpoint: str) -> bool:
-    """Tell whether a server of a version has an endpoint."""
+    """Return whether a server of a version has an endpoint."""
     return version >= _ADDED.get(endpoint, (1,))
 
 
 def understood(version: Version, endpoint: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out of a request what a server of a version does not know."""
+    """Remove from a request what a server of a version does not know."""
     unknown = {
         name
         for prefix, name, since in _UNDERSTOOD
@@ -49,7 +49,7 @@ def understood(version: Version, endpoint: str, body: Mapping[str, Any]) -> dict
 
 
 def pages_by_time(version: Version) -> bool:
-    """Tell whether ``events.get_task_events`` is the older one, of ``TimePages``."""
+    """Return whether ``events.get_task_events`` is the older one, of ``TimePages``."""
     return version < _PAGED_BY_ITERATION
 
 
@@ -61,7 +61,7 @@ class TimePages:
         self._scrolls: list[tuple[list[str], int, int]] = []
 
     def answer(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Give one page; ``events`` are JSON texts."""
+        """Return one page; ``events`` are JSON texts."""
         if request.get("scroll_id"):
             left, total, size = self._scrolls[int(request["scroll_id"])]
         else:

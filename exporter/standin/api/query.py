@@ -1,4 +1,4 @@
-"""Which documents a listing matches: the server's filter language with each of its oddities."""
+"""Decides which documents a listing matches: the server's filter language with its oddities."""
 
 import operator
 import re
@@ -60,7 +60,7 @@ USERS = Options(lists=("id",))
 
 
 def get(document: Any, path: str) -> Any:
-    """Return the value at a dotted path, None where there is none."""
+    """Return the value at a dotted path, or None."""
     for part in path.split("."):
         if not isinstance(document, Mapping):
             return None
@@ -153,7 +153,7 @@ def _several_fields(options: Options, request: Mapping[str, Any]) -> list[Test]:
 
 
 def _list_field(name: str, data: Any) -> Test:
-    """[a, b] is OR; "__$all" makes it AND; "-a" and "__$not" exclude; null allows nothing."""
+    """Test a list: [a, b] is OR, "__$all" makes it AND; "-a", "__$not" exclude; null is nothing."""
     parser = _ListParser(name)
     parser.read(data if isinstance(data, list) else [data])
     tests: list[Test] = []
@@ -281,7 +281,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _dates(name: str, data: Any) -> Test:
-    """Operators before dates; two bare dates are a range; what cannot be parsed is ignored."""
+    """Test dates with operators; two bare dates are a range; what cannot be parsed is ignored."""
     values = data if isinstance(data, list) else [data]
     bare = [value is None or not value.startswith((">", "<")) for value in values]
     if len(values) == 2 and all(bare):

@@ -219,7 +219,7 @@ class Records:
         }
 
     def existing(self, ids: str | list[str]) -> list[Document]:
-        """Return these tasks, or raise 400/101 naming all that were asked for."""
+        """Return these tasks, or raise 400/101 with all requested ids."""
         task_ids = dict.fromkeys([ids] if isinstance(ids, str) else ids)
         tasks = [self.database.tasks[key] for key in task_ids if key in self.database.tasks]
         if len(tasks) != len(task_ids):

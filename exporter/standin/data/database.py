@@ -215,7 +215,7 @@ class Database:
 
         Args:
             task: an id.
-            keep: tells of (metric, variant, iteration) what stays; nothing by default.
+            keep: returns whether (metric, variant, iteration) is kept; nothing is by default.
         """
         with self.lock:
             self.events[task].keep_only(keep or (lambda *_: False))
@@ -231,7 +231,7 @@ class Database:
             document.update({**times, **changes})
 
     def ping(self, task: str) -> None:
-        """Let a worker say that it lives: the task looks changed and nothing else is."""
+        """Send a worker's sign of life: the task looks changed, although nothing else is."""
         with self.lock:
             self._touch(self.tasks[task])
 
@@ -248,12 +248,12 @@ class Database:
         self.edit(task, system_tags=sorted({*self.tasks[task]["system_tags"], "archived"}))
 
     def unarchive(self, task: str) -> None:
-        """Bring a task back from the archive."""
+        """Restore a task from the archive."""
         tags = [tag for tag in self.tasks[task]["system_tags"] if tag != "archived"]
         self.edit(task, system_tags=tags)
 
     def rename_project(self, project_id: str, name: str) -> None:
-        """Rename a project (its full name), or move it below another; the tasks never notice."""
+        """Rename a project (its full name), or move it below another; its tasks do not change."""
         with self.lock:
             inside = self.with_children([project_id]) - {project_id}
             below = [self.projects[key] for key in sorted(inside)]
@@ -277,7 +277,7 @@ class Database:
             document.update(status=status, status_changed=now, last_update=now, last_change=now)
 
     def continue_task(self, task: str) -> None:
-        """Run a task that had ended again: a new ``started``, and all its events stay."""
+        """Continue a task that had ended: it gets a new ``started`` and keeps all its events."""
         self.set_status(task, "in_progress")
 
     def reset(self, task: str) -> None:
@@ -302,7 +302,7 @@ class Database:
     def _filled(
         self, task: str, events: Iterable[Mapping[str, Any]], worker: str
     ) -> list[Document]:
-        """Fill in what a report leaves out."""
+        """Fill in what a report omits."""
         written, stamp = self._written(), int(self.now().timestamp() * 1000)
         return [
             {
@@ -343,7 +343,7 @@ class Database:
             document["active_duration"] = max(0, int(running))
 
     def _parent(self, name: str) -> Document | None:
-        """Return the project above a name, added where it is new; None at the top."""
+        """Return the project above a name, which is added if it is new; None at the top."""
         parent_name = name.rpartition("/")[0]
         return self.projects[self.add_project(parent_name)] if parent_name else None
 

@@ -1,6 +1,6 @@
-"""Single documents of the stand-in: how a task or project begins, and what changes inside it.
+"""Creates and changes single documents of the stand-in: tasks and projects.
 
-Pure functions; the database says which documents, and holds the lock.
+Pure functions; the database chooses the documents and holds the lock.
 """
 
 import math
@@ -14,7 +14,7 @@ Document = dict[str, Any]
 _OF_THE_RUN = frozenset(
     ("type", "parent", "models", "container", "execution", "configuration", "script", "runtime")
 )
-# What a reset takes away besides events and summaries.
+# What a reset removes besides events and summaries.
 _OF_THE_LAST_RUN = (
     *("started", "completed", "published", "active_duration", "last_worker"),
     *("last_worker_report", "enqueue_status"),
@@ -43,7 +43,7 @@ def rename_project(
     parent: Document | None,
     now: datetime,
 ) -> None:
-    """Give a project a new full name, in place; all projects below it follow."""
+    """Change the full name of a project, in place; all projects below it follow."""
     old_name, old_depth = project["name"], len(project["path"])
     project.pop("parent", None)
     parent_fields = _below(parent)
@@ -84,7 +84,7 @@ def new_task(task: str, name: str, created: datetime) -> Document:
 
 
 def forget_run(document: Document) -> None:
-    """Take away what a task's last run left on it, in place, as a reset does."""
+    """Remove what a task's last run left in it, in place, as a reset does."""
     for name in _OF_THE_LAST_RUN:
         document.pop(name, None)
     document.update(last_metrics={}, metric_stats={}, unique_metrics=[], last_iteration=0)
@@ -95,12 +95,12 @@ def forget_run(document: Document) -> None:
 
 
 def is_running(document: Document) -> bool:
-    """Tell whether a task's clock runs."""
+    """Return whether a task is running."""
     return document["status"] == "in_progress" and "started" in document
 
 
 def is_of_the_run(document: Document, fields: Mapping[str, Any]) -> bool:
-    """Tell whether an edit touches more than labels; a user's properties are labels."""
+    """Return whether an edit touches more than labels; a user's properties are labels."""
     if _OF_THE_RUN.intersection(fields):
         return True
     new, old = fields.get("hyperparams"), document["hyperparams"]
@@ -108,17 +108,17 @@ def is_of_the_run(document: Document, fields: Mapping[str, Any]) -> bool:
 
 
 def finite(value: Any) -> bool:
-    """Tell whether the server takes a value: it refuses NaN and infinity."""
+    """Return whether the server accepts a value: it refuses NaN and infinity."""
     return not isinstance(value, float) or math.isfinite(value)
 
 
 def stored(name: str, value: Any) -> Any:
-    """Return a field's value as the database keeps it."""
+    """Return a field's value as the database stores it."""
     return sorted(value) if name in ("tags", "system_tags") else milliseconds(value)
 
 
 def milliseconds(value: Any) -> Any:
-    """Cut a time to milliseconds in UTC, as MongoDB does; anything else stays as it is."""
+    """Cut a time to milliseconds in UTC, as MongoDB does; anything else is unchanged."""
     if not isinstance(value, datetime):
         return value
     aware = value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)

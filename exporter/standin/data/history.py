@@ -1,4 +1,4 @@
-"""Histories to serve: a believable team's (from a seed), and a plain grid (for scale).
+"""Histories to serve: that of a plausible team (from a seed), and a plain grid (for scale).
 
 The team trains image classifiers, detectors, summarisers, a speech model and a churn model: sweeps
 with replicate seeds, runs that stop early, diverge (their NaN sent as 0.0, as the SDK does), fail,
@@ -24,7 +24,7 @@ _Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class _Recipe:
-    """One run to be: what it is, how it ends, and the shape of its curves."""
+    """A run to create: what it is, how it ends, and the form of its curves."""
 
     project: str
     name: str
@@ -47,7 +47,7 @@ class _Recipe:
 
 
 class _Clock:
-    """A clock that shows the time to which it is set."""
+    """A clock that returns the time to which it is set."""
 
     def __init__(self, moment: datetime) -> None:
         self.moment = moment
@@ -59,8 +59,8 @@ class _Clock:
 def demo_history(seed: int = 7, now: datetime = ANCHOR) -> Database:
     """Return the team's history as of ``now``: about 90 tasks, 300,000 points.
 
-    The same seed and date give the same ids, times and values. Later changes to the database
-    carry the real time.
+    The same seed and date give the same ids, times and values. Later changes to the database have
+    the real time.
     """
     rng = np.random.default_rng(seed)
     clock = _Clock(now - timedelta(days=60))
@@ -172,7 +172,7 @@ def _tables() -> Iterator[_Recipe]:
 
 
 def _run(database: Database, clock: _Clock, rng: _Rng, recipe: _Recipe, now: datetime) -> None:
-    """Create one run, let it report, and end it as its recipe says."""
+    """Create one run, let it report, and end it according to its recipe."""
     task = database.add_task(
         recipe.name,
         recipe.project,
@@ -261,7 +261,7 @@ def _curves(rng: _Rng, recipe: _Recipe, steps: Ints, ends: Ints) -> tuple[Floats
 
 
 def _diverge(train: Floats, validation: Floats, score: Floats, epoch: int, steps: int) -> None:
-    """Let a run blow up, then report NaN for good: the SDK sends 0.0."""
+    """Let a run diverge and then report only NaN, which the SDK sends as 0.0."""
     train[(epoch - 1) * steps : epoch * steps] *= np.geomspace(1, 400, steps)
     validation[epoch - 1] *= 150
     train[epoch * steps :] = 0.0
@@ -324,7 +324,7 @@ def _hyperparams(recipe: _Recipe) -> dict[str, Any]:
 
 
 def _extras(database: Database, clock: _Clock, users: list[str], now: datetime) -> None:
-    """Add what has no curves: drafts, queued runs, data sets, an optimizer, a broken start."""
+    """Add tasks without curves: drafts, queued runs, data sets, an optimizer, a failed start."""
     clock.moment = now - timedelta(days=1)
     for name in ("vit-base, to discuss", "yolo-x with new labels", "copy of resnet50 baseline"):
         database.add_task(name, "vision/classification", user=users[0], tags=["draft"])
@@ -364,10 +364,10 @@ def grid_value(task: int, series: int, point: int) -> float:
 
 
 def grid_history(tasks: int, series: int, points: int) -> Database:
-    """Return tasks × series × points, each value as ``grid_value`` says.
+    """Return tasks × series × points, each value from ``grid_value``.
 
     Task 17 is called "grid 17"; its series are ("metric 3", "variant 2") for number 3 × 4 + 2;
-    iterations are 0 … points - 1, a second apart.
+    iterations are 0 … points - 1, one second apart.
     """
     database = Database("grid", _Clock(ANCHOR))
     project = database.add_project("grid")

@@ -1,7 +1,7 @@
-"""``last_metrics``: what the server keeps of each series on the task, one batch at a time.
+"""``last_metrics``: the server's summary of each series in its task, updated per batch.
 
-It is not the data: ``value`` is the last batch's, ``count`` counts reports (overwritten ones too),
-``mean_value`` is rounded to two decimals, and the 2,001st series of a task is left out.
+It is not the data: ``value`` is from the last batch, ``count`` counts reports (overwritten ones
+too), ``mean_value`` is rounded to two decimals, and the 2,001st series of a task is left out.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ Document = dict[str, Any]
 
 
 def hashed(name: str) -> str:
-    """Return the key under which a metric's or variant's name is filed."""
+    """Return the key under which the name of a metric or variant is stored."""
     return hashlib.md5(name.encode("utf-8", "surrogatepass"), usedforsecurity=False).hexdigest()
 
 

@@ -1,8 +1,8 @@
-"""A task's stored events: keyed like the server's, sorted when asked, encoded when sent.
+"""Stores a task's events: with the server's keys, sorted on request, encoded when sent.
 
-Points of complete series are kept as columns (a few bytes per point); single events, odd
-ones above all, are kept as dictionaries with, where it matters, their exact bytes. A task holds
-either columns or dictionaries: it turns to dictionaries as soon as keys could meet.
+Points of complete series are stored as columns (a few bytes per point); single events, especially
+odd ones, are stored as dictionaries with, where it matters, their exact bytes. A task has either
+columns or dictionaries: it changes to dictionaries as soon as keys could collide.
 """
 
 import json
@@ -26,14 +26,14 @@ Metrics = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True)
 class Event:
-    """One stored event; ``raw`` is its exact JSON text where that says more than the dict."""
+    """One stored event; ``raw`` is its exact JSON text if that differs from the dict."""
 
     body: Mapping[str, Any]
     raw: str | None = None
 
     @property
     def key(self) -> str:
-        """What its id is a hash of: a later event with the same key takes its place."""
+        """Its id is a hash of this: a later event with the same key replaces it."""
         names = ("task", "iter", "metric", "variant", "key")
         return "-".join(str(self.body[name]) for name in names if name in self.body)
 
@@ -57,7 +57,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Series:
-    """What Elasticsearch would have indexed of an event besides its numbers."""
+    """What Elasticsearch would index of an event besides its numbers."""
 
     type: str
     metric: str
@@ -149,7 +149,7 @@ class TaskEvents:
         self._table = None
 
     def put_block(self, block: Block) -> None:
-        """Store a complete series; falls back to single events when keys could meet."""
+        """Store a complete series; falls back to single events if keys could collide."""
         joined = f"{block.metric}-{block.variant}"
         if joined in self._in_events or joined in self._in_blocks:
             self.put(_events_of(self.task, block))
@@ -159,7 +159,7 @@ class TaskEvents:
         self._table = None
 
     def keep_only(self, keep: Callable[[str, str, Any], bool]) -> None:
-        """Drop every event of whose (metric, variant, iteration) ``keep`` says no."""
+        """Drop every event for whose (metric, variant, iteration) ``keep`` returns False."""
         self._thaw()
         self.events = {
             key: event
@@ -332,7 +332,7 @@ def _of_events(events: list[Event]) -> Table:
 
 
 def as_long(value: object) -> int | None:
-    """Return the 64-bit integer that an index of type long holds for a value, if any."""
+    """Return the 64-bit integer that an index of type long stores for a value, if any."""
     if isinstance(value, str):
         try:
             value = float(value)

@@ -18,7 +18,7 @@ _WORTH_COMPRESSING = 500
 
 
 class Answers(Protocol):
-    """What a connection needs to know of the stand-in behind it."""
+    """What a connection needs from the stand-in."""
 
     faults: FaultPlan
     stopping: threading.Event
@@ -26,11 +26,11 @@ class Answers(Protocol):
     def answer(
         self, path: str, authorization: str | None, payload: bytes
     ) -> tuple[int, bytes, Fault | None]:
-        """Return (status, JSON body, the fault that is to happen to it)."""
+        """Return (status, JSON body, the fault to apply)."""
 
 
 class Server(ThreadingHTTPServer):
-    """A thread a connection; stopping ends them all."""
+    """One thread per connection; stopping ends them all."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -53,13 +53,13 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def end_connections(self) -> None:
-        """Close what clients keep alive."""
+        """Close connections that clients keep alive."""
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing when a client leaves; anything else is a bug worth a traceback."""
+        """Ignore clients that disconnect; anything else is a bug worth a traceback."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
@@ -89,11 +89,11 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._misbehave(fault, status, body)
 
-    # The SDK sends GET with a body for some calls; the server does not mind.
+    # The SDK sends GET with a body for some calls; the server accepts that.
     do_GET = do_POST  # noqa: N815  # the name that http.server calls
 
     def log_message(self, *_: Any) -> None:
-        """Keep quiet: requests are in ``StandIn.requests``."""
+        """Log nothing: requests are in ``StandIn.requests``."""
 
     def _misbehave(self, fault: Fault, status: int, body: bytes) -> None:
         stopping = self.server.standin.stopping

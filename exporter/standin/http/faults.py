@@ -1,6 +1,6 @@
-"""Bad days on demand: what a server, a proxy or a cable may do to an answer.
+"""Faults on demand: what a server, a proxy or a cable may do to an answer.
 
-A plan is a list of faults; the first that applies to a request is what happens to it.
+A plan is a list of faults; the first one that matches a request is applied.
 """
 
 import random
@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 Kind = Literal[
     "status",  # an error answer: ``status``, as JSON in the API's envelope unless it is a proxy's
-    "echo",  # an error answer that quotes the request's Authorization header, as ``echo`` says
-    "expired",  # 401/30, as for a token that has run out
+    "echo",  # an error answer that quotes the request's Authorization header, see ``echo``
+    "expired",  # 401/30, as for an expired token
     "html",  # a proxy's page in place of JSON
-    "garbage",  # 200 with bytes that are no JSON
+    "garbage",  # 200 with bytes that are not JSON
     "truncate",  # the connection ends in the middle of the body
     "drop",  # the connection ends without an answer
     "slow",  # the right answer, ``seconds`` late
@@ -36,10 +36,10 @@ class Fault:
         skip: how many matching calls pass unharmed first.
         status: for ``status`` (503 unless given), ``echo`` (400) and ``html`` (200 unless given).
         subcode: of a ``status`` in the API's envelope; 100 is the search engine's.
-        headers: sent along, ``{"Retry-After": "1"}`` say.
+        headers: sent along, such as ``{"Retry-After": "1"}``.
         seconds: for ``slow``.
-        echo: what an ``echo`` says, made of the header.
-        instead: what the request is answered for in place of what it says, for ``mixed up``; a
+        echo: the text of an ``echo``, made from the header.
+        instead: the request that is answered in place of the real one, for ``mixed up``; a
             cache whose key leaves out a part of the request does so.
     """
 
@@ -58,7 +58,7 @@ class Fault:
     fired: int = 0
 
     def matches(self, endpoint: str, body: dict[str, Any]) -> bool:
-        """Tell whether the fault is meant for this call."""
+        """Return whether the fault applies to this call."""
         if self.count is not None and self.fired >= self.count:
             return False
         name, star = self.endpoint.removesuffix("*"), self.endpoint.endswith("*")
@@ -91,12 +91,12 @@ class FaultPlan:
         return fault
 
     def clear(self) -> None:
-        """Let everything work again."""
+        """Remove all faults."""
         with self._lock:
             self.faults.clear()
 
     def pick(self, endpoint: str, body: dict[str, Any]) -> Fault | None:
-        """Return the fault that happens to this call, if any."""
+        """Return the fault to apply to this call, if any."""
         with self._lock:
             for fault in self.faults:
                 if not fault.matches(endpoint, body):

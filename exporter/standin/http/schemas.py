@@ -49,7 +49,7 @@ _TYPES = {
     "array": "list",
     "object": "dict",
 }
-# The server's own handlers refuse these numbers, in their own words.
+# The server's own handlers refuse these numbers, with their own messages.
 _PAGING: Schema = {"page": _INTEGER, "page_size": _INTEGER, "size": {}}
 _DATES: Schema = {"type": ["array", "string"], "items": _STRING}
 _LISTING: Schema = {
@@ -88,7 +88,7 @@ _NEWER: dict[str, tuple[str, Schema]] = {
     ),
 }
 
-# Calls that the package has no schema for at all, or one that forgets what is required.
+# Calls for which the package has no schema, or one without the required fields.
 _OWN: dict[str, Schema] = {
     "tasks.get_by_id_ex": {"type": "object", "required": ["id"], "properties": {"id": {}}},
     "events.scalar_metrics_iter_raw": {
@@ -152,7 +152,7 @@ def validate(endpoint: str, body: dict[str, Any]) -> None:
 
 
 def _worded(error: Any) -> str:
-    """Say what is wrong as the server does for the fields that it checks itself."""
+    """Word the problem as the server does for the fields that it checks itself."""
     if error.validator == "required":
         missing = next(name for name in error.validator_value if name not in error.instance)
         return f"error for field '{missing}'. field is required!"
@@ -167,7 +167,7 @@ def _worded(error: Any) -> str:
 
 
 def load() -> None:
-    """Read the package's schemas now (half a second, once a process)."""
+    """Read the package's schemas now (half a second, once per process)."""
     _package_schemas()
 
 

@@ -21,7 +21,7 @@ from clearml_snapshot.exporter.standin.http import schemas
 from clearml_snapshot.exporter.standin.http.connections import Handler, Server
 from clearml_snapshot.exporter.standin.http.faults import Fault, FaultPlan
 
-# The version since which an endpoint is there, where it is not 1.0.
+# The version in which an endpoint was added, if it is not 1.0.
 _SINCE = {
     "server.info": "2.12",
     "events.scalar_metrics_iter_raw": "2.16",
@@ -47,7 +47,7 @@ class StandIn:
     Attributes:
         url: without a trailing slash.
         requests: (endpoint, body) of each call seen, in order.
-        unknown: endpoints that were asked for and are not here.
+        unknown: requested endpoints that do not exist here.
         gate: tokens: ``gate.token_seconds``, ``gate.revoke_all()``.
         records: listings: ``records.scrolls.seconds``.
         meanwhile: called with (endpoint, body) before each answer, to change the records between
@@ -94,11 +94,11 @@ class StandIn:
 
     @property
     def endpoints(self) -> list[str]:
-        """Everything that can be asked."""
+        """All endpoints."""
         return sorted(self._handlers)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that lead the SDK (and us) here, and to no file of the user's."""
+        """Return the variables that make ClearML's SDK use this server and no file of the user."""
         return {
             "CLEARML_API_HOST": self.url,
             "CLEARML_WEB_HOST": "http://127.0.0.1:8080",
@@ -112,7 +112,7 @@ class StandIn:
         }
 
     def start(self) -> Self:
-        """Start answering in a thread of its own.
+        """Start answering in a new thread.
 
         The schemas are loaded first: the first call must not wait for clearml's import.
         """
@@ -124,7 +124,7 @@ class StandIn:
         return self
 
     def stop(self) -> None:
-        """Stop, and end what is still waiting."""
+        """Stop, and end waiting requests."""
         self.stopping.set()
         if self._thread is not None:
             self._server.shutdown()
@@ -141,7 +141,7 @@ class StandIn:
     def answer(
         self, path: str, authorization: str | None, payload: bytes
     ) -> tuple[int, bytes, Fault | None]:
-        """Return (status, JSON body, the fault that is to happen to it)."""
+        """Return (status, JSON body, the fault to apply)."""
         meta = _Meta()
         call = _Call(payload)
         try:
@@ -177,14 +177,14 @@ class StandIn:
 
 @dataclass
 class _Call:
-    """One request on its way: what came, and what is going to happen to the answer."""
+    """One request in progress, and the fault for its answer."""
 
     payload: bytes
     fault: Fault | None = None
 
 
 def _refuse(fault: Fault | None, authorization: str) -> None:
-    """Raise the error that a fault makes of the answer, if it is of that kind."""
+    """Raise the error of a fault, if the fault is an error answer."""
     if fault is not None and fault.kind == "expired":
         raise ApiError(401, 30, "Invalid token (invalid jwt token): reason=Signature has expired")
     if fault is not None and fault.kind == "echo":
@@ -194,7 +194,7 @@ def _refuse(fault: Fault | None, authorization: str) -> None:
 
 
 class _Meta:
-    """What an answer says about the call."""
+    """The metadata of an answer."""
 
     def __init__(self) -> None:
         self.name = ""

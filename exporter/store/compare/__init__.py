@@ -1,5 +1,5 @@
-"""Compares two copies of one thing: points, series, runs of a task, servers.
+"""Compares two copies: of points, series, runs of a task, or servers.
 
-Comes in: stored and fetched points or their outlines. Goes out: whether they agree, what is in one
-only, and whether they are of one run.
+Comes in: stored and fetched points or their outlines. Goes out: whether they agree, what only one
+of them has, and whether they are of one run.
 """

@@ -1,4 +1,4 @@
-"""Digests the points of a task, whatever their order: equal digests mean equal points."""
+"""Computes digests of a task's points in any order: equal digests mean equal points."""
 
 from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
@@ -23,7 +23,7 @@ _SUMS: Final = (
 """A sum of 64-bit hashes: no point is contained twice, so nothing cancels out."""
 
 Digest = tuple[int, int]
-"""How many points, and the sum of their hashes."""
+"""The number of points, and the sum of their hashes."""
 
 NO_POINTS: Final[Digest] = (0, 0)
 
@@ -90,7 +90,7 @@ class StoredDigests:
 
 
 def files_of(snapshot: Snapshot, project_ids: Collection[str | None]) -> list[str]:
-    """Name the files that hold the points of some projects, as DuckDB reads them."""
+    """List the files with the points of some projects, as DuckDB reads them."""
     folders = {partition(project_id) for project_id in project_ids}
     return literals(_paths(snapshot, folders))
 

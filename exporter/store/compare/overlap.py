@@ -1,4 +1,4 @@
-"""Compares two readings of one task point by point: what is in both, and what is in one only.
+"""Compares two readings of one task point by point: what both have, and what only one has.
 
 A point that both have with the same wall time and value proves that the later reading is of the
 same run; a reset deletes all points, and the next run reports them at other times
@@ -37,27 +37,27 @@ Batches = Iterator[pa.RecordBatch]
 class Overlap:
     """How the points of an earlier and a later reading of a task relate."""
 
-    lacking: int = 0
+    missing: int = 0
     """Points of the earlier reading whose keys are missing from the later one."""
     identical: int = 0
-    """Points of both, with the same wall time and value."""
+    """Points in both, with the same wall time and value."""
     retimed: int = 0
-    """Points of both, with another wall time: they were reported again."""
+    """Points in both, with another wall time: they were reported again."""
     altered: int = 0
-    """Points of both with the same wall time and another value: these are not wall times."""
+    """Points in both with the same wall time but another value: these are not wall times."""
     reported: Mapping[Name, int] = field(default_factory=Counter[Name])
-    """By series the points of the later reading that must have been reported in between."""
+    """By series: the points of the later reading that must have been reported in between."""
 
 
 class StoredPoints:
     """The points of some tasks in a snapshot, read on demand.
 
-    Small tasks are read in groups, because a file that holds one of them holds many.
+    Small tasks are read in groups, because a file with one of them has many.
 
     Args:
         snapshot: what is stored; None is nothing.
-        tasks: the tasks that may be requested, in about this order: each with its project and
-            its number of points there.
+        tasks: the tasks that may be requested, in about this order: each with its project and its
+            number of points there.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class StoredPoints:
 
 
 def _by_task(rows: pa.Table) -> dict[str, pa.Table]:
-    """Split points by task; each row is looked at once."""
+    """Split points by task; each row is read once."""
     rows = rows.unify_dictionaries().combine_chunks()
     if not rows.num_rows:
         return {}
@@ -126,9 +126,9 @@ def _by_task(rows: pa.Table) -> dict[str, pa.Table]:
 def _of_file(path: Path, task_ids: Sequence[str], size: int) -> Batches:
     ids = pa.array(sorted(task_ids), pa.string())
     for batch in read_batches(path, "scalars", size, _COLUMNS):
-        its = batch.filter(belongs(batch, ids))
-        if its.num_rows:
-            yield its
+        points = batch.filter(belongs(batch, ids))
+        if points.num_rows:
+            yield points
 
 
 def fetched_points(points: TaskPoints | None) -> list[Batches]:
@@ -148,7 +148,7 @@ def _sorted_batches(rows: pa.Table) -> Batches:
 def overlap(earlier: Iterable[Batches], later: Iterable[Batches]) -> Overlap:
     """Compare two readings of one task; memory is bounded, however large it is.
 
-    Keys are metric, variant and iteration, where NULL is an iteration like any other.
+    Keys are metric, variant and iteration; NULL is an iteration like any other.
 
     Args:
         earlier: sorted streams of the points of the earlier reading.
@@ -178,7 +178,7 @@ def _compare(old: pa.Table, new: pa.Table, result: Overlap, reported: Counter[Na
     same_time = _equal(time, here, there)
     same = same_time & _equal(value, here, there)
     dated = ~(time[1][here] & time[1][there])
-    result.lacking += old.num_rows - len(there)
+    result.missing += old.num_rows - len(there)
     result.identical += int((same & dated).sum())
     result.retimed += int((~same_time).sum())
     result.altered += int((same_time & ~same & dated).sum())

@@ -2,9 +2,9 @@
 
 Two runs of a task must never be mixed. A reset deletes all points of a task; the next run writes
 the same keys at other wall times. A task that is continued keeps its points with their wall times
-(docs/clearml-server.md, "Two runs of one task"). The server's summary (``last_metrics``) is a
-second witness: a reset empties it, and in one run its counts never fall, its minima never rise, its
-maxima never fall.
+(docs/clearml-server.md, "Two runs of one task"). The server's summary (``last_metrics``) is further
+evidence: a reset empties it, and within one run its counts never fall, its minima never rise and
+its maxima never fall.
 """
 
 from collections.abc import Mapping

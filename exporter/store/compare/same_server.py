@@ -1,8 +1,8 @@
 """Decides whether two addresses are one server by comparing two readings of a task. Pure.
 
-Task ids are random, so equal ids mean a copy at least. It may have changed independently, such
-as a restored backup, or the examples that each server comes with; so the times of a task and what
-belongs to them are compared as well.
+Task ids are random, so equal ids mean at least a copy. A copy may have changed independently, such
+as a restored backup or the examples that every server comes with; so the times of a task and the
+fields that change with them are compared as well.
 """
 
 from collections.abc import Mapping

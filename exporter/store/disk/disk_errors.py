@@ -79,17 +79,17 @@ def reason(error: OSError) -> str:
     return os.strerror(int(arrows[1])) if arrows else text
 
 
-def cannot_write(error: OSError, place: Path) -> str:
+def cannot_write(error: OSError, target: Path) -> str:
     """Describe what could not be written, and why.
 
     Args:
         error: its second file name is the new one, for a link or a rename.
-        place: what was being written; a file elsewhere was not being written.
+        target: what was being written; a file elsewhere was not being written.
     """
     names = [name for name in (error.filename2, error.filename) if isinstance(name, str)]
-    if names and not is_about(names[0], place.absolute().parent):
+    if names and not is_about(names[0], target.absolute().parent):
         return f"{names[0]}: {reason(error)}"
-    return f"cannot write {names[0] if names else place}: {reason(error)}"
+    return f"cannot write {names[0] if names else target}: {reason(error)}"
 
 
 @contextmanager
@@ -98,7 +98,8 @@ def disk_errors(
 ) -> Iterator[None]:
     """Report in one line what the system refuses while a target is written.
 
-    An error without a number is left alone: a library made it, about a file that it has read.
+    An error without a number is not translated: it comes from a library, about a file that it has
+    read.
 
     Args:
         target: what is being made.
@@ -107,7 +108,7 @@ def disk_errors(
         only_there: leave an error alone that names a file elsewhere.
 
     Raises:
-        SnapshotError: the system refused something; the message says what to do.
+        SnapshotError: the system refused something; the message describes what to do.
     """
     try:
         yield

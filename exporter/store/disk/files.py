@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.store.disk.litter import is_litter
 
 _BLOCK: Final = 2**20
 _USUAL_MODE: Final = 0o777
-"""What the umask takes away from."""
+"""The mode from which the umask is subtracted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def sync_folder(path: Path) -> None:
         return
     try:
         os.fsync(descriptor)
-    except OSError:  # some network drives refuse; they have no better promise to give
+    except OSError:  # some network drives refuse; nothing better is possible there
         pass
     finally:
         os.close(descriptor)
@@ -73,7 +73,7 @@ def sha256(path: Path) -> str:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file a second name; if the file system has no hard links, copy it."""
+    """Link a file under a second name; if the file system has no hard links, copy it."""
     try:
         target.hardlink_to(source)
     except (OSError, NotImplementedError):
@@ -111,7 +111,7 @@ def point_to(link: Path, text: Path, target: str, scratch: Path) -> None:
     Only one of the two is left, because readers of plain Parquet know the link only.
 
     Args:
-        link: what is there already is replaced, or removed where there can be no new link.
+        link: an existing one is replaced, or removed if a new link is not possible.
         text: the file in its place.
         target: relative to the folder of both.
         scratch: a path on the same disk that nothing else uses.
@@ -142,7 +142,7 @@ def _move_away(link: Path, scratch: Path) -> bool:
 
 
 def move_into_place(folder: Path, target: Path) -> None:
-    """Make a folder appear in its place, complete and with all its entries on the disk.
+    """Move a complete folder into its place, with all its entries synced to the disk.
 
     Args:
         folder: on the same disk.

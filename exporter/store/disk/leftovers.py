@@ -1,4 +1,4 @@
-"""Removes temporary files of this process when it ends, also when it must end at once."""
+"""Removes this process's temporary files when it ends, even if it must end at once."""
 
 import atexit
 import shutil

@@ -41,8 +41,8 @@ def marker_of(lock: Path) -> Path:
 def locked(lock: Path, *, wait: bool = False) -> Iterator[bool]:
     """Hold a lock inside the block; yields whether it is a lock of the system.
 
-    Whoever gets one of the system heeds a marker too: another machine may see the same drive
-    without locks.
+    A holder of the system's lock also respects a marker, because another machine may use the same
+    drive without locks.
 
     Args:
         lock: the file to lock; it is made, and stays.

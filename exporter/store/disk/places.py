@@ -1,4 +1,4 @@
-"""Checks that a path is a place on this machine and not an address."""
+"""Checks that a path is on this machine and not an address."""
 
 import os
 import re
@@ -12,9 +12,9 @@ _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
 
 
 def is_about(name: str, folder: Path) -> bool:
-    """Return whether a path is a folder, something in it, or on the way to it.
+    """Return whether a path is a folder, is inside it, or is one of its parents.
 
-    Both by their names and by where they lead.
+    Both the names and the resolved paths count.
     """
     path = Path(name)
     pairs = ((path.absolute(), folder.absolute()), (path.resolve(), folder.resolve()))
@@ -38,5 +38,5 @@ def refuse_address(path: str | os.PathLike[str]) -> None:
         raise UsageError(f"file://{rest} is an address; give only the path: /{rest.lstrip('/')}")
     raise UsageError(
         f"{scheme}://{rest} is an address, but files are read and written on this machine only; "
-        "copy it to a local folder and give that"
+        "copy it to a local folder and use that"
     )

@@ -1,9 +1,9 @@
 """Provides temporary folders and files beside their target, on the same disk.
 
-Their names cannot be guessed and they are created exclusively, so nobody can put a link or a file
-in their place. Each is locked for as long as its process lives, however that ends: so the next one
-for the same target can tell what a killed process left, and removes it. On a drive without locks
-that is what nobody has written to for a day.
+Their names cannot be guessed and they are created exclusively, so that no other process can put a
+link or a file in their place. Each is locked while its process lives, so that the next process with
+the same target recognises and removes what a killed one left. On a drive without locks, that is
+what has not been written to for a day.
 """
 
 import os
@@ -39,7 +39,7 @@ _LONGEST: Final = 40
 def scratch_beside(target: Path, doing: str) -> Iterator[Path]:
     """Provide a hidden folder beside a target, on the same disk, which is always removed.
 
-    So do those that killed processes left. Only the user can look into it.
+    Folders that killed processes left are removed as well. Only the user can look into it.
 
     Args:
         target: what will be made; its parent is there.
@@ -115,7 +115,7 @@ def _part_of(target: str) -> str:
 
 
 def _left(folder: Path, pattern: str) -> list[str]:
-    """List what is in a folder under such names; nothing if it cannot be listed."""
+    """List entries of a folder with such names; nothing if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return [entry.path for entry in entries if re.fullmatch(pattern, entry.name)]

@@ -16,7 +16,7 @@ def check_new_folder(target: Path, option: str = "") -> None:
 
     Args:
         target: the path.
-        option: what the message begins with, such as ``-o``.
+        option: the beginning of the message, such as ``-o``.
 
     Raises:
         UsageError: it is used, or the folder above it does not exist.
@@ -31,7 +31,7 @@ def check_new_file(target: Path, option: str = "") -> None:
 
     Args:
         target: the path.
-        option: what the message begins with, such as ``-o``.
+        option: the beginning of the message, such as ``-o``.
 
     Raises:
         UsageError: it is a folder, or the folder above it does not exist.
@@ -54,7 +54,7 @@ def check_parent(target: Path, option: str = "") -> None:
 
 
 def check_space(folder: Path, needed: int, source: Path) -> None:
-    """Check that the disk of a folder has space for what is unpacked into it.
+    """Check that the disk of a folder has enough space to unpack something there.
 
     Args:
         folder: where it is unpacked.

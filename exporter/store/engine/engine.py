@@ -1,7 +1,7 @@
 """Lends DuckDB connections for internal lookups, separate from the one for users' queries.
 
-Starting one takes 17 ms of CPU, more than most lookups. So an instance that has done its work is
-kept, empty, and used again for the next lookup with the same limits.
+Starting one takes 17 ms of CPU, more than most lookups. So a finished instance is kept, empty, and
+used again for the next lookup with the same limits.
 """
 
 from __future__ import annotations

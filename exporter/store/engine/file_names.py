@@ -1,4 +1,4 @@
-r"""Gives files names that DuckDB takes literally, whatever the folders above them are called.
+r"""Provides names of files that DuckDB takes literally, whatever the folders above them are called.
 
 DuckDB takes ``*``, ``?`` and ``[`` in a path for a pattern and reads the files that match it; it
 takes a folder ``key=value`` for a partition, whose column replaces the one in the file; it takes

@@ -49,6 +49,6 @@ def readable(where: Path | str) -> Iterator[None]:
         if is_refused(error):
             raise refused(error) from error
         raise DatasetError(
-            f"{where} is damaged ({reason}); run clearml-snapshot verify, put back a copy of it, "
-            "or export into a new folder"
+            f"{where} is damaged ({reason}); run clearml-snapshot verify, restore a copy of it, or "
+            "export to a new folder"
         ) from error

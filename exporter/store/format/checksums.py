@@ -1,7 +1,8 @@
 """Reads and writes ``SHA256SUMS``: the hash of every file of a snapshot, as sha256sum does.
 
-It is the root of all proofs: ``snapshot.json`` has the hashes of the Parquet files, this one those
-of ``snapshot.json`` and of every text beside it too. Its own hash is the snapshot's content id.
+All other checks rely on it: ``snapshot.json`` has the hashes of the Parquet files, and this file
+also has those of ``snapshot.json`` and of every text beside it. Its own hash is the snapshot's
+content id.
 """
 
 import hashlib

@@ -38,7 +38,7 @@ def descriptor(header: Mapping[str, Any], files: Sequence[FileEntry]) -> str:
         "name": "clearml-snapshot",
         "title": f"Scalars of ClearML experiments, as of {as_of(header)}",
         "description": (
-            f"What the tasks on {source(header)} reported, as Parquet. README.md says how to "
+            f"What the tasks on {source(header)} reported, as Parquet. README.md describes how to "
             "open it, and what the words mean."
         ),
         "version": f"{header['format_version']}.{header['number']}.0",
@@ -61,8 +61,9 @@ def _source(header: Mapping[str, Any]) -> dict[str, str]:
 def _resource(table: str, files: Sequence[FileEntry]) -> dict[str, Any]:
     """Describe one table.
 
-    The standard knows size and hash only of a resource that is one file, and the program
-    ``frictionless`` then takes a Parquet file's size for wrong; so ``files`` has them, of each.
+    The standard has size and hash only for a resource that is one file, and the program
+    ``frictionless`` then considers a Parquet file's size wrong; so ``files`` has them for each
+    file.
     """
     paths = [entry.path for entry in files]
     partition = {"partition": _PARTITION} if table == "scalars" else {}

@@ -59,7 +59,7 @@ STATES_SINCE: Final = 4
 """The format version from which on ``snapshot.json`` counts the tasks by state."""
 
 
-def lacking(table: str, version: int) -> dict[str, str]:
+def missing_columns(table: str, version: int) -> dict[str, str]:
     """Return the columns that a table of an older format does not have, each with its type in SQL.
 
     Its readers see them as NULL, and the next commit writes them.

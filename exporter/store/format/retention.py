@@ -113,8 +113,8 @@ def _of_periods(
 def _calendar(text: str) -> tuple[tuple[str, int], ...]:
     parts = [re.fullmatch(r"([0-9]{1,4})([dwm])", part) for part in text.split(",")]
     counts = [(part[2], int(part[1])) for part in parts if part is not None]
-    is_whole = len(counts) == len(parts) == len({unit for unit, _ in counts})
-    if not is_whole or not all(1 <= number <= _MOST for _, number in counts):
+    is_calendar = len(counts) == len(parts) == len({unit for unit, _ in counts})
+    if not is_calendar or not all(1 <= number <= _MOST for _, number in counts):
         raise ValueError(
             f"{text!r} is not a calendar; give days, weeks and months, each at most once and at "
             "least 1 (7d,4w,12m)"

@@ -8,14 +8,14 @@ from typing import Final
 
 MEANINGS: Final[Mapping[str, str]] = {
     "complete": "every point that the server counted for the requested metrics is stored",
-    "failed": "its points could not be read; the reason says why",
-    "partial": "some points are not stored yet; the reason says which or why",
+    "failed": "its points could not be read; see the reason",
+    "partial": "some points are not stored yet; see the reason",
     "unread": "selected, but the export ended before its points were read",
     "lost": "the server lost points before they could be read; the remaining ones are stored",
     "shrunk": "the server has lost points since then; they are still stored here",
     "gone": "the server no longer has the task; everything stored before is kept",
 }
-"""What each state means; those that another export can mend come before those that it cannot."""
+"""What each state means; those that another export can repair come first."""
 
 MISSING: Final = ("failed", "partial", "unread")
 """States of tasks whose points are on the server and not all here."""

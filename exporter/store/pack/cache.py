@@ -1,7 +1,7 @@
 """Caches unpacked packs by content id; only what a query needs is unpacked, once.
 
 A folder of the cache is a snapshot folder like any other, held and read like one; it appears
-complete, and its points only when a query needs them, for they are most of it. Packs that were not
+complete; its points, which are most of it, appear only when a query needs them. Packs that were not
 queried for a month are removed when the next one is unpacked.
 """
 
@@ -35,7 +35,7 @@ _ABANDONED: Final = _DAY
 
 
 def open_pack(path: Path, *, points: bool = True) -> Snapshot:
-    """Open a pack as a snapshot, whose ``pack`` it is; unpacks what is not in the cache.
+    """Open a pack as a snapshot; unpacks what is not in the cache.
 
     Args:
         path: the archive.

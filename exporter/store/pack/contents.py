@@ -1,7 +1,7 @@
 """Reads a pack and checks that archive, checksums and manifest agree.
 
-An archive may contain the files of a snapshot in their places, possibly all below one folder. Any
-other name refuses the archive, except for files that systems add when they zip a folder again:
+An archive may contain the files of a snapshot in their places, possibly all below one folder. An
+archive with any other name is refused, except for files that systems add when they zip a folder:
 these are ignored and never unpacked.
 """
 
@@ -36,7 +36,7 @@ _TOP_FOLDER: Final = re.compile(r"(?!\.{1,2}/)[^/\\:\x00-\x1f]{1,200}/")
 _FOLDER: Final = re.compile(rf"({'|'.join(layout.TABLE_NAMES)}|scalars/project_id=[\w.~%-]+)/")
 
 _ALWAYS_HARMLESS: Final = 2**20
-"""Bytes up to which the compression ratio is not checked."""
+"""The compression ratio of smaller files is not checked."""
 
 _SUMS_A_FILE: Final = 512
 """More bytes than a line of ``SHA256SUMS`` has."""
@@ -71,7 +71,7 @@ class Pack:
 
 @contextmanager
 def prefixed_with(path: Path) -> Iterator[None]:
-    """Begin the errors of this block with the path of the archive."""
+    """Put the path of the archive in front of the errors in this block."""
     try:
         yield
     except DatasetError as error:

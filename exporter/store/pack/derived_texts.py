@@ -2,9 +2,9 @@
 
 ``open.sql``, ``README.md``, ``datapackage.json`` and a pack's ``index.html`` and ``summary.csv``
 are functions of ``snapshot.json`` and the tables. People run, open and trust them, and anyone who
-changes one can write its hash into ``SHA256SUMS`` too. So a hash that agrees proves only that
-nothing was damaged in transfer. Each version has its own wording: a text of another version that
-differs is reported as not proven, and one of this version must have the same bytes.
+changes one can also write its hash into ``SHA256SUMS``. So a correct hash proves only that nothing
+was damaged in transfer. Each version has its own wording: a text of another version that differs is
+reported as not proven, and one of this version must have the same bytes.
 """
 
 import hashlib
@@ -94,7 +94,7 @@ def refuse_forged(snapshot: Snapshot, make_pages: MakePages | None) -> tuple[str
     """
     comparison = compare_texts(snapshot, make_pages)
     for problem in comparison.problems:
-        raise DatasetError(f"{snapshot.place}: {problem}; get another copy of it")
+        raise DatasetError(f"{snapshot.location}: {problem}; get another copy of it")
     return comparison.unproven
 
 
@@ -132,7 +132,7 @@ def _hashes(snapshot: Snapshot) -> dict[str, str]:
             f"{error.filename} is {error.strerror}; copy the snapshot again"
         ) from error
     except OSError as error:
-        name = error.filename or snapshot.place
+        name = error.filename or snapshot.location
         raise SnapshotError(f"cannot read {name}: {reason(error)}; check the disk") from error
 
 
@@ -186,6 +186,6 @@ def _pages(
         return dict.fromkeys(names)
     except OSError as error:
         raise SnapshotError(
-            f"cannot generate the texts of {snapshot.place}: {error.strerror}; free some space at "
-            f"{tempfile.gettempdir()}, or set TMPDIR to another folder"
+            f"cannot generate the texts of {snapshot.location}: {error.strerror}; free some space "
+            f"at {tempfile.gettempdir()}, or set TMPDIR to another folder"
         ) from error

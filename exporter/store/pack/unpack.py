@@ -45,8 +45,8 @@ def unpack(
 ) -> Unpacked:
     """Turn a pack into a snapshot folder.
 
-    Nothing is written before its lists of files agree, and nothing is left when a file does not
-    match them, or a text does not match the rest; the folder appears when all of it is on the disk.
+    Nothing is written before its lists of files agree, and nothing is left if a file does not match
+    them, or a text does not match the rest; the folder appears once all of it is on the disk.
 
     Args:
         pack: the archive.

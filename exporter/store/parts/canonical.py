@@ -1,7 +1,7 @@
 """Rewrites files so that the same rows give the same bytes: packs are identified by their bytes.
 
-Which rows share a part file depends on the order in which tasks were read, on flushes, and on what
-was merged since. A pack must not: the same contents give the same bytes.
+Which rows share a part file depends on the order in which tasks were read, on flushes, and on later
+merges. The bytes of a pack must depend on its contents only.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -94,8 +94,8 @@ def _exact(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
 def _of_little_text(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
     """Cut a stream of rows after every ``size`` of them, and earlier if the texts are long.
 
-    That is where the texts, counted from the first of these rows, come to another
-    ``GROUP_BYTES``; not much more than these is in memory.
+    A cut is made whenever the texts since the first of these rows reach another ``GROUP_BYTES``;
+    not much more than that is in memory.
     """
     for _, group in groupby(_shares(tables, size), key=itemgetter(0)):
         yield _plain(pa.concat_tables([part for _, part in group]))

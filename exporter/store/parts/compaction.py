@@ -1,7 +1,7 @@
 """Merges many small part files into few large ones, so that a year of exports stays fast to query.
 
-Size-tiered: small files of about the same size are merged, so that a row is written again only a
-few times in its life, and a night that changes five tasks does not write ten thousand.
+It is size-tiered: small files of about the same size are merged, so that a row is rewritten only a
+few times, and an export that changes five tasks does not rewrite ten thousand.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ FULL: Final = {"scalars": 2_500_000, "series": 500_000, "hyperparams": 500_000, 
 """Rows from which on a file is large enough; merged ones have up to three times as many."""
 
 MOST: Final = 8
-"""Small files of a folder, of settled tasks and of the others each, that are left in peace."""
+"""Number of small files per folder, of settled tasks and of others each, that is not merged."""
 
 FAN_IN: Final = 16
 """Files merged at once: the memory is a block of each."""
@@ -126,37 +126,39 @@ def _merge_group(
     """Merge the small files of one folder until there are few enough."""
     others, settled = _pools(root, group, unsettled)
     unsettled_ids = pa.array(unsettled, pa.string())
-    while some := _chosen(others):
-        others.append(_merge(root, some, new_name(), lambda batch: belongs(batch, unsettled_ids)))
-        settled.append(
-            _merge(root, some, new_name(), lambda b: pc.invert(belongs(b, unsettled_ids)))
+    while small_files := _chosen(others):
+        others.append(
+            _merge(root, small_files, new_name(), lambda batch: belongs(batch, unsettled_ids))
         )
-        _delete(root, some)
-    while some := _chosen(settled):
-        settled.append(_merge(root, some, new_name()))
-        _delete(root, some)
+        settled.append(
+            _merge(root, small_files, new_name(), lambda b: pc.invert(belongs(b, unsettled_ids)))
+        )
+        _delete(root, small_files)
+    while small_files := _chosen(settled):
+        settled.append(_merge(root, small_files, new_name()))
+        _delete(root, small_files)
     _delete(root, (entry for entry in [*others, *settled] if not entry.rows))
     return [entry for entry in [*others, *settled] if entry.rows]
 
 
 def _chosen(pool: list[FileEntry]) -> list[FileEntry]:
-    """Take out of a pool what to merge next; nothing when it has few enough small files."""
+    """Remove from a pool the files to merge next; nothing if it has few enough small files."""
     small = sorted((e for e in pool if e.rows < FULL[e.table]), key=lambda entry: entry.rows)
     if len(small) <= MOST:
         return []
     is_large = any(entry.bytes > LARGE * entry.rows for entry in small)
     fan_in = FAN_IN_LARGE if is_large else FAN_IN
-    some = small[: pick([entry.rows for entry in small], FULL[small[0].table], fan_in)]
-    pool[:] = [entry for entry in pool if entry not in some]
-    return some
+    files = small[: pick([entry.rows for entry in small], FULL[small[0].table], fan_in)]
+    pool[:] = [entry for entry in pool if entry not in files]
+    return files
 
 
 def _merge(
-    root: Path, some: Sequence[FileEntry], name: str, keep: _Filter | None = None
+    root: Path, entries: Sequence[FileEntry], name: str, keep: _Filter | None = None
 ) -> FileEntry:
     """Write the rows of some files as one; ``rows`` may be 0."""
-    table, folder = some[0].table, some[0].path.rpartition("/")[0]
-    sources = [root / entry.path for entry in some]
+    table, folder = entries[0].table, entries[0].path.rpartition("/")[0]
+    sources = [root / entry.path for entry in entries]
     batches: Iterator[pa.RecordBatch] = (
         batch for rows in merged(sources, table) for batch in rows.to_batches()
     )

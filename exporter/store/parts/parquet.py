@@ -38,13 +38,14 @@ _ENCODINGS: Final = {
     "timestamp": "DELTA_BINARY_PACKED",
     "value": "PLAIN",
 }
-"""Of the columns of ``scalars``; doubles are written plain anyhow, texts with dictionaries."""
+"""Encodings of the columns of ``scalars``; doubles are written plain anyway, texts with
+dictionaries."""
 _WIDEST: Final = 2**62
 _SMALLEST: Final = -(2**63)
 
 
 def conform(rows: pa.Table, table: str) -> pa.Table:
-    """Bring rows to the columns, order and types in which a table is held.
+    """Convert rows to the columns, order and types of a table.
 
     Raises:
         KeyError: a column is missing.
@@ -122,7 +123,7 @@ def _ranked(column: "pa.ChunkedArray[Any]") -> "pa.Array[Any]":
 
 
 def only_used(rows: pa.RecordBatch) -> pa.RecordBatch:
-    """Leave the texts of no row out of the dictionaries.
+    """Remove texts that no row uses from the dictionaries.
 
     The writer stores complete dictionaries, so texts of rows that were filtered out would still be
     in the file for everyone who reads its bytes; the reader returns those of a row group with each

@@ -1,4 +1,4 @@
-"""Reads part files of any format version, and finds the ones that hold rows of given tasks."""
+"""Reads part files of any format version, and finds those with rows of given tasks."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
@@ -41,7 +41,7 @@ _BUFFER: Final = 2**16
 
 
 def projects_of(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
-    """Find which of the tasks a snapshot has already, each with its project."""
+    """Find which of the tasks a snapshot has, each with its project."""
     projects: dict[str, str | None] = {}
     for path in snapshot.paths("tasks"):
         for batch in read_batches(path, "tasks", columns=["task_id", "project_id"]):
@@ -55,10 +55,10 @@ def projects_of(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]
 def holding(
     snapshot: Snapshot, table: str, task_ids: Iterable[str], project_of: Mapping[str, str | None]
 ) -> set[str]:
-    """Name the files of a table (``FileEntry.path``) that hold rows of the tasks.
+    """List the files of a table (``FileEntry.path``) with rows of the tasks.
 
-    Only the partitions of the tasks' projects are looked at, there only the files whose
-    ``task_id`` range can hold one, and of these only that column.
+    Only the partitions of the tasks' projects are examined, of these only the files whose
+    ``task_id`` range includes one, and of these only that column.
     """
     ids = sorted(task_ids)
     if not ids:
@@ -109,9 +109,9 @@ def read_batches(
 ) -> Iterator[pa.RecordBatch]:
     """Read a part file of any format version, text as dictionaries; a missing column is NULL.
 
-    So is one that ``columns``, if given, does not name. What the disk has changed is noticed by
-    the checksums of its pages: written again, they would get a new hash and look intact.
-    Of the tables of tasks, fewer rows are read at once than ``size`` where they are large.
+    So is one that ``columns``, if given, does not name. Damage on the disk is detected by the
+    checksums of the pages; otherwise rewritten rows would get a new hash and look intact. Of the
+    tables of tasks, fewer rows are read at once than ``size`` where they are large.
 
     Raises:
         DatasetError: the file is damaged.
@@ -129,7 +129,7 @@ def read_batches(
 
 
 def _encoded(batch: pa.RecordBatch, texts: Collection[str]) -> pa.RecordBatch:
-    """Give texts that were read without a dictionary one of these rows."""
+    """Dictionary-encode texts of these rows that were read without a dictionary."""
     for at, column in enumerate(batch.columns):
         if isinstance(column, pa.StringArray) and batch.schema.names[at] in texts:
             name = batch.schema.names[at]
@@ -210,8 +210,8 @@ def _opened(
         if isinstance(error, OSError) and number_of(error) is not None:
             raise unreadable(path, error) from error
         raise DatasetError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); put back a copy of it, "
-            "or export into a new folder"
+            f"{path} is damaged ({str(error).splitlines()[0]}); restore a copy of it, or export to "
+            "a new folder"
         ) from error
 
 
@@ -229,7 +229,7 @@ def of_series(
 
     Args:
         batch: rows of ``scalars`` or ``series``.
-        is_selected: is given a task id, a metric and a variant.
+        is_selected: receives a task id, a metric and a variant.
     """
     keys = batch.select(["task_id", "metric", "variant"])
     codes = np.zeros(batch.num_rows, np.int64)

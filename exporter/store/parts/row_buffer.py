@@ -15,9 +15,8 @@ from clearml_snapshot.exporter.store.parts.partition_buffer import (
 )
 
 DICT_ROWS: Final = 500
-"""Rows held as Python objects, which take ten times the memory of Arrow's.
-
-Fewer where their texts are long, so that these come to ``ROWS_BYTES`` at most.
+"""Rows held as Python objects, which take ten times the memory of Arrow's. Fewer if their texts are
+long, so that these take ``ROWS_BYTES`` at most.
 """
 
 ROWS_BYTES: Final = 16 * 2**20

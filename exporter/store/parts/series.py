@@ -1,4 +1,4 @@
-"""Computes the series table from the points of one commit, so that they cannot disagree."""
+"""Computes the series table from the points of one commit, so that the two cannot disagree."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,9 +1,9 @@
--- One row a task x metric x variant, out of the points of one commit.
+-- One row per task x metric x variant, computed from the points of one commit.
 --
--- NaN and infinities never win and are in no mean: DuckDB's own min and max let NaN win.
--- Ties go to the earliest iteration, which is never negated: -(-2^63) does not exist, ~ does.
--- A single value (NULL iteration) is the last one only when it is all there is, and never first.
--- One of $buckets shares of the series a run: an aggregate of millions of groups needs gigabytes.
+-- NaN and infinities never win and are in no mean: DuckDB's own min and max let NaN win. Ties go to
+-- the earliest iteration, which is never negated: -(-2^63) does not exist, ~ does. A single value
+-- (NULL iteration) is the last one only when it is all there is, and never first. Each run computes
+-- one of $buckets shares of the series: millions of groups would need gigabytes.
 --
 -- The same points give the same bits of mean and std, in whatever order threads and files deliver
 -- them: sums of doubles depend on that order, sums of integers do not. So values are summed as

@@ -122,8 +122,10 @@ def not_fetched(
     table, keys = "scalars", SORT["scalars"]
     share = HELD[table] // (len(stored) + len(fetched))
     ids = pa.array([task_id])
-    its = ((b.filter(belongs(b, ids)) for b in read_batches(p, table, share)) for p in stored)
-    old = [Block(batches, table) for batches in its]
+    points_of_task = (
+        (b.filter(belongs(b, ids)) for b in read_batches(p, table, share)) for p in stored
+    )
+    old = [Block(batches, table) for batches in points_of_task]
     new = [Block(read_batches(path, table, share, keys), table) for path in fetched]
     while any(block.has_rows for block in old):
         bound = min(block.last for block in (*old, *new) if block.has_rows)
@@ -161,11 +163,11 @@ class Block:
     def _read(self) -> pa.Table:
         """Read the next batch that has rows; an empty table at the end."""
         rows = (pa.Table.from_batches([batch]) for batch in self._batches if batch.num_rows)
-        return next((conform(some, self._table) for some in rows), pa.table({}))
+        return next((conform(table, self._table) for table in rows), pa.table({}))
 
     @property
     def has_rows(self) -> bool:
-        """Return whether anything is left."""
+        """Whether anything is left."""
         return self._rows.num_rows > 0
 
     @property
@@ -178,7 +180,7 @@ class Block:
         return tuple((value is not None, value) for value in values)
 
     def take_until(self, bound: Key) -> pa.Table:
-        """Hand out the rows up to a key, itself included."""
+        """Return the rows up to and including a key."""
         key: Callable[[int], Key] = self._key
         count = bisect_right(range(self._rows.num_rows), bound, key=key)
         taken, self._rows = self._rows.slice(0, count), self._rows.slice(count)

@@ -1,4 +1,4 @@
-"""Staging: writes what an export fetched as part files, before any snapshot lists them."""
+"""Writes what an export fetched as part files, before any snapshot lists them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Stage:
         self.refreshed: dict[str, Partition] = {}
         """Tasks whose points stay, each with the partition where they are from now on."""
         self.params_kept: set[str] = set()
-        """Of these the ones whose hyperparameters stay too."""
+        """The part of these whose hyperparameters are kept too."""
         self._points = PartitionBuffer(directory, self.limits.flush_rows)
         self._rows = {
             (table, settled): RowBuffer(directory, table, settled, self.files)

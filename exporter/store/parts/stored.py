@@ -38,8 +38,8 @@ def rows(
     for path in snapshot.paths(table):
         for batch in read_batches(path, table, _ROWS_AT_ONCE, columns):
             with readable(path):
-                some = batch.select(list(columns)).to_pylist()
-            for row in some:
+                dicts = batch.select(list(columns)).to_pylist()
+            for row in dicts:
                 for name in repeated:
                     row[name] = shared(row[name])
                 yield row
@@ -74,7 +74,7 @@ def with_stored(
     key like any other). Memory is bounded, however large the task.
 
     Args:
-        stage: into which the points go; ``fetched`` is used up.
+        stage: receives the points; ``fetched`` is consumed.
         fetched: what ``PointBuffer.finish`` gave; None is nothing.
         snapshot: what is stored.
         task_id: the task.

@@ -24,7 +24,7 @@ _PathAndStatus = tuple[Path, os.stat_result]
 def naming_owner(path: Path, *, writing: bool = False) -> Iterator[None]:
     """Turn a refusal of the system inside the block into an error that describes what to do.
 
-    One that is about a file elsewhere stays as it is.
+    A refusal of a file elsewhere is not translated.
 
     Args:
         path: the folder, or the file, that is to be read or written.

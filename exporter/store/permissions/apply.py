@@ -24,10 +24,10 @@ _Inode = tuple[int, int]
 
 
 def set_modes(root: Path, rule: Rule) -> None:
-    """Give a new folder of a dataset, and everything in it, the modes of the dataset.
+    """Set the modes of a new folder of a dataset, and of everything in it.
 
-    A file that has a name elsewhere too, such as one of an earlier snapshot, stays as it is; where
-    it is too private for this dataset it is copied. What the file system refuses stays as well.
+    A file that is also linked elsewhere, such as from an earlier snapshot, is not changed; if it is
+    too private for this dataset, it is copied. What the file system refuses is not changed either.
 
     Args:
         root: the folder, before it is moved into its dataset; it has no readers yet.
@@ -39,7 +39,7 @@ def set_modes(root: Path, rule: Rule) -> None:
 
 
 def set_modes_beside(data: Path) -> None:
-    """Give what is beside the snapshots the modes of the dataset."""
+    """Set the modes of what is beside the snapshots."""
     if HAS_MODES:
         rule = Rule.of(data)
         _Change(rule, layout.staging(data) / "copy", is_lenient=True).apply(_top(data))
@@ -48,7 +48,7 @@ def set_modes_beside(data: Path) -> None:
 
 
 def set_modes_unpacked(folder: Path, target: Path, share: SharedWith | None) -> None:
-    """Give a snapshot folder that replaces an empty one its modes.
+    """Set the modes of a snapshot folder that replaces an empty one.
 
     Args:
         folder: what was unpacked, beside its place.

@@ -22,7 +22,7 @@ except ImportError:  # Windows
 SharedWith = Literal["owner", "group"]
 
 PRIVATE: Final = 0o700
-"""Of a folder that only its owner may look into."""
+"""The mode of a folder that only its owner may read."""
 OF_FOLDER: Final[Mapping[SharedWith, int]] = {"owner": PRIVATE, "group": stat.S_ISGID | 0o750}
 """The mode of a dataset's folder."""
 HAS_MODES: Final = os.name == "posix"
@@ -37,7 +37,7 @@ class Rule:
     gid: int
     """Its group."""
     is_foreign: bool = False
-    """Return whether it belongs to another user, who has to read what this one writes there."""
+    """Return whether it belongs to another user, who must be able to read new files."""
 
     @classmethod
     def of(cls, folder: Path) -> "Rule":
@@ -48,7 +48,7 @@ class Rule:
 
     @property
     def is_for_group(self) -> bool:
-        """Return whether only the group reads, so that it has to be the right group."""
+        """Whether only the group reads, so that it has to be the right group."""
         return bool(self.bits & stat.S_IRGRP) and not self.bits & stat.S_IROTH
 
     @property
@@ -111,7 +111,7 @@ def check_member(folder: Path, share: SharedWith) -> None:
     if share == "group" and not _is_member(gid):
         raise UsageError(
             f"{folder} belongs to the group {group_name(gid)}, and you are not a member of it; "
-            f"give the folder to a group of yours (chgrp GROUP {folder})"
+            f"change it to one of your groups (chgrp GROUP {folder})"
         )
 
 

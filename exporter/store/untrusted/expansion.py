@@ -3,7 +3,7 @@
 from typing import Final
 
 _MOST_RATIO: Final = 200
-"""Zeros by the million are honest values; gigabytes of them are not."""
+"""Millions of zeros are plausible values; gigabytes of them are not."""
 
 
 def most_expanded(packed: int, always_allowed: int) -> int:

@@ -14,10 +14,10 @@ from clearml_snapshot.exporter.store.format.retention import Retention
 MOST_BYTES: Final = 64 * 2**20
 
 _MOST_VALUES: Final = 2_000_000
-"""Two for each value of a hundred thousand files; they take 400 MB at the worst."""
+"""Two for each value of a hundred thousand files; they take at most 400 MB."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A number of things that 64 bits hold; not a bool."""
+"""A count that fits into 64 bits; not a bool."""
 
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Hash = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
@@ -89,10 +89,10 @@ def loaded(content: bytes) -> Any:
     """Decode JSON that is strict and not too large.
 
     Raises:
-        ValueError: it is not valid JSON, or it holds too many values.
+        ValueError: it is not valid JSON, or it contains too many values.
     """
     if sum(map(content.count, (b",", b"[", b"{"))) > _MOST_VALUES:
-        raise ValueError("it holds too many values")
+        raise ValueError("it contains too many values")
     with _checking():
         return msgspec.json.decode(content)
 

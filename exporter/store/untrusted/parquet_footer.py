@@ -1,6 +1,6 @@
 """Checks a Parquet footer against the expected schema and size limits.
 
-A file may have been made to deceive or to exhaust memory: a column of lists of lists instead of
+A file may be forged to mislead readers or to exhaust memory: a column of lists of lists instead of
 text, a row group of a billion zeros in a kilobyte, groups that share their bytes.
 """
 
@@ -111,7 +111,7 @@ def _is_bomb(group: pq.RowGroupMetaData) -> bool:
 
 
 def _schema(table: str, version: int) -> pa.Schema:
-    newer = layout.lacking(table, version)
+    newer = layout.missing_columns(table, version)
     return pa.schema([column for column in TABLES[table] if column.name not in newer])
 
 

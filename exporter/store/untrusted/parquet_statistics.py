@@ -1,9 +1,8 @@
 """Compares the statistics of a Parquet file with its rows: readers skip rows by them.
 
 A minimum that is too large hides rows from every reader, and so does a wrong index or filter. So
-everything that our writer writes is computed again, in the footer and in the header of each page,
-and what it never writes is refused.
-Layout: parquet.thrift, FileMetaData and PageHeader.
+everything that clearml-snapshot writes is computed again, in the footer and in the header of each
+page, and what it never writes is refused. Layout: parquet.thrift, FileMetaData and PageHeader.
 """
 
 import io
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.format.layout import lacking
+from clearml_snapshot.exporter.store.format.layout import missing_columns
 from clearml_snapshot.exporter.store.format.schema import in_memory
 from clearml_snapshot.exporter.store.untrusted.parquet_footer import footer_problem
 from clearml_snapshot.exporter.store.untrusted.parquet_pages import read_pages
@@ -50,7 +49,7 @@ _KNOWN: Final[Mapping[str, tuple[frozenset[int], Mapping[int, str]]]] = {
     "dictionary page": (frozenset((1, 2, 3)), {}),
     "sizes": (frozenset((1, 2, 3)), {}),
 }
-"""By struct: the fields that our writer writes, and the names of others that readers know."""
+"""By struct: the fields that clearml-snapshot writes, and the names of others that readers use."""
 
 _WRITER: Final = b"parquet-cpp-arrow version "
 _ZSTD: Final = 6
@@ -130,9 +129,11 @@ def _check(stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: in
         raise _UntrueError("bytes that belong to no column")
     for number, group in enumerate(groups):
         _refuse_others("row group", group)
-        for column, its in zip(group[1], _columns(file, number, len(group[1])), strict=True):
+        for column, column_slots in zip(
+            group[1], _columns(file, number, len(group[1])), strict=True
+        ):
             _refuse_others("column chunk", column)
-            _check_column(stream, column[3], its)
+            _check_column(stream, column[3], column_slots)
 
 
 def _footer(stream: BinaryIO) -> tuple[Struct, int]:
@@ -143,14 +144,14 @@ def _footer(stream: BinaryIO) -> tuple[Struct, int]:
     reader = Reader(stream.read(length))
     footer = reader.struct()
     if reader.at != length:
-        raise _UntrueError("bytes behind the footer")
+        raise _UntrueError("bytes after the footer")
     return footer, length
 
 
 @lru_cache(maxsize=32)
 def _usual_schema(table: str, version: int) -> list[Struct]:
-    """Return the schema that our writer makes of a table, as it is written."""
-    newer = lacking(table, version)
+    """Return the schema of a table as clearml-snapshot writes it."""
+    newer = missing_columns(table, version)
     columns = [field for field in in_memory(table) if field.name not in newer]
     written = io.BytesIO()
     pq.write_table(pa.schema(columns).empty_table(), written, store_schema=False)
@@ -171,25 +172,28 @@ def _columns(file: pq.ParquetFile, group: int, count: int) -> Iterator[Slots]:
         yield slots(file.read_row_group(group, columns=[name]).column(name))
 
 
-def _check_column(stream: BinaryIO, footer: Struct, its: Slots) -> None:
+def _check_column(stream: BinaryIO, footer: Struct, column_slots: Slots) -> None:
     name = footer[3][0].decode()
     _refuse_others("column", footer)
     if footer[4] != _ZSTD:
         raise _UntrueError(f"column {name} has another compression than clearml-snapshot uses")
-    if footer[5] != len(its.order):
+    if footer[5] != len(column_slots.order):
         raise _UntrueError(
-            f"column {name} has {len(its.order):,} values, but the footer states {footer[5]:,}"
+            f"column {name} has {len(column_slots.order):,} values, "
+            f"but the footer states {footer[5]:,}"
         )
-    extent = its.extent(0, len(its.order))
+    extent = column_slots.extent(0, len(column_slots.order))
     _compare(f"column {name}", footer.get(12, {}), extent)
-    _check_sizes(name, footer.get(16, {}), its, extent)
-    allowed = _NUMBERS if its.lengths is None else _TEXTS
+    _check_sizes(name, footer.get(16, {}), column_slots, extent)
+    allowed = _NUMBERS if column_slots.lengths is None else _TEXTS
     if not allowed.issuperset(footer[2]):
         raise _UntrueError(f"column {name} has another encoding than clearml-snapshot uses")
-    _check_pages(stream, footer, its, allowed)
+    _check_pages(stream, footer, column_slots, allowed)
 
 
-def _check_pages(stream: BinaryIO, footer: Struct, its: Slots, allowed: frozenset[int]) -> None:
+def _check_pages(
+    stream: BinaryIO, footer: Struct, column_slots: Slots, allowed: frozenset[int]
+) -> None:
     name, at = footer[3][0].decode(), 0
     kinds: Counter[tuple[int, int]] = Counter()
     start = min(footer[9], footer.get(11, footer[9]))
@@ -202,13 +206,17 @@ def _check_pages(stream: BinaryIO, footer: Struct, its: Slots, allowed: frozense
         _refuse_others("data page" if is_data else "dictionary page", header)
         kinds[page_header[1], header[2]] += 1
         if is_data:
-            _compare(f"a page of column {name}", header.get(5, {}), its.extent(at, at + header[1]))
+            _compare(
+                f"a page of column {name}",
+                header.get(5, {}),
+                column_slots.extent(at, at + header[1]),
+            )
             at += header[1]
         elif header.get(3):
             raise _UntrueError(f"column {name} has a dictionary that claims to be sorted")
-    if at != len(its.order):
+    if at != len(column_slots.order):
         raise _UntrueError(
-            f"column {name} has pages of {at:,} values instead of {len(its.order):,}"
+            f"column {name} has pages of {at:,} values instead of {len(column_slots.order):,}"
         )
     encodings = {encoding for _, encoding in kinds}
     counted = Counter({(page[1], page[2]): page[3] for page in footer.get(13, ())})
@@ -242,13 +250,13 @@ def _is_same(stated: bytes, true: bytes, extent: Extent) -> bool:
     return extent.text_bytes is None and stated in zeros and true in zeros
 
 
-def _check_sizes(name: str, sizes: Struct, its: Slots, extent: Extent) -> None:
+def _check_sizes(name: str, sizes: Struct, column_slots: Slots, extent: Extent) -> None:
     """Compare the sizes that newer writers add, if there are any."""
     _refuse_others("sizes", sizes)
     values = extent.slots - extent.nulls
     is_same = (
         sizes.get(1, extent.text_bytes) == extent.text_bytes
-        and (not sizes.get(2) or (sizes[2][0], sum(sizes[2])) == (its.rows, extent.slots))
+        and (not sizes.get(2) or (sizes[2][0], sum(sizes[2])) == (column_slots.rows, extent.slots))
         and (not sizes.get(3) or (sizes[3][-1], sum(sizes[3])) == (values, extent.slots))
     )
     if not is_same:
@@ -256,7 +264,7 @@ def _check_sizes(name: str, sizes: Struct, its: Slots, extent: Extent) -> None:
 
 
 def _refuse_others(kind: str, fields: Struct) -> None:
-    """Refuse the fields of a struct that our writer never writes."""
+    """Refuse the fields of a struct that clearml-snapshot never writes."""
     allowed, names = _KNOWN[kind]
     for field in fields.keys() - allowed:
         what = names.get(field, f"unknown field {field} of a {kind}")

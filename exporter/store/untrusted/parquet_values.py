@@ -62,20 +62,20 @@ class Slots:
 
 def slots(column: "pa.ChunkedArray[Any]") -> Slots:
     """Lay out a column of texts, lists of texts, booleans, integers, times or doubles."""
-    whole = column.combine_chunks()
-    if pa.types.is_list(whole.type):
-        return _of_lists(cast("pa.ListArray[Any]", whole))
-    is_value = whole.is_valid().to_numpy(zero_copy_only=False)
-    if pa.types.is_dictionary(whole.type) or pa.types.is_string(whole.type):
-        return _of_texts(whole, is_value)
-    if pa.types.is_floating(whole.type):
-        values = whole.fill_null(0.0).to_numpy(zero_copy_only=False)
-        return Slots(len(whole), values, is_value, lambda value: struct.pack("<d", value))
-    if pa.types.is_boolean(whole.type):
-        flags = whole.fill_null(False).to_numpy(zero_copy_only=False)
-        return Slots(len(whole), flags, is_value, lambda value: bytes([bool(value)]))
-    numbers = whole.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    return Slots(len(whole), numbers, is_value, lambda value: struct.pack("<q", value))
+    array = column.combine_chunks()
+    if pa.types.is_list(array.type):
+        return _of_lists(cast("pa.ListArray[Any]", array))
+    is_value = array.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_dictionary(array.type) or pa.types.is_string(array.type):
+        return _of_texts(array, is_value)
+    if pa.types.is_floating(array.type):
+        values = array.fill_null(0.0).to_numpy(zero_copy_only=False)
+        return Slots(len(array), values, is_value, lambda value: struct.pack("<d", value))
+    if pa.types.is_boolean(array.type):
+        flags = array.fill_null(False).to_numpy(zero_copy_only=False)
+        return Slots(len(array), flags, is_value, lambda value: bytes([bool(value)]))
+    numbers = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    return Slots(len(array), numbers, is_value, lambda value: struct.pack("<q", value))
 
 
 def _of_texts(column: "pa.Array[Any]", is_value: Mask) -> Slots:
@@ -98,16 +98,16 @@ def _of_texts(column: "pa.Array[Any]", is_value: Mask) -> Slots:
     )
 
 
-def _of_lists(whole: "pa.ListArray[Any]") -> Slots:
+def _of_lists(column: "pa.ListArray[Any]") -> Slots:
     """Lay out lists of texts: an empty or missing list has one slot."""
-    counts = pc.list_value_length(whole).fill_null(0).to_numpy(zero_copy_only=False)
+    counts = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
     sizes = np.maximum(counts, 1).astype(np.int64)
     has_element = np.repeat(counts > 0, sizes)
-    elements = whole.flatten()
+    elements = column.flatten()
     leaves = _of_texts(elements, elements.is_valid().to_numpy(zero_copy_only=False))
     order, lengths = (np.zeros(int(sizes.sum()), np.int64) for _ in range(2))
     is_value = np.zeros(len(order), np.bool_)
     assert leaves.lengths is not None
     order[has_element], is_value[has_element] = leaves.order, leaves.is_value
     lengths[has_element] = leaves.lengths
-    return Slots(len(whole), order, is_value, leaves.plain, lengths)
+    return Slots(len(column), order, is_value, leaves.plain, lengths)

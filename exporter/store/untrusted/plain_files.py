@@ -25,14 +25,14 @@ def read_plain(path: Path, most: int) -> bytes:
 
 
 class PlainFolder:
-    """A folder whose files are looked at without leaving it."""
+    """A folder whose files are accessed without leaving it."""
 
     def __init__(self, root: Path) -> None:
         self._root = os.path.realpath(root)
         self._inside = {""}
 
     def status(self, path: str) -> os.stat_result:
-        """Look at a file; ``path`` is relative, with ``/``.
+        """Return the status of a file; ``path`` is relative, with ``/``.
 
         Raises:
             NotARegularFileError: it is not a file of this folder.

@@ -1,6 +1,6 @@
 """Reads structs of Thrift's compact protocol, in which Parquet writes its metadata.
 
-Nothing is known of any struct here: fields come by their numbers, as parquet.thrift gives them.
+It knows no particular struct: fields are returned by the numbers that parquet.thrift defines.
 Layout: thrift-compact-protocol.md.
 """
 

@@ -1,9 +1,9 @@
 """Reads the structure of a ZIP archive strictly: everything that is ambiguous is refused.
 
-``zipfile`` is not used: it accepts bytes before, between and behind the entries, and trusts the
-directory where an entry's own header differs. Other tools read the headers, so they would see
-another archive than the one that was verified. Here headers and contents must fill the archive
-without a gap and agree with its directory. Layout: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.3.
+``zipfile`` is not used: it accepts bytes before, between and after the entries, and trusts the
+directory if an entry's own header differs. Other tools read the headers, so they would see another
+archive than the one that was verified. Here headers and contents must fill the archive without a
+gap and agree with its directory. Layout: PKWARE's APPNOTE 6.3, sections 4.3 and 4.5.3.
 """
 
 import os
@@ -33,7 +33,7 @@ _MOST_COMMENT: Final = 0xFFFF
 
 _FULL_16: Final = 0xFFFF
 _FULL_32: Final = 0xFFFFFFFF
-"""Stands in a field whose value is in the record of 64 bits."""
+"""Marks a field whose value is in the 64-bit record."""
 
 _SIZES_64: Final = 1
 """The extra field that has them."""
@@ -179,7 +179,7 @@ def _read_end(stream: BinaryIO, size: int) -> tuple[int, int, int, int]:
 def _checked_end(
     stream: BinaryIO, end_at: int, fields: tuple[int, ...]
 ) -> tuple[int, int, int, int]:
-    """Use the record of 64 bits if there is one; the directory must be right before it."""
+    """Use the 64-bit record if there is one; the directory must end directly before it."""
     disk, first_disk, here, count, length, offset = fields
     locator_at = end_at - _LOCATOR.size
     before = _read_at(stream, locator_at, _LOCATOR.size) if locator_at >= _END_64.size else b""

@@ -1,4 +1,4 @@
--- Keys: none is NULL, each comes once, and each task is known.
+-- Keys: none is NULL, each is unique, and each task exists.
 SELECT 'task without an id' AS kind, coalesce(name, '?') AS problem
 FROM tasks
 WHERE task_id IS NULL

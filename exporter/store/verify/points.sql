@@ -1,4 +1,4 @@
--- The points of each task, counted anew, against what tasks says of them.
+-- Compares the points of each task, counted again, with the columns of tasks.
 WITH counted AS (
     SELECT task_id, sum(n)::BIGINT AS points
     FROM computed

@@ -58,8 +58,7 @@ class Slab:
 def row_problems(snapshot: Snapshot) -> Iterator[str]:
     """Find inconsistent rows in a snapshot whose files are intact.
 
-    Yields:
-        One line per problem: what, which; of one kind the first ten, and how many more.
+    Yields: One line per problem; of each kind the first ten, and the number of others.
 
     Raises:
         SnapshotError: the disk for what does not fit into memory is full.
@@ -89,10 +88,10 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
     except (duckdb.Error, pa.ArrowException) as error:
         if is_out_of_room(error):
             raise SnapshotError(
-                f"the rows cannot be checked: the disk is full at {tempfile.gettempdir()}; make "
-                "room there, or set TMPDIR to a folder on another disk"
+                f"the rows cannot be checked: the disk is full at {tempfile.gettempdir()}; free "
+                "some space there, or set TMPDIR to a folder on another disk"
             ) from error
-        # Whole by its hash and yet unreadable: it was written so.
+        # Its hash is right and yet it is unreadable: it was written like that.
         yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
 
 

@@ -1,4 +1,4 @@
--- The table series against the series computed anew from the points.
+-- Compares the table series with the series computed again from the points.
 --
 -- Sums depend on the order of their points, so mean and std may differ in their last digits: by
 -- 1e-9 of themselves, or, where large values cancel out, by 1e-12 of the largest.
@@ -8,7 +8,7 @@ WITH compared AS (
         coalesce(stored.metric, computed.metric) AS metric,
         coalesce(stored.variant, computed.variant) AS variant,
         computed.n AS points,
-        stored.task_id IS NULL AS is_lacking,
+        stored.task_id IS NULL AS is_missing,
         computed.task_id IS NULL AS is_empty,
         1e-12 * greatest(abs(computed.min), abs(computed.max)) AS noise,
         list_filter(
@@ -69,17 +69,17 @@ WITH compared AS (
 )
 SELECT
     CASE
-        WHEN is_lacking THEN 'points without a row in series'
+        WHEN is_missing THEN 'points without a row in series'
         WHEN is_empty THEN 'series without points'
         ELSE 'series is not what its points give'
     END AS kind,
     concat(
         'task ', task_id, ', ', metric, '/', variant,
         CASE
-            WHEN is_lacking THEN concat(', ', points, ' points')
+            WHEN is_missing THEN concat(', ', points, ' points')
             WHEN is_empty THEN ''
             ELSE concat(' (', array_to_string(differing, ', '), ')')
         END
     ) AS problem
 FROM compared
-WHERE is_lacking OR is_empty OR len(differing) > 0;
+WHERE is_missing OR is_empty OR len(differing) > 0;

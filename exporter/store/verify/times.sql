@@ -1,4 +1,4 @@
--- Our own times of each task that are later than its snapshot.
+-- Times written by clearml-snapshot that are later than the snapshot.
 WITH times AS (
     UNPIVOT (SELECT task_id, COLUMNS('^(fetched_at|safe_to_delete_at)$') FROM tasks)
     ON COLUMNS(* EXCLUDE (task_id)) INTO NAME what VALUE moment

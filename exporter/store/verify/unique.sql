@@ -1,7 +1,7 @@
 -- Points of one slab that are stored more than once.
 --
--- Hashes are grouped first, eight bytes a point instead of its names; only points whose hash comes
--- twice are then compared themselves, so that two keys of one hash raise no alarm.
+-- Hashes are grouped first, eight bytes per point instead of its names; only points whose hash
+-- occurs twice are then compared themselves, so that two keys with the same hash are not reported.
 WITH doubled AS MATERIALIZED (
     SELECT hash(task_id, metric, variant, iteration) AS key
     FROM scalars

@@ -18,7 +18,7 @@ _SHOWN: Final = 10
 def value_problems(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
     """Find values that no export writes, in the views of the tables.
 
-    Every text is read once, so that DuckDB complains of one that is not UTF-8.
+    Every text is read once, so that DuckDB reports any that is not UTF-8.
 
     Yields:
         One line per column and kind.

@@ -1,7 +1,8 @@
 """Checks a snapshot offline: its files against snapshot.json, its rows against each other.
 
-Files come first: rows are read only when every file is as it was written, so that damage is named
-by file and never met as a reader's error. The texts come last, as they are made from all the rest.
+Files come first: rows are read only if every file is as it was written, so that damage is reported
+by file and not as a reader's error. The texts come last, because they are generated from all the
+rest.
 """
 
 import os
@@ -49,12 +50,12 @@ from clearml_snapshot.exporter.store.verify.checksums import (
 from clearml_snapshot.exporter.store.verify.rows import row_problems
 
 _HASHING: Final = 4
-"""Files hashed at once: more would only make a spinning disk seek."""
+"""Files hashed at once: more would only make a hard disk seek."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was found in one snapshot; without problems it is intact."""
+    """The result for one snapshot; without problems it is intact."""
 
     root: Path
     problems: tuple[str, ...]
@@ -75,7 +76,7 @@ class Verification:
 
     @property
     def is_intact(self) -> bool:
-        """Return whether nothing is damaged."""
+        """Whether nothing is damaged."""
         return not self.problems
 
 

@@ -85,7 +85,7 @@ class SnapshotBuilder:
         self._take_file = copy_synced if copies else link_or_copy
         self._files: list[FileEntry] = []
         self._sequence = count(1)
-        if root.exists():  # an earlier attempt of this commit that raised
+        if root.exists():  # an earlier attempt of this commit that failed
             shutil.rmtree(root)
         root.mkdir(parents=True)
 
@@ -134,7 +134,7 @@ class SnapshotBuilder:
         stale: set[str],
         moving: PartitionBuffer,
     ) -> None:
-        is_old = bool(layout.lacking(table, source.format_version))
+        is_old = bool(layout.missing_columns(table, source.format_version))
         for entry in (e for e in source.files if e.table == table and e.rows):
             if is_old or entry.path in stale:
                 self._rewrite(source, entry, change, moving)
@@ -154,7 +154,7 @@ class SnapshotBuilder:
     def inherit_edited(self, entry: FileEntry, edits: Sequence[Edit]) -> None:
         """Link a file of the last snapshot, or rewrite it with its rows edited."""
         assert self._last is not None
-        if not edits and not layout.lacking(entry.table, self._last.format_version):
+        if not edits and not layout.missing_columns(entry.table, self._last.format_version):
             self._link(self._last, entry)
             return
         batches = read_batches(self._last.root / entry.path, entry.table)
@@ -229,7 +229,7 @@ class SnapshotBuilder:
         self._files = written_again(self._root, self._files, self._name)
 
     def fill_empty(self) -> None:
-        """Give each table without rows one empty file, so that its glob finds something."""
+        """Write one empty file for each table without rows, so that its glob matches something."""
         filled = {entry.table for entry in self._files}
         for table in (table for table in TABLES if table not in filled):  # files are numbered
             self._write(table, None)

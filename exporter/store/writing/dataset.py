@@ -44,7 +44,7 @@ def writing(
     share: SharedWith | None = None,
     limits: StageLimits | None = None,
 ) -> Iterator["Dataset"]:
-    """Become the only writer of a dataset, and remove what a killed one left.
+    """Become the only writer of a dataset, and remove what a killed writer left.
 
     Args:
         data: the dataset's folder; made when it is not there.
@@ -54,7 +54,7 @@ def writing(
 
     Raises:
         LockedError: another process is writing.
-        UsageError: the folder holds something else, or cannot be shared.
+        UsageError: the folder contains something else, or cannot be shared.
         DatasetError: its current snapshot is damaged or newer than this tool.
     """
     with naming_owner(data, writing=True):
@@ -123,7 +123,7 @@ class Dataset:
                 shutil.rmtree(layout.snapshot(self._data, number))
 
     def _clear(self, staging: Path) -> None:
-        """Delete what an earlier writer left; old snapshots that cannot be deleted are no obstacle.
+        """Delete what an earlier writer left; old snapshots that cannot be deleted are ignored.
 
         Raises:
             OSError: something else is left.
@@ -235,7 +235,7 @@ class Dataset:
     def _now(self) -> datetime:
         """Return the moment of new contents, later than that of all others here.
 
-        A clock that was set back would else make a snapshot older than what was read for it.
+        Otherwise a clock that was set back would make a snapshot older than what was read for it.
         """
         now = datetime.now(UTC)
         now = now.replace(microsecond=now.microsecond // 1000 * 1000)
@@ -264,7 +264,7 @@ class Dataset:
         """
         last = self._snapshot
         if last is None:
-            raise DatasetError(f"{self._data} has no snapshot yet")
+            raise DatasetError(f"{self._data} has no snapshot yet; export first")
         number = last.number + 1
         folder = layout.staging(self._data) / f"{number:06d}"
         about = SnapshotHeader(
@@ -286,7 +286,7 @@ class Dataset:
         """Make a folder that was not filled by a stage the current snapshot.
 
         Args:
-            make: is given the folder to make, which is not there yet, and its number.
+            make: receives the folder to make, which does not exist yet, and its number.
         """
         number = 1 if self._snapshot is None else self._snapshot.number + 1
         folder = layout.staging(self._data) / f"{number:06d}"

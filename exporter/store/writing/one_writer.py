@@ -68,7 +68,7 @@ def _refuse_other_machine(data: Path) -> None:
         raise LockedError(
             f"{data} is being written by process {owner['pid']} on {owner['host']} since "
             f"{owner['since']}, and this drive has no locks that show whether it has ended; try "
-            f"later, or delete {layout.staging(data)} if it has"
+            f"again later, or delete {layout.staging(data)} if it has ended"
         )
 
 

@@ -52,7 +52,7 @@ def prepare(data: Path, share: SharedWith | None = None) -> None:
     if _is_dataset(data):
         return
     if data.is_dir():
-        _refuse_strangers(data)
+        _refuse_foreign_files(data)
     share = share or prepared_for(data)
     make_folder(data, PRIVATE)
     share_folder(data, share)
@@ -112,19 +112,19 @@ def _is_dataset(data: Path) -> bool:
     return folder is not None and (folder / layout.SNAPSHOT_JSON).is_file()
 
 
-def _refuse_strangers(data: Path) -> None:
+def _refuse_foreign_files(data: Path) -> None:
     """Accept a README, hidden files, litter, an uncommitted dataset, and datasets inside."""
     for entry in sorted(p for p in data.iterdir() if not is_litter(p.name)):
         is_expected = entry.name in (layout.README, "snapshots") or entry.name.startswith(".")
         if not is_expected and not (entry.is_dir() and _is_dataset(entry)):
             raise UsageError(
-                f"{data} holds {entry.name} and is not a clearml-snapshot dataset; "
+                f"{data} contains {entry.name} and is not a clearml-snapshot dataset; "
                 "use an empty or a new folder with --data"
             )
-    strangers = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
-    if strangers:
+    foreign = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
+    if foreign:
         raise UsageError(
-            f"{data} holds snapshots/{strangers[0].name} and is not a clearml-snapshot dataset; "
+            f"{data} contains snapshots/{foreign[0].name} and is not a clearml-snapshot dataset; "
             "use an empty or a new folder with --data"
         )
 

@@ -19,8 +19,8 @@ from clearml_snapshot.exporter.selection.metric_filter import EVERY_METRIC, Metr
 from clearml_snapshot.exporter.selection.selection import (
     Remembered,
     Selection,
+    complete_ids,
     wanted_metrics,
-    whole_ids,
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -178,7 +178,7 @@ class Discoverer:
         """Find the selected metrics of each task of a selection.
 
         Arguments are resolved against the metrics that the tasks have. A task that has not changed
-        since it was read for the same arguments is not asked again.
+        since it was read for the same arguments is not queried again.
         """
         if not selection.narrows_metrics:
             return [EVERY_METRIC] * len(tasks)
@@ -226,7 +226,7 @@ class Discoverer:
     ) -> ResolvedFilter:
         task_filter = selection.filter
         task_filter = replace(
-            task_filter, task_ids=whole_ids(task_filter.task_ids, self.stored_tasks)
+            task_filter, task_ids=complete_ids(task_filter.task_ids, self.stored_tasks)
         )
         names = read_names(self.api, task_filter, self.identity.user_id)
         resolved = resolve(task_filter, names, self.now, missing="raise" if is_new else "drop")
@@ -318,7 +318,7 @@ def _matches_none(matched: int | None) -> str:
 
 
 def _is_covered(selection: Selection, selections: Sequence[Selection]) -> bool:
-    """Whether these selections list all tasks of one; ``--all`` does not list hidden tasks."""
+    """Return whether the selections list all tasks of one; ``--all`` lists no hidden tasks."""
     return selection in selections or (Selection() in selections and not selection.filter.hidden)
 
 
@@ -333,5 +333,5 @@ def _stored_doubt(stored: KnownTask) -> str | None:
 
 
 def _is_of(stored: KnownTask, host: str) -> bool:
-    """Whether a task was stored from a server, or may have been, in an old dataset."""
+    """Return whether a task was stored from a server, or may have been, in an old dataset."""
     return stored.server_id is None or same_address(stored.server_id, host)

@@ -26,7 +26,7 @@ def forget_selection(data: Path, number: int, *, wait: bool = False) -> ListedSe
     with writing(data, wait=wait) as dataset:
         snapshot = dataset.snapshot
         if snapshot is None:
-            raise DatasetError(f"the snapshot of {data} is gone; export again")
+            raise DatasetError(f"the snapshot of {data} was removed; export again")
         listed = remembered(snapshot.selections)
         if not 1 <= number <= len(listed):
             raise UsageError(f"there is no selection {number}; {_hint(len(listed))}")

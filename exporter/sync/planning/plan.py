@@ -91,7 +91,7 @@ class Plan:
 
     @property
     def in_doubt(self) -> list[str]:
-        """Ids of tasks for which the server is asked whether their points have changed."""
+        """Ids of tasks for which the server is queried whether their points have changed."""
         return [
             planned.task.task_id for planned in self.to_read if planned.points in ("ask", "recount")
         ]
@@ -118,8 +118,8 @@ def make_plan(
         now: the moment of the listing.
         context: options that change the rows, such as whether parameters are stored.
         accept_loss: read tasks again that have fewer points on the server than stored.
-        again: ask for more of stored tasks than their dates ask for: a partly refused batch, or an
-            overwritten point, moves none (docs/clearml-server.md, "Values").
+        again: check more of the stored tasks than their dates require: a partly refused batch, or
+            an overwritten point, moves none (docs/clearml-server.md, "Values").
     """
     to_read, unchanged = [], []
     for selected_task in selected:
@@ -155,7 +155,7 @@ def _planned(selected: SelectedTask, stored: KnownTask | None, fingerprint: str)
 
 
 def _has_all(planned: PlannedTask, accept_loss: bool) -> bool:
-    """Whether all selected points are stored, as far as the server had them at that time."""
+    """Return whether all selected points are stored, as far as the server had them at that time."""
     stored = planned.stored
     assert stored is not None
     settled = ("complete", "lost") if accept_loss else ("complete", "lost", "shrunk")
@@ -180,7 +180,7 @@ def _differs(planned: PlannedTask, stored: KnownTask) -> bool:
 
 
 def _points(task: Task, stored: KnownTask, now: datetime) -> Points:
-    """Whether the points of a stored task can have changed.
+    """Return whether the points of a stored task can have changed.
 
     Each report changes ``last_update``, but so do a change of status and a sign of life.
     """

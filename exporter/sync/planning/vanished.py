@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from clearml_snapshot.exporter.selection.selection import whole_ids
+from clearml_snapshot.exporter.selection.selection import complete_ids
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
 
 EVERY_TASK: Final = "all"
@@ -37,7 +37,7 @@ def accepted_tasks(texts: Iterable[str], stored: Iterable[str]) -> frozenset[str
         NoSuchNameError, UsageError: a beginning that matches no stored task, or several.
     """
     chosen = [*texts]
-    ids = whole_ids([text for text in chosen if text != EVERY_TASK], stored)
+    ids = complete_ids([text for text in chosen if text != EVERY_TASK], stored)
     return frozenset([*ids, *(text for text in chosen if text == EVERY_TASK)])
 
 

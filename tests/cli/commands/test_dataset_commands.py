@@ -263,7 +263,7 @@ def test_selections_are_listed_and_removed(data: Path, capsys: Capture) -> None:
     out, err = capsys.readouterr()
     assert out == ""
     assert r"removed: --project vision --tag '\x1b[2J'" in err
-    assert "its tasks stay" in err
+    assert "its tasks are kept" in err
     assert main(listing) == 0
     assert [one["selection"] for one in json.loads(capsys.readouterr().out)] == ["--metric loss"]
     assert main(["selections", "remove", "1", "--data", str(data), "-q"]) == 0

@@ -42,7 +42,7 @@ def test_they_are_listed_and_asked_as_ours(piped: Piped, mine: Path) -> None:
 def test_they_see_what_sql_sees(piped: Piped, mine: Path) -> None:
     asked = piped("query", "--queries", str(mine), "thief")
     assert (asked.returncode, asked.stdout) == (2, "")
-    assert "nothing else" in asked.stderr
+    assert "only the views" in asked.stderr
 
 
 def test_ours_never_depend_on_yours(piped: Piped, mine: Path) -> None:
@@ -54,7 +54,7 @@ def test_a_mistyped_name_has_near_matches_among_both(piped: Piped, mine: Path) -
     asked = piped("query", "--queries", str(mine), "abov")
     assert asked.returncode == 2
     assert "did you mean 'above'" in asked.stderr
-    assert "no folder of queries" in piped("query", "--queries", "nowhere", "above").stderr
+    assert "is not a folder of queries" in piped("query", "--queries", "nowhere", "above").stderr
 
 
 def test_one_metric_has_a_coverage_line_too(piped: Piped, mine: Path) -> None:

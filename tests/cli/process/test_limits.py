@@ -17,7 +17,7 @@ ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.
 
 def test_a_question_that_takes_too_long_is_one_line(piped: Piped) -> None:
     ended = piped("sql", ENDLESS, "--query-timeout", "0.3")
-    said = "error: the query took longer than 0.3 s; ask for less, or give it more time\n"
+    said = "error: the query took longer than 0.3 s; query less data, or allow more time\n"
     assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
 
 

@@ -74,7 +74,7 @@ def test_the_same_server_goes_on(take_home: TakeHome, move: Move) -> None:
 
 def test_the_option_is_harmless_where_nothing_moved(take_home: TakeHome) -> None:
     home = take_home(grid_history(2, 1, 3))
-    with pytest.raises(UsageError, match="--server-moved needs a dataset"):
+    with pytest.raises(UsageError, match="--server-moved needs an existing dataset"):
         home.export(server_moved=True)
     home.export()
     assert home.export(all_tasks=False, server_moved=True).result == "complete"

@@ -48,12 +48,18 @@ def test_a_header_is_read() -> None:
         ("SELECT 1;", "line 1: no title"),
         ("--\n-- Title.\nSELECT 1;", "line 1: no title"),
         ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
-        ("-- Title.\n-- :param for  K.\nSELECT $for::INT;", "line 2: for is a word of Python"),
+        ("-- Title.\n-- :param for  K.\nSELECT $for::INT;", "line 2: for is a Python keyword"),
         ("-- Title.\nSELECT\n$x::INT;", "line 3: the header has no `:param x"),
         ("-- T.\n-- :param x  Text.\nSELECT 1; -- $x::INT", "line 2: the SQL does not use the p"),
-        ("-- Title.\nSELECT 1;\n\nSELECT 2;", "line 4: a query file holds exactly one SELECT"),
-        ("-- Title.\nCOPY (SELECT 1) TO 'x';", "line 2: a query file holds exactly one SELECT"),
-        ("-- Title.\n", "line 2: a query file holds exactly one SELECT"),
+        (
+            "-- Title.\nSELECT 1;\n\nSELECT 2;",
+            "line 4: a query file must contain exactly one SELECT",
+        ),
+        (
+            "-- Title.\nCOPY (SELECT 1) TO 'x';",
+            "line 2: a query file must contain exactly one SELECT",
+        ),
+        ("-- Title.\n", "line 2: a query file must contain exactly one SELECT"),
         ("-- Title.\nSELECT 1,\n\nSELEC 1 1;", "line 4: syntax error"),
     ],
 )

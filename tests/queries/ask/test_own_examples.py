@@ -75,9 +75,9 @@ def test_throughput(make_dataset: MakeDataset, ask: Callable[..., list[dict[str,
     rows = {r["task_id"][0]: r for r in ask(folder, "throughput")}
     assert list(rows) == ["a", "c"], "b has a single point"
     assert rows["a"]["hours"] == pytest.approx(0.1)
-    assert rows["a"]["points_an_hour"] == pytest.approx(740)
-    assert rows["a"]["iterations_an_hour"] == pytest.approx(3600)
-    assert (rows["c"]["hours"], rows["c"]["points_an_hour"]) == (0, None)
+    assert rows["a"]["points_per_hour"] == pytest.approx(740)
+    assert rows["a"]["iterations_per_hour"] == pytest.approx(3600)
+    assert (rows["c"]["hours"], rows["c"]["points_per_hour"]) == (0, None)
     assert len(ask(folder, "throughput", least_points=1)) == 3
 
 

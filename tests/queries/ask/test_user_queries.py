@@ -46,8 +46,8 @@ def test_a_good_file_is_asked_as_ours_are(make_dataset: MakeDataset, tmp_path: P
     [
         ("SELECT 1;", ", line 1: no title"),
         ("-- T.\nSELECT 1\n  FROM FROM x;", ", line 3: syntax error"),
-        ("-- T.\nSELECT 1;\nSELECT 2;", ", line 3: a query file holds exactly one SELECT"),
-        ("-- T.\nDROP TABLE x;", ", line 2: a query file holds exactly one SELECT"),
+        ("-- T.\nSELECT 1;\nSELECT 2;", ", line 3: a query file must contain exactly one SELECT"),
+        ("-- T.\nDROP TABLE x;", ", line 2: a query file must contain exactly one SELECT"),
         ("-- T.\nSELECT\n$x::INT;", ", line 3: the header has no `:param x"),
         (
             "-- T.\n-- :param data  Text.\nSELECT $data::INT;",
@@ -72,8 +72,11 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     own = load([folder])
     assert list(own.queries) == ["bom"]
     assert [p.removeprefix(f"{folder}/") for p in own.problems] == [
-        "latin.sql: not UTF-8 text; save it as such",
-        "Über alles.sql: a query's name is lower case letters, digits, - and _; rename the file",
+        "latin.sql: not UTF-8 text; save it as UTF-8",
+        (
+            "Über alles.sql: the name of a query may contain only lower case letters, digits, - "
+            "and _; rename the file"
+        ),
     ]
 
 
@@ -94,7 +97,7 @@ def test_folders(tmp_path: Path, make_dataset: MakeDataset) -> None:
     assert folders([one], data, environment) == (one, two, beside)
     assert folders([], tmp_path, {}) == (), "queries/ counts only beside snapshots/"
     assert folders([beside], data, {}) == (beside,)
-    with pytest.raises(UsageError, match=r"no folder of queries .*missing; make it"):
+    with pytest.raises(UsageError, match=r"missing is not a folder of queries; create it"):
         folders([tmp_path / "missing"], data, {})
 
 

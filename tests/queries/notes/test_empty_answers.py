@@ -59,9 +59,9 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
         ("leaderboard", {"metric": "loss", "best": "lowest"}, "no value: none of the values is"),
         ("group", {"metric": "loss", "best": "lowest"}, "no value: none of the values is"),
         ("leaderboard", {"metric": "acc", "best": "lowest"}, None),
-        ("gone", {}, "no rows: none of the tasks selected is gone, shrunk or lost"),
-        ("params", {}, "no rows: none of the tasks selected has such hyperparameters"),
-        ("health", {"kind": "zero"}, "no rows: nothing of what was looked for"),
+        ("gone", {}, "no rows: none of the selected tasks is gone, shrunk or lost"),
+        ("params", {}, "no rows: none of the selected tasks has such hyperparameters"),
+        ("health", {"kind": "zero"}, "no rows: none of the selected tasks has any of these"),
         ("max", {}, None),
     ],
 )
@@ -76,7 +76,7 @@ def test_a_filter_that_leaves_nothing(make_dataset: MakeDataset) -> None:
     folder = make_dataset(TASKS)
     for asked, metric, reason in (
         (TaskFilter(statuses=("failed",)), "acc", "no rows: the filter selects none of 3 tasks"),
-        (TaskFilter(tags=("nan",)), "acc", "no rows: none of the tasks selected has this metric"),
+        (TaskFilter(tags=("nan",)), "acc", "no rows: none of the selected tasks has this metric"),
     ):
         with open_dataset(folder, filter=asked) as dataset:
             assert (why(dataset, "max", metric=metric) or "").startswith(reason)

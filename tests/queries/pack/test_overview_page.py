@@ -316,7 +316,7 @@ def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
     assert "1 task was archived" in words
     assert "2 tasks have no scalars" in words
     assert "acc / val 1 3 1 9 " in words  # tasks, NaN or ±∞, without a number, points
-    assert "no finite number" not in words.partition("Best values")[2].partition("Words")[0]
+    assert "no finite number" not in words.partition("Best values")[2].partition("Terms")[0]
     assert "1 variant of :monitor: metrics" in words
 
 
@@ -337,13 +337,13 @@ def test_a_whole_snapshot_says_so(make_dataset: MakeDataset) -> None:
     assert "Every value is a finite number." in text
     assert '<data value="1234567.891" title="1234567.891">1.23457e+06</data>' in text
     assert "1 experiment from" in text
-    assert "Chosen for this pack" not in text
+    assert "Selected for this pack" not in text
 
 
 def test_a_part_is_not_called_whole(make_dataset: MakeDataset) -> None:
     data = make_dataset([{"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}])
     packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
-    assert "is here, of those metrics that were chosen." in Reader(page_of(data)).words
+    assert "is here, for the selected metrics." in Reader(page_of(data)).words
 
 
 def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeDataset) -> None:
@@ -356,8 +356,8 @@ def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeData
     data = make_dataset(tasks)
     packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
     words = Reader(page_of(data)).words
-    assert "Of 2 tasks only some metrics are here." in words
-    assert "1 task has no scalars of the metrics that were chosen." in words
+    assert "Only some metrics of 2 tasks are included." in words
+    assert "1 task has no scalars of the selected metrics." in words
     assert (
         "1 task has no scalars at all."
         in Reader(page_of(make_dataset([{"task_id": "c" * 32}]))).words
@@ -367,7 +367,7 @@ def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeData
 def test_an_empty_snapshot_has_a_page(make_dataset: MakeDataset) -> None:
     words = Reader(page_of(make_dataset([]))).words
     assert "0 experiments from" in words
-    assert "No task has a metric of its own." in words
+    assert "No task has logged a metric of its own." in words
 
 
 def test_what_is_cut_is_counted(make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -393,10 +393,13 @@ def test_what_was_chosen_and_taken_out(make_dataset: MakeDataset) -> None:
     chosen = {"selection": "--project '<b>'", "metrics": "loss", "taken_out": ["users", "<i>2"]}
     packed(data, chosen)
     words = Reader(page_of(data)).words
-    assert "Chosen for this pack --project '<b>'; metrics: loss Taken out users <i>2 " in words
+    assert (
+        "Selected for this pack --project '<b>'; metrics: loss Removed from this pack users <i>2 "
+        in words
+    )
     packed(data, {"selection": "", "metrics": "", "taken_out": []})
     words = Reader(page_of(data)).words
-    assert "Chosen for this pack all tasks; metrics: all Taken out nothing" in words
+    assert "Selected for this pack all tasks; metrics: all Removed from this pack nothing" in words
 
 
 def test_the_same_snapshot_gives_the_same_bytes(

@@ -41,7 +41,7 @@ LEAKS = {
     "repos": ("git.inside.example", "feature/x", "abc123def", "train_it.py"),
     "comments": ("my comment", "stopped by", "no gain"),
 }
-"""What each category takes out, as it stands in ``_telling``."""
+"""What each category takes out, as it is in ``_telling``."""
 
 
 def _telling() -> list[dict[str, Any]]:
@@ -505,7 +505,7 @@ def test_what_a_killed_pack_left_goes_with_the_next(odd: Path, tmp_path: Path, n
 def test_a_snapshot_never_changes(tmp_path: Path, name: str) -> None:
     write(tmp_path / "data", _telling())
     before = _listing(tmp_path)
-    with pytest.raises(UsageError, match="inside of a snapshot or beside one"):
+    with pytest.raises(UsageError, match="inside or beside a snapshot"):
         _pack(tmp_path / "data", tmp_path / "data" / name)
     assert _listing(tmp_path) == before
 

@@ -300,7 +300,7 @@ def test_a_pack_is_unpacked_once(pack: Path, tmp_path: Path) -> None:
     shutil.copy(pack, tmp_path / "copy.zip")
     snapshot = open_snapshot(tmp_path / "copy.zip")
     assert {path: path.stat().st_ino for path in folder.rglob("*")} == first
-    assert (snapshot.root, snapshot.place) == (folder, tmp_path / "copy.zip")
+    assert (snapshot.root, snapshot.location) == (folder, tmp_path / "copy.zip")
     assert time.time() - folder.stat().st_mtime < 1000
 
 

@@ -193,6 +193,6 @@ def test_a_group_of_others_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setattr(os, "geteuid", lambda: 54321)
     monkeypatch.setattr(os, "getegid", lambda: 54321)
     monkeypatch.setattr(os, "getgroups", lambda: [54321])
-    refused = pytest.raises(UsageError, match="not a member of it; give the folder to a group of")
+    refused = pytest.raises(UsageError, match="not a member of it; change it to one of your groups")
     with refused, writing(tmp_path / "data", share="group"):
         pass

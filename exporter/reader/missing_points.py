@@ -133,7 +133,7 @@ def is_beyond(
     choices: Sequence[MetricChoice] | None,
     stored: Mapping[Name, SeriesOutline],
 ) -> bool:
-    """Whether a summary names a series that is not stored, or an iteration outside its range.
+    """Return whether a summary names an unknown series, or an iteration outside the stored range.
 
     Cheaper than ``missing_points``, as it needs no points, but blind within the range.
     """
