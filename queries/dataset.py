@@ -53,7 +53,7 @@ class Dataset(session.Session):
     def __init__(
         self,
         snapshot: Snapshot,
-        filter: TaskFilter | ResolvedFilter | None = None,  # noqa: A002  # a public word
+        filter: TaskFilter | ResolvedFilter | None = None,
         *,
         threads: int | None = None,
         memory_limit: str | None = None,
@@ -282,7 +282,7 @@ def open_dataset(
     path: str | os.PathLike[str] | None = None,
     *,
     snapshot: int | datetime | None = None,
-    filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+    filter: TaskFilter | None = None,
     threads: int | None = None,
     memory_limit: str | None = None,
     allow_files: Sequence[str | os.PathLike[str]] = (),

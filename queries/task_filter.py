@@ -24,7 +24,7 @@ _NEAR: Final = 1_000
 
 def apply_filter(
     connection: duckdb.DuckDBPyConnection,
-    filter: TaskFilter | ResolvedFilter | None,  # noqa: A002
+    filter: TaskFilter | ResolvedFilter | None,
 ) -> ResolvedFilter | None:
     """Make the views in ``picked``: the tables of ``files``, narrowed by a filter.
 

@@ -17,7 +17,7 @@ from clearml_snapshot.cli.options.dataset import (
     Dataset,
     DatasetChoice,
 )
-from clearml_snapshot.cli.options.groups import expand_groups
+from clearml_snapshot.cli.options.groups import expand_groups, signed
 from clearml_snapshot.cli.options.metrics import MetricOptions, Metrics
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, Limits, open_for_query
@@ -163,10 +163,9 @@ def _query_function(query: Query) -> Callable[..., None]:
     ]
     shared = inspect.signature(ask, eval_str=True).parameters.values()
     groups = [parameter for parameter in shared if parameter.kind is parameter.KEYWORD_ONLY]
-    run_query.__signature__ = inspect.Signature([*own, *groups])  # type: ignore[attr-defined]  # PEP 362
     example = "" if query.example is None else f"\n\nExample: query {query.name} {query.example}"
     run_query.__doc__ = f"{query.title}\n\n{query.text}{example}"
-    return run_query
+    return signed(run_query, [*own, *groups])
 
 
 def ask(

@@ -6,11 +6,13 @@ the task filter, so that ``export`` and every query share them word by word.
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
+
+F = TypeVar("F", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,14 @@ def expand_groups(command: Callable[..., object]) -> Callable[..., object]:
         for parameter in own
         for option in options.get(parameter.name, [parameter])
     ]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362
     run.__annotations__ = {option.name: option.annotation for option in parameters}
-    return run
+    return signed(run, parameters)
+
+
+def signed(function: F, parameters: Sequence[inspect.Parameter]) -> F:
+    """Give a function the parameters that Typer reads."""
+    function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362
+    return function
 
 
 def _group_of(parameter: inspect.Parameter) -> OptionGroup | None:

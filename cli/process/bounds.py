@@ -19,10 +19,10 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.queries.limits import time_is_up
 
-try:
+if sys.platform == "win32":  # there is only DuckDB's own limit
+    resource = None
+else:
     import resource
-except ImportError:  # Windows has only DuckDB's own limit
-    resource = None  # type: ignore[assignment]  # its absence is checked before each use
 
 _LOOK_EVERY: Final = 0.02
 """Seconds; in that time DuckDB fills at most about 60 MB (measured on 2 cores)."""

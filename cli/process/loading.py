@@ -28,7 +28,7 @@ def import_errors() -> Iterator[None]:
     """Raise an error of an import in the block as a ``LoadError``."""
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # an import may fail with any; what is not one is raised again
         cause = error if type(error) not in _TRANSLATED else error.__cause__ or error.__context__
         name = cause and failed_import(cause)
         if name:

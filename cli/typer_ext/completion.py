@@ -68,7 +68,7 @@ def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str
     if sources is None:
         return None
     data = typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
-    folder = Path(os.path.expanduser(data))  # noqa: PTH111 - expands ~ as far as it can, raises nothing
+    folder = Path(os.path.expanduser(data))  # noqa: PTH111  # Path.expanduser raises without a home
     return _stored(folder, typed.get("snapshot"), sources, incomplete)
 
 

@@ -159,7 +159,6 @@ class Owner(msgspec.Struct):
 
     user: str | None = None
     user_name: str | None = None
-    company: str | None = None
     company_name: str | None = None
 
 

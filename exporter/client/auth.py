@@ -39,7 +39,6 @@ class Identity:
 
     user_id: str
     user_name: str
-    company_id: str
     company_name: str
     server_version: str
     api_version: str
@@ -154,7 +153,6 @@ def read_identity(claims: TokenClaims, api_version: str) -> Identity:
     return Identity(
         user_id=scrub(owner.user or ""),
         user_name=scrub(owner.user_name or ""),
-        company_id=scrub(owner.company or ""),
         company_name=scrub(owner.company_name or ""),
         server_version=scrub(claims.server_version or "unknown"),
         api_version=scrub(api_version),

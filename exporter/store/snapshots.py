@@ -4,6 +4,7 @@ Imports neither pyarrow nor DuckDB, because every query starts here.
 """
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,10 +23,10 @@ from clearml_snapshot.exporter.store.untrusted.plain_files import (
     read_plain,
 )
 
-try:
+if sys.platform == "win32":  # there an open file cannot be deleted anyway
+    fcntl = None
+else:
     import fcntl
-except ImportError:  # Windows: there an open file cannot be deleted anyway
-    fcntl = None  # type: ignore[assignment]  # its absence is checked before each use
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,7 +159,7 @@ def unmade_if_empty(folder: Path) -> Iterator[None]:
     is_new, there = not folder.exists(), [name for name in _MADE if (folder / name).exists()]
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too; it is raised again
         is_held = layout.staging(folder).exists()  # another export has started here
         if current_snapshot_folder(folder) is None and not is_held:
             for name in _MADE:

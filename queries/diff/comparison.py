@@ -42,7 +42,7 @@ class Comparison(session.Session):
         self,
         before: Snapshot,
         after: Snapshot,
-        filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+        filter: TaskFilter | None = None,
         *,
         threads: int | None = None,
         memory_limit: str | None = None,
@@ -141,7 +141,7 @@ def compare(
     before: Choice,
     after: Choice,
     *,
-    filter: TaskFilter | None = None,  # noqa: A002  # the word of the public interface
+    filter: TaskFilter | None = None,
     threads: int | None = None,
     memory_limit: str | None = None,
 ) -> Comparison:

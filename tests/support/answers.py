@@ -14,7 +14,7 @@ _MOST_OPEN: Final = 4
 _open: Final[OrderedDict[tuple[Path, TaskFilter | None], Dataset]] = OrderedDict()
 
 
-def opened(folder: Path, filter: TaskFilter | None = None) -> Dataset:  # noqa: A002  # as in open_dataset
+def opened(folder: Path, filter: TaskFilter | None = None) -> Dataset:
     """Return the current snapshot of a dataset, open; the last few stay open."""
     key = ((folder / "current").resolve(), filter)
     if key not in _open:
@@ -33,7 +33,7 @@ def close_opened(*, but: int = 0) -> None:
 def ask(
     folder: Path,
     name: str,
-    filter: TaskFilter | None = None,  # noqa: A002  # as in open_dataset
+    filter: TaskFilter | None = None,
     **typed: Any,
 ) -> list[dict[str, Any]]:
     """Run a query of the catalogue and return its rows."""

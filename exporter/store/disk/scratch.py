@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ from typing import IO, BinaryIO, Final
 from clearml_snapshot.exporter.store.disk.disk_errors import named
 from clearml_snapshot.exporter.store.disk.leftovers import temporary
 
-try:
+if sys.platform == "win32":  # what is open there cannot be deleted anyway
+    fcntl = None
+else:
     import fcntl
-except ImportError:  # Windows: what is open there cannot be deleted anyway
-    fcntl = None  # type: ignore[assignment]  # its absence is checked before each use
 
 _SIGN: Final = ".clearml-snapshot-scratch"
 """The file by which a folder is known as one of these; its lock is the folder's."""
@@ -100,7 +101,7 @@ def replacing_file(target: Path) -> Iterator[BinaryIO]:
                 path.replace(target)
         if fcntl is None:
             path.replace(target)
-    except BaseException:
+    except BaseException:  # Ctrl-C too; it is raised again
         path.unlink(missing_ok=True)
         raise
 
@@ -133,7 +134,7 @@ def _new_folder(parent: Path, prefix: str) -> tuple[Path, IO[bytes]]:
             lock.close()
         except FileNotFoundError:  # another process took it for abandoned just before it was locked
             continue
-        except BaseException:
+        except BaseException:  # Ctrl-C too; it is raised again
             shutil.rmtree(folder, ignore_errors=True)
             raise
 

@@ -3,6 +3,7 @@
 import os
 import shlex
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,10 @@ from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.disk.places import is_about
 from clearml_snapshot.exporter.store.permissions.modes import HAS_MODES, group_name
 
-try:
+if sys.platform == "win32":
+    pwd = None
+else:
     import pwd
-except ImportError:  # Windows
-    pwd = None  # type: ignore[assignment]  # its absence is checked before its use
 
 _PathAndStatus = tuple[Path, os.stat_result]
 

@@ -7,6 +7,7 @@ Windows has no such modes.
 
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,10 @@ from typing import Final, Literal
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 
-try:
+if sys.platform == "win32":
+    grp = None
+else:
     import grp
-except ImportError:  # Windows
-    grp = None  # type: ignore[assignment]  # its absence is checked before its use
 
 SharedWith = Literal["owner", "group"]
 
