@@ -12,7 +12,6 @@ _STATEMENT: Final = re.compile(rf"\s*(?:--[^\n]*\n\s*)*(?:{_VERBS})\s")
 
 REASONS: Final = {
     "cli/commands/demo.py": "what a user types, shown with its answer",
-    "cli/output/rows.py": "names the columns of an answer",
     "cli/output/stdout.py": "names the table of an answer",
     "cli/typer_ext/completion.py": "the column is an expression",
     "exporter/store/compare/digest.py": "one expression for fetched and for stored points",
