@@ -3,8 +3,8 @@
     python -m tests.bench.long_texts [--tasks 150 --only TEXT]
 
 Writes a dataset of ``--tasks`` such tasks and one of twice as many, runs each command as a process
-and prints its peak memory on both. Exits with 1 if a command fails, takes more than 1.5 GB, or
-takes over 30 % more for twice as many tasks.
+and prints its peak memory on both. Exits with 1 if a command fails, takes more than 700 MB, or
+takes over 25 % more for twice as many tasks.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
 TEXT = 1_000_000
-MOST_MB = 1_500
-MOST_GROWTH = 1.3
+MOST_MB = 700
+MOST_GROWTH = 1.25
 _SQL = ("sql", "--data", "{data}", "SELECT comment FROM tasks")
 COMMANDS = {
     "pack --keep-secrets": ("pack", "--data", "{data}", "--keep-secrets", "-o", "{out}/kept.zip"),
