@@ -1,4 +1,4 @@
-"""Numbers of bytes: in words, and as DuckDB writes them. Pure."""
+"""Formats numbers of bytes, and parses those of DuckDB. No I/O."""
 
 import re
 from typing import Final
@@ -20,13 +20,13 @@ def size_in_words(count: int) -> str:
 
 
 def size_in_bytes(text: str) -> int:
-    """Read a size as DuckDB's settings give it, such as ``953.6 MiB``.
+    """Parse a size in the format of DuckDB's settings, such as ``953.6 MiB``.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: it is not a size.
     """
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    match = _SIZE.fullmatch(text)
+    if match is None:
         raise ValueError(f"{text!r} is not a size")
-    unit = found[2].upper()
-    return int(float(found[1]) * (1024 if unit.endswith("I") else 1000) ** _POWERS[unit[:1]])
+    unit = match[2].upper()
+    return int(float(match[1]) * (1024 if unit.endswith("I") else 1000) ** _POWERS[unit[:1]])

@@ -1,4 +1,4 @@
-"""Spans of time and ages: as they are typed, and in words. Pure."""
+"""Parses and formats spans of time and ages. No I/O."""
 
 import re
 from datetime import timedelta
@@ -22,7 +22,7 @@ def match_age(text: str) -> timedelta | None:
 
 
 def is_minutes_or_months(text: str) -> bool:
-    """Return whether a text would be an age if one knew whether ``m`` is minutes or months."""
+    """Return whether a text is an age whose ``m`` could be minutes or months."""
     return _MINUTES_OR_MONTHS.fullmatch(text.strip()) is not None
 
 
@@ -60,7 +60,7 @@ def span_as_typed(seconds: float) -> str:
 
 
 def span_in_words(span: timedelta) -> str:
-    """Say a span in its largest unit: ``3 hours``."""
+    """Format a span in its largest unit: ``3 hours``."""
     seconds = max(0, int(span.total_seconds()))
     for letter in "dhm":
         if count := seconds // _seconds(letter):

@@ -56,5 +56,5 @@ def _unlike(first: Source, second: Source, task_ids: Sequence[str]) -> set[str]:
         engine(memory_limit=_MEMORY) as connection,
     ):
         connection.register("requested", pa.table({"task_id": pa.array(task_ids, pa.string())}))
-        found = connection.execute(read_sql(__package__, "disagreements.sql"), {"files": files})
-        return {task_id for (task_id,) in found.fetchall()}
+        answer = connection.execute(read_sql(__package__, "disagreements.sql"), {"files": files})
+        return {task_id for (task_id,) in answer.fetchall()}

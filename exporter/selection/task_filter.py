@@ -96,7 +96,9 @@ class TaskFilter:
     @property
     def given(self) -> frozenset[str]:
         """The names of the fields that differ from their defaults."""
-        return frozenset(one.name for one in fields(self) if getattr(self, one.name) != one.default)
+        return frozenset(
+            field.name for field in fields(self) if getattr(self, field.name) != field.default
+        )
 
     @property
     def is_empty(self) -> bool:

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 
 def read_sql(package: str, file_name: str) -> str:
-    """Read a file of SQL that lies beside the modules of a package."""
+    """Read a file of SQL that is beside the modules of a package."""
     return files(package).joinpath(file_name).read_text(encoding="utf-8")
 
 
@@ -19,7 +19,7 @@ def sql_name(name: str) -> str:
 def sql_value(value: object) -> str:
     """Write a value as DuckDB reads it: NULL, a number, a text, or a list of such values.
 
-    Other values, infinite numbers and times among them, become texts, for a cast behind them.
+    Other values, such as infinite numbers and times, become texts that need a cast.
     """
     if isinstance(value, str):
         return "'" + value.replace("'", "''") + "'"
@@ -37,7 +37,7 @@ def sql_value(value: object) -> str:
 
 
 def distinct_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
-    """Number repeated names of columns, as DuckDB does; it compares names without case.
+    """Number repeated names of columns, as DuckDB does, which ignores case in names.
 
     An empty name, which DuckDB refuses, becomes ``_``.
 
