@@ -1,16 +1,22 @@
-"""Translates DuckDB errors into one-line messages."""
+"""Translates DuckDB errors into one-line messages.
+
+DuckDB is loaded where it is used: the output of other commands imports this module too.
+"""
+
+from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
-
-import duckdb
+from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
+
+if TYPE_CHECKING:
+    import duckdb
 
 _KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
 _POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
@@ -36,6 +42,8 @@ def translating_errors(*, opening: bool = False, located: bool = True) -> Iterat
         DatasetError: a file of the snapshot cannot be read.
         SnapshotError: memory or disk is full, or DuckDB failed.
     """
+    import duckdb
+
     try:
         yield
     except duckdb.Error as error:
@@ -52,6 +60,8 @@ def translated(
     error: duckdb.Error, *, opening: bool = False, located: bool = True
 ) -> SnapshotError:
     """Translate one DuckDB error; see ``translating_errors``."""
+    import duckdb
+
     text = in_one_line(error, located=located)
     if _BUSY in text:
         return UsageError(
@@ -80,6 +90,8 @@ def translated(
 
 def _is_damage(error: duckdb.Error) -> bool:
     """Return whether a file is missing or not Parquet; DuckDB has three kinds of errors for it."""
+    import duckdb
+
     if isinstance(error, duckdb.IOException) or type(error) is duckdb.Error:
         return True
     return isinstance(error, duckdb.InvalidInputException) and "parquet" in str(error).lower()

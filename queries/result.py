@@ -3,6 +3,8 @@
 DuckDB itself converts the values, so that no row needs pyarrow, pytz or one of DuckDB's own types.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,12 +12,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from itertools import count
-from typing import Any, Final
-
-import duckdb
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name
 from clearml_snapshot.queries.duckdb_errors import translating_errors
+
+if TYPE_CHECKING:
+    import duckdb
 
 Value = bool | int | float | str | None
 """A cell's value; None is NULL."""
@@ -94,7 +97,7 @@ class Result:
         self.relation: Final = relation
         self._is_in_memory = False
 
-    def materialized(self) -> "Result":
+    def materialized(self) -> Result:
         """Run the query now, and keep its rows in DuckDB, which moves them to disk if it must."""
         with translating_errors():
             kept = Result(self._connection, self.relation.materialize())
@@ -180,6 +183,8 @@ class Result:
         try:
             yield f"{name} AS answer({columns})"
         finally:
+            import duckdb  # the output of other commands does without
+
             with suppress(duckdb.Error):  # it is closed, or busy elsewhere after an interrupt
                 if self._is_in_memory:
                     self._connection.unregister(name)
