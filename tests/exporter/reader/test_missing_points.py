@@ -14,7 +14,7 @@ from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
-from tests.exporter.sync.test_sync import Clock, curve
+from tests.support.changes import Clock, curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home

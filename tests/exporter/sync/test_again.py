@@ -19,13 +19,12 @@ from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.sync.planning.plan import Again
 from clearml_snapshot.exporter.sync.prepare import ExportOptions
-from tests.exporter.sync.test_sync import Clock, again, curve, database, home, many, task
+from tests.support.changes import Clock, again, curve, many
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
 TakeHome = Callable[..., "Home"]
-__all__ = ["database", "home", "task"]
 
 
 class Notes(Progress):

@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.errors import LimitReachedError, UsageError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.sync.prepare import ExportOptions
-from tests.exporter.sync.test_sync import Clock, curve
+from tests.support.changes import Clock, curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home

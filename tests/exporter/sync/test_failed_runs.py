@@ -32,13 +32,12 @@ from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import build as commit
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.exporter.sync.failed_run import sentence
-from tests.exporter.sync.test_sync import curve, database, home, task
+from tests.support.changes import curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
 TakeHome = Callable[..., "Home"]
-__all__ = ["database", "home", "task"]
 EVENTS, LISTING, LOGIN = "events.get_task_events", "tasks.get_all_ex", "auth.login"
 BUILD = "clearml_snapshot.exporter.store.writing.dataset.build"
 TOKEN = "ghp_" + "Zk3vQ9xT7bL1mN5cR8dW2fH6jP4sY0aE7uG9"

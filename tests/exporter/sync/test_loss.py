@@ -11,13 +11,12 @@ from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.store.verify.verify import verify
-from tests.exporter.sync.test_sync import EVENTS, Clock, again, curve, database, home, many, task
+from tests.support.changes import EVENTS, Clock, again, curve, many
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
 TakeHome = Callable[..., "Home"]
-__all__ = ["database", "home", "task"]
 
 
 def lose_the_loss(database: Database, task: str) -> None:

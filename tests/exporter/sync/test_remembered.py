@@ -10,13 +10,12 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
-from tests.exporter.sync.test_sync import curve, database, task
+from tests.support.changes import curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
 TakeHome = Callable[..., "Home"]
-__all__ = ["database", "task"]
 
 
 def add(database: Database, name: str, project: str = "team/project", **fields: Any) -> str:
