@@ -15,6 +15,7 @@ from clearml_snapshot.cli.main import main
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
 from tests.conftest import Clock
+from tests.support.raw_server import Behaviour, RawServer
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 SECRET = "s3cr3t-of-the-tests"
@@ -47,52 +48,6 @@ def _pour(connection: socket.socket, stopping: threading.Event) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
     while not stopping.wait(0.001):
         connection.sendall(b"1," * 1000)
-
-
-Behaviour = bytes | Callable[[socket.socket, threading.Event], None]
-
-
-class RawServer:
-    """Says the same to everybody, without an idea of HTTP."""
-
-    def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None = None) -> None:
-        self._behaviour, self._context = behaviour, context
-        self.stopping = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        self._accepting = threading.Thread(target=self._accept, daemon=True)
-        self._accepting.start()
-
-    def stop(self) -> None:
-        """Wake who waits for a connection; it would go on at the number of the next listener."""
-        self.stopping.set()
-        socket.create_connection(("127.0.0.1", self.port)).close()
-        self._accepting.join()
-        self.listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            connection, _ = self.listener.accept()
-            if self.stopping.is_set():
-                connection.close()
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        try:
-            if self._context is not None:
-                connection = self._context.wrap_socket(connection, server_side=True)
-            with connection:
-                connection.recv(65536)
-                if isinstance(self._behaviour, bytes):
-                    connection.sendall(self._behaviour)
-                    connection.shutdown(socket.SHUT_WR)
-                    while connection.recv(65536):  # closing with unread bytes would reset
-                        pass
-                else:
-                    self._behaviour(connection, self.stopping)
-        except OSError:
-            return
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +11,15 @@ import pytest
 from clearml_snapshot.exporter.errors import (
     DatasetError,
     NoSuchNameError,
-    SnapshotError,
     UsageError,
 )
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import no_readers
-from clearml_snapshot.queries import Dataset, open_dataset
+from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.duckdb_errors import translated
-from clearml_snapshot.queries.session import _SETTINGS
-
-MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
-START = datetime(2026, 1, 1, tzinfo=UTC)
-P1, P2 = "1" * 32, "2" * 32
-
-
-def team(make_dataset: MakeDataset) -> Path:
-    """Five tasks that differ in everything a filter looks at."""
-
-    def task(letter: str, day: int, **more: Any) -> dict[str, Any]:
-        return {
-            "task_id": letter * 32,
-            "created": START + timedelta(days=day),
-            "last_update": START + timedelta(days=day, hours=1),
-            "points": [("loss", "train", 1, float(day))],
-            "params": [{"section": "Args", "name": "lr", "value": str(day), "type": "float"}],
-            "user": "Ada",
-            "user_id": "u1",
-            "type": "training",
-            **more,
-        }
-
-    return make_dataset(
-        [
-            task("a", 1, name="train it's 🚀", project_id=P1, project="team", tags=["gpu", "v2"]),
-            task("b", 2, name="train 2", project_id=P2, project="team/sub=1", tags=["gpu"]),
-            task("c", 3, name="test", status="in_progress", archived=True, tags=["-x"]),
-            task("d", 4, name="d", user="Bob", user_id="u2", type="testing", hidden=True),
-            {"task_id": "e" * 32, "name": None, "state": "failed"},
-        ]
-    )
+from tests.support.teams import P1, P2, START, MakeDataset, team
 
 
 def letters(folder: Path, *views: str, **asked: Any) -> list[str]:
@@ -232,88 +198,6 @@ def test_parameters_are_bound(make_dataset: MakeDataset) -> None:
         assert dataset.sql("SELECT ? + 1", [1]).fetchall() == [(2,)]
 
 
-ESCAPES = [
-    "FROM read_text('/etc/hostname')",
-    "FROM read_blob('/etc/hostname')",
-    "FROM read_csv('/etc/passwd')",
-    "FROM read_json('{other}')",
-    "FROM read_parquet('{other}')",
-    "FROM '{other}'",
-    "FROM query_table('{other}')",
-    "FROM parquet_metadata('{other}')",
-    "FROM sniff_csv('/etc/passwd')",
-    "FROM glob('/etc/*')",
-    "FROM glob('{folder}/**')",
-    "FROM read_parquet('{folder}/*/*/tasks/*')",
-    "FROM 'http://127.0.0.1:9/x.parquet'",
-    "FROM duckdb_secrets()",
-    "FROM local_variable",
-    "FROM query('COPY tasks TO ''{file}''')",
-    "COPY tasks TO '{other}'",
-    "COPY tasks TO '{file}'",
-    "EXPLAIN COPY tasks TO '{file}'",
-    "EXPLAIN ANALYZE COPY tasks TO '{file}'",
-    "EXPORT DATABASE '{folder}/x'",
-    "ATTACH '{folder}/x.db'",
-    "INSTALL httpfs",
-    "LOAD httpfs",
-    "SET threads = 1",
-    "RESET threads",
-    "SET lock_configuration = false",
-    "PRAGMA database_list",
-    "PRAGMA enable_profiling",
-    "CALL pragma_version()",
-    "CREATE TABLE x AS FROM tasks",
-    "CREATE OR REPLACE VIEW tasks AS SELECT 1",
-    "DROP VIEW tasks",
-    "INSERT INTO picked.tasks VALUES (1)",
-    "WITH x AS (DELETE FROM tasks RETURNING *) FROM x",
-    "SELECT getenv('HOME')",
-    "SELECT 1; SELECT 2",
-    "SELECT 1; COPY tasks TO '{file}'",
-    "PIVOT scalars ON metric USING max(value)",
-    "",
-    "-- nothing",
-]
-
-
-@pytest.fixture(scope="module")
-def attacked(written: MakeDataset) -> Iterator[Dataset]:
-    """Stay open through all attempts: what one of them changes would help the next."""
-    with open_dataset(team(written)) as dataset:
-        yield dataset
-
-
-@pytest.mark.parametrize("statement", ESCAPES)
-def test_sql_sees_the_snapshot_and_nothing_else(
-    attacked: Dataset, tmp_path: Path, statement: str
-) -> None:
-    other = tmp_path / "other.parquet"
-    other.write_bytes(b"PAR1")
-    local_variable = [1]
-    assert local_variable
-    file, *_ = attacked.snapshot.paths("tasks")
-    before = Path(file).read_bytes()
-    folder = attacked.snapshot.root.parents[1]
-    with pytest.raises(UsageError) as caught:
-        attacked.rows(attacked.sql(statement.format(other=other, folder=folder, file=file)))
-    assert "\n" not in str(caught.value)
-    assert Path(file).read_bytes() == before
-    assert other.read_bytes() == b"PAR1"
-
-
-def test_a_symlink_out_of_the_snapshot_is_not_followed(
-    make_dataset: MakeDataset, tmp_path: Path
-) -> None:
-    folder = team(make_dataset)
-    with open_dataset(folder) as dataset:
-        (dataset.snapshot.root / "tasks" / "link.parquet").symlink_to("/etc/hostname")
-        with pytest.raises(UsageError, match="only the views"):
-            dataset.rows(
-                dataset.sql(f"FROM read_text('{dataset.snapshot.root}/tasks/link.parquet')")
-            )
-
-
 @pytest.mark.parametrize(
     ("statement", "complaint"),
     [
@@ -390,24 +274,6 @@ def test_an_open_snapshot_is_held(make_dataset: MakeDataset) -> None:
         assert free
 
 
-def test_what_exceeds_memory_spills_into_the_users_own_folder(
-    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with open_dataset(team(make_dataset), memory_limit="60MB", threads=1) as dataset:
-        windowed = """
-            SELECT count(*), max(n)
-            FROM (
-                SELECT row_number() OVER (ORDER BY hash(r)::VARCHAR) AS n
-                FROM range(2000000) t(r)
-            )
-        """
-        assert dataset.rows(dataset.sql(windowed)).rows == ((2_000_000, 2_000_000),)
-    (cache,) = (tmp_path / "cache").iterdir()
-    assert cache.stat().st_mode & 0o777 == 0o700
-    assert list(cache.iterdir()) == []
-
-
 def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
     folder = team(make_dataset)
     script = (
@@ -437,60 +303,12 @@ def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
     assert heavy.isdisjoint(run.stdout.split())
 
 
-@pytest.mark.parametrize(
-    ("asked", "complaint"),
-    [
-        ({"threads": 0}, "cannot start with threads 0, .* at least 1 thread"),
-        ({"memory_limit": "lots"}, "memory limit lots: Memory must have a number"),
-    ],
-)
-def test_impossible_resources_are_usage_errors(
-    make_dataset: MakeDataset, asked: dict[str, Any], complaint: str
-) -> None:
-    with pytest.raises(UsageError, match=complaint):
-        open_dataset(team(make_dataset), **asked)
-
-
-def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
-    with (
-        open_dataset(team(make_dataset), memory_limit="30MB", threads=1) as dataset,
-        pytest.raises(SnapshotError, match=r"^out of memory: .*; query less data") as caught,
-    ):
-        dataset.rows(dataset.sql("SELECT len(list(range)) FROM range(9000000)"))
-    assert "\n" not in str(caught.value)
-
-
-def test_a_full_disk_is_not_called_memory_or_damage(
-    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """DuckDB takes the room that there was when it began for a limit that somebody has set."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setitem(_SETTINGS, "max_temp_directory_size", "1MB")
-    with open_dataset(team(make_dataset), memory_limit="20MB", threads=1) as dataset:
-        with pytest.raises(SnapshotError, match=r"^the disk is full, .*XDG_CACHE_HOME") as caught:
-            dataset.rows(dataset.sql("SELECT range FROM range(9000000) ORDER BY hash(range)"))
-        assert len(dataset.rows(dataset.query("max")).rows) == 1
-    assert "\n" not in str(caught.value)
-    assert not [*(tmp_path / "cache").rglob("*.tmp")]
-    full = duckdb.IOException('IO Error: Could not write file "x": No space left on device')
-    assert str(translated(full)).startswith("the disk is full, ")
-
-
 def test_a_closed_dataset_says_so(make_dataset: MakeDataset) -> None:
     with open_dataset(team(make_dataset)) as dataset:
         relation = dataset.query("max")
     for ask in (lambda: dataset.sql("SELECT 1"), lambda: dataset.rows(relation)):
         with pytest.raises(UsageError, match="this dataset is closed"):
             ask()
-
-
-def test_a_user_without_a_home_can_ask(
-    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
-    with open_dataset(team(make_dataset)) as dataset:
-        assert len(dataset.rows(dataset.query("max")).rows) == 1
 
 
 def test_duckdbs_own_fetching_knows_zones(make_dataset: MakeDataset) -> None:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clearml_snapshot.exporter.standin.data.database import Database
+from tests.support.changes import Clock, TakeHome, curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
-from tests.support.changes import Clock, TakeHome, curve
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.sync.prepare import ExportOptions
+from tests.support.changes import EVENTS, TakeHome, curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
-from tests.support.changes import EVENTS, TakeHome, curve
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_be(

@@ -1,7 +1,6 @@
 """A run that fails leaves a row, changes nothing else, and never hides its own error."""
 
 import errno
-import json
 import os
 import signal
 from collections.abc import Callable
@@ -31,16 +30,15 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing import build as commit
 from clearml_snapshot.exporter.store.writing.dataset import writing
-from clearml_snapshot.exporter.sync.failed_run import sentence
 from tests.support.changes import curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
+
 TakeHome = Callable[..., "Home"]
 EVENTS, LISTING, LOGIN = "events.get_task_events", "tasks.get_all_ex", "auth.login"
 BUILD = "clearml_snapshot.exporter.store.writing.dataset.build"
-TOKEN = "ghp_" + "Zk3vQ9xT7bL1mN5cR8dW2fH6jP4sY0aE7uG9"
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -192,9 +190,6 @@ def test_a_full_disk_leaves_a_row_where_there_is_room_for_it(
     assert contents(open_snapshot(home.folder)) == contents(before)
     assert home.export(all_tasks=False).exit_code == 0
     home.check()
-
-
-# -- the first export ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -355,49 +350,3 @@ def test_a_full_disk_while_listing_leaves_a_row(
         home.export(all_tasks=False)
     row = rows(home)[-1]
     assert (row["result"], row["error"]) == ("disk full", "cannot write: No space left on device")
-
-
-# -- warnings --------------------------------------------------------------------------------------
-
-
-def test_a_selection_that_never_found_a_task(take_home: TakeHome, database: Database) -> None:
-    home = take_home(database)
-    asked = Selection(TaskFilter(task_names=("later*",)))
-    assert home.export(asked).exit_code == 0
-    for chosen in (None, asked):
-        report = home.export(chosen, all_tasks=False)
-        assert report.exit_code == 3
-        assert "a remembered selection has never matched a task" in report.warnings[0]
-        assert rows(home)[-1]["warnings"] == list(report.warnings)
-    fresh = database.add_task("later on", "team/project")
-    database.set_status(fresh, "completed")
-    assert home.export(all_tasks=False).exit_code == 0
-    assert rows(home)[-1]["warnings"] == []
-
-
-def test_a_run_of_one_selection_cannot_say_that_the_others_are_well(
-    take_home: TakeHome, database: Database
-) -> None:
-    home = take_home(database)
-    home.export(Selection(TaskFilter(task_names=("later*",))))
-    home.export(all_tasks=False)
-    home.export(Selection(TaskFilter(task_names=("one",))))
-    home.export(all_tasks=False, only_failed=True)
-    assert [bool(row["warnings"]) for row in rows(home)] == [False, True, False, False]
-    assert [row["warnings"] is None for row in rows(home)] == [False, False, True, True]
-
-
-def test_a_credential_in_a_warning_is_not_stored(take_home: TakeHome, database: Database) -> None:
-    home = take_home(database)
-    home.export(Selection(TaskFilter(task_names=(f"run {TOKEN}",))), once=False)
-    report = home.export(all_tasks=False, keep_secrets=True)
-    assert TOKEN in report.warnings[0]
-    assert TOKEN not in json.dumps(rows(home)[-1]["warnings"])
-    assert "<redacted>" in rows(home)[-1]["warnings"][0]
-
-
-def test_a_credential_in_an_error_is_not_stored() -> None:
-    assert sentence(ServerError(f"http://x refused {TOKEN}\nsecond line")) == (
-        "http://x refused <redacted>"
-    )
-    assert sentence(OSError("Arrow says it in words")) == "cannot write: Arrow says it in words"

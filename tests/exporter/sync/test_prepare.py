@@ -9,10 +9,10 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
+from tests.support.changes import EVENTS, Clock, TakeHome, curve, many, remembered
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
-from tests.support.changes import EVENTS, Clock, TakeHome, curve, many, remembered
 
 
 def test_selections_are_remembered_with_what_they_matched(

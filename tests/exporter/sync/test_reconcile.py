@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from clearml_snapshot.exporter.standin.data.database import Database
+from tests.support.changes import TakeHome, again, curve
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
-from tests.support.changes import TakeHome, again, curve
 
 
 def rename(database: Database, task: str) -> None:

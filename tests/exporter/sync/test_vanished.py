@@ -7,10 +7,10 @@ import pytest
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.standin.data.database import Database
+from tests.support.changes import Clock, TakeHome, again, curve, many
 
 if TYPE_CHECKING:
     from tests.exporter.conftest import Home
-from tests.support.changes import Clock, TakeHome, again, curve, many
 
 
 def test_a_deleted_task_stays_and_is_marked(home: "Home", database: Database, task: str) -> None:

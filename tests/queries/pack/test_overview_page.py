@@ -1,16 +1,9 @@
 """index.html: it says what is true, names in it do nothing, and it stays small."""
 
 import json
-import math
 import os
 import re
 import shutil
-import subprocess
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,164 +12,9 @@ import pytest
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack import overview_page as page
 from clearml_snapshot.queries.pack.best_values import best
-from clearml_snapshot.queries.pack.overview_page import write_page
 from tests.queries.conftest import write
 from tests.support.nasty import nasty
-from tests.support.programs import find_program
-
-MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
-
-VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
-
-
-class Reader(HTMLParser):
-    """Reads a page as a strict browser would: every tag closed, in order."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self.apart(tag)
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, self.getpos()
-        self.apart(tag)
-
-    def apart(self, tag: str) -> None:
-        """Keep words of two cells or lines apart."""
-        if tag not in {"bdi", "code", "a", "data", "time", "strong"}:
-            self.text += " "
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
-            self.text += data
-
-    @property
-    def words(self) -> str:
-        return " ".join(self.text.split())
-
-
-def hostile(address: str) -> list[str]:
-    """Names that would ask ``address`` or change the title if they were more than text."""
-    return [
-        f"<script>document.title='ran'; new Image().src='{address}/script'</script>",
-        f"<img src='{address}/img' onerror=\"document.title='ran'\">",
-        f"</td></table></bdi><iframe src={address}/iframe></iframe><!--",
-        f'" onmouseover="document.title=\'ran\'" style="background:url({address}/css)',
-        f"</style><style>@import '{address}/import'; p {{ background: url({address}/b) }}</style>",
-        f"<link rel=stylesheet href={address}/sheet><base href={address}/>",
-        f"<meta http-equiv=refresh content='0; url={address}/refresh'>",
-        "{{ ''.__class__.__mro__ }} {% raw %} ${7*7}",
-        "]]>&lt;b&gt; &amp; &#60;i&#62;",
-    ]
-
-
-def hostile_tasks(address: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "task_id": name,
-            "name": name,
-            "project_id": f"{at:032x}",
-            "project": name,
-            "status": "in_progress" if at % 2 else name,
-            "state": "partial" if at % 3 else name,
-            "reason": name,
-            "tags": [name],
-            "web_url": f"{address}/click" if at % 2 else f"javascript:document.title='{at}'",
-            "points": [(name, name, 1, math.nan), (name, name, 2, float(at))],
-            "params": [{"section": name, "name": name, "value": name, "type": name}],
-        }
-        for at, name in enumerate(hostile(address))
-    ]
-
-
-def page_of(data: Path, **options: Any) -> str:
-    with open_dataset(data, **options) as dataset:
-        path = data.parent / "index.html"
-        write_page(dataset, path)
-    return path.read_text(encoding="utf-8")
-
-
-@contextmanager
-def listening() -> Iterator[tuple[str, list[str]]]:
-    """Serve on loopback; gives the address, and the paths that were asked for."""
-    asked: list[str] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            asked.append(self.path)
-            self.send_error(404)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-        thread.join()
-
-
-def browse(file: Path) -> str:
-    """Open a page in Chromium and give what it made of it."""
-    chromium = find_program("chromium", "chromium-browser", "chrome", "google-chrome")
-    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
-    profile = f"--user-data-dir={file.parent / 'profile'}"
-    quiet = ["--disable-dev-shm-usage", "--disable-background-networking", profile]
-    done = subprocess.run(
-        [*command, *quiet, "--virtual-time-budget=500", "--dump-dom", file.as_uri()],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=True,
-    )
-    return done.stdout
-
-
-def in_bdi(names: Sequence[str]) -> str:
-    return "".join(f"<bdi>{name}</bdi>" for name in names)
-
-
-class TestInChromium:
-    def test_names_are_text_nothing_runs_and_nothing_is_asked_for(self, tmp_path: Path) -> None:
-        with listening() as (address, asked):
-            write(tmp_path / "data", hostile_tasks(address))
-            page_of(tmp_path / "data")
-            shown = Reader(browse(tmp_path / "index.html"))
-        assert asked == []
-        assert "<script>document.title=" in shown.text
-        for name in hostile(address):
-            assert shown.text.count(name) >= 4  # task, project, metric, variant, reason …
-        assert "9 experiments from server" in shown.words
-        (title,) = re.findall(r"ClearML snapshot: \d+ tasks, [\d-]+", shown.text)
-        assert title.startswith("ClearML snapshot: 9 tasks")
-        assert {tag for tag, _ in shown.tags} & {"script", "img", "iframe", "link", "base"} == set()
-
-    @pytest.mark.parametrize("policy", [True, False], ids=["with the policy", "without it"])
-    def test_the_policy_holds_even_where_nothing_is_escaped(
-        self, tmp_path: Path, make_dataset: MakeDataset, policy: bool
-    ) -> None:
-        """Without the policy the same names do ask: this test and the one above can see it."""
-        text = page_of(make_dataset([]))
-        if not policy:
-            text = text.replace('http-equiv="Content-Security-Policy"', 'name="nothing"')
-        with listening() as (address, asked):
-            names = [name for name in hostile(address) if "refresh" not in name]  # a click, to CSP
-            file = tmp_path / "page.html"
-            file.write_text(text.replace("<header>", f"<header>{in_bdi(names)}"), encoding="utf-8")
-            shown = browse(file)
-        assert ("<title>ran</title>" in shown) is not policy
-        assert bool(asked) is not policy
+from tests.support.pages import MakeDataset, Reader, hostile_tasks, page_of
 
 
 def test_the_page_is_well_formed_and_loads_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,82 @@
+"""Memory, threads, a full disk and a user without a home."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from clearml_snapshot.exporter.errors import (
+    SnapshotError,
+    UsageError,
+)
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.duckdb_errors import translated
+from clearml_snapshot.queries.session import _SETTINGS
+from tests.support.teams import MakeDataset, team
+
+
+def test_what_exceeds_memory_spills_into_the_users_own_folder(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with open_dataset(team(make_dataset), memory_limit="60MB", threads=1) as dataset:
+        windowed = """
+            SELECT count(*), max(n)
+            FROM (
+                SELECT row_number() OVER (ORDER BY hash(r)::VARCHAR) AS n
+                FROM range(2000000) t(r)
+            )
+        """
+        assert dataset.rows(dataset.sql(windowed)).rows == ((2_000_000, 2_000_000),)
+    (cache,) = (tmp_path / "cache").iterdir()
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert list(cache.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "complaint"),
+    [
+        ({"threads": 0}, "cannot start with threads 0, .* at least 1 thread"),
+        ({"memory_limit": "lots"}, "memory limit lots: Memory must have a number"),
+    ],
+)
+def test_impossible_resources_are_usage_errors(
+    make_dataset: MakeDataset, asked: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(UsageError, match=complaint):
+        open_dataset(team(make_dataset), **asked)
+
+
+def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
+    with (
+        open_dataset(team(make_dataset), memory_limit="30MB", threads=1) as dataset,
+        pytest.raises(SnapshotError, match=r"^out of memory: .*; query less data") as caught,
+    ):
+        dataset.rows(dataset.sql("SELECT len(list(range)) FROM range(9000000)"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_not_called_memory_or_damage(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB takes the room that there was when it began for a limit that somebody has set."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(_SETTINGS, "max_temp_directory_size", "1MB")
+    with open_dataset(team(make_dataset), memory_limit="20MB", threads=1) as dataset:
+        with pytest.raises(SnapshotError, match=r"^the disk is full, .*XDG_CACHE_HOME") as caught:
+            dataset.rows(dataset.sql("SELECT range FROM range(9000000) ORDER BY hash(range)"))
+        assert len(dataset.rows(dataset.query("max")).rows) == 1
+    assert "\n" not in str(caught.value)
+    assert not [*(tmp_path / "cache").rglob("*.tmp")]
+    full = duckdb.IOException('IO Error: Could not write file "x": No space left on device')
+    assert str(translated(full)).startswith("the disk is full, ")
+
+
+def test_a_user_without_a_home_can_ask(
+    make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file" / "cache"))
+    with open_dataset(team(make_dataset)) as dataset:
+        assert len(dataset.rows(dataset.query("max")).rows) == 1
