@@ -2,11 +2,11 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -59,6 +59,8 @@ class Dataset(session.Session):
         memory_limit: str | None = None,
         allow_files: Sequence[Path] = (),
     ) -> None:
+        super().__init__()
+        self._again = partial(Dataset, filter=filter, threads=threads, memory_limit=memory_limit)
         self.snapshot: Final = snapshot
         """The snapshot that is queried; the points of a pack may still be packed."""
         self._open = ExitStack()
@@ -91,6 +93,17 @@ class Dataset(session.Session):
         """
         self._bring_points()
         return self.snapshot
+
+    @contextmanager
+    def opened_again(self) -> Iterator[tuple["Dataset", duckdb.DuckDBPyConnection]]:
+        """Open the same once more, with a DuckDB of its own; what interrupts this interrupts both.
+
+        Yields:
+            The dataset, and its connection, which may change what the dataset sees.
+        """
+        with self._again(self.unpacked()) as inner:
+            self._others.add(inner._connection)
+            yield inner, inner._connection
 
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
@@ -150,10 +163,13 @@ class Dataset(session.Session):
         """
         query = name if isinstance(name, Query) else find(name)
         values = self.bound(query, **typed)
+        return Answer(query, values, self.ask(query, values))
+
+    def ask(self, query: Query, values: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
+        """Ask a query with the values that ``bound`` gave for it."""
         with translating_errors():
             long_rows = self._relation(*statement_for(query, values))
-            relation = with_columns(query, values, long_rows, self._task_names)
-        return Answer(query, values, relation)
+            return with_columns(query, values, long_rows, self._task_names)
 
     def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
         """Return the values that ``query`` binds to the parameters of a query."""

@@ -6,12 +6,12 @@ DuckDB itself converts the values, so that no row needs pyarrow, pytz or one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name
@@ -19,6 +19,7 @@ from clearml_snapshot.queries.duckdb_errors import translating_errors
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 Value = bool | int | float | str | None
 """A cell's value; None is NULL."""
@@ -78,31 +79,31 @@ class Result:
     """An answer that has not been read yet; reading it again runs the query again.
 
     Args:
-        connection: the one that the relation belongs to; nothing else uses it while rows are read.
-        relation: the answer.
+        connection: the one that the relations belong to; nothing else uses it while rows are read.
+        relations: the answer, or its parts in their order, each with the same columns. It is
+            iterated once per reading, and each relation is read before the next one is made.
+        are_materialized: whether DuckDB has computed the rows already.
 
     Attributes:
         columns: its columns, named uniquely.
-        relation: the answer.
+        n_read: how many rows `batches` and `arrow` have given so far.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        relations: Iterable[duckdb.DuckDBPyRelation],
+        *,
+        are_materialized: bool = False,
     ) -> None:
+        self._connection, self._relations = connection, relations
+        self._are_materialized = are_materialized
+        self.n_read = 0
         with translating_errors():
-            names, types = relation.columns, [str(type_) for type_ in relation.types]
+            first = self._first()
+            names, types = first.columns, [str(type_) for type_ in first.types]
         triples = zip(distinct_names(names), map(_kind, types), types, strict=True)
         self.columns: Final = tuple(Column(*triple) for triple in triples)
-        self._connection: Final = connection
-        self.relation: Final = relation
-        self._is_in_memory = False
-
-    def materialized(self) -> Result:
-        """Run the query now, and keep its rows in DuckDB, which moves them to disk if it must."""
-        with translating_errors():
-            kept = Result(self._connection, self.relation.materialize())
-        kept._is_in_memory = True
-        return kept
 
     def batches(
         self, expressions: Sequence[str], *, limit: int | None = None
@@ -119,13 +120,18 @@ class Result:
             SnapshotError: the query fails, possibly after some of its rows.
         """
         selected = ", ".join(expressions)
-        first = "" if limit is None else f" LIMIT {limit}"
-        with self._named() as view, translating_errors(located=False):
-            self._connection.execute(f"SELECT {selected} FROM {view}{first}")
-            size = FIRST_BATCH
-            while rows := self._connection.fetchmany(size):
-                yield rows
-                size = _next_size(rows)
+        left, size = limit, FIRST_BATCH
+        for relation in self._relations:
+            first = "" if left is None else f" LIMIT {left}"
+            with self._named(relation) as view, translating_errors(located=False):
+                self._connection.execute(f"SELECT {selected} FROM {view}{first}")
+                while rows := self._connection.fetchmany(size):
+                    self.n_read += len(rows)
+                    yield rows
+                    size = _next_size(rows)
+                    left = None if left is None else left - len(rows)
+            if left == 0:
+                return
 
     def plain_rows(self, limit: int | None = None) -> Iterator[tuple[Value, ...]]:
         """Yield the rows as values of Python, see ``Kind``."""
@@ -136,49 +142,61 @@ class Result:
         """Write the SQL of each column's text, as `batches` takes it; NULL stays NULL."""
         return list(map(text, *self._numbered()))
 
-    def typed(self) -> duckdb.DuckDBPyRelation:
-        """Return the relation with DuckDB's own types, its columns named uniquely."""
-        names = [column.name for column in self.columns]
-        chosen = (f"#{place} AS {sql_name(name)}" for place, name in enumerate(names, 1))
+    def arrow(self, batch_rows: int) -> "pa.RecordBatchReader":
+        """Read the rows with DuckDB's own types, in batches of at most this many rows."""
+        import pyarrow as pa
+
+        readers = (self._typed(each).to_arrow_reader(batch_rows) for each in self._relations)
         with translating_errors():
-            return self.relation.project(", ".join(chosen))
+            first = next(readers)
+        batches = chain.from_iterable(chain((first,), readers))
+        return pa.RecordBatchReader.from_batches(first.schema, map(self._counted, batches))
+
+    @property
+    def is_in_parts(self) -> bool:
+        """Whether it has several relations, which are slow to count."""
+        return not isinstance(self._relations, tuple)
 
     def count(self) -> int:
         """Count the rows."""
-        [[(rows,)]] = self.batches(["count(*)"])
-        return int(rows)
+        return sum(int(rows) for ((rows,),) in self.batches(["count(*)"]))
 
     def in_memory(self) -> Rows:
         """Read everything, times as aware datetimes; DuckDB itself needs pytz for that."""
-        types = [column.type for column in self.columns]
-        zoned = [_ZONED in type_ for type_ in types]
-        relation = self.relation
-        with translating_errors():
-            columns = tuple(relation.columns)
-            if any(zoned):
-                relation = relation.project(
-                    ", ".join(
-                        f"#{at}::{kind.replace(_ZONED, 'TIMESTAMP')}" if is_zoned else f"#{at}"
-                        for at, (kind, is_zoned) in enumerate(zip(types, zoned, strict=True), 1)
-                    )
-                )
-            rows = relation.fetchall()
+        types = tuple(column.type for column in self.columns)
         moments = [at for at, kind in enumerate(types) if kind == _ZONED]
-        return Rows(columns, tuple(types), tuple(_in_utc(row, moments) for row in rows))
+        with translating_errors():
+            names = tuple(self._first().columns)
+            rows = [row for each in self._relations for row in _without_zones(each).fetchall()]
+        return Rows(names, types, tuple(_in_utc(row, moments) for row in rows))
+
+    def _counted(self, batch: "pa.RecordBatch") -> "pa.RecordBatch":
+        self.n_read += batch.num_rows
+        return batch
+
+    def _first(self) -> duckdb.DuckDBPyRelation:
+        return next(iter(self._relations))
+
+    def _typed(self, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        """Name the columns uniquely."""
+        columns = enumerate(self.columns, 1)
+        named = ", ".join(f"#{place} AS {sql_name(column.name)}" for place, column in columns)
+        with translating_errors():
+            return relation.project(named)
 
     def _numbered(self) -> tuple[list[Kind], list[str], list[str]]:
         kinds, types = zip(*((each.kind, each.type) for each in self.columns), strict=True)
         return [*kinds], [*types], [f"c{place}" for place in range(len(kinds))]
 
     @contextmanager
-    def _named(self) -> Iterator[str]:
+    def _named(self, relation: duckdb.DuckDBPyRelation) -> Iterator[str]:
         """Give the answer a name for a moment: only a connection reads rows in bounded memory."""
         name = f"clearml_snapshot_answer_{next(_NUMBERS)}"
         with translating_errors():
-            if self._is_in_memory:
-                self._connection.register(name, self.relation)
+            if self._are_materialized:
+                self._connection.register(name, relation)
             else:
-                self.relation.create_view(name)
+                relation.create_view(name)
         columns = ", ".join(f"c{place}" for place in range(len(self.columns)))
         try:
             yield f"{name} AS answer({columns})"
@@ -186,7 +204,7 @@ class Result:
             import duckdb  # the output of other commands does without
 
             with suppress(duckdb.Error):  # it is closed, or busy elsewhere after an interrupt
-                if self._is_in_memory:
+                if self._are_materialized:
                     self._connection.unregister(name)
                 else:
                     self._connection.execute(f"DROP VIEW IF EXISTS {name}")
@@ -259,6 +277,19 @@ def _next_size(rows: Sequence[tuple[Any, ...]]) -> int:
     """Choose the next number of rows by the length of the texts in these."""
     length = sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
     return max(1, min(_LARGEST_BATCH, _BATCH_SIZE * len(rows) // (length + 1)))
+
+
+def _without_zones(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+    """Read times as UTC without a zone: DuckDB needs pytz for one."""
+    types = [str(type_) for type_ in relation.types]
+    if not any(_ZONED in type_ for type_ in types):
+        return relation
+    return relation.project(
+        ", ".join(
+            f"#{at}::{type_.replace(_ZONED, 'TIMESTAMP')}" if _ZONED in type_ else f"#{at}"
+            for at, type_ in enumerate(types, 1)
+        )
+    )
 
 
 def _in_utc(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:

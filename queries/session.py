@@ -171,7 +171,7 @@ def confine(
 
 
 @contextmanager
-def ending_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+def ending_after(interrupt: Callable[[], None], seconds: float | None) -> Iterator[None]:
     """Interrupt queries in this block if they take longer; None means no limit.
 
     Raises:
@@ -187,7 +187,7 @@ def ending_after(connection: duckdb.DuckDBPyConnection, seconds: float | None) -
         if not done.wait(longest):
             over.set()
             while not done.wait(_INTERRUPT_EVERY):
-                connection.interrupt()
+                interrupt()
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
@@ -214,6 +214,10 @@ class Session:
     _cursors: Cursors
     _open: ExitStack
 
+    def __init__(self) -> None:
+        self._others: Final[weakref.WeakSet[duckdb.DuckDBPyConnection]] = weakref.WeakSet()
+        """Connections of another DuckDB that answer questions to this one."""
+
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
         return self._cursors.here
@@ -230,7 +234,7 @@ class Session:
         Raises:
             SnapshotError: the time is up.
         """
-        with ending_after(self._connection, seconds):
+        with ending_after(self.interrupter(), seconds):
             yield
 
     @property
@@ -238,13 +242,19 @@ class Session:
         """DuckDB's limit for its buffers, in bytes; DuckDB uses more memory than that."""
         return memory_limit(self._connection)
 
-    def result(self, relation: duckdb.DuckDBPyRelation) -> Result:
+    def result(self, relation: duckdb.DuckDBPyRelation, *, is_materialized: bool = False) -> Result:
         """Return what reads a relation of the calling thread in bounded memory."""
-        return Result(self._connection, relation)
+        return Result(self._connection, (relation,), are_materialized=is_materialized)
 
     def interrupter(self) -> Callable[[], None]:
         """Return a function that interrupts the calling thread's queries, from any thread."""
-        return self._connection.interrupt
+        own, others = self._connection.interrupt, self._others
+
+        def interrupt() -> None:
+            for interrupt_one in (own, *(other.interrupt for other in tuple(others))):
+                interrupt_one()
+
+        return interrupt
 
     def close(self) -> None:
         """Close everything; relations can no longer be read."""

@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,8 @@ from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY, QUERY_OPTIONS
 from clearml_snapshot.cli.options.tasks import Filters
+from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
+from clearml_snapshot.cli.output.progress import parts_bar
 from clearml_snapshot.cli.output.stdout import write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
@@ -35,7 +38,6 @@ from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.ask.user_queries import UserQueries
-    from clearml_snapshot.queries.dataset import Answer
     from clearml_snapshot.queries.result import Rows
 
 _CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
@@ -192,12 +194,39 @@ def ask(
         write_text(_shown(query, given, filters, dataset))
         return
     with open_for_query(dataset, filters, limits) as opened, translating_errors():
-        answer = opened.answer(query, **given)
-        result = opened.result(answer.relation).materialized()
-        write_answer(result, output, name=query.name)
-        rows = result.in_memory()
-        for line in _footnotes(opened, answer, rows, quiet=output.quiet):
+        values = opened.bound(query, **given)
+        rows = _write(opened, query, values, output)
+        for line in _footnotes(opened, query, values, rows, quiet=output.quiet):
             note(line)
+
+
+def _write(
+    opened: "OpenDataset", query: Query, values: Mapping[str, Any], output: OutputOptions
+) -> "Rows":
+    """Write the answer, in parts if it is about many points.
+
+    Returns:
+        The rows that notes may be about; of a long answer only whether there are any.
+    """
+    from clearml_snapshot.queries.notes.relevant import relevant
+    from clearml_snapshot.queries.result import Rows
+    from clearml_snapshot.queries.shards.answer import InParts, parts_of
+
+    parts = parts_of(opened, query, values)
+    in_parts, source = None, opened
+    with ExitStack() as stack:
+        if len(parts) > 1:
+            on_part = stack.enter_context(parts_bar(quiet=output.quiet))
+            source, connection = stack.enter_context(opened.opened_again())
+            in_parts = InParts(source, connection, query, values, parts, on_part)
+        if query.has_long_answer:
+            result = in_parts.streamed() if in_parts else opened.result(opened.ask(query, values))
+            write_answer(result, output, name=query.name, screenful=SCREENFUL)
+            return Rows((), (), ((),) * min(result.n_read, 1))
+        relation = (in_parts.gathered() if in_parts else opened.ask(query, values)).materialize()
+        answer = source.result(relation, is_materialized=True)
+        write_answer(answer, output, name=query.name, screenful=SCREENFUL)
+        return source.rows(relevant(relation, query, values))
 
 
 def _shown(
@@ -214,14 +243,18 @@ def _shown(
 
 
 def _footnotes(
-    opened: "OpenDataset", answer: "Answer", rows: "Rows", *, quiet: bool
+    opened: "OpenDataset",
+    query: Query,
+    values: Mapping[str, Any],
+    rows: "Rows",
+    *,
+    quiet: bool,
 ) -> Iterator[str]:
     """Report suspect or missing values and, unless quiet, what the answer covers."""
     from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
     from clearml_snapshot.queries.notes.empty_answers import why_empty
     from clearml_snapshot.queries.notes.suspect_zeros import notes
 
-    query, values = answer.query, answer.values
     reason = why_empty(opened, query, values, rows)
     if reason is not None:
         yield reason

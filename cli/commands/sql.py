@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -11,14 +11,11 @@ from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY
 from clearml_snapshot.cli.options.text_input import read_stdin, read_text
-from clearml_snapshot.cli.output.destination import OutputOptions
+from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.stdout import write_answer, write_text
 from clearml_snapshot.cli.process.duckdb_shell import start_shell
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
-
-SCREENFUL: Final = 40
-"""Rows that a terminal shows."""
 
 _Statement = Annotated[
     str | None,

@@ -86,7 +86,7 @@ def _write_server_summary(folder: Path, output: OutputOptions) -> None:
     from clearml_snapshot.queries.status.server_summary import disagreements, server_summary
 
     with Interruptible(), open_dataset(folder) as opened, translating_errors():
-        differing = opened.result(disagreements(opened)).materialized()
-        write_answer(differing, output, name="summary")
+        differing = disagreements(opened).materialize()
+        write_answer(opened.result(differing, is_materialized=True), output, name="summary")
         if not output.quiet:
-            note(str(server_summary(opened, differing.relation)))
+            note(str(server_summary(opened, differing)))

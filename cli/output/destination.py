@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+SCREENFUL: Final = 40
+"""Rows that a terminal shows."""
 
 Format = Literal["table", "csv", "tsv", "json", "jsonl", "markdown", "parquet", "arrow", "text"]
 

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.scrubbed import scrub_streams
@@ -10,6 +12,7 @@ from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.exporter.progress import Progress
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
 
@@ -122,7 +125,6 @@ def _draw(text: str) -> None:
 
 
 def _make_bar() -> "Bar":
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
@@ -133,6 +135,32 @@ def _make_bar() -> "Bar":
         TextColumn("{task.fields[rate]:,.0f}/s"),
         TextColumn("{task.fields[requests]:,} req"),
         TimeRemainingColumn(compact=True),
-        console=Console(file=with_marks(sys.stderr), highlight=False),
+        console=_console(),
         transient=True,
     )
+
+
+@contextmanager
+def parts_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Show the parts of an answer as a bar on a terminal, from the second part on.
+
+    Yields:
+        What receives the number of parts that are done, and of all parts.
+    """
+    if quiet or not is_terminal(sys.stderr):
+        yield lambda _done, _all: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    columns = (BarColumn(bar_width=None), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+    with RichProgress(*columns, console=_console(), transient=True) as bar:
+        scrub_streams()  # Rich replaces both streams until it stops
+        task = bar.add_task("")
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console(file=with_marks(sys.stderr), highlight=False)

@@ -64,16 +64,16 @@ class SafeRows:
 
     def batches(self) -> "pa.RecordBatchReader":
         """Read the result with DuckDB's own types, as Arrow."""
-        reader: pa.RecordBatchReader = self._result.typed().to_arrow_reader(_ARROW_BATCH)
+        reader = self._result.arrow(_ARROW_BATCH)
         if not are_known():
             return reader
         from clearml_snapshot.cli.output.arrow import scrubbed
 
         return scrubbed(reader)
 
-    def count(self) -> int:
-        """Count the rows."""
-        return self._result.count()
+    def count(self) -> int | None:
+        """Count the rows; None if that would take as long as to compute all parts of the answer."""
+        return None if self._result.is_in_parts else self._result.count()
 
     def _safe(self, rows: Iterator[tuple[Value, ...]]) -> Iterator[tuple[Value, ...]]:
         changes = {

@@ -161,7 +161,9 @@ def _draw_on_screen(rows: SafeRows, screenful: int | None) -> str:
         more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
         note(f"columns not shown: {named}{more} (use -o FILE to get them)")
     if screenful is not None and len(shown) > screenful:
-        note(f"the first {screenful} of {rows.count():,} rows (use -o FILE or a pipe to get all)")
+        total = rows.count()
+        of_all = "" if total is None else f" of {total:,}"
+        note(f"the first {screenful}{of_all} rows (use -o FILE or a pipe to get all)")
     return drawing.text
 
 

@@ -1,8 +1,9 @@
 """Reads query files: one SELECT per file, described by its header.
 
 A header is the block of comments that a file starts with: a title line, an empty comment, any text,
-a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. The SQL
-gives a parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) and, with
+a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. A line
+``:shard`` describes how the question may be divided into parts, see ``Shard``. The SQL gives a
+parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) and, with
 ``(default: …)``, that it may be omitted. Reading this does not need DuckDB; ``check`` does.
 """
 
@@ -13,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
+_SHARD: Final = re.compile(r":shard\b\s*(.*)")
+_SHARD_WORDS: Final = re.compile(r"(metric|series)(, sorted)?(?:; (\w+) (\w+(?:\|\w+)*) at once)?")
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
 _LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
 
@@ -66,6 +69,23 @@ class Param:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """How a question may be divided into parts; ``:shard metric`` or ``:shard series``.
+
+    In each part the query sees some of the series. The answer must be the answers of the parts, one
+    after the other in the order of metric and variant and, for ``series``, of the tasks' names and
+    ids.
+    """
+
+    key: Literal["metric", "series"]
+    """What the query treats independently: each metric and variant, or each series."""
+    is_sorted: bool = False
+    """``, sorted``: the rows of all parts are sorted again by the query's last ORDER BY."""
+    whole: tuple[str, tuple[str, ...]] | None = None
+    """``; kind a|b at once``: a parameter, and its values that need every series at once."""
+
+
+@dataclass(frozen=True)
 class Query:
     """A query file."""
 
@@ -79,8 +99,15 @@ class Query:
     """The complete file, including the header."""
     example: str | None = None
     """Options to try; None if the file has no example."""
+    shard: Shard | None = None
+    """None: it is asked as a whole."""
     file: Path | None = None
     """Its path; None for a query that comes with the package."""
+
+    @property
+    def has_long_answer(self) -> bool:
+        """Whether its answer is as long as the points or series, so that rows are streamed."""
+        return self.shard is not None and self.shard.key == "series" and not self.shard.is_sorted
 
     def param(self, name: str) -> Param:
         """Find a parameter.
@@ -136,9 +163,11 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
         if (match := _PARAM.match(line))
     )
     examples = [match[1] for line in header if (match := _EXAMPLE.match(line))]
-    lines = (line for line in header[1:] if not (_PARAM.match(line) or _EXAMPLE.match(line)))
+    tags = (_PARAM, _EXAMPLE, _SHARD)
+    lines = (line for line in header[1:] if not any(tag.match(line) for tag in tags))
     text = "\n".join(lines).strip()
-    return Query(name, header[0], text, params, sql, examples[0] if examples else None, file)
+    example = examples[0] if examples else None
+    return Query(name, header[0], text, params, sql, example, _shard(name, header), file)
 
 
 def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
@@ -187,6 +216,18 @@ def _header(sql: str) -> Iterator[str]:
         if not line.startswith("--"):
             return
         yield line.removeprefix("--").strip()
+
+
+def _shard(query: str, header: list[str]) -> Shard | None:
+    for number, line in enumerate(header, 1):
+        if tag := _SHARD.match(line):
+            words = _SHARD_WORDS.fullmatch(tag[1].strip())
+            if words is None:
+                raise BrokenQueryError(query, number, "write `:shard metric` or `:shard series`")
+            whole = (words[3], tuple(words[4].split("|"))) if words[3] else None
+            key: Literal["metric", "series"] = "metric" if words[1] == "metric" else "series"
+            return Shard(key, bool(words[2]), whole)
+    return None
 
 
 def _param(query: str, line: int, match: re.Match[str], sql: str) -> Param:

@@ -22,6 +22,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
+-- :shard series
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (
     SELECT

@@ -30,6 +30,7 @@
 -- :param gap_factor     How many usual steps of iterations are a gap (default: 5).
 -- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
+-- :shard series, sorted; kind failed|unread|stale|short at once
 -- :example --kind failed --kind zero --metric accuracy
 WITH chosen AS (
     SELECT *

@@ -47,6 +47,7 @@ class Comparison(session.Session):
         threads: int | None = None,
         memory_limit: str | None = None,
     ) -> None:
+        super().__init__()
         self.before: Final = before
         self.after: Final = after
         self._made: set[str] = set()

@@ -92,7 +92,7 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
             ``n_null`` count values that could not win.
         now: the time to compute the age with; None means the current time.
     """
-    winners = rows.as_dicts() if {*rows.columns} >= _OF_A_WINNER else []
+    winners = rows.as_dicts() if {*rows.columns} >= OF_A_WINNER else []
     marked = list(
         dict.fromkeys(
             f"{row['metric']}/{row['variant']}: task {row['task_id'][:8]} is {' and '.join(marks)}"
@@ -112,7 +112,7 @@ def warnings(reach: Coverage) -> list[str]:
 
 
 _SHOWN: Final = 5
-_OF_A_WINNER: Final = frozenset({"metric", "variant", "task_id", "value", "status"})
+OF_A_WINNER: Final = frozenset({"metric", "variant", "task_id", "value", "status"})
 """Columns of an answer that ranks tasks; in other answers no winner is marked."""
 
 

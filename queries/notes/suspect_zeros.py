@@ -118,7 +118,7 @@ def suspect_zeros(
         values: the values of its parameters.
         rows: its answer.
     """
-    marks = _marks(values)
+    marks = marks_of(values)
     zero_rows = [r for r in rows.as_dicts() if r["value"] in marks and r["iteration"] is not None]
     zeros = list({_point(row): row for row in zero_rows}.values())  # --at repeats a winner
     if not zeros or values[_CHOICE] == "exclude":
@@ -156,7 +156,7 @@ def suspect_counts(
         "all_metrics": values.get("all_metrics"),
         "task_ids": values.get("tasks"),
         "field": _field(name, values),
-        "marks": list(_marks(values)),
+        "marks": list(marks_of(values)),
     }
     if name == "leaderboard" and not excluded:
         parameters["task_ids"] = _task_ids(rows)
@@ -207,7 +207,7 @@ def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
 
 def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> Iterator[Note]:
     """Count the suspect zeros among the other metrics' values, those of ``at``."""
-    marks = _marks(values)
+    marks = marks_of(values)
     points = (
         (row["task_id"], row["at_metric"], row["at_variant"], row["at_iteration"])
         for row in (rows.as_dicts() if values.get("at") else ())
@@ -247,7 +247,8 @@ def _task_ids(rows: Rows) -> list[str]:
     return sorted({row["task_id"] for row in rows.as_dicts()})
 
 
-def _marks(values: Mapping[str, Any]) -> tuple[float, ...]:
+def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the values that replace NaN, from what is bound to a query's parameters."""
     return tuple(map(float, values.get(MARKS) or (0.0,)))
 
 

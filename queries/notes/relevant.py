@@ -1,0 +1,55 @@
+"""Chooses the rows of an answer that a note can be about; the rest may be millions."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import duckdb
+
+from clearml_snapshot.exporter.store.engine.sql_text import sql_value
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.notes.coverage import OF_A_WINNER
+from clearml_snapshot.queries.notes.suspect_zeros import marks_of
+
+_VALUE: Final = {"first": "reached", "leaderboard": "value", "group": "mean"}
+"""The column that says, if it is NULL in every row, that an answer has no value."""
+
+
+def relevant(
+    relation: duckdb.DuckDBPyRelation, query: Query, values: Mapping[str, Any]
+) -> duckdb.DuckDBPyRelation:
+    """Return the rows of an answer that notes look at, some of them twice.
+
+    Args:
+        relation: the answer, computed already, as it is read again.
+        query: its query.
+        values: what is bound to its parameters.
+    """
+    if query.name == "leaderboard":
+        return relation  # each of its tasks can have suspect zeros
+    selects = [f"(FROM answer WHERE {condition} LIMIT 1)" for condition in _examples(query)]
+    if conditions := list(_conditions({*relation.columns}, values)):
+        selects.insert(0, f"(FROM answer WHERE {' OR '.join(conditions)})")
+    chosen = relation.query("answer", " UNION ALL ".join(selects))
+    assert chosen is not None, "a SELECT gives a relation"
+    return chosen
+
+
+def _examples(query: Query) -> Iterator[str]:
+    """Write conditions for one row each, which shows that there is something."""
+    yield "true"
+    if query.file is None and query.name in _VALUE:
+        yield f"{_VALUE[query.name]} IS NOT NULL"
+
+
+def _conditions(columns: set[str], values: Mapping[str, Any]) -> Iterator[str]:
+    """Write the conditions on rows that a note may name."""
+    if not columns >= OF_A_WINNER:
+        return
+    marks = sql_value(list(marks_of(values)))
+    for name in sorted(columns & {"value", "at_value"}):
+        yield f"list_contains({marks}, {name})"
+    yield "status = 'in_progress'"
+    if "archived" in columns:
+        yield "archived"
+    if columns >= {"n_points", "n_nonfinite", "n_null"}:
+        yield "n_nonfinite > 0 OR n_null > 0"

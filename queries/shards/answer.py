@@ -1,0 +1,127 @@
+"""Runs a query part by part on a dataset of its own."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+import duckdb
+
+from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.duckdb_errors import translating_errors
+from clearml_snapshot.queries.result import Result
+from clearml_snapshot.queries.shards.narrow import Narrowing
+from clearml_snapshot.queries.shards.plan import MOST_POINTS, Pair, Part, plan
+
+OnPart = Callable[[int, int], None]
+"""Receives the number of parts that are answered, and of all parts."""
+
+
+def parts_of(
+    dataset: Dataset, query: Query, values: Mapping[str, Any], most: int = MOST_POINTS
+) -> tuple[Part, ...]:
+    """Plan the parts of a question; at most one means that the question is asked as it is.
+
+    Args:
+        dataset: the dataset.
+        query: the query.
+        values: what is bound to its parameters.
+        most: points of a part.
+    """
+    if query.shard is None or dataset.snapshot.totals.points <= most:
+        return ()
+    if query.shard.whole is not None and not _divided(query, values)[0][query.shard.whole[0]]:
+        return ()
+    every = all(param.name != "metric" for param in query.params)
+    names = ("metric", "variant", "all_metrics")
+    asked = {"every": every, **{name: values.get(name) for name in names}}
+    rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
+    return plan((Pair(*row) for row in rows), query.shard.key, most)
+
+
+class InParts:
+    """A question that is answered part by part.
+
+    Args:
+        dataset: a dataset that only this answer uses, from ``Dataset.opened_again``.
+        connection: its connection; what it sees is narrowed and shown again.
+        query: a query with ``:shard``.
+        values: what is bound to its parameters.
+        parts: at least one.
+        on_part: is called before the first part and after each.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        connection: duckdb.DuckDBPyConnection,
+        query: Query,
+        values: Mapping[str, Any],
+        parts: tuple[Part, ...],
+        on_part: OnPart = lambda _done, _all: None,
+    ) -> None:
+        self._dataset, self._connection = dataset, connection
+        self._query, self._parts, self._on_part = query, parts, on_part
+        self._values, self._whole = _divided(query, values)
+        self._narrowing = Narrowing(connection)
+
+    def __iter__(self) -> Iterator[duckdb.DuckDBPyRelation]:
+        """Make the answer of each part when it is reached; every iteration starts again."""
+        for number, part in enumerate(self._parts):
+            self._on_part(number, len(self._parts))
+            with translating_errors():
+                self._narrowing.show(part)
+            yield self._dataset.ask(self._query, self._values)
+        self._on_part(len(self._parts), len(self._parts))
+        with translating_errors():
+            self._narrowing.show_everything()
+
+    def streamed(self) -> Result:
+        """Return the rows, each part computed when it is reached."""
+        return Result(self._connection, self)
+
+    def gathered(self) -> duckdb.DuckDBPyRelation:
+        """Compute the rows into a table, which DuckDB moves to disk if it must."""
+        with translating_errors():
+            self._connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
+            for relation in self:
+                self._keep(relation)
+            if self._whole is not None:
+                self._keep(self._dataset.ask(self._query, self._whole))
+            rows = self._connection.table(_GATHERED)
+            return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
+
+    def _keep(self, relation: duckdb.DuckDBPyRelation) -> None:
+        relation.create_view(_PART)
+        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_GATHERED} AS FROM {_PART} LIMIT 0")
+        self._connection.execute(f"INSERT INTO {_GATHERED} FROM {_PART}")
+        self._connection.execute(f"DROP VIEW {_PART}")
+
+
+_GATHERED: Final = "picked.gathered"
+_PART: Final = "part_of_an_answer"
+
+
+def _is_sorted(query: Query) -> bool:
+    return query.shard is not None and query.shard.is_sorted
+
+
+def _last_order(query: Query) -> str:
+    return query.sql.rpartition("ORDER BY")[2].strip().rstrip(";")
+
+
+def _divided(
+    query: Query, values: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Divide a question into what can be asked in parts, and what needs every series at once.
+
+    Returns:
+        The values for each. The second is None if nothing needs every series.
+    """
+    shard = query.shard
+    if shard is None or shard.whole is None:
+        return dict(values), None
+    name, at_once = shard.whole
+    chosen = values[name] or query.param(name).choices
+    in_parts = [value for value in chosen if value not in at_once]
+    whole = [value for value in chosen if value in at_once]
+    return {**values, name: in_parts}, ({**values, name: whole} if whole else None)

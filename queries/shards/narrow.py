@@ -1,0 +1,74 @@
+"""Lets a connection see the series of one part, and shows it everything again."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import duckdb
+
+from clearml_snapshot.exporter.store.engine.sql_text import sql_value
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.shards.plan import Part
+
+_TABLES: Final = ("series", "scalars")
+
+
+class Narrowing:
+    """The views ``picked.series`` and ``picked.scalars`` of a connection that nobody else uses.
+
+    Args:
+        connection: as a dataset opens it.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._selects = {table: _select(connection, table) for table in _TABLES}
+        self._sliced: tuple[tuple[str, str], ...] = ()
+
+    def show(self, part: Part) -> None:
+        """Leave only the series of a part, and their points."""
+        if part.slice is not None and self._sliced != part.pairs:
+            self.show_everything()
+            self._slice(part)
+        for table, select in self._selects.items():
+            self._replace(table, f"{select} WHERE {_condition(part)}")
+
+    def show_everything(self) -> None:
+        """Make the views what they were."""
+        for table, select in self._selects.items():
+            self._replace(table, select)
+
+    def _slice(self, part: Part) -> None:
+        [(metric, variant)] = part.pairs
+        values = {"metric": metric, "variant": variant, "slices": part.slices}
+        statement = f"CREATE OR REPLACE TABLE picked.slices AS {read('shards/slices.sql')}"
+        self._connection.execute(statement, values)
+        self._sliced = part.pairs
+
+    def _replace(self, table: str, select: str) -> None:
+        self._connection.execute(f"CREATE OR REPLACE VIEW picked.{table} AS {select}")
+
+
+def _select(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return what a view in ``picked`` selects."""
+    find = "SELECT sql FROM duckdb_views() WHERE schema_name = 'picked' AND view_name = $1"
+    [(created,)] = connection.execute(find, [table]).fetchall()
+    _, _, select = created.rstrip(";\n ").partition(" AS ")
+    return f"SELECT * FROM ({select})"
+
+
+def _condition(part: Part) -> str:
+    """Write the condition on a series; readers skip row groups by the first one."""
+    metrics = [metric for metric, _ in part.pairs]
+    conditions = [f"metric BETWEEN {sql_value(min(metrics))} AND {sql_value(max(metrics))}"]
+    if part.slice is None:
+        conditions.append(f"(metric, variant) IN ({_rows(part.pairs)})")
+    else:
+        [(metric, variant)] = part.pairs
+        conditions = [f"metric = {sql_value(metric)}", f"variant = {sql_value(variant)}"]
+        chosen = f"SELECT task_id FROM picked.slices WHERE slice = {part.slice}"
+        conditions.append(f"task_id IN ({chosen})")
+    return " AND ".join(conditions)
+
+
+def _rows(pairs: Sequence[tuple[str, str]]) -> str:
+    return ", ".join(f"({sql_value(metric)}, {sql_value(variant)})" for metric, variant in pairs)

@@ -1,0 +1,61 @@
+"""Divides the series of a question into parts of limited size; pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+MOST_POINTS: Final = 4_000_000
+"""Points of a part, unless one series has more; a window over these takes less than 1 GB."""
+
+Key = Literal["metric", "series"]
+"""What a query treats independently: each metric and variant, or each series."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A metric and variant, and what the tasks of a question have of it."""
+
+    metric: str
+    variant: str
+    n_series: int
+    n_points: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some complete metrics and variants, or a slice of the tasks of one."""
+
+    pairs: tuple[tuple[str, str], ...]
+    slice: int | None = None
+    """Which slice of the only pair, from 0, in the order of the tasks' names and ids."""
+    slices: int = 1
+
+
+def plan(pairs: Iterable[Pair], key: Key, most: int = MOST_POINTS) -> tuple[Part, ...]:
+    """Divide the series into parts; in their order the answers of the parts are the answer.
+
+    Args:
+        pairs: each metric and variant once, in the order of the answer.
+        key: what may be in different parts.
+        most: points of a part. Only a metric and variant, or for the key ``series`` one series,
+            that has more makes a larger part.
+    """
+    return tuple(_parts(pairs, key, most))
+
+
+def _parts(pairs: Iterable[Pair], key: Key, most: int) -> Iterator[Part]:
+    together: list[tuple[str, str]] = []
+    points = 0
+    for pair in pairs:
+        slices = min(pair.n_series, -(-pair.n_points // most)) if key == "series" else 1
+        if together and (slices > 1 or points + pair.n_points > most):
+            yield Part(tuple(together))
+            together, points = [], 0
+        if slices > 1:
+            chosen = ((pair.metric, pair.variant),)
+            yield from (Part(chosen, number, slices) for number in range(slices))
+        else:
+            together.append((pair.metric, pair.variant))
+            points += pair.n_points
+    if together:
+        yield Part(tuple(together))
