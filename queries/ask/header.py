@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
 _SHARD: Final = re.compile(r":shard\b\s*(.*)")
-_SHARD_WORDS: Final = re.compile(r"(metric|series)(, sorted)?(?:; (\w+) (\w+(?:\|\w+)*) at once)?")
+_SHARD_WORDS: Final = re.compile(
+    r"(metric|series)(, sorted)?(?:, metric if (\w+) (\w+))?(?:; (\w+) (\w+(?:\|\w+)*) at once)?"
+)
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
 _LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
 
@@ -81,8 +83,16 @@ class Shard:
     """What the query treats independently: each metric and variant, or each series."""
     is_sorted: bool = False
     """``, sorted``: the rows of all parts are sorted again by the query's last ORDER BY."""
+    coarser: tuple[str, str] | None = None
+    """``, metric if by variant``: a parameter, and its value that makes the key ``metric``."""
     whole: tuple[str, tuple[str, ...]] | None = None
     """``; kind a|b at once``: a parameter, and its values that need every series at once."""
+
+    def key_for(self, values: Mapping[str, Any]) -> Literal["metric", "series"]:
+        """Return the key for the values that are bound to the query's parameters."""
+        if self.coarser is not None and values.get(self.coarser[0]) == self.coarser[1]:
+            return "metric"
+        return self.key
 
 
 @dataclass(frozen=True)
@@ -224,9 +234,10 @@ def _shard(query: str, header: list[str]) -> Shard | None:
             words = _SHARD_WORDS.fullmatch(tag[1].strip())
             if words is None:
                 raise BrokenQueryError(query, number, "write `:shard metric` or `:shard series`")
-            whole = (words[3], tuple(words[4].split("|"))) if words[3] else None
+            coarser = (words[3], words[4]) if words[3] else None
+            whole = (words[5], tuple(words[6].split("|"))) if words[5] else None
             key: Literal["metric", "series"] = "metric" if words[1] == "metric" else "series"
-            return Shard(key, bool(words[2]), whole)
+            return Shard(key, bool(words[2]), coarser, whole)
     return None
 
 

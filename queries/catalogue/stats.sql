@@ -16,7 +16,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
 --
--- :shard series
+-- :shard series, metric if by variant
 -- :example --metric accuracy --project speech
 WITH checked AS (
     SELECT

@@ -35,7 +35,7 @@ def parts_of(
     names = ("metric", "variant", "all_metrics")
     asked = {"every": every, **{name: values.get(name) for name in names}}
     rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
-    return plan((Pair(*row) for row in rows), query.shard.key, most)
+    return plan((Pair(*row) for row in rows), query.shard.key_for(values), most)
 
 
 class InParts:

@@ -30,14 +30,12 @@ ROWS = st.lists(st.tuples(TEXTS, st.none() | st.floats(), st.none() | st.integer
 def answer(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> Result:
     """Make an answer of a text, a double and an integer per row."""
     texts, doubles, integers = ([row[place] for row in rows] for place in range(3))
-    return Result(
-        connection,
-        connection.sql(
-            'SELECT unnest($1::VARCHAR[]) AS "a ""name""", unnest($2::DOUBLE[]) AS x, '
-            "unnest($3::INTEGER[]) AS i",
-            params=[texts, doubles, integers],
-        ),
+    relation = connection.sql(
+        'SELECT unnest($1::VARCHAR[]) AS "a ""name""", unnest($2::DOUBLE[]) AS x, '
+        "unnest($3::INTEGER[]) AS i",
+        params=[texts, doubles, integers],
     )
+    return Result(connection, [relation])
 
 
 def written(rows: SafeRows, form: str) -> str:
@@ -116,7 +114,7 @@ def test_a_single_column_keeps_null_and_empty_text_apart_from_no_line(
 ) -> None:
     with duckdb.connect() as connection:
         relation = connection.sql("SELECT unnest($1::VARCHAR[]) AS t", params=[texts])
-        text = written(SafeRows(Result(connection, relation)), "csv")
+        text = written(SafeRows(Result(connection, [relation])), "csv")
     back = [cells[0] for cells in csv.reader(io.StringIO(text, newline=""))]
     assert back == ["t", *(text or "" for text in texts)]
 
@@ -127,7 +125,7 @@ def test_nested_values_are_json_and_their_texts_stay_as_they_are() -> None:
         relation = connection.sql(
             "SELECT $1::STRUCT(a VARCHAR[], b DOUBLE[]) AS s", params=[nested]
         )
-        (row,) = json.loads(written(SafeRows(Result(connection, relation)), "json"))
+        (row,) = json.loads(written(SafeRows(Result(connection, [relation])), "json"))
     assert row == {"s": {"a": nested["a"], "b": ["NaN", "-Infinity", 1e-7]}}
 
 
@@ -140,7 +138,7 @@ def test_batches_shrink_where_texts_are_long_and_hold_all_rows() -> None:
         )
         sizes = []
         seen: list[int] = []
-        for batch in Result(connection, relation).batches(["c0", "c1"]):
+        for batch in Result(connection, [relation]).batches(["c0", "c1"]):
             sizes.append(len(batch))
             seen += [number for number, _ in batch]
     assert seen == list(range(5000))
@@ -157,7 +155,7 @@ def test_credentials_of_this_process_leave_in_no_format(form: str) -> None:
             relation = connection.sql(
                 "SELECT $1 AS t, [$1] AS l, 1 AS n", params=["before SECRET/KEY+8fa2b1c9 behind"]
             )
-            text = written(SafeRows(Result(connection, relation)), form)
+            text = written(SafeRows(Result(connection, [relation])), form)
     finally:
         own_keys.forget()
     assert "8fa2b1c9" not in text
@@ -171,5 +169,5 @@ def test_a_failing_query_writes_no_header() -> None:
         )
         sink = io.BytesIO()
         with pytest.raises(Exception, match="no"):
-            WRITERS["csv"](SafeRows(Result(connection, relation)), sink)
+            WRITERS["csv"](SafeRows(Result(connection, [relation])), sink)
         assert sink.getvalue() == b""

@@ -1,0 +1,146 @@
+"""An answer in parts has the bytes of the answer to the question as a whole."""
+
+import io
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from clearml_snapshot.cli.output.formats import WRITERS
+from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.queries import Dataset, open_dataset
+from clearml_snapshot.queries.ask.header import Query, queries
+from clearml_snapshot.queries.result import Result
+from clearml_snapshot.queries.shards.answer import InParts, parts_of
+from tests.support.nasty import nasty
+
+MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
+
+DIVIDED: Final = sorted(name for name, query in queries().items() if query.shard is not None)
+SIZES: Final = (1, 30, 100, 10**9)
+"""Points of a part: each series for itself, some, many, and all of them."""
+
+OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
+    "curve": [
+        {},
+        {"metric": "loss", "smooth": 0.6, "points": 7},
+        {"all_metrics": True, "x": "relative", "keep": "extremes", "points": 3},
+        {"metric": ["loss", "acc"], "window": 3, "suspect_zeros": "exclude"},
+    ],
+    "stats": [
+        {},
+        {"all_metrics": True, "tail": 5},
+        {"suspect_zeros": "exclude"},
+        {"by": "variant"},
+    ],
+    "first": [{"below": 1}, {"below": 0.5, "for_": 3}, {"above": 0.2, "all_metrics": True}],
+    "health": [
+        {},
+        {"all_metrics": True, "short_share": 0.9},
+        {"kind": ["short", "spike", "zero"], "spike_factor": 2},
+        {"kind": ["failed"]},
+    ],
+}
+
+
+def many() -> list[dict[str, Any]]:
+    """Return tasks with names that sort otherwise than their ids, and uneven random walks."""
+    rng = random.Random(7)
+    return [
+        {
+            "task_id": f"{number:032x}",
+            "name": rng.choice([None, "run", f"run {number % 3}"]),
+            "project_id": rng.choice("pq"),
+            "status": rng.choice(["completed", "failed", "in_progress"]),
+            "points": [
+                (metric, variant, at, rng.choice([0.0, rng.uniform(5, 6), rng.uniform(5, 6)]))
+                for metric, variant in (("acc", "val"), ("loss", "train"), (":monitor:gpu", "0"))
+                for at in range(rng.randint(1, 40))
+            ],
+        }
+        for number in range(12)
+    ]
+
+
+@pytest.fixture(scope="module", params=["nasty", "many"])
+def dataset(request: pytest.FixtureRequest, written: MakeDataset) -> Iterator[Dataset]:
+    with open_dataset(written(nasty() if request.param == "nasty" else many())) as opened:
+        yield opened
+
+
+def as_csv(result: Result) -> bytes:
+    sink = io.BytesIO()
+    WRITERS["csv"](SafeRows(result), sink)
+    return sink.getvalue()
+
+
+def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: int) -> bytes | None:
+    """Answer in parts, as the command does; None if the question is asked as a whole."""
+    parts = parts_of(dataset, query, values, most)
+    if not parts:
+        return None
+    with dataset.opened_again() as (inner, connection):
+        answer = InParts(inner, connection, query, values, parts)
+        if query.has_long_answer:
+            return as_csv(answer.streamed())
+        return as_csv(inner.result(answer.gathered()))
+
+
+@pytest.mark.parametrize("most", SIZES)
+@pytest.mark.parametrize("name", DIVIDED)
+def test_the_bytes_are_those_of_the_question_as_a_whole(
+    dataset: Dataset, name: str, most: int
+) -> None:
+    query = queries()[name]
+    for options in OPTIONS[name]:
+        values = dataset.bound(query, **options)
+        whole = as_csv(dataset.result(dataset.ask(query, values)))
+        divided = in_parts(dataset, query, values, most)
+        assert divided in (whole, None), (name, options, most)
+        asked_at_once = options == {"kind": ["failed"]} or dataset.snapshot.totals.points <= most
+        assert (divided is None) == asked_at_once
+
+
+def test_a_filter_narrows_the_parts_too(written: MakeDataset) -> None:
+    chosen = TaskFilter(statuses=("completed",))
+    query = queries()["stats"]
+    with open_dataset(written(many()), filter=chosen) as dataset:
+        values = dataset.bound(query)
+        whole = as_csv(dataset.result(dataset.ask(query, values)))
+        assert in_parts(dataset, query, values, 50) == whole
+        assert 1 < whole.count(b"\n") < 25
+
+
+def test_parts_are_reported_and_nothing_stays_narrowed(dataset: Dataset) -> None:
+    query, seen = queries()["curve"], list[tuple[int, int]]()
+    values = dataset.bound(query)
+    parts = parts_of(dataset, query, values, 30)
+    with dataset.opened_again() as (inner, connection):
+        answer = InParts(
+            inner, connection, query, values, parts, lambda done, n: seen.append((done, n))
+        ).streamed()
+        seen.clear()
+        rows = list(answer.plain_rows())
+        assert seen == [(number, len(parts)) for number in range(len(parts) + 1)]
+        assert len(rows) == answer.n_read
+        everything = "SELECT count(*) FROM scalars"
+        assert inner.rows(inner.sql(everything)) == dataset.rows(dataset.sql(everything))
+
+
+def test_an_error_in_a_part_is_one_of_the_question(dataset: Dataset) -> None:
+    query = queries()["curve"]
+    values = dataset.bound(query, smooth=7)
+    parts = parts_of(dataset, query, values, 30)
+    with (
+        dataset.opened_again() as (inner, connection),
+        pytest.raises(SnapshotError, match="give a weight from 0 to less than 1"),
+    ):
+        list(InParts(inner, connection, query, values, parts).streamed().plain_rows())
+
+
+def test_every_divided_query_is_tested_with_options() -> None:
+    assert sorted(OPTIONS) == DIVIDED
