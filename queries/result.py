@@ -142,7 +142,7 @@ class Result:
         """Write the SQL of each column's text, as `batches` takes it; NULL stays NULL."""
         return list(map(text, *self._numbered()))
 
-    def arrow(self, batch_rows: int) -> "pa.RecordBatchReader":
+    def arrow(self, batch_rows: int) -> pa.RecordBatchReader:
         """Read the rows with DuckDB's own types, in batches of at most this many rows."""
         import pyarrow as pa
 
@@ -170,7 +170,7 @@ class Result:
             rows = [row for each in self._relations for row in _without_zones(each).fetchall()]
         return Rows(names, types, tuple(_in_utc(row, moments) for row in rows))
 
-    def _counted(self, batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         self.n_read += batch.num_rows
         return batch
 
