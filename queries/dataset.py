@@ -103,7 +103,10 @@ class Dataset(session.Session):
         """
         with self._again(self.unpacked()) as inner:
             self._others.add(inner._connection)
-            yield inner, inner._connection
+            try:
+                yield inner, inner._connection
+            finally:
+                self._others.discard(inner._connection)
 
     def sql(
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None

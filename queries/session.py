@@ -4,7 +4,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -251,8 +251,10 @@ class Session:
         own, others = self._connection.interrupt, self._others
 
         def interrupt() -> None:
-            for interrupt_one in (own, *(other.interrupt for other in tuple(others))):
-                interrupt_one()
+            own()
+            for other in tuple(others):
+                with suppress(duckdb.ConnectionException):  # it was closed at this moment
+                    other.interrupt()
 
         return interrupt
 

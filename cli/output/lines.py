@@ -180,7 +180,9 @@ def _json_cell(kind: Kind, text: str) -> str:
         nonfinite = f"suffix({text}, 'N') OR suffix({text}, 'y')"
         return f"CASE WHEN {nonfinite} THEN {_quoted(text)} ELSE {text} END"
     if kind in (Kind.TEXT, Kind.TIME):
-        return _quoted(rf"""replace(replace({text}, '\', '\\'), '"', '\"')""")
+        has_marks = rf"""contains({text}, '\') OR contains({text}, '"')"""
+        escaped = rf"""replace(replace({text}, '\', '\\'), '"', '\"')"""
+        return _quoted(f"CASE WHEN {has_marks} THEN {escaped} ELSE {text} END")
     return text
 
 

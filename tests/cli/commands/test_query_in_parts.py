@@ -1,0 +1,135 @@
+"""`query` about more points than fit into one part: the same output, part by part."""
+
+import io
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from clearml_snapshot.cli.output import progress
+from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.queries import Dataset
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.shards import answer
+from clearml_snapshot.queries.shards.narrow import Narrowing
+from tests.support.catalogue import NEEDED
+
+Piped = Callable[..., "subprocess.CompletedProcess[str]"]
+OnTerminal = Callable[..., Any]
+
+QUESTIONS: Final = (
+    ("curve",),
+    ("curve", "--points", "2", "--all-metrics"),
+    ("stats",),
+    ("stats", "--by", "variant"),
+    ("first", "--below", str(NEEDED["first"]["below"])),
+    ("first", "--below", "-100"),
+    ("health",),
+    ("curve", "--metric", "loss", "--task-name", "nobody*"),
+)
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+    """Let a part have at most two points, and note how many parts each question had."""
+    counts: list[int] = []
+    planned = partial(answer.parts_of, most=2)
+
+    def parts_of(dataset: Dataset, query: Query, values: dict[str, Any]) -> Any:
+        parts = planned(dataset, query, values)
+        counts.append(len(parts))
+        return parts
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "parts_of", parts_of)
+        yield counts
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
+def test_output_notes_and_files_are_those_of_the_question_as_a_whole(
+    piped: Piped, tmp_path: Path, question: tuple[str, ...], request: pytest.FixtureRequest
+) -> None:
+    asked = ("query", *question)
+    whole = [piped(*asked), piped(*asked, "--format", "json")]
+    parts: list[int] = request.getfixturevalue("small_parts")
+    divided = [piped(*asked), piped(*asked, "--format", "json")]
+    assert [(done.returncode, done.stdout) for done in divided] == [
+        (done.returncode, done.stdout) for done in whole
+    ]
+    assert divided[0].stderr == whole[0].stderr
+    assert whole[0].returncode == 0
+    piped(*asked, "-o", str(tmp_path / "a.parquet"))
+    piped(*asked, "-o", str(tmp_path / "a.duckdb"))
+    n_rows = len(whole[1].stdout.splitlines()) - 2 if whole[1].stdout != "[]\n" else 0
+    assert pq.read_metadata(tmp_path / "a.parquet").num_rows == n_rows
+    with duckdb.connect(str(tmp_path / "a.duckdb")) as database:
+        assert database.sql(f"SELECT count(*) FROM {question[0]}").fetchall() == [(n_rows,)]
+    assert (min(parts) > 1) != ("nobody*" in question)
+
+
+def test_a_terminal_shows_the_first_rows_of_any_query(
+    on_terminal: OnTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearml_snapshot.cli.commands.query.SCREENFUL", 2)
+    for question in (("curve",), ("tasks",)):
+        session = on_terminal("query", *question)
+        assert len(session.screen.splitlines()) == 1 + 2
+        assert "the first 2 of " in session.stderr
+
+
+def test_a_terminal_shows_the_first_parts_and_does_not_compute_the_others(
+    on_terminal: OnTerminal, small_parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[int] = []
+    show = Narrowing.show
+    monkeypatch.setattr("clearml_snapshot.cli.commands.query.SCREENFUL", 2)
+    monkeypatch.setattr(
+        Narrowing, "show", lambda self, part: (shown.append(1), show(self, part))[1]
+    )
+    session = on_terminal("query", "curve", "--all-metrics")
+    assert "the first 2 rows (use -o FILE or a pipe to get all)" in session.stderr
+    assert 0 < len(shown) < small_parts[0]
+
+
+def test_the_bar_shows_the_parts_on_a_terminal_and_is_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn = io.StringIO()
+    console = Console(file=drawn, force_terminal=True, width=60)
+    monkeypatch.setattr(progress, "is_terminal", lambda _stream: True)
+    monkeypatch.setattr(progress, "_console", lambda: console)
+    with progress.parts_bar(quiet=False) as on_part:
+        on_part(1, 3)
+        on_part(3, 3)
+    text = drawn.getvalue()
+    assert "3/3" in text
+    assert text.endswith("\x1b[1A\x1b[2K"), "the line is erased"
+    with progress.parts_bar(quiet=True) as on_part:
+        on_part(1, 3)
+    assert drawn.getvalue() == text
+
+
+def test_the_time_limit_ends_a_question_between_and_inside_parts(
+    piped: Piped, small_parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part is held until the limit has passed, as a long one would be."""
+    show = Narrowing.show
+    held = threading.Event()
+
+    def slow(self: Narrowing, part: Any) -> None:
+        show(self, part)
+        if not held.is_set():
+            held.set()
+            self._connection.execute("SELECT count(*) FROM range(100000000000) WHERE range % 7 = 8")
+
+    monkeypatch.setattr(Narrowing, "show", slow)
+    done = piped("query", "curve", "--query-timeout", "0.2")
+    assert (done.returncode, done.stdout) == (ExitCode.FAILED, "")
+    assert "took longer than 0.2 s" in done.stderr
