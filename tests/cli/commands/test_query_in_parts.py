@@ -90,9 +90,12 @@ def test_a_terminal_shows_the_first_parts_and_does_not_compute_the_others(
     shown: list[int] = []
     show = Narrowing.show
     monkeypatch.setattr("clearml_snapshot.cli.commands.query.SCREENFUL", 2)
-    monkeypatch.setattr(
-        Narrowing, "show", lambda self, part: (shown.append(1), show(self, part))[1]
-    )
+
+    def counted(self: Narrowing, part: Any) -> None:
+        shown.append(1)
+        show(self, part)
+
+    monkeypatch.setattr(Narrowing, "show", counted)
     session = on_terminal("query", "curve", "--all-metrics")
     assert "the first 2 rows (use -o FILE or a pipe to get all)" in session.stderr
     assert 0 < len(shown) < small_parts[0]
