@@ -124,12 +124,12 @@ def _prose(documented: griffe.Object) -> str:
 
 
 def _section(section: griffe.DocstringSection) -> str:
-    titles = {"parameters": "Arguments", "raises": "Raises", "returns": "Returns"}
+    titles = {"parameters": "Arguments"}
     kind = section.kind.value
     if kind == "text":
         return str(section.value)
     lines = [_item(item) for item in section.value]
-    return "\n".join([f"{titles[kind]}:\n", *lines])
+    return "\n".join([f"{titles.get(kind, kind.title())}:\n", *lines])
 
 
 def _item(item: griffe.DocstringElement) -> str:

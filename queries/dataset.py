@@ -316,7 +316,8 @@ def open_dataset(
         snapshot: its number, -1 for the one before the current, or a time.
         filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
         threads: threads of DuckDB; None means one per core.
-        memory_limit: in DuckDB's format, ``2GB``; None means 80 % of the machine's memory.
+        memory_limit: in DuckDB's format, ``2GB``; None means half of the memory of the machine or
+            container, at most 4 GB.
         allow_files: folders whose files ``sql`` may also read, each by its name.
 
     Raises:

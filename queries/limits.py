@@ -1,4 +1,9 @@
-"""The message of a query that reached its time limit."""
+"""The messages of a query that reached one of its limits."""
+
+from typing import Final
+
+MORE_MEMORY: Final = "query less data, or allow more memory with --memory-limit"
+"""What to do when the memory is not enough."""
 
 
 def time_is_up(seconds: float) -> str:

@@ -35,6 +35,11 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
 _PACKED_POINTS: Final = "files.points_still_in_the_pack"
 """What the view ``scalars`` reads while the points of a pack are not unpacked."""
 
+_USUAL_MEMORY: Final = "50%"
+"""Of the machine's memory or, if it is less, of what its container may use: DuckDB asks both."""
+_USUAL_MOST: Final = 4_000_000_000
+"""Bytes; what a question needs beyond that goes to disk."""
+
 _INTERRUPT_EVERY: Final = 0.02
 """Seconds between interrupts; they are repeated, as one between two statements stops neither."""
 
@@ -53,7 +58,8 @@ def connect(
         points: whether the files of ``scalars`` are there; if not, ``add_points`` makes the view
             later.
         threads: threads of DuckDB; None means one per core.
-        memory_limit: in DuckDB's format, ``2GB``; None means 80 % of the machine's memory.
+        memory_limit: in DuckDB's format, ``2GB``; None means half of the memory of the machine or
+            container, at most 4 GB.
 
     Raises:
         UsageError: DuckDB does not accept ``threads`` or ``memory_limit``.
@@ -73,11 +79,13 @@ def start(
         UsageError: DuckDB does not accept ``threads`` or ``memory_limit``.
     """
     spill = spill_folder()
-    settings = dict(_SETTINGS, temp_directory=literal(spill) if spill else "")
+    settings = dict(
+        _SETTINGS,
+        temp_directory=literal(spill) if spill else "",
+        memory_limit=_USUAL_MEMORY if memory_limit is None else memory_limit,
+    )
     if threads is not None:
         settings["threads"] = threads
-    if memory_limit is not None:
-        settings["memory_limit"] = memory_limit
     try:
         connection = duckdb.connect(":memory:", config=settings)
     except duckdb.Error as error:
@@ -86,6 +94,8 @@ def start(
     if spill:
         remove_at_end(spill)  # DuckDB does, unless the process ends at once
         weakref.finalize(connection, is_removed, spill).atexit = False
+    if memory_limit is None and memory_limit_of(connection) > _USUAL_MOST:
+        connection.execute(f"SET memory_limit = '{_USUAL_MOST}B'")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a session's would not be its cursors'
     return connection
 
@@ -202,7 +212,7 @@ def ending_after(interrupt: Callable[[], None], seconds: float | None) -> Iterat
         watcher.join()
 
 
-def memory_limit(connection: duckdb.DuckDBPyConnection) -> int:
+def memory_limit_of(connection: duckdb.DuckDBPyConnection) -> int:
     """Return DuckDB's own limit for its buffers, in bytes."""
     [(text,)] = connection.execute("SELECT current_setting('memory_limit')").fetchall()
     return size_in_bytes(text)
@@ -240,7 +250,7 @@ class Session:
     @property
     def memory_limit(self) -> int:
         """DuckDB's limit for its buffers, in bytes; DuckDB uses more memory than that."""
-        return memory_limit(self._connection)
+        return memory_limit_of(self._connection)
 
     def result(self, relation: duckdb.DuckDBPyRelation, *, is_materialized: bool = False) -> Result:
         """Return what reads a relation of the calling thread in bounded memory."""

@@ -26,7 +26,7 @@ class LimitOptions:
     timeout: float | None = None
     """Seconds; None means no limit."""
     memory: str | None = None
-    """In DuckDB's notation; None is 80 % of the machine's memory."""
+    """In DuckDB's notation; None is half of the machine's memory, at most 4 GB."""
 
 
 def limit_options(
@@ -46,7 +46,7 @@ def limit_options(
             "--memory-limit",
             metavar="SIZE",
             help="Memory that DuckDB may use, such as 2GB; it spills the rest to disk.",
-            show_default="80% of the machine's memory",
+            show_default="half of the machine's memory, at most 4GB",
             rich_help_panel=LIMITS,
         ),
     ] = None,

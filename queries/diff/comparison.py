@@ -156,7 +156,8 @@ def compare(
         after: usually the later one.
         filter: compares only the tasks that match in either snapshot.
         threads: threads of DuckDB; None means one per core.
-        memory_limit: in DuckDB's format, ``2GB``; None means 80 % of the machine's memory.
+        memory_limit: in DuckDB's format, ``2GB``; None means half of the memory of the machine or
+            container, at most 4 GB.
 
     Raises:
         DatasetError: one does not exist, is damaged, or is newer than this tool.

@@ -1,7 +1,10 @@
 """Memory, threads, a full disk and a user without a home."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import duckdb
 import pytest
@@ -11,9 +14,31 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.diff.comparison import compare
+from clearml_snapshot.queries.diff.model import Choice
 from clearml_snapshot.queries.duckdb_errors import translated
 from clearml_snapshot.queries.session import _SETTINGS
 from tests.support.teams import MakeDataset, team
+
+AS_IF_IN_A_CONTAINER: Final = """
+set -e
+groups=$1; shift
+for memory in "$groups/memory.max" "$groups/memory/memory.limit_in_bytes"; do
+    mkdir -p "${memory%/*}" && echo 2000000000 > "$memory"
+done
+mount --bind "$groups" /sys/fs/cgroup
+echo "4:memory:/\n0::/" > "$groups/cgroup"
+mount --bind "$groups/cgroup" /proc/$$/cgroup
+exec "$@"
+"""
+"""Runs a command that sees a limit of 2 GB, in the files of both versions of control groups."""
+
+LIMIT: Final = """
+import sys
+from clearml_snapshot.queries import open_dataset
+with open_dataset(sys.argv[1]) as dataset:
+    print(dataset.memory_limit)
+"""
 
 
 def test_what_exceeds_memory_spills_into_the_users_own_folder(
@@ -48,12 +73,38 @@ def test_impossible_resources_are_usage_errors(
         open_dataset(team(make_dataset), **asked)
 
 
+def test_memory_is_half_of_the_machine_and_at_most_4_gb(make_dataset: MakeDataset) -> None:
+    folder = team(make_dataset)
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    default = pytest.approx(min(machine / 2, 4e9), rel=0.05)
+    with open_dataset(folder) as dataset, dataset.opened_again() as (again, _):
+        assert dataset.memory_limit == default
+        assert again.memory_limit == default
+    with compare(Choice(folder), Choice(folder)) as comparison:
+        assert comparison.memory_limit == default
+    with open_dataset(folder, memory_limit="5GB") as dataset:
+        assert dataset.memory_limit == pytest.approx(5e9, rel=0.05)
+
+
+def test_memory_is_half_of_the_containers(make_dataset: MakeDataset, tmp_path: Path) -> None:
+    apart = ["unshare", "--map-root-user", "--mount"]
+    try:
+        subprocess.run([*apart, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this system has no mounts of one's own")
+    shell = ["sh", "-c", AS_IF_IN_A_CONTAINER, "sh", str(tmp_path / "groups")]
+    python = [sys.executable, "-c", LIMIT, str(team(make_dataset))]
+    limit = subprocess.run([*apart, *shell, *python], check=True, capture_output=True, text=True)
+    assert int(limit.stdout) == pytest.approx(1e9, rel=0.05)
+
+
 def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
     with (
         open_dataset(team(make_dataset), memory_limit="30MB", threads=1) as dataset,
         pytest.raises(SnapshotError, match=r"^out of memory: .*; query less data") as caught,
     ):
         dataset.rows(dataset.sql("SELECT len(list(range)) FROM range(9000000)"))
+    assert str(caught.value).endswith(", or allow more memory with --memory-limit")
     assert "\n" not in str(caught.value)
 
 

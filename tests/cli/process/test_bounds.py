@@ -62,6 +62,7 @@ def test_memory_is_refused_and_watched(tmp_path: Path) -> None:
     ended = _python(FILLING, cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (ExitCode.FAILED, "refused\n")
     assert ended.stderr.startswith("error: out of memory: the query made the program use ")
+    assert ended.stderr.endswith("; query less data, or allow more memory with --memory-limit\n")
     assert ended.stderr.count("\n") == 1
 
 
