@@ -96,10 +96,10 @@ class Dataset(session.Session):
 
     @contextmanager
     def opened_again(self) -> Iterator[tuple["Dataset", duckdb.DuckDBPyConnection]]:
-        """Open the same once more, with a DuckDB of its own; what interrupts this interrupts both.
+        """Open the same once more with a DuckDB of its own, for an answer in parts.
 
-        Yields:
-            The dataset, and its connection, which may change what the dataset sees.
+        It yields the dataset, and its connection, which may change what the dataset sees. What
+        interrupts this dataset interrupts both.
         """
         with self._again(self.unpacked()) as inner:
             self._others.add(inner._connection)

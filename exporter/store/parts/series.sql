@@ -110,8 +110,9 @@ moments AS (
         CASE
             WHEN n_finite < 2 THEN NULL
             WHEN width IS NULL THEN 0.0
-            ELSE width / part
-                * sqrt(greatest(squares - shares * shares / n_finite, 0) / (n_finite - 1))
+            -- Divided last: the width of values near the largest double is no double.
+            ELSE width
+                * sqrt(greatest(squares - shares * shares / n_finite, 0) / (n_finite - 1)) / part
         END AS std
     FROM sums
     JOIN scales USING (task_id, metric, variant)

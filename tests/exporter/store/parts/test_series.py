@@ -78,6 +78,7 @@ def _same(name: str, ours: Any, theirs: Any, scale: float) -> bool:
 @example(all_readings=[[(None, None, 3.0), (5, None, 3.0), (2, None, 3.0)]])
 @example(all_readings=[[(1, None, math.nan), (2, None, None)]])
 @example(all_readings=[[(1, None, 1.7e308), (2, None, 1.7e308), (3, None, -1.7e308)]])
+@example(all_readings=[[(number, None, number * 3e307) for number in range(-4, 5)]])
 @example(all_readings=[[(-(2**63), None, 0.0), (2**63 - 1, None, -0.0)]])
 def test_series_agree_with_plain_python(
     all_readings: list[list[Reading]],
