@@ -39,63 +39,52 @@ WITH asked AS (
             ELSE 1
         END AS stretch
 ),
+-- The chosen series, numbered in the order of the answer. Points carry the number only.
+curves AS MATERIALIZED (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        name AS task,
+        first_iteration,
+        series.last_iteration,
+        epoch_ms(first_timestamp) AS first_ms,
+        row_number() OVER (ORDER BY metric, variant, name NULLS LAST, task_id) AS curve
+    FROM series
+    LEFT JOIN tasks USING (task_id)
+    WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
+),
 points AS (
     SELECT
-        scalars.task_id,
-        scalars.metric,
-        scalars.variant,
+        curve,
         iteration,
         timestamp,
         value,
-        epoch_ms(timestamp - first_timestamp) / 1000 AS seconds,
         CASE $x::VARCHAR
             WHEN 'time' THEN epoch_ms(timestamp) / 1000
-            WHEN 'relative' THEN seconds
+            WHEN 'relative' THEN (epoch_ms(timestamp) - first_ms) / 1000
             ELSE iteration::DOUBLE
-        END AS x,
-        CASE WHEN isfinite(value) THEN value END AS finite,
-        CASE WHEN abs(finite) < 1e200 THEN finite END AS usual,
-        stretch
-    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS scalars
-    JOIN series USING (task_id, metric, variant)
+        END AS x
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric) AS scalars
+    JOIN curves USING (task_id, metric, variant)
     CROSS JOIN asked
     WHERE stretch > 0
         AND iteration IS NOT NULL
         AND x IS NOT NULL
-        -- What this range leaves out DuckDB need not read: files are sorted by metric.
-        AND ($metric IS NULL OR scalars.metric BETWEEN list_min($metric) AND list_max($metric))
-        AND is_chosen(
-            scalars.metric, scalars.variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN
-        )
-),
-parts AS (
-    SELECT
-        *,
-        CASE
-            WHEN min(x) OVER curve = max(x) OVER curve THEN 0
-            ELSE least(
-                $points - 1,
-                floor((x - min(x) OVER curve) / (max(x) OVER curve - min(x) OVER curve) * $points)
-            )
-        END AS part
-    FROM points
-    WHERE $points IS NOT NULL
-    WINDOW curve AS (PARTITION BY task_id, metric, variant)
-    UNION ALL
-    SELECT *, NULL AS part
-    FROM points
-    WHERE $points IS NULL
+        -- What these leave out DuckDB need not read: files are sorted by metric.
+        AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+        AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
 -- Usual values are numbered apart from the others, from 0.
 numbered AS (
     SELECT
         *,
-        row_number() OVER (
-            PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY x, iteration
-        ) - 1 AS place,
+        CASE WHEN isfinite(value) AND abs(value) < 1e200 THEN value END AS usual,
+        row_number() OVER (PARTITION BY curve, usual IS NULL ORDER BY x, iteration) - 1 AS place,
         place // stretch AS stretch_number,
         place % stretch AS step
-    FROM parts
+    FROM points
+    CROSS JOIN asked
     WHERE $smooth IS NOT NULL OR $window IS NOT NULL
 ),
 -- The weighted sum of a stretch up to each value, the latest with weight 1.
@@ -103,10 +92,10 @@ summed AS (
     SELECT
         *,
         sum(usual * pow($smooth, -step)) OVER (
-            PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number ORDER BY step
+            PARTITION BY curve, usual IS NULL, stretch_number ORDER BY step
         ) * pow($smooth, step) AS weighted,
         avg(usual) OVER (
-            PARTITION BY task_id, metric, variant, usual IS NULL
+            PARTITION BY curve, usual IS NULL
             ORDER BY place
             ROWS BETWEEN coalesce($window, 1) - 1 PRECEDING AND CURRENT ROW
         ) AS moving_mean
@@ -118,69 +107,119 @@ with_before AS (
         *,
         CASE WHEN step = 0 THEN lag(weighted, 1, 0.0) OVER in_order END AS before_stretch
     FROM summed
-    WINDOW in_order AS (PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY place)
+    WINDOW in_order AS (PARTITION BY curve, usual IS NULL ORDER BY place)
 ),
 smoothed AS (
     SELECT
-        * EXCLUDE (place, stretch_number, step, weighted, moving_mean, before_stretch),
+        curve,
+        iteration,
+        timestamp,
+        value,
+        x,
         CASE
             WHEN usual IS NULL THEN NULL
             WHEN $window IS NOT NULL THEN moving_mean
             ELSE (
                 weighted + pow($smooth, step + 1) * max(before_stretch) OVER (
-                    PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number
+                    PARTITION BY curve, usual IS NULL, stretch_number
                 )
             ) * (1 - $smooth) / (1 - pow($smooth, place + 1))
         END AS smooth_value
     FROM with_before
     UNION ALL
     SELECT *, NULL AS smooth_value
-    FROM parts
+    FROM points
     WHERE $smooth IS NULL AND $window IS NULL
 ),
-resampled AS (
+-- What is divided into parts. All points of a series are here unless some are excluded or have no
+-- time, so the table series has the ends of most.
+ranges AS (
+    SELECT curve, first_iteration::DOUBLE AS low, last_iteration::DOUBLE AS high
+    FROM curves
+    WHERE coalesce($x, 'iteration') = 'iteration' AND $suspect_zeros IS DISTINCT FROM 'exclude'
+    UNION ALL
+    SELECT curve, min(x) AS low, max(x) AS high
+    FROM points
+    WHERE coalesce($x, 'iteration') <> 'iteration' OR $suspect_zeros = 'exclude'
+    GROUP BY curve
+),
+parts AS (
     SELECT
-        * REPLACE (
-            CASE
-                WHEN $points IS NULL OR $keep::VARCHAR = 'extremes' THEN value
-                ELSE avg(finite) OVER in_order
-            END AS value,
-            CASE
-                WHEN $points IS NULL OR $keep = 'extremes' THEN smooth_value
-                ELSE avg(smooth_value) OVER in_order
-            END AS smooth_value
-        ),
-        CASE WHEN $points IS NULL THEN 1 ELSE count(*) OVER together END AS n
+        smoothed.*,
+        CASE
+            WHEN low = high THEN 0
+            ELSE least($points - 1, floor((x - low) / (high - low) * $points))
+        END AS part
     FROM smoothed
-    -- Sums of doubles depend on their order, so that of the rows is said wherever one is made.
-    WINDOW
-        together AS (PARTITION BY task_id, metric, variant, part),
-        in_order AS (
-            together ORDER BY x, iteration
-            ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    JOIN ranges USING (curve)
+    WHERE $points IS NOT NULL
+),
+means AS (
+    SELECT
+        curve,
+        min({'x': x, 'iteration': iteration, 'timestamp': timestamp}) AS earliest,
+        -- Sums of doubles depend on their order, so that of the rows is said wherever one is made.
+        avg(value ORDER BY x, iteration) FILTER (isfinite(value)) AS value,
+        avg(smooth_value ORDER BY x, iteration)
+            FILTER (smooth_value IS NOT NULL) AS smooth_value,
+        count(*) AS n
+    FROM parts
+    WHERE $keep::VARCHAR IS DISTINCT FROM 'extremes'
+    GROUP BY curve, part
+),
+-- NULL, which is no finite value, comes last in both: the first row of a part without any is left.
+extremes AS (
+    SELECT
+        curve,
+        unnest(list_distinct([lowest.point, highest.point]), max_depth := 2),
+        n
+    FROM (
+        SELECT
+            curve,
+            min({'key': finite, 'x': x, 'iteration': iteration, 'point': point}) AS lowest,
+            min({'key': -finite, 'x': x, 'iteration': iteration, 'point': point}) AS highest,
+            count(*) AS n
+        FROM (
+            SELECT
+                *,
+                CASE WHEN isfinite(value) THEN value END AS finite,
+                {
+                    'iteration': iteration,
+                    'timestamp': timestamp,
+                    'x': x,
+                    'value': value,
+                    'smooth_value': smooth_value
+                } AS point
+            FROM parts
+            WHERE $keep = 'extremes'
         )
-    QUALIFY CASE
-        WHEN $points IS NULL THEN true
-        WHEN $keep = 'extremes'
-            THEN 1 IN (
-                row_number() OVER (together ORDER BY finite NULLS LAST, x, iteration),
-                row_number() OVER (together ORDER BY finite DESC NULLS LAST, x, iteration)
-            )
-        ELSE row_number() OVER (together ORDER BY x, iteration) = 1
-    END
+        GROUP BY curve, part
+    )
+),
+resampled AS (
+    SELECT curve, iteration, timestamp, x, value, smooth_value, 1 AS n
+    FROM smoothed
+    WHERE $points IS NULL
+    UNION ALL BY NAME
+    SELECT * EXCLUDE (earliest), unnest(earliest)
+    FROM means
+    UNION ALL BY NAME
+    FROM extremes
 )
+-- Sorted are numbers only: names, which are long, join the rows when these are in order.
 SELECT
-    metric,
-    variant,
-    tasks.name AS task,
-    task_id,
+    about.metric,
+    about.variant,
+    about.task,
+    about.task_id,
     iteration,
     timestamp,
-    seconds,
+    (epoch_ms(timestamp) - about.first_ms) / 1000 AS seconds,
     x,
     value,
     smooth_value AS smoothed,
     n
-FROM resampled
-LEFT JOIN tasks USING (task_id)
-ORDER BY metric, variant, tasks.name NULLS LAST, task_id, x, iteration;
+FROM (
+    SELECT *, (SELECT list(curves ORDER BY curve) FROM curves)[curve] AS about
+    FROM (FROM resampled ORDER BY curve, x, iteration)
+);
