@@ -53,10 +53,12 @@ GROUP BY task_id;
 -- What suspects answers, without a rule. DuckDB binds whatever a view or a macro names when it
 -- creates them, so the views and macros on suspects are made with this one, in less time than with
 -- the rule, which replaces it at the end of this file.
-CREATE MACRO suspects(marks) AS TABLE
+CREATE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
 SELECT task_id, metric, variant, iteration, value AS before, value AS after
 FROM picked.scalars
-WHERE list_contains(marks, value);
+WHERE list_contains(marks, value)
+    AND list_contains(metrics, metric)
+    AND list_contains(task_ids, task_id);
 
 CREATE VIEW suspect_zeros AS FROM suspects([0.0]);
 
@@ -158,6 +160,30 @@ ORDER BY
     at_metric,
     at_variant;
 
+-- How the points of curves differ from those beside them: steps of iterations, jumps of values,
+-- peaks (up and down again, or down and up: the smaller of both jumps), times that run backwards.
+-- points names a table of curve, a number, and iteration, timestamp and value, defined by the query.
+CREATE MACRO steps(points) AS TABLE
+SELECT
+    curve,
+    iteration,
+    value,
+    iteration::HUGEINT - lag(iteration) OVER in_order AS step,
+    lag(value) OVER in_order AS previous,
+    lead(value) OVER in_order AS next,
+    abs(value - previous) AS jump,
+    least(jump, abs(value - next)) AS smaller_jump,
+    CASE
+        WHEN sign(value - previous) = sign(value - next)
+            AND isfinite(previous)
+            AND isfinite(next)
+            AND isfinite(smaller_jump)
+            THEN smaller_jump
+    END AS peak,
+    timestamp < lag(timestamp) OVER in_order AS backwards
+FROM query_table(points)
+WINDOW in_order AS (PARTITION BY curve ORDER BY iteration);
+
 -- The mean and the sample standard deviation of numbers in a list: the same bits whatever their
 -- order. Threads deliver values in any order, and sums of doubles depend on it. Numbers beyond
 -- 1e150 are taken 2^600 times smaller, or their squares and sums overflow. NULL for no number, and
@@ -183,16 +209,16 @@ CREATE MACRO points_as_asked(suspect_zeros, marks, metrics) AS TABLE
 SELECT scalars.*
 FROM scalars
 ANTI JOIN (
-    FROM suspects(marks)
-    WHERE suspect_zeros = 'exclude' AND (metrics IS NULL OR list_contains(metrics, metric))
+    FROM suspects(marks, metrics := metrics)
+    WHERE suspect_zeros = 'exclude'
 ) AS suspect USING (task_id, metric, variant, iteration);
 
 -- The series, their extremes, last values and means without suspect points when these are
 -- excluded; the counts are those of all points. Only series with suspect points are computed anew.
 CREATE MACRO series_as_asked(suspect_zeros, marks, metrics) AS TABLE
 WITH suspect AS (
-    FROM suspects(marks)
-    WHERE suspect_zeros = 'exclude' AND (metrics IS NULL OR list_contains(metrics, metric))
+    FROM suspects(marks, metrics := metrics)
+    WHERE suspect_zeros = 'exclude'
 ),
 again AS (
     SELECT
@@ -280,7 +306,8 @@ CREATE MACRO nearest(value, iteration, wanted) AS
     ) FILTER (isfinite(value) AND iteration IS NOT NULL);
 
 -- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
--- sets. marks lists such values; NULL is 0 alone.
+-- sets. marks lists such values; NULL is 0 alone. metrics and task_ids list what is examined; NULL is
+-- everything.
 --
 -- 1. A point that holds a mark is suspect when the nearest values before and after it (other marks
 --    passed over; at the end of a series only the one before) are on the same side of the mark and
@@ -299,13 +326,39 @@ CREATE MACRO nearest(value, iteration, wanted) AS
 -- 4. Marks that are not rare are values: runs of marks, and values that dip to less than half of
 --    both neighbours, may be two or one in twenty values, as zeros of a sparse reward are not.
 --
--- Most series are dropped early, and neighbours are looked up for the points in question only.
-CREATE OR REPLACE MACRO suspects(marks) AS TABLE
-WITH curves AS MATERIALIZED (
+-- Most series are dropped early, those without a mark before any window, and neighbours are looked up for the points in question only.
+CREATE OR REPLACE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
+WITH crossing AS MATERIALIZED (
     SELECT task_id, metric, variant, mark, row_number() OVER () AS curve
     FROM picked.series
     CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
-    WHERE min <= mark AND max >= mark
+    WHERE min <= mark
+        AND max >= mark
+        AND (metrics IS NULL OR list_contains(metrics, metric))
+        AND (task_ids IS NULL OR list_contains(task_ids, task_id))
+),
+-- Series that hold a mark among values that are not all whole: a count, without any window.
+curves AS MATERIALIZED (
+    FROM crossing
+    SEMI JOIN (
+        SELECT curve
+        FROM (
+            SELECT
+                curve,
+                value = mark AS is_mark,
+                CASE
+                    WHEN NOT coalesce(value = mark OR list_contains(marks, value), false)
+                        THEN value - mark + mark
+                END AS other
+            FROM picked.scalars
+            JOIN crossing USING (task_id, metric, variant)
+            WHERE isfinite(value)
+                AND iteration IS NOT NULL
+                AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
+        )
+        GROUP BY curve
+        HAVING bool_or(is_mark) AND (count(other) < 5 OR NOT bool_and(other = round(other)))
+    ) AS marked USING (curve)
 ),
 -- A stretch is a value and the marks that follow it. In stretch 0 are marks before any value.
 finite AS (
@@ -324,6 +377,7 @@ finite AS (
     WHERE isfinite(value)
         AND iteration IS NOT NULL
         AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
+        AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
     WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
 ),
 stepped AS (

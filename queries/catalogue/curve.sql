@@ -167,33 +167,16 @@ means AS (
     WHERE $keep::VARCHAR IS DISTINCT FROM 'extremes'
     GROUP BY curve, part
 ),
--- NULL, which is no finite value, comes last in both: the first row of a part without any is left.
 extremes AS (
     SELECT
-        curve,
-        unnest(list_distinct([lowest.point, highest.point]), max_depth := 2),
-        n
-    FROM (
-        SELECT
-            curve,
-            min({'key': finite, 'x': x, 'iteration': iteration, 'point': point}) AS lowest,
-            min({'key': -finite, 'x': x, 'iteration': iteration, 'point': point}) AS highest,
-            count(*) AS n
-        FROM (
-            SELECT
-                *,
-                CASE WHEN isfinite(value) THEN value END AS finite,
-                {
-                    'iteration': iteration,
-                    'timestamp': timestamp,
-                    'x': x,
-                    'value': value,
-                    'smooth_value': smooth_value
-                } AS point
-            FROM parts
-            WHERE $keep = 'extremes'
-        )
-        GROUP BY curve, part
+        * EXCLUDE (part),
+        CASE WHEN isfinite(value) THEN value END AS finite,
+        count(*) OVER (PARTITION BY curve, part) AS n
+    FROM parts
+    WHERE $keep = 'extremes'
+    QUALIFY 1 IN (
+        row_number() OVER (PARTITION BY curve, part ORDER BY finite NULLS LAST, x, iteration),
+        row_number() OVER (PARTITION BY curve, part ORDER BY finite DESC NULLS LAST, x, iteration)
     )
 ),
 resampled AS (
@@ -204,6 +187,7 @@ resampled AS (
     SELECT * EXCLUDE (earliest), unnest(earliest)
     FROM means
     UNION ALL BY NAME
+    SELECT * EXCLUDE (finite)
     FROM extremes
 )
 -- Sorted are numbers only: names, which are long, join the rows when these are in order.

@@ -32,36 +32,32 @@
 --
 -- :shard series, sorted; kind failed|unread|stale|short at once
 -- :example --kind failed --kind zero --metric accuracy
-WITH chosen AS (
-    SELECT *
+WITH chosen AS MATERIALIZED (
+    SELECT *, row_number() OVER () AS curve
     FROM series
     WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
 ),
 suspect AS MATERIALIZED (
-    SELECT *
-    FROM suspects($nan_value::DOUBLE[])
-    SEMI JOIN chosen USING (task_id, metric, variant)
-    WHERE ($metric IS NULL OR list_contains($metric, metric))
-        AND (
-            $kind::VARCHAR[] IS NULL
-            OR list_has_any($kind, ['zero', 'spike', 'diverged', 'plateau', 'gap', 'backwards'])
-        )
+    SELECT suspects.*, curve
+    FROM suspects($nan_value::DOUBLE[], metrics := $metric) AS suspects
+    JOIN chosen USING (task_id, metric, variant)
+    WHERE $kind::VARCHAR[] IS NULL
+        OR list_has_any($kind, ['zero', 'spike', 'diverged', 'plateau', 'gap', 'backwards'])
 ),
 -- The extremes of the series with suspect zeros, without these.
 extremes AS (
     SELECT
-        task_id,
-        metric,
-        variant,
+        curve,
         first({'iteration': iteration, 'timestamp': timestamp} ORDER BY value, iteration) AS at_min,
         first({'iteration': iteration, 'timestamp': timestamp} ORDER BY value DESC, iteration)
             AS at_max,
         min(value) < max(value) AS differ
-    FROM scalars
-    SEMI JOIN suspect USING (task_id, metric, variant)
-    ANTI JOIN suspect USING (task_id, metric, variant, iteration)
-    WHERE isfinite(value)
-    GROUP BY task_id, metric, variant
+    FROM picked.scalars
+    JOIN (SELECT DISTINCT task_id, metric, variant, curve FROM suspect) AS concerned
+        USING (task_id, metric, variant)
+    ANTI JOIN suspect USING (curve, iteration)
+    WHERE isfinite(value) AND ($metric IS NULL OR list_contains($metric, metric))
+    GROUP BY curve
 ),
 now AS (
     SELECT greatest(
@@ -87,52 +83,65 @@ lengths AS (
     )
     WINDOW siblings AS (PARTITION BY project_id)
 ),
--- One window over the points serves every kind that looks at neighbours.
--- Suspect zeros have no value in it: they are a kind of their own.
-steps AS (
+-- One window over the points serves every kind that looks at neighbours; points carry only the
+-- number of their series. Suspect zeros have no value in it: they are a kind of their own.
+points AS NOT MATERIALIZED (
     SELECT
-        task_id,
-        metric,
-        variant,
+        curve,
         iteration,
-        value,
-        iteration::HUGEINT - lag(iteration) OVER in_order AS step,
-        abs(value - lag(value) OVER in_order) AS jump,
-        least(abs(value - lag(value) OVER in_order), abs(value - lead(value) OVER in_order))
-            AS peak,
-        sign(value - lag(value) OVER in_order) = sign(value - lead(value) OVER in_order)
-        AND isfinite(lag(value) OVER in_order)
-        AND isfinite(lead(value) OVER in_order) AS is_peak,
-        timestamp < lag(timestamp) OVER in_order AS backwards,
-        isfinite(value) AS is_finite
+        timestamp,
+        CASE WHEN is_suspect IS NULL THEN value END AS value
+    FROM picked.scalars
+    JOIN (SELECT task_id, metric, variant, curve FROM chosen) AS numbered
+        USING (task_id, metric, variant)
+    LEFT JOIN (SELECT curve, iteration, true AS is_suspect FROM suspect) AS marked
+        USING (curve, iteration)
+    WHERE iteration IS NOT NULL
+        AND ($metric IS NULL OR list_contains($metric, metric))
+        AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
+        AND (
+            $kind::VARCHAR[] IS NULL
+            OR list_has_any($kind, ['spike', 'diverged', 'gap', 'backwards'])
+        )
+),
+usual AS MATERIALIZED (
+    SELECT
+        * EXCLUDE (quartiles),
+        quartiles[1] AS lower,
+        quartiles[2] AS upper,
+        largest_step > usual_step * coalesce($gap_factor::DOUBLE, 5) AS has_gap,
+        usual_jump > 0
+        AND n_steps >= 10
+        AND highest_peak > usual_jump * coalesce($spike_factor::DOUBLE, 20) AS has_spike
     FROM (
         SELECT
-            scalars.* REPLACE (CASE WHEN is_suspect IS NULL THEN value END AS value)
-        FROM scalars
-        SEMI JOIN chosen USING (task_id, metric, variant)
-        LEFT JOIN (SELECT *, true AS is_suspect FROM suspect) AS marked
-            USING (task_id, metric, variant, iteration)
-        WHERE iteration IS NOT NULL
-            AND ($metric IS NULL OR list_contains($metric, metric))
-            AND (
-                $kind::VARCHAR[] IS NULL
-                OR list_has_any($kind, ['spike', 'diverged', 'gap', 'backwards'])
-            )
+            curve,
+            median(step) AS usual_step,
+            max(step) AS largest_step,
+            median(jump) FILTER (isfinite(jump)) AS usual_jump,
+            max(peak) AS highest_peak,
+            quantile_cont(value, [0.25, 0.75]) FILTER (isfinite(value)) AS quartiles,
+            count(*) AS n_steps,
+            count(*) FILTER (backwards) AS n_backwards,
+            min(iteration) FILTER (backwards) AS backwards_at
+        FROM steps('points')
+        GROUP BY curve
     )
-    WINDOW in_order AS (PARTITION BY task_id, metric, variant ORDER BY iteration)
 ),
-usual AS (
+-- Most series have neither gaps nor spikes. The points of those that have some are read again.
+odd_points AS (
+    FROM points SEMI JOIN (FROM usual WHERE has_gap OR has_spike) AS odd USING (curve)
+),
+counted AS (
     SELECT
-        task_id,
-        metric,
-        variant,
-        median(step) AS usual_step,
-        median(jump) FILTER (isfinite(jump)) AS usual_jump,
-        quantile_cont(value, 0.25) FILTER (is_finite) AS lower,
-        quantile_cont(value, 0.75) FILTER (is_finite) AS upper,
-        count(*) AS n_steps
-    FROM steps
-    GROUP BY task_id, metric, variant
+        curve,
+        count(*) FILTER (step > usual_step * coalesce($gap_factor, 5)) AS n_gaps,
+        min(iteration) FILTER (step > usual_step * coalesce($gap_factor, 5)) AS gap_at,
+        count(*) FILTER (peak > usual_jump * coalesce($spike_factor, 20)) AS n_spikes,
+        min(iteration) FILTER (peak > usual_jump * coalesce($spike_factor, 20)) AS spike_at
+    FROM steps('odd_points')
+    JOIN usual USING (curve)
+    GROUP BY curve
 ),
 about_points AS (
     SELECT
@@ -143,39 +152,29 @@ about_points AS (
             [
                 {
                     'kind': 'gap',
-                    'n': count(*) FILTER (is_gap),
-                    'iteration': min(iteration) FILTER (is_gap),
-                    'detail': 'largest step ' || max(step) || ', usual ' || any_value(usual_step)
+                    'n': CASE WHEN has_gap THEN n_gaps END,
+                    'iteration': gap_at,
+                    'detail': 'largest step ' || largest_step || ', usual ' || usual_step
                 },
                 {
                     'kind': 'spike',
-                    'n': count(*) FILTER (is_spike),
-                    'iteration': min(iteration) FILTER (is_spike),
-                    'detail': 'largest jump ' || max(peak) FILTER (is_spike)
-                    || ', usual ' || any_value(usual_jump)
+                    'n': CASE WHEN has_spike THEN n_spikes END,
+                    'iteration': spike_at,
+                    'detail': 'largest jump ' || highest_peak || ', usual ' || usual_jump
                 },
                 {
                     'kind': 'backwards',
-                    'n': count(*) FILTER (backwards),
-                    'iteration': min(iteration) FILTER (backwards),
+                    'n': n_backwards,
+                    'iteration': backwards_at,
                     'detail': 'an earlier time than the iteration before'
                 }
             ],
             recursive := true
         )
-    FROM (
-        SELECT
-            *,
-            step > usual_step * coalesce($gap_factor::DOUBLE, 5) AS is_gap,
-            is_peak
-            AND isfinite(peak)
-            AND usual_jump > 0
-            AND n_steps >= 10
-            AND peak > usual_jump * coalesce($spike_factor::DOUBLE, 20) AS is_spike
-        FROM steps
-        JOIN usual USING (task_id, metric, variant)
-    )
-    GROUP BY task_id, metric, variant
+    FROM usual
+    JOIN chosen USING (curve)
+    LEFT JOIN counted USING (curve)
+    WHERE has_gap OR has_spike OR n_backwards > 0
 ),
 about_series AS (
     SELECT
@@ -247,13 +246,13 @@ about_series AS (
             END AS best_share,
             coalesce(last_suspect = last_iteration, false) AS ends_suspect
         FROM chosen
-        LEFT JOIN usual USING (task_id, metric, variant)
-        LEFT JOIN extremes USING (task_id, metric, variant)
+        LEFT JOIN usual USING (curve)
+        LEFT JOIN extremes USING (curve)
         LEFT JOIN (
-            SELECT task_id, metric, variant, count(*) AS n_suspect, max(iteration) AS last_suspect
+            SELECT curve, count(*) AS n_suspect, max(iteration) AS last_suspect
             FROM suspect
-            GROUP BY task_id, metric, variant
-        ) AS counted USING (task_id, metric, variant)
+            GROUP BY curve
+        ) AS suspects_of USING (curve)
     )
 ),
 about_tasks AS (

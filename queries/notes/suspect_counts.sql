@@ -2,11 +2,11 @@
 --
 -- field names the value of a series that the answer uses; NULL means any of its points.
 SELECT metric, variant, count(*) AS n_values, count(DISTINCT task_id) AS n_tasks
-FROM suspects($marks::DOUBLE[]) AS suspect
+FROM suspects(
+    $marks::DOUBLE[], metrics := $metric::VARCHAR[], task_ids := $task_ids::VARCHAR[]
+) AS suspect
 JOIN series USING (task_id, metric, variant)
-WHERE ($metric::VARCHAR[] IS NULL OR list_contains($metric, metric))
-    AND is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
-    AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
+WHERE is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
     AND CASE $field::VARCHAR
         WHEN 'max' THEN iteration = max_iteration
         WHEN 'min' THEN iteration = min_iteration
