@@ -188,20 +188,22 @@ WINDOW in_order AS (PARTITION BY curve ORDER BY iteration);
 -- order. Threads deliver values in any order, and sums of doubles depend on it. Numbers beyond
 -- 1e150 are taken 2^600 times smaller, or their squares and sums overflow. NULL for no number, and
 -- for the deviation of one.
-CREATE MACRO repeatable_mean(numbers) AS CASE
-    WHEN greatest(list_max(numbers), -list_min(numbers)) > 1e150
+CREATE MACRO mean_of_sorted(numbers) AS CASE
+    WHEN greatest(numbers[-1], -numbers[1]) > 1e150
         THEN list_aggregate(
-            list_sort(list_transform(numbers, lambda one: one * pow(2.0, -600))), 'favg'
+            list_transform(numbers, lambda one: one * pow(2.0, -600)), 'favg'
         ) * pow(2.0, 600)
-    ELSE list_aggregate(list_sort(numbers), 'favg')
+    ELSE list_aggregate(numbers, 'favg')
 END;
-CREATE MACRO repeatable_std(numbers) AS CASE
-    WHEN greatest(list_max(numbers), -list_min(numbers)) > 1e150
+CREATE MACRO std_of_sorted(numbers) AS CASE
+    WHEN greatest(numbers[-1], -numbers[1]) > 1e150
         THEN list_aggregate(
-            list_sort(list_transform(numbers, lambda one: one * pow(2.0, -600))), 'stddev_samp'
+            list_transform(numbers, lambda one: one * pow(2.0, -600)), 'stddev_samp'
         ) * pow(2.0, 600)
-    ELSE list_aggregate(list_sort(numbers), 'stddev_samp')
+    ELSE list_aggregate(numbers, 'stddev_samp')
 END;
+CREATE MACRO repeatable_mean(numbers) AS mean_of_sorted(list_sort(numbers));
+CREATE MACRO repeatable_std(numbers) AS std_of_sorted(list_sort(numbers));
 
 -- The points, without the suspect ones when these are excluded. metrics, where it is not NULL,
 -- names those that are asked for, so that no others are examined.

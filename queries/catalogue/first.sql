@@ -28,8 +28,8 @@ WITH asked AS (
             ELSE coalesce($for_, 1)
         END AS length
 ),
-chosen AS (
-    SELECT series.*
+chosen AS MATERIALIZED (
+    SELECT series.*, row_number() OVER () AS curve
     FROM series
     CROSS JOIN asked
     WHERE length > 0
@@ -38,44 +38,48 @@ chosen AS (
             metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN
         )
 ),
-points AS (
+points AS NOT MATERIALIZED (
     SELECT
-        task_id,
-        metric,
-        variant,
+        curve,
         iteration,
         timestamp,
         value,
         coalesce(isfinite(value) AND (value > $above OR value < $below), false) AS beyond
     FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
-    SEMI JOIN (FROM chosen WHERE max > $above OR min < $below) AS candidates
-        USING (task_id, metric, variant)
-    -- What this range leaves out DuckDB need not read: files are sorted by metric.
+    JOIN (
+        SELECT task_id, metric, variant, curve
+        FROM chosen
+        WHERE max > $above OR min < $below
+    ) AS candidates USING (task_id, metric, variant)
+    -- What these leave out DuckDB need not read: files are sorted by metric.
     WHERE iteration IS NOT NULL
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+        AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
 -- Where the next K points are beyond it; near the end there are fewer than K.
 starts AS (
-    SELECT
-        *,
-        sum(beyond::BIGINT) OVER (
-            PARTITION BY task_id, metric, variant
-            ORDER BY iteration
-            ROWS BETWEEN CURRENT ROW AND coalesce($for_, 1) - 1 FOLLOWING
-        ) = coalesce($for_, 1) AS holds
+    SELECT *
     FROM points
+    QUALIFY sum(beyond::BIGINT) OVER (
+        PARTITION BY curve
+        ORDER BY iteration
+        ROWS BETWEEN CURRENT ROW AND coalesce($for_, 1) - 1 FOLLOWING
+    ) = $for_
 ),
 reached AS (
     SELECT
-        task_id,
-        metric,
-        variant,
+        curve,
         min(iteration) AS iteration,
         arg_min_null(value, iteration) AS value,
         arg_min_null(timestamp, iteration) AS timestamp
-    FROM starts
-    WHERE holds
-    GROUP BY task_id, metric, variant
+    FROM (
+        FROM points
+        WHERE beyond AND coalesce($for_, 1) = 1
+        UNION ALL
+        FROM starts
+        WHERE $for_ > 1
+    )
+    GROUP BY curve
 )
 SELECT
     chosen.metric,
@@ -83,7 +87,7 @@ SELECT
     tasks.name AS task,
     chosen.task_id,
     tasks.project,
-    reached.task_id IS NOT NULL AS reached,
+    reached.curve IS NOT NULL AS reached,
     reached.iteration,
     reached.value,
     reached.timestamp,
@@ -91,7 +95,7 @@ SELECT
     n AS n_points,
     tasks.web_url
 FROM chosen
-LEFT JOIN reached USING (task_id, metric, variant)
+LEFT JOIN reached USING (curve)
 LEFT JOIN tasks ON tasks.task_id = chosen.task_id
 ORDER BY
     chosen.metric,

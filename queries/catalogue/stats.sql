@@ -38,33 +38,46 @@ asked AS (
         nullif(split_part(span, ':', 2), '')::BIGINT AS to_iteration
     FROM checked
 ),
-points AS (
+-- The chosen series, numbered, each with the number of the row that it belongs to.
+curves AS MATERIALIZED (
     SELECT
-        task_id,
-        metric,
-        variant,
+        *,
+        CASE
+            WHEN $by::VARCHAR = 'variant' THEN dense_rank() OVER (ORDER BY metric, variant)
+            ELSE curve
+        END AS part
+    FROM (
+        SELECT task_id, metric, variant, row_number() OVER () AS curve
+        FROM series
+        WHERE is_chosen(
+            metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN
+        )
+    )
+),
+points AS NOT MATERIALIZED (
+    SELECT
+        curve,
+        part,
         iteration,
         value,
         CASE WHEN isfinite(value) THEN value END AS v
-    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[])
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
+    JOIN curves USING (task_id, metric, variant)
     CROSS JOIN asked
-    WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
-    -- What this range leaves out DuckDB need not read: files are sorted by metric.
-    AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
-    AND (span = '' OR iteration IS NOT NULL)
-    AND (from_iteration IS NULL OR iteration >= from_iteration)
-    AND (to_iteration IS NULL OR iteration <= to_iteration)
+    -- What these leave out DuckDB need not read: files are sorted by metric.
+    WHERE ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+        AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
+        AND (span = '' OR iteration IS NOT NULL)
+        AND (from_iteration IS NULL OR iteration >= from_iteration)
+        AND (to_iteration IS NULL OR iteration <= to_iteration)
     QUALIFY $tail IS NULL OR row_number() OVER (
-        PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
+        PARTITION BY curve ORDER BY iteration DESC NULLS LAST
     ) <= most
 ),
--- Percentiles of a quarter of the values, as the difference of two large ones overflows too.
+-- Which of 0.0 and -0.0 is found first depends on threads; the sum with 0.0 is 0.0 for both.
 grouped AS (
     SELECT
-        metric,
-        variant,
-        CASE WHEN $by::VARCHAR = 'variant' THEN NULL ELSE task_id END AS task_id,
-        count(DISTINCT points.task_id) AS n_tasks,
+        part,
         count(*) AS n_points,
         count(*) FILTER (NOT isfinite(value)) AS n_nonfinite,
         count(*) FILTER (value IS NULL) AS n_null,
@@ -74,13 +87,39 @@ grouped AS (
         CASE
             WHEN last_iteration IS NULL THEN any_value(value) ELSE arg_max_null(value, iteration)
         END AS last_value,
-        min(v) AS min,
-        max(v) AS max,
-        repeatable_mean(list(v) FILTER (v IS NOT NULL)) AS mean,
-        repeatable_std(list(v) FILTER (v IS NOT NULL)) AS std,
-        quantile_cont(v / 4, [0.05, 0.25, 0.5, 0.75, 0.95]) AS quarters
+        min(v) + 0.0 AS min,
+        max(v) + 0.0 AS max,
+        list_sort(list(v) FILTER (v IS NOT NULL)) AS in_order
     FROM points
-    GROUP BY ALL
+    GROUP BY part
+),
+-- Percentiles of a quarter of the values, as the difference of two large ones overflows too.
+summed AS (
+    SELECT
+        * EXCLUDE (in_order),
+        mean_of_sorted(in_order) AS mean,
+        std_of_sorted(in_order) AS std,
+        list_aggregate(
+            list_transform(in_order, lambda one: one / 4 + 0.0),
+            'quantile_cont',
+            [0.05, 0.25, 0.5, 0.75, 0.95]
+        ) AS quarters
+    FROM grouped
+),
+about AS (
+    SELECT
+        part,
+        any_value(metric) AS metric,
+        any_value(variant) AS variant,
+        CASE WHEN $by = 'variant' THEN NULL ELSE any_value(task_id) END AS task_id
+    FROM curves
+    GROUP BY part
+),
+counted AS (
+    SELECT part, count(DISTINCT curve) AS n_tasks
+    FROM points
+    WHERE $by = 'variant'
+    GROUP BY part
 )
 SELECT
     metric,
@@ -99,13 +138,15 @@ SELECT
     CASE WHEN task_id IS NOT NULL THEN first_value END AS first,
     CASE WHEN task_id IS NOT NULL THEN last_value END AS last,
     first_iteration,
-    grouped.last_iteration,
+    summed.last_iteration,
     n_nonfinite,
     n_null,
-    n_tasks,
+    coalesce(n_tasks, 1) AS n_tasks,
     task_id,
     tasks.project,
     tasks.web_url
-FROM grouped
+FROM summed
+JOIN about USING (part)
+LEFT JOIN counted USING (part)
 LEFT JOIN tasks USING (task_id)
 ORDER BY metric, variant, tasks.name NULLS LAST, task_id;
