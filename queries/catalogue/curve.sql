@@ -75,15 +75,23 @@ points AS (
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
--- Usual values are numbered apart from the others, from 0.
+-- Usual values are numbered apart from the others, from 0. Windows sum in the order of a tree that
+-- depends on where DuckDB puts a partition, so all are by the names of the series.
 numbered AS (
     SELECT
-        *,
+        points.*,
+        task_id,
+        metric,
+        variant,
+        stretch,
         CASE WHEN isfinite(value) AND abs(value) < 1e200 THEN value END AS usual,
-        row_number() OVER (PARTITION BY curve, usual IS NULL ORDER BY x, iteration) - 1 AS place,
+        row_number() OVER (
+            PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY x, iteration
+        ) - 1 AS place,
         place // stretch AS stretch_number,
         place % stretch AS step
     FROM points
+    JOIN (SELECT curve, task_id, metric, variant FROM curves) AS names USING (curve)
     CROSS JOIN asked
     WHERE $smooth IS NOT NULL OR $window IS NOT NULL
 ),
@@ -92,10 +100,10 @@ summed AS (
     SELECT
         *,
         sum(usual * pow($smooth, -step)) OVER (
-            PARTITION BY curve, usual IS NULL, stretch_number ORDER BY step
+            PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number ORDER BY step
         ) * pow($smooth, step) AS weighted,
         avg(usual) OVER (
-            PARTITION BY curve, usual IS NULL
+            PARTITION BY task_id, metric, variant, usual IS NULL
             ORDER BY place
             ROWS BETWEEN coalesce($window, 1) - 1 PRECEDING AND CURRENT ROW
         ) AS moving_mean
@@ -107,7 +115,7 @@ with_before AS (
         *,
         CASE WHEN step = 0 THEN lag(weighted, 1, 0.0) OVER in_order END AS before_stretch
     FROM summed
-    WINDOW in_order AS (PARTITION BY curve, usual IS NULL ORDER BY place)
+    WINDOW in_order AS (PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY place)
 ),
 smoothed AS (
     SELECT
@@ -121,7 +129,7 @@ smoothed AS (
             WHEN $window IS NOT NULL THEN moving_mean
             ELSE (
                 weighted + pow($smooth, step + 1) * max(before_stretch) OVER (
-                    PARTITION BY curve, usual IS NULL, stretch_number
+                    PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number
                 )
             ) * (1 - $smooth) / (1 - pow($smooth, place + 1))
         END AS smooth_value
