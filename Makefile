@@ -70,6 +70,8 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python tests/bench/cold_query.py
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/catalogue.py
+	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) 1e8
+	$(BIN)/python -m tests.bench.questions $(BENCH_DATA)/1e8
 	$(BIN)/python -m tests.bench.hand_over
 
 bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
