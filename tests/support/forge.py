@@ -56,6 +56,8 @@ class _Reader:
         if kind == LIST:
             head = self.byte()
             length = head >> 4 if head >> 4 < 15 else self.varint()
+            if head & 15 in (TRUE, FALSE):  # in a list, each is a byte
+                return head & 15, [self.byte() for _ in range(length)]
             return head & 15, [self.value(head & 15) for _ in range(length)]
         assert kind == STRUCT
         return self.struct()
@@ -93,6 +95,8 @@ def _value(kind: int, value: Any) -> bytes:
         its, values = value
         head = bytes([len(values) << 4 | its]) if len(values) < 15 else bytes([0xF0 | its])
         length = b"" if len(values) < 15 else _varint(len(values))
+        if its in (TRUE, FALSE):
+            return head + length + bytes(values)
         return head + length + b"".join(_value(its, one) for one in values)
     return _written(value)
 
@@ -135,3 +139,36 @@ def statistics(name: str, **fields: Field | None) -> Callable[[Struct], None]:
                 said[int(field[1:])] = value
 
     return of_columns(name, change)
+
+
+PLACES, BOUNDS = 4, 6
+"""The field of a column chunk with the start of its offset index and its column index; the next
+field is the length."""
+
+
+def with_index(content: bytes, name: str, part: int, change: Callable[[Struct], object]) -> bytes:
+    """Change the offset index (``PLACES``) or column index (``BOUNDS``) of a column, everywhere.
+
+    All indexes are written again between the pages and the footer, which says where they are.
+    """
+    footer = _Reader(content[footer_at(content) : -8]).struct()
+    chunks = [chunk for group in footer[4][1][1] for chunk in group[1][1][1]]
+    written, at = b"", min(chunk[field][1] for chunk in chunks for field in (PLACES, BOUNDS))
+    begin = at
+    for field in (BOUNDS, PLACES):
+        for chunk in chunks:
+            start, length = chunk[field][1], chunk[field + 1][1]
+            index = content[start : start + length]
+            if field == part and chunk[3][1][3][1][1][0] == name.encode():
+                index = _changed(index, change)
+            chunk[field], chunk[field + 1] = (I64, at), (I32, len(index))
+            written, at = written + index, at + len(index)
+    ending = _written(footer)
+    return content[:begin] + written + ending + len(ending).to_bytes(4, "little") + b"PAR1"
+
+
+def _changed(index: bytes, change: Callable[[Struct], object]) -> bytes:
+    struct = _Reader(index).struct()
+    assert _written(struct) == index
+    change(struct)
+    return _written(struct)

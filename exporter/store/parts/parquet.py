@@ -163,6 +163,7 @@ def writer_options(schema: pa.Schema) -> dict[str, Any]:
         "compression_level": 3,
         "store_schema": False,
         "write_page_checksum": True,
+        "write_page_index": True,
     }
 
 

@@ -6,9 +6,8 @@ page, and what it never writes is refused. Layout: parquet.thrift, FileMetaData 
 """
 
 import io
-import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -20,11 +19,16 @@ from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.layout import missing_columns
 from clearml_snapshot.exporter.store.format.schema import in_memory
 from clearml_snapshot.exporter.store.untrusted.parquet_footer import footer_problem
-from clearml_snapshot.exporter.store.untrusted.parquet_pages import read_pages
-from clearml_snapshot.exporter.store.untrusted.parquet_values import Extent, Slots, slots
+from clearml_snapshot.exporter.store.untrusted.parquet_index import (
+    DataPage,
+    UntrueIndexError,
+    check_index,
+    index_spans,
+)
+from clearml_snapshot.exporter.store.untrusted.parquet_pages import Page, read_pages
+from clearml_snapshot.exporter.store.untrusted.parquet_values import Extent, Slots, is_same, slots
 from clearml_snapshot.exporter.store.untrusted.thrift import Reader, Struct
 
-_INDEX: Final = "a page index"
 _BLOOM: Final = "a bloom filter"
 _OWN: Final = "additional metadata"
 _SEALED: Final = "encryption"
@@ -32,7 +36,6 @@ _FILE: Final = {5: _OWN, 8: _SEALED, 9: _SEALED}
 _GROUP: Final = {4: "an order of its rows"}
 _CHUNK: Final = {
     1: "another file",
-    **dict.fromkeys((4, 5, 6, 7), _INDEX),
     **dict.fromkeys((8, 9), _SEALED),
 }
 _COLUMN: Final = {8: _OWN, 10: "an index of pages", 14: _BLOOM, 15: _BLOOM}
@@ -41,7 +44,7 @@ _PAGE: Final = {6: "an index page", 8: "pages of version 2"}
 _KNOWN: Final[Mapping[str, tuple[frozenset[int], Mapping[int, str]]]] = {
     "file": (frozenset((1, 2, 3, 4, 6, 7)), _FILE),
     "row group": (frozenset((1, 2, 3, 5, 6, 7)), _GROUP),
-    "column chunk": (frozenset((2, 3)), _CHUNK),
+    "column chunk": (frozenset((2, 3, 4, 5, 6, 7)), _CHUNK),
     "column": (frozenset((1, 2, 3, 4, 5, 6, 7, 9, 11, 12, 13, 16)), _COLUMN),
     "statistics": (frozenset((1, 2, 3, 5, 6, 7, 8)), _STATISTICS),
     "page": (frozenset((1, 2, 3, 4, 5, 7)), _PAGE),
@@ -124,16 +127,35 @@ def _check(stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: in
     if not footer[6].startswith(_WRITER):
         raise _UntrueError("not written by Arrow")
     groups = footer[4]
-    packed = sum(column[3][7] for group in groups for column in group[1])
-    if _EDGES + packed + length + _TAIL != stream.seek(0, io.SEEK_END):
-        raise _UntrueError("bytes that belong to no column")
+    _check_places(groups, stream.seek(0, io.SEEK_END) - length - _TAIL)
     for number, group in enumerate(groups):
         _refuse_others("row group", group)
         for column, column_slots in zip(
             group[1], _columns(file, number, len(group[1])), strict=True
         ):
             _refuse_others("column chunk", column)
-            _check_column(stream, column[3], column_slots)
+            _check_column(stream, column, column_slots)
+
+
+def _check_places(groups: Iterable[Struct], end: int) -> None:
+    """Check that columns and page indexes follow each other from the first byte to the footer."""
+    spans = []
+    for column in (column for group in groups for column in group[1]):
+        spans += [(_start(column[3]), column[3][7]), *index_spans(column)]
+    at = _EDGES
+    for start, length in sorted(spans):
+        if start != at or length < 0:
+            break
+        at += length
+    else:
+        if at == end:
+            return
+    raise _UntrueError("bytes that belong to no column, or to two")
+
+
+def _start(footer: Struct) -> int:
+    """Return where the first page of a column begins."""
+    return int(min(footer[9], footer.get(11, footer[9])))
 
 
 def _footer(stream: BinaryIO) -> tuple[Struct, int]:
@@ -172,7 +194,8 @@ def _columns(file: pq.ParquetFile, group: int, count: int) -> Iterator[Slots]:
         yield slots(file.read_row_group(group, columns=[name]).column(name))
 
 
-def _check_column(stream: BinaryIO, footer: Struct, column_slots: Slots) -> None:
+def _check_column(stream: BinaryIO, chunk: Struct, column_slots: Slots) -> None:
+    footer = chunk[3]
     name = footer[3][0].decode()
     _refuse_others("column", footer)
     if footer[4] != _ZSTD:
@@ -188,16 +211,22 @@ def _check_column(stream: BinaryIO, footer: Struct, column_slots: Slots) -> None
     allowed = _NUMBERS if column_slots.lengths is None else _TEXTS
     if not allowed.issuperset(footer[2]):
         raise _UntrueError(f"column {name} has another encoding than clearml-snapshot uses")
-    _check_pages(stream, footer, column_slots, allowed)
+    data_pages = _check_pages(stream, footer, column_slots, allowed)
+    try:
+        check_index(stream, chunk, data_pages)
+    except UntrueIndexError as lie:
+        raise _UntrueError(f"column {name} {lie}") from lie
 
 
 def _check_pages(
     stream: BinaryIO, footer: Struct, column_slots: Slots, allowed: frozenset[int]
-) -> None:
+) -> list[DataPage]:
+    """Compare the headers of the pages of a column with its rows; return its data pages."""
     name, at = footer[3][0].decode(), 0
     kinds: Counter[tuple[int, int]] = Counter()
-    start = min(footer[9], footer.get(11, footer[9]))
-    for page_header in (page.fields for page in read_pages(stream, start, footer[7])):
+    place, data_pages = _start(footer), []
+    for page in read_pages(stream, place, footer[7]):
+        page_header = page.fields
         _refuse_others("page", page_header)
         if page_header[1] not in (_DATA_PAGE, _DICTIONARY_PAGE):
             raise _UntrueError(f"column {name} has pages that clearml-snapshot never writes")
@@ -206,14 +235,12 @@ def _check_pages(
         _refuse_others("data page" if is_data else "dictionary page", header)
         kinds[page_header[1], header[2]] += 1
         if is_data:
-            _compare(
-                f"a page of column {name}",
-                header.get(5, {}),
-                column_slots.extent(at, at + header[1]),
-            )
+            data_pages.append(_data_page(place, page, column_slots, at, header[1]))
+            _compare(f"a page of column {name}", header.get(5, {}), data_pages[-1].extent)
             at += header[1]
         elif header.get(3):
             raise _UntrueError(f"column {name} has a dictionary that claims to be sorted")
+        place += page.header + page.packed
     if at != len(column_slots.order):
         raise _UntrueError(
             f"column {name} has pages of {at:,} values instead of {len(column_slots.order):,}"
@@ -224,6 +251,14 @@ def _check_pages(
         raise _UntrueError(f"column {name} has another encoding than stated in the footer")
     if 13 in footer and counted != kinds:
         raise _UntrueError(f"column {name} has other pages than stated in the footer")
+    return data_pages
+
+
+def _data_page(start: int, page: Page, column_slots: Slots, at: int, count: int) -> DataPage:
+    """Describe a data page of ``count`` slots that begins with the slot ``at``."""
+    first, end = column_slots.row(at), column_slots.row(at + count)
+    extent = column_slots.extent(at, at + count)
+    return DataPage(start, page.header + page.packed, first, end - first, extent)
 
 
 def _compare(where: str, statistics: Struct, extent: Extent) -> None:
@@ -238,16 +273,8 @@ def _compare(where: str, statistics: Struct, extent: Extent) -> None:
         raise _UntrueError(f"{where} has inexact statistics, which clearml-snapshot never writes")
     for fields, true, what in (((5, 1), extent.high, "maximum"), ((6, 2), extent.low, "minimum")):
         for stated in (statistics[field] for field in fields if field in statistics):
-            if true is None or not _is_same(stated, true, extent):
+            if true is None or not is_same(stated, true, extent):
                 raise _UntrueError(f"{where} has another {what} than stated in its statistics")
-
-
-def _is_same(stated: bytes, true: bytes, extent: Extent) -> bool:
-    """Compare values; of doubles, 0.0 and -0.0 are one to every reader."""
-    if stated == true:
-        return True
-    zeros = (struct.pack("<d", 0.0), struct.pack("<d", -0.0))
-    return extent.text_bytes is None and stated in zeros and true in zeros
 
 
 def _check_sizes(name: str, sizes: Struct, column_slots: Slots, extent: Extent) -> None:

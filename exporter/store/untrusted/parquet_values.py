@@ -7,7 +7,7 @@ order is theirs.
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ import pyarrow.compute as pc
 
 Numbers = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+
+_ZEROS: Final = (struct.pack("<d", 0.0), struct.pack("<d", -0.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,16 @@ class Extent:
     high: bytes | None
     text_bytes: int | None
     """Bytes of all values, of a column of text."""
+    lowest: Any = None
+    """``low`` as a number that is ordered as the values of the column are."""
+    highest: Any = None
+
+
+def is_same(stated: bytes, true: bytes | None, extent: Extent) -> bool:
+    """Compare a stated bound with the true one; 0.0 and -0.0 are one to every reader."""
+    if stated == true:
+        return True
+    return extent.text_bytes is None and stated in _ZEROS and true in _ZEROS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +50,41 @@ class Slots:
     rows: int
     order: Numbers
     """One number per slot, ordered as the values are; anything if there is none."""
-    is_value: Mask
+    is_value: Mask | None
+    """Which slots have a value; None: all of them."""
     plain: Callable[[Any], bytes]
     """Returns the bytes of the value with a number."""
     lengths: Numbers | None = None
     """Bytes of each value of a column of text."""
+    row_starts: Numbers | None = None
+    """The slot with which each row begins, of a column of lists."""
 
     def extent(self, start: int, end: int) -> Extent:
         """Describe the slots from ``start`` up to ``end``."""
-        is_value = self.is_value[start:end]
-        values = self.order[start:end][is_value]
-        nulls = len(is_value) - len(values)
-        text_bytes = None
+        values = self.order[start:end]
+        slots, text_bytes = len(values), None
+        if self.is_value is not None:
+            is_value = self.is_value[start:end]
+            values = values[is_value]
         if self.lengths is not None:
-            text_bytes = int(self.lengths[start:end][is_value].sum())
-        if values.dtype.kind == "f":
+            lengths = self.lengths[start:end]
+            lengths = lengths if self.is_value is None else lengths[is_value]
+            text_bytes = int(lengths.sum(dtype=np.int64))
+        nulls = slots - len(values)
+        if values.dtype.kind == "f" and len(values) and np.isnan(values.min()):
             values = values[~np.isnan(values)]
         if not len(values):
-            return Extent(len(is_value), nulls, None, None, text_bytes)
-        low, high = self.plain(values.min()), self.plain(values.max())
-        return Extent(len(is_value), nulls, low, high, text_bytes)
+            return Extent(slots, nulls, None, None, text_bytes)
+        low, high = values.min(), values.max()
+        return Extent(slots, nulls, self.plain(low), self.plain(high), text_bytes, low, high)
+
+    def row(self, slot: int) -> int:
+        """Return the row that begins with a slot, or the number of rows; -1 if none does."""
+        if self.row_starts is None:
+            return slot
+        row = int(np.searchsorted(self.row_starts, slot))
+        begins = slot == len(self.order) if row == self.rows else self.row_starts[row] == slot
+        return row if begins else -1
 
 
 def slots(column: "pa.ChunkedArray[Any]") -> Slots:
@@ -65,36 +92,45 @@ def slots(column: "pa.ChunkedArray[Any]") -> Slots:
     array = column.combine_chunks()
     if pa.types.is_list(array.type):
         return _of_lists(cast("pa.ListArray[Any]", array))
-    is_value = array.is_valid().to_numpy(zero_copy_only=False)
     if pa.types.is_dictionary(array.type) or pa.types.is_string(array.type):
-        return _of_texts(array, is_value)
+        return _of_texts(array)
+    is_value = _validity(array)
     if pa.types.is_floating(array.type):
-        values = array.fill_null(0.0).to_numpy(zero_copy_only=False)
+        values = _filled(array, 0.0)
         return Slots(len(array), values, is_value, lambda value: struct.pack("<d", value))
     if pa.types.is_boolean(array.type):
-        flags = array.fill_null(False).to_numpy(zero_copy_only=False)
+        flags = _filled(array, False)
         return Slots(len(array), flags, is_value, lambda value: bytes([bool(value)]))
-    numbers = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    numbers = _filled(array.cast(pa.int64()), 0)
     return Slots(len(array), numbers, is_value, lambda value: struct.pack("<q", value))
 
 
-def _of_texts(column: "pa.Array[Any]", is_value: Mask) -> Slots:
+def _validity(array: "pa.Array[Any]") -> Mask | None:
+    return array.is_valid().to_numpy(zero_copy_only=False) if array.null_count else None
+
+
+def _filled(array: "pa.Array[Any]", value: float | int | bool) -> Numbers:
+    filled = array.fill_null(value) if array.null_count else array
+    return filled.to_numpy(zero_copy_only=False)
+
+
+def _of_texts(column: "pa.Array[Any]") -> Slots:
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     texts = cast("pa.DictionaryArray[Any, Any]", coded)
-    codes = texts.indices.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = _filled(texts.indices, 0)
     dictionary = cast("pa.StringArray", texts.dictionary)
     if not len(dictionary):
         dictionary = pa.array([""], pa.string())  # no slot has a value
     places = pc.array_sort_indices(dictionary).to_numpy()
-    ranks = np.empty(len(dictionary), np.int64)
-    ranks[places] = np.arange(len(dictionary))
+    ranks = np.empty(len(dictionary), np.int32)
+    ranks[places] = np.arange(len(dictionary), dtype=np.int32)
     lengths = pc.binary_length(dictionary).fill_null(0).to_numpy(zero_copy_only=False)
     return Slots(
         len(column),
         ranks[codes],
-        is_value,
+        _validity(column),
         lambda rank: str(dictionary[int(places[int(rank)])]).encode(),
-        lengths[codes].astype(np.int64),
+        lengths.astype(np.int32)[codes],
     )
 
 
@@ -103,11 +139,12 @@ def _of_lists(column: "pa.ListArray[Any]") -> Slots:
     counts = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
     sizes = np.maximum(counts, 1).astype(np.int64)
     has_element = np.repeat(counts > 0, sizes)
-    elements = column.flatten()
-    leaves = _of_texts(elements, elements.is_valid().to_numpy(zero_copy_only=False))
+    leaves = _of_texts(column.flatten())
     order, lengths = (np.zeros(int(sizes.sum()), np.int64) for _ in range(2))
     is_value = np.zeros(len(order), np.bool_)
     assert leaves.lengths is not None
-    order[has_element], is_value[has_element] = leaves.order, leaves.is_value
+    order[has_element] = leaves.order
+    is_value[has_element] = True if leaves.is_value is None else leaves.is_value
     lengths[has_element] = leaves.lengths
-    return Slots(len(column), order, is_value, leaves.plain, lengths)
+    starts = np.cumsum(sizes) - sizes
+    return Slots(len(column), order, is_value, leaves.plain, lengths, starts)

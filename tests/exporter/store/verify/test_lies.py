@@ -11,10 +11,12 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.merge.merge import merge_datasets
+from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.pack.unpack import unpack
@@ -23,6 +25,7 @@ from clearml_snapshot.exporter.store.parts.parquet import (
     sorted_slices,
     write_part,
     write_sorted,
+    writer_options,
 )
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
@@ -136,7 +139,7 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
         _footer(statistics("metric", f4=(I64, 1))),
         "a number of distinct values, which clearml-snapshot never writes",
     ),
-    "an index of pages": (_chunk("metric", f4=(I64, 4), f5=(I32, 4)), "a page index"),
+    "a page index in a page": (_chunk("metric", f4=(I64, 4), f5=(I32, 4)), "belong to no column"),
     "another file": (_chunk("metric", f1=(TEXT, b"other.parquet")), "another file"),
     "a bloom filter": (_column("metric", f14=(I64, 4)), "a bloom filter"),
     "metadata of a column": (_column("metric", f8=_PAIR), "additional metadata"),
@@ -166,7 +169,6 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
         "not written by Arrow",
     ),
     "two meanings of a type": (_footer(_in_microseconds), "schema differs from"),
-    "a page of its own mind": (_in_a_page, "a page of column value has another maximum"),
     "a dictionary out of order": (_sorted_dictionary, "a dictionary that claims to be sorted"),
     "bytes of nobody": (
         lambda content: content[: footer_at(content)] + b"hidden" + content[footer_at(content) :],
@@ -317,3 +319,27 @@ def test_no_alarm_at_many_row_groups_and_pages(tmp_path: Path) -> None:
     slices = sorted_slices(conform(rows, "scalars"), "scalars", 50_000)
     entry = write_part(tmp_path / "it.parquet", "scalars", slices)
     assert parquet_problem(tmp_path / "it.parquet", entry, layout.FORMAT_VERSION) is None
+
+
+def _without_index(path: Path) -> FileEntry:
+    """Write a file as it was written before there was a page index."""
+    rows = _scalars([("a", "m", "v", n, NOW, float(n), "w") for n in range(3)])
+    entry = write_sorted(path, "scalars", rows)
+    assert pq.read_metadata(path).row_group(0).column(0).has_offset_index
+    pq.write_table(rows, path, **writer_options(rows.schema) | {"write_page_index": False})
+    assert not pq.read_metadata(path).row_group(0).column(0).has_offset_index
+    return entry
+
+
+def test_files_without_a_page_index_are_intact(tmp_path: Path) -> None:
+    path = tmp_path / "it.parquet"
+    assert parquet_problem(path, _without_index(path), layout.FORMAT_VERSION) is None
+
+
+def test_a_lie_in_the_header_of_a_page(tmp_path: Path) -> None:
+    """Such statistics are only written where there is no page index."""
+    path = tmp_path / "it.parquet"
+    entry = _without_index(path)
+    path.write_bytes(_in_a_page(path.read_bytes()))
+    problem = parquet_problem(path, entry, layout.FORMAT_VERSION) or ""
+    assert "a page of column value has another maximum" in problem
