@@ -73,6 +73,7 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) 1e8
 	$(BIN)/python -m tests.bench.questions $(BENCH_DATA)/1e8
 	$(BIN)/python -m tests.bench.hand_over
+	$(BIN)/python -m tests.bench.verify_speed $(BENCH_DATA)/1e6 $(BENCH_DATA)/1e7
 
 bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
 	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) $(BENCH_SIZES)

@@ -29,9 +29,10 @@ COMMANDS = (
     "clearml-snapshot verify q3-sweep.zip",
 )
 
-_SIZE = re.compile(r"\d[\d,]*(?:\.\d+)? [kMG]?B\b")
-_MEASURED = re.compile(rf"{_SIZE.pattern}|\d+\.\d s\b|\b[0-9a-f]{{64}}\b")
-"""What the machine or a version of a library decides: sizes of files, seconds, content ids."""
+_SIZE = re.compile(r"\d[\d,]*(?:\.\d+)? [kMG]?B\b(?!/s)")
+_RATE = r"\([\d.,]+ \w+/s\)"
+_MEASURED = re.compile(rf"{_SIZE.pattern}|{_RATE}|\d+\.\d s\b|\b[0-9a-f]{{64}}\b")
+"""What the machine or a version of a library decides: sizes, rates, seconds, content ids."""
 
 SHOWN: int = 12
 """Lines of a query's answer that the catalogue shows."""
@@ -79,8 +80,8 @@ def catalogued(query: Query, demo: DemoSession) -> str:
 def steady(now: str, before: str) -> str:
     """Keep each line that is the same as before except for figures that depend on the machine.
 
-    Seconds and content ids may be any, sizes differ by at most 5 %; every other word and figure
-    is as it is now.
+    Seconds, rates and content ids may be any, sizes differ by at most 5 %; every other word and
+    figure is as it is now.
     """
     lines_before: dict[str, list[str]] = defaultdict(list)
     for line in before.splitlines(keepends=True):

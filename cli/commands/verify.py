@@ -39,6 +39,13 @@ def verify(
             help="List series that differ from the server's own summary of them.",
         ),
     ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Check only the list of files and every hash, not what is in the files.",
+        ),
+    ] = False,
     *,
     data: Data = DEFAULT_DATA,
     output: Output,
@@ -49,15 +56,19 @@ def verify(
     points), and each generated text with what this version generates; a text from another version
     that differs is reported as `not proven`. Prints one line per problem. The exit code is 5 if
     there is a problem, and 3 if the snapshot is intact but some tasks are partial, failed or not
-    read yet. With --server-summary, compares with the server's summary of each series instead.
+    read yet. --quick stops after the checksums: it finds every changed byte, but not a file that
+    was written wrong with a correct checksum. With --server-summary, compares with the server's
+    summary of each series instead.
     """
     folder = path or data
+    if server_summary and quick:
+        raise UsageError("--quick and --server-summary check different things; use one of them")
     if server_summary:
         _write_server_summary(folder, output)
         return
     if output.format is not None or output.table is not None:
         raise UsageError("verify prints lines; --format and --table need --server-summary")
-    verification = _verified(folder, output.quiet)
+    verification = _verified(folder, quiet=output.quiet, quick=quick)
     lines = finding_lines(verification)
     write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
     for text in verification.notes:
@@ -65,12 +76,13 @@ def verify(
     raise typer.Exit(_verdict(verification))
 
 
-def _verified(folder: Path, quiet: bool) -> "Verification":
+def _verified(folder: Path, *, quiet: bool, quick: bool) -> "Verification":
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.exporter.store.verify.verify import verify as verify_snapshot
 
     with Interruptible():
-        return verify_snapshot(folder, progress=make_progress(quiet=quiet), make_pages=make_pages)
+        progress = make_progress(quiet=quiet)
+        return verify_snapshot(folder, progress=progress, make_pages=make_pages, quick=quick)
 
 
 def _verdict(verification: "Verification") -> ExitCode:

@@ -1,7 +1,7 @@
 """Formats the result of a verification for the terminal."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.exporter.sizes import size_in_words
@@ -11,16 +11,27 @@ if TYPE_CHECKING:
     from clearml_snapshot.exporter.store.verify.verify import Verification
 
 
+NOT_CHECKED: Final = (
+    "not checked: the rows, the statistics of the Parquet files, and whether the texts agree with "
+    "the rows (verify without --quick checks them)"
+)
+
+
 def finding_lines(verification: "Verification") -> Iterator[str]:
     """List what is damaged; if nothing is, describe what was checked."""
     yield from (f"damaged: {problem}" for problem in verification.problems)
     if not verification.is_intact:
+        if verification.is_quick:
+            yield NOT_CHECKED
         return
+    found = "unchanged" if verification.is_quick else "intact"
     yield (
-        f"intact: {counted(verification.files, 'file')}, {size_in_words(verification.bytes)}, "
+        f"{found}: {counted(verification.files, 'file')}, {size_in_words(verification.bytes)}, "
         f"{counted(verification.points, 'point')}, {verification.series:,} series, "
         f"{counted(verification.tasks, 'task')} in {verification.root}"
     )
+    if verification.is_quick:
+        yield NOT_CHECKED
     missing = in_words(verification.states)
     if missing:
         yield f"not complete: of {counted(verification.tasks, 'task')} {missing}"

@@ -28,7 +28,7 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.verify.verify import damaged_files
+from clearml_snapshot.exporter.store.verify.files import damaged_files
 
 Reason = Literal[
     "another server's",

@@ -17,8 +17,8 @@ from clearml_snapshot.exporter.store.pack.provenance import provenance
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
+from clearml_snapshot.exporter.store.verify.files import damaged_files
 from clearml_snapshot.exporter.store.verify.rows import CLOCK_STEP
-from clearml_snapshot.exporter.store.verify.verify import damaged_files
 
 _OWN: Final = ("source", "made", "taken_out")
 """Fields of ``TaskCopy`` that are not columns of ``tasks``."""

@@ -30,7 +30,7 @@ from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.pack.derived_texts import PAGES
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
-from clearml_snapshot.exporter.store.verify.verify import damaged_files
+from clearml_snapshot.exporter.store.verify.files import damaged_files
 from clearml_snapshot.exporter.store.writing.dataset import arrow_memory_released
 from clearml_snapshot.exporter.store.writing.subset import write_subset
 from clearml_snapshot.queries.dataset import Dataset

@@ -7,10 +7,10 @@ page, and what it never writes is refused. Layout: parquet.thrift, FileMetaData 
 
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -68,35 +68,49 @@ _EDGES: Final = 4
 _TAIL: Final = 8
 
 
+ReadColumn = Callable[[str], "pa.ChunkedArray[Any]"]
+"""Reads a column of one row group."""
+Visit = Callable[[ReadColumn], object]
+
+
 class _UntrueError(Exception):
     """A statement of a file that is not true."""
 
 
-def parquet_problem(path: Path, entry: FileEntry, version: int) -> str | None:
+def parquet_problem(
+    path: Path, entry: FileEntry, version: int, visit: Visit | None = None
+) -> str | None:
     """Check that a file whose hash is right belongs to its table and that its metadata are true.
 
     Args:
         path: the file.
         entry: its entry in snapshot.json.
         version: the snapshot's format version, which decides the columns.
+        visit: receives each row group before its metadata are compared with it, so that the
+            caller need not read the file again.
 
     Returns:
         One line for the first problem; None when there is none.
     """
-    return footer_problem(path, entry, version) or statistics_problem(path, entry, version)
+    return footer_problem(path, entry, version) or statistics_problem(path, entry, version, visit)
 
 
-def statistics_problem(path: Path, entry: FileEntry, version: int) -> str | None:
+def statistics_problem(
+    path: Path, entry: FileEntry, version: int, visit: Visit | None = None
+) -> str | None:
     """Compare a file's statistics with its rows; return one line for the first difference.
 
     Args:
         path: the file; ``parquet_footer.footer_problem`` found nothing in it.
         entry: its entry in snapshot.json.
         version: the snapshot's format version, which decides the columns.
+        visit: as for ``parquet_problem``.
     """
     try:
         with path.open("rb") as stream, _opened(path, entry.table) as file:
-            _check(stream, file, entry, version)
+            for column_of in _checked_groups(stream, file, entry, version):
+                if visit is not None:
+                    visit(column_of)
     except _UntrueError as lie:
         return f"{lie}: {entry.path}"
     except (IndexError, KeyError, TypeError, ValueError) as error:
@@ -117,7 +131,10 @@ def _opened(path: Path, table: str) -> pq.ParquetFile:
     )
 
 
-def _check(stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: int) -> None:
+def _checked_groups(
+    stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: int
+) -> Iterator[ReadColumn]:
+    """Yield how to read each row group, and then compare its metadata with its rows."""
     footer, length = _footer(stream)
     _refuse_others("file", footer)
     if footer[2] != _usual_schema(entry.table, version):
@@ -130,11 +147,13 @@ def _check(stream: BinaryIO, file: pq.ParquetFile, entry: FileEntry, version: in
     _check_places(groups, stream.seek(0, io.SEEK_END) - length - _TAIL)
     for number, group in enumerate(groups):
         _refuse_others("row group", group)
-        for column, column_slots in zip(
-            group[1], _columns(file, number, len(group[1])), strict=True
-        ):
+        if len(group[1]) != len(file.schema_arrow.names):
+            raise _UntrueError("columns differ from its table")
+        column_of = _reading(file, number)
+        yield column_of
+        for name, column in zip(file.schema_arrow.names, group[1], strict=True):
             _refuse_others("column chunk", column)
-            _check_column(stream, column, column_slots)
+            _check_column(stream, column, slots(column_of(name)))
 
 
 def _check_places(groups: Iterable[Struct], end: int) -> None:
@@ -181,17 +200,11 @@ def _usual_schema(table: str, version: int) -> list[Struct]:
     return schema
 
 
-def _columns(file: pq.ParquetFile, group: int, count: int) -> Iterator[Slots]:
-    """Read the columns of a row group, one by one if they are large."""
-    names = file.schema_arrow.names
-    if count != len(names):
-        raise _UntrueError("columns differ from its table")
+def _reading(file: pq.ParquetFile, group: int) -> ReadColumn:
+    """Return how to read a column of a row group: all of them at once, or one by one if large."""
     if file.metadata.row_group(group).total_byte_size <= _AT_ONCE:
-        rows = file.read_row_group(group)
-        yield from (slots(rows.column(name)) for name in names)
-        return
-    for name in names:
-        yield slots(file.read_row_group(group, columns=[name]).column(name))
+        return file.read_row_group(group).column
+    return lambda name: file.read_row_group(group, columns=[name]).column(name)
 
 
 def _check_column(stream: BinaryIO, chunk: Struct, column_slots: Slots) -> None:

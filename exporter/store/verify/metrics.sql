@@ -1,6 +1,5 @@
 -- The points of each metric, in the order of the files.
-SELECT metric, count(*) AS points
-FROM scalars
-WHERE metric IS NOT NULL
+SELECT metric, sum(n)::BIGINT AS points
+FROM runs
 GROUP BY metric
 ORDER BY metric;

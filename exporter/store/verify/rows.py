@@ -1,33 +1,27 @@
 """Checks the rows of a snapshot against each other, in bounded memory.
 
-Points are read twice: once in slabs of metrics, to prove them distinct, and once to compute the
-series again. Checks of a task's points then read the computed series, which are few.
+Points have been read by ``files``, which summarised their runs. The series are computed again from
+these, and checks of a task's points read the computed series, which are few. Points are read again,
+in slabs of metrics, only of series in which one may be stored twice.
 """
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from itertools import count
-from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
-from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.engine.engine import engine
-from clearml_snapshot.exporter.store.engine.file_names import literals, spelt
+from clearml_snapshot.exporter.store.engine.file_names import literal, literals, spelt
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
-from clearml_snapshot.exporter.store.parts.series import write_series
-from clearml_snapshot.exporter.store.parts.staging import SERVER_VALUES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.verify.files import Points
+from clearml_snapshot.exporter.store.verify.points import no_room
 from clearml_snapshot.exporter.store.verify.values import value_problems
 
 _MEMORY: Final = "512MB"
@@ -35,6 +29,9 @@ _MEMORY: Final = "512MB"
 
 _SLAB_POINTS: Final = 5_000_000
 """Points whose keys are compared at once: a hash of each takes 32 bytes or so."""
+
+_AT_ONCE: Final = 100_000
+"""Runs of points that are joined at once: millions of groups would need gigabytes."""
 
 _BATCH: Final = 1_000
 
@@ -55,8 +52,12 @@ class Slab:
     share: int = 0
 
 
-def row_problems(snapshot: Snapshot) -> Iterator[str]:
+def row_problems(snapshot: Snapshot, points: Points) -> Iterator[str]:
     """Find inconsistent rows in a snapshot whose files are intact.
+
+    Args:
+        snapshot: the snapshot.
+        points: what was found when its points were read.
 
     Yields: One line per problem; of each kind the first ten, and the number of others.
 
@@ -64,41 +65,37 @@ def row_problems(snapshot: Snapshot) -> Iterator[str]:
         SnapshotError: the disk for what does not fit into memory is full.
     """
     try:
-        with ExitStack() as stack:
-            temporary = Path(tempfile.gettempdir())
-            scratch = stack.enter_context(scratch_in(temporary, "clearml-snapshot-verify-"))
-            connection = stack.enter_context(
-                engine(
-                    spill=scratch / "spill", memory_limit=_MEMORY, preserve_insertion_order=False
-                )
-            )
-            _make_views(connection, snapshot)
+        with engine(
+            spill=points.scratch / "spill", memory_limit=_MEMORY, preserve_insertion_order=False
+        ) as connection:
+            _make_views(connection, snapshot, points)
+            yield from points.problems()
             yield from value_problems(connection)
             yield from _problems(connection, "keys")
             yield from _totals(connection, snapshot)
             latest = round(snapshot.created_at.timestamp() * 1000) + CLOCK_STEP * 1000
             yield from _problems(connection, "times", {"latest": latest})
-            metrics = connection.execute(read_sql(__package__, "metrics.sql")).fetchall()
-            for slab in slabs(metrics):
+            yield from _hidden(connection, _metrics(connection, "metrics"))
+            _compute(connection, points)
+            for slab in slabs(_metrics(connection, "overlapping_metrics")):
                 yield from _problems(connection, "unique", asdict(slab))
-            yield from _hidden(connection, metrics)
-            _compute(connection, snapshot, scratch)
             yield from _problems(connection, "points")
             yield from _problems(connection, "series")
     except (duckdb.Error, pa.ArrowException) as error:
         if is_out_of_room(error):
-            raise SnapshotError(
-                f"the rows cannot be checked: the disk is full at {tempfile.gettempdir()}; free "
-                "some space there, or set TMPDIR to a folder on another disk"
-            ) from error
+            raise no_room() from error
         # Its hash is right and yet it is unreadable: it was written like that.
         yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
 
 
-def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
-    for table in TABLES:
-        paths = literals(snapshot.paths(table))
-        connection.read_parquet(paths, hive_partitioning=False).create_view(table)
+def _make_views(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, points: Points) -> None:
+    files = {table: snapshot.paths(table) for table in TABLES} | {"runs": points.files}
+    for table, paths in files.items():
+        connection.read_parquet(literals(paths), hive_partitioning=False).create_view(table)
+
+
+def _metrics(connection: duckdb.DuckDBPyConnection, name: str) -> list[tuple[str, int]]:
+    return connection.execute(read_sql(__package__, f"{name}.sql")).fetchall()
 
 
 def _problems(
@@ -162,16 +159,21 @@ def _hidden(
             yield f"statistics hide {points - shown:,} points of metrics from {low} to {high}"
 
 
-def _compute(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, scratch: Path) -> None:
-    """Compute the series again, as an export does, and make them the view ``computed``."""
-    server_values = scratch / "server_values.parquet"
-    pq.write_table(SERVER_VALUES.empty_table(), server_values)
-    points = [Path(path) for path in snapshot.paths("scalars")]
-    numbers = count(1)
+def _compute(connection: duckdb.DuckDBPyConnection, points: Points) -> None:
+    """Compute the series again and make them the view ``computed``.
 
-    def target() -> Path:
-        return scratch / f"series-{next(numbers)}.parquet"
-
-    written = list(write_series(points, [server_values], target, spill=scratch))
-    paths = literals(entry.path for entry in written)
-    connection.read_parquet(paths, hive_partitioning=False).create_view("computed")
+    Series in which a point may be stored twice become the table ``overlapping``.
+    """
+    ((runs,),) = connection.execute("SELECT count(*) FROM runs").fetchall()
+    buckets = 1 + runs // _AT_ONCE
+    connection.execute(
+        "CREATE TABLE overlapping (task_id VARCHAR, metric VARCHAR, variant VARCHAR)"
+    )
+    written = [str(points.scratch / f"computed-{bucket}.parquet") for bucket in range(buckets)]
+    for bucket, path in enumerate(written):
+        shared = {"runs": literals(points.files), "buckets": buckets, "bucket": bucket}
+        computed = connection.sql(read_sql(__package__, "computed.sql"), params=shared)
+        computed.write_parquet(literal(path))
+        overlapping = connection.sql(read_sql(__package__, "overlapping.sql"), params=shared)
+        overlapping.insert_into("overlapping")
+    connection.read_parquet(literals(written), hive_partitioning=False).create_view("computed")

@@ -1,7 +1,8 @@
 -- Compares the table series with the series computed again from the points.
 --
 -- Sums depend on the order of their points, so mean and std may differ in their last digits: by
--- 1e-9 of themselves, or, where large values cancel out, by 1e-12 of the largest.
+-- 1e-9 of themselves, or, where large values cancel out, by 1e-12 of the largest, or by less than
+-- the precision of the smallest doubles.
 WITH compared AS (
     SELECT
         coalesce(stored.task_id, computed.task_id) AS task_id,
@@ -10,7 +11,7 @@ WITH compared AS (
         computed.n AS points,
         stored.task_id IS NULL AS is_missing,
         computed.task_id IS NULL AS is_empty,
-        1e-12 * greatest(abs(computed.min), abs(computed.max)) AS noise,
+        1e-12 * greatest(abs(computed.min), abs(computed.max)) + 1e-322 AS noise,
         list_filter(
             [
                 CASE WHEN stored.project_id IS DISTINCT FROM computed.project_id

@@ -6,21 +6,20 @@ rest.
 """
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.disk.litter import is_below_litter, is_read_by_globs
 from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, TextsFound, compare_texts
 from clearml_snapshot.exporter.store.parts.stored import rows as stored_rows
@@ -28,10 +27,7 @@ from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, hold, read_header
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
-from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 from clearml_snapshot.exporter.store.untrusted.plain_files import (
-    NotARegularFileError,
-    PlainFolder,
     read_plain,
 )
 from clearml_snapshot.exporter.store.verify.archive import (
@@ -43,14 +39,17 @@ from clearml_snapshot.exporter.store.verify.archive import (
 )
 from clearml_snapshot.exporter.store.verify.checksums import (
     has_sums,
-    hash_problem,
     stored_content_id,
     sums_problems,
 )
+from clearml_snapshot.exporter.store.verify.files import (
+    Points,
+    Rate,
+    content_problems,
+    file_problems,
+    points_in_words,
+)
 from clearml_snapshot.exporter.store.verify.rows import row_problems
-
-_HASHING: Final = 4
-"""Files hashed at once: more would only make a hard disk seek."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +72,8 @@ class Verification:
     """The hash of ``SHA256SUMS``; None for an older format."""
     unproven: tuple[str, ...] = ()
     """Texts that could not be compared, one sentence each; see ``pack.derived_texts``."""
+    is_quick: bool = False
+    """Whether only the list of files and all hashes were checked."""
 
     @property
     def is_intact(self) -> bool:
@@ -85,6 +86,8 @@ def verify(
     snapshot: int | None = None,
     progress: Progress | None = None,
     make_pages: MakePages | None = None,
+    *,
+    quick: bool = False,
 ) -> Verification:
     """Check everything that can be checked of a snapshot without its server.
 
@@ -94,6 +97,7 @@ def verify(
         progress: reports what is being read; silent by default.
         make_pages: makes the pages of a pack again, see ``verify_texts``; ``queries.pages`` has
             one. None leaves them unproven.
+        quick: check only the list of files and all hashes, not what is in the files.
 
     Raises:
         UsageError: it is an address.
@@ -103,7 +107,7 @@ def verify(
     """
     refuse_address(folder)
     with naming_owner(folder):
-        how = _How(progress or Progress(), make_pages)
+        how = _How(progress or Progress(), make_pages, quick)
         if snapshot is None and folder.is_file():
             return _verified_pack(folder, how)
         return _verified_folder(_root(folder, snapshot), how)
@@ -115,6 +119,7 @@ class _How:
 
     progress: Progress
     make_pages: MakePages | None
+    quick: bool
 
 
 def _verified_folder(root: Path, how: _How, *, rows: bool = True) -> Verification:
@@ -193,17 +198,23 @@ def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
         )
     listed = sum(entry.bytes for entry in snapshot.files)
     how.progress.note(f"hashing {len(snapshot.files):,} files, {size_in_words(listed)}")
-    damaged = [*_file_problems(snapshot)]
-    if not damaged:
-        damaged = [*_schema_problems(snapshot)]
+    hashing = Rate(how.progress, "hashing", listed, size_in_words)
+    damaged = [*file_problems(snapshot, hashing)]
     problems += damaged
-    count = _rows(snapshot)
-    if damaged or not rows:
+    speeds = [f"hashed {hashing}"]
+    is_checked = False
+    if not (how.quick or damaged):
+        contents, speed = _content_problems(snapshot, how.progress, rows=rows)
+        problems += contents
+        is_checked = speed is not None
+        speeds += [f"checked {speed}"] if is_checked else []
+    if not (how.quick or is_checked):
         notes.append("the rows are not checked: that needs intact files")
-    else:
-        how.progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
-        problems += row_problems(snapshot)
-    texts = TextsFound() if problems or not rows else compare_texts(snapshot, how.make_pages)
+    texts = TextsFound()
+    if is_checked and not problems:
+        texts = compare_texts(snapshot, how.make_pages)
+    how.progress.note(", ".join(speeds))
+    count = _rows(snapshot)
     return Verification(
         snapshot.root,
         (*problems, *texts.problems),
@@ -213,10 +224,37 @@ def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
         tasks=count["tasks"],
         series=count["series"],
         points=count["scalars"],
-        states=_states(snapshot, is_readable=rows and not damaged),
+        states=_states(snapshot, is_readable=is_checked),
         content_id=stored_content_id(snapshot.root),
         unproven=texts.unproven,
+        is_quick=how.quick,
     )
+
+
+def _content_problems(
+    snapshot: Snapshot, progress: Progress, *, rows: bool
+) -> tuple[list[str], str | None]:
+    """Check what is in files that are as they were written.
+
+    Args:
+        snapshot: the snapshot.
+        progress: reports the rate.
+        rows: whether to compare the rows with each other.
+
+    Returns:
+        Problems, and how many points were checked at which rate; None if the rows were not compared
+        with each other, which needs files without problems.
+    """
+    count = _rows(snapshot)
+    progress.note(f"checking {count['tasks']:,} tasks and {count['scalars']:,} points")
+    rate = Rate(progress, "checking", count["scalars"], points_in_words)
+    with scratch_in(Path(tempfile.gettempdir()), "clearml-snapshot-verify-") as scratch:
+        points = Points(scratch)
+        problems = [*content_problems(snapshot, points, rate)]
+        if problems or not rows:
+            return problems, None
+        problems = [*row_problems(snapshot, points)]
+    return problems, str(rate)
 
 
 def _rows(snapshot: Snapshot) -> Counter[str]:
@@ -291,54 +329,3 @@ def _notes(litter: Iterable[str]) -> Iterator[str]:
     if names:
         more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
         yield f"ignored, as left by the system or a copying tool: {names[0]}{more}"
-
-
-def _file_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Check each listed file's place, size and hash; the hashes in threads."""
-    for table in layout.TABLE_NAMES:
-        if not any(entry.table == table for entry in snapshot.files):
-            yield f"snapshot.json lists no file of {table}"
-    yield from damaged_files(snapshot.root, snapshot.files)
-
-
-def damaged_files(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
-    """Check the place, size and hash of files of a snapshot; one line per damaged file."""
-    with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
-        problems = pool.map(lambda entry: _file_problem(root, entry), entries)
-        yield from (problem for problem in problems if problem is not None)
-
-
-def _file_problem(root: Path, entry: FileEntry) -> str | None:
-    if not _is_in_place(entry):
-        return f"not a valid path for a file of {entry.table}: {entry.path}"
-    path = root / entry.path
-    try:
-        size = PlainFolder(root).status(entry.path).st_size
-        if size != entry.bytes:
-            return f"{size:,} bytes instead of {entry.bytes:,}: {entry.path}"
-    except NotARegularFileError as error:
-        return f"{error.strerror}: {entry.path}"
-    except OSError:  # reported below, with the system's reason
-        pass
-    return hash_problem(path, entry.path, entry.sha256)
-
-
-def _is_in_place(entry: FileEntry) -> bool:
-    """Return whether a listed path is in the folder of its table, and so inside the snapshot."""
-    steps = entry.path.split("/")
-    folder = [] if entry.table != "scalars" else [steps[1] if len(steps) > 1 else ""]
-    return (
-        entry.table in layout.TABLE_NAMES
-        and steps[:-1] == [entry.table, *folder]
-        and all(step.startswith("project_id=") for step in folder)
-        and steps[-1].endswith(".parquet")
-        and "\\" not in entry.path
-    )
-
-
-def _schema_problems(snapshot: Snapshot) -> Iterator[str]:
-    """Check the footer of each file; a table's files have all columns of their format."""
-    for entry in snapshot.files:
-        problem = parquet_problem(snapshot.root / entry.path, entry, snapshot.format_version)
-        if problem is not None:
-            yield problem

@@ -42,6 +42,26 @@ def test_verify_a_damaged_copy(in_trouble: Path, tmp_path: Path, capsys: Capture
     assert capsys.readouterr().out.startswith(f"damaged: {copy}/snapshot.json is damaged")
 
 
+def test_verify_quick_says_what_it_did_not_check(in_trouble: Path, capsys: Capture) -> None:
+    assert main(["verify", "--quick", str(in_trouble)]) == 3
+    out, err = capsys.readouterr()
+    line, not_checked, missing, content_id = out.splitlines()
+    assert line.startswith("unchanged: 5 files, ")
+    assert not_checked.startswith("not checked: the rows, ")
+    assert missing == "not complete: of 2 tasks 1 partial"
+    assert content_id.startswith("content id: ")
+    assert "hashed " in err
+    assert "checking" not in err
+    damaged = next((in_trouble / "current").glob("tasks/*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    assert main(["verify", "--quick", str(in_trouble)]) == 5
+    changed, not_checked = capsys.readouterr().out.splitlines()
+    assert changed.startswith("damaged: content changed (sha256 ")
+    assert not_checked.startswith("not checked: the rows, ")
+    assert main(["verify", "--quick", "--server-summary", str(in_trouble)]) == 2
+    assert "--quick and --server-summary" in capsys.readouterr().err
+
+
 def test_verify_of_nothing(tmp_path: Path, capsys: Capture) -> None:
     assert main(["verify", str(tmp_path)]) == 2
     assert "no snapshot at" in capsys.readouterr().err

@@ -16,6 +16,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.merge.merge import merge_datasets
+from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
@@ -29,6 +30,7 @@ from clearml_snapshot.exporter.store.parts.parquet import (
 )
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
+from clearml_snapshot.exporter.store.verify.files import Points, Rate, content_problems
 from clearml_snapshot.exporter.store.verify.rows import row_problems
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
@@ -248,7 +250,10 @@ def test_nobody_takes_a_lie_over(root: Path, tmp_path: Path) -> None:
 def test_rows_that_statistics_hide_are_found_among_the_rows(root: Path, tmp_path: Path) -> None:
     """The check for points stored twice does not rely on the files' statistics."""
     forged = _forged(root, tmp_path / "forged", FORGERIES["a minimum that hides rows"][0])
-    problems = [*row_problems(read_snapshot(forged))]
+    snapshot, points = read_snapshot(forged), Points(tmp_path)
+    (problem,) = content_problems(snapshot, points, Rate(Progress(), "", 4, str))
+    assert "column metric has another maximum" in problem
+    problems = [*row_problems(snapshot, points)]
     assert any(problem.startswith("statistics hide 4 points") for problem in problems)
 
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.format.layout import missing_columns
+from clearml_snapshot.exporter.store.verify.files import Rate, points_in_words
 from clearml_snapshot.exporter.store.verify.verify import Verification, verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from tests.support.damage import Call, header_of, problems_of, rewritten, write_header
@@ -273,3 +277,49 @@ def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
         "snapshot.json, README.md and open.sql are not checked: this older format has no hashes of "
         "them",
     )
+
+
+def test_quick_finds_every_changed_byte_and_nothing_else(snapshot: Path) -> None:
+    intact = verify(snapshot, quick=True)
+    assert (intact.problems, intact.is_quick, intact.points) == ((), True, 27)
+    assert intact.content_id == verify(snapshot).content_id
+    for path in _every_file(snapshot):
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        (problem,) = verify(snapshot, quick=True).problems
+        assert path.relative_to(snapshot).as_posix() in problem
+        path.write_bytes(whole)
+    rewritten(snapshot, "scalars", lambda rows: rows.slice(1))  # its hashes are right
+    assert verify(snapshot, quick=True).problems == ()
+    assert any("points_stored is wrong" in problem for problem in verify(snapshot).problems)
+
+
+def test_progress_says_how_fast(snapshot: Path) -> None:
+    class Notes(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    notes: list[str] = []
+    verify(snapshot, progress=Notes())
+    assert re.fullmatch(
+        r"hashed \d+\.\d kB in \d+\.\d s \([\d.]+ [kM]B/s\), "
+        r"checked 27 points in \d+\.\d s \([\d,]+ points/s\)",
+        notes[-1],
+    )
+    verify(snapshot, progress=Notes(), quick=True)
+    assert re.fullmatch(r"hashed \S+ kB in \S+ s \(\S+ [kM]B/s\)", notes[-1])
+
+
+def test_long_checks_report_each_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Notes(Progress):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    notes: list[str] = []
+    moments = iter([0.0, 4.0, 10.0, 12.0, 20.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    rate = Rate(Notes(), "checking", 4_000, points_in_words)
+    for _ in range(3):
+        rate.add(1_000)
+    assert notes == ["checking: 2,000 points of 4,000 points (200 points/s)"]
+    assert str(rate) == "3,000 points in 20.0 s (150 points/s)"

@@ -15,7 +15,8 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.unpack import unpack
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.verify.checksums import sums_problems
-from clearml_snapshot.exporter.store.verify.verify import damaged_files, verify
+from clearml_snapshot.exporter.store.verify.files import damaged_files
+from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack.pack import pack
