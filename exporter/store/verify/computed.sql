@@ -2,8 +2,7 @@
 --
 -- Ties go to the earliest iteration, and a single value (NULL iteration) is the last one only when
 -- it is all there is, as in parts/series.sql. Means and deviations of several runs are joined as
--- shares of the largest magnitude of their series, so that no square is too large for a double. A
--- deviation is NULL where the range is more than a double holds, as an export stores it.
+-- shares of the largest magnitude of their series, so that no square is too large for a double.
 WITH runs AS NOT MATERIALIZED (
     FROM read_parquet($runs::VARCHAR[], hive_partitioning = false)
     WHERE
@@ -96,7 +95,7 @@ SELECT
     highest.iteration AS max_iteration,
     highest.timestamp AS max_timestamp,
     mean,
-    CASE WHEN isfinite(highest.value - lowest.value) THEN std END AS std,
+    CASE WHEN isfinite(std) THEN std END AS std,
     first,
     first_iteration,
     first_timestamp,
