@@ -70,10 +70,11 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python tests/bench/cold_query.py
 	$(BIN)/python tests/bench/memory.py
 	$(BIN)/python tests/bench/catalogue.py
-	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) 1e8
+	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) 1e6 1e7 1e8
 	$(BIN)/python -m tests.bench.questions $(BENCH_DATA)/1e8
-	$(BIN)/python -m tests.bench.hand_over
+	$(BIN)/python -m tests.bench.writing $(BENCH_DATA)/1e7
 	$(BIN)/python -m tests.bench.verify_speed $(BENCH_DATA)/1e6 $(BENCH_DATA)/1e7
+	$(BIN)/python -m tests.bench.hand_over
 
 bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
 	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) $(BENCH_SIZES)
