@@ -520,3 +520,72 @@ WHERE nearest >= greatest(
             )
         )
     );
+
+-- The value of a row so many rows earlier in its series, 0.0 before the first.
+CREATE MACRO earlier(number, distance, curve, usual, place) AS coalesce(
+    lag(number, distance) OVER (PARTITION BY curve, usual IS NULL ORDER BY place), 0.0
+);
+
+-- The sum of a block and the 15 before it, each weighted, always in this order.
+CREATE MACRO with_15_earlier(block, distance, weight, curve, usual, place) AS
+    block
+    + pow(weight, 1) * earlier(block, 1 * distance, curve, usual, place)
+    + pow(weight, 2) * earlier(block, 2 * distance, curve, usual, place)
+    + pow(weight, 3) * earlier(block, 3 * distance, curve, usual, place)
+    + pow(weight, 4) * earlier(block, 4 * distance, curve, usual, place)
+    + pow(weight, 5) * earlier(block, 5 * distance, curve, usual, place)
+    + pow(weight, 6) * earlier(block, 6 * distance, curve, usual, place)
+    + pow(weight, 7) * earlier(block, 7 * distance, curve, usual, place)
+    + pow(weight, 8) * earlier(block, 8 * distance, curve, usual, place)
+    + pow(weight, 9) * earlier(block, 9 * distance, curve, usual, place)
+    + pow(weight, 10) * earlier(block, 10 * distance, curve, usual, place)
+    + pow(weight, 11) * earlier(block, 11 * distance, curve, usual, place)
+    + pow(weight, 12) * earlier(block, 12 * distance, curve, usual, place)
+    + pow(weight, 13) * earlier(block, 13 * distance, curve, usual, place)
+    + pow(weight, 14) * earlier(block, 14 * distance, curve, usual, place)
+    + pow(weight, 15) * earlier(block, 15 * distance, curve, usual, place);
+
+-- The sum of n blocks, at most 15, that end so many rows earlier, always in this order.
+CREATE MACRO sum_of_blocks(block, distance, n, skipped, curve, usual, place) AS
+    if(n > 0, earlier(block, skipped + 0 * distance, curve, usual, place), 0.0)
+    + if(n > 1, earlier(block, skipped + 1 * distance, curve, usual, place), 0.0)
+    + if(n > 2, earlier(block, skipped + 2 * distance, curve, usual, place), 0.0)
+    + if(n > 3, earlier(block, skipped + 3 * distance, curve, usual, place), 0.0)
+    + if(n > 4, earlier(block, skipped + 4 * distance, curve, usual, place), 0.0)
+    + if(n > 5, earlier(block, skipped + 5 * distance, curve, usual, place), 0.0)
+    + if(n > 6, earlier(block, skipped + 6 * distance, curve, usual, place), 0.0)
+    + if(n > 7, earlier(block, skipped + 7 * distance, curve, usual, place), 0.0)
+    + if(n > 8, earlier(block, skipped + 8 * distance, curve, usual, place), 0.0)
+    + if(n > 9, earlier(block, skipped + 9 * distance, curve, usual, place), 0.0)
+    + if(n > 10, earlier(block, skipped + 10 * distance, curve, usual, place), 0.0)
+    + if(n > 11, earlier(block, skipped + 11 * distance, curve, usual, place), 0.0)
+    + if(n > 12, earlier(block, skipped + 12 * distance, curve, usual, place), 0.0)
+    + if(n > 13, earlier(block, skipped + 13 * distance, curve, usual, place), 0.0)
+    + if(n > 14, earlier(block, skipped + 14 * distance, curve, usual, place), 0.0);
+
+-- Rows with block, the sum of distance values, as rows with blocks 16 times as long; total grows by
+-- the blocks that belong to the window. Weights below 1e-100 count as 0.
+CREATE MACRO longer_blocks(blocks, distance, smooth, window_size) AS TABLE
+SELECT
+    * REPLACE (
+        CASE
+            WHEN window_size >= distance
+                THEN total + sum_of_blocks(
+                    block,
+                    distance,
+                    window_size // distance % 16,
+                    window_size % distance,
+                    curve,
+                    usual,
+                    place
+                )
+            ELSE total
+        END AS total,
+        CASE
+            WHEN smooth IS NULL AND window_size < 16 * distance THEN block
+            WHEN smooth IS NULL THEN with_15_earlier(block, distance, 1.0, curve, usual, place)
+            WHEN pow(smooth, distance) < 1e-100 THEN block
+            ELSE with_15_earlier(block, distance, pow(smooth, distance), curve, usual, place)
+        END AS block
+    )
+FROM query_table(blocks);

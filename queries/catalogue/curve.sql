@@ -34,10 +34,8 @@ WITH asked AS (
             WHEN $window < 1 THEN error('window ' || $window || ': give a number of at least 1')
             WHEN $points::BIGINT < 1
                 THEN error('points ' || $points || ': give a number of at least 1')
-            -- So many points are summed up at once: their weights stay within 1e-100.
-            WHEN $smooth > 0 THEN greatest(1, floor(-100 / log10($smooth)))::BIGINT
-            ELSE 1
-        END AS stretch
+            ELSE true
+        END AS is_valid
 ),
 -- The chosen series, numbered in the order of the answer. Points carry the number only.
 curves AS MATERIALIZED (
@@ -68,55 +66,33 @@ points AS (
     FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric) AS scalars
     JOIN curves USING (task_id, metric, variant)
     CROSS JOIN asked
-    WHERE stretch > 0
+    WHERE is_valid
         AND iteration IS NOT NULL
         AND x IS NOT NULL
         -- What these leave out DuckDB need not read: files are sorted by metric.
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
--- Usual values are numbered apart from the others, from 0. Windows sum in the order of a tree that
--- depends on where DuckDB puts a partition, so all are by the names of the series.
-numbered AS (
+-- Usual values are numbered apart from the others, from 0. A window over doubles would sum in the
+-- order of a tree that depends on where DuckDB puts a series. So blocks of 16, 256, … values are
+-- summed in an order that only depends on the numbers: block is the sum up to each value, for
+-- --smooth weighted by age, and total, for --window, that of the values found so far.
+ones AS (
     SELECT
         points.*,
-        task_id,
-        metric,
-        variant,
-        stretch,
         CASE WHEN isfinite(value) AND abs(value) < 1e200 THEN value END AS usual,
-        row_number() OVER (
-            PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY x, iteration
-        ) - 1 AS place,
-        place // stretch AS stretch_number,
-        place % stretch AS step
+        row_number() OVER (PARTITION BY curve, usual IS NULL ORDER BY x, iteration) - 1 AS place,
+        usual AS block,
+        0.0::DOUBLE AS total
     FROM points
-    JOIN (SELECT curve, task_id, metric, variant FROM curves) AS names USING (curve)
-    CROSS JOIN asked
     WHERE $smooth IS NOT NULL OR $window IS NOT NULL
 ),
--- The weighted sum of a stretch up to each value, the latest with weight 1.
-summed AS (
-    SELECT
-        *,
-        sum(usual * pow($smooth, -step)) OVER (
-            PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number ORDER BY step
-        ) * pow($smooth, step) AS weighted,
-        avg(usual) OVER (
-            PARTITION BY task_id, metric, variant, usual IS NULL
-            ORDER BY place
-            ROWS BETWEEN coalesce($window, 1) - 1 PRECEDING AND CURRENT ROW
-        ) AS moving_mean
-    FROM numbered
-),
--- The stretch before counts too, those before that one with weights below 1e-100.
-with_before AS (
-    SELECT
-        *,
-        CASE WHEN step = 0 THEN lag(weighted, 1, 0.0) OVER in_order END AS before_stretch
-    FROM summed
-    WINDOW in_order AS (PARTITION BY task_id, metric, variant, usual IS NULL ORDER BY place)
-),
+blocks_16 AS (FROM longer_blocks('ones', 1, $smooth, $window)),
+blocks_256 AS (FROM longer_blocks('blocks_16', 16, $smooth, $window)),
+blocks_4096 AS (FROM longer_blocks('blocks_256', 256, $smooth, $window)),
+blocks_65536 AS (FROM longer_blocks('blocks_4096', 4096, $smooth, $window)),
+blocks_1048576 AS (FROM longer_blocks('blocks_65536', 65536, $smooth, $window)),
+blocks_16777216 AS (FROM longer_blocks('blocks_1048576', 1048576, $smooth, $window)),
 smoothed AS (
     SELECT
         curve,
@@ -126,14 +102,10 @@ smoothed AS (
         x,
         CASE
             WHEN usual IS NULL THEN NULL
-            WHEN $window IS NOT NULL THEN moving_mean
-            ELSE (
-                weighted + pow($smooth, step + 1) * max(before_stretch) OVER (
-                    PARTITION BY task_id, metric, variant, usual IS NULL, stretch_number
-                )
-            ) * (1 - $smooth) / (1 - pow($smooth, place + 1))
+            WHEN $window IS NOT NULL THEN total / least($window, place + 1)
+            ELSE block * (1 - $smooth) / (1 - pow($smooth, place + 1))
         END AS smooth_value
-    FROM with_before
+    FROM blocks_16777216
     UNION ALL
     SELECT *, NULL AS smooth_value
     FROM points

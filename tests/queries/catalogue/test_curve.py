@@ -1,6 +1,7 @@
 """``curve`` against the same curves, smoothed and resampled, in plain Python."""
 
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.queries import open_dataset
 from tests.support import answers
 from tests.support.nasty import INF, NAN, START, Point, curve, nasty, seconds, series
 
@@ -192,3 +194,32 @@ def test_what_cannot_be_meant(
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
         ask(make_dataset([{"task_id": "a" * 32, "points": curve([1.0, 2.0])}]), **typed)
+
+
+@pytest.mark.parametrize("typed", [{"smooth": 0.97}, {"window": 300}], ids=str)
+def test_smoothed_values_do_not_depend_on_the_other_series(
+    make_dataset: MakeDataset, typed: dict[str, Any]
+) -> None:
+    """The bits of each series are those of the question about it alone, with any threads."""
+    rng = random.Random(5)
+    tasks = [
+        {
+            "task_id": f"{number:032x}",
+            "points": [
+                ("loss", variant, at, rng.uniform(-1, 1) * 10 ** rng.randint(-6, 6))
+                for variant in ("a", "b", "c")
+                for at in range(rng.randint(200, 900))
+            ],
+        }
+        for number in range(8)
+    ]
+    folder = make_dataset(tasks)
+    with open_dataset(folder, threads=1) as one, open_dataset(folder, threads=4) as four:
+        together = [dataset.rows(dataset.query("curve", **typed)).rows for dataset in (one, four)]
+        alone = [
+            row
+            for variant in ("a", "b", "c")
+            for row in one.rows(one.query("curve", metric="loss", variant=variant, **typed)).rows
+        ]
+    assert together[0] == together[1]
+    assert together[0] == tuple(alone)
