@@ -138,10 +138,6 @@ class Result:
         for batch in self.batches(list(map(plain, *self._numbered())), limit=limit):
             yield from batch
 
-    def texts(self) -> list[str]:
-        """Write the SQL of each column's text, as `batches` takes it; NULL stays NULL."""
-        return list(map(text, *self._numbered()))
-
     def arrow(self, batch_rows: int) -> pa.RecordBatchReader:
         """Read the rows with DuckDB's own types, in batches of at most this many rows."""
         import pyarrow as pa

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import SafeRows, without_keys
@@ -17,7 +17,8 @@ from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.exporter.own_keys import scrub, scrub_json
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.exporter.unseen import as_escape, as_json, has_unseen, spelled_out
-from clearml_snapshot.queries.result import Kind
+from clearml_snapshot.queries.result import Column, Kind
+from clearml_snapshot.queries.result import text as text_of
 
 Change = Callable[[str], str]
 
@@ -105,15 +106,49 @@ def _mended(form: _Lines, lines: Sequence[str]) -> Iterator[str]:
     return map(form.mend, lines)
 
 
+_FEW: Final = 50
+"""Columns of one type up to which each has an SQL of its own, which is fastest for many rows."""
+
+
 def _expression(form: _Lines, rows: SafeRows) -> str:
-    """Write the SQL of a line; concat is one step, a chain of || is one per cell."""
+    """Write the SQL of a line; concat is one step, a chain of || is one per cell.
+
+    DuckDB compares the expressions of a statement with each other, so that many would take time
+    that grows with their square. Many columns of one type are therefore a list, whose elements
+    have one expression.
+    """
     before, separator, after = form.around
     keys = form.keys or [""] * len(rows.columns)
+    columns = [
+        (column, sql_value((separator if at else before) + key), f"c{at}")
+        for at, (column, key) in enumerate(zip(rows.columns, keys, strict=True))
+    ]
     parts: list[str] = []
-    for column, key, text in zip(rows.columns, keys, rows.texts(), strict=True):
-        parts.append(sql_value((separator if parts else before) + key))
-        parts.append(f"coalesce({form.cell(column.kind, text)}, {sql_value(form.null)})")
+    for _, group in groupby(columns, key=lambda each: each[0].type):
+        alike = list(group)
+        parts += _together(form, alike) if len(alike) > _FEW else _one_by_one(form, alike)
     return f"concat({', '.join([*parts, sql_value(after)])})"
+
+
+_Numbered = Sequence[tuple[Column, str, str]]
+"""Columns, each with the SQL of what is before it and of its value."""
+
+
+def _one_by_one(form: _Lines, columns: _Numbered) -> Iterator[str]:
+    for column, opening, value in columns:
+        yield opening
+        yield _cell(form, column, value)
+
+
+def _together(form: _Lines, columns: _Numbered) -> Iterator[str]:
+    openings, values = (", ".join(texts) for texts in list(zip(*columns, strict=True))[1:])
+    one = f"concat([{openings}][place], {_cell(form, columns[0][0], 'one')})"
+    yield f"array_to_string(list_transform([{values}], lambda one, place: {one}), '')"
+
+
+def _cell(form: _Lines, column: Column, value: str) -> str:
+    text = form.cell(column.kind, text_of(column.kind, column.type, value))
+    return f"coalesce({text}, {sql_value(form.null)})"
 
 
 def _separated(rows: SafeRows, separator: str) -> _Lines:

@@ -47,10 +47,6 @@ class SafeRows:
         """Read the first rows."""
         return list(self._safe(self._result.plain_rows(limit)))
 
-    def texts(self) -> list[str]:
-        """Write the SQL of each column's text; NULL stays NULL."""
-        return self._result.texts()
-
     def lines(self, expression: str) -> Iterator[list[str]]:
         """Compute one text per row, and yield the texts in batches.
 
