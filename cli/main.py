@@ -4,24 +4,11 @@ import functools
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
 
-from clearml_snapshot.cli.commands import (
-    demo,
-    diff,
-    export,
-    merge,
-    pack,
-    query,
-    safe_to_delete,
-    selections,
-    sql,
-    status,
-    verify,
-    whoami,
-)
 from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
 from clearml_snapshot.cli.output.terminal import complain, silence
 from clearml_snapshot.cli.process.loading import import_errors
@@ -36,13 +23,21 @@ from clearml_snapshot.exporter.store.disk.disk_errors import reason
 
 PROGRAM = "clearml-snapshot"
 
-app = typer.Typer(
-    name=PROGRAM,
-    cls=Group,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
+_FILES: Final = {
+    "export": ("export",),
+    "whoami": ("whoami",),
+    "query": ("query",),
+    "sql": ("sql",),
+    "status": ("status",),
+    "verify": ("verify",),
+    "selections": ("selections",),
+    "diff": ("diff",),
+    "safe_to_delete": ("safe-to-delete",),
+    "pack": ("pack", "unpack"),
+    "merge": ("merge",),
+    "demo": ("demo",),
+}
+"""The files in ``cli/commands``, each with its commands."""
 
 
 def _show_version(ctx: typer.Context, requested: bool) -> None:
@@ -53,7 +48,6 @@ def _show_version(ctx: typer.Context, requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _start(
     ctx: typer.Context,
     version: Annotated[
@@ -70,12 +64,25 @@ def _start(
         typer.echo(ctx.get_help())
 
 
-for command_module in (
-    *(export, whoami, query, sql),
-    *(status, verify, selections, diff, safe_to_delete),
-    *(pack, merge, demo),
-):
-    command_module.register(app)
+def make_app(command: str | None = None) -> typer.Typer:
+    """Make the application with one command, or with all if that name is not one of them.
+
+    The files of other commands are not loaded, which is most of a cold start.
+    """
+    app = typer.Typer(
+        name=PROGRAM,
+        cls=Group,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback(invoke_without_command=True)(_start)
+    files = [file for file, commands in _FILES.items() if command in commands]
+    for file in files or _FILES:
+        import_module(f"clearml_snapshot.cli.commands.{file}").register(app)
+    return app
+
+
 set_completer(complete)
 
 
@@ -125,10 +132,10 @@ def _system_error(error: OSError) -> str:
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
     remember_configured()
-    command = _command()
     if os.environ.get(shells.SHELL_VARIABLE):  # PowerShell 7.5 leaves it set but empty
-        return shells.answer(command, PROGRAM, arguments)
+        return shells.answer(_command(), PROGRAM, arguments)
     _check_text(arguments)
+    command = _command(*arguments[:1])
     try:
         with command.make_context(PROGRAM, list(arguments), obj=main) as ctx:
             command.invoke(ctx)
@@ -138,10 +145,10 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 @functools.cache
-def _command() -> Any:
-    """Build the tree of commands, once per process because it is slow."""
+def _command(name: str | None = None) -> Any:
+    """Build the tree of commands, or one of it, once per process because it is slow."""
     shells.register()
-    return typer.main.get_command(app)
+    return typer.main.get_command(make_app(name))
 
 
 def _open_closed_streams() -> None:

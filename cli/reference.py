@@ -11,7 +11,7 @@ from typing import Final
 
 import typer
 
-from clearml_snapshot.cli.main import PROGRAM, app
+from clearml_snapshot.cli.main import PROGRAM, make_app
 from clearml_snapshot.cli.options.sections import QUERY_OPTIONS
 from clearml_snapshot.cli.output.formats import DESCRIPTION
 from clearml_snapshot.cli.output.stdout import write_text
@@ -66,7 +66,7 @@ def _shared(entries: Iterable[Entry]) -> list[Section]:
 
 def documented() -> list[Entry]:
     """List every command, in the order of the help."""
-    return list(_walk(typer.main.get_command(app), None, PROGRAM))
+    return list(_walk(typer.main.get_command(make_app()), None, PROGRAM))
 
 
 def _walk(command: object, parent: typer.Context | None, name: str) -> Iterator[Entry]:

@@ -22,7 +22,7 @@ print(json.dumps({"code": code or 0, "modules": sorted(sys.modules)}), file=sys.
 
 
 def modules_after(*arguments: str, cwd: Path) -> tuple[int, set[str]]:
-    """Run a command in a process of its own, piped, and give its code and top-level modules."""
+    """Run a command in a process of its own, piped, and give its code and the modules it loads."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *arguments],
         cwd=cwd,
@@ -32,9 +32,10 @@ def modules_after(*arguments: str, cwd: Path) -> tuple[int, set[str]]:
     )
     assert done.stderr.strip(), done.stdout
     report = json.loads(done.stderr.strip().splitlines()[-1])
-    return report["code"], {name.partition(".")[0] for name in report["modules"]}
+    return report["code"], set(report["modules"])
 
 
+COMMANDS = "clearml_snapshot.cli.commands."
 NETWORK = {"clearml", "requests", "detect_secrets", "jsonschema", "jwt"}
 
 
@@ -42,7 +43,7 @@ NETWORK = {"clearml", "requests", "detect_secrets", "jsonschema", "jwt"}
 def test_help_loads_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
     code, modules = modules_after(*arguments, cwd=tmp_path)
     assert code == 0
-    assert modules & (NETWORK | {"pyarrow", "duckdb", "numpy", "rich"}) == set()
+    assert modules & (NETWORK | {"pyarrow", "duckdb", "numpy", "rich", "msgspec"}) == set()
 
 
 def test_a_query_loads_no_network_and_no_arrow(tmp_path: Path) -> None:
@@ -52,3 +53,19 @@ def test_a_query_loads_no_network_and_no_arrow(tmp_path: Path) -> None:
     assert code == 0
     assert "duckdb" in modules
     assert modules & (NETWORK | {"pyarrow", "numpy", "rich"}) == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "file"),
+    [("query", "query"), ("safe-to-delete", "safe_to_delete"), ("unpack", "pack")],
+)
+def test_a_command_does_not_load_the_others(command: str, file: str, tmp_path: Path) -> None:
+    code, modules = modules_after(command, "--help", cwd=tmp_path)
+    assert code == 0
+    assert {name for name in modules if name.startswith(COMMANDS)} == {COMMANDS + file}
+
+
+def test_a_mistyped_command_is_compared_with_all(tmp_path: Path) -> None:
+    code, modules = modules_after("selection", cwd=tmp_path)
+    assert code == 2
+    assert len([name for name in modules if name.startswith(COMMANDS)]) > 10

@@ -13,7 +13,6 @@ from clearml_snapshot.cli.options.sections import QUERY
 from clearml_snapshot.cli.options.text_input import read_stdin, read_text
 from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.stdout import write_answer, write_text
-from clearml_snapshot.cli.process.duckdb_shell import start_shell
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
 
@@ -63,6 +62,8 @@ def sql(
     from clearml_snapshot.queries.duckdb_errors import translating_errors
 
     if statement is None and file is None and _is_bare(output, explain, allow_files):
+        from clearml_snapshot.cli.process.duckdb_shell import start_shell
+
         start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot))
         return
     text = _statement(statement, file)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from clearml_snapshot.cli.main import app, main
+from clearml_snapshot.cli.main import main, make_app
 from clearml_snapshot.cli.output.progress import BarProgress
 from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
 from clearml_snapshot.cli.output.terminal import note
@@ -186,7 +186,7 @@ SOAK = bool(os.environ.get("SOAK"))
 
 
 def commands() -> list[str]:
-    return [name for name in _names(typer.main.get_command(app)) if name != "query"]
+    return [name for name in _names(typer.main.get_command(make_app())) if name != "query"]
 
 
 def _names(command: Any) -> list[str]:
