@@ -8,7 +8,7 @@ parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) an
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -177,7 +177,8 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
     lines = (line for line in header[1:] if not any(tag.match(line) for tag in tags))
     text = "\n".join(lines).strip()
     example = examples[0] if examples else None
-    return Query(name, header[0], text, params, sql, example, _shard(name, header), file)
+    shard = _shard(name, header, params, sql)
+    return Query(name, header[0], text, params, sql, example, shard, file)
 
 
 def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
@@ -228,7 +229,9 @@ def _header(sql: str) -> Iterator[str]:
         yield line.removeprefix("--").strip()
 
 
-def _shard(query: str, header: list[str]) -> Shard | None:
+def _shard(
+    query: str, header: Sequence[str], params: Sequence[Param], sql: str
+) -> Shard | None:
     for number, line in enumerate(header, 1):
         if tag := _SHARD.match(line):
             words = _SHARD_WORDS.fullmatch(tag[1].strip())
@@ -237,8 +240,23 @@ def _shard(query: str, header: list[str]) -> Shard | None:
             coarser = (words[3], words[4]) if words[3] else None
             whole = (words[5], tuple(words[6].split("|"))) if words[5] else None
             key: Literal["metric", "series"] = "metric" if words[1] == "metric" else "series"
-            return Shard(key, bool(words[2]), coarser, whole)
+            shard = Shard(key, bool(words[2]), coarser, whole)
+            if problem := _problem(shard, params, sql):
+                raise BrokenQueryError(query, number, problem)
+            return shard
     return None
+
+
+def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
+    """Say why a question cannot be divided as its header says; None if it can."""
+    if shard.is_sorted and "ORDER BY" not in sql:
+        return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
+    if shard.whole is None:
+        return None
+    name, at_once = shard.whole
+    if any(each.name == name and each.many and {*at_once} <= {*each.choices} for each in params):
+        return None
+    return f"{'|'.join(at_once)} at once: {name} must be a list, and have these among its choices"
 
 
 def _param(query: str, line: int, match: re.Match[str], sql: str) -> Param:

@@ -16,6 +16,10 @@ OnPart = Callable[[int, int], None]
 """Receives the number of parts that are answered, and of all parts."""
 
 
+_NO_SERIES: Final = {"metric": None, "variant": None, "all_metrics": None}
+"""Of a query whose ``metric`` is a text or does not exist, nobody knows what it reads."""
+
+
 def parts_of(
     dataset: Dataset, query: Query, values: Mapping[str, Any], most: int = MOST_POINTS
 ) -> tuple[Part, ...]:
@@ -31,9 +35,9 @@ def parts_of(
         return ()
     if query.shard.whole is not None and not _divided(query, values)[0][query.shard.whole[0]]:
         return ()
-    every = all(param.name != "metric" for param in query.params)
-    names = ("metric", "variant", "all_metrics")
-    asked = {"every": every, **{name: values.get(name) for name in names}}
+    narrows = any(param.name == "metric" and param.many for param in query.params)
+    names = ("metric", "variant", "all_metrics") if narrows else ()
+    asked = {"every": not narrows, **_NO_SERIES, **{name: values.get(name) for name in names}}
     rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
     return plan((Pair(*row) for row in rows), query.shard.key_for(values), most)
 

@@ -48,6 +48,17 @@ def test_a_header_is_read() -> None:
         ("SELECT 1;", "line 1: no title"),
         ("--\n-- Title.\nSELECT 1;", "line 1: no title"),
         ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
+        ("-- T.\n-- :shard task\nSELECT 1;", "line 2: write `:shard metric` or `:shard series`"),
+        ("-- T.\n-- :shard metric, sorted\nSELECT 1;", "line 2: the SQL has no ORDER BY"),
+        ("-- T.\n-- :shard metric; k a|b at once\nSELECT 1;", r"line 2: a\|b at once: k must be a l"),
+        (
+            "-- T.\n-- :param k  a|c: which.\n-- :shard metric; k a|b at once\nSELECT $k::TEXT[];",
+            r"line 3: a\|b at once: k must be a list, and have these among its choices",
+        ),
+        (
+            "-- T.\n-- :param k  a|b: which.\n-- :shard metric; k a|b at once\nSELECT $k::TEXT;",
+            r"line 3: a\|b at once: k must be a list",
+        ),
         ("-- Title.\n-- :param for  K.\nSELECT $for::INT;", "line 2: for is a Python keyword"),
         ("-- Title.\nSELECT\n$x::INT;", "line 3: the header has no `:param x"),
         ("-- T.\n-- :param x  Text.\nSELECT 1; -- $x::INT", "line 2: the SQL does not use the p"),

@@ -13,7 +13,7 @@ from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import Dataset, open_dataset
-from clearml_snapshot.queries.ask.header import Query, queries
+from clearml_snapshot.queries.ask.header import Query, parse, queries
 from clearml_snapshot.queries.result import Result
 from clearml_snapshot.queries.shards.answer import InParts, parts_of
 from tests.support.nasty import nasty
@@ -113,6 +113,27 @@ def test_a_filter_narrows_the_parts_too(written: MakeDataset) -> None:
         whole = as_csv(dataset.result(dataset.ask(query, values)))
         assert in_parts(dataset, query, values, 50) == whole
         assert 1 < whole.count(b"\n") < 25
+
+
+OWN: Final = """-- Values of one metric.
+--
+-- :param metric       A metric.
+-- :param all_metrics  Anything (default: none).
+-- :shard series
+SELECT metric, variant, tasks.name, task_id, n, $all_metrics::VARCHAR
+FROM series
+LEFT JOIN tasks USING (task_id)
+WHERE metric = $metric::VARCHAR
+ORDER BY metric, variant, tasks.name NULLS LAST, task_id
+"""
+
+
+def test_a_query_of_the_users_own_may_take_one_metric_as_text(dataset: Dataset) -> None:
+    query = parse("own", OWN)
+    values = dataset.bound(query, metric="loss", all_metrics="no boolean")
+    whole = as_csv(dataset.result(dataset.ask(query, values)))
+    assert in_parts(dataset, query, values, 1) == whole
+    assert whole.count(b"\n") > 2
 
 
 def test_parts_are_reported_and_nothing_stays_narrowed(dataset: Dataset) -> None:
