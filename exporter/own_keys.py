@@ -150,10 +150,17 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int]:
 def _needles(secret: str) -> Iterator[str]:
     """Yield the forms of a credential: as it is, encoded, and cut."""
     escaped = {secret, json.dumps(secret)[1:-1], html.escape(secret), repr(secret)[1:-1]}
-    yield from _spelt(escaped)
+    yield from _spelt({cell for text in escaped for cell in _in_a_table(text)})
     yield from _spelt(_inside_base64(secret.encode(errors="surrogatepass")))
     encoded = secret.encode(errors="surrogatepass").hex()
     yield from (encoded, encoded.upper())
+
+
+def _in_a_table(text: str) -> Iterator[str]:
+    """Yield a text as it is, inside quotes of CSV, and in a cell of Markdown."""
+    yield text
+    yield text.replace('"', '""')
+    yield text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
 def _without_longer(needles: Collection[str]) -> Iterator[str]:

@@ -181,13 +181,16 @@ def test_batches_shrink_where_texts_are_long_and_hold_all_rows() -> None:
     assert max(sizes) > 1000
 
 
+@pytest.mark.parametrize(
+    "key", ["SECRET/KEY+8fa2b1c9", 'A"B8fa2b1c9"C', "A|B8fa2b1c9<C", "A\\B8fa2b1c9\\C"]
+)
 @pytest.mark.parametrize("form", FORMS)
-def test_credentials_of_this_process_leave_in_no_format(form: str) -> None:
-    own_keys.remember("SECRET/KEY+8fa2b1c9")
+def test_credentials_of_this_process_leave_in_no_format(form: str, key: str) -> None:
+    own_keys.remember(key)
     try:
         with duckdb.connect() as connection:
             relation = connection.sql(
-                "SELECT $1 AS t, [$1] AS l, 1 AS n", params=["before SECRET/KEY+8fa2b1c9 behind"]
+                "SELECT $1 AS t, [$1] AS l, 1 AS n", params=[f"before {key} behind"]
             )
             text = written(SafeRows(Result(connection, [relation])), form)
     finally:
