@@ -57,6 +57,30 @@ def translating_errors(*, opening: bool = False, located: bool = True) -> Iterat
         raise KeyboardInterrupt from None
 
 
+@contextmanager
+def of_a_stream() -> Iterator[None]:
+    """Give the errors of DuckDB their kind back, which Arrow passes on as texts.
+
+    Raises:
+        duckdb.Error: DuckDB failed while Arrow read from it.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        text = str(error)
+        kinds = {
+            "Out of Memory Error": duckdb.OutOfMemoryException,
+            "IO Error": duckdb.IOException,
+            "INTERNAL Error": duckdb.InternalException,
+            "FATAL Error": duckdb.FatalException,
+        }
+        kind = kinds.get(text.partition(":")[0], duckdb.InvalidInputException)
+        raise kind(text) from error
+
+
 def translated(
     error: duckdb.Error, *, opening: bool = False, located: bool = True
 ) -> SnapshotError:

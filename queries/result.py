@@ -14,8 +14,9 @@ from enum import Enum
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
+from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name
-from clearml_snapshot.queries.duckdb_errors import translating_errors
+from clearml_snapshot.queries.duckdb_errors import of_a_stream, translating_errors
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,6 +88,7 @@ class Result:
     Attributes:
         columns: its columns, named uniquely.
         n_read: how many rows `batches` and `arrow` have given so far.
+        error: why the batches of `arrow` ended early; None if they did not.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Result:
         self._connection, self._relations = connection, relations
         self._are_materialized = are_materialized
         self.n_read = 0
+        self.error: SnapshotError | None = None
         with translating_errors():
             first = self._first()
             names, types = first.columns, [str(type_) for type_ in first.types]
@@ -145,8 +148,8 @@ class Result:
         readers = (self._typed(each).to_arrow_reader(batch_rows) for each in self._relations)
         with translating_errors():
             first = next(readers)
-        batches = chain.from_iterable(chain((first,), readers))
-        return pa.RecordBatchReader.from_batches(first.schema, map(self._counted, batches))
+        batches = self._arrow_batches(chain((first,), readers))
+        return pa.RecordBatchReader.from_batches(first.schema, batches)
 
     @property
     def is_in_parts(self) -> bool:
@@ -166,9 +169,21 @@ class Result:
             rows = [row for each in self._relations for row in _without_zones(each).fetchall()]
         return Rows(names, types, tuple(_in_utc(row, moments) for row in rows))
 
-    def _counted(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        self.n_read += batch.num_rows
-        return batch
+    def _arrow_batches(self, readers: Iterable[pa.RecordBatchReader]) -> Iterator[pa.RecordBatch]:
+        for reader in readers:
+            batches = iter(reader)
+            while (batch := self._next_batch(batches)) is not None:
+                self.n_read += batch.num_rows
+                yield batch
+
+    def _next_batch(self, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+        """Read a batch; a reader of the batches may lose the kind of an error, so it is kept."""
+        try:
+            with translating_errors(located=False), of_a_stream():
+                return next(batches, None)
+        except SnapshotError as error:
+            self.error = error
+            raise
 
     def _first(self) -> duckdb.DuckDBPyRelation:
         return next(iter(self._relations))

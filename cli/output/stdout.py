@@ -243,4 +243,6 @@ def _write_database(result: "Result", path: Path, options: OutputOptions, name: 
             database.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM answer")
         sync_folder(path.resolve().parent)
     except duckdb.Error as error:
+        if result.error is not None:  # the query failed, not the database
+            raise result.error from None
         raise SnapshotError(f"cannot write {path}: {' '.join(str(error).split())}") from None

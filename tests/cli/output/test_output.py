@@ -159,6 +159,16 @@ def test_what_cannot_be_written(piped: Piped, target: list[str], said: str) -> N
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet", "a.arrow", "a.duckdb"])
+def test_a_query_that_fails_late_is_one_error_in_every_format(
+    piped: Piped, tmp_path: Path, name: str
+) -> None:
+    failing = "SELECT CASE range WHEN 200000 THEN error('bad row') ELSE 1 END AS a FROM range(300000)"
+    done = piped("sql", failing, "-o", str(tmp_path / name))
+    assert (done.returncode, done.stderr) == (ExitCode.USAGE, "error: SQL: bad row\n")
+    assert name == "a.duckdb" or not list(tmp_path.iterdir())
+
+
 def test_a_device_is_written_and_not_replaced(piped: Piped) -> None:
     assert piped("sql", "SELECT 1", "-o", "/dev/null", "--format", "csv").returncode == 0
     assert Path("/dev/null").is_char_device()
