@@ -229,9 +229,7 @@ def _header(sql: str) -> Iterator[str]:
         yield line.removeprefix("--").strip()
 
 
-def _shard(
-    query: str, header: Sequence[str], params: Sequence[Param], sql: str
-) -> Shard | None:
+def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str) -> Shard | None:
     for number, line in enumerate(header, 1):
         if tag := _SHARD.match(line):
             words = _SHARD_WORDS.fullmatch(tag[1].strip())

@@ -163,7 +163,9 @@ def test_what_cannot_be_written(piped: Piped, target: list[str], said: str) -> N
 def test_a_query_that_fails_late_is_one_error_in_every_format(
     piped: Piped, tmp_path: Path, name: str
 ) -> None:
-    failing = "SELECT CASE range WHEN 200000 THEN error('bad row') ELSE 1 END AS a FROM range(300000)"
+    failing = (
+        "SELECT CASE range WHEN 200000 THEN error('bad row') ELSE 1 END AS a FROM range(300000)"
+    )
     done = piped("sql", failing, "-o", str(tmp_path / name))
     assert (done.returncode, done.stderr) == (ExitCode.USAGE, "error: SQL: bad row\n")
     assert name == "a.duckdb" or not list(tmp_path.iterdir())

@@ -50,7 +50,10 @@ def test_a_header_is_read() -> None:
         ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
         ("-- T.\n-- :shard task\nSELECT 1;", "line 2: write `:shard metric` or `:shard series`"),
         ("-- T.\n-- :shard metric, sorted\nSELECT 1;", "line 2: the SQL has no ORDER BY"),
-        ("-- T.\n-- :shard metric; k a|b at once\nSELECT 1;", r"line 2: a\|b at once: k must be a l"),
+        (
+            "-- T.\n-- :shard metric; k a|b at once\nSELECT 1;",
+            r"line 2: a\|b at once: k must be a list",
+        ),
         (
             "-- T.\n-- :param k  a|c: which.\n-- :shard metric; k a|b at once\nSELECT $k::TEXT[];",
             r"line 3: a\|b at once: k must be a list, and have these among its choices",
