@@ -1,6 +1,7 @@
 """`query` about more points than fit into one part: the same output, part by part."""
 
 import io
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -63,7 +64,8 @@ def test_output_notes_and_files_are_those_of_the_question_as_a_whole(
     assert [(done.returncode, done.stdout) for done in divided] == [
         (done.returncode, done.stdout) for done in whole
     ]
-    assert divided[0].stderr == whole[0].stderr
+    notes, notes_as_a_whole = (re.sub(", .* old$", "", each[0].stderr) for each in (divided, whole))
+    assert notes == notes_as_a_whole
     assert whole[0].returncode == 0
     piped(*asked, "-o", str(tmp_path / "a.parquet"))
     piped(*asked, "-o", str(tmp_path / "a.duckdb"))
