@@ -202,6 +202,8 @@ class Result:
     @contextmanager
     def _named(self, relation: duckdb.DuckDBPyRelation) -> Iterator[str]:
         """Give the answer a name for a moment: only a connection reads rows in bounded memory."""
+        import duckdb  # the output of other commands does without
+
         name = f"clearml_snapshot_answer_{next(_NUMBERS)}"
         with translating_errors():
             if self._are_materialized:
@@ -212,8 +214,6 @@ class Result:
         try:
             yield f"{name} AS answer({columns})"
         finally:
-            import duckdb  # the output of other commands does without
-
             with suppress(duckdb.Error):  # it is closed, or busy elsewhere after an interrupt
                 if self._are_materialized:
                     self._connection.unregister(name)
