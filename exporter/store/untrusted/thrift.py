@@ -11,6 +11,9 @@ Struct = dict[int, Any]
 
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _TEXT, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 _INTEGERS: Final = (_I16, _I32, _I64)
+_FLAGS: Final = (_TRUE, _FALSE)
+_CONTINUED: Final = 128
+"""A byte of a number from which on another follows."""
 
 _DEEPEST: Final = 12
 _MOST_VALUES: Final = 500_000
@@ -45,18 +48,25 @@ class Reader:
             raise ValueError("struct nested too deeply")
         fields: Struct = {}
         field = 0
-        while (head := self._byte()) != 0:
+        content = self._content
+        while (head := content[self.at]) != 0:
+            self.at += 1
             field = field + (head >> 4) if head >> 4 else self._number()
             if field in fields:
                 raise ValueError(f"field {field} twice")
             kind = head & 15
-            fields[field] = kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind, depth)
+            if kind in _INTEGERS and content[self.at] < _CONTINUED:  # most of all values
+                small = content[self.at]
+                self.at += 1
+                self._count()
+                fields[field] = (small >> 1) ^ -(small & 1)
+            else:
+                fields[field] = kind == _TRUE if kind in _FLAGS else self._value(kind, depth)
+        self.at += 1
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
-        self._values += 1
-        if self._values > _MOST_VALUES:
-            raise ValueError("too many values")
+        self._count()
         if kind in _INTEGERS:
             return self._number()
         if kind == _TEXT:
@@ -70,6 +80,11 @@ class Reader:
         if kind in (_TRUE, _FALSE, _BYTE):
             return self._byte()
         raise ValueError(f"a value of kind {kind}")
+
+    def _count(self) -> None:
+        self._values += 1
+        if self._values > _MOST_VALUES:
+            raise ValueError("too many values")
 
     def _list(self, depth: int) -> list[Any]:
         head = self._byte()
@@ -90,11 +105,14 @@ class Reader:
 
     def _varint(self) -> int:
         value = shift = 0
+        content, at = self._content, self.at
         while shift <= _MOST_BITS:
-            byte = self._byte()
+            byte = content[at]
+            at += 1
             value |= (byte & 127) << shift
             shift += 7
-            if byte < 128:
+            if byte < _CONTINUED:
+                self.at = at
                 return value
         raise ValueError("a number of more than 64 bits")
 
