@@ -1,15 +1,16 @@
 -- The series again, from the runs of points of one share of them; the columns of series.
 --
 -- Ties go to the earliest iteration, and a single value (NULL iteration) is the last one only when
--- it is all there is, as in parts/series.sql. Means and deviations of several runs are joined as
--- shares of the largest magnitude of their series, so that no square is too large for a double.
+-- it is all there is, as in parts/series.sql. Means and deviations of the few series with several
+-- runs are joined as shares of the largest magnitude of their series, so that no square is too large
+-- for a double.
 WITH runs AS NOT MATERIALIZED (
     FROM read_parquet($runs::VARCHAR[], hive_partitioning = false)
     WHERE
         $buckets::UBIGINT = 1
         OR hash(task_id, metric, variant) % $buckets::UBIGINT = $bucket::UBIGINT
 ),
-grouped AS (
+grouped AS MATERIALIZED (
     SELECT
         task_id,
         metric,
@@ -26,6 +27,10 @@ grouped AS (
             {'value': max, 'iteration': max_iteration, 'timestamp': max_timestamp},
             {'value': max, 'known': max_iteration IS NOT NULL, 'earliest': ~max_iteration}
         ) FILTER (WHERE max IS NOT NULL) AS highest,
+        count(runs.mean) AS parts,
+        sum(n_finite)::BIGINT AS n_finite,
+        any_value(runs.mean) AS mean,
+        any_value(runs.rms) AS rms,
         min(runs.first_iteration) AS first_iteration,
         arg_min_null(runs.first, runs.first_iteration) AS first,
         arg_min_null(runs.first_timestamp, runs.first_iteration) AS first_timestamp,
@@ -54,6 +59,7 @@ weighted AS (
             max(greatest(abs(min), abs(max))) OVER same AS size,
             sum(n_finite) OVER same AS total
         FROM runs
+        SEMI JOIN (FROM grouped WHERE parts > 1) USING (task_id, metric, variant)
         WHERE n_finite > 0
         WINDOW same AS (PARTITION BY task_id, metric, variant)
     )
@@ -70,15 +76,20 @@ moments AS (
         metric,
         variant,
         any_value(size * centre) AS mean,
-        CASE
-            WHEN any_value(total) > 1
-                THEN any_value(size) * sqrt(
-                    sum(weight * (rms * rms + (mean - centre) * (mean - centre)))
-                    * any_value(total / (total - 1))
-                )
-        END AS std
+        any_value(size) * sqrt(sum(weight * (rms * rms + (mean - centre) * (mean - centre)))) AS rms
     FROM centred
     GROUP BY task_id, metric, variant
+),
+joined AS (
+    SELECT
+        grouped.* EXCLUDE (mean, rms),
+        coalesce(moments.mean, grouped.mean) AS mean,
+        CASE
+            WHEN n_finite > 1
+                THEN coalesce(moments.rms, grouped.rms) * sqrt(n_finite / (n_finite - 1))
+        END AS std
+    FROM grouped
+    LEFT JOIN moments USING (task_id, metric, variant)
 )
 SELECT
     task_id,
@@ -102,5 +113,4 @@ SELECT
     CASE WHEN last_iteration IS NULL THEN single ELSE last END AS last,
     last_iteration,
     CASE WHEN last_iteration IS NULL THEN single_timestamp ELSE last_timestamp END AS last_timestamp
-FROM grouped
-LEFT JOIN moments USING (task_id, metric, variant);
+FROM joined;

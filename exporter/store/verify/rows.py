@@ -30,7 +30,7 @@ _MEMORY: Final = "512MB"
 _SLAB_POINTS: Final = 5_000_000
 """Points whose keys are compared at once: a hash of each takes 32 bytes or so."""
 
-_AT_ONCE: Final = 100_000
+_AT_ONCE: Final = 300_000
 """Runs of points that are joined at once: millions of groups would need gigabytes."""
 
 _BATCH: Final = 1_000
@@ -64,6 +64,7 @@ def row_problems(snapshot: Snapshot, points: Points) -> Iterator[str]:
     Raises:
         SnapshotError: the disk for what does not fit into memory is full.
     """
+    pa.default_memory_pool().release_unused()  # DuckDB has its own
     try:
         with engine(
             spill=points.scratch / "spill", memory_limit=_MEMORY, preserve_insertion_order=False
