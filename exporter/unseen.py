@@ -7,6 +7,7 @@ The page of a pack, tables, JSON and every line for a terminal use this.
 
 import re
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 _JOINABLE: Final = (
@@ -24,7 +25,7 @@ _ALWAYS: Final = (
     # Tags.
     "\U000e0000-\U000e00ff\U000e01f0-\U000e0fff"
 )
-_UNSEEN: Final = re.compile(
+_UNSEEN: Final = (
     f"[{_ALWAYS}]"
     # Variation selectors: after an emoji or ideograph they choose its form, else they are unseen.
     "|[\ufe00-\ufe0d]"
@@ -51,7 +52,13 @@ def spelled_out(text: str, spell: Callable[[str], str]) -> str:
     """
     if not has_unseen(text):
         return text
-    return _UNSEEN.sub(lambda match: spell(match[0]), text)
+    return _unseen().sub(lambda match: spell(match[0]), text)
+
+
+@cache
+def _unseen() -> re.Pattern[str]:
+    """Compile the pattern when a text needs it: that takes 4 ms, and few texts do."""
+    return re.compile(_UNSEEN)
 
 
 def has_unseen(text: str) -> bool:

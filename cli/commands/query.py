@@ -32,7 +32,7 @@ from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.queries.ask.header import Param, Query, queries
+from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
 from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 
 if TYPE_CHECKING:
@@ -70,16 +70,16 @@ class Catalogue(Group):
 
     def list_commands(self, ctx: Context) -> list[str]:
         """List the names of all queries."""
-        return [*queries(), *_own(ctx).queries]
+        return [*names(), *_own(ctx).queries]
 
     def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
         """Build the command of a query."""
-        query = queries().get(cmd_name) or _own(ctx).queries.get(cmd_name)
+        query = find(cmd_name) if cmd_name in names() else _own(ctx).queries.get(cmd_name)
         return None if query is None else _query_command(query)
 
     def resolve_command(self, ctx: Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the query, or suggest similar names."""
-        if not args[0].startswith("-") and args[0] not in queries():
+        if not args[0].startswith("-") and args[0] not in names():
             own = _own(ctx)
             if not ctx.resilient_parsing:  # completion does not print it
                 _note_problems(own)

@@ -133,24 +133,28 @@ class Query:
 
 
 @cache
+def names() -> tuple[str, ...]:
+    """List the queries that come with the package, in alphabetical order, without reading them."""
+    folder = files("clearml_snapshot.queries.catalogue")
+    sql_files = (entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return tuple(sorted(name.removesuffix(".sql") for name in sql_files))
+
+
 def queries() -> Mapping[str, Query]:
     """Read the queries that come with the package, by name, in alphabetical order."""
-    folder = files("clearml_snapshot.queries.catalogue")
-    names = sorted(
-        entry.name.removesuffix(".sql") for entry in folder.iterdir() if entry.name.endswith(".sql")
-    )
-    return {name: parse(name, read(f"catalogue/{name}.sql")) for name in names}
+    return {name: find(name) for name in names()}
 
 
+@cache
 def find(name: str) -> Query:
     """Find one query.
 
     Raises:
         NoSuchNameError: no query has this name.
     """
-    if name not in queries():
-        raise no_such("query", name, queries())
-    return queries()[name]
+    if name not in names():
+        raise no_such("query", name, names())
+    return parse(name, read(f"catalogue/{name}.sql"))
 
 
 def read(file_name: str) -> str:
