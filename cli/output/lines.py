@@ -107,7 +107,10 @@ def _mended(form: _Lines, lines: Sequence[str]) -> Iterator[str]:
 
 
 _FEW: Final = 50
-"""Columns of one type up to which each has an SQL of its own, which is fastest for many rows."""
+"""Columns of one type up to which each has an SQL of its own.
+
+For 100,000 rows of 10 texts that takes 0.13 s as CSV, a list 0.19 s; 100 columns take the same.
+"""
 
 
 def _expression(form: _Lines, rows: SafeRows) -> str:
