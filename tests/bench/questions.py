@@ -1,38 +1,27 @@
-"""Queries that read points beside the same in SQL by hand: CPU seconds, ratio and peak memory.
+"""Queries beside the same in SQL by hand: seconds, CPU seconds, ratios and peak memory.
 
     python -m tests.bench.questions [/tmp/bench/1e8] [--repeat 3] [--only curve]
 
-Each question is a cold process that writes Parquet, and its counterpart is another one right after
-it, so that a busy machine slows both. DuckDB has two threads. CPU seconds are those of all threads,
-the median of the runs; megabytes are the most that a process held (VmHWM). Write the dataset with
-`make bench-data`.
+Each question is the command as a cold process that writes Parquet, and its counterpart is a bare
+DuckDB right after it, so that a busy machine slows both. Seconds are medians, CPU seconds those of
+all threads; megabytes are the most that a process held in all runs. Questions without a counterpart
+are measured alone. Write the dataset with `make bench-data`.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Final, NamedTuple
 
-OURS: Final = """
-import json, sys
-import pyarrow.parquet as pq
-from clearml_snapshot.queries import open_dataset
-data, name, options, target = sys.argv[1:]
-with open_dataset(data, threads=2) as dataset:
-    rows = dataset.query(name, **json.loads(options)).to_arrow_reader(100_000)
-    with pq.ParquetWriter(target, rows.schema, compression="zstd") as writer:
-        for batch in rows:
-            writer.write_batch(batch)
-"""
 BY_HAND: Final = """
 import sys, duckdb
 data, sql, target = sys.argv[1:]
-duckdb.execute("SET threads = 2; SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+duckdb.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 for table in ("scalars/*", "series"):
     files = f"read_parquet('{data}/current/{table}/*.parquet', hive_partitioning = false)"
     duckdb.execute(f"CREATE VIEW {table.partition('/')[0]} AS FROM {files}")
@@ -46,16 +35,15 @@ class Question(NamedTuple):
     """A query with its options, and what somebody would write in its place."""
 
     title: str
-    name: str
-    options: dict[str, object]
-    by_hand: str
+    arguments: tuple[str, ...]
+    """Of ``query``."""
+    by_hand: str | None = None
 
 
 QUESTIONS: Final = (
     Question(
         "curve, 100 rows per task",
-        "curve",
-        {"metric": "loss", "variant": "train", "points": 100},
+        ("curve", "--metric", "loss/train", "--points", "100"),
         f"""
         SELECT task_id, part, min(iteration), avg(value) FILTER (isfinite(value)), count(*)
         FROM (
@@ -75,8 +63,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "curve, every point",
-        "curve",
-        {"metric": "loss", "variant": "train"},
+        ("curve", "--metric", "loss/train"),
         f"""
         SELECT metric, variant, task_id, iteration, timestamp, value
         FROM scalars WHERE {_LOSS} ORDER BY task_id, iteration
@@ -84,8 +71,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "first below 1",
-        "first",
-        {"metric": "loss", "below": 1},
+        ("first", "--metric", "loss", "--below", "1"),
         """
         SELECT task_id, metric, variant,
             min(iteration), arg_min(value, iteration), arg_min(timestamp, iteration)
@@ -94,8 +80,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "stats of loss",
-        "stats",
-        {"metric": "loss"},
+        ("stats", "--metric", "loss"),
         """
         SELECT task_id, metric, variant, count(*), min(value), max(value), avg(value),
             stddev_samp(value), quantile_cont(value, [0.05, 0.25, 0.5, 0.75, 0.95])
@@ -104,8 +89,7 @@ QUESTIONS: Final = (
     ),
     Question(
         "health of loss",
-        "health",
-        {"metric": "loss"},
+        ("health", "--metric", "loss"),
         """
         SELECT task_id, metric, variant, median(step), median(jump),
             quantile_cont(value, [0.25, 0.75])
@@ -118,17 +102,44 @@ QUESTIONS: Final = (
         GROUP BY ALL
         """,
     ),
+    Question("stats of everything", ("stats", "--all-metrics")),
+    Question("health of everything", ("health", "--all-metrics")),
+    Question("curve of everything but :monitor:", ("curve",)),
+    Question("curve of loss, smoothed", ("curve", "--metric", "loss/train", "--smooth", "0.99")),
+    Question("max of every series", ("max", "--by", "task", "--all-metrics")),
+    Question("max, suspect zeros excluded", ("max", "--suspect-zeros", "exclude")),
+    Question("max with another metric there", ("max", "--metric", "loss", "--at", "accuracy")),
+    Question("leaderboard", ("leaderboard", "--metric", "loss", "--best", "lowest")),
+    Question("group", ("group", "--metric", "loss", "--best", "lowest", "--by", "project")),
+    Question("metrics", ("metrics",)),
 )
 
 
-def run(*command: str) -> tuple[float, float]:
-    """Run a Python program; returns its CPU seconds and the megabytes that it held at most."""
-    process = subprocess.Popen([sys.executable, "-c", *command], stdout=subprocess.DEVNULL)
+class Used(NamedTuple):
+    """What a process used."""
+
+    seconds: float
+    cpu: float
+    megabytes: float
+
+
+def run(*command: str) -> Used:
+    """Run a command without its output."""
+    begun = time.perf_counter()
+    nowhere = subprocess.DEVNULL
+    process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"failed: {command[1:]}")
-    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024  # kilobytes on Linux
+        sys.exit(f"failed: {' '.join(command)}")
+    seconds = time.perf_counter() - begun
+    return Used(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)  # kB on Linux
+
+
+def combined(runs: list[Used]) -> Used:
+    """Return the medians of the times, and the largest memory."""
+    seconds, cpu, megabytes = zip(*runs, strict=True)
+    return Used(statistics.median(seconds), statistics.median(cpu), max(megabytes))
 
 
 def main() -> None:
@@ -140,27 +151,35 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (Path(arguments.data) / "current").exists():
         sys.exit(f"no dataset in {arguments.data}; write one with `make bench-data`")
-    print("CPU s   by hand  ratio     MB  by hand  question")
+    program = str(Path(sys.executable).with_name("clearml-snapshot"))
+    print("seconds  by hand  ratio    CPU s  by hand  ratio     MB  by hand  question")
     for question in QUESTIONS:
         if not question.title.startswith(arguments.only):
             continue
+        ours, by_hand = list[Used](), list[Used]()
         with tempfile.TemporaryDirectory() as folder:
             target = f"{folder}/answer.parquet"
-            options = json.dumps(question.options)
-            runs = [
-                (
-                    run(OURS, arguments.data, question.name, options, target),
-                    run(BY_HAND, arguments.data, question.by_hand, target),
-                )
-                for _ in range(arguments.repeat)
-            ]
-        ours, by_hand = (statistics.median(pair[at][0] for pair in runs) for at in (0, 1))
-        held, held_by_hand = (max(pair[at][1] for pair in runs) for at in (0, 1))
-        print(
-            f"{ours:5.2f}  {by_hand:8.2f}  {ours / by_hand:5.2f}  {held:5.0f}  {held_by_hand:7.0f}"
-            f"  {question.title}",
-            flush=True,
+            asked = ["query", *question.arguments, "--data", arguments.data, "-o", target]
+            for _ in range(arguments.repeat):
+                ours.append(run(program, *asked))
+                if question.by_hand is not None:
+                    hand = [arguments.data, question.by_hand, target]
+                    by_hand.append(run(sys.executable, "-c", BY_HAND, *hand))
+        print(line(combined(ours), combined(by_hand) if by_hand else None, question), flush=True)
+
+
+def line(ours: Used, by_hand: Used | None, question: Question) -> str:
+    """Write the measured values of a question."""
+    if by_hand is None:
+        return (
+            f"{ours.seconds:7.2f}{'–':>9}{'–':>7}{ours.cpu:9.2f}{'–':>9}{'–':>7}"
+            f"{ours.megabytes:7.0f}{'–':>9}  {question.title}"
         )
+    return (
+        f"{ours.seconds:7.2f}{by_hand.seconds:9.2f}{ours.seconds / by_hand.seconds:7.2f}"
+        f"{ours.cpu:9.2f}{by_hand.cpu:9.2f}{ours.cpu / by_hand.cpu:7.2f}"
+        f"{ours.megabytes:7.0f}{by_hand.megabytes:9.0f}  {question.title}"
+    )
 
 
 if __name__ == "__main__":
