@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-MOST_POINTS: Final = 4_000_000
+MOST_POINTS: Final = 5_000_000
 """Points of a part, unless one series has more; a window over these takes less than 1 GB."""
 
 Key = Literal["metric", "series"]
