@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
@@ -60,7 +60,7 @@ class Dataset(session.Session):
         allow_files: Sequence[Path] = (),
     ) -> None:
         super().__init__()
-        self._again = partial(Dataset, filter=filter, threads=threads, memory_limit=memory_limit)
+        self._limits = {"threads": threads, "memory_limit": memory_limit}
         self.snapshot: Final = snapshot
         """The snapshot that is queried; the points of a pack may still be packed."""
         self._open = ExitStack()
@@ -95,13 +95,19 @@ class Dataset(session.Session):
         return self.snapshot
 
     @contextmanager
-    def opened_again(self) -> Iterator[tuple["Dataset", duckdb.DuckDBPyConnection]]:
-        """Open the same once more with a DuckDB of its own, for an answer in parts.
+    def opened_again(
+        self, *, threads: int | None = None
+    ) -> Iterator[tuple["Dataset", duckdb.DuckDBPyConnection]]:
+        """Open the same tasks once more with a DuckDB of its own, for an answer in parts.
 
         It yields the dataset, and its connection, which may change what the dataset sees. What
         interrupts this dataset interrupts both.
+
+        Args:
+            threads: the number of DuckDB's threads; None means as in this dataset.
         """
-        with self._again(self.unpacked()) as inner:
+        limits: dict[str, Any] = {**self._limits, **({"threads": threads} if threads else {})}
+        with Dataset(self.unpacked(), self.filter, **limits) as inner:
             self._others.add(inner._connection)
             try:
                 yield inner, inner._connection

@@ -148,7 +148,7 @@ def _holding_few_texts(dataset: Dataset) -> Iterator[Dataset]:
     tables = ("tasks", "hyperparams")
     files = ((path, table) for table in tables for path in dataset.snapshot.paths(table))
     if any(bytes_of_texts(Path(path), table) for path, table in files):
-        with Dataset(dataset.snapshot, dataset.filter, threads=1) as opened:
+        with dataset.opened_again(threads=1) as (opened, _connection):
             yield opened
     else:
         yield dataset
