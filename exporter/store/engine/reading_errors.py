@@ -20,6 +20,14 @@ def is_refused(error: Exception) -> bool:
     return _REFUSED.search(str(error)) is not None
 
 
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether DuckDB needs more memory than its limit, though the disk is not full.
+
+    Arrow raises it as an error of its own while it reads rows from DuckDB.
+    """
+    return "Out of Memory Error" in str(error) and not is_out_of_room(error)
+
+
 def refused(error: Exception) -> DatasetError:
     """Return the error of a file that DuckDB cannot read; its text names the file."""
     text = spelt(str(error).splitlines()[0]).removeprefix("IO Error: ")

@@ -5,6 +5,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -174,34 +175,76 @@ def test_more_series_than_are_computed_at_once(
     line: Callable[..., Any],
 ) -> None:
     """Each series exactly once, with its own server values, though they are computed in shares."""
-    rows = 1_500
+    snapshot = _with_series(tmp_path, commit, line, "m", 1_500)
+    files = _computed_again(tmp_path, snapshot, at_once=600)
+    assert len(files) == 3
+    assert _right_rows(files) == [(1_500, 1_500)]
+
+
+def test_series_that_do_not_fit_into_memory_together(
+    tmp_path: Path,
+    commit: Callable[..., Any],
+    line: Callable[..., Any],
+) -> None:
+    """Long names take more memory than was expected: smaller shares are computed instead."""
+    snapshot = _with_series(tmp_path, commit, line, "m" * 3_000, 1_500)
+    files = _computed_again(tmp_path, snapshot, threads=1, memory_limit="48MB")
+    assert len(files) > 1
+    assert _right_rows(files) == [(1_500, 1_500)]
+
+
+def test_memory_for_no_series_at_all_is_an_error(
+    tmp_path: Path,
+    commit: Callable[..., Any],
+    line: Callable[..., Any],
+) -> None:
+    snapshot = _with_series(tmp_path, commit, line, "m", 2)
+    with pytest.raises(duckdb.OutOfMemoryException):
+        _computed_again(tmp_path, snapshot, threads=1, memory_limit="2MB")
+
+
+def _with_series(
+    tmp_path: Path,
+    commit: Callable[..., Any],
+    line: Callable[..., Any],
+    prefix: str,
+    rows: int,
+) -> Any:
+    """Commit series of one point each, and write the server's values of them."""
     points = [
-        (*row[:1], f"m{at}", *row[2:]) for at, row in enumerate(line("t", map(float, range(rows))))
+        (*row[:1], f"{prefix}{at}", *row[2:])
+        for at, row in enumerate(line("t", map(float, range(rows))))
     ]
     with writing(tmp_path / "data") as dataset:
         snapshot = commit(dataset, {("t", "p"): points})
     values = pa.table(
         {
             "task_id": ["t"] * rows,
-            "metric": [f"m{at}" for at in range(rows)],
+            "metric": [f"{prefix}{at}" for at in range(rows)],
             "variant": ["train"] * rows,
             **{name: range(rows) for name in SERVER_VALUES.names[3:]},
         }
     ).cast(SERVER_VALUES)
     pq.write_table(values, tmp_path / "values.parquet")
-    parts = (tmp_path / f"part{number}.parquet" for number in range(rows))
-    files = [
-        entry.path
-        for entry in write_series(
-            [Path(path) for path in snapshot.paths("scalars")],
-            [tmp_path / "values.parquet"],
-            lambda: next(parts),
-            spill=tmp_path,
-            at_once=600,
-        )
-    ]
-    assert len(files) == 3
-    sql = "SELECT count(DISTINCT metric), count(*) FILTER ('m' || max::BIGINT = metric"
+    return snapshot
+
+
+def _computed_again(tmp_path: Path, snapshot: Any, **limits: Any) -> list[str]:
+    numbers = count()
+    scalars = [Path(path) for path in snapshot.paths("scalars")]
+    written = write_series(
+        scalars,
+        [tmp_path / "values.parquet"],
+        lambda: tmp_path / f"part{next(numbers)}.parquet",
+        spill=tmp_path,
+        **limits,
+    )
+    return [entry.path for entry in written]
+
+
+def _right_rows(files: list[str]) -> list[tuple[Any, ...]]:
+    """Count the metrics, and the rows whose values are those of their metric."""
+    sql = "SELECT count(DISTINCT metric), count(*) FILTER (ltrim(metric, 'm') = max::BIGINT::TEXT"
     sql += " AND server_last = max AND server_count = n - 1 + max) FROM read_parquet($files)"
     with duckdb.connect() as connection:
-        assert connection.execute(sql, {"files": files}).fetchall() == [(rows, rows)]
+        return connection.execute(sql, {"files": files}).fetchall()
