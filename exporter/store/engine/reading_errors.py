@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
@@ -28,6 +28,11 @@ def is_out_of_memory(error: Exception) -> bool:
     return "Out of Memory Error" in str(error) and not is_out_of_room(error)
 
 
+def out_of_memory(error: Exception) -> str:
+    """Describe such an error in one line."""
+    return "out of memory: " + str(error).splitlines()[0].rpartition("Out of Memory Error: ")[2]
+
+
 def refused(error: Exception) -> DatasetError:
     """Return the error of a file that DuckDB cannot read; its text names the file."""
     text = spelt(str(error).splitlines()[0]).removeprefix("IO Error: ")
@@ -44,6 +49,7 @@ def readable(where: Path | str) -> Iterator[None]:
     Raises:
         DatasetError: DuckDB or Arrow cannot read it, a text in it is not UTF-8, or a time has no
             date (it is outside the years 1 to 9999).
+        SnapshotError: DuckDB needs more memory than its limit.
     """
     import duckdb  # readers have loaded both already, others need neither
     import pyarrow as pa
@@ -56,6 +62,8 @@ def readable(where: Path | str) -> Iterator[None]:
         reason = (str(error).splitlines() or [""])[0]
         if is_refused(error):
             raise refused(error) from error
+        if is_out_of_memory(error):
+            raise SnapshotError(f"{where} cannot be read: {out_of_memory(error)}") from error
         raise DatasetError(
             f"{where} is damaged ({reason}); run clearml-snapshot verify, restore a copy of it, or "
             "export to a new folder"

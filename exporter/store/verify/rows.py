@@ -13,9 +13,11 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
+from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.file_names import literal, literals, spelt
+from clearml_snapshot.exporter.store.engine.reading_errors import is_out_of_memory, out_of_memory
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import TABLES
@@ -62,7 +64,7 @@ def row_problems(snapshot: Snapshot, points: Points) -> Iterator[str]:
     Yields: One line per problem; of each kind the first ten, and the number of others.
 
     Raises:
-        SnapshotError: the disk for what does not fit into memory is full.
+        SnapshotError: memory, or the disk for what does not fit into it, is full.
     """
     pa.default_memory_pool().release_unused()  # DuckDB has its own
     try:
@@ -85,6 +87,8 @@ def row_problems(snapshot: Snapshot, points: Points) -> Iterator[str]:
     except (duckdb.Error, pa.ArrowException) as error:
         if is_out_of_room(error):
             raise no_room() from error
+        if is_out_of_memory(error):
+            raise SnapshotError(f"the rows cannot be checked: {out_of_memory(error)}") from error
         # Its hash is right and yet it is unreadable: it was written like that.
         yield f"the rows cannot be read: {' '.join(spelt(str(error)).split())}"
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.store.engine.engine import engine
 from clearml_snapshot.exporter.store.engine.reading_errors import readable
 from tests.exporter.conftest import Home
 from tests.support.bending import small_database
@@ -30,3 +31,13 @@ def test_a_file_of_series_that_was_damaged(take_home: Callable[..., Home]) -> No
 def test_a_text_that_is_not_utf8_is_damage(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="is damaged"), readable(tmp_path):
         b"\xff".decode()
+
+
+def test_too_little_memory_is_not_called_damage(tmp_path: Path) -> None:
+    sql = "SELECT count(*) FROM (SELECT DISTINCT hash(i) FROM range(1_000_000) t(i))"
+    with (
+        pytest.raises(SnapshotError, match=r"cannot be read: out of memory: failed to \w+ "),
+        readable(tmp_path),
+        engine(threads=1, memory_limit="2MB", temp_directory="") as connection,
+    ):
+        connection.execute(sql)

@@ -193,3 +193,11 @@ def test_a_full_disk_is_not_called_damage(snapshot: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(verify_rows, "_compute", full)
     with pytest.raises(SnapshotError, match="the rows cannot be checked: the disk is full at"):
         verify(snapshot)
+
+
+def test_too_little_memory_is_not_called_damage(
+    snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_rows, "_MEMORY", "1MB")
+    with pytest.raises(SnapshotError, match="the rows cannot be checked: out of memory: failed to"):
+        verify(snapshot)
