@@ -60,7 +60,7 @@ def _below(top: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=str)
-def test_a_folder_is_small_and_says_what_it_is_for(package: Path) -> None:
+def test_a_folder_is_small_and_describes_its_purpose(package: Path) -> None:
     modules = [file for file in (ROOT / package).glob("*.py") if not file.name.startswith("__")]
     assert len(modules) <= MOST_MODULES
     docstring = ast.get_docstring(ast.parse((ROOT / package / "__init__.py").read_text()))

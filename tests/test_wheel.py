@@ -106,7 +106,7 @@ def test_the_installed_wheel_runs_from_its_own_files(python: Path, tmp_path: Pat
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
-    """A new sub-folder that nobody listed would be missing from the wheel."""
+    """A new sub-folder that is not listed would be missing from the wheel."""
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {str(Path(path).parent) for path in sources(".py")}
     packages = {f"clearml_snapshot.{folder.replace('/', '.')}" for folder in folders}

@@ -116,7 +116,7 @@ def build(data: Path, arguments: argparse.Namespace) -> None:
 
 
 def measure(question: str, data: Path, repeat: int) -> tuple[float, float]:
-    """Ask in processes of their own; gives the median of the seconds and the most megabytes."""
+    """Run in separate processes; gives the median of the seconds and the most megabytes."""
     import shlex
 
     tool = str(Path(sys.executable).with_name("clearml-snapshot"))
@@ -134,7 +134,7 @@ def measure(question: str, data: Path, repeat: int) -> tuple[float, float]:
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Build, ask, print."""
+    """Build the dataset, run the queries, print the results."""
     with tempfile.TemporaryDirectory() as folder:
         data = arguments.data or Path(folder) / "data"
         if not (data / "current").exists():

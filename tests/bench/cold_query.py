@@ -1,9 +1,9 @@
 """A cold `query max` beside a bare Python that runs the same SQL with duckdb, and `--help` beside a
-bare Typer with one command; says whether each adds more processor time than it may.
+bare Typer with one command; reports whether each adds more processor time than it may.
 
     python tests/bench/cold_query.py DATASET [--metric loss] [--repeats 15]
 
-Without a dataset the demo's is made in a temporary folder.
+Without a dataset that of the demo is made in a temporary folder.
 """
 
 import argparse

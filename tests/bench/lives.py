@@ -214,7 +214,7 @@ def stored_points(data: Path) -> dict[str, dict[Key, tuple[float, int]]]:
 
 
 def check(world: World, data: Path, report: ExportReport) -> Counter[str]:
-    """Compare every task with what it may be; gives what became of the tasks."""
+    """Compare every task with the allowed outcomes; gives the outcomes, counted."""
     found, counts = stored_points(data), Counter[str]()
     warned = {text.split()[1] for text in report.warnings if text.startswith("task ")}
     for life in world.lives:
@@ -242,7 +242,7 @@ def _became(
     *,
     is_warned: bool,
 ) -> str:
-    """Say what became of a task; one that gave up points of the run it still has is named."""
+    """Name the outcome of a task; one that lost points of the run that it still has is named."""
     if before and not now:
         sys.exit(f"emptied: {life.task}")
     if is_warned:
@@ -290,7 +290,7 @@ def live(count: int, chance: random.Random, data: Path) -> tuple[Counter[str], C
 def main(arguments: argparse.Namespace) -> int:
     """Live, export, compare, and print what happened."""
     chance, begun = random.Random(arguments.seed), time.perf_counter()
-    vars(taking)["_TOLD_DOUBTS"] = arguments.lives  # each by name, or nobody knows which it was
+    vars(taking)["_TOLD_DOUBTS"] = arguments.lives  # each by name, so that the report identifies it
     vars(os)["fsync"] = os.fstat  # that protects from a power cut, which is not the question here
     events, results = Counter[str](), Counter[str]()
     for start in range(0, arguments.lives, AT_ONCE):

@@ -32,7 +32,7 @@ _LOSS: Final = "metric = 'loss' AND variant = 'train'"
 
 
 class Question(NamedTuple):
-    """A query with its options, and what somebody would write in its place."""
+    """A query with its options, and what a user would write in its place."""
 
     title: str
     arguments: tuple[str, ...]
@@ -143,7 +143,7 @@ def combined(runs: list[Used]) -> Used:
 
 
 def main() -> None:
-    """Ask each question and print a line for it."""
+    """Run each query and print a line for it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="?", default="/tmp/bench/1e8")
     parser.add_argument("--repeat", type=int, default=3)

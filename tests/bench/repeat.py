@@ -3,7 +3,7 @@
     python -m tests.bench.repeat [--runs 50 --seed 1]
 
 Each run writes the points of the demo anew: rows shuffled, split into another number of part
-files, flushed elsewhere, merged or not. It asks every query of the catalogue with 1 to 8 threads,
+files, flushed elsewhere, merged or not. It runs every query of the catalogue with 1 to 8 threads,
 reads ``series``, and packs the snapshot. Exits non-zero at the first difference.
 """
 
@@ -159,7 +159,7 @@ def packed(data: Path, target: Path) -> str:
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Run it and tell the first difference."""
+    """Run it and print the first difference."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, StandIn(demo_history()) as server:
         home = Path(folder)

@@ -1,7 +1,7 @@
 """A ClearML API that replays answers made beforehand, so that a benchmark measures the client.
 
 A history of tasks x series x points is encoded and compressed once at the start, for both page
-sizes that clients ask for. After that a request costs one dictionary look-up. Prints its address
+sizes that clients request. After that a request costs one dictionary look-up. Prints its address
 when it is ready; ends with its standard input.
 
     python tests/bench/replay_server.py --tasks 100 --series 20 --points 100 --latency 0.05
@@ -183,7 +183,7 @@ class History:
 
 
 def token() -> str:
-    """Make a token as `auth.login` does; nobody checks its signature."""
+    """Make a token as `auth.login` does; its signature is not checked."""
     identity = {"company": COMPANY, "user": USER, "company_name": "b", "user_name": "bench"}
     claims = {
         "exp": int(time.time()) + 30 * 86_400,

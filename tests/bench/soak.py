@@ -2,7 +2,7 @@
 
     python tests/bench/soak.py [--kills 200 --tasks 60 --series 20 --points 200 --seed 1]
 
-Each round asks for a few tasks more, and flips ``--no-params``, so that every stored task has new
+Each round requests a few tasks more, and flips ``--no-params``, so that every stored task has new
 metadata to commit. Right after each kill plain globs over the current snapshot must show complete
 tasks only, each point as the server has it, and none that was committed before may be missing. No
 step repairs anything. Only exports that died are counted. Exits non-zero at the first difference.

@@ -44,7 +44,7 @@ class Session:
 def run_on_terminal(
     command: list[str], *, columns: int = 80, cwd: Path | None = None, **environment: str
 ) -> Session:
-    """Run with stdout on a pseudo-terminal; stderr is a pipe, so that the two can be told apart."""
+    """Run with stdout on a pseudo-terminal; stderr is a pipe, to keep the two apart."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "LINES")}
@@ -85,7 +85,7 @@ def program() -> list[str]:
 def on_terminal(history: Path) -> Callable[..., Session]:
     """Run in this process with stdout on a pseudo-terminal, inside the folder with ``data``.
 
-    COLUMNS stands for the size of the terminal, which a process reads from its own stdout.
+    COLUMNS replaces the size of the terminal, which a process reads from its own stdout.
     """
 
     def run(*arguments: str, columns: int = 80, **environment: str) -> Session:
@@ -164,7 +164,7 @@ def run_here() -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run ``main`` in this process (``run_here(*arguments, cwd=…, stdin="", VARIABLE=…)``).
 
     It sees what a process of its own would see, without the half second to start one: streams
-    that are no terminal, a folder, variables. What a system does to a process is tested with one.
+    that are not a terminal, a folder, variables. What a system does to a process needs one.
     """
     return run_in_process
 

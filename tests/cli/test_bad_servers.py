@@ -89,7 +89,7 @@ def fails(
     With --once, so that nothing is to be remembered and no folder stays.
 
     Pauses between two tries take no time, and what answers has a minute for it; only a server that
-    never answers is asked with ``stalls``, which gives it 0.3 s.
+    never answers is tested with ``stalls``, which gives it 0.3 s.
     """
 
     def run(environment: Mapping[str, str | None], *, stalls: bool = False, code: int = 4) -> str:
@@ -176,7 +176,7 @@ def test_a_refused_connection(fails: Run) -> None:
         f"user://{SECRET}:@127.0.0.1:99999",
     ],
 )
-def test_what_is_no_address(fails: Run, address: str) -> None:
+def test_what_is_not_an_address(fails: Run, address: str) -> None:
     assert "address" in fails({"CLEARML_API_HOST": address})
 
 
@@ -186,7 +186,7 @@ def test_a_password_in_the_address_is_never_shown(fails: Run) -> None:
 
 
 @pytest.mark.parametrize("setting", [f"user:{SECRET}@app", f"http://user:{SECRET}@app:99999"])
-def test_a_web_address_that_is_none(fails: Run, setting: str) -> None:
+def test_a_web_address_that_is_invalid(fails: Run, setting: str) -> None:
     environment = {"CLEARML_API_HOST": "http://127.0.0.1:1", "CLEARML_WEB_HOST": setting}
     assert "web address" in fails(environment)
 
@@ -201,7 +201,7 @@ def _tls(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
     return context, str(bundle)
 
 
-def test_a_certificate_that_nobody_vouches_for(fails: Run, serve: Serve, tmp_path: Path) -> None:
+def test_a_certificate_that_is_not_trusted(fails: Run, serve: Serve, tmp_path: Path) -> None:
     context, _ = _tls(tmp_path)
     line = fails({"CLEARML_API_HOST": serve(_answer(b"{}"), "https", context)})
     assert "certificate verify failed" in line
@@ -242,9 +242,7 @@ def test_no_tls_to_a_port_with(fails: Run, serve: Serve, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("content", [None, "", "no certificate"])
-def test_a_bundle_that_is_none(
-    fails: Run, serve: Serve, tmp_path: Path, content: str | None
-) -> None:
+def test_an_invalid_bundle(fails: Run, serve: Serve, tmp_path: Path, content: str | None) -> None:
     context, _ = _tls(tmp_path)
     bundle = tmp_path / "bundle.pem"
     if content is not None:
@@ -298,7 +296,9 @@ PAGE = b"<!DOCTYPE html><html><body>ClearML</body></html>"
         pytest.param(_pour, "no complete answer", id="a body without end"),
     ],
 )
-def test_a_server_that_is_none(fails: Run, serve: Serve, behaviour: Behaviour, said: str) -> None:
+def test_a_server_that_is_not_clearml(
+    fails: Run, serve: Serve, behaviour: Behaviour, said: str
+) -> None:
     stalls = said == "no complete answer"
     assert said in fails({"CLEARML_API_HOST": serve(behaviour)}, stalls=stalls)
 

@@ -87,7 +87,9 @@ def test_query_without_a_name_lists_the_catalogue(piped: Piped) -> None:
 @pytest.mark.parametrize(
     "arguments", [["sql", "FROM range(1000000)"], ["query", "max"], ["query", "max", "--help"]]
 )
-def test_a_closed_pipe_is_no_error(program: list[str], history: Path, arguments: list[str]) -> None:
+def test_a_closed_pipe_is_not_an_error(
+    program: list[str], history: Path, arguments: list[str]
+) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     process = subprocess.run(
@@ -101,7 +103,7 @@ def test_a_closed_pipe_is_no_error(program: list[str], history: Path, arguments:
     assert (process.returncode, process.stderr) == (0, b"")
 
 
-def test_closed_stderr_is_no_error_either(program: list[str], history: Path) -> None:
+def test_closed_stderr_is_not_an_error_either(program: list[str], history: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [*program, "query", "max", "-m", "loss"]
@@ -144,7 +146,7 @@ def test_a_name_cannot_break_the_error_line(piped: Piped) -> None:
     assert "\x1b" not in done.stderr
 
 
-def test_an_argument_that_is_no_text(program: list[str]) -> None:
+def test_an_argument_that_is_not_text(program: list[str]) -> None:
     done = subprocess.run([*program, "sql", b"SELECT '\xff'"], capture_output=True, check=False)
     assert done.returncode == ExitCode.USAGE
     assert done.stderr.startswith(b"error: argument 2 is not valid text")
@@ -156,14 +158,14 @@ def test_runs_as_a_module() -> None:
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
-def test_closed_streams_are_no_bug(program: list[str], history: Path, closed: str) -> None:
+def test_closed_streams_are_not_a_bug(program: list[str], history: Path, closed: str) -> None:
     shell = f"{program[0]} query max -m loss {closed}"
     done = subprocess.run(["sh", "-c", shell], capture_output=True, cwd=history.parent, check=False)
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
 
 
-def test_stdin_that_is_no_text(program: list[str], history: Path) -> None:
+def test_stdin_that_is_not_text(program: list[str], history: Path) -> None:
     done = subprocess.run(
         [*program, "sql"],
         input=b"SELECT '\xff'",

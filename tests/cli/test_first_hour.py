@@ -17,7 +17,7 @@ Ask = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory, run_here: Ask) -> Iterator[Ask]:
-    """Run the tool in a folder that holds a whole export in ``data``, its server still up."""
+    """Run the tool in a folder with a complete export in ``data``, its server still running."""
     home = tmp_path_factory.mktemp("home")
     with StandIn(demo_history()) as server:
         run = functools.partial(run_here, cwd=home, **server.environment())
@@ -62,13 +62,13 @@ def test_a_comment_may_follow_the_semicolon(ask: Ask, statement: str) -> None:
     assert len(rows(ask("sql", statement))) == 1
 
 
-def test_a_type_that_parquet_lacks_is_one_line(ask: Ask) -> None:
+def test_a_type_that_parquet_does_not_have_is_one_line(ask: Ask) -> None:
     done = ask("sql", "SELECT INTERVAL 1 DAY AS span", "-o", "span.parquet")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "interval" in done.stderr
 
 
-def test_an_export_says_which_metrics_it_leaves_out(ask: Ask) -> None:
+def test_an_export_names_the_metrics_that_it_leaves_out(ask: Ask) -> None:
     done = ask("export", "--all", "--metric", "loss", "--data", "loss")
     assert "tasks: every task; metrics loss" in done.stderr
     assert "not included: other metrics" in done.stderr

@@ -46,7 +46,7 @@ def test_every_command_reads_the_folder_that_it_is_given(
     server.database.move(moved, server.database.add_project("other"))
     run("export", "-q", "--keep", "3")
 
-    # from far away, by the folder's whole name
+    # from another folder, by the absolute path
     folder = str(here / "data")
     top = ["query", "max", "--variant", "variant 0", "--format", "text", "--data"]
     assert run(*top, folder, cwd=tmp_path) == "900.5\n"

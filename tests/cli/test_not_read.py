@@ -1,4 +1,4 @@
-"""What a limit left out is said by every command that speaks of completeness."""
+"""Every command that reports completeness names what a limit left out."""
 
 import json
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def _states(data: Path, capsys: Capture) -> dict[str, int]:
     return states
 
 
-def test_every_command_says_it(stopped: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_every_command_reports_it(stopped: Path, tmp_path: Path, capsys: Capture) -> None:
     pack = tmp_path / "a.zip"
     states = _states(stopped, capsys)
     unread = f"{states['unread']} not read yet"

@@ -1,4 +1,4 @@
-"""Datasets of another user: one line that says whose folder it is; no command ends in a traceback.
+"""Datasets of another user: one line that names the owner of the folder, never a traceback.
 
 Root takes the rights of a user without a name and a home for the time of a command.
 """
@@ -28,7 +28,7 @@ WRITING: tuple[tuple[str, ...], ...] = (("selections", "remove", "1"), ("export"
 
 @pytest.fixture
 def theirs(history: Path) -> Iterator[Path]:
-    """A dataset of root in a folder that everybody may enter, beside one to write to."""
+    """A dataset of root in a folder that all users may enter, beside one to write to."""
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     shutil.copytree(history, place / "data", symlinks=True)
@@ -61,7 +61,7 @@ def as_other(
 
 
 @pytest.mark.parametrize("command", [*READING, *WRITING], ids=" ".join)
-def test_what_may_not_be_read_is_told_in_one_line(
+def test_what_may_not_be_read_is_reported_in_one_line(
     as_other: Callable[..., "subprocess.CompletedProcess[str]"],
     theirs: Path,
     command: tuple[str, ...],
@@ -80,7 +80,7 @@ def test_what_may_be_read_answers_without_a_place_to_write(
             place.chmod(0o755 if place.is_dir() else 0o644)
     for command in READING[:4]:
         assert as_other(*command).returncode == 0
-    for command in WRITING[:1]:  # the other one asks a server first
+    for command in WRITING[:1]:  # the other one contacts a server first
         done = as_other(*command)
         assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
         assert "cannot write to " in done.stderr

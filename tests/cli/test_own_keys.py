@@ -79,7 +79,7 @@ def server(
 
 
 def _pieces(token: str = "") -> set[str]:
-    """Give all parts of ten characters that would tell a key, plain and encoded."""
+    """Give all parts of ten characters that would reveal a key, plain and encoded."""
     texts = [SECRET, ACCESS, token, urllib.parse.quote(SECRET, safe=""), SECRET.encode().hex()]
     for before in ("", "x", "xy"):
         texts.append(base64.b64encode((before + PAIR).encode()).decode()[4:-4])
@@ -124,7 +124,7 @@ def test_a_token_that_is_echoed(
     assert _leaks(out + err, signature) == []
 
 
-def test_the_librarys_error_tells_no_key(server: StandIn, tmp_path: Path) -> None:
+def test_the_librarys_error_reveals_no_key(server: StandIn, tmp_path: Path) -> None:
     server.faults.add(Fault("echo", endpoint="auth.login", status=401, subcode=22, echo=_decoded))
     with pytest.raises(SnapshotError) as raised:
         export(tmp_path / "data", Selection())
@@ -155,7 +155,7 @@ program()
 """
 
 
-def test_logs_warnings_and_tracebacks_tell_no_key() -> None:
+def test_logs_warnings_and_tracebacks_reveal_no_key() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
     )
@@ -182,7 +182,7 @@ ANSWER = (
 )
 
 
-def test_an_answer_tells_no_key(
+def test_an_answer_reveals_no_key(
     named_by_keys: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     ask = ["sql", ANSWER, "--data", str(named_by_keys)]
@@ -207,7 +207,7 @@ def test_an_answer_tells_no_key(
     assert [row for row in rows if row["tags"]] == [{**safe, "big": 1e300}]
 
 
-def test_no_command_tells_a_key(named_by_keys: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_no_command_reveals_a_key(named_by_keys: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for arguments in (
         ("query", "max"),
         ("query", "max", "--show", "-m", f"*{ACCESS}*"),
@@ -220,7 +220,7 @@ def test_no_command_tells_a_key(named_by_keys: Path, capfd: pytest.CaptureFixtur
         assert _leaks("".join(capfd.readouterr())) == [], arguments
 
 
-def test_a_report_tells_no_key(
+def test_a_report_reveals_no_key(
     named_by_keys: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     report = tmp_path / "report.csv"

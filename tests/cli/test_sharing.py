@@ -33,7 +33,7 @@ as_others = pytest.mark.skipif(
 
 @pytest.fixture
 def shared(history: Path) -> Iterator[Path]:
-    """A dataset of root that a group reads, in a folder that everybody may enter."""
+    """A dataset of root that a group reads, in a folder that all users may enter."""
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     shutil.copytree(history, place / "data", symlinks=True)
@@ -100,7 +100,7 @@ def test_a_member_reads_and_leaves_no_trace(as_user: Run, shared: Path) -> None:
 
 
 @as_others
-def test_what_a_member_may_not_do_is_told_in_one_line(
+def test_what_a_member_may_not_do_is_reported_in_one_line(
     as_user: Run, shared: Path, server: Any
 ) -> None:
     before = _listing(shared)
@@ -116,7 +116,7 @@ def test_what_a_member_may_not_do_is_told_in_one_line(
 
 
 @as_others
-def test_who_may_not_read_is_told_the_way_out(as_user: Run, shared: Path) -> None:
+def test_who_may_not_read_gets_a_way_out(as_user: Run, shared: Path) -> None:
     done = as_user(STRANGER, "status")
     assert done.returncode == 1
     assert f"only members of the group {GROUP} can read it; join it" in done.stderr
@@ -128,7 +128,7 @@ def test_who_may_not_read_is_told_the_way_out(as_user: Run, shared: Path) -> Non
     assert f"its owner can share it with its group {way}" in done.stderr
 
 
-def test_export_shares_and_status_tells(take: Any, data: Path, capsys: Captured) -> None:
+def test_export_shares_and_status_reports(take: Any, data: Path, capsys: Captured) -> None:
     assert take("--all", "--share", "group") == 0
     assert f"can read {data}\n" in capsys.readouterr().err
     assert main(["status", "--data", str(data), "--format", "json"]) == 0
@@ -147,7 +147,7 @@ def test_sharing_needs_no_server(
     take: Any, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     monkeypatch.setenv("CLEARML_API_HOST", "http://127.0.0.1:9")
-    assert take("--all", "--share", "group", "--quiet") == 4  # is remembered as it was asked for
+    assert take("--all", "--share", "group", "--quiet") == 4  # is remembered as it was requested
     assert stat.S_IMODE(data.stat().st_mode) == 0o2750
     assert take("--share", "owner", "--quiet") == 4
     assert stat.S_IMODE(data.stat().st_mode) == 0o700

@@ -1,4 +1,4 @@
-"""What goes wrong is said though --quiet, kept with the dataset, and found by status --check."""
+"""Warnings are printed despite --quiet, kept with the dataset, and found by status --check."""
 
 import json
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def test_quiet_leaves_out_what_went_well(take: Export, data: Path, capsys: Captu
     assert capsys.readouterr() == ("", "")
 
 
-def test_quiet_says_which_tasks_failed(
+def test_quiet_prints_which_tasks_failed(
     take: Export, server: StandIn, data: Path, capsys: Capture
 ) -> None:
     task = next(iter(server.database.tasks))
@@ -55,7 +55,7 @@ def test_quiet_says_which_tasks_failed(
     assert check(data, capsys, "--check")[0] == 0
 
 
-def test_quiet_says_where_it_stopped(take: Export, data: Path, capsys: Capture) -> None:
+def test_quiet_prints_where_it_stopped(take: Export, data: Path, capsys: Capture) -> None:
     assert take("--all", "-q", "--max-requests", "6", "--workers", "1") == 7
     not_read, ending = capsys.readouterr().err.splitlines()
     assert not_read.startswith("not read: ")

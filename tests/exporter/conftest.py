@@ -74,11 +74,11 @@ class Home:
         return points
 
     def check(self, *task_ids: str, only: Callable[[str, str], bool] = lambda *_: True) -> None:
-        """See that these tasks (all of them by default) are stored whole, point for point.
+        """See that these tasks (all of them by default) are stored completely, point for point.
 
         Args:
             task_ids: the tasks.
-            only: whether a metric and variant were asked for.
+            only: whether a metric and variant were selected.
         """
         chosen = task_ids or tuple(self.database.tasks)
         tasks = self.tasks()
@@ -100,7 +100,7 @@ class Home:
         self.check_series()
 
     def check_series(self) -> None:
-        """See with DuckDB that keys are distinct and that ``series`` says what the points say."""
+        """See with DuckDB that keys are distinct and that ``series`` agrees with the points."""
         snapshot = self.folder / "current"
         if not list(snapshot.glob("scalars/**/*.parquet")):
             return

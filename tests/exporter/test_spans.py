@@ -37,7 +37,7 @@ def test_a_written_span_is_read_as_it_was(seconds: float) -> None:
 @pytest.mark.parametrize(
     ("text", "typed"), [("90", "90s"), ("1.5h", "90m"), (" 48 h ", "2d"), ("60s", "1m")]
 )
-def test_a_span_is_written_in_its_largest_whole_unit(text: str, typed: str) -> None:
+def test_a_span_is_written_in_its_largest_exact_unit(text: str, typed: str) -> None:
     seconds = match_seconds(text)
     assert seconds is not None
     assert span_as_typed(seconds) == typed

@@ -20,7 +20,7 @@ MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory: pytest.TempPathFactory) -> MakeDataset:
-    """Write tasks once a session: hundreds of tests ask the same few datasets."""
+    """Write tasks once per session: hundreds of tests query the same few datasets."""
     home = tmp_path_factory.mktemp("written")
     known: dict[str, Path] = {}
 

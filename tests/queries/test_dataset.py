@@ -209,7 +209,7 @@ def test_parameters_are_bound(make_dataset: MakeDataset) -> None:
         ("SELECT $x", "parameters: x"),
     ],
 )
-def test_errors_say_what_and_where_in_one_line(
+def test_errors_name_cause_and_place_in_one_line(
     make_dataset: MakeDataset, statement: str, complaint: str
 ) -> None:
     with open_dataset(team(make_dataset)) as dataset:
@@ -274,7 +274,7 @@ def test_an_open_snapshot_is_held(make_dataset: MakeDataset) -> None:
         assert free
 
 
-def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
+def test_a_query_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
     folder = team(make_dataset)
     script = (
         "import sys\n"
@@ -303,7 +303,7 @@ def test_asking_imports_nothing_heavy(make_dataset: MakeDataset) -> None:
     assert heavy.isdisjoint(run.stdout.split())
 
 
-def test_a_closed_dataset_says_so(make_dataset: MakeDataset) -> None:
+def test_a_closed_dataset_reports_it(make_dataset: MakeDataset) -> None:
     with open_dataset(team(make_dataset)) as dataset:
         relation = dataset.query("max")
     for ask in (lambda: dataset.sql("SELECT 1"), lambda: dataset.rows(relation)):

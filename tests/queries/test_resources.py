@@ -111,7 +111,7 @@ def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
 def test_a_full_disk_is_not_called_memory_or_damage(
     make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckDB takes the room that there was when it began for a limit that somebody has set."""
+    """DuckDB takes the room that there was when it began for a limit that the user has set."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(_SETTINGS, "max_temp_directory_size", "1MB")
     with open_dataset(team(make_dataset), memory_limit="20MB", threads=1) as dataset:
@@ -124,7 +124,7 @@ def test_a_full_disk_is_not_called_memory_or_damage(
     assert str(translated(full)).startswith("the disk is full, ")
 
 
-def test_a_user_without_a_home_can_ask(
+def test_a_user_without_a_home_can_query(
     make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")

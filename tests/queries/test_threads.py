@@ -1,4 +1,4 @@
-"""One dataset, asked by several threads at once."""
+"""One dataset, queried by several threads at once."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def folder(make_dataset: MakeDataset) -> Path:
     return make_dataset([{"task_id": key * 32, "points": points} for key in "abc"])
 
 
-def test_threads_ask_at_once(folder: Path) -> None:
+def test_threads_query_at_once(folder: Path) -> None:
     """They start together, so that without connections of their own one would be refused."""
     ready = threading.Barrier(4)
     with open_dataset(folder, threads=1) as dataset:
@@ -52,7 +52,7 @@ def test_a_thread_is_as_confined(folder: Path, tmp_path: Path) -> None:
             reading.result()
 
 
-def test_after_the_end_a_thread_is_told(folder: Path) -> None:
+def test_after_the_end_a_thread_gets_an_error(folder: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
         with open_dataset(folder) as dataset:
             pool.submit(dataset.tasks).result()

@@ -138,7 +138,7 @@ def bent(said: Any, path: Way, odd: str) -> str:
 
 
 def _use(body: dict[str, Any]) -> str:
-    """Tell calls of one endpoint apart: by what they ask for, and pages by their task."""
+    """Distinguish calls of one endpoint: by what they request, and pages by their task."""
     named = [name for name in ("scroll_id", "id", "metrics", "task") if body.get(name)]
     only = (body.get("only_fields") or [])[-1:]
     size = [str(body["batch_size"])] if "batch_size" in body else []

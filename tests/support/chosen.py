@@ -59,7 +59,7 @@ def histories(draw: st.DrawFn) -> Tasks:
 
 
 def three(typed: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[list[dict[str, Any]]]:
-    """Three ways to ask the same dataset."""
+    """Three ways to query the same dataset."""
     return st.lists(st.fixed_dictionaries(typed), min_size=3, max_size=3)
 
 

@@ -206,7 +206,7 @@ def with_true_zeros(
 
 
 def suspects(cases: Sequence[Case], query: str = "FROM suspect_zeros") -> dict[int, set[int]]:
-    """Ask the view for the suspect iterations of every case, by its place in the list."""
+    """Query the view for the suspect iterations of every case, by its place in the list."""
     with duckdb.connect() as connection:
         connection.execute(
             """

@@ -1,4 +1,4 @@
-"""Changes of a snapshot that nobody but verification sees."""
+"""Changes of a snapshot that only verification detects."""
 
 import hashlib
 import json

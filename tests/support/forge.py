@@ -149,7 +149,7 @@ field is the length."""
 def with_index(content: bytes, name: str, part: int, change: Callable[[Struct], object]) -> bytes:
     """Change the offset index (``PLACES``) or column index (``BOUNDS``) of a column, everywhere.
 
-    All indexes are written again between the pages and the footer, which says where they are.
+    All indexes are written again between the pages and the footer, which records where they are.
     """
     footer = _Reader(content[footer_at(content) : -8]).struct()
     chunks = [chunk for group in footer[4][1][1] for chunk in group[1][1][1]]

@@ -194,7 +194,7 @@ def _normalised(files: Files) -> bytes:
 
 
 def _many(files: Files) -> bytes:
-    """An archive of so many small files that its directory would take gigabytes of memory."""
+    """An archive of small files, too many: its directory would take gigabytes of memory."""
     name = b"README.md"
     entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 33, 0, 0, 0, len(name), *[0] * 6)
     directory = (entry + name) * 200_000

@@ -1,6 +1,6 @@
 """A history with everything odd in it: what each query of the catalogue is tested on.
 
-NaN, infinities, values that are no number, ties, single values, gaps, unequal lengths, empty
+NaN, infinities, values that are not a number, ties, single values, gaps, unequal lengths, empty
 tasks, times that are missing or run backwards, the ends of int64, and names that hold anything.
 """
 

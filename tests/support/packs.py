@@ -19,7 +19,7 @@ Row = tuple[Any, ...]
 
 
 def telling_tasks() -> list[dict[str, Any]]:
-    """Tasks in which every column that can be taken out says something."""
+    """Tasks in which every column that can be redacted has a value."""
     common: dict[str, Any] = {
         "user_id": "u-ada",
         "user": "Ada",

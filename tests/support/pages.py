@@ -51,7 +51,7 @@ class Reader(HTMLParser):
 
 
 def hostile(address: str) -> list[str]:
-    """Names that would ask ``address`` or change the title if they were more than text."""
+    """Names that would request ``address`` or change the title if they were more than text."""
     return [
         f"<script>document.title='ran'; new Image().src='{address}/script'</script>",
         f"<img src='{address}/img' onerror=\"document.title='ran'\">",

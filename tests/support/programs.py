@@ -1,4 +1,4 @@
-"""Programs that tests start and that a machine may lack."""
+"""Programs that tests start and that may be missing on a machine."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A server of plain sockets, which sends what it is told."""
+"""A server of plain sockets, which sends what a test gives it."""
 
 import socket
 import ssl
@@ -9,7 +9,7 @@ Behaviour = bytes | Callable[[socket.socket, threading.Event], None]
 
 
 class RawServer:
-    """Says the same to everybody, without an idea of HTTP."""
+    """Send the same bytes to every client, whatever it requests."""
 
     def __init__(self, behaviour: Behaviour, context: ssl.SSLContext | None = None) -> None:
         self._behaviour, self._context = behaviour, context

@@ -1,6 +1,6 @@
 """Real shells on a terminal of their own, with completion installed as a user installs it.
 
-In place of the program a script stands on the path: it writes down what the shell's function asked
+A script takes the place of the program on the path: it records what the shell's function requested
 and repeats what the program answers, so that pressing TAB costs a thousandth of a second of it.
 """
 
@@ -67,7 +67,7 @@ def install(shell: str, home: Path, run: Run) -> None:
 
 
 def ask(run: Run, shell: str, words: Sequence[str], quote: str, cwd: Path) -> list[str]:
-    """Let the program answer what the functions of the shells ask; the last word is begun."""
+    """Let the program answer the requests of the shells' functions; the last word is begun."""
     typed = [*words[:-1], quote + words[-1]]
     line = " ".join(["clearml-snapshot", *typed])
     done = run(*([line, BREAKS] if shell == "bash" else typed), cwd=cwd, **request(shell))

@@ -255,7 +255,7 @@ class _Drawn:
         return drawn
 
     def busy(self, share: Floats) -> Floats:
-        """Draw whole percents with idle moments."""
+        """Draw integer percentages with idle moments."""
         usual = self._each(self._per_task(20, 95))
         percent = np.clip(np.round(usual + self.noise() * 8), 0, 100)
         return np.where((share * 40) % 7 < 0.5, np.float32(0), percent)

@@ -239,7 +239,7 @@ def test_the_page_goes_where_it_is_sent(
     assert [path.read_text() for path in tmp_path.iterdir()] == [page]
 
 
-def test_columns_that_follow_are_told_where_nothing_else_is(
+def test_columns_that_follow_are_reported_if_nothing_else_differs(
     tmp_path: Path, capsys: Capture
 ) -> None:
     """Whoever reads of new points knows that the task was updated then."""
@@ -260,7 +260,7 @@ def test_columns_that_follow_are_told_where_nothing_else_is(
     ]
 
 
-def test_another_server_is_told(data: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_another_server_is_reported(data: Path, tmp_path: Path, capsys: Capture) -> None:
     other = tmp_path / "other"
     _export(other, _BEFORE, "http://y")
     assert _typed(other, data=data) == 0

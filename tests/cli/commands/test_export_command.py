@@ -65,13 +65,15 @@ def test_again_without_a_filter_reads_only_what_changed(
     assert "tasks: 0 new, 1 read again, 5 unchanged" in capsys.readouterr().err
 
 
-def test_the_first_export_has_to_say_what(take: Export, data: Path, server: StandIn) -> None:
+def test_the_first_export_needs_a_selection(take: Export, data: Path, server: StandIn) -> None:
     assert take() == 2
     assert not data.exists()
     assert server.requests == []
 
 
-def test_the_first_export_is_told_how(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_first_export_names_the_options_to_use(
+    take: Export, capsys: pytest.CaptureFixture[str]
+) -> None:
     take()
     line = error_of(capsys)
     assert "needs a filter" in line
@@ -95,7 +97,7 @@ def test_a_name_that_does_not_exist(
     assert not (data / "current").exists()
 
 
-def test_a_filter_that_matches_nothing_is_no_error(
+def test_a_filter_that_matches_nothing_is_not_an_error(
     take: Export, capsys: pytest.CaptureFixture[str], data: Path
 ) -> None:
     assert take("--status", "failed") == 0
@@ -172,12 +174,12 @@ def test_json_is_all_there_is_on_stdout(
     assert report["snapshot"] == str(data.resolve() / "snapshots" / "000001")
 
 
-def test_quiet_says_nothing(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
     assert take("--all", "--quiet") == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_quiet_still_says_why_it_fails(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_still_prints_why_it_fails(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
     assert take("--quiet") == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
 
@@ -249,10 +251,10 @@ def _reads(server: StandIn) -> int:
     return sum(name == EVENTS for name, _ in list(server.requests))
 
 
-def test_ctrl_c_commits_what_is_whole(
+def test_ctrl_c_commits_what_is_complete(
     start: Callable[..., Any], server: StandIn, data: Path
 ) -> None:
-    """Two tasks hang for ever; the others are whole when the user has had enough."""
+    """Two tasks hang for ever; the others are complete when the user presses Ctrl-C."""
     stuck = list(server.database.tasks)[:2]
     server.faults.add(Fault("stall", EVENTS, lambda body: body["task"] in stuck))
     process = start("--timeout", "600")
@@ -341,7 +343,7 @@ def test_a_folder_that_may_not_be_written(
 
 
 def test_a_folder_that_cannot_be_made(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
-    """/proc refuses everybody, root too."""
+    """/proc cannot be written to, not even by root."""
     assert main(["export", "--all", "--data", "/proc/nowhere/data"]) == 1
     line = error_of(capsys)
     assert line.startswith("error: cannot write /proc/nowhere")

@@ -30,7 +30,7 @@ def two(server: StandIn, tmp_path: Path) -> list[str]:
     return [str(ours), str(theirs)]
 
 
-def test_a_merged_dataset_is_told_and_exported_again(
+def test_a_merged_dataset_is_described_and_exported_again(
     two: list[str], server: StandIn, tmp_path: Path, capsys: Captured
 ) -> None:
     both = tmp_path / "both"
@@ -73,7 +73,7 @@ def test_quiet_and_refused(two: list[str], tmp_path: Path, capsys: Captured) -> 
     assert not Path(f"{both}2").exists()
 
 
-def test_packs_are_merged_and_what_they_left_out_is_told(
+def test_packs_are_merged_and_what_they_left_out_is_reported(
     two: list[str], tmp_path: Path, capsys: Captured
 ) -> None:
     pack, nameless = tmp_path / "theirs.zip", tmp_path / "nameless.zip"

@@ -28,7 +28,7 @@ def mine(tmp_path: Path) -> Path:
     return folder
 
 
-def test_they_are_listed_and_asked_as_ours(piped: Piped, mine: Path) -> None:
+def test_they_are_listed_and_run_like_built_in_queries(piped: Piped, mine: Path) -> None:
     listed = piped("query", "--queries", str(mine))
     assert "above        Points of a metric above a value.\n" in listed.stdout
     assert "max " in listed.stdout

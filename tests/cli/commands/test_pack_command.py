@@ -131,7 +131,7 @@ def test_what_cannot_be_meant(
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_pack_is_no_stream(
+def test_a_pack_cannot_be_streamed(
     history: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
     pack = str(tmp_path / "q3.zip")
@@ -151,7 +151,7 @@ def test_a_pack_is_no_stream(
     assert [*Path.cwd().iterdir()] == []
 
 
-def test_the_status_of_a_pack_says_which_part_it_is(
+def test_the_status_of_a_pack_describes_which_part_it_is(
     history: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     pack = str(tmp_path / "q3.zip")

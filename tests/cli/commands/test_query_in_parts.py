@@ -54,7 +54,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=" ".join)
-def test_output_notes_and_files_are_those_of_the_question_as_a_whole(
+def test_output_notes_and_files_are_those_of_the_complete_query(
     piped: Piped, tmp_path: Path, question: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     asked = ("query", *question)

@@ -25,7 +25,7 @@ OLD = datetime.now(UTC) - timedelta(days=40)
 def server(
     start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> StandIn:
-    """Three tasks of two projects, the first of them old; exported whole."""
+    """Three tasks of two projects, the first of them old; all exported completely."""
     database = Database()
     for number, project in enumerate(("vision", "vision", "speech")):
         task = database.add_task(f"task {number}", project, created=OLD + timedelta(days=number))
@@ -162,7 +162,7 @@ def test_quiet_leaves_the_ids(server: StandIn, capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr() == ("".join(f"{task}\n" for task in ids(server)), "")
 
 
-def test_odd_values_are_told(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
+def test_odd_values_are_reported(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
     task = ids(server)[0]
     big = {"metric": "big", "variant": "v", "iter": 0, "value": 2**60 + 1}
     server.database.report(task, [big])

@@ -59,7 +59,7 @@ def test_status_as_json(in_trouble: Path, capsys: Capture, tmp_path: Path) -> No
     assert json.loads(file.read_text()).keys() == told.keys()
 
 
-def test_status_is_no_table(in_trouble: Path, capsys: Capture, tmp_path: Path) -> None:
+def test_status_is_not_a_table(in_trouble: Path, capsys: Capture, tmp_path: Path) -> None:
     for name in ("status.csv", "status.duckdb"):
         assert main(["status", "--data", str(in_trouble), "-o", str(tmp_path / name)]) == 2
         assert "status prints a page; use --by for a table" in capsys.readouterr().err

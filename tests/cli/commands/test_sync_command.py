@@ -51,7 +51,7 @@ def test_only_failed(
     assert "--only-failed and a filter cannot be combined" in capsys.readouterr().err
 
 
-def test_lost_points_and_lost_tasks_are_told(
+def test_lost_points_and_lost_tasks_are_reported(
     take: Export, server: StandIn, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert take("--all") == 0

@@ -42,7 +42,7 @@ def test_verify_a_damaged_copy(in_trouble: Path, tmp_path: Path, capsys: Capture
     assert capsys.readouterr().out.startswith(f"damaged: {copy}/snapshot.json is damaged")
 
 
-def test_verify_quick_says_what_it_did_not_check(in_trouble: Path, capsys: Capture) -> None:
+def test_verify_quick_reports_what_it_did_not_check(in_trouble: Path, capsys: Capture) -> None:
     assert main(["verify", "--quick", str(in_trouble)]) == 3
     out, err = capsys.readouterr()
     line, not_checked, missing, content_id = out.splitlines()

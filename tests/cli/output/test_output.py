@@ -86,8 +86,8 @@ def test_no_rows_still_have_a_header(piped: Piped, form: str, expected: str) -> 
     assert (done.returncode, done.stdout) == (0, expected)
 
 
-def test_csv_comes_back_whole(piped: Piped, tmp_path: Path) -> None:
-    """Another reader gives the values back and tells an empty text from NULL."""
+def test_csv_is_read_back_unchanged(piped: Piped, tmp_path: Path) -> None:
+    """Another reader gives the values back and distinguishes an empty text from NULL."""
     file = tmp_path / "answer.csv"
     piped("sql", ODD, "-o", str(file))
     options = "header = true, allow_quoted_nulls = false"
@@ -210,7 +210,7 @@ def test_the_words_of_the_sdk_are_understood(piped: Piped) -> None:
     assert ours.stdout.count("\n") == 2
 
 
-def test_quiet_says_nothing_and_notes_say_what_to_know(piped: Piped) -> None:
+def test_quiet_prints_nothing_and_notes_explain_the_answer(piped: Piped) -> None:
     assert piped("query", "max", "-m", "loss", "-q").stderr == ""
     notes = piped("query", "max", "-m", "accuracy").stderr
     assert "1 of 3 tasks have it: 1 running" in notes

@@ -54,7 +54,7 @@ def typed(program: list[str], cwd: Path, path: str, *arguments: str) -> tuple[in
 
 @pytest.fixture
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of programs, with the stand-in for DuckDB's shell; it is the whole PATH."""
+    """A folder of programs, with the stand-in for DuckDB's shell; PATH contains nothing else."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "duckdb").write_text(SHELL)

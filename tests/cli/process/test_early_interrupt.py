@@ -16,7 +16,7 @@ Held = Callable[[str], dict[str, str]]
 
 @pytest.fixture
 def held(tmp_path: Path) -> Callable[[str], dict[str, str]]:
-    """Make an import say that it has begun, and take for ever; gives the environment for it."""
+    """Make an import report that it has begun, and never end; gives the environment for it."""
 
     def hold(module: str) -> dict[str, str]:
         (tmp_path / f"{module}.py").write_text(

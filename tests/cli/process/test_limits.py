@@ -119,7 +119,7 @@ def test_an_allowed_folder_is_read_and_never_written(
     assert {path: path.read_bytes() for path in shelf.rglob("*") if path.is_file()} == before
 
 
-def test_a_folder_that_is_none(piped: Piped, tmp_path: Path) -> None:
+def test_a_folder_that_does_not_exist(piped: Piped, tmp_path: Path) -> None:
     ended = piped("sql", "SELECT 1", "--allow-files", str(tmp_path / "none"))
     assert ended.returncode == 2
     assert "cannot read the folder" in ended.stderr
@@ -135,7 +135,7 @@ def test_show_looks_up_what_was_typed(piped: Piped, history: Path) -> None:
     assert piped("query", "leaderboard", "--show", "--data", "nowhere").returncode == 0
 
 
-def test_tasks_stand_without_an_option(piped: Piped) -> None:
+def test_task_ids_need_no_option(piped: Piped) -> None:
     answer = piped("query", "compare", "aa", "training lr=0.01", "-m", "loss/train", "-q").stdout
     assert answer.splitlines()[:2] == [
         "metric,variant,iteration,training lr=0.1,training lr=0.01",

@@ -42,7 +42,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         ("(", "'(' was never closed (__init__.py, line 1); reinstall"),
     ],
 )
-def test_a_broken_package_is_told_as_one(
+def test_a_broken_package_is_reported_as_one(
     broken: Callable[[str], None],
     text: str,
     told: str,

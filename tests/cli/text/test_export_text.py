@@ -1,4 +1,4 @@
-"""One of a thing is no plural, whoever says it."""
+"""One of a thing is written in the singular in every text."""
 
 from dataclasses import replace
 from pathlib import Path

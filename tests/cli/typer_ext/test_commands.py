@@ -37,7 +37,7 @@ def run(*arguments: str) -> tuple[TaskFilter, DatasetChoice, int]:
     return got[0]
 
 
-def test_nothing_typed_asks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_typed_prompts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CLEARML_SNAPSHOT_DATA", raising=False)
     assert run() == (TaskFilter(), DatasetChoice(Path("data"), None), 1)
 

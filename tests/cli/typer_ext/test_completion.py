@@ -20,7 +20,7 @@ Complete = Callable[..., list[str]]
 
 @pytest.fixture
 def complete(run_here: Run, history: Path) -> Complete:
-    """Ask as bash does: the words, the last of which is still being typed."""
+    """Request completion as bash does: the words, the last of which is still being typed."""
 
     def complete(
         *words: str, shell: str = "bash", quote: str = "", **environment: str
@@ -102,14 +102,14 @@ def test_bash_goes_on_behind_what_it_keeps(
         ("-",),
     ],
 )
-def test_tab_says_nothing_but_what_it_offers(complete: Complete, words: tuple[str, ...]) -> None:
+def test_tab_prints_nothing_but_its_completions(complete: Complete, words: tuple[str, ...]) -> None:
     for shell in ("bash", "zsh"):
         offered = complete(*words, shell=shell)
         assert all(line.partition("\t")[0].startswith(words[-1]) for line in offered)
         assert not any("0.2" in line for line in offered)
 
 
-def test_a_function_that_says_nothing_gets_an_answer(run_here: Run, history: Path) -> None:
+def test_a_shell_function_without_words_gets_an_answer(run_here: Run, history: Path) -> None:
     for shell in ("bash", "zsh", "fish"):
         done = run_here(cwd=history.parent, **{SHELL_VARIABLE: f"lines_{shell}"})
         assert (done.returncode, done.stderr) == (0, "")

@@ -88,14 +88,14 @@ def test_a_task_without_an_id_is_a_warning(
         ('{"total": true}', "expected int | null, got bool at total"),
     ],
 )
-def test_an_answer_of_another_form_says_where(data: str, said: str) -> None:
+def test_an_answer_of_another_form_names_the_field(data: str, said: str) -> None:
     with pytest.raises(DamagedBodyError, match="another form") as caught:
         reader(Columns)(f'{{"data": {data}}}'.encode())
     assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("body", ["", "[]", "null", '{"data": []}', '{"data": null}', "[" * 9999])
-def test_what_is_no_envelope(body: str) -> None:
+def test_what_is_not_an_envelope(body: str) -> None:
     with pytest.raises(DamagedBodyError):
         reader(Columns)(body.encode())
 

@@ -218,7 +218,7 @@ def test_a_redirect_is_not_followed(blame: Blame, serve: Serve) -> None:
 
 
 def test_a_proxy_sees_nothing_of_https(blame: Blame) -> None:
-    """It is asked for a tunnel, with its own password and without a key of ClearML's."""
+    """It is requested to open a tunnel, with its own password and without a key of ClearML's."""
     seen: list[bytes] = []
 
     def refuse() -> None:

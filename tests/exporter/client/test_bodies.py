@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 
 def _lying(body: bytes, length: int) -> bytes:
-    """Write another length where gzip says how long a body becomes."""
+    """Change the uncompressed length that gzip records at the end of a body."""
     return gzip.compress(body)[:-4] + length.to_bytes(4, "little")
 
 
@@ -64,7 +64,7 @@ def test_an_answer_that_is_too_long_is_one_line_about_its_endpoint(
     assert api.get("server.info"), "the next one is answered"
 
 
-def test_a_page_that_is_too_long_is_asked_for_in_smaller_ones(
+def test_a_page_that_is_too_long_is_requested_in_smaller_ones(
     take_home: Callable[..., Home], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = Database()

@@ -65,7 +65,7 @@ def test_no_pause_for_a_try_that_will_not_come(start_standin: Start) -> None:
         api.get("server.info")
 
 
-# A server that asks for a pause.
+# A server that requests a pause.
 def test_a_pause_is_one_for_all_threads(
     start_standin: Start, clock: "Clock", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,7 +177,7 @@ def test_what_waits_for_another_try_ends_when_the_time_is_over(start_standin: St
     assert count(server, "server.info") == 1
 
 
-def test_our_own_end_is_no_ceiling(start_standin: Start) -> None:
+def test_our_own_end_is_not_a_limit(start_standin: Start) -> None:
     api = logged_in(start_standin(), max_requests=50)
     api.stop()
     with pytest.raises(StoppedError):
@@ -211,7 +211,7 @@ def test_turns_are_evenly_spread() -> None:
 
 
 @pytest.mark.usefixtures("clock")
-def test_a_slow_rate_is_no_silence_of_the_server(start_standin: Start) -> None:
+def test_a_slow_rate_is_not_silence_of_the_server(start_standin: Start) -> None:
     """One request in 70 s, and a server that counts as dead after 50 s without a success."""
     server = start_standin(faults=[Fault("status", "server.info", status=503, count=2)])
     api = logged_in(server, max_rate=1 / 70, timeout=50, give_up_after=50)

@@ -1,4 +1,4 @@
-"""An endpoint that keeps failing is asked less, and then no more."""
+"""An endpoint that keeps failing gets fewer requests, and then none."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 # A search engine that is down behind an API that is up.
 def read_tasks(api: Client, tasks: list[str], workers: int = 1) -> list[str]:
-    """Ask for a page of each task, as an export's threads do, and name those that were refused."""
+    """Request a page of each task, as an export's threads do, and name those that were refused."""
 
     def refused(task: str) -> str:
         try:
@@ -50,7 +50,7 @@ def broken(**more: object) -> Fault:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_an_endpoint_that_fails_each_task_is_asked_less_and_then_no_more(
+def test_an_endpoint_that_fails_each_task_gets_fewer_requests_and_then_none(
     start_standin: Start,
 ) -> None:
     database = grid_history(8, 1, 3)
@@ -118,7 +118,7 @@ def test_odd_tasks_in_a_row_are_not_a_dead_search_engine(take_home: TakeHome) ->
 def test_odd_tasks_before_all_others_do_not_end_every_run(
     take_home: TakeHome, workers: int
 ) -> None:
-    """Before the first answer other tasks are asked for: the next run would stop at the same."""
+    """Before the first answer other tasks are tried: the next run would stop at the same one."""
     database = grid_history(20, 1, 3)
     newest = sorted(database.tasks.values(), key=lambda task: task["created"], reverse=True)
     odd = [task["id"] for task in newest[:9]]
@@ -130,7 +130,7 @@ def test_odd_tasks_before_all_others_do_not_end_every_run(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_proxy_that_fails_one_endpoint_is_no_dead_server(start_standin: Start) -> None:
+def test_a_proxy_that_fails_one_endpoint_is_not_a_dead_server(start_standin: Start) -> None:
     database = grid_history(6, 1, 3)
     tasks = list(database.tasks)
     proxy = Fault("html", EVENTS, lambda body: body["task"] in tasks[4:], status=502)
@@ -152,7 +152,7 @@ def test_one_success_brings_all_tries_back(start_standin: Start) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_one_odd_task_is_not_the_whole_endpoint(start_standin: Start) -> None:
+def test_one_odd_task_does_not_disable_the_endpoint(start_standin: Start) -> None:
     """A task may fail in many of its calls; the others have all their tries."""
     database = grid_history(2, 1, 3)
     odd, other = database.tasks
@@ -163,7 +163,7 @@ def test_one_odd_task_is_not_the_whole_endpoint(start_standin: Start) -> None:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_pages_that_are_too_large_are_no_dead_endpoint(start_standin: Start) -> None:
+def test_pages_that_are_too_large_are_not_a_dead_endpoint(start_standin: Start) -> None:
     """Every task's first calls fail, as where the search engine allows only smaller pages."""
     database = grid_history(12, 1, 3)
     fault = broken(when=lambda body: body["batch_size"] > 10)

@@ -46,7 +46,7 @@ def logins(server: StandIn) -> int:
     return sum(name == "auth.login" for name, _ in server.requests)
 
 
-def test_the_login_says_who_and_where(start_standin: Start) -> None:
+def test_the_login_names_user_and_server(start_standin: Start) -> None:
     server = start_standin()
     identity = Client(configuration(server)).login()
     assert (identity.user_name, identity.user_id) == ("Default User", "__tests__")

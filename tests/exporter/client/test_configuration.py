@@ -151,7 +151,7 @@ def test_a_certificate_setting_of_the_file(configure: Configure, tmp_path: Path)
     assert configure(CLEARML_CONFIG_FILE=path).verify is False
 
 
-def test_without_keys_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_keys_nothing_is_requested(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(LoginError, match="clearml-init"):
@@ -228,7 +228,7 @@ def test_whoami_in_words(server: StandIn, capsys: pytest.CaptureFixture[str]) ->
     assert SECRET not in out
 
 
-def test_only_reading_is_asked(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_reading_is_requested(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     whoami(capsys)
     assert {name for name, _ in server.requests} == {
         "auth.login",

@@ -82,7 +82,7 @@ def first_task(server: StandIn) -> tuple[str, str]:
     return key, task["name"]
 
 
-def test_an_export_asks_only_what_is_allowed(
+def test_an_export_requests_only_what_is_allowed(
     start_standin: Start, take: Callable[..., ExportReport]
 ) -> None:
     server = start_standin(grid_history(3, 2, 10))

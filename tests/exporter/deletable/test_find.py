@@ -46,7 +46,7 @@ def history(tasks: int = 4) -> Database:
 
 @pytest.fixture
 def home(take_home: TakeHome) -> "Home":
-    """Four tasks, exported whole."""
+    """Four tasks, exported completely."""
     home = take_home(history())
     assert home.export().result == "complete"
     home.server.requests.clear()
@@ -68,7 +68,7 @@ def ids(home: "Home") -> list[str]:
     return list(home.database.tasks)
 
 
-def test_what_has_ended_and_is_whole_is_listed(home: "Home") -> None:
+def test_what_has_ended_and_is_complete_is_listed(home: "Home") -> None:
     found = again(home)
     assert (list(found.task_ids), found.left_out) == (ids(home), {})
     counted = [body["task"] for body in home.sent(EVENTS)]
@@ -124,7 +124,7 @@ def test_what_has_changed_is_left_out(home: "Home") -> None:
     assert again(home).left_out == dict.fromkeys((late, pinged, rerun), "changed")
 
 
-def test_each_telling_field_counts(home: "Home") -> None:
+def test_each_field_that_shows_it_counts(home: "Home") -> None:
     one, two, three, _ = ids(home)
     home.database.edit(one, last_iteration=3)
     home.database.edit(two, started=datetime.now(UTC))
@@ -145,7 +145,7 @@ def test_what_changes_while_it_is_counted_is_left_out(home: "Home") -> None:
 
 
 def test_points_that_the_server_has_lost_or_gained_are_found(home: "Home") -> None:
-    """Nothing on the task tells of either."""
+    """No field of the task shows either."""
     less, more, none, _ = ids(home)
     home.database.lose(less, keep=lambda metric, variant, iteration: iteration != 1)
     home.database.put_raw(
@@ -172,7 +172,7 @@ def test_what_is_gone_is_left_out(home: "Home") -> None:
     assert again(home).left_out == dict.fromkeys((before, meanwhile), "gone")
 
 
-def test_what_is_not_whole_here_is_left_out(take_home: TakeHome) -> None:
+def test_what_is_not_complete_here_is_left_out(take_home: TakeHome) -> None:
     home = take_home(history())
     task = ids(home)[0]
     home.server.faults.add(Fault("status", EVENTS, lambda b: b["task"] == task, status=400))
@@ -197,7 +197,7 @@ def test_another_servers_tasks_are_left_out(
     assert [name for name, _ in other.requests] == ["auth.login"]
 
 
-def test_older_than_asks_for_the_last_update_on_the_server(take_home: TakeHome) -> None:
+def test_older_than_uses_the_last_update_on_the_server(take_home: TakeHome) -> None:
     home = take_home(history(3))
     now = datetime.now(UTC)
     old, edge, young = ids(home)
@@ -219,7 +219,9 @@ def test_what_cannot_be_counted_is_left_out(home: "Home") -> None:
     assert len(found.task_ids) == 3
 
 
-def test_groups_of_tasks_are_asked_together(home: "Home", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_groups_of_tasks_are_requested_together(
+    home: "Home", monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(saved, "_GROUP", 3)
     home.database.lose(ids(home)[3])
     found = again(home, workers=2)
@@ -227,7 +229,7 @@ def test_groups_of_tasks_are_asked_together(home: "Home", monkeypatch: pytest.Mo
     assert [len(body["id"]) for body in home.sent("tasks.get_all_ex")] == [3, 3, 1, 1]
 
 
-def test_nothing_is_asked_about_nothing(home: "Home") -> None:
+def test_without_tasks_nothing_is_requested(home: "Home") -> None:
     assert count_again(open_snapshot(home.folder), []).task_ids == ()
     for task in ids(home):
         home.database.continue_task(task)
@@ -244,7 +246,7 @@ def test_a_server_that_dies_lists_nothing(home: "Home", endpoint: str) -> None:
         again(home, workers=1)
 
 
-def test_wrong_keys_are_said(home: "Home", monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_keys_are_reported(home: "Home", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CLEARML_API_SECRET_KEY", "wrong")
     with pytest.raises(LoginError):
         again(home)
@@ -334,7 +336,7 @@ def test_stored_points_that_the_summary_contradicts_are_not_listed(home: "Home")
     assert again(home, reread=True).left_out == {gone: "not complete"}
 
 
-def test_an_overwritten_extreme_is_no_contradiction(take_home: TakeHome) -> None:
+def test_an_overwritten_extreme_is_not_a_contradiction(take_home: TakeHome) -> None:
     """The summary keeps the lowest value, whose iteration has another value since."""
     home = take_home(history(1))
     (task,) = ids(home)
@@ -363,7 +365,7 @@ def test_a_task_without_points_and_summary_that_counts_iterations_is_not_listed(
     assert again(home).left_out == {odd: "summary differs"}
 
 
-def test_what_has_no_summary_is_said(take_home: TakeHome) -> None:
+def test_what_has_no_summary_is_reported(take_home: TakeHome) -> None:
     home = take_home(history(2))
     home.database.edit(ids(home)[0], last_metrics={})
     home.export()

@@ -14,7 +14,7 @@ from tests.exporter.store.test_versions import make_older
 from tests.support.merging import TRAIN, VAL, Ask, Stored, Write, values_of
 
 
-def test_whole_files_are_linked_and_sources_stay(tmp_path: Path, write: Write) -> None:
+def test_complete_files_are_linked_and_sources_stay(tmp_path: Path, write: Write) -> None:
     write("ours", [Stored("a", {TRAIN: [1]}), Stored("b", {VAL: [2]}, project_id="q")])
     write("theirs", [Stored("b", {VAL: [3]}, 1, project_id="q"), Stored("c", {TRAIN: [4]})])
     before = _hashes(tmp_path)

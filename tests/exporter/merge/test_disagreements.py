@@ -7,7 +7,7 @@ from clearml_snapshot.exporter.merge.merge import merge_datasets
 from tests.support.merging import TRAIN, Stored, Write
 
 
-def test_unchanged_tasks_with_other_points_are_told(write: Write, tmp_path: Path) -> None:
+def test_unchanged_tasks_with_other_points_are_reported(write: Write, tmp_path: Path) -> None:
     """Their fingerprints are equal, so one of the two copies is not what the server had."""
     same, other = {TRAIN: [1, 2]}, {TRAIN: [1, 3]}
     write("ours", [Stored("a", same), Stored("b", same), Stored("c", same), Stored("d", same, 1)])

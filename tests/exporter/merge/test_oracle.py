@@ -31,7 +31,7 @@ from tests.support.merging import (
 
 
 def _expected(copies: Sequence[tuple[int, Stored]]) -> tuple[int, dict[Name, list[float]]]:
-    """Say in plain words which copy wins, and with what; later sources were made later."""
+    """State independently which copy wins, and with what; later sources were made later."""
     order = sorted(copies, key=lambda one: (one[1].day, one[1].n, one[0]), reverse=True)
     left = order
     if any(task.n and task.state != "failed" for _, task in order):

@@ -24,7 +24,7 @@ from tests.support.merging import (
 )
 
 
-def test_a_series_that_the_newer_copy_was_not_asked_for_stays(tmp_path: Path, write: Write) -> None:
+def test_a_series_that_the_newer_copy_did_not_select_stays(tmp_path: Path, write: Write) -> None:
     """Nothing happened to the task between the two readings, so it is as complete as before."""
     write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5, 6, 7]}, day=0, project_id="p")])
     write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS, project_id="q")])
@@ -42,7 +42,7 @@ def test_a_series_that_the_newer_copy_was_not_asked_for_stays(tmp_path: Path, wr
     assert verify(tmp_path / "both").is_intact
 
 
-def test_what_there_is_no_series_of_counts_as_asked(tmp_path: Path, write: Write) -> None:
+def test_what_has_no_series_counts_as_selected(tmp_path: Path, write: Write) -> None:
     """An older copy shows that there was nothing else, and nothing has happened since."""
     write("old", [Stored("a", {TRAIN: [1, 2]})])
     write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS)])
@@ -52,7 +52,7 @@ def test_what_there_is_no_series_of_counts_as_asked(tmp_path: Path, write: Write
     assert (row["name"], merged.added.tasks) == ("a of day 1", 0)
 
 
-def test_a_series_that_is_there_without_being_asked_comes_once(
+def test_a_series_that_is_there_without_being_selected_comes_once(
     tmp_path: Path, write: Write, ask: Ask
 ) -> None:
     write("old", [Stored("a", {TRAIN: [1, 2], ACCURACY: [5]})])
@@ -64,7 +64,7 @@ def test_a_series_that_is_there_without_being_asked_comes_once(
 def test_a_series_that_may_be_out_of_date_makes_the_task_partial(
     tmp_path: Path, write: Write
 ) -> None:
-    """So the next export reads it again; complete would be a lie that nobody finds."""
+    """So the next export reads it again; with "complete" the error would never be found."""
     write("old", [Stored("a", {TRAIN: [1], ACCURACY: [5]}, last_update=DAY)])
     later = DAY + timedelta(days=1)
     write("new", [Stored("a", {TRAIN: [1, 2]}, day=1, asked=LOSS, last_update=later)])
@@ -106,7 +106,7 @@ def test_a_series_of_another_run_is_left_out_and_counted(
 
 
 @pytest.mark.parametrize("state", ["failed", "partial"])
-def test_a_newer_reading_that_did_not_come_to_it_takes_nothing_away(
+def test_a_newer_reading_that_did_not_reach_it_removes_nothing(
     tmp_path: Path, write: Write, state: str
 ) -> None:
     write("old", [Stored("a", {TRAIN: [1, 2]})])
@@ -119,7 +119,7 @@ def test_a_newer_reading_that_did_not_come_to_it_takes_nothing_away(
     assert (lost.to, lost.why, lost.tasks) == (str(tmp_path / "old"), words[state], 1)
 
 
-def test_fewer_points_in_the_newer_copy_are_told(tmp_path: Path, write: Write) -> None:
+def test_fewer_points_in_the_newer_copy_are_reported(tmp_path: Path, write: Write) -> None:
     write("old", [Stored("a", {TRAIN: [1, 2, 3]}), Stored("b", {})])
     write("new", [Stored("a", {TRAIN: [1]}, 1), Stored("b", {}, 1)])
     merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
@@ -164,7 +164,7 @@ def test_a_wider_copy_that_was_not_read_makes_the_task_partial(
 
 
 @pytest.mark.parametrize("state", ["partial", "lost"])
-def test_series_that_the_newer_copy_lacks_come_from_the_older_one(
+def test_series_missing_from_the_newer_copy_come_from_the_older_one(
     tmp_path: Path, write: Write, ask: Ask, state: str
 ) -> None:
     """A reading in part, or after a loss, does not show that there never was such a series."""

@@ -45,7 +45,9 @@ def test_of_one_reading_the_copy_that_nothing_was_taken_out_of(
     assert merged.poorer == 0
 
 
-def test_a_newer_copy_without_what_an_older_one_has_is_told(tmp_path: Path, write: Write) -> None:
+def test_a_newer_copy_without_what_an_older_one_has_is_reported(
+    tmp_path: Path, write: Write
+) -> None:
     write("whole", [Stored("a", {TRAIN: [1]}), Stored("b", {TRAIN: [1]})])
     pack = write("pack", [Stored("a", {TRAIN: [1]}, 1), Stored("c", {}, 1)]).root
     say_packed(pack, ["params: all of hyperparams"])

@@ -201,7 +201,7 @@ def test_no_events() -> None:
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_what_is_no_page_is_damage(body: bytes) -> None:
+def test_what_is_not_a_page_is_damage(body: bytes) -> None:
     with pytest.raises(DamagedBodyError):
         decode_page(TASK, body)
 
@@ -211,7 +211,7 @@ def test_lone_surrogates_only_are_replaced() -> None:
 
 
 def test_a_page_of_odd_events_end_to_end(take_home: TakeHome) -> None:
-    """Export a task that holds one of each: the rest is whole, numbers agree, it is partial."""
+    """Export a task that has one of each: the rest is complete, numbers agree, it is partial."""
     database = Database()
     task = database.add_task("odd", "project")
     regular = [{"metric": "loss", "variant": "train", "iter": at, "value": at} for at in range(500)]

@@ -1,4 +1,4 @@
-"""What the server says of a task's series: one claim a series, and what cannot be counted."""
+"""What the server reports for a task's series: one claim per series, and what cannot be counted."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -57,14 +57,14 @@ def test_of_two_claims_the_one_that_saw_more_stays(counts: tuple[int | None, ...
 
 
 def test_two_claims_prove_nothing() -> None:
-    """The higher count stands still while the other series grows."""
+    """The higher count stays the same while the other series grows."""
     found = claims(said("n\ud800", "v", 7), said("n\ud801", "v", 2))
     assert found.reports(None) is None
     wide = [said("m", f"v{number}", 1) for number in range(MOST_SERIES - 1)]
     assert claims(*wide, said("m", "v0", 1)).reports(None) is None
 
 
-def test_what_is_not_counted_is_no_zero() -> None:
+def test_what_is_not_counted_is_not_zero() -> None:
     found = claims(said("loss", "v", None), said("acc", "v", 4))
     assert (found.reports(None), found.points(None)) == (None, None)
     assert found.points([MetricChoice("acc")]) == 4
@@ -104,7 +104,7 @@ def test_names_that_are_one_here_are_one_series(take_home: TakeHome) -> None:
     assert (row["n"], row["server_count"], row["server_last"]) == (3, 2, 2.0)
 
 
-def test_a_forecast_says_what_it_does_not_know(take_home: TakeHome) -> None:
+def test_a_forecast_reports_what_it_does_not_know(take_home: TakeHome) -> None:
     database = history()
     home = take_home(database)
     first, second = database.tasks

@@ -70,7 +70,7 @@ def test_the_server_does_the_filtering(take_home: TakeHome) -> None:
         },
         "system_tags": ["-archived"],
         "created": ["2026-01-01T00:00:00", None],
-        # The server keeps milliseconds, and is asked for whole seconds: what is too much goes here.
+        # The server stores milliseconds; the request has seconds: the surplus is removed here.
         "last_update": ["<2026-02-27T08:00:01"],
         "search_hidden": False,
         "order_by": ["created"],
@@ -163,7 +163,7 @@ def test_more_tasks_than_any_page(take_home: TakeHome) -> None:
     assert count_visible(lister.api) == (1, 2_345)
 
 
-def test_what_left_out_says(take_home: TakeHome) -> None:
+def test_what_left_out_returns(take_home: TakeHome) -> None:
     lister = Lister(take_home(team()))
     hidden = "hidden tasks (behind datasets, pipelines, reports): --hidden include"
     assert lister.tell(TaskFilter()).left_out == (hidden,)
@@ -309,7 +309,7 @@ def test_tasks_that_are_made_while_listing_come_once(take_home: TakeHome) -> Non
     assert before <= set(ids)
 
 
-def test_lists_of_variants_are_whole_though_the_server_cuts_them(take_home: TakeHome) -> None:
+def test_lists_of_variants_are_complete_though_the_server_cuts_them(take_home: TakeHome) -> None:
     database = Database()
     wide = database.add_task("wide", "p")
     names = {f"v{number:05d}" for number in range(9_000)}

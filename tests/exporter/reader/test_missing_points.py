@@ -42,7 +42,7 @@ def states(home: "Home") -> dict[str, str]:
     return {task: row["state"] for task, row in home.tasks().items()}
 
 
-def test_a_first_export_of_an_emptied_index_says_it_of_every_task(
+def test_a_first_export_of_an_emptied_index_reports_every_task(
     take_home: TakeHome, database: Database
 ) -> None:
     tasks = [ended(database, f"task {number}") for number in range(3)]
@@ -207,7 +207,7 @@ def with_plots_beyond(database: Database, task: str) -> None:
         with_plots_beyond,
     ],
 )
-def test_what_is_no_loss(
+def test_what_is_not_a_loss(
     take_home: TakeHome, database: Database, change: Callable[[Database, str], None]
 ) -> None:
     task = ended(database)
@@ -229,7 +229,7 @@ def test_an_older_server_names_series_that_are_gone(
     assert "1 series (acc/v) of which" in home.tasks()[task]["reason"]
 
 
-def test_a_metric_filter_asks_for_its_own_series_only(
+def test_a_metric_filter_compares_its_own_series_only(
     take_home: TakeHome, database: Database
 ) -> None:
     task = ended(database)
@@ -241,7 +241,7 @@ def test_a_metric_filter_asks_for_its_own_series_only(
     assert states(home) == {task: "lost"}
 
 
-def test_a_task_that_is_continued_or_run_again_is_no_loss(
+def test_a_task_that_is_continued_or_run_again_is_not_a_loss(
     take_home: TakeHome, database: Database
 ) -> None:
     continued, again = ended(database), ended(database, "again")
@@ -309,7 +309,7 @@ def test_points_that_are_not_visible_yet_are_read_by_the_next_export(
     home.check()
 
 
-def test_a_task_that_is_reset_between_summary_and_points_is_no_loss(
+def test_a_task_that_is_reset_between_summary_and_points_is_not_a_loss(
     take_home: TakeHome, database: Database
 ) -> None:
     task = ended(database)

@@ -1,4 +1,4 @@
-"""An older server ignores what it does not know; so the exporter says it, or asks for less."""
+"""An older server ignores what it does not know; so the exporter reports it, or requests less."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -6,8 +6,8 @@ Where it is not, and what is compared instead:
   were overwritten later, and its "last" is the last batch's, whatever its iteration: one task here
   shows it.
 - `get_all_reported_scalars` gives single values the iteration -2147483648; the dataset NULL. With
-  1,000 series at iteration 0 it would never end; no task of the demo history has so many.
-- `get_reported_single_values` knows no metrics and shows one value a name.
+  1,000 series at iteration 0 it would never end; no task of the demo history has that many.
+- `get_reported_single_values` knows no metrics and shows one value per name.
 """
 
 import json

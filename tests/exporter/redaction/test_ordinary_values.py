@@ -1,4 +1,4 @@
-"""Training parameters and comments that are no credentials stay as they are."""
+"""Training parameters and comments that are not credentials stay as they are."""
 
 import pytest
 

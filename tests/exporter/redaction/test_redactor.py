@@ -112,11 +112,11 @@ NAMED = [
 
 
 @pytest.mark.parametrize(("name", "value"), NAMED)
-def test_names_that_say_so(name: str, value: str) -> None:
+def test_names_that_show_it(name: str, value: str) -> None:
     assert Redactor().parameter("Args", name, value) == (REDACTED, True)
 
 
-def test_the_section_says_so_too() -> None:
+def test_the_section_shows_it_too() -> None:
     assert Redactor().parameter("credentials", "wandb", HEX40) == (REDACTED, True)
     assert Redactor().parameter("Args", "wandb", HEX40) == (HEX40, False)
 
@@ -179,7 +179,7 @@ def test_only_the_secret_part_of_a_text_goes(value: str, stored: str) -> None:
     assert redactor.text(stored) == (stored, 0), "what is redacted stays as it is"
 
 
-def test_private_keys_go_whole() -> None:
+def test_private_keys_are_removed_completely() -> None:
     kinds = ("RSA PRIVATE KEY", "OPENSSH PRIVATE KEY", "PRIVATE KEY", "PGP PRIVATE KEY BLOCK")
     for kind in kinds:
         body = "\n".join(made(64, seed=line) for line in range(20))

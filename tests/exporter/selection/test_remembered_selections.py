@@ -1,4 +1,4 @@
-"""Remembered selections: told as they are typed, and removed one by one."""
+"""Remembered selections: printed as they are typed, and removed one by one."""
 
 import shlex
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Selections: how they are remembered, and what metrics they ask for."""
+"""Selections: how they are remembered, and which metrics they select."""
 
 import json
 from typing import Any

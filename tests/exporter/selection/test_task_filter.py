@@ -73,7 +73,7 @@ def test_an_age_of_minutes_or_months_is_refused(text: str, option: str) -> None:
 @pytest.mark.parametrize(
     "text", ["yesterday", "", "7", "7y", "-3d", "2026-13-01", "99999999999w", "9999999d"]
 )
-def test_what_is_no_time_names_the_option(text: str) -> None:
+def test_an_invalid_time_names_the_option(text: str) -> None:
     with pytest.raises(UsageError, match=r"^--updated-before: ") as caught:
         resolve(TaskFilter(updated_before=text), NAMES, NOW)
     assert "\n" not in str(caught.value)
@@ -158,7 +158,7 @@ def test_a_name_without_a_glob_means_itself(name: str, other: str) -> None:
 
 
 @given(TEXTS, TEXTS, TEXTS)
-def test_a_star_stands_for_anything(begin: str, middle: str, end: str) -> None:
+def test_a_star_matches_anything(begin: str, middle: str, end: str) -> None:
     plain_begin, plain_end = (re.sub(r"[*?\[]", "_", text) for text in (begin, end))
     pattern = names_pattern([f"{plain_begin}*{plain_end}"]) or ""
     assert "\x00" not in pattern

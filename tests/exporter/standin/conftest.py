@@ -1,4 +1,4 @@
-"""A plain client: what a server answers to a call, without anybody's retries."""
+"""A plain client: what a server answers to a call, without retries."""
 
 from collections.abc import Callable
 from typing import Any

@@ -14,7 +14,7 @@ Call = Callable[..., tuple[int, dict[str, Any]]]
 
 
 class Clock:
-    """A minute later each time that it is asked."""
+    """A minute later at each call."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 1, 1, tzinfo=UTC)
@@ -158,7 +158,7 @@ def test_a_renamed_project_takes_its_children_along_and_touches_no_task(
     assert answer["data"]["tasks"][0]["project"]["name"] == "other/boxes/small"
 
 
-def test_summaries_alone_can_be_asked_for(
+def test_summaries_alone_can_be_requested(
     database: Database, task: str, start_standin: Start, call: Call
 ) -> None:
     body = {"id": [task], "only_fields": ["last_metrics"]}

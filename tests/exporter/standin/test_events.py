@@ -47,7 +47,7 @@ def test_pages_give_each_point_once(start_standin: Start, call: Call) -> None:
         pages += 1
         if data["returned"] < 100:
             break
-        assert data["returned"] % 7 == 0  # the last iteration of a page is whole
+        assert data["returned"] % 7 == 0  # the last iteration of a page is complete
         body["scroll_id"] = data["scroll_id"]
     assert pages == 21
     assert points == {
@@ -180,7 +180,7 @@ def test_a_page_must_not_end_without_an_iteration(start_standin: Start, call: Ca
     assert errors(call(server, PAGE, task=task, scroll_id=scroll)) == (500, 0, "'iter'")
 
 
-def test_a_float_iteration_is_no_way_on(start_standin: Start, call: Call) -> None:
+def test_a_float_iteration_does_not_continue_the_scroll(start_standin: Start, call: Call) -> None:
     database, task = odd_events()
     server = start_standin(database)
     _, answer = call(server, PAGE, task=task, batch_size=4)
@@ -230,7 +230,7 @@ def test_at_most_500_tasks_a_call(start_standin: Start, call: Call) -> None:
         assert call(server, name, tasks=tasks[:500])[0] == 200
 
 
-def test_bad_requests_are_told_as_bad(start_standin: Start, call: Call) -> None:
+def test_bad_requests_are_reported_as_bad(start_standin: Start, call: Call) -> None:
     database, task = wide(1, [1])
     server = start_standin(database)
     missing = "Validation error (error for field 'task'. field is required!)"

@@ -67,7 +67,7 @@ def test_summaries_agree_with_the_points() -> None:
             assert (summary["min_value"], summary["max_value"]) == (min(values), max(values))
 
 
-def test_the_grid_is_what_its_formula_says() -> None:
+def test_the_grid_follows_its_formula() -> None:
     database = grid_history(3, 6, 50)
     for number, task in enumerate(database.tasks):
         assert {(m, v, i): value for m, v, i, value in points(database, task)} == {

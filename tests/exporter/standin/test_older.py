@@ -10,7 +10,7 @@ Start = Callable[..., StandIn]
 Call = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def test_events_before_2_16_come_by_time_whatever_metrics_are_asked_for(
+def test_events_before_2_16_come_by_time_whatever_metrics_are_requested(
     start_standin: Start, call: Call
 ) -> None:
     database = Database()

@@ -28,7 +28,7 @@ WIDE = "80caa54ed84b4ed39f81e6174c3cf1c4"
 EVALUATION = "a89124a43d154cccae89cc62a0aa2b40"
 STOPPED = "c49eab27bba947808ca048212583c6e7"
 START = 1_750_000_000_000
-# What has to be asked before an exchange that goes on with a scroll id.
+# What has to be requested before an exchange that continues with a scroll id.
 BEFORE = {
     "events-second-page": ["events-first-page"],
     "events-third-page": ["events-first-page", "events-second-page"],
@@ -193,7 +193,7 @@ def test_stand_in_answers_as_recorded(server: StandIn, name: str) -> None:
     compare(expected["body"]["data"], body["data"], ("data",))
 
 
-def test_a_token_says_what_the_recorded_one_says(server: StandIn) -> None:
+def test_a_token_has_the_claims_of_the_recorded_one(server: StandIn) -> None:
     expected = read("auth-login")["response"]["body"]["data_token_payload_decoded"]
     ours = jwt.decode(server.gate.issue(None), options={"verify_signature": False})
     assert expected.keys() == ours.keys()

@@ -101,7 +101,7 @@ def test_broken_connections(start_standin: Start, call: Call, kind: Any) -> None
     assert call(server, "tasks.get_all_ex")[0] == 200
 
 
-def test_answers_that_are_no_json(start_standin: Start) -> None:
+def test_answers_that_are_not_json(start_standin: Start) -> None:
     page, noise = Fault("html", status=502, count=1), Fault("garbage", count=1)
     server = start_standin(faults=[page, noise])
     headers = {"Authorization": f"Bearer {server.gate.issue(None)}"}

@@ -113,7 +113,7 @@ def test_an_old_snapshot_without_rows_is_written_anew(tmp_path: Path, commit: Ca
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
-def test_an_older_snapshot_says_what_is_not_complete(
+def test_an_older_snapshot_reports_what_is_not_complete(
     tmp_path: Path, commit: Call, line: Call, task_row: Call, version: int
 ) -> None:
     """Its snapshot.json does not count the states; the rows do."""

@@ -26,7 +26,7 @@ def database() -> Database:
 
 @pytest.fixture
 def home(take_home: TakeHome, database: Database) -> "Home":
-    """All of them, taken home once."""
+    """All of them, exported once."""
     home = take_home(database)
     assert home.export().exit_code == 0
     return home

@@ -28,7 +28,7 @@ TakeHome = Callable[..., "Home"]
 
 
 class Notes(Progress):
-    """Keeps what a person would be told."""
+    """Keeps the notes that a user would read."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -94,7 +94,7 @@ def test_points_that_were_lost_in_silence_stay_here(
     assert again(home, again="counts")[0].tasks_unchanged == 3
 
 
-def test_a_recount_asks_the_summary_of_tasks_stored_before_it_counted(
+def test_a_recount_requests_the_summary_of_tasks_stored_before_it_counted(
     home: "Home", database: Database, task: str
 ) -> None:
     """As an older version stored them: complete, although the server had lost a series before."""
@@ -124,7 +124,7 @@ def test_a_server_that_counts_no_reports_is_believed_its_points(
 @pytest.mark.parametrize(
     ("how", "what"), [("counts", "compare the counts"), ("points", "read all")]
 )
-def test_the_cost_is_said_before_it_begins(how: Again, what: str, home: "Home") -> None:
+def test_the_cost_is_reported_before_it_begins(how: Again, what: str, home: "Home") -> None:
     notes, options = Notes(), ExportOptions(again=how)
     would = forecast(home.folder, Selection(), options=options, progress=notes)
     (told,) = [text for text in notes.told if "dates did not change" in text]
@@ -150,7 +150,7 @@ class Presser(Progress):
 
 @pytest.mark.parametrize("how", ["counts", "points"])
 @pytest.mark.parametrize("by", ["ceiling", "interrupted"])
-def test_what_was_not_compared_is_said(how: Again, by: str, home: "Home") -> None:
+def test_what_was_not_compared_is_reported(how: Again, by: str, home: "Home") -> None:
     options = ExportOptions(again=how, workers=1)
     progress = Progress() if by == "ceiling" else Presser()
     if by == "ceiling":

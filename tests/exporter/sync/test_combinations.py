@@ -76,7 +76,7 @@ def test_a_task_that_vanishes_before_it_is_read_is_named(
 def test_metrics_that_were_selected_later_and_not_read_make_a_task_partial(
     take_home: TakeHome, database: Database
 ) -> None:
-    """Its row would say complete, with a filter that hides what else was selected."""
+    """Its row would be marked complete, with a filter that hides what else was selected."""
     home = take_home(database)
     assert home.export(LOSS).exit_code == 0
     limited(home, Selection(), 8)
@@ -121,7 +121,9 @@ def test_lost_points_are_found_for_the_metrics_that_are_added(
 
 
 @pytest.mark.parametrize("again", ["counts", "points"])
-def test_a_dry_run_tells_the_requests(take_home: TakeHome, database: Database, again: str) -> None:
+def test_a_dry_run_reports_the_requests(
+    take_home: TakeHome, database: Database, again: str
+) -> None:
     home = take_home(database)
     first = forecast(home.folder, Selection()).requests
     assert home.export().requests == first

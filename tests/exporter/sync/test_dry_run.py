@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.exporter.conftest import Home
 
 
-def test_a_dry_run_writes_nothing_and_says_what_would_be(
+def test_a_dry_run_writes_nothing_and_reports_what_would_be(
     home: "Home", database: Database, task: str
 ) -> None:
     fresh = database.add_task("fresh", "team/project")

@@ -40,7 +40,7 @@ def small() -> tuple[Database, str, str]:
     return database, tasks[0], tasks[1]
 
 
-def test_the_demo_history_is_whole(take_home: TakeHome) -> None:
+def test_the_demo_history_is_complete(take_home: TakeHome) -> None:
     home = take_home(demo_history(7))
     report = home.export(Selection(TaskFilter(hidden=True)))
     assert report.exit_code == 0
@@ -96,7 +96,7 @@ def refuse_events(task: str) -> Fault:
     return Fault("status", "events.get_task_events", status=400, when=when)
 
 
-def test_a_task_that_fails_now_keeps_what_was_whole(take_home: TakeHome) -> None:
+def test_a_task_that_fails_now_keeps_what_was_complete(take_home: TakeHome) -> None:
     database, first, second = small()
     empty = database.add_task(
         "empty",
@@ -160,7 +160,7 @@ ASKED: dict[str, tuple[Selection, list[dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_only_the_metrics_asked_for(name: str, take_home: TakeHome) -> None:
+def test_only_the_selected_metrics(name: str, take_home: TakeHome) -> None:
     selection, selectors = ASKED[name]
     database, first, second = small()
     home = take_home(database)
@@ -236,7 +236,7 @@ def all_bytes(folder: Path) -> bytes:
     return raw + "".join(texts).encode()
 
 
-def test_secrets_stay_at_home(take_home: TakeHome) -> None:
+def test_secrets_are_not_exported(take_home: TakeHome) -> None:
     database, task = with_secrets()
     home = take_home(database)
     report = home.export()

@@ -54,7 +54,7 @@ def contents(snapshot: Snapshot) -> set[tuple[str, str]]:
 
 
 def lose(home: "Home", endpoint: str) -> None:
-    """Let the server die when it is asked at an endpoint."""
+    """Let the server die at a request to an endpoint."""
     before = len(home.sent(endpoint))
     home.server.faults.add(Fault("drop", when=lambda _: len(home.sent(endpoint)) > before))
 

@@ -43,7 +43,7 @@ def test_a_selection_that_never_found_a_task(take_home: TakeHome, database: Data
     assert rows(home)[-1]["warnings"] == []
 
 
-def test_a_run_of_one_selection_cannot_say_that_the_others_are_well(
+def test_a_run_of_one_selection_leaves_the_others_unknown(
     take_home: TakeHome, database: Database
 ) -> None:
     home = take_home(database)

@@ -1,4 +1,4 @@
-"""A disk that becomes full while an export reads, or commits; small file systems stand for it."""
+"""A disk that becomes full while an export reads, or commits; simulated with small file systems."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ def _world(tasks: int, points: int) -> Database:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Mount an own file system of so many bytes, or change its size."""
+    """Mount a file system of its own with a given size, or change its size."""
     folder = tmp_path / "disk"
     folder.mkdir()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C at the worst of moments: the first one commits what is whole, and nothing that is not."""
+"""Ctrl-C at the worst of moments: the first one commits what is complete, and nothing else."""
 
 import signal
 import threading
@@ -27,7 +27,7 @@ MOMENTS = {
 
 @pytest.mark.parametrize("checkpoint", [1, 20_000])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_the_first_one_leaves_whole_tasks_only(
+def test_the_first_one_leaves_complete_tasks_only(
     moment: str,
     checkpoint: int,
     take_home: TakeHome,
@@ -71,7 +71,7 @@ def test_the_second_one_raises_and_the_old_ways_come_back() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_handler_of_somebody_else_stays() -> None:
+def test_an_earlier_handler_stays() -> None:
     pressed: list[int] = []
     before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
     try:

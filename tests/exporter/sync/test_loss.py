@@ -41,7 +41,7 @@ def test_lost_points_stay_however_many_new_ones_come(
     assert verify(home.folder).problems == ()
 
 
-def test_lost_points_stay_when_more_metrics_are_asked_for(
+def test_lost_points_stay_when_more_metrics_are_selected(
     take_home: TakeHome, database: Database, task: str
 ) -> None:
     home = take_home(database)
@@ -77,7 +77,7 @@ def test_a_shrunk_task_that_has_all_again_is_complete(
 
 @pytest.mark.parametrize("points", [5, 500])
 @pytest.mark.parametrize("days", [-3, 3])
-def test_a_run_again_is_told_by_no_clock(
+def test_a_run_again_is_not_recognised_by_a_clock(
     points: int, days: int, take_home: TakeHome, database: Database, task: str
 ) -> None:
     """Seen in between, reset and started without a point, on a server with another time."""
@@ -128,7 +128,7 @@ def refuse(home: "Home", task: str) -> Fault:
     return home.server.faults.add(Fault("status", EVENTS, status=400, when=when))
 
 
-def test_a_task_that_cannot_be_read_now_says_so_beside_what_is_stored(
+def test_a_task_that_cannot_be_read_now_is_marked_beside_what_is_stored(
     home: "Home", database: Database, task: str
 ) -> None:
     before = home.points()

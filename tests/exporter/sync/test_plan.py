@@ -42,7 +42,7 @@ def asks_for(wanted: Wanted, metric: str, variant: str) -> bool:
 
 
 @given(WANTED, WANTED, NAMES, NAMES)
-def test_merged_is_what_either_asks_for(one: Wanted, other: Wanted, metric: str, name: str) -> None:
+def test_merged_is_what_either_selects(one: Wanted, other: Wanted, metric: str, name: str) -> None:
     either = asks_for(one, metric, name) or asks_for(other, metric, name)
     together = MetricFilter(one).merged(MetricFilter(other))
     assert asks_for(together.choices, metric, name) == either
@@ -125,7 +125,7 @@ def changed(**changes: Any) -> Task:
     return read_task({**SAID, **changes})
 
 
-def test_what_makes_a_task_be_read_whole() -> None:
+def test_what_makes_a_task_be_read_completely() -> None:
     task = read_task(SAID)
     assert planned(task, {}) == PlannedTask(task, task.fingerprint("params"), MetricFilter(), None)
     for state in ("partial", "failed", "gone"):
@@ -153,7 +153,7 @@ CHANGES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_change_asks_for(name: str) -> None:
+def test_what_a_change_makes_be_read(name: str) -> None:
     value, points = CHANGES[name]
     stored = known(read_task(SAID))
     found = planned(changed(**{name: value}), stored)

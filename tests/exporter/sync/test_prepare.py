@@ -91,7 +91,7 @@ def test_thousands_of_unchanged_tasks(take_home: TakeHome) -> None:
     assert len(requests) <= 10, "five pages of the listing, and a few in all"
 
 
-def test_a_metric_selection_asks_only_of_what_changed(
+def test_a_metric_selection_lists_only_what_changed(
     take_home: TakeHome, database: Database, task: str
 ) -> None:
     home = take_home(database)

@@ -25,7 +25,7 @@ def add(database: Database, name: str, project: str = "team/project", **fields: 
     return fresh
 
 
-def test_an_excluded_metric_that_a_new_task_lacks(
+def test_an_excluded_metric_that_a_new_task_does_not_have(
     take_home: TakeHome, database: Database, task: str
 ) -> None:
     curve(database, task, ":monitor:gpu", 0, 5, 0.0)
@@ -50,9 +50,7 @@ def test_one_of_several_metrics_goes(take_home: TakeHome, database: Database, ta
     home.check(fresh)
 
 
-def test_a_metric_that_no_task_has_any_more(
-    take_home: TakeHome, database: Database, task: str
-) -> None:
+def test_a_metric_that_no_task_has_now(take_home: TakeHome, database: Database, task: str) -> None:
     curve(database, task, "lr", 0, 5, 0.0)
     home = take_home(database)
     home.export(Selection(TaskFilter(task_names=("one", "later")), metrics=("lr",)))

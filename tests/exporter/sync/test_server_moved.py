@@ -50,7 +50,7 @@ def test_the_same_server_goes_on(take_home: TakeHome, move: Move) -> None:
     old = home.server.url
     home.export()
     home.database.delete_task(next(iter(home.database.tasks)))
-    home.export()  # one is gone, and that says nothing about the address
+    home.export()  # one is gone, and that proves nothing about the address
     points = home.points()
     new = move(home.server)
     with pytest.raises(UsageError, match=f"exported from {old}, .* is {new}; .* --server-moved"):
@@ -228,7 +228,7 @@ def test_one_server_by_two_addresses(
 
     report = both.export(all_tasks=False)
     assert (report.tasks_unchanged, report.tasks_gone) == (4, 1)
-    # The address that is noted as a former one needs no option any more.
+    # The address that is noted as a former one no longer needs an option.
     merge_datasets([old.folder, target], tmp_path / "again")
 
 
@@ -240,7 +240,7 @@ def test_the_order_of_the_sources_does_not_matter(
     assert header(tmp_path / "both")["server"]["host"] == header(new.folder)["server"]["host"]
 
 
-def test_no_common_task_is_no_proof(
+def test_no_common_task_is_not_a_proof(
     take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
 ) -> None:
     one = take_home(grid_history(2, 1, 3))
@@ -302,7 +302,7 @@ def test_a_copy_that_went_on_by_itself_is_not_merged(
 def test_other_options_are_not_another_server(
     take_home: TakeHome, move: Move, tmp_path: Path
 ) -> None:
-    """They give each task another fingerprint, and say nothing about the server."""
+    """They give each task another fingerprint, and prove nothing about the server."""
     one = take_home(grid_history(2, 1, 3))
     one.export()
     move(one.server)

@@ -70,7 +70,7 @@ def test_what_a_dead_server_leaves_has_a_row(
     home.check()
 
 
-def test_a_checkpoint_says_what_is_not_read_yet(
+def test_a_checkpoint_marks_what_is_not_read_yet(
     take_home: Callable[..., Home], database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "_CHECKPOINT_TASKS", 10)
@@ -133,7 +133,7 @@ def test_an_unread_task_that_is_deleted_is_gone(
     assert row["reason"].endswith("; was unread: not read yet")
 
 
-def test_a_killed_first_export_says_so(
+def test_a_killed_first_export_is_marked(
     take_home: Callable[..., Home],
 ) -> None:
     """After SIGKILL the last checkpoint names every task of the selection."""

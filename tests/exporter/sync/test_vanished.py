@@ -28,7 +28,9 @@ def test_a_deleted_task_stays_and_is_marked(home: "Home", database: Database, ta
     assert not any(task in body.get("id", ()) for body in bodies)
 
 
-def test_a_task_that_comes_back_is_whole_again(home: "Home", database: Database, task: str) -> None:
+def test_a_task_that_comes_back_is_complete_again(
+    home: "Home", database: Database, task: str
+) -> None:
     document, events = database.tasks[task], database.events[task]
     database.delete_task(task)
     again(home)
@@ -40,7 +42,7 @@ def test_a_task_that_comes_back_is_whole_again(home: "Home", database: Database,
 @pytest.mark.parametrize(
     ("count", "vanished", "marked"), [(60, 21, 0), (60, 20, 20), (300, 30, 30)]
 )
-def test_many_at_once_are_no_clean_up(
+def test_many_at_once_are_not_a_clean_up(
     count: int, vanished: int, marked: int, take_home: TakeHome
 ) -> None:
     database = Database(now=Clock())
@@ -90,7 +92,7 @@ def test_no_longer_selected_is_read_once_more_and_then_left(
     assert home.export(all_tasks=False).tasks_changed == 0
 
 
-def test_one_selection_of_several_says_nothing_of_the_others(
+def test_one_selection_of_several_changes_nothing_of_the_others(
     home: "Home", database: Database, task: str
 ) -> None:
     home.export(Selection(TaskFilter(task_names=("two",))), once=True)

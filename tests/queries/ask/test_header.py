@@ -1,4 +1,4 @@
-"""Query files: what their headers say is what their SQL takes."""
+"""Query files: their headers declare exactly what their SQL takes."""
 
 import duckdb
 import pytest
@@ -19,7 +19,7 @@ SELECT $metric::VARCHAR, $tail::BIGINT, $way::VARCHAR, $metric ORDER BY ALL;
 
 
 @pytest.mark.parametrize("name", queries())
-def test_our_queries_hold_what_their_headers_say(name: str) -> None:
+def test_built_in_queries_match_their_headers(name: str) -> None:
     query = queries()[name]
     check(query, duckdb.connect())
     assert "ORDER BY" in query.sql or "FROM best_tasks(" in query.sql  # which orders its rows
@@ -82,7 +82,7 @@ def test_a_broken_file_is_refused_with_a_reason(sql: str, complaint: str) -> Non
         check(parse("broken", sql), duckdb.connect())
 
 
-def test_inner_files_are_no_queries() -> None:
+def test_inner_files_are_not_queries() -> None:
     assert {"max", "min", "last"} <= set(queries())
     assert read("views.sql")
     with pytest.raises(NoSuchNameError, match="no query '_views'"):

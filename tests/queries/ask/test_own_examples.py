@@ -1,4 +1,4 @@
-"""The examples of docs/queries.md work as they stand there, and are right."""
+"""The examples of docs/queries.md work as they are printed there, and are right."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Query files of one's own: found, checked, told apart from ours, and confined."""
+"""Query files of the user: found, checked, distinguished from the built-in ones, and confined."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,9 @@ def put(folder: Path, **files: str) -> Path:
     return folder
 
 
-def test_a_good_file_is_asked_as_ours_are(make_dataset: MakeDataset, tmp_path: Path) -> None:
+def test_a_good_file_is_run_like_a_built_in_query(
+    make_dataset: MakeDataset, tmp_path: Path
+) -> None:
     own = load([put(tmp_path / "q", points=GOOD, _inner="no query", b="-- B.\nSELECT 1;")])
     assert own.problems == ()
     assert list(own.queries) == ["b", "points"]
@@ -55,7 +57,9 @@ def test_a_good_file_is_asked_as_ours_are(make_dataset: MakeDataset, tmp_path: P
         ),
     ],
 )
-def test_a_broken_file_is_told_and_the_others_work(tmp_path: Path, sql: str, problem: str) -> None:
+def test_a_broken_file_is_reported_and_the_others_work(
+    tmp_path: Path, sql: str, problem: str
+) -> None:
     folder = put(tmp_path / "q", broken=sql, points=GOOD)
     own = load([folder], reserved={"data"})
     assert list(own.queries) == ["points"]

@@ -172,7 +172,7 @@ def odd(make_dataset: MakeDataset) -> Path:
     )
 
 
-def test_a_row_says_everything(make_dataset: MakeDataset) -> None:
+def test_a_row_has_everything(make_dataset: MakeDataset) -> None:
     (row,) = ask(odd(make_dataset), "max", metric="loss/train")
     assert seconds(row.pop("timestamp")) == 2
     assert row == {

@@ -55,7 +55,7 @@ def check_at(rows: list[dict[str, Any]], tasks: Tasks, name: str) -> None:
         assert same(row["at_value"], wanted[1])
 
 
-def test_at_adds_no_columns_unless_asked(make_dataset: MakeDataset) -> None:
+def test_at_adds_no_columns_unless_requested(make_dataset: MakeDataset) -> None:
     points = [("m", "v", 1, 2.0), ("acc", "val", 0, 0.5), ("acc", "test", 1, 0.7)]
     folder = make_dataset([{"task_id": "a" * 32, "points": points}])
     (row,) = ask(folder, "max", metric="m")
@@ -177,7 +177,7 @@ def test_many_columns_are_made_in_one_go(make_dataset: MakeDataset) -> None:
         asked = {"metric": "m", "best": "lowest", "param": "*", "also": "m"}
         answer = dataset.query("leaderboard", **asked)
         rows = dataset.rows(answer).as_dicts()
-    assert "FILTER" not in answer.sql_query()  # one a column would compare each row with each
+    assert "FILTER" not in answer.sql_query()  # one per column would compare each row with each
     for place, row in enumerate(rows):
         have = {*names[place::place]} if place else set()
         expected = [f"{'abc'[place]}{name}" if name in have else None for name in names[1:]]

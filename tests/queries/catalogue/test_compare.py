@@ -38,7 +38,7 @@ def check_compare(dataset: Dataset, chosen: Tasks) -> None:
     ]
 
 
-def test_tasks_of_one_name_are_told_apart(make_dataset: MakeDataset) -> None:
+def test_tasks_of_one_name_are_distinguished(make_dataset: MakeDataset) -> None:
     folder = make_dataset(
         [
             {"task_id": letter * 32, "name": name, "points": [("m", "v", None, 1.0)]}

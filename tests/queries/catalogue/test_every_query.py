@@ -25,7 +25,7 @@ def arguments(name: str) -> dict[str, Any]:
 
 
 def _names_something(name: str) -> bool:
-    """Return whether a query needs the name of a metric or task, which an empty dataset lacks."""
+    """Return whether a query needs a metric or task by name; an empty dataset has none."""
     return any(p.name in ("metric", "tasks") and not p.optional for p in queries()[name].params)
 
 
@@ -49,7 +49,7 @@ def test_an_answer_comes_in_the_same_order_each_time(make_dataset: MakeDataset, 
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_help_tells_the_header_and_show_the_sql(
+def test_help_prints_the_header_and_show_the_sql(
     name: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     query = queries()[name]

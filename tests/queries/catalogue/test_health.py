@@ -1,4 +1,4 @@
-"""``health``: each kind finds what its rule says, and what is healthy is left alone."""
+"""``health``: each kind finds what its rule describes, and nothing that is healthy."""
 
 import itertools
 import math
@@ -97,7 +97,7 @@ def test_curves(make_dataset: MakeDataset, values: list[Any], finding: Any) -> N
     assert found(make_dataset, task("a", values), kind=kind) == {finding}
 
 
-def test_a_constant_is_no_plateau(make_dataset: MakeDataset) -> None:
+def test_a_constant_is_not_a_plateau(make_dataset: MakeDataset) -> None:
     assert found(make_dataset, task("a", [3.0] * 30)) == set()
 
 
@@ -130,7 +130,7 @@ values = st.one_of(st.integers(-50, 50).map(float), st.sampled_from([NAN, math.i
     )
 )
 def test_steps_agree_with_python(written: MakeDataset, several: list[Series]) -> None:
-    """Eight series a dataset: to write and to ask one is what takes time."""
+    """Eight series per dataset: writing and querying one is what takes time."""
     points: list[tuple[Any, ...]] = []
     for number, series in enumerate(several):
         name = ("m", f"v{number}")

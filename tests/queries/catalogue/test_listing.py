@@ -98,7 +98,7 @@ def test_one_row_a_parameter(folder: Path) -> None:
         (["Gen*", "a/b*"], [("General/LR", "1e-3", 1), ("a/b/lr", "x", 1), ("a/b/lr", "y", 1)]),
     ],
 )
-def test_one_row_a_value(folder: Path, typed: list[str], expected: list[Any]) -> None:
+def test_one_row_per_value(folder: Path, typed: list[str], expected: list[Any]) -> None:
     rows = ask(folder, "params", param=typed)
     assert [(r["param"], r["value"], r["n_tasks"]) for r in rows] == expected
     assert all(r["examples"] is None for r in rows)

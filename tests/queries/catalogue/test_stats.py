@@ -122,7 +122,7 @@ def test_over_all_tasks(folder: Path) -> None:
         assert (row["task"], row["task_id"], row["first"], row["last"]) == (None,) * 4
 
 
-def test_one_series_is_asked_for(folder: Path) -> None:
+def test_one_series_is_selected(folder: Path) -> None:
     (row,) = ask(folder, metric="acc", variant="VAL", iterations="0:3")[:1]
     assert (row["n_points"], row["n_nonfinite"], row["n_null"]) == (4, 1, 1)
     assert ask(folder, metric=":monitor:gpu")[0]["n_points"] == 1

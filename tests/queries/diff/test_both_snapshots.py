@@ -96,7 +96,7 @@ def test_both_snapshots_are_held_and_nothing_else_is_seen(tmp_path: Path) -> Non
 
 
 def test_a_table_named_as_sql_is_not_run(tmp_path: Path) -> None:
-    """A snapshot folder may come from anywhere, and its snapshot.json may say anything."""
+    """A snapshot folder may come from anywhere, and its snapshot.json may contain anything."""
     data, written = tmp_path / "data", tmp_path / "written"
     write(data, tasks_of({"a": LINE}))
     root = open_snapshot(data).root

@@ -76,7 +76,7 @@ def test_every_difference_is_found_and_nothing_else(tmp_path: Path, seed: int) -
         now = {**was, **read_again}
         write(tmp_path / "one", tasks_of(read_again))
         sides = Choice(tmp_path / "one", -1), Choice(tmp_path / "one")
-    else:  # another dataset, which lacks a task
+    else:  # another dataset, without one of the tasks
         now = {**{name: was[name] for name in "abcde"}, **read_again}
         now.pop("a")
         write(tmp_path / "two", tasks_of(now))
@@ -181,7 +181,7 @@ def test_a_snapshot_and_itself(tmp_path: Path) -> None:
         assert found.notes == ()
 
 
-def test_another_time_or_worker_is_no_change(tmp_path: Path) -> None:
+def test_another_time_or_worker_is_not_a_change(tmp_path: Path) -> None:
     points = [("loss", "x", at, 1.0, seconds) for at, seconds in ((0, 5), (1, None))]
     later = [(*point[:4], 9) for point in points]
     again = {"task_id": "a", "fetched_at": START.replace(year=2027), "fingerprint": "g"}
@@ -246,7 +246,7 @@ def _make_version_1(snapshot: Snapshot) -> None:
     path.write_text(json.dumps(header))
 
 
-def test_a_column_that_one_format_lacks_did_not_change(tmp_path: Path) -> None:
+def test_a_column_that_one_format_does_not_have_did_not_change(tmp_path: Path) -> None:
     for name in ("old", "young"):
         write(tmp_path / name, [{"task_id": "a", "selected": False, "comment": name}])
     _make_version_1(open_snapshot(tmp_path / "old"))

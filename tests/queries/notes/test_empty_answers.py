@@ -1,4 +1,4 @@
-"""An empty answer says why, and the coverage line of named tasks is about these."""
+"""An empty answer explains why, and the coverage line of named tasks is about these."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -94,7 +94,7 @@ def test_the_coverage_of_named_tasks_is_about_them(dataset: Dataset) -> None:
     assert first == "1 of 2 tasks have it"
 
 
-def test_the_command_says_so_under_the_answer(
+def test_the_command_explains_it_under_the_answer(
     make_dataset: MakeDataset, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(make_dataset(TASKS))

@@ -146,7 +146,7 @@ def test_true_zeros_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("mark", [-1.0, 1e9])
-def test_what_the_user_set_stands_for_nan(mark: float) -> None:
+def test_what_the_user_set_counts_as_nan(mark: float) -> None:
     cases = [case for case in with_nan((60,), mark=mark) if case.family in PLAIN]
     query = f"FROM suspects([{mark}])"
     found = suspects(cases, query)
@@ -199,7 +199,7 @@ def history(mark: float | None) -> list[dict[str, Any]]:
 
 
 def answer(dataset: Dataset, name: str, typed: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Ask; without what counts points, as points that are left out count in the series."""
+    """Query; without what counts points, as points that are left out count in the series."""
     counts = {"n", "n_points", "last_iteration", "newest"}
     rows = dataset.rows(dataset.query(name, **typed)).as_dicts()
     return [
@@ -227,7 +227,7 @@ def test_excluding_is_the_answer_without_these_points(make_dataset: MakeDataset)
                 assert answer(others, name, {**asked, "nan_value": [-1.0, 7.5]}) == expected
 
 
-def test_an_answer_with_suspect_zeros_says_so(make_dataset: MakeDataset) -> None:
+def test_an_answer_with_suspect_zeros_has_a_note(make_dataset: MakeDataset) -> None:
     def told(dataset: Dataset, name: str, asked: Mapping[str, Any]) -> str:
         rows = dataset.rows(dataset.query(name, **asked))
         return "\n".join(notes(dataset, find(name), dataset.bound(name, **asked), rows))
@@ -274,7 +274,7 @@ def test_health_knows_what_the_user_set(make_dataset: MakeDataset) -> None:
     assert [(row["task_id"][0], row["n"]) for row in rows] == [("a", 1), ("b", 2)]
 
 
-def test_what_cannot_stand_for_nan(make_dataset: MakeDataset) -> None:
+def test_what_cannot_count_as_nan(make_dataset: MakeDataset) -> None:
     with open_dataset(make_dataset(history(0.0))) as dataset:
         for wrong in (float("nan"), [0.0, float("inf")], "x"):
             with pytest.raises(UsageError, match=r"nan_value .*: use a finite number"):
@@ -310,7 +310,7 @@ def test_health_passes_over_what_the_user_set(make_dataset: MakeDataset) -> None
         pytest.param([0.8, 0.75, 0.8, 2 / 3, 0.75] * 8 + [0.0], id="shares of a few"),
     ],
 )
-def test_what_is_no_measurement_has_true_zeros(
+def test_what_is_not_a_measurement_has_true_zeros(
     make_dataset: MakeDataset, values: list[float]
 ) -> None:
     with open_dataset(make_dataset([task(values)])) as dataset:

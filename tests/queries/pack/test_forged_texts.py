@@ -1,4 +1,4 @@
-"""Texts beside the tables that say something else than the tables, with hashes that fit."""
+"""Texts beside the tables that contradict the tables, with hashes that fit."""
 
 import json
 import shutil
@@ -61,7 +61,7 @@ def folder(places: Path, tmp_path: Path) -> Path:
 
 
 def _fitting(folder: Path) -> None:
-    """Write the hashes that fit, as somebody does who wants to deceive."""
+    """Write the hashes that fit, as a forger does."""
     files = json.loads((folder / "snapshot.json").read_text())["files"]
     write_sums(folder, [FileEntry(**entry) for entry in files])
 
@@ -144,7 +144,7 @@ def test_what_was_packed_is_proven(folder: Path, places: Path, make_pages: MakeP
 def test_another_version_may_have_other_words(
     folder: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    """It is told and never taken for proven, as nobody here knows what that version writes."""
+    """It is reported, never taken for proven: what that version writes is not known here."""
     _of_version(folder, "0.0.9\x1b[2J")
     _change(folder, "index.html", 'value="0.75"', 'value="0.99"')
     told = "not proven: README.md and index.html: written by clearml-snapshot 0.0.9"
@@ -157,7 +157,7 @@ def test_another_version_may_have_other_words(
     assert f"warning: {told}" in capsys.readouterr().err
 
 
-def test_merge_tells_what_is_not_proven(
+def test_merge_reports_what_is_not_proven(
     folder: Path, places: Path, tmp_path: Path, capsys: Capture
 ) -> None:
     _of_version(folder, "0.0.9")

@@ -17,7 +17,7 @@ from tests.support.programs import find_program
 
 @contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
-    """Serve on loopback; gives the address, and the paths that were asked for."""
+    """Serve on loopback; gives the address, and the paths that were requested."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -26,7 +26,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
             self.send_error(404)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -57,7 +57,7 @@ def in_bdi(names: Sequence[str]) -> str:
 
 
 class TestInChromium:
-    def test_names_are_text_nothing_runs_and_nothing_is_asked_for(self, tmp_path: Path) -> None:
+    def test_names_are_text_nothing_runs_and_nothing_is_requested(self, tmp_path: Path) -> None:
         with listening() as (address, asked):
             write(tmp_path / "data", hostile_tasks(address))
             page_of(tmp_path / "data")
@@ -75,7 +75,7 @@ class TestInChromium:
     def test_the_policy_holds_even_where_nothing_is_escaped(
         self, tmp_path: Path, make_dataset: MakeDataset, policy: bool
     ) -> None:
-        """Without the policy the same names do ask: this test and the one above can see it."""
+        """Without the policy the same names do send requests, and these tests can see it."""
         text = page_of(make_dataset([]))
         if not policy:
             text = text.replace('http-equiv="Content-Security-Policy"', 'name="nothing"')

@@ -1,4 +1,4 @@
-"""index.html: it says what is true, names in it do nothing, and it stays small."""
+"""index.html: what it states is true, names in it do nothing, and it stays small."""
 
 import json
 import os
@@ -115,7 +115,7 @@ def test_the_best_values_are_those_of_max_and_min(make_dataset: MakeDataset) -> 
                     assert [end.row[n] for n in names] == [row[n] for n in names]
 
 
-def test_the_metrics_that_most_tasks_have_are_told(make_dataset: MakeDataset) -> None:
+def test_the_metrics_that_most_tasks_have_are_listed(make_dataset: MakeDataset) -> None:
     tasks = [
         {"task_id": f"{n:032x}", "points": [(f"m{m}", "v", 1, n * 1.0) for m in range(n)]}
         for n in range(1, 6)
@@ -124,7 +124,7 @@ def test_the_metrics_that_most_tasks_have_are_told(make_dataset: MakeDataset) ->
         assert [(one.metric, one.n_tasks) for one in best(dataset, 2)] == [("m0", 5), ("m1", 4)]
 
 
-def test_a_zero_that_is_probably_a_nan_says_so(make_dataset: MakeDataset) -> None:
+def test_a_zero_that_is_probably_a_nan_is_marked(make_dataset: MakeDataset) -> None:
     values = [2.3, 1.9, 0.0, 1.7]
     task = {"task_id": "a" * 32, "points": [("loss", "train", n, v) for n, v in enumerate(values)]}
     data = make_dataset([task])
@@ -158,7 +158,7 @@ def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
     assert "1 variant of :monitor: metrics" in words
 
 
-def test_tasks_that_were_not_read_are_told_first(make_dataset: MakeDataset) -> None:
+def test_tasks_that_were_not_read_are_reported_first(make_dataset: MakeDataset) -> None:
     read = {"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}
     left = [{"task_id": f"{at}" * 32, "state": "unread"} for at in range(3)]
     words = Reader(page_of(make_dataset([read, *left]))).words
@@ -168,7 +168,7 @@ def test_tasks_that_were_not_read_are_told_first(make_dataset: MakeDataset) -> N
     assert "have no scalars" not in words
 
 
-def test_a_whole_snapshot_says_so(make_dataset: MakeDataset) -> None:
+def test_a_complete_snapshot_is_called_complete(make_dataset: MakeDataset) -> None:
     task = {"task_id": "a" * 32, "points": [("loss", "train", 1, 1234567.891)]}
     text = page_of(make_dataset([task]))
     assert "Every point that the server counted for this task is here." in text
@@ -178,7 +178,7 @@ def test_a_whole_snapshot_says_so(make_dataset: MakeDataset) -> None:
     assert "Selected for this pack" not in text
 
 
-def test_a_part_is_not_called_whole(make_dataset: MakeDataset) -> None:
+def test_a_part_is_not_called_complete(make_dataset: MakeDataset) -> None:
     data = make_dataset([{"task_id": "a" * 32, "points": [("loss", "train", 1, 1.0)]}])
     packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
     assert "is here, for the selected metrics." in Reader(page_of(data)).words
@@ -220,7 +220,7 @@ def test_what_is_cut_is_counted(make_dataset: MakeDataset, monkeypatch: pytest.M
 
 
 def packed(data: Path, said: object) -> None:
-    """Write into the current snapshot what ``pack`` says of itself."""
+    """Write into the current snapshot what ``pack`` records about a pack."""
     path = data / "current" / "snapshot.json"
     header = json.loads(path.read_bytes())
     path.write_text(json.dumps(header | {"packed": said}))

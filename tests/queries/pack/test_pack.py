@@ -1,4 +1,4 @@
-"""Pack: what is asked for travels whole, what is not stays at home, twice gives the same bytes."""
+"""Pack: what is selected is included completely, nothing else is, twice gives the same bytes."""
 
 import json
 import zipfile
@@ -30,7 +30,7 @@ from tests.support.packs import (
 )
 
 
-def test_a_whole_dataset_travels_whole(odd: Path, tmp_path: Path) -> None:
+def test_a_dataset_is_packed_completely(odd: Path, tmp_path: Path) -> None:
     packed = pack_of(odd, tmp_path / "a.zip")
     folder = unzipped(packed.path)
     for table in TABLE_NAMES:
@@ -77,7 +77,7 @@ def test_some_tasks(odd: Path, tmp_path: Path) -> None:
 
 
 def test_some_series(odd: Path, tmp_path: Path) -> None:
-    """What tasks says of points and questions fits the series that travel."""
+    """What ``tasks`` records of points and filters fits the series that are included."""
     pack_of(odd, tmp_path / "some", metrics=("loss", "acc"), exclude_metrics=("acc/val",))
     pairs = {("loss", "train")}
     for table in ("series", "scalars"):
@@ -152,7 +152,7 @@ def test_the_points_of_a_pack_are_packed(
 
 
 def test_a_pack_of_what_others_wrote(odd: Path, tmp_path: Path) -> None:
-    """What snapshot.json says of an earlier packing may be anything."""
+    """What snapshot.json records of an earlier packing may be anything."""
     pack_of(odd, tmp_path / "a")
     header = json.loads((tmp_path / "a" / "snapshot.json").read_text())
     for at, packed in enumerate(([], {"selection": 5, "metrics": ["x"], "taken_out": 7})):
@@ -163,7 +163,9 @@ def test_a_pack_of_what_others_wrote(odd: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["hyperparams", "scalars", "tasks"])
 @pytest.mark.parametrize("keep_secrets", [True, False])
-def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, table: str, keep_secrets: bool) -> None:
+def test_a_damaged_file_is_reported_in_one_line(
+    tmp_path: Path, table: str, keep_secrets: bool
+) -> None:
     """Neither a traceback nor a target that cannot be written."""
     write(tmp_path / "data", telling_tasks())
     (path,) = ((tmp_path / "data" / "current").resolve() / table).rglob("*.parquet")
@@ -199,7 +201,7 @@ def _rot(folder: Path, table: str) -> None:
 
 @pytest.mark.parametrize("redact", [frozenset(), frozenset({"hosts"})], ids=["taken", "edited"])
 def test_a_damaged_snapshot_is_not_packed(tmp_path: Path, redact: frozenset[str]) -> None:
-    """An edited file gets a new hash, with which damage would look whole."""
+    """An edited file gets a new hash, with which damage would look intact."""
     write(tmp_path / "data", telling_tasks())
     _rot(tmp_path / "data", "scalars")
     with pytest.raises(DatasetError, match="damaged"):

@@ -31,7 +31,7 @@ LEAKS = {
 
 @pytest.fixture(scope="module")
 def telling(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset of the tasks that tell something, and beside it the whole of it packed."""
+    """A dataset of the tasks that reveal something, and beside it a pack of all of it."""
     folder = tmp_path_factory.mktemp("telling")
     write(folder / "data", telling_tasks())
     pack_of(folder / "data", folder / "whole")
@@ -60,7 +60,7 @@ def test_a_selection_by_user_does_not_name_them(tmp_path: Path) -> None:
     assert "--user '(taken out)'" in (tmp_path / "pack" / "snapshot.json").read_text()
 
 
-def test_what_an_earlier_pack_said_is_taken_out_too(tmp_path: Path) -> None:
+def test_what_an_earlier_pack_recorded_is_redacted_too(tmp_path: Path) -> None:
     write(tmp_path / "data", telling_tasks())
     pack_of(tmp_path / "data", tmp_path / "one", TaskFilter(users=("Ada",), tags=()))
     pack_of(tmp_path / "one", tmp_path / "two", redact=frozenset({"users"}))
@@ -158,7 +158,7 @@ def test_a_credential_in_snapshot_json_stops_a_pack(tmp_path: Path) -> None:
     assert verify(tmp_path / "safe").problems == ()
 
 
-def test_what_was_typed_tells_no_credential(tmp_path: Path) -> None:
+def test_what_was_typed_reveals_no_credential(tmp_path: Path) -> None:
     write(tmp_path / "data", with_secret(tags=[TOKEN], params=[], comment=""))
     others = [("acc", "val", 0, 0.5), (f"loss {TOKEN}", "train", 0, 1.0)]
     write(tmp_path / "named", with_secret(points=others))
@@ -171,7 +171,7 @@ def test_what_was_typed_tells_no_credential(tmp_path: Path) -> None:
         assert TOKEN not in everything(tmp_path / name)
 
 
-def test_what_does_not_travel_needs_no_word(tmp_path: Path) -> None:
+def test_what_is_not_included_needs_no_option(tmp_path: Path) -> None:
     write(tmp_path / "data", with_secret(comment=TOKEN))
     pack_of(tmp_path / "data", tmp_path / "pack", redact=frozenset({"comments"}))
     assert TOKEN not in everything(tmp_path / "pack")

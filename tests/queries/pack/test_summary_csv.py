@@ -103,14 +103,14 @@ def test_a_text_that_would_be_computed_gets_an_apostrophe(make_dataset: MakeData
         for column in ("task", "project", "status", "metric", "variant", "web_url"):
             assert row[column] == marked
         assert row["tags"] == marked + ", x"
-        assert (row["min"], row["first"]) == ("-1.5", "-1.5")  # a number is no formula
+        assert (row["min"], row["first"]) == ("-1.5", "-1.5")  # a number is not a formula
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|", ","])
 def test_no_cell_is_computed_whatever_separates_them(
     separator: str, make_dataset: MakeDataset
 ) -> None:
-    """Read as a spreadsheet that was told another separator does: no cell begins a formula."""
+    """Read as a spreadsheet that is set to another separator does: no cell begins a formula."""
     names = [*COMPUTED, *HIDDEN, "\t=1", "\r=1", "\n=1", ";=1", '"";=1', "x;y;=1\t+2\n-3"]
     tasks = [
         {"task_id": f"{at:032x}", "name": name, "tags": ["x", name]}

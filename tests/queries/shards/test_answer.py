@@ -1,4 +1,4 @@
-"""An answer in parts has the bytes of the answer to the question as a whole."""
+"""An answer in parts has the bytes of the answer to the complete query."""
 
 import io
 import random
@@ -79,7 +79,7 @@ def as_csv(result: Result) -> bytes:
 
 
 def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: int) -> bytes | None:
-    """Answer in parts, as the command does; None if the question is asked as a whole."""
+    """Answer in parts, as the command does; None if the query runs in one piece."""
     parts = parts_of(dataset, query, values, most)
     if not parts:
         return None
@@ -92,9 +92,7 @@ def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: in
 
 @pytest.mark.parametrize("most", SIZES)
 @pytest.mark.parametrize("name", DIVIDED)
-def test_the_bytes_are_those_of_the_question_as_a_whole(
-    dataset: Dataset, name: str, most: int
-) -> None:
+def test_the_bytes_are_those_of_the_complete_query(dataset: Dataset, name: str, most: int) -> None:
     query = queries()[name]
     for options in OPTIONS[name]:
         values = dataset.bound(query, **options)

@@ -141,7 +141,7 @@ def _claimed(
     at: tuple[int | None, int | None] = (None, None),
     **columns: Any,
 ) -> None:
-    """Write a task with three points a series, and what the server says of them."""
+    """Write a task with three points per series, and what the server reports for them."""
     with writing(data) as dataset:
         stage = dataset.new_stage()
         buffer = PointBuffer(stage, None)

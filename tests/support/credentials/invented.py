@@ -1,4 +1,4 @@
-"""Invented credentials, and parameters that are none."""
+"""Invented credentials, and parameters that are not credentials."""
 
 import json
 import random
@@ -55,7 +55,7 @@ INNOCENT = {
     "token_pooling": "mean",
     "image_token": "<image>",
     "class_token": "True",
-    # attention, keys that are none
+    # attention, keys that are not credentials
     "key_dim": "64",
     "num_keys": "128",
     "keys": "['obs', 'action', 'reward']",

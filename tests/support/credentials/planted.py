@@ -2,7 +2,7 @@
 
 No value here is a real key: values are drawn from a seeded generator. `planted` gives the
 kinds that the rules were checked with; those of `unseen` were kept apart and counted afterwards, so
-that their figure tells how much the rules know of what they have not seen.
+that their figure shows how well the rules find what they have not seen.
 """
 
 import random

@@ -1,6 +1,6 @@
 """A third set of credentials: what issuers and the manuals of programs show.
 
-Gathered while the rules stood still. Formats and names are those of gitleaks' rules and of the
+Gathered while the rules were not changed. Formats and names are those of gitleaks' rules and of the
 list of GitHub's secret scanning that no rule of ours had; forms are lines as the manuals of some
 90 programs write them, none of which the sets before had. 153 of the 201 kinds were found then.
 """

@@ -1,6 +1,6 @@
 """A fourth set of credentials: settings of servers that people run themselves, code, SQL, commands.
 
-Gathered while the rules stood still; 168 of these 177 kinds were found then.
+Gathered while the rules were not changed; 168 of these 177 kinds were found then.
 """
 
 import random

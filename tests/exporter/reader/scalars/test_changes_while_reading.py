@@ -94,7 +94,7 @@ def test_a_reset_while_reading(take_home: TakeHome) -> None:
 
 
 def test_a_new_run_of_the_same_length_while_reading(take_home: TakeHome) -> None:
-    # The count alone cannot tell the halves of two runs from one whole.
+    # The count alone cannot distinguish the halves of two runs from one complete run.
     database = Database()
     task = task_with(database, [("loss", "train", range(1, 15_001))])
 

@@ -249,7 +249,7 @@ def test_fractions_at_the_end_of_a_page(take_home: TakeHome) -> None:
     assert row["reason"] == "1 of 10010 points have no usable iteration of their own"
 
 
-def test_the_same_metric_twice_is_asked_once(take_home: TakeHome) -> None:
+def test_the_same_metric_twice_is_requested_once(take_home: TakeHome) -> None:
     database = Database()
     task = task_with(
         database, [("loss", v, range(10)) for v in ("train", "test", "x")] + [("acc", "a", [1])]

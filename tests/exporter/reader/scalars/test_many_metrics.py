@@ -37,7 +37,7 @@ def test_metrics_are_found_in_the_points_where_the_server_lists_none(take_home: 
     assert home.tasks()[wide]["points_stored"] == 1
     requests = len(home.server.requests)
     assert home.export(all_tasks=False).exit_code == 0
-    # An unchanged task that was asked the same question is not scanned again.
+    # An unchanged task that was read with the same filter is not scanned again.
     assert len(home.server.requests) - requests < 10
 
 

@@ -72,7 +72,7 @@ def before_request(
 
 
 def signs(home: "Home", task: str) -> set[bool]:
-    """Tell which runs the stored points of a task are of; their values have another sign."""
+    """Return the runs to which the stored points of a task belong; their values differ in sign."""
     return {
         point[0] > 0
         for key, point in home.points().items()

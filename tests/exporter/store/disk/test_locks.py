@@ -93,7 +93,7 @@ def test_a_writer_of_another_machine_is_heeded(
         pass
 
 
-def test_a_killed_writer_that_had_a_lock_where_there_is_none_here(
+def test_a_killed_writer_that_had_a_lock_where_this_machine_has_none(
     refuse: Callable[[int], None], data: Path
 ) -> None:
     refuse(errno.ENOLCK)

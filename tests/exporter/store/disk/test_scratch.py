@@ -77,7 +77,7 @@ def test_what_a_killed_one_left_goes_and_nothing_else_does(tmp_path: Path, begin
 
 
 @pytest.mark.parametrize("begin", [_packing, replacing_file])
-def test_without_locks_age_tells(
+def test_without_locks_age_decides(
     tmp_path: Path, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object) -> None:

@@ -109,7 +109,7 @@ def test_the_same_gives_the_same_text(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("server", [{}, {"version": "2.3.0"}, {"host": "../../etc/passwd"}])
-def test_what_is_no_address_is_no_path(folder: Path, server: dict[str, str]) -> None:
+def test_what_is_not_an_address_is_not_a_path(folder: Path, server: dict[str, str]) -> None:
     snapshot = read_snapshot(folder)
     package = json.loads(descriptor({**read_header(folder), "server": server}, snapshot.files))
     assert [source.keys() for source in package["sources"]] == [{"title"}]

@@ -29,7 +29,7 @@ PACKED: Final = {
 }
 
 
-def test_it_says_what_it_is_and_as_of_when() -> None:
+def test_it_states_what_it_is_and_as_of_when() -> None:
     text = readme(HEADER)
     assert "copied them from\nthe ClearML server https://api.clearml.example." in text
     assert "**As of 2026-03-01 12:34 UTC.**" in text
@@ -53,7 +53,7 @@ def test_sizes_are_for_people(count: int) -> None:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_every_column_is_told_with_its_unit(table: str) -> None:
+def test_every_column_is_described_with_its_unit(table: str) -> None:
     schema = TABLES[table]
     text = columns(schema)
     assert text in readme(HEADER)
@@ -67,7 +67,7 @@ def test_every_column_is_told_with_its_unit(table: str) -> None:
         assert bool(unit) == has_unit, field.name
 
 
-def test_every_table_is_told() -> None:
+def test_every_table_is_described() -> None:
     assert ABOUT.keys() == KEYS.keys() == TABLES.keys()
     assert all(name in TABLES[table].names for table, names in KEYS.items() for name in names)
     for table in TABLES:
@@ -85,7 +85,7 @@ def test_words_are_explained(word: str) -> None:
     assert f"\n| {word} | " in readme(HEADER)
 
 
-def test_it_says_how_to_cite_it() -> None:
+def test_it_explains_how_to_cite_it() -> None:
     text = readme(HEADER)
     (entry,) = re.findall(r"^```bibtex\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert entry.count("{") == entry.count("}")
@@ -124,12 +124,12 @@ def test_nothing_is_taken_for_html() -> None:
     assert "<" not in text
 
 
-def test_a_checkpoint_says_so() -> None:
+def test_a_checkpoint_is_called_one() -> None:
     assert "had not ended" in readme({**HEADER, "checkpoint": True})
     assert "had not ended" not in readme(HEADER)
 
 
-def test_a_pack_says_what_was_chosen_and_taken_out() -> None:
+def test_a_pack_describes_what_was_selected_and_redacted() -> None:
     text = readme({**HEADER, "packed": PACKED})
     assert "- Tasks: `--project vision --tag best`\n- Metrics: `--metric loss`\n" in text
     assert "- Redacted:\n  - secrets: 3 values that look like credentials\n  - users: who" in text
@@ -137,7 +137,7 @@ def test_a_pack_says_what_was_chosen_and_taken_out() -> None:
     assert f"| `{layout.SUMMARY_CSV}` |" in text
 
 
-def test_a_regular_expression_is_told_as_it_was_typed() -> None:
+def test_a_regular_expression_is_printed_as_it_was_typed() -> None:
     typed = r"--task-name-regex '^(run|try) \d{3}$'"
     assert f"- Tasks: `{typed}`\n" in readme({**HEADER, "packed": {**PACKED, "selection": typed}})
 
@@ -151,12 +151,12 @@ def test_a_part_is_cited_as_a_part(key: str) -> None:
     assert r"howpublished = {Part of snapshot 42 of the ClearML server \url{https" in text
 
 
-def test_a_whole_pack_says_so() -> None:
+def test_a_complete_pack_is_called_complete() -> None:
     text = readme({**HEADER, "packed": {"selection": "", "metrics": "", "taken_out": []}})
     assert "- Tasks: all\n- Metrics: all\n- Redacted: nothing\n" in text
 
 
-def test_what_is_no_pack_tells_of_no_pages() -> None:
+def test_what_is_not_a_pack_describes_no_pages() -> None:
     text = readme(HEADER)
     assert layout.INDEX_HTML not in text
     assert layout.SUMMARY_CSV not in text

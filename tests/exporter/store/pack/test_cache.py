@@ -33,7 +33,7 @@ def cached() -> list[Path]:
     return sorted(packs.iterdir()) if packs.is_dir() else []
 
 
-def test_a_pack_is_asked_like_a_dataset(pack: Path, data: Path) -> None:
+def test_a_pack_is_queried_like_a_dataset(pack: Path, data: Path) -> None:
     ask = "SELECT task_id, iteration, value FROM scalars ORDER BY ALL"
     with open_dataset(pack) as packed, open_dataset(data) as dataset:
         assert repr(packed).startswith(f"<Dataset {pack},")
@@ -120,7 +120,7 @@ def test_explain_unpacks_what_it_explains(pack: Path) -> None:
         assert (folder / "scalars").exists()
 
 
-def test_points_that_are_still_packed_are_no_empty_table(pack: Path) -> None:
+def test_points_that_are_still_packed_are_not_an_empty_table(pack: Path) -> None:
     with open_dataset(pack) as dataset:
         behind = dataset._connection  # what no statement of a user reaches
         with pytest.raises(duckdb.CatalogException, match="still_in_the_pack"):
@@ -150,7 +150,7 @@ def test_a_damaged_cache_is_made_again(pack: Path, table: str | None) -> None:
     assert cached() == [snapshot.root]
 
 
-def test_a_cached_pack_goes_after_a_month_unless_somebody_reads_it(
+def test_a_cached_pack_is_removed_after_a_month_unless_it_is_read(
     pack: Path, data: Path, tmp_path: Path, commit: Call, line: Call
 ) -> None:
     held, unused = open_snapshot(pack), tmp_path / "cache/clearml-snapshot/packs/0123"
@@ -196,7 +196,7 @@ def test_without_a_cache_there_is_a_temporary_one(pack: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("refused", ["mkdir", "utime", "rename"])
-def test_a_cache_that_the_disk_refuses_is_told_in_one_line(
+def test_a_cache_that_the_disk_refuses_is_reported_in_one_line(
     pack: Path, monkeypatch: pytest.MonkeyPatch, refused: str
 ) -> None:
     open_snapshot(pack, points=False)

@@ -76,7 +76,7 @@ def test_hostile(name: str, files: Files, home: Path) -> None:
         assert _everything(home.parent) == before, use
 
 
-def test_the_archive_that_they_are_made_of_is_whole(files: Files, home: Path) -> None:
+def test_the_archive_that_they_are_made_of_is_intact(files: Files, home: Path) -> None:
     path = home / "x.zip"
     path.write_bytes(zipped(files))
     assert read_sums(files["SHA256SUMS"]) == read_sums(listed(files)["SHA256SUMS"])

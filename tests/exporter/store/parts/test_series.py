@@ -104,7 +104,7 @@ def test_series_agree_with_plain_python(
                 assert _same(name, ours, value, scale), (name, ours, value)
 
 
-def test_the_servers_claims_stand_beside_what_was_computed(
+def test_the_servers_claims_are_beside_what_was_computed(
     tmp_path: Path,
     points: Callable[..., pa.Table],
     line: Callable[..., Any],

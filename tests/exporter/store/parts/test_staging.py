@@ -55,7 +55,7 @@ def _none_first(iteration: int | None) -> tuple[bool, int]:
     return (iteration is not None, iteration or 0)
 
 
-def test_a_part_file_is_sorted_and_encoded_as_the_format_says(tmp_path: Path) -> None:
+def test_a_part_file_is_sorted_and_encoded_as_the_format_requires(tmp_path: Path) -> None:
     rows = ROW_GROUP + 1001
     entry = write_sorted(tmp_path / "part.parquet", "scalars", _conformed(_shuffled(rows)))
     assert _in_order(tmp_path / "part.parquet")

@@ -32,7 +32,7 @@ STORED = [
 ]
 
 
-def test_whole_rows_of_tasks_come_back(tmp_path: Path, commit: Call, line: Call) -> None:
+def test_complete_rows_of_tasks_are_read_back(tmp_path: Path, commit: Call, line: Call) -> None:
     with writing(tmp_path / "data") as dataset:
         snapshot = commit(dataset, {(t, "p"): line(t, [1]) for t in "abc"})
     (found,) = task_rows(snapshot, {"b", "unknown"})

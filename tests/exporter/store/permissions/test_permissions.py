@@ -180,7 +180,7 @@ def test_a_folder_that_was_made_for_a_group_stays_so(tmp_path: Path) -> None:
     assert prepared_for(tmp_path / "none") == "owner"
 
 
-def test_what_keeps_members_out_is_told(tmp_path: Path) -> None:
+def test_what_keeps_members_out_is_reported(tmp_path: Path) -> None:
     data = tmp_path / "closed" / "data"
     with writing(data, share="group"):
         data.parent.chmod(0o700)

@@ -228,7 +228,7 @@ def test_a_lie_is_found(name: str, root: Path, tmp_path: Path) -> None:
     assert problem.endswith(f": {entry.path}")
 
 
-def test_nobody_takes_a_lie_over(root: Path, tmp_path: Path) -> None:
+def test_a_lie_is_not_taken_over(root: Path, tmp_path: Path) -> None:
     """Verify, unpack, merge and a question to a pack prove the same."""
     forgery, said = FORGERIES["a maximum that hides rows"]
     forged = _forged(root, tmp_path / "forged", forgery)

@@ -133,7 +133,7 @@ def test_a_lie_is_found(name: str, tmp_path: Path) -> None:
 
 
 def test_pages_of_one_column_in_a_false_order(tmp_path: Path) -> None:
-    """A reader may look for a page by halves when the bounds are said to be in order."""
+    """A reader may look for a page by halves when the bounds are declared to be in order."""
     path = tmp_path / "it.parquet"
     count = 100_000
     entry = _written(path, [("a", "m", "v", n, NOW, float(n % 50_000), "w") for n in range(count)])

@@ -98,7 +98,7 @@ def _moved(rows: list[Row], factor: int, by: int) -> list[Row]:
 
 @pytest.fixture
 def kind(request: pytest.FixtureRequest) -> str:
-    """Say which files there are."""
+    """Name the files that there are."""
     return str(request.node.callspec.params["files"])
 
 
@@ -180,7 +180,7 @@ def test_a_single_value_that_is_stored_twice_in_two_files(tmp_path: Path) -> Non
         assert connection.execute("FROM overlapping").fetchall() == [("t", "m", "v")]
 
 
-def test_times_and_texts_that_are_none(tmp_path: Path) -> None:
+def test_times_and_texts_that_are_invalid(tmp_path: Path) -> None:
     path = _written(tmp_path / "x.parquet", [("t", "m", "v", 1, NOW, 1.0, "w")] * 3, 9)
     moments = pa.array([-62_135_596_800_001, 253_402_300_800_000, -62_135_596_800_000])
     rows = pq.read_table(path, read_dictionary=["task_id", "metric", "variant", "worker"])

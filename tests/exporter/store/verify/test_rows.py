@@ -133,7 +133,7 @@ def test_the_last_digits_of_a_mean_may_differ(snapshot: Path) -> None:
     assert problems_of(snapshot) == []
 
 
-def test_a_partial_task_may_lack_points_but_not_miscount(snapshot: Path) -> None:
+def test_a_partial_task_may_miss_points_but_not_miscount(snapshot: Path) -> None:
     def partial(rows: pa.Table) -> pa.Table:
         rows = with_column("state", lambda old: ["partial", *old[1:]])(rows)
         return with_column("points_expected", lambda old: [99, *old[1:]])(rows)

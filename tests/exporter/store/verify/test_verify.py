@@ -23,7 +23,7 @@ from clearml_snapshot.exporter.store.writing.dataset import writing
 from tests.support.damage import Call, header_of, problems_of, rewritten, write_header
 
 
-def test_a_whole_dataset(made: Path) -> None:
+def test_an_intact_dataset(made: Path) -> None:
     found = verify(made)
     assert found == Verification(
         root=(made / "snapshots" / "000002").resolve(),
@@ -60,7 +60,7 @@ def test_nothing_there(tmp_path: Path, made: Path) -> None:
         verify(made, 7)
 
 
-def test_a_newer_format_is_no_damage(snapshot: Path) -> None:
+def test_a_newer_format_is_not_damage(snapshot: Path) -> None:
     write_header(snapshot, header_of(snapshot) | {"format_version": 99})
     with pytest.raises(DatasetError, match="upgrade"):
         verify(snapshot)
@@ -193,7 +193,7 @@ def test_a_table_without_files(snapshot: Path, table: str) -> None:
 
 
 @pytest.mark.parametrize(("key", "value"), [("server", None), ("selections", "x")])
-def test_what_snapshot_json_says_of_itself(snapshot: Path, key: str, value: Any) -> None:
+def test_what_snapshot_json_states_about_the_snapshot(snapshot: Path, key: str, value: Any) -> None:
     write_header(snapshot, header_of(snapshot) | {key: value})
     assert len(verify(snapshot).problems) == 1
 
@@ -255,7 +255,7 @@ def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
     assert problem.startswith("schema differs from the table's (x int64): tasks/")
 
 
-def test_an_older_format_may_lack_columns(snapshot: Path) -> None:
+def test_an_older_format_may_have_fewer_columns(snapshot: Path) -> None:
     for at in (0, 1):
         rewritten(
             snapshot, "tasks", lambda rows: rows.drop_columns([*missing_columns("tasks", 1)]), at
@@ -294,7 +294,7 @@ def test_quick_finds_every_changed_byte_and_nothing_else(snapshot: Path) -> None
     assert any("points_stored is wrong" in problem for problem in verify(snapshot).problems)
 
 
-def test_progress_says_how_fast(snapshot: Path) -> None:
+def test_progress_shows_the_speed(snapshot: Path) -> None:
     class Notes(Progress):
         def note(self, text: str) -> None:
             notes.append(text)

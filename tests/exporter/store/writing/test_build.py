@@ -158,7 +158,7 @@ def test_points_of_a_task_may_outlive_the_stage_they_began_in(
 def test_without_links_files_are_copied(
     tmp_path: Path, commit: Call, line: Call, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stands for a drive without links: the two system calls refuse, as they do there."""
+    """Simulate a drive without links: the two system calls fail, as they do there."""
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -184,7 +184,7 @@ def test_without_links_files_are_copied(
 
 
 @pytest.mark.parametrize("was", ["a link", "a folder", "a text"])
-def test_a_current_of_earlier_goes_where_there_can_be_no_new_link(
+def test_an_older_current_is_removed_where_links_cannot_be_made(
     was: str, tmp_path: Path, commit: Call, line: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers of plain Parquet know the link only, so it never leads to an older snapshot."""
@@ -229,7 +229,7 @@ def test_a_link_that_cannot_be_removed_fails_the_commit(
 
 
 def refuse_link(*_: object, **__: object) -> None:
-    """Stand for a drive that has links of earlier and takes no new ones."""
+    """Simulate a drive that has older links and accepts no new ones."""
     raise PermissionError(errno.EPERM, "Operation not permitted")
 
 

@@ -46,7 +46,7 @@ def test_existing_files_are_left_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["thesis.tex", "snapshots/mine/x", "README.txt", "demo/x"])
-def test_somebody_elses_folder_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_folder_that_is_not_a_dataset_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("")
     with pytest.raises(UsageError, match="is not a clearml-snapshot dataset"):
@@ -67,7 +67,7 @@ def test_a_snapshot_folder_is_not_written_to(tmp_path: Path, commit: Call) -> No
         prepare(tmp_path / "data" / "current")
 
 
-def test_datasets_may_stand_inside_a_new_one(tmp_path: Path, commit: Call) -> None:
+def test_datasets_may_be_inside_a_new_one(tmp_path: Path, commit: Call) -> None:
     """``demo`` leaves ``data/demo`` behind, and ``data`` is the default."""
     with writing(tmp_path / "data" / "demo") as dataset:
         commit(dataset, {})
