@@ -108,7 +108,7 @@ def evil_history() -> Database:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def evil_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with an odd name, and in it ``data``, exported twice from a server like that."""
     folder = tmp_path_factory.mktemp("evil") / EVIL_FOLDER
     folder.mkdir()
@@ -199,29 +199,31 @@ def test_each_command_has_cases() -> None:
 
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_nothing_of_a_name_is_obeyed(
-    name: str, place: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, evil_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history, "demo_history", lambda _seed: evil_history())
     cases = CASES[name] if SOAK else CASES[name][:1]
     others = [("--help",), (f"--{EVIL_ARGUMENT}",)]
-    found = {arguments: obeyed(run(name, *arguments)) for arguments in [*cases, *others]}
-    assert {arguments: unseen for arguments, unseen in found.items() if unseen} == {}
+    unseen_by_arguments = {
+        arguments: obeyed(run(name, *arguments)) for arguments in [*cases, *others]
+    }
+    assert {arguments: unseen for arguments, unseen in unseen_by_arguments.items() if unseen} == {}
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_nothing_of_a_name_is_obeyed_in_a_form(form: str, place: Path) -> None:
+def test_nothing_of_a_name_is_obeyed_in_a_form(form: str, evil_folder: Path) -> None:
     screen = run("sql", "SELECT name, tags FROM tasks LIMIT 1", "--format", form, *D)
     assert obeyed(screen) == []
 
 
 @pytest.mark.parametrize("name", ["max", "evil", *(queries() if SOAK else ())])
-def test_nothing_of_a_name_is_obeyed_by_queries(name: str, place: Path) -> None:
+def test_nothing_of_a_name_is_obeyed_by_queries(name: str, evil_folder: Path) -> None:
     for arguments in ((), ("--format", "csv"), ("--show",), ("--help",)):
         screen = run("query", name, *arguments, "--data", "data")
         assert obeyed(screen) == [], arguments
 
 
-def test_nothing_of_a_query_of_yours_is_obeyed_in_lists(place: Path) -> None:
+def test_nothing_of_a_query_of_yours_is_obeyed_in_lists(evil_folder: Path) -> None:
     for arguments in ((), ("--help",), (EVIL_ARGUMENT,)):
         screen = run("query", *arguments, "--data", "data")
         assert obeyed(screen) == []
@@ -250,6 +252,6 @@ def test_what_is_written_above_a_bar_is_escaped() -> None:
     assert [line for line in obeyed(screen[0]) if "FAKE2" not in line] == []
 
 
-def test_a_pipe_keeps_every_character(place: Path, capfdbinary: Any) -> None:
+def test_a_pipe_keeps_every_character(evil_folder: Path, capfdbinary: Any) -> None:
     assert main(["sql", "SELECT any_value(name) AS n FROM tasks", "--format", "csv", *D]) == 0
     assert capfdbinary.readouterr().out.decode() == f'n\n"{EVIL}"\n'

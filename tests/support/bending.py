@@ -92,14 +92,14 @@ class BentServer(StandIn):
         if status != 200:
             return status, body, fault
         endpoint = path.rpartition("/")[2]
-        asked = json.loads(payload or b"{}")
-        call = (endpoint, _use(asked))
-        said = json.loads(body)
-        self.seen.setdefault(call, copy.deepcopy(said["data"]))
+        request = json.loads(payload or b"{}")
+        call = (endpoint, _use(request))
+        document = json.loads(body)
+        self.seen.setdefault(call, copy.deepcopy(document["data"]))
         if self.bend is None or self.bend.call != call:
             return status, body, fault
         try:
-            text = bent(said, ("data", *self.bend.path), self.bend.odd)
+            text = bent(document, ("data", *self.bend.path), self.bend.odd)
         except (KeyError, IndexError, TypeError):  # this answer has no such field
             return status, body, fault
         self.hits += 1
@@ -114,13 +114,13 @@ def bends(seen: dict[Call, Any]) -> Iterator[Bend]:
                 yield Bend(call, path, odd)
 
 
-def bent(said: Any, path: Way, odd: str) -> str:
+def bent(answer: Any, path: Way, odd: str) -> str:
     """Write an answer with one value bent, as JSON.
 
     Raises:
         KeyError, IndexError, TypeError: it has no such field.
     """
-    parent: Any = said
+    parent: Any = answer
     for step in path[:-1]:
         parent = parent[step]
     last, value = path[-1], ODD[odd]
@@ -134,7 +134,7 @@ def bent(said: Any, path: Way, odd: str) -> str:
     else:
         _ = parent[last]  # there must be one
         parent[last] = copy.deepcopy(value)
-    return json.dumps(said).replace("\\ue000", "")
+    return json.dumps(answer).replace("\\ue000", "")
 
 
 def _use(body: dict[str, Any]) -> str:
@@ -151,8 +151,8 @@ def _places(data: Any, at: Way = ()) -> Iterator[Way]:
         for name in data:
             yield from _places(data[name], (*at, name))
     elif isinstance(data, list):
-        for place in sorted({0, len(data) - 1} if data else ()):
-            yield from _places(data[place], (*at, place))
+        for index in sorted({0, len(data) - 1} if data else ()):
+            yield from _places(data[index], (*at, index))
 
 
 def small_database() -> Database:
@@ -232,16 +232,16 @@ class Stage:
             return [traceback.format_exc()]
         finally:
             self.server.bend = None
-        found = [f"exit code {code}"] if code not in _CODES else []
-        found += [
+        problems = [f"exit code {code}"] if code not in _CODES else []
+        problems += [
             f"a line of {len(line):,}" for line in errors.splitlines() if len(line) > _LONGEST_LINE
         ]
-        found += ["a traceback"] if "Traceback" in errors + out else []
+        problems += ["a traceback"] if "Traceback" in errors + out else []
         is_error = code not in (ExitCode.COMPLETE, ExitCode.PARTIAL)
         last = errors.splitlines()[-1:] or [""]
         if is_error != last[0].startswith("error: "):
-            found.append(f"exit code {code} with {last[0]!r}")
-        return [*found, *self._wrong_tasks(scene, bend, is_error=is_error)]
+            problems.append(f"exit code {code} with {last[0]!r}")
+        return [*problems, *self._wrong_tasks(scene, bend, is_error=is_error)]
 
     def run(self, scene: Scene) -> tuple[int, str, str]:
         """Run a scene unchanged; returns the exit code, stdout and stderr."""

@@ -207,7 +207,7 @@ def test_tables(data: Path, tmp_path: Path, capsys: Capture) -> None:
     assert json.loads(rows[2]["columns_changed"]) == ["last_update", "status"]
     assert _typed("--by", "series", "-o", tmp_path / "series.json", data=data) == 0
     series = json.loads((tmp_path / "series.json").read_text())
-    assert [(one["metric"], one["n_before"], one["n_after"]) for one in series] == [
+    assert [(row["metric"], row["n_before"], row["n_after"]) for row in series] == [
         (":monitor:m", 1, 1),
         ("loss", 2, 3),
         (LONG, 1, 1),
@@ -264,11 +264,11 @@ def test_another_server_is_reported(data: Path, tmp_path: Path, capsys: Capture)
     other = tmp_path / "other"
     _export(other, _BEFORE, "http://y")
     assert _typed(other, data=data) == 0
-    said = "before is of the server http://y, after of http://x\n"
-    assert capsys.readouterr().err == said
+    warning = "before is of the server http://y, after of http://x\n"
+    assert capsys.readouterr().err == warning
     assert _typed(other, "--quiet", "--task", A, data=data) == 0
     printed = capsys.readouterr()
-    assert printed.err == said
+    assert printed.err == warning
     assert "tasks       0 new, 1 changed, 0 gone, 0 the same" in printed.out
 
 

@@ -49,10 +49,10 @@ def test_ids_go_to_stdout_and_what_they_do_not_mean_to_stderr(
     server: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["safe-to-delete"]) == ExitCode.COMPLETE
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed.splitlines() == ids(server)
-    assert f"{NOT_HERE}, and are lost when a task is deleted" in said.splitlines()
-    assert "tasks listed: 3" in said.splitlines()
+    assert f"{NOT_HERE}, and are lost when a task is deleted" in stderr.splitlines()
+    assert "tasks listed: 3" in stderr.splitlines()
 
 
 def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[str]) -> None:
@@ -65,17 +65,17 @@ def test_filters_and_ages_narrow(server: StandIn, capfd: pytest.CaptureFixture[s
         (["--task-name", "task*", "--limit", "1"], [third]),
     ):
         assert main(["safe-to-delete", *arguments]) == ExitCode.COMPLETE
-        printed, said = capfd.readouterr()
+        printed, stderr = capfd.readouterr()
         assert printed.splitlines() == expected
-        assert NOT_HERE in said
+        assert NOT_HERE in stderr
 
 
 def test_the_cut_off_is_printed_as_a_moment(
     server: StandIn, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["safe-to-delete", "--older-than", "2026-01-31T10:00Z"]) == ExitCode.COMPLETE
-    said = capfd.readouterr().err
-    assert "only tasks last updated at or before 2026-01-31 10:00 UTC (--older-than)" in said
+    stderr = capfd.readouterr().err
+    assert "only tasks last updated at or before 2026-01-31 10:00 UTC (--older-than)" in stderr
 
 
 def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
@@ -85,16 +85,16 @@ def test_every_reason_is_counted_and_a_missing_point_is_exit_3(
     server.database.continue_task(running)
     server.database.delete_task(gone)
     assert main(["safe-to-delete"]) == ExitCode.COMPLETE
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed.splitlines() == [lost]
-    assert "tasks listed: 1; not listed: 1 gone from the server; 1 not ended" in said
+    assert "tasks listed: 1; not listed: 1 gone from the server; 1 not ended" in stderr
 
     server.database.lose(lost, keep=lambda metric, variant, iteration: iteration == 0)
     assert main(["safe-to-delete"]) == ExitCode.PARTIAL
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed == ""
-    assert "1 with a different number of points on the server" in said
-    assert NOT_HERE in said
+    assert "1 with a different number of points on the server" in stderr
+    assert NOT_HERE in stderr
 
 
 def test_changed_tasks_are_to_be_exported_first(
@@ -126,9 +126,9 @@ def test_what_cannot_be_meant(
     words: str,
 ) -> None:
     assert main(["safe-to-delete", *arguments]) == code
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed == ""
-    assert words in said
+    assert words in stderr
 
 
 @pytest.mark.usefixtures("clock")
@@ -148,11 +148,11 @@ def test_a_changed_file_lists_nothing(
     content = changed.read_bytes()
     changed.write_bytes(content[:50] + bytes(100) + content[150:])
     assert main(["safe-to-delete", "--quiet"]) == ExitCode.DATASET
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed == ""
-    assert changed.name in said
-    assert "no task is listed" in said
-    assert "run clearml-snapshot verify" in said
+    assert changed.name in stderr
+    assert "no task is listed" in stderr
+    assert "run clearml-snapshot verify" in stderr
     assert main(["safe-to-delete", "--project", "speech"]) == ExitCode.COMPLETE
     assert capfd.readouterr().out.splitlines() == ids(server)[2:]
 
@@ -168,9 +168,9 @@ def test_odd_values_are_reported(server: StandIn, capfd: pytest.CaptureFixture[s
     server.database.report(task, [big])
     assert main(["export", "--quiet"]) == ExitCode.COMPLETE
     assert main(["safe-to-delete"]) == ExitCode.COMPLETE
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed.splitlines() == ids(server)[1:]
-    assert "not listed: 1 with values that differ from what was sent (points_bad)" in said
+    assert "not listed: 1 with values that differ from what was sent (points_bad)" in stderr
 
 
 def test_the_list_is_kept_and_its_tasks_may_go(
@@ -178,8 +178,8 @@ def test_the_list_is_kept_and_its_tasks_may_go(
 ) -> None:
     data = tmp_path / "data"
     assert main(["safe-to-delete", "--reread"]) == ExitCode.COMPLETE
-    said = capfd.readouterr().err
-    assert "proof: every point was read again just now and equals the stored one" in said
+    stderr = capfd.readouterr().err
+    assert "proof: every point was read again just now and equals the stored one" in stderr
     assert open_snapshot(data).number == 2
     for task in ids(server):
         server.database.delete_task(task)
@@ -211,13 +211,13 @@ def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
     data = tmp_path / "data"
     with writing(data):
         assert main(["safe-to-delete"]) == ExitCode.COMPLETE
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed.splitlines() == ids(server)
-    assert "the list was not recorded in the dataset (" in said
+    assert "the list was not recorded in the dataset (" in stderr
     root = open_snapshot(data).root
     assert main(["safe-to-delete", "--data", str(root)]) == ExitCode.COMPLETE
-    printed, said = capfd.readouterr()
+    printed, stderr = capfd.readouterr()
     assert printed.splitlines() == ids(server)
-    assert "proof: the server's number of points, and its own summary of each series" in said
-    assert "the list was not recorded in the dataset (" in said
+    assert "proof: the server's number of points, and its own summary of each series" in stderr
+    assert "the list was not recorded in the dataset (" in stderr
     assert open_snapshot(data).number == 1

@@ -69,8 +69,8 @@ def ids(home: "Home") -> list[str]:
 
 
 def test_what_has_ended_and_is_complete_is_listed(home: "Home") -> None:
-    found = again(home)
-    assert (list(found.task_ids), found.left_out) == (ids(home), {})
+    report = again(home)
+    assert (list(report.task_ids), report.left_out) == (ids(home), {})
     counted = [body["task"] for body in home.sent(EVENTS)]
     assert sorted(counted) == sorted(ids(home)), "each was counted just now"
     assert all(body["count_total"] for body in home.sent(EVENTS))
@@ -109,8 +109,8 @@ def test_what_has_not_ended_is_left_out(take_home: TakeHome, status: str) -> Non
     task = ids(home)[1]
     home.database.set_status(task, status)
     assert home.export().result == "complete"
-    found = again(home)
-    assert found.left_out == {task: "running"}
+    report = again(home)
+    assert report.left_out == {task: "running"}
     assert task not in {body["task"] for body in home.sent(EVENTS)[-3:]}
 
 
@@ -125,11 +125,11 @@ def test_what_has_changed_is_left_out(home: "Home") -> None:
 
 
 def test_each_field_that_shows_it_counts(home: "Home") -> None:
-    one, two, three, _ = ids(home)
-    home.database.edit(one, last_iteration=3)
-    home.database.edit(two, started=datetime.now(UTC))
-    home.database.edit(three, last_update=datetime.now(UTC))
-    assert again(home).left_out == dict.fromkeys((one, two, three), "changed")
+    first, second, third, _ = ids(home)
+    home.database.edit(first, last_iteration=3)
+    home.database.edit(second, started=datetime.now(UTC))
+    home.database.edit(third, last_update=datetime.now(UTC))
+    assert again(home).left_out == dict.fromkeys((first, second, third), "changed")
 
 
 def test_what_changes_while_it_is_counted_is_left_out(home: "Home") -> None:
@@ -154,9 +154,9 @@ def test_points_that_the_server_has_lost_or_gained_are_found(home: "Home") -> No
         '"variant": "train", "iter": 99, "value": 1.0, "timestamp": 1}',
     )
     home.database.lose(none)
-    found = again(home)
-    assert found.left_out == dict.fromkeys((less, more, none), "count differs")
-    assert found.count("count differs") == 3
+    report = again(home)
+    assert report.left_out == dict.fromkeys((less, more, none), "count differs")
+    assert report.count("count differs") == 3
 
 
 def test_what_is_gone_is_left_out(home: "Home") -> None:
@@ -205,8 +205,8 @@ def test_older_than_uses_the_last_update_on_the_server(take_home: TakeHome) -> N
     home.database.edit(edge, last_update=now - timedelta(days=31))
     home.database.edit(young, last_update=now - timedelta(days=29))
     home.export()
-    found = again(home, older_than=now - timedelta(days=30))
-    assert (list(found.task_ids), found.left_out) == ([old, edge], {young: "too young"})
+    report = again(home, older_than=now - timedelta(days=30))
+    assert (list(report.task_ids), report.left_out) == ([old, edge], {young: "too young"})
 
 
 @pytest.mark.usefixtures("hurried")
@@ -214,9 +214,9 @@ def test_what_cannot_be_counted_is_left_out(home: "Home") -> None:
     task = ids(home)[3]
     fault = Fault("status", EVENTS, lambda b: b["task"] == task, status=500, subcode=100)
     home.server.faults.add(fault)
-    found = again(home)
-    assert found.left_out == {task: "not counted"}
-    assert len(found.task_ids) == 3
+    report = again(home)
+    assert report.left_out == {task: "not counted"}
+    assert len(report.task_ids) == 3
 
 
 def test_groups_of_tasks_are_requested_together(
@@ -224,8 +224,8 @@ def test_groups_of_tasks_are_requested_together(
 ) -> None:
     monkeypatch.setattr(saved, "_GROUP", 3)
     home.database.lose(ids(home)[3])
-    found = again(home, workers=2)
-    assert list(found.task_ids) == ids(home)[:3]
+    report = again(home, workers=2)
+    assert list(report.task_ids) == ids(home)[:3]
     assert [len(body["id"]) for body in home.sent("tasks.get_all_ex")] == [3, 3, 1, 1]
 
 
@@ -272,10 +272,10 @@ def damage(path: Path) -> None:
 
 @pytest.mark.parametrize("table", ["tasks", "scalars"])
 def test_a_changed_file_of_a_listed_task_is_found(home: "Home", table: str) -> None:
-    told: list[str] = []
+    notices: list[str] = []
     listed, snapshot = stored(home), open_snapshot(home.folder)
-    verify_files(snapshot, listed, told.append)
-    assert told[0].startswith("hashing 2 files, ")
+    verify_files(snapshot, listed, notices.append)
+    assert notices[0].startswith("hashing 2 files, ")
     changed = next((snapshot.root / table).rglob("*.parquet"))
     damage(changed)
     with pytest.raises(
@@ -292,7 +292,7 @@ def test_only_the_folders_of_listed_tasks_are_hashed(take_home: TakeHome) -> Non
     home.database.report_series(elsewhere, "loss", "train", [0], [1.0], [1])
     home.export()
     snapshot, tasks = open_snapshot(home.folder), stored(home)
-    of = {one.task_id: one for one in tasks}
+    of = {task.task_id: task for task in tasks}
     folder = f"project_id={of[elsewhere].project_id}"
     damage(next((snapshot.root / "scalars" / folder).glob("*.parquet")))
     verify_files(snapshot, [of[ids(home)[0]]])
@@ -314,9 +314,9 @@ def test_an_overwritten_point_is_found_by_reading_alone(home: "Home") -> None:
     task = ids(home)[1]
     report_over(home, task, 1, 2.5)
     assert list(again(home).task_ids) == ids(home)
-    told: list[str] = []
-    assert again(home, reread=True, notice=told.append).left_out == {task: "points differ"}
-    assert told == ["reading the points of 4 tasks takes about 4 requests"]
+    notices: list[str] = []
+    assert again(home, reread=True, notice=notices.append).left_out == {task: "points differ"}
+    assert notices == ["reading the points of 4 tasks takes about 4 requests"]
 
 
 def test_stored_points_that_the_summary_contradicts_are_not_listed(home: "Home") -> None:
@@ -369,5 +369,5 @@ def test_what_has_no_summary_is_reported(take_home: TakeHome) -> None:
     home = take_home(history(2))
     home.database.edit(ids(home)[0], last_metrics={})
     home.export()
-    found = again(home)
-    assert (len(found.task_ids), found.without_summary) == (2, 1)
+    report = again(home)
+    assert (len(report.task_ids), report.without_summary) == (2, 1)

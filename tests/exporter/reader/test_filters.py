@@ -29,55 +29,57 @@ def glob(text: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(text, pattern)
 
 
-def in_projects(database: Database, task: dict[str, Any], asked: TaskFilter) -> bool:
+def in_projects(database: Database, task: dict[str, Any], task_filter: TaskFilter) -> bool:
     """Say what a project argument means, by the words of the README."""
     project_id = task.get("project")
     name = database.projects[project_id]["name"] if project_id else None
-    for text in asked.projects:
+    for text in task_filter.projects:
         names = {doc["name"] for doc in database.projects.values()}
         if text in names:
             roots = {text}
         elif text in database.projects:
             roots = {database.projects[text]["name"]}
         else:
-            roots = {one for one in names if glob(one, text)}
-        below = asked.subprojects and any(str(name).startswith(f"{root}/") for root in roots)
+            roots = {project for project in names if glob(project, text)}
+        below = task_filter.subprojects and any(str(name).startswith(f"{root}/") for root in roots)
         if name is not None and (name in roots or below):
             return True
-    return not asked.projects
+    return not task_filter.projects
 
 
-def brute(database: Database, asked: TaskFilter, times: dict[str, datetime]) -> list[str]:
+def brute(database: Database, task_filter: TaskFilter, times: dict[str, datetime]) -> list[str]:
     """Evaluate a filter over every task, one plain condition after the other."""
-    found = []
+    matching = []
     words = {"draft": "created", "pending": "queued", "running": "in_progress"}
     users = {doc["name"]: key for key, doc in database.users.items()} | {"me": "__tests__"}
     for task in database.tasks.values():
         tags, system, name = set(task["tags"]), set(task["system_tags"]), task["name"]
-        wanted_users = {users.get(text, text) for text in asked.users}
+        wanted_users = {users.get(text, text) for text in task_filter.users}
         conditions = [
-            in_projects(database, task, asked),
-            not asked.task_names or any(one == name or glob(name, one) for one in asked.task_names),
-            asked.task_name_regex is None or re.search(asked.task_name_regex, name),
-            not asked.task_ids or task["id"] in asked.task_ids,
-            set(asked.tags) <= tags,
-            not asked.any_tags or set(asked.any_tags) & tags,
-            not set(asked.exclude_tags) & tags,
-            not asked.statuses or task["status"] in {words.get(s, s) for s in asked.statuses},
-            not asked.types or task["type"] in asked.types,
-            not asked.users or task["user"] in wanted_users,
+            in_projects(database, task, task_filter),
+            not task_filter.task_names
+            or any(pattern == name or glob(name, pattern) for pattern in task_filter.task_names),
+            task_filter.task_name_regex is None or re.search(task_filter.task_name_regex, name),
+            not task_filter.task_ids or task["id"] in task_filter.task_ids,
+            set(task_filter.tags) <= tags,
+            not task_filter.any_tags or set(task_filter.any_tags) & tags,
+            not set(task_filter.exclude_tags) & tags,
+            not task_filter.statuses
+            or task["status"] in {words.get(s, s) for s in task_filter.statuses},
+            not task_filter.types or task["type"] in task_filter.types,
+            not task_filter.users or task["user"] in wanted_users,
             "created_after" not in times or task["created"] >= times["created_after"],
             "created_before" not in times or task["created"] < times["created_before"],
             "updated_after" not in times or task["last_update"] >= times["updated_after"],
             "updated_before" not in times or task["last_update"] < times["updated_before"],
-            asked.archived != "exclude" or "archived" not in system,
-            asked.archived != "only" or "archived" in system,
-            asked.hidden or asked.task_ids or "hidden" not in system,
+            task_filter.archived != "exclude" or "archived" not in system,
+            task_filter.archived != "only" or "archived" in system,
+            task_filter.hidden or task_filter.task_ids or "hidden" not in system,
         ]
         if all(conditions):
-            found.append(task)
-    found.sort(key=lambda task: task["created"], reverse=asked.order == "newest")
-    return [task["id"] for task in found][: asked.limit]
+            matching.append(task)
+    matching.sort(key=lambda task: task["created"], reverse=task_filter.order == "newest")
+    return [task["id"] for task in matching][: task_filter.limit]
 
 
 def some(values: tuple[str, ...], most: int = 2) -> st.SearchStrategy[tuple[str, ...]]:
@@ -114,12 +116,12 @@ def test_every_filter_means_what_a_loop_over_all_tasks_means(take_home: TakeHome
         max_examples=120, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
     )
     @given(FILTERS, st.fixed_dictionaries(dict.fromkeys(sorted(USER_FIELDS), HOURS)), st.booleans())
-    def check(asked: TaskFilter, ages: dict[str, int | None], by_id: bool) -> None:
+    def check(task_filter: TaskFilter, ages: dict[str, int | None], by_id: bool) -> None:
         given_ages = {name: hours for name, hours in ages.items() if hours is not None}
         times = {name: NOW - timedelta(hours=hours) for name, hours in given_ages.items()}
         texts: dict[str, Any] = {name: f"{hours}h" for name, hours in given_ages.items()}
-        asked = replace(asked, **texts, task_ids=ids[::3] if by_id else ())
-        assert lister.ids(asked) == brute(database, asked, times)
+        task_filter = replace(task_filter, **texts, task_ids=ids[::3] if by_id else ())
+        assert lister.ids(task_filter) == brute(database, task_filter, times)
 
     check()
 
@@ -152,12 +154,12 @@ def test_each_filter_alone(older: bool, take_home: TakeHome) -> None:
     if older:
         lister.api._version = "2.23"
     for given_filter in SINGLE_FILTERS:
-        asked = TaskFilter(**given_filter)  # type: ignore[arg-type]  # a table of many types
+        task_filter = TaskFilter(**given_filter)  # type: ignore[arg-type]  # a table of many types
         plain = {"Running": "in_progress", "in progress": "in_progress", "aborted": "stopped"}
         meant = replace(
-            asked,
-            statuses=tuple(plain.get(word, word) for word in asked.statuses),
-            types=tuple(word.lower() for word in asked.types),
+            task_filter,
+            statuses=tuple(plain.get(word, word) for word in task_filter.statuses),
+            types=tuple(word.lower() for word in task_filter.types),
         )
-        assert lister.ids(asked) == brute(database, meant, {}), asked
+        assert lister.ids(task_filter) == brute(database, meant, {}), task_filter
     assert all("filters" not in body for body in lister.home.sent("tasks.get_all_ex")) == older

@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 TakeHome = Callable[..., "Home"]
 
 
-def said(metric: str, variant: str, count: object, value: float = 1.0) -> dict[str, Any]:
-    summary = {"metric": metric, "variant": variant, "value": value, "min_value": value}
-    return summary if count is None else {**summary, "count": count}
+def summary_of(metric: str, variant: str, count: object, value: float = 1.0) -> dict[str, Any]:
+    series_summary = {"metric": metric, "variant": variant, "value": value, "min_value": value}
+    return series_summary if count is None else {**series_summary, "count": count}
 
 
 def claims(*summaries: dict[str, Any]) -> ServerSummary:
     """File each under a key of its own, as names that only look alike would be."""
-    return read_last_metrics("t", {str(at): {"v": one} for at, one in enumerate(summaries)})
+    return read_last_metrics("t", {str(at): {"v": entry} for at, entry in enumerate(summaries)})
 
 
 def test_each_series_has_a_row() -> None:
-    found = claims(said("loss", "train", 3), said("loss", "val", 2))
-    assert [(row["variant"], row["server_count"]) for row in found.rows] == [
+    rows_read = claims(summary_of("loss", "train", 3), summary_of("loss", "val", 2))
+    assert [(row["variant"], row["server_count"]) for row in rows_read.rows] == [
         ("train", 3),
         ("val", 2),
     ]
-    assert (found.reports(None), found.points(None)) == (5, 5)
-    assert found.reports([MetricChoice("loss", frozenset({"val"}))]) == 2
+    assert (rows_read.reports(None), rows_read.points(None)) == (5, 5)
+    assert rows_read.reports([MetricChoice("loss", frozenset({"val"}))]) == 2
 
 
 @pytest.mark.parametrize("form", [None, [], "text", {"x": None}, {"x": {"y": {"metric": "m"}}}])
@@ -50,25 +50,25 @@ def test_other_forms_are_passed_over(form: object) -> None:
 
 @pytest.mark.parametrize("counts", [(2, 7), (7, 2), (None, 7), (7, None)])
 def test_of_two_claims_the_one_that_saw_more_stays(counts: tuple[int | None, ...]) -> None:
-    found = claims(*(said("n", "v", count, value=count or 0) for count in counts))
-    ((row,), is_ambiguous) = found.rows, found.is_ambiguous
+    rows_read = claims(*(summary_of("n", "v", count, value=count or 0) for count in counts))
+    ((row,), is_ambiguous) = rows_read.rows, rows_read.is_ambiguous
     assert (row["server_count"], row["server_last"], is_ambiguous) == (7, 7.0, True)
-    assert found.table().num_rows == 1
+    assert rows_read.table().num_rows == 1
 
 
 def test_two_claims_prove_nothing() -> None:
     """The higher count stays the same while the other series grows."""
-    found = claims(said("n\ud800", "v", 7), said("n\ud801", "v", 2))
-    assert found.reports(None) is None
-    wide = [said("m", f"v{number}", 1) for number in range(MOST_SERIES - 1)]
-    assert claims(*wide, said("m", "v0", 1)).reports(None) is None
+    rows_read = claims(summary_of("n\ud800", "v", 7), summary_of("n\ud801", "v", 2))
+    assert rows_read.reports(None) is None
+    wide = [summary_of("m", f"v{number}", 1) for number in range(MOST_SERIES - 1)]
+    assert claims(*wide, summary_of("m", "v0", 1)).reports(None) is None
 
 
 def test_what_is_not_counted_is_not_zero() -> None:
-    found = claims(said("loss", "v", None), said("acc", "v", 4))
-    assert (found.reports(None), found.points(None)) == (None, None)
-    assert found.points([MetricChoice("acc")]) == 4
-    assert claims(said("loss", "v", True)).points(None) is None
+    rows_read = claims(summary_of("loss", "v", None), summary_of("acc", "v", 4))
+    assert (rows_read.reports(None), rows_read.points(None)) == (None, None)
+    assert rows_read.points([MetricChoice("acc")]) == 4
+    assert claims(summary_of("loss", "v", True)).points(None) is None
     assert claims().points(None) == 0
 
 
@@ -88,8 +88,8 @@ def forget_counts(database: Database, *tasks: str) -> None:
     """Sum up as older servers do."""
     for task in tasks:
         for variants in database.tasks[task]["last_metrics"].values():
-            for one in variants.values():
-                del one["count"]
+            for entry in variants.values():
+                del entry["count"]
 
 
 def test_names_that_are_one_here_are_one_series(take_home: TakeHome) -> None:

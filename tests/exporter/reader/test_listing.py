@@ -35,7 +35,7 @@ def test_the_server_does_the_filtering(take_home: TakeHome) -> None:
     database = team()
     home = take_home(database)
     project = next(key for key, doc in database.projects.items() if doc["name"] == "nlp")
-    asked = TaskFilter(
+    task_filter = TaskFilter(
         projects=("nlp",),
         task_names=("training*",),
         tags=("gpu",),
@@ -50,7 +50,7 @@ def test_the_server_does_the_filtering(take_home: TakeHome) -> None:
         limit=5,
         order="oldest",
     )
-    Lister(home).ids(asked)
+    Lister(home).ids(task_filter)
     body = last_listing(home)
     only_fields = body.pop("only_fields")
     assert "last_metrics" not in only_fields
@@ -86,7 +86,7 @@ def test_nul_never_stands_in_a_pattern(take_home: TakeHome) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "text"),
+    ("options", "text"),
     [
         ({"projects": ("visio",)}, "no project 'visio'; did you mean 'vision'"),
         ({"projects": ("zzz*",)}, "no project 'zzz*'"),
@@ -99,11 +99,11 @@ def test_nul_never_stands_in_a_pattern(take_home: TakeHome) -> None:
     ],
 )
 def test_what_cannot_exist_is_an_error_with_near_matches(
-    asked: dict[str, Any], text: str, take_home: TakeHome
+    options: dict[str, Any], text: str, take_home: TakeHome
 ) -> None:
     lister = Lister(take_home(team()))
     with pytest.raises(NoSuchNameError, match=re.escape(text)):
-        lister.tell(TaskFilter(**asked))
+        lister.tell(TaskFilter(**options))
 
 
 def test_a_filter_that_matches_nothing_gives_a_valid_empty_dataset(take_home: TakeHome) -> None:
@@ -127,7 +127,9 @@ def test_ids_and_unknown_ids(take_home: TakeHome) -> None:
     with pytest.raises(NoSuchNameError, match="f" * 32):
         home.export(Selection(TaskFilter(task_ids=("f" * 32,))))
     report = home.export(Selection(TaskFilter(task_ids=("f" * 32, ids[0]))))
-    assert [(one.task_id, one.state) for one in report.problems] == [("f" * 32, "failed")]
+    assert [(problem.task_id, problem.state) for problem in report.problems] == [
+        ("f" * 32, "failed")
+    ]
     assert report.exit_code == 3
 
 
@@ -215,10 +217,10 @@ def test_tasks_that_leave_the_filter_hide_no_others(
     home = take_home(database)
     lister = Lister(home)
     moving(home, leaving[::-1], entering, 40)
-    found = lister.ids(TaskFilter(archived="exclude", order=order))
-    assert len(found) == len(set(found))
-    assert throughout <= set(found)
-    made = [database.tasks[task]["created"] for task in found]
+    listed = lister.ids(TaskFilter(archived="exclude", order=order))
+    assert len(listed) == len(set(listed))
+    assert throughout <= set(listed)
+    made = [database.tasks[task]["created"] for task in listed]
     if order != "newest":
         assert made == sorted(made)
     assert len(home.sent("tasks.get_all_ex")) <= 8
@@ -236,9 +238,9 @@ def test_a_list_that_fits_into_no_answer(
     moving(home, ids[::9], [], 11)
     body = {"system_tags": ["-archived"]}
     entries = list_in_groups(Lister(home).api, "tasks", body, ("id", "created"), 20)
-    found = [entry["id"] for entry in entries]
-    assert len(found) == len(set(found))
-    assert set(ids) - set(ids[::9]) <= set(found)
+    listed = [entry["id"] for entry in entries]
+    assert len(listed) == len(set(listed))
+    assert set(ids) - set(ids[::9]) <= set(listed)
     # The first answer, three of ids, and the rest in groups of 150.
     assert len(home.sent("tasks.get_all_ex")) == 1 + 3 + 5
 
@@ -286,8 +288,8 @@ def test_users_and_projects_that_vanish_hide_no_others(take_home: TakeHome) -> N
             database.users.pop(first, None)
 
     home.server.meanwhile = meanwhile
-    found = {user["id"] for user in list_in_passes(lister.api, "users", ("id",), size=10)}
-    assert set(users) - {first} <= found
+    listed = {user["id"] for user in list_in_passes(lister.api, "users", ("id",), size=10)}
+    assert set(users) - {first} <= listed
     assert projects == [
         entry["id"] for entry in list_at_once(lister.api, "projects", {}, ("id",), size=9)
     ]
@@ -320,6 +322,6 @@ def test_lists_of_variants_are_complete_though_the_server_cuts_them(take_home: T
         for number in range(20):
             database.report_series(other, f"m{metric}", f"v{number}", [1], [1.0], [1])
     lister = Lister(take_home(database))
-    found = list_series(lister.api, [other, "f" * 32, wide])
-    assert found["wide"] == names
-    assert {len(found[f"m{metric}"]) for metric in range(40)} == {20}
+    variants = list_series(lister.api, [other, "f" * 32, wide])
+    assert variants["wide"] == names
+    assert {len(variants[f"m{metric}"]) for metric in range(40)} == {20}

@@ -35,41 +35,44 @@ WANTED = st.none() | st.lists(CHOICES, max_size=4).map(tuple)
 Wanted = tuple[MetricChoice, ...] | None
 
 
-def asks_for(wanted: Wanted, metric: str, variant: str) -> bool:
-    return wanted is None or any(
-        one.metric == metric and (one.variants is None or variant in one.variants) for one in wanted
+def includes(choices: Wanted, metric: str, variant: str) -> bool:
+    return choices is None or any(
+        choice.metric == metric and (choice.variants is None or variant in choice.variants)
+        for choice in choices
     )
 
 
 @given(WANTED, WANTED, NAMES, NAMES)
-def test_merged_is_what_either_selects(one: Wanted, other: Wanted, metric: str, name: str) -> None:
-    either = asks_for(one, metric, name) or asks_for(other, metric, name)
-    together = MetricFilter(one).merged(MetricFilter(other))
-    assert asks_for(together.choices, metric, name) == either
+def test_merged_is_what_either_selects(
+    first: Wanted, second: Wanted, metric: str, name: str
+) -> None:
+    either = includes(first, metric, name) or includes(second, metric, name)
+    together = MetricFilter(first).merged(MetricFilter(second))
+    assert includes(together.choices, metric, name) == either
 
 
 @given(WANTED, st.frozensets(NAMES))
-def test_a_stored_filter_is_read_back(wanted: Wanted, asked: frozenset[str]) -> None:
-    metrics = MetricFilter(wanted, asked)
+def test_a_stored_filter_is_read_back(choices: Wanted, exact_names: frozenset[str]) -> None:
+    metrics = MetricFilter(choices, exact_names)
     assert MetricFilter.read(metrics.text).text == metrics.text
     assert metrics.merged(metrics).text == metrics.text
 
 
 def test_a_filter_of_the_first_format_is_read() -> None:
     stored = '[{"metric": "loss"}, {"metric": "acc", "variants": ["a"]}]'
-    wanted = (MetricChoice("loss"), MetricChoice("acc", frozenset({"a"})))
-    assert MetricFilter.read(stored) == MetricFilter(wanted)
+    choices = (MetricChoice("loss"), MetricChoice("acc", frozenset({"a"})))
+    assert MetricFilter.read(stored) == MetricFilter(choices)
 
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 
 
-def known(task: Task, wanted: Wanted = None, **changes: Any) -> dict[str, KnownTask]:
+def known_task(task: Task, choices: Wanted = None, **changes: Any) -> dict[str, KnownTask]:
     fields = {
         "fingerprint": task.fingerprint("params"),
         "state": "complete",
         "points_stored": 5,
-        "metric_filter": MetricFilter(wanted).text,
+        "metric_filter": MetricFilter(choices).text,
         "started": task.started,
         "last_update": task.last_update,
         "last_iteration": task.last_iteration,
@@ -79,12 +82,12 @@ def known(task: Task, wanted: Wanted = None, **changes: Any) -> dict[str, KnownT
 
 
 def planned(
-    task: Task, stored: dict[str, KnownTask], wanted: Wanted = None, **how: Any
+    task: Task, stored: dict[str, KnownTask], choices: Wanted = None, **how: Any
 ) -> PlannedTask | None:
     """What is planned for one task; None when it is left as it is."""
-    asked = SelectedTask(task, MetricFilter(wanted), how.pop("selected", True))
+    selected = SelectedTask(task, MetricFilter(choices), how.pop("selected", True))
     context = how.pop("context", ("params",))
-    plan = make_plan([asked], stored, NOW, context, **how)
+    plan = make_plan([selected], stored, NOW, context, **how)
     assert len(plan.to_read) + len(plan.unchanged) == 1
     return plan.to_read[0] if plan.to_read else None
 
@@ -95,7 +98,7 @@ BOTH = (MetricChoice("acc"), MetricChoice("loss"))
 
 
 @pytest.mark.parametrize(
-    ("asked", "stored", "read_for"),
+    ("selected", "stored", "read_for"),
     [
         (None, None, "unchanged"),
         (LOSS, None, "unchanged"),
@@ -110,15 +113,15 @@ BOTH = (MetricChoice("acc"), MetricChoice("loss"))
     ],
 )
 def test_an_unchanged_task_is_read_only_for_more(
-    asked: Wanted, stored: Wanted, read_for: Wanted | str
+    selected: Wanted, stored: Wanted, read_for: Wanted | str
 ) -> None:
     task = read_task(SAID)
-    found = planned(task, known(task, stored), asked)
+    plan = planned(task, known_task(task, stored), selected)
     if read_for == "unchanged":
-        assert found is None
+        assert plan is None
     else:
-        assert found is not None
-        assert (found.metrics.choices, found.points) == (read_for, "read")
+        assert plan is not None
+        assert (plan.metrics.choices, plan.points) == (read_for, "read")
 
 
 def changed(**changes: Any) -> Task:
@@ -129,13 +132,13 @@ def test_what_makes_a_task_be_read_completely() -> None:
     task = read_task(SAID)
     assert planned(task, {}) == PlannedTask(task, task.fingerprint("params"), MetricFilter(), None)
     for state in ("partial", "failed", "gone"):
-        found = planned(task, known(task, state=state))
-        assert found is not None
-        assert found.points == "read"
-    assert planned(task, known(task, state="shrunk")) is None
-    found = planned(task, known(task, state="shrunk"), accept_loss=True)
-    assert found is not None
-    assert found.points == "read"
+        plan = planned(task, known_task(task, state=state))
+        assert plan is not None
+        assert plan.points == "read"
+    assert planned(task, known_task(task, state="shrunk")) is None
+    plan = planned(task, known_task(task, state="shrunk"), accept_loss=True)
+    assert plan is not None
+    assert plan.points == "read"
 
 
 CHANGES: dict[str, tuple[Any, str]] = {
@@ -155,29 +158,29 @@ CHANGES: dict[str, tuple[Any, str]] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_change_makes_be_read(name: str) -> None:
     value, points = CHANGES[name]
-    stored = known(read_task(SAID))
-    found = planned(changed(**{name: value}), stored)
-    assert found is not None
-    assert (found.points, found.stored) == (points, stored["t1"])
+    stored = known_task(read_task(SAID))
+    plan = planned(changed(**{name: value}), stored)
+    assert plan is not None
+    assert (plan.points, plan.stored) == (points, stored["t1"])
 
 
 def test_a_task_that_reported_just_now_is_read() -> None:
     just_now = (NOW - timedelta(minutes=4)).isoformat()
-    found = planned(changed(last_update=just_now), known(read_task(SAID)))
-    assert found is not None
-    assert found.points == "read"
+    plan = planned(changed(last_update=just_now), known_task(read_task(SAID)))
+    assert plan is not None
+    assert plan.points == "read"
 
 
 def test_other_options_and_selections_refresh_the_metadata() -> None:
     task = read_task(SAID)
-    for found in (
-        planned(task, known(task), context=("other",)),
-        planned(task, known(task), selected=False),
-        planned(task, known(task, selected=False)),
+    for plan in (
+        planned(task, known_task(task), context=("other",)),
+        planned(task, known_task(task), selected=False),
+        planned(task, known_task(task, selected=False)),
     ):
-        assert found is not None
-        assert found.points == "keep"
-    assert planned(task, known(task, selected=False), selected=False) is None
+        assert plan is not None
+        assert plan.points == "keep"
+    assert planned(task, known_task(task, selected=False), selected=False) is None
 
 
 def test_odd_fields_of_a_listing() -> None:

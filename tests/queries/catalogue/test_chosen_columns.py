@@ -41,18 +41,18 @@ def check_at(rows: list[dict[str, Any]], tasks: Tasks, name: str) -> None:
         value, iteration = best_of(finite(task, "m"), name)
         assert (row["value"], row["iteration"]) == (value, iteration)
         assert row["at_metric"] == ("a/b" if has(task, "a/b") else None)
-        known = [
+        series = [
             (point, there)
             for metric, _, point, there in task["points"]
             if metric == "a/b" and there is not None and value is not None
         ]
         if iteration is None:
-            fitting = [one for one in known if one[0] is None]
+            fitting = [entry for entry in series if entry[0] is None]
         else:
-            fitting = [one for one in known if one[0] is not None and one[0] <= iteration]
-        wanted = max(fitting, default=(None, None), key=lambda one: one[0] or 0)
-        assert row["at_iteration"] == wanted[0]
-        assert same(row["at_value"], wanted[1])
+            fitting = [entry for entry in series if entry[0] is not None and entry[0] <= iteration]
+        expected = max(fitting, default=(None, None), key=lambda entry: entry[0] or 0)
+        assert row["at_iteration"] == expected[0]
+        assert same(row["at_value"], expected[1])
 
 
 def test_at_adds_no_columns_unless_requested(make_dataset: MakeDataset) -> None:
@@ -72,7 +72,7 @@ def test_at_adds_no_columns_unless_requested(make_dataset: MakeDataset) -> None:
 @quickly
 @given(
     tasks=histories(),
-    asked=three(
+    questions=three(
         {
             "best": st.sampled_from(["highest", "lowest"]),
             "by": st.sampled_from([None, "max", "min", "last", "mean"]),
@@ -82,12 +82,14 @@ def test_at_adds_no_columns_unless_requested(make_dataset: MakeDataset) -> None:
     ),
 )
 def test_leaderboard_agrees_with_python(
-    written: MakeDataset, tasks: Tasks, asked: list[dict[str, Any]]
+    written: MakeDataset, tasks: Tasks, questions: list[dict[str, Any]]
 ) -> None:
     columns = {"metric": "m", "param": ["Args/lr", "seed"], "also": "a/b"}
     with open_dataset(written(tasks)) as dataset:
-        for one in asked:
-            check_leaderboard(answer(dataset, "leaderboard", **columns, **one), tasks, **one)
+        for options in questions:
+            check_leaderboard(
+                answer(dataset, "leaderboard", **columns, **options), tasks, **options
+            )
 
 
 def check_leaderboard(
@@ -101,33 +103,33 @@ def check_leaderboard(
 ) -> None:
     what = by or {"highest": "max", "lowest": "min"}[best]
     sign = -1 if best == "highest" else 1
-    found = []
+    ranked = []
     for task in tasks:
         if has(task, "m"):
             points = finite(task, "m")
             value, iteration = best_of(points[-last:] if last else points, what)
-            found.append((value, iteration, task))
-    found.sort(
-        key=lambda one: (
-            one[0] is None,
-            sign * (one[0] or 0.0),
-            one[1] is None,
-            one[1] or 0,
-            one[2]["task_id"],
+            ranked.append((value, iteration, task))
+    ranked.sort(
+        key=lambda entry: (
+            entry[0] is None,
+            sign * (entry[0] or 0.0),
+            entry[1] is None,
+            entry[1] or 0,
+            entry[2]["task_id"],
         )
     )
-    assert [row["place"] for row in rows] == list(range(1, min(top, len(found)) + 1))
-    for row, (value, iteration, task) in zip(rows, found, strict=False):
+    assert [row["place"] for row in rows] == list(range(1, min(top, len(ranked)) + 1))
+    for row, (value, iteration, task) in zip(rows, ranked, strict=False):
         assert same(row["value"], value)
         if what != "mean" or value is None:
             assert (row["task_id"], row["iteration"]) == (task["task_id"], iteration)
-            given_params = {one["name"]: one["value"] for one in task["params"]}
+            given_params = {param["name"]: param["value"] for param in task["params"]}
             assert row["Args/lr"] == given_params.get("lr")
             assert row["Args/seed"] == given_params.get("seed")
             others = [(p, v) for m, _, p, v in task["points"] if m == "a/b"]
-            others.sort(key=lambda one: (one[0] is not None, one[0] or 0))
+            others.sort(key=lambda point: (point[0] is not None, point[0] or 0))
             assert same(row["a/b/v"], others[-1][1] if others else None)
-        assert row["n_tasks"] == len(found)
+        assert row["n_tasks"] == len(ranked)
 
 
 def test_what_groups_and_columns_cannot_mean(make_dataset: MakeDataset) -> None:
@@ -154,10 +156,10 @@ def test_an_empty_dataset_answers_with_nothing(make_dataset: MakeDataset) -> Non
 def test_ties_go_to_the_earliest_of_the_last_points(make_dataset: MakeDataset) -> None:
     points = [("m", "v", at, value) for at, value in enumerate([5.0, 2.0, 3.0, 3.0, 2.0, 2.0])]
     folder = make_dataset([{"task_id": "a" * 32, "points": points}])
-    for best, found in {"highest": (3.0, 2), "lowest": (2.0, 4)}.items():
+    for best, expected in {"highest": (3.0, 2), "lowest": (2.0, 4)}.items():
         last = 4 if best == "highest" else 3
         (row,) = ask(folder, "leaderboard", metric="m", best=best, last=last)
-        assert (row["value"], row["iteration"]) == found
+        assert (row["value"], row["iteration"]) == expected
 
 
 def test_many_columns_are_made_in_one_go(make_dataset: MakeDataset) -> None:
@@ -165,21 +167,21 @@ def test_many_columns_are_made_in_one_go(make_dataset: MakeDataset) -> None:
     tasks = [
         {
             "task_id": letter * 32,
-            "points": [("m", "v", 1, float(place))],
+            "points": [("m", "v", 1, float(at))],
             "params": [
                 {"section": "General", "name": name, "value": f"{letter}{name}"}
-                for name in (names[place::place] if place else ())
+                for name in (names[at::at] if at else ())
             ],
         }
-        for place, letter in enumerate("abc")
+        for at, letter in enumerate("abc")
     ]
     with open_dataset(make_dataset(tasks)) as dataset:
-        asked = {"metric": "m", "best": "lowest", "param": "*", "also": "m"}
-        answer = dataset.query("leaderboard", **asked)
+        options = {"metric": "m", "best": "lowest", "param": "*", "also": "m"}
+        answer = dataset.query("leaderboard", **options)
         rows = dataset.rows(answer).as_dicts()
     assert "FILTER" not in answer.sql_query()  # one per column would compare each row with each
-    for place, row in enumerate(rows):
-        have = {*names[place::place]} if place else set()
-        expected = [f"{'abc'[place]}{name}" if name in have else None for name in names[1:]]
+    for at, row in enumerate(rows):
+        have = {*names[at::at]} if at else set()
+        expected = [f"{'abc'[at]}{name}" if name in have else None for name in names[1:]]
         assert [row[f"General/{name}"] for name in names[1:]] == expected
-        assert row["m/v"] == place
+        assert row["m/v"] == at

@@ -54,16 +54,16 @@ def moving_mean(values: Sequence[float | None], window: int) -> list[float | Non
 
 def along(points: Sequence[Point], x: str) -> list[tuple[float, Point]]:
     """Put the points of a series in the order of x."""
-    known = [p for p in points if p.iteration is not None]
+    points_with_iteration = [p for p in points if p.iteration is not None]
     placed = []
-    for point in known:
+    for point in points_with_iteration:
         if x == "iteration":
             placed.append((float(point.iteration or 0), point))
         elif point.seconds is not None and x == "time":
             placed.append((START.timestamp() + point.seconds, point))
-        elif point.seconds is not None and known[0].seconds is not None:
-            placed.append((float(point.seconds - known[0].seconds), point))
-    return sorted(placed, key=lambda one: (one[0], one[1].iteration or 0))
+        elif point.seconds is not None and points_with_iteration[0].seconds is not None:
+            placed.append((float(point.seconds - points_with_iteration[0].seconds), point))
+    return sorted(placed, key=lambda pair: (pair[0], pair[1].iteration or 0))
 
 
 def mean(values: Sequence[float | None]) -> float | None:
@@ -87,16 +87,16 @@ def expected(points: Sequence[Point], typed: Mapping[str, Any]) -> list[Any]:
     for row in rows:
         share = (row[0] - low) / (high - low) if high > low else 0
         parts.setdefault(min(typed["points"] - 1, int(share * typed["points"])), []).append(row)
-    found: list[Any] = []
+    answer: list[Any] = []
     for part in parts.values():
         if typed.get("keep") != "extremes":
             means = mean([row[2] for row in part]), mean([row[3] for row in part])
-            found.append((part[0][1], *means, len(part)))
+            answer.append((part[0][1], *means, len(part)))
             continue
         finite = [r for r in part if r[2] is not None and math.isfinite(r[2])] or part[:1]
         ends = {min(finite, key=lambda r: r[2])[1], max(finite, key=lambda r: r[2])[1]}
-        found += [(*row[1:], len(part)) for row in part if row[1] in ends]
-    return found
+        answer += [(*row[1:], len(part)) for row in part if row[1] in ends]
+    return answer
 
 
 def near(value: float | None) -> Any:
@@ -112,11 +112,11 @@ def check(folder: Path, tasks: Sequence[Mapping[str, Any]], typed: Mapping[str, 
         answer.setdefault(key, []).append(row)
     for key, points in series(tasks):
         rows = answer.pop(key, [])
-        found = [(r["iteration"], r["value"], r["smoothed"], r["n"]) for r in rows]
+        read = [(r["iteration"], r["value"], r["smoothed"], r["n"]) for r in rows]
         want = expected(points, typed)
-        assert [(i, n) for i, _, _, n in found] == [(i, n) for i, _, _, n in want]
-        assert [v for _, v, _, _ in found] == [near(v) for _, v, _, _ in want]
-        assert [s for _, _, s, _ in found] == [near(s) for _, _, s, _ in want]
+        assert [(i, n) for i, _, _, n in read] == [(i, n) for i, _, _, n in want]
+        assert [v for _, v, _, _ in read] == [near(v) for _, v, _, _ in want]
+        assert [s for _, _, s, _ in read] == [near(s) for _, _, s, _ in want]
     assert answer == {}
 
 
@@ -169,7 +169,9 @@ values = st.one_of(st.floats(-1e6, 1e6), st.sampled_from([NAN, INF, None]))
 def test_any_curve(
     make_dataset: MakeDataset, several: list[Any], smooth: float, points: int | None
 ) -> None:
-    tasks = [{"task_id": f"{n:032x}", "points": curve(one)} for n, one in enumerate(several)]
+    tasks = [
+        {"task_id": f"{n:032x}", "points": curve(options)} for n, options in enumerate(several)
+    ]
     check(make_dataset(tasks), tasks, {"smooth": smooth, **({"points": points} if points else {})})
 
 

@@ -27,10 +27,13 @@ from tests.support.chosen import (
 
 
 def groups_of(task: Mapping[str, Any], by: Sequence[str]) -> list[tuple[Any, ...]]:
-    params = {f"param:Args/{one['name']}": one["value"] for one in task["params"]}
+    params = {f"param:Args/{param['name']}": param["value"] for param in task["params"]}
     tags = sorted(set(task["tags"])) or [None]
     return [
-        tuple({"tag": tag, "project": task["project"]}.get(one, params.get(one)) for one in by)
+        tuple(
+            {"tag": tag, "project": task["project"]}.get(column, params.get(column))
+            for column in by
+        )
         for tag in (tags if "tag" in by else [None])
     ]
 
@@ -38,7 +41,7 @@ def groups_of(task: Mapping[str, Any], by: Sequence[str]) -> list[tuple[Any, ...
 @quickly
 @given(
     tasks=histories(),
-    asked=three(
+    questions=three(
         {
             "best": st.sampled_from(["highest", "lowest"]),
             "value": st.sampled_from([None, "max", "min", "mean"]),
@@ -56,11 +59,11 @@ def groups_of(task: Mapping[str, Any], by: Sequence[str]) -> list[tuple[Any, ...
     ),
 )
 def test_group_agrees_with_python(
-    written: MakeDataset, tasks: Tasks, asked: list[dict[str, Any]]
+    written: MakeDataset, tasks: Tasks, questions: list[dict[str, Any]]
 ) -> None:
     with open_dataset(written(tasks)) as dataset:
-        for one in asked:
-            check_group(answer(dataset, "group", metric="m", **one), tasks, **one)
+        for options in questions:
+            check_group(answer(dataset, "group", metric="m", **options), tasks, **options)
 
 
 def check_group(
@@ -80,7 +83,7 @@ def check_group(
                 members.setdefault(group, []).append(
                     (best_of(finite(task, "m"), what)[0], task["task_id"])
                 )
-    labels = [one.removeprefix("param:") for one in by]
+    labels = [column.removeprefix("param:") for column in by]
     assert {tuple(row[label] for label in labels) for row in rows} == set(members)
     assert len(rows) == len(members)
     for row in rows:
@@ -101,13 +104,13 @@ def check_group(
         else:
             assert row["std"] > 0 or len(set(numbers)) == 1
         if what != "mean":
-            assert row["task_id"] == min(one for number, one in inside if number == winner)
+            assert row["task_id"] == min(task_id for number, task_id in inside if number == winner)
 
 
 def test_replicates_differ_in_nothing_but_what_is_named(make_dataset: MakeDataset) -> None:
     rows = ask(replicates(make_dataset), "group", metric="m", best="lowest", by_all_except="seed")
-    found = {r["parameters"]: (r["n"], r["n_tasks"], r["mean"], r["std"], r["best"]) for r in rows}
-    assert found == {
+    groups = {r["parameters"]: (r["n"], r["n_tasks"], r["mean"], r["std"], r["best"]) for r in rows}
+    assert groups == {
         "": (1, 1, 7.0, None, 7.0),
         "Args/lr=0.1": (2, 2, 2.0, pytest.approx(math.sqrt(2)), 1.0),
         "Args/lr=it's": (1, 1, 5.0, None, 5.0),

@@ -31,7 +31,7 @@ def test_files_that_both_have_are_not_read(tmp_path: Path) -> None:
     old = tasks_of({"a": LINE}, project_id="p") + tasks_of({"b": LINE}, project_id="q")
     sides = both(tmp_path, old, tasks_of({"b": {**LINE, ("loss", "x", 9): 9.0}}, project_id="q"))
     shared = {path.stat().st_ino: path for side in sides for path in side.open().root.rglob("*")}
-    (path,) = [one for one in shared.values() if "project_id=p/" in str(one)]
+    (path,) = [file for file in shared.values() if "project_id=p/" in str(file)]
     _damage_pages(path)
     with (
         open_dataset(tmp_path / "data") as dataset,
@@ -39,8 +39,8 @@ def test_files_that_both_have_are_not_read(tmp_path: Path) -> None:
         translating_errors(),
     ):
         dataset.sql("SELECT sum(value) FROM scalars").fetchall()
-    with compare(*sides) as found:
-        assert (found.summary.points_new, found.summary.points_same) == (1, 6)
+    with compare(*sides) as compared:
+        assert (compared.summary.points_new, compared.summary.points_same) == (1, 6)
 
 
 def test_a_filter_takes_what_it_finds_in_either(tmp_path: Path) -> None:
@@ -51,15 +51,15 @@ def test_a_filter_takes_what_it_finds_in_either(tmp_path: Path) -> None:
         *tasks_of({"d": LINE}, project="nlp", project_id="q"),
     ]
     sides = both(tmp_path, old, young)
-    with compare(*sides, filter=TaskFilter(projects=("nlp",))) as found:
-        rows = rows_of(found.differences("task"))
+    with compare(*sides, filter=TaskFilter(projects=("nlp",))) as compared:
+        rows = rows_of(compared.differences("task"))
         assert [(row["task_id"], row["change"]) for row in rows] == [("b", "changed"), ("d", "new")]
-        assert (found.summary.points_new, found.summary.points_same) == (3, 3)
-        assert found.summary.maxima_moved == 0
-        assert found.notes == ("only tasks that the filter finds in either: 2",)
-    with compare(*sides, filter=TaskFilter(projects=("vision",))) as found:
-        assert [row["task_id"] for row in rows_of(found.differences("task"))] == ["a", "b"]
-        assert found.summary.tasks_same == 1
+        assert (compared.summary.points_new, compared.summary.points_same) == (3, 3)
+        assert compared.summary.maxima_moved == 0
+        assert compared.notes == ("only tasks that the filter finds in either: 2",)
+    with compare(*sides, filter=TaskFilter(projects=("vision",))) as compared:
+        assert [row["task_id"] for row in rows_of(compared.differences("task"))] == ["a", "b"]
+        assert compared.summary.tasks_same == 1
     with pytest.raises(NoSuchNameError, match="audio"):
         compare(*sides, filter=TaskFilter(projects=("audio",)))
 
@@ -68,13 +68,19 @@ def test_a_summary_names_the_first_and_what_json_can_hold(tmp_path: Path) -> Non
     keys: list[list[Key]] = [[(f"m{n:02}", "x", 0), (":monitor:m", "x", 0)] for n in range(25)]
     old: Tasks = {f"{n:02}": dict.fromkeys(both, 1.0) for n, both in enumerate(keys)}
     young: Tasks = {f"{n:02}": dict.fromkeys(both, 2.0) for n, both in enumerate(keys)}
-    with compare(*both(tmp_path, tasks_of(old), tasks_of(young))) as found:
-        told = found.summary
-        assert [one.task_id for one in told.tasks] == [f"{n:02}" for n in range(diff.FIRST)]
-        assert [one.metric for one in told.maxima] == [f"m{n:02}" for n in range(diff.FIRST)]
-        assert (told.tasks_changed, told.maxima_moved, told.monitor_maxima_moved) == (25, 26, 1)
-        assert rows_of(found.differences("metric"))[-1]["metric"] == ":monitor:m"
-        page = json.loads(json.dumps(told.as_dict()))
+    with compare(*both(tmp_path, tasks_of(old), tasks_of(young))) as compared:
+        summary = compared.summary
+        assert [task.task_id for task in summary.tasks] == [f"{n:02}" for n in range(diff.FIRST)]
+        assert [maximum.metric for maximum in summary.maxima] == [
+            f"m{n:02}" for n in range(diff.FIRST)
+        ]
+        assert (summary.tasks_changed, summary.maxima_moved, summary.monitor_maxima_moved) == (
+            25,
+            26,
+            1,
+        )
+        assert rows_of(compared.differences("metric"))[-1]["metric"] == ":monitor:m"
+        page = json.loads(json.dumps(summary.as_dict()))
     assert page["before"]["number"] == 1
     assert page["after"]["place"] == str(open_snapshot(tmp_path / "data").root)
     assert page["tasks"][0]["n_changed"] == 2
@@ -83,11 +89,11 @@ def test_a_summary_names_the_first_and_what_json_can_hold(tmp_path: Path) -> Non
 def test_both_snapshots_are_held_and_nothing_else_is_seen(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a\n1\n")
     sides = both(tmp_path, tasks_of({"a": LINE}), tasks_of({"a": {}}))
-    with compare(*sides) as found:
+    with compare(*sides) as compared:
         for side in sides:
             with no_readers(side.open().root) as free:
                 assert not free
-        relation = found.differences("task")
+        relation = compared.differences("task")
         with pytest.raises(duckdb.PermissionException):
             relation.query("x", f"FROM read_csv('{tmp_path}/other.csv')")
     for side in sides:
@@ -109,8 +115,8 @@ def test_a_table_named_as_sql_is_not_run(tmp_path: Path) -> None:
     with contextlib.suppress(SnapshotError), open_dataset(data):
         pass
     assert not written.exists()
-    with compare(Choice(data), Choice(root)) as found:
-        assert found.summary.points_same == 3
+    with compare(Choice(data), Choice(root)) as compared:
+        assert compared.summary.points_same == 3
     assert not written.exists()
 
 
@@ -123,13 +129,13 @@ def test_an_export_that_ends_in_between_does_not_compare_a_snapshot_with_itself(
 
     class Late(Choice):
         def open(self) -> Snapshot:
-            found = super().open()
-            if found.number == 2:
+            snapshot = super().open()
+            if snapshot.number == 2:
                 write(data, tasks_of({"c": LINE}))
-            return found
+            return snapshot
 
-    with compare(Choice(data, -1), Late(data)) as found:
-        assert (found.before.number, found.after.number) == (2, 3)
+    with compare(Choice(data, -1), Late(data)) as compared:
+        assert (compared.before.number, compared.after.number) == (2, 3)
 
 
 def test_a_snapshot_that_is_not_kept(tmp_path: Path) -> None:
@@ -138,15 +144,15 @@ def test_a_snapshot_that_is_not_kept(tmp_path: Path) -> None:
         compare(Choice(tmp_path / "data", -1), Choice(tmp_path / "data"))
 
 
-def _ask_for_long(found: diff.Comparison) -> None:
-    with found.ending_after(0):
+def _ask_for_long(compared: diff.Comparison) -> None:
+    with compared.ending_after(0):
         for _ in range(10_000):
-            found.differences("task").fetchall()
+            compared.differences("task").fetchall()
 
 
 def test_the_time_is_up(tmp_path: Path) -> None:
     with (
-        compare(*both(tmp_path, tasks_of({"a": LINE}), tasks_of({"a": {}}))) as found,
+        compare(*both(tmp_path, tasks_of({"a": LINE}), tasks_of({"a": {}}))) as compared,
         pytest.raises(SnapshotError, match="longer than 0 s"),
     ):
-        _ask_for_long(found)
+        _ask_for_long(compared)

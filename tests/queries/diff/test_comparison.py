@@ -81,20 +81,20 @@ def test_every_difference_is_found_and_nothing_else(tmp_path: Path, seed: int) -
         now.pop("a")
         write(tmp_path / "two", tasks_of(now))
         sides = Choice(tmp_path / "one"), Choice(tmp_path / "two")
-    with compare(*sides, threads=1) as found:
-        _check_series(found, was, now)
-        _check_tasks(found, was, now)
-        _check_maxima(found, was, now)
+    with compare(*sides, threads=1) as compared:
+        _check_series(compared, was, now)
+        _check_tasks(compared, was, now)
+        _check_maxima(compared, was, now)
 
 
-def _check_series(found: diff.Comparison, was: Tasks, now: Tasks) -> None:
+def _check_series(compared: diff.Comparison, was: Tasks, now: Tasks) -> None:
     expected = {}
     for name in was.keys() | now.keys():
         for series in SERIES:
             old, young = (_of(side.get(name, {}), series) for side in (was, now))
             if any(counts := _counts(old, young)):
                 expected[name, *series] = (len(old) or None, len(young) or None, *counts)
-    rows = rows_of(found.differences("series"))
+    rows = rows_of(compared.differences("series"))
     answer = {
         (row["task_id"], row["metric"], row["variant"]): tuple(
             row[name] for name in ("n_before", "n_after", "n_new", "n_changed", "n_gone")
@@ -108,31 +108,31 @@ def _check_series(found: diff.Comparison, was: Tasks, now: Tasks) -> None:
         assert row["change"] == kinds[row["n_before"] is None, row["n_after"] is None]
 
 
-def _check_tasks(found: diff.Comparison, was: Tasks, now: Tasks) -> None:
+def _check_tasks(compared: diff.Comparison, was: Tasks, now: Tasks) -> None:
     counts = {n: _counts(was.get(n, {}), now.get(n, {})) for n in was.keys() | now.keys()}
     expected = {(name, "new", *counts[name]) for name in now.keys() - was.keys()}
     expected |= {(name, "gone", *counts[name]) for name in was.keys() - now.keys()}
     both = was.keys() & now.keys()
     expected |= {(name, "changed", *counts[name]) for name in both if any(counts[name])}
-    rows = rows_of(found.differences("task"))
+    rows = rows_of(compared.differences("task"))
     names = ("task_id", "change", "n_new", "n_changed", "n_gone")
     assert {tuple(row[name] for name in names) for row in rows} == expected
     for row in rows:
         assert row["points_before"] == len(was.get(row["task_id"], {}))
         assert row["points_after"] == len(now.get(row["task_id"], {}))
         assert row["columns_changed"] == []
-    told = found.summary
+    summary = compared.summary
     changes = [change for _, change, *_ in expected]
-    assert (told.tasks_new, told.tasks_changed, told.tasks_gone) == tuple(
+    assert (summary.tasks_new, summary.tasks_changed, summary.tasks_gone) == tuple(
         changes.count(change) for change in ("new", "changed", "gone")
     )
-    assert told.tasks_same == sum(not any(counts[name]) for name in both)
+    assert summary.tasks_same == sum(not any(counts[name]) for name in both)
     totals = [sum(column) for column in zip(*counts.values(), strict=True)]
-    assert [told.points_new, told.points_changed, told.points_gone] == totals
-    assert told.points_same == sum(map(len, now.values())) - totals[0] - totals[1]
+    assert [summary.points_new, summary.points_changed, summary.points_gone] == totals
+    assert summary.points_same == sum(map(len, now.values())) - totals[0] - totals[1]
 
 
-def _check_maxima(found: diff.Comparison, was: Tasks, now: Tasks) -> None:
+def _check_maxima(compared: diff.Comparison, was: Tasks, now: Tasks) -> None:
     old, young, nothing = maxima(was), maxima(now), (None, None, None)
     expected = {
         series: (*old.get(series, nothing), *young.get(series, nothing))
@@ -142,19 +142,19 @@ def _check_maxima(found: diff.Comparison, was: Tasks, now: Tasks) -> None:
     names = [
         f"{what}_{side}" for side in ("before", "after") for what in ("max", "iteration", "task_id")
     ]
-    rows = rows_of(found.differences("metric"))
+    rows = rows_of(compared.differences("metric"))
     assert {
         (row["metric"], row["variant"]): tuple(row[name] for name in names) for row in rows
     } == expected
-    assert found.summary.maxima_moved == len(expected)
-    assert found.summary.monitor_maxima_moved == len(expected.keys() & {SERIES[3]})
+    assert compared.summary.maxima_moved == len(expected)
+    assert compared.summary.monitor_maxima_moved == len(expected.keys() & {SERIES[3]})
 
 
 ODD_NAN: float = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0007))[0]
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "changed"),
+    ("before", "after", "changed"),
     [
         ([NAN, None, -0.0, INF], [ODD_NAN, None, 0.0, INF], 0),
         ([None, 1.0, None, INF], [1.0, None, NAN, -INF], 4),
@@ -162,23 +162,23 @@ ODD_NAN: float = struct.unpack("<d", struct.pack("<Q", 0xFFF8_0000_0000_0007))[0
     ],
 )
 def test_values_that_are_the_same(
-    tmp_path: Path, one: list[float | None], other: list[float | None], changed: int
+    tmp_path: Path, before: list[float | None], after: list[float | None], changed: int
 ) -> None:
-    old, young = tasks_of({"a": of_values(*one)}), tasks_of({"a": of_values(*other)})
-    with compare(*both(tmp_path, old, young)) as found:
-        assert [row["n_changed"] for row in rows_of(found.differences("series"))] == (
+    old, young = tasks_of({"a": of_values(*before)}), tasks_of({"a": of_values(*after)})
+    with compare(*both(tmp_path, old, young)) as compared:
+        assert [row["n_changed"] for row in rows_of(compared.differences("series"))] == (
             [changed] if changed else []
         )
-        assert found.summary.points_same == len(one) - changed
+        assert compared.summary.points_same == len(before) - changed
 
 
 def test_a_snapshot_and_itself(tmp_path: Path) -> None:
     write(tmp_path / "data", tasks_of({"a": LINE}))
-    with compare(Choice(tmp_path / "data"), Choice(tmp_path / "data", 1)) as found:
+    with compare(Choice(tmp_path / "data"), Choice(tmp_path / "data", 1)) as compared:
         for by in ("task", "series", "metric"):
-            assert rows_of(found.differences(by)) == []
-        assert (found.summary.tasks_same, found.summary.points_same) == (1, 3)
-        assert found.notes == ()
+            assert rows_of(compared.differences(by)) == []
+        assert (compared.summary.tasks_same, compared.summary.points_same) == (1, 3)
+        assert compared.notes == ()
 
 
 def test_another_time_or_worker_is_not_a_change(tmp_path: Path) -> None:
@@ -187,20 +187,20 @@ def test_another_time_or_worker_is_not_a_change(tmp_path: Path) -> None:
     again = {"task_id": "a", "fetched_at": START.replace(year=2027), "fingerprint": "g"}
     sides = both(tmp_path, [{"task_id": "a", "points": points}], [{**again, "points": later}])
     assert sides[0].open().paths("scalars") != sides[1].open().paths("scalars")
-    with compare(*sides) as found:
-        assert found.summary.tasks_same == 1
-        assert found.summary.points_same == 2
+    with compare(*sides) as compared:
+        assert compared.summary.tasks_same == 1
+        assert compared.summary.points_same == 2
 
 
 def test_points_of_a_task_that_moved_to_another_project_are_the_same(tmp_path: Path) -> None:
     old = tasks_of({"a": LINE, "b": LINE}, project_id="p", project="vision")
     young = tasks_of({"a": LINE}, project_id="q", project="nlp")
-    with compare(*both(tmp_path, old, young)) as found:
-        (row,) = rows_of(found.differences("task"))
+    with compare(*both(tmp_path, old, young)) as compared:
+        (row,) = rows_of(compared.differences("task"))
         assert (row["task_id"], row["change"], row["project"]) == ("a", "changed", "nlp")
         assert row["columns_changed"] == ["project", "project_id"]
-        assert found.summary.points_same == 6
-        assert rows_of(found.differences("series")) == []
+        assert compared.summary.points_same == 6
+        assert rows_of(compared.differences("series")) == []
 
 
 def test_what_else_changed_of_a_task(tmp_path: Path) -> None:
@@ -218,8 +218,8 @@ def test_what_else_changed_of_a_task(tmp_path: Path) -> None:
         {"task_id": "d", "metric_filter": '{"asked": ["loss"]}'},
         {"task_id": "e", "params": [lr]},
     ]
-    with compare(*both(tmp_path, old, young)) as found:
-        rows = rows_of(found.differences("task"))
+    with compare(*both(tmp_path, old, young)) as compared:
+        rows = rows_of(compared.differences("task"))
         assert [(row["task_id"], row["columns_changed"]) for row in rows] == [
             ("b", ["params", "reason", "state"]),
             ("a", ["status", "tags"]),
@@ -228,8 +228,8 @@ def test_what_else_changed_of_a_task(tmp_path: Path) -> None:
         ]
         assert (rows[0]["state_before"], rows[0]["state_after"]) == ("complete", "gone")
         assert (rows[3]["state_before"], rows[3]["change"]) == (None, "new")
-        assert found.summary.asked_otherwise == 1
-        assert found.summary.tasks_same == 1
+        assert compared.summary.asked_otherwise == 1
+        assert compared.summary.tasks_same == 1
 
 
 def _make_version_1(snapshot: Snapshot) -> None:
@@ -250,5 +250,5 @@ def test_a_column_that_one_format_does_not_have_did_not_change(tmp_path: Path) -
     for name in ("old", "young"):
         write(tmp_path / name, [{"task_id": "a", "selected": False, "comment": name}])
     _make_version_1(open_snapshot(tmp_path / "old"))
-    with compare(Choice(tmp_path / "old"), Choice(tmp_path / "young")) as found:
-        assert found.summary.tasks[0].columns_changed == ["comment"]
+    with compare(Choice(tmp_path / "old"), Choice(tmp_path / "young")) as compared:
+        assert compared.summary.tasks[0].columns_changed == ["comment"]

@@ -68,8 +68,8 @@ def test_suspect(judged: dict[str, list[int]], name: str) -> None:
 def test_series_are_judged_apart(make_dataset: MakeDataset) -> None:
     folder = make_dataset([task([2.0, 1.0, 0.0, 1.0]), task([1e-3, 1e-5, 0.0], "b")])
     with open_dataset(folder) as dataset:
-        found = dataset.sql("SELECT task_id[1], iteration FROM suspect_zeros").fetchall()
-    assert found == [("a", 20)]
+        zeros = dataset.sql("SELECT task_id[1], iteration FROM suspect_zeros").fetchall()
+    assert zeros == [("a", 20)]
 
 
 def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset) -> None:
@@ -77,16 +77,16 @@ def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset)
     with open_dataset(folder) as dataset:
         rows = dataset.rows(dataset.query("min", metric="loss"))
         assert [row["value"] for row in rows.as_dicts()] == [0.0]
-        (found,) = suspect_zeros(dataset, "min", dataset.bound("min", metric="loss"), rows)
-        assert (found.row["task_id"][0], found.row["iteration"]) == ("a", 20)
-        assert found.without is not None
-        assert (found.without["value"], found.without["task_id"][0]) == (1.6, "b")
-        assert "1.6 (--suspect-zeros exclude)" in str(found)
+        (winner,) = suspect_zeros(dataset, "min", dataset.bound("min", metric="loss"), rows)
+        assert (winner.row["task_id"][0], winner.row["iteration"]) == ("a", 20)
+        assert winner.without is not None
+        assert (winner.without["value"], winner.without["task_id"][0]) == (1.6, "b")
+        assert "1.6 (--suspect-zeros exclude)" in str(winner)
 
         by_task = dataset.rows(dataset.query("min", by="task"))
-        (found,) = suspect_zeros(dataset, "min", dataset.bound("min", by="task"), by_task)
-        assert found.without is not None
-        assert (found.without["value"], found.without["iteration"]) == (1.7, 30)
+        (winner,) = suspect_zeros(dataset, "min", dataset.bound("min", by="task"), by_task)
+        assert winner.without is not None
+        assert (winner.without["value"], winner.without["iteration"]) == (1.7, 30)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +123,11 @@ def test_no_zero_no_note(make_dataset: MakeDataset) -> None:
 
 def test_every_nan_of_eight_families_is_found() -> None:
     cases = [case for case in with_nan((20, 40, 60, 100, 150)) if case.family in PLAIN]
-    found = suspects(cases)
+    suspected = suspects(cases)
     wrong = [
         (case.family, len(case.values), sorted(case.marked)[:3])
-        for place, case in enumerate(cases)
-        if found.get(place) != {*case.marked}
+        for number, case in enumerate(cases)
+        if suspected.get(number) != {*case.marked}
     ]
     assert len(cases) == 320
     assert wrong == []
@@ -141,16 +141,16 @@ def test_a_nan_early_in_a_fast_falling_loss_is_found(make_dataset: MakeDataset) 
 
 def test_true_zeros_are_left_alone() -> None:
     cases = [*with_true_zeros((30, 100, 300), seeds=(1, 3))]
-    found = suspects(cases)
-    assert [(cases[place].family, len(cases[place].values)) for place in found] == []
+    suspected = suspects(cases)
+    assert [(cases[number].family, len(cases[number].values)) for number in suspected] == []
 
 
 @pytest.mark.parametrize("mark", [-1.0, 1e9])
 def test_what_the_user_set_counts_as_nan(mark: float) -> None:
     cases = [case for case in with_nan((60,), mark=mark) if case.family in PLAIN]
     query = f"FROM suspects([{mark}])"
-    found = suspects(cases, query)
-    assert all(found.get(place) == {*case.marked} for place, case in enumerate(cases))
+    suspected = suspects(cases, query)
+    assert all(suspected.get(number) == {*case.marked} for number, case in enumerate(cases))
     assert suspects(cases) == {}
 
 
@@ -220,57 +220,57 @@ def test_excluding_is_the_answer_without_these_points(make_dataset: MakeDataset)
     ):
         for name, typed in QUESTIONS:
             expected = answer(clean, name, typed)
-            asked = {**typed, "suspect_zeros": "exclude"}
-            assert answer(zeros, name, asked) == expected, (name, typed)
+            options = {**typed, "suspect_zeros": "exclude"}
+            assert answer(zeros, name, options) == expected, (name, typed)
             assert answer(zeros, name, typed) != expected, (name, typed)
             if name in ("min", "group", "stats"):
-                assert answer(others, name, {**asked, "nan_value": [-1.0, 7.5]}) == expected
+                assert answer(others, name, {**options, "nan_value": [-1.0, 7.5]}) == expected
 
 
 def test_an_answer_with_suspect_zeros_has_a_note(make_dataset: MakeDataset) -> None:
-    def told(dataset: Dataset, name: str, asked: Mapping[str, Any]) -> str:
-        rows = dataset.rows(dataset.query(name, **asked))
-        return "\n".join(notes(dataset, find(name), dataset.bound(name, **asked), rows))
+    def note(dataset: Dataset, name: str, options: Mapping[str, Any]) -> str:
+        rows = dataset.rows(dataset.query(name, **options))
+        return "\n".join(notes(dataset, find(name), dataset.bound(name, **options), rows))
 
     with (
         open_dataset(make_dataset(history(0.0))) as zeros,
         open_dataset(make_dataset(history(-1.0))) as others,
     ):
         for name, typed in QUESTIONS:
-            text = told(zeros, name, typed)
+            text = note(zeros, name, typed)
             assert "the SDK logs NaN as 0" in text, (name, typed)
             assert "--suspect-zeros exclude" in text, (name, typed)
-        assert "NaN was logged as -1" in told(others, "stats", {"nan_value": -1})
-        assert told(others, "stats", {}) == ""
+        assert "NaN was logged as -1" in note(others, "stats", {"nan_value": -1})
+        assert note(others, "stats", {}) == ""
 
 
 def test_a_note_counts_values_and_tasks(make_dataset: MakeDataset) -> None:
-    def told(name: str, **typed: Any) -> list[str]:
+    def notes_under(name: str, **typed: Any) -> list[str]:
         with open_dataset(make_dataset(history(0.0))) as dataset:
             rows = dataset.rows(dataset.query(name, **typed))
             return [*notes(dataset, find(name), dataset.bound(name, **typed), rows)]
 
     probably = "probably NaN (the SDK logs NaN as 0) and"
-    assert told("stats", metric="loss") == [
+    assert notes_under("stats", metric="loss") == [
         f"loss/v: 3 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
     ]
-    assert told("stats", metric="loss", suspect_zeros="exclude") == [
+    assert notes_under("stats", metric="loss", suspect_zeros="exclude") == [
         f"loss/v: 3 values of 2 tasks are {probably} left out"
     ]
-    best = told("leaderboard", metric="loss", best="lowest")
+    best = notes_under("leaderboard", metric="loss", best="lowest")
     assert best == [
         f"loss/v: 2 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
     ]
-    assert told("leaderboard", metric="loss", best="highest") == []
-    assert told("compare", tasks=["a" * 32, "c" * 32], metric="loss") == [
+    assert notes_under("leaderboard", metric="loss", best="highest") == []
+    assert notes_under("compare", tasks=["a" * 32, "c" * 32], metric="loss") == [
         f"loss/v: 1 value of 1 task is {probably} takes part (--suspect-zeros exclude)"
     ]
 
 
 def test_health_knows_what_the_user_set(make_dataset: MakeDataset) -> None:
     with open_dataset(make_dataset(history(-1.0))) as dataset:
-        found = dataset.query("health", kind="zero", metric="loss", nan_value=-1)
-        rows = dataset.rows(found).as_dicts()
+        answer = dataset.query("health", kind="zero", metric="loss", nan_value=-1)
+        rows = dataset.rows(answer).as_dicts()
     assert [(row["task_id"][0], row["n"]) for row in rows] == [("a", 1), ("b", 2)]
 
 
@@ -286,10 +286,10 @@ def test_health_passes_over_suspect_zeros(make_dataset: MakeDataset) -> None:
     early = [0.0 if n == 6 else value for n, value in enumerate(falling)]
     with open_dataset(make_dataset([task(early), task([*falling, 0.0, 0.0], "b")])) as dataset:
         rows = dataset.rows(dataset.query("health", metric="loss")).as_dicts()
-    found = {(row["task_id"][0], row["kind"]): row for row in rows}
-    assert found.keys() == {("a", "zero"), ("b", "zero"), ("b", "diverged")}
-    assert found["b", "diverged"]["detail"].startswith("ends at 0.0, probably a NaN, half of the")
-    assert found["b", "diverged"]["iteration"] == 310
+    by_kind = {(row["task_id"][0], row["kind"]): row for row in rows}
+    assert by_kind.keys() == {("a", "zero"), ("b", "zero"), ("b", "diverged")}
+    assert by_kind["b", "diverged"]["detail"].startswith("ends at 0.0, probably a NaN, half of the")
+    assert by_kind["b", "diverged"]["iteration"] == 310
 
 
 def test_health_passes_over_what_the_user_set(make_dataset: MakeDataset) -> None:

@@ -102,13 +102,13 @@ def test_only_addresses_of_the_web_are_linked(make_dataset: MakeDataset) -> None
 def test_the_best_values_are_those_of_max_and_min(make_dataset: MakeDataset) -> None:
     names = ("metric", "variant", "value", "iteration", "task_id", "task", "project", "archived")
     with open_dataset(make_dataset(nasty())) as dataset:
-        found = best(dataset, 100)
+        series = best(dataset, 100)
         for which, query in (("lowest", "min"), ("highest", "max")):
             rows = dataset.rows(dataset.query(query)).as_dicts()
-            assert len(rows) == len(found)
-            for row, one in zip(rows, found, strict=True):
-                end = getattr(one, which)
-                assert (one.n_tasks, one.n_points) == (row["n_tasks"], row["n_points"])
+            assert len(rows) == len(series)
+            for row, entry in zip(rows, series, strict=True):
+                end = getattr(entry, which)
+                assert (entry.n_tasks, entry.n_points) == (row["n_tasks"], row["n_points"])
                 if row["value"] is None:
                     assert end is None
                 else:
@@ -121,7 +121,10 @@ def test_the_metrics_that_most_tasks_have_are_listed(make_dataset: MakeDataset) 
         for n in range(1, 6)
     ]
     with open_dataset(make_dataset(tasks)) as dataset:
-        assert [(one.metric, one.n_tasks) for one in best(dataset, 2)] == [("m0", 5), ("m1", 4)]
+        assert [(entry.metric, entry.n_tasks) for entry in best(dataset, 2)] == [
+            ("m0", 5),
+            ("m1", 4),
+        ]
 
 
 def test_a_zero_that_is_probably_a_nan_is_marked(make_dataset: MakeDataset) -> None:
@@ -129,13 +132,13 @@ def test_a_zero_that_is_probably_a_nan_is_marked(make_dataset: MakeDataset) -> N
     task = {"task_id": "a" * 32, "points": [("loss", "train", n, v) for n, v in enumerate(values)]}
     data = make_dataset([task])
     with open_dataset(data) as dataset:
-        (one,) = best(dataset, 10)
-    assert one.lowest is not None
-    assert one.lowest.is_suspect
-    assert one.lowest.without is not None
-    assert (one.lowest.without["value"], one.lowest.without["iteration"]) == (1.7, 3)
-    assert one.highest is not None
-    assert not one.highest.is_suspect
+        (entry,) = best(dataset, 10)
+    assert entry.lowest is not None
+    assert entry.lowest.is_suspect
+    assert entry.lowest.without is not None
+    assert (entry.lowest.without["value"], entry.lowest.without["iteration"]) == (1.7, 3)
+    assert entry.highest is not None
+    assert not entry.highest.is_suspect
     words = Reader(page_of(data)).words
     assert "0 at iteration 2" in words
     assert "probably a NaN Without such zeros: 1.7 at iteration 3" in words
@@ -185,11 +188,11 @@ def test_a_part_is_not_called_complete(make_dataset: MakeDataset) -> None:
 
 
 def test_what_a_pack_left_out_is_not_blamed_on_the_server(make_dataset: MakeDataset) -> None:
-    asked = {"metric_filter": '{"asked": ["--metric loss"], "metrics": [{"metric": "loss"}]}'}
+    row = {"metric_filter": '{"asked": ["--metric loss"], "metrics": [{"metric": "loss"}]}'}
     loss = [("loss", "train", 1, 1.0)]
     tasks: list[dict[str, Any]] = [
-        {"task_id": "a" * 32, "points": loss, **asked},
-        {"task_id": "b" * 32, **asked},
+        {"task_id": "a" * 32, "points": loss, **row},
+        {"task_id": "b" * 32, **row},
     ]
     data = make_dataset(tasks)
     packed(data, {"selection": "", "metrics": "--metric loss", "taken_out": []})
@@ -219,11 +222,11 @@ def test_what_is_cut_is_counted(make_dataset: MakeDataset, monkeypatch: pytest.M
     assert "Excel shows the first 4 of them only" in words
 
 
-def packed(data: Path, said: object) -> None:
+def packed(data: Path, provenance: object) -> None:
     """Write into the current snapshot what ``pack`` records about a pack."""
     path = data / "current" / "snapshot.json"
     header = json.loads(path.read_bytes())
-    path.write_text(json.dumps(header | {"packed": said}))
+    path.write_text(json.dumps(header | {"packed": provenance}))
 
 
 def test_what_was_chosen_and_taken_out(make_dataset: MakeDataset) -> None:
@@ -244,10 +247,10 @@ def test_the_same_snapshot_gives_the_same_bytes(
     make_dataset: MakeDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = make_dataset(nasty())
-    one = page_of(data, threads=1)
+    page = page_of(data, threads=1)
     moved = tmp_path / "elsewhere"
     shutil.copytree(os.path.realpath(data / "current"), moved)
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    assert page_of(moved, threads=4) == one
-    assert "\r" not in one
+    assert page_of(moved, threads=4) == page
+    assert "\r" not in page

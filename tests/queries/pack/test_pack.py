@@ -35,20 +35,24 @@ def test_a_dataset_is_packed_completely(odd: Path, tmp_path: Path) -> None:
     folder = unzipped(packed.path)
     for table in TABLE_NAMES:
         assert rows_of(folder, table) == rows_of(odd / "current", table)
-    found = verify(folder)
-    assert found.problems == ()
-    assert (found.tasks, found.series, found.points) == (packed.tasks, packed.series, packed.points)
-    assert found.content_id == packed.content_id
+    report = verify(folder)
+    assert report.problems == ()
+    assert (report.tasks, report.series, report.points) == (
+        packed.tasks,
+        packed.series,
+        packed.points,
+    )
+    assert report.content_id == packed.content_id
     assert packed.bytes == packed.path.stat().st_size
 
 
 def test_the_same_contents_give_the_same_bytes(
     odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = TaskFilter(projects=("team",))
+    task_filter = TaskFilter(projects=("team",))
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     for name in ("a.zip", "b.zip"):
-        pack_of(odd, tmp_path / name, asked, metrics=("loss",), redact=frozenset({"hosts"}))
+        pack_of(odd, tmp_path / name, task_filter, metrics=("loss",), redact=frozenset({"hosts"}))
         monkeypatch.setenv("TZ", "America/Lima")
     assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
     assert listing(tmp_path) == ["a.zip", "b.zip"]
@@ -67,9 +71,9 @@ def test_the_archive_is_plain(odd: Path, tmp_path: Path) -> None:
 
 def test_some_tasks(odd: Path, tmp_path: Path) -> None:
     pack_of(odd, tmp_path / "some", TaskFilter(task_ids=("1", "4")))
-    wanted = {"1" * 32, "4" * 32}
+    task_ids = {"1" * 32, "4" * 32}
     for table in ("tasks", "hyperparams", "series", "scalars"):
-        kept = [row for row in rows_of(odd / "current", table) if row[1] in wanted]
+        kept = [row for row in rows_of(odd / "current", table) if row[1] in task_ids]
         assert kept
         assert rows_of(tmp_path / "some", table) == kept
     assert verify(tmp_path / "some").problems == ()
@@ -121,12 +125,12 @@ def test_nothing_of_others_is_left_in_the_bytes(tmp_path: Path) -> None:
 
 
 def test_answers_of_a_pack_are_those_of_its_dataset(odd: Path, tmp_path: Path) -> None:
-    asked = TaskFilter(projects=("team",))
-    pack_of(odd, tmp_path / "some", asked)
-    with open_dataset(odd, filter=asked) as home, open_dataset(tmp_path / "some") as away:
+    task_filter = TaskFilter(projects=("team",))
+    pack_of(odd, tmp_path / "some", task_filter)
+    with open_dataset(odd, filter=task_filter) as home, open_dataset(tmp_path / "some") as away:
         for name in ("max", "min", "last", "metrics", "tasks", "params", "stats"):
             typed = {} if name in ("metrics", "tasks", "params") else {"metric": ["loss"]}
-            answers = [one.rows(one.query(name, **typed)).rows for one in (home, away)]
+            answers = [dataset.rows(dataset.query(name, **typed)).rows for dataset in (home, away)]
             assert repr(answers[0]) == repr(answers[1])
             assert answers[0]
 
@@ -172,14 +176,14 @@ def test_a_damaged_file_is_reported_in_one_line(
     content = bytearray(path.read_bytes())
     content[4:60] = bytes(56)
     path.write_bytes(content)
-    with pytest.raises(DatasetError) as told:
+    with pytest.raises(DatasetError) as error:
         pack_of(
             tmp_path / "data",
             tmp_path / "a.zip",
             TaskFilter(task_ids=("1",)),
             keep_secrets=keep_secrets,
         )
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert listing(tmp_path)[0] == "data"
 
 
@@ -221,6 +225,6 @@ def test_nothing_to_pack(odd: Path, tmp_path: Path) -> None:
 def test_many_ids_are_counted(odd: Path, tmp_path: Path) -> None:
     ids = tuple(digit * 32 for digit in "123456")
     with open_dataset(odd, filter=TaskFilter(task_ids=ids)) as dataset:
-        asked = TaskFilter(task_ids=ids * 2)
-        pack(dataset, tmp_path / "pack", typed_filter=asked)
+        task_filter = TaskFilter(task_ids=ids * 2)
+        pack(dataset, tmp_path / "pack", typed_filter=task_filter)
     assert '"selection": "--task (12 ids)"' in (tmp_path / "pack" / "snapshot.json").read_text()

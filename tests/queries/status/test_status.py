@@ -48,32 +48,32 @@ TASKS: list[dict[str, Any]] = [
 def test_the_status_of_a_snapshot(make_dataset: Callable[..., Path]) -> None:
     with open_dataset(make_dataset(TASKS)) as dataset:
         later = dataset.snapshot.created_at + timedelta(hours=2)
-        found = status(dataset, now=later)
-    assert (found.tasks, found.projects, found.series, found.points) == (5, 1, 4, 6)
-    assert found.monitor_points == 1
-    assert found.states == {"complete": 2, "failed": 1, "gone": 1, "partial": 1}
-    assert (found.running, found.archived, found.no_longer_selected) == (1, 1, 0)
-    assert found.age == 7200
-    assert found.server == "http://server"
-    assert found.exports == 1
-    assert found.last_export is not None
-    assert (found.last_export.started, found.last_export.finished) == (START, None)
-    assert (found.last_export.result, found.last_export.user) == ("complete", "Ada")
-    assert [task.task_id for task in found.problem_tasks] == ["d", "c", "e"]
-    assert found.problem_tasks[1].reason == "5 of 9"
-    assert found.root == found.root.resolve()
-    told = json.loads(json.dumps(found.as_dict()))
-    assert told["states"] == found.states
-    assert told["last_export"]["started"] == "2026-01-01T00:00:00+00:00"
-    assert told["problem_tasks"][0]["name"] == "bad\x1b[2J\nname"
+        summary = status(dataset, now=later)
+    assert (summary.tasks, summary.projects, summary.series, summary.points) == (5, 1, 4, 6)
+    assert summary.monitor_points == 1
+    assert summary.states == {"complete": 2, "failed": 1, "gone": 1, "partial": 1}
+    assert (summary.running, summary.archived, summary.no_longer_selected) == (1, 1, 0)
+    assert summary.age == 7200
+    assert summary.server == "http://server"
+    assert summary.exports == 1
+    assert summary.last_export is not None
+    assert (summary.last_export.started, summary.last_export.finished) == (START, None)
+    assert (summary.last_export.result, summary.last_export.user) == ("complete", "Ada")
+    assert [task.task_id for task in summary.problem_tasks] == ["d", "c", "e"]
+    assert summary.problem_tasks[1].reason == "5 of 9"
+    assert summary.root == summary.root.resolve()
+    as_json = json.loads(json.dumps(summary.as_dict()))
+    assert as_json["states"] == summary.states
+    assert as_json["last_export"]["started"] == "2026-01-01T00:00:00+00:00"
+    assert as_json["problem_tasks"][0]["name"] == "bad\x1b[2J\nname"
 
 
 def test_only_the_first_problems_are_named(make_dataset: Callable[..., Path]) -> None:
     tasks = [{"task_id": f"{n:02}", "state": "partial"} for n in range(12)]
     with open_dataset(make_dataset(tasks)) as dataset:
-        found = status(dataset)
-    assert found.problems == 12
-    assert [task.task_id for task in found.problem_tasks] == [f"{n:02}" for n in range(10)]
+        summary = status(dataset)
+    assert summary.problems == 12
+    assert [task.task_id for task in summary.problem_tasks] == [f"{n:02}" for n in range(10)]
 
 
 def test_the_export_that_began_last(make_dataset: Callable[..., Path]) -> None:
@@ -86,18 +86,18 @@ def test_the_export_that_began_last(make_dataset: Callable[..., Path]) -> None:
                 dataset.new_stage(), server={}, selections=[], export_row={**row, "result": result}
             )
     with open_dataset(data) as opened:
-        found = status(opened)
-    assert found.exports == 3
-    assert found.last_export is not None
-    assert found.last_export.result == "interrupted"
-    assert (found.server, found.server_version) == (None, None)
+        summary = status(opened)
+    assert summary.exports == 3
+    assert summary.last_export is not None
+    assert summary.last_export.result == "interrupted"
+    assert (summary.server, summary.server_version) == (None, None)
 
 
 def test_an_empty_dataset(make_dataset: Callable[..., Path]) -> None:
     with open_dataset(make_dataset([])) as dataset:
-        found = status(dataset)
+        summary = status(dataset)
         assert dataset.rows(ranking(dataset, "project")).rows == ()
-    assert (found.tasks, found.points, found.monitor_points, found.states) == (0, 0, 0, {})
+    assert (summary.tasks, summary.points, summary.monitor_points, summary.states) == (0, 0, 0, {})
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_an_empty_dataset(make_dataset: Callable[..., Path]) -> None:
 )
 def test_ranked_by_points(make_dataset: Callable[..., Path], by: Any, rows: list[Any]) -> None:
     with open_dataset(make_dataset(TASKS)) as dataset:
-        found = dataset.rows(ranking(dataset, by, 2))
-    assert found.columns == ("name", "id", "tasks", "series", "points", "share", "fetched_at")
-    assert [row[:-1] for row in found.rows] == rows
-    assert found.rows[0][-1] == START
+        ranked = dataset.rows(ranking(dataset, by, 2))
+    assert ranked.columns == ("name", "id", "tasks", "series", "points", "share", "fetched_at")
+    assert [row[:-1] for row in ranked.rows] == rows
+    assert ranked.rows[0][-1] == START
 
 
 def test_a_renamed_project_is_one_row_with_its_newest_name(
@@ -267,9 +267,9 @@ def test_why_claims_disagree(
     tmp_path: Path, claim: Claim, what: str, theirs: float, legitimate: bool, why: str
 ) -> None:
     _claimed(tmp_path / "data", {"x": claim})
-    ((variant, *found),), line = _found(tmp_path / "data")
+    ((variant, *difference),), line = _found(tmp_path / "data")
     ours = {"min": 1.0, "max": 3.0, "count": 3.0, "last": 2.0}[what]
-    assert (variant, *found) == ("x", what, ours, theirs, legitimate, why)
+    assert (variant, *difference) == ("x", what, ours, theirs, legitimate, why)
     assert f"1 disagree, {0 if legitimate else 1} of them for no known reason" in line
 
 

@@ -80,7 +80,7 @@ def test_rows_that_do_not_fit_together(
     snapshot: Path, table: str, change: Change, problem: str
 ) -> None:
     rewritten(snapshot, table, change)
-    assert any(one.startswith(problem) for one in problems_of(snapshot)), problems_of(snapshot)
+    assert any(line.startswith(problem) for line in problems_of(snapshot)), problems_of(snapshot)
 
 
 def _computed_columns() -> list[str]:
@@ -139,8 +139,8 @@ def test_a_partial_task_may_miss_points_but_not_miscount(snapshot: Path) -> None
         return with_column("points_expected", lambda old: [99, *old[1:]])(rows)
 
     rewritten(snapshot, "tasks", partial)
-    said = "snapshot.json states 4 complete, but the tasks have 3 complete, 1 partial"
-    assert problems_of(snapshot) == [said]
+    message = "snapshot.json states 4 complete, but the tasks have 3 complete, 1 partial"
+    assert problems_of(snapshot) == [message]
 
 
 def test_points_twice_in_different_files_and_slabs(
@@ -156,9 +156,11 @@ def test_points_twice_in_different_files_and_slabs(
 
     assert problems_of(snapshot) == []
     rewritten(snapshot, "scalars", both, at=1)
-    doubled = [one for one in problems_of(snapshot) if one.startswith("stored more than once")]
-    told = sum(one.startswith("stored more than once: 2 times task") for one in doubled)
-    assert told == 9, doubled
+    doubled = [
+        problem for problem in problems_of(snapshot) if problem.startswith("stored more than once")
+    ]
+    twice = sum(problem.startswith("stored more than once: 2 times task") for problem in doubled)
+    assert twice == 9, doubled
 
 
 def test_many_problems_of_one_kind_are_counted(snapshot: Path) -> None:
@@ -172,12 +174,12 @@ def test_many_problems_of_one_kind_are_counted(snapshot: Path) -> None:
     problems = problems_of(snapshot)
     assert "task of hyperparams is not in tasks: x09, 1 rows" in problems
     assert "task of hyperparams is not in tasks: x10, 1 rows" not in problems
-    assert any(one.endswith(": 30 more") for one in problems), problems
+    assert any(line.endswith(": 30 more") for line in problems), problems
 
 
 def test_slabs_cover_each_metric_once() -> None:
-    found = list(slabs([("a", 2), ("b", 3), ("c", 9), ("d", 1)], size=5))
-    assert found == [
+    cut = list(slabs([("a", 2), ("b", 3), ("c", 9), ("d", 1)], size=5))
+    assert cut == [
         Slab("a", "b"),
         Slab("c", "c", 2, 0),
         Slab("c", "c", 2, 1),

@@ -24,8 +24,8 @@ from tests.support.damage import Call, header_of, problems_of, rewritten, write_
 
 
 def test_an_intact_dataset(made: Path) -> None:
-    found = verify(made)
-    assert found == Verification(
+    report = verify(made)
+    assert report == Verification(
         root=(made / "snapshots" / "000002").resolve(),
         problems=(),
         notes=(),
@@ -37,7 +37,7 @@ def test_an_intact_dataset(made: Path) -> None:
         states={"complete": 4},
         content_id=hashlib.sha256((made / "current" / "SHA256SUMS").read_bytes()).hexdigest(),
     )
-    assert found.is_intact
+    assert report.is_intact
     assert verify(made, 1).tasks == 2
 
 
@@ -96,7 +96,7 @@ def test_a_flipped_bit_in_a_list_of_files_is_found(snapshot: Path, name: str) ->
 
 @pytest.mark.parametrize("table", ["tasks", "hyperparams", "series", "scalars", "exports"])
 def test_a_missing_a_short_and_a_strange_file(snapshot: Path, table: str) -> None:
-    first = next(one for one in header_of(snapshot)["files"] if one["table"] == table)["path"]
+    first = next(entry for entry in header_of(snapshot)["files"] if entry["table"] == table)["path"]
     path = snapshot / first
     shutil.copy(path, path.with_name("copy.parquet"))
     strange = path.relative_to(snapshot).with_name("copy.parquet").as_posix()
@@ -106,9 +106,9 @@ def test_a_missing_a_short_and_a_strange_file(snapshot: Path, table: str) -> Non
     size = path.stat().st_size
     with path.open("rb+") as stream:
         stream.truncate(size - 1)
-    found = verify(snapshot)
-    assert found.problems == (f"{size - 1:,} bytes instead of {size:,}: {first}",)
-    assert found.notes == (
+    report = verify(snapshot)
+    assert report.problems == (f"{size - 1:,} bytes instead of {size:,}: {first}",)
+    assert report.notes == (
         "ignored, as left by the system or a copying tool: "
         f"{path.with_name('.DS_Store').relative_to(snapshot).as_posix()}",
         "the rows are not checked: that needs intact files",
@@ -119,7 +119,7 @@ def test_a_missing_a_short_and_a_strange_file(snapshot: Path, table: str) -> Non
 
 def test_a_file_that_never_was_parquet(snapshot: Path) -> None:
     header = header_of(snapshot)
-    entry = next(one for one in header["files"] if one["table"] == "series")
+    entry = next(entry for entry in header["files"] if entry["table"] == "series")
     text = b"x" * entry["bytes"]
     (snapshot / entry["path"]).write_bytes(text)
     entry["sha256"] = hashlib.sha256(text).hexdigest()
@@ -156,9 +156,9 @@ def test_pages_that_never_could_be_read(snapshot: Path) -> None:
 )
 def test_a_listed_path_leads_nowhere_else(snapshot: Path, path: str, problem: str) -> None:
     header = header_of(snapshot)
-    next(one for one in header["files"] if one["table"] == "tasks")["path"] = path
+    next(row for row in header["files"] if row["table"] == "tasks")["path"] = path
     write_header(snapshot, header)
-    assert any(one.startswith(problem) for one in verify(snapshot).problems)
+    assert any(problem_found.startswith(problem) for problem_found in verify(snapshot).problems)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +184,8 @@ def test_a_header_that_makes_no_sense(snapshot: Path, key: str, value: Any) -> N
 @pytest.mark.parametrize("table", ["tasks", "scalars", "exports"])
 def test_a_table_without_files(snapshot: Path, table: str) -> None:
     header = header_of(snapshot)
-    gone = [one["path"] for one in header["files"] if one["table"] == table]
-    header["files"] = [one for one in header["files"] if one["table"] != table]
+    gone = [entry["path"] for entry in header["files"] if entry["table"] == table]
+    header["files"] = [entry for entry in header["files"] if entry["table"] != table]
     write_header(snapshot, header)
     problems = verify(snapshot).problems
     assert f"snapshot.json lists no file of {table}" in problems
@@ -244,7 +244,7 @@ def test_a_file_that_only_one_of_the_lists_has(snapshot: Path) -> None:
 
 def test_rows_and_schema_of_the_footers(snapshot: Path) -> None:
     header = header_of(snapshot)
-    entry = next(one for one in header["files"] if one["table"] == "hyperparams")
+    entry = next(entry for entry in header["files"] if entry["table"] == "hyperparams")
     entry["rows"] += 1
     write_header(snapshot, header)
     assert f"2 rows instead of 3: {entry['path']}" in verify(snapshot).problems
@@ -265,15 +265,16 @@ def test_an_older_format_may_have_fewer_columns(snapshot: Path) -> None:
         )
     rewritten(snapshot, "exports", lambda rows: rows.drop_columns([*missing_columns("exports", 1)]))
     assert any(
-        one.startswith("schema differs from the table's (selected") for one in problems_of(snapshot)
+        line.startswith("schema differs from the table's (selected")
+        for line in problems_of(snapshot)
     )
     (snapshot / "SHA256SUMS").unlink()
     header = header_of(snapshot) | {"format_version": 1}
     (snapshot / "snapshot.json").write_text(json.dumps(header))
-    found = verify(snapshot)
-    assert found.problems == ()
-    assert found.content_id is None
-    assert found.notes == (
+    report = verify(snapshot)
+    assert report.problems == ()
+    assert report.content_id is None
+    assert report.notes == (
         "snapshot.json, README.md and open.sql are not checked: this older format has no hashes of "
         "them",
     )
