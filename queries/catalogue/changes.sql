@@ -1,13 +1,13 @@
 -- What the last export added or changed, one row per task.
 --
--- change is one of: new (created on the server since the previous export began, or there was none);
--- read again (an older task whose points were read: it continued, or was selected for the first
--- time); shrunk (read again, and the server has lost points that are kept here); gone (found to be
--- gone from the server); refreshed (only the task's details were read, not its points). A snapshot
--- does not store what a task was before: gone is known by its day, so an earlier export of the same
--- day may have found it, and a refreshed task is listed only if the server updated it since the
--- previous export. n_points counts all stored points of a task, not the added ones. The view
--- exports has the counts of each export.
+-- change is one of: new (created on the server since the previous export began, or read by the
+-- first export); read again (an older task whose points were read because it continued or was
+-- selected for the first time); shrunk (read again, but the server has lost points, which are kept
+-- here); gone (no longer on the server); refreshed (only the task's details were read, not its
+-- points). A snapshot does not store the previous state of a task. For gone it stores only the day,
+-- so an earlier export of the same day may have noticed it; a refreshed task is listed only if the
+-- server updated it since the previous export. n_points counts all stored points of a task, not
+-- only the added ones. The view exports has the counts of each export.
 --
 -- :example --limit 3
 WITH runs AS (

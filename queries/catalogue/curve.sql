@@ -3,13 +3,13 @@
 -- x is the horizontal axis of a plot: the iteration, the wall time in seconds since 1970, or the
 -- seconds since the first point of the series (--x). Curves are smoothed in the order of x over
 -- their finite values, in one of two ways: --smooth W is the exponential moving average that
--- TensorBoard draws, debiased at the start (0 is none, close to 1 is strong); --window N is the mean
--- of the last N finite values. NaN, infinities and values beyond 1e200 have no smoothed value and do
--- not affect the others. --points N divides x into N equal parts: each part that has points becomes
--- one row with the mean of its finite values and of smoothed, at its first point; or, with --keep
--- extremes, its lowest and its highest point, unchanged. n is the number of points that a row
--- represents. Single values have no iteration and are not included; neither are points without a
--- time, unless x is the iteration.
+-- TensorBoard draws, debiased at the start (0 does not smooth, close to 1 smooths strongly);
+-- --window N is the mean of the last N finite values. NaN, infinities and values beyond 1e200 have
+-- no smoothed value and do not affect the others. --points N divides x into N equal parts: each
+-- part that has points becomes one row with the mean of its finite values and of smoothed, at its
+-- first point; or, with --keep extremes, its lowest and its highest point, unchanged. n is the
+-- number of points that a row represents. Single values have no iteration and are not included;
+-- neither are points without a time, unless x is the iteration.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
@@ -20,7 +20,7 @@
 -- :param keep           mean|extremes: what represents the points of a part (default: mean).
 -- :param x              iteration|time|relative: the horizontal axis (default: iteration).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :shard series
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
@@ -37,7 +37,7 @@ WITH asked AS (
             ELSE true
         END AS is_valid
 ),
--- The chosen series, numbered in the order of the answer. Points carry the number only.
+-- The selected series, numbered in the order of the answer. Points have only this number.
 curves AS MATERIALIZED (
     SELECT
         task_id,
@@ -69,14 +69,15 @@ points AS (
     WHERE is_valid
         AND iteration IS NOT NULL
         AND x IS NOT NULL
-        -- What these leave out DuckDB need not read: files are sorted by metric.
+        -- DuckDB does not read what these conditions exclude: files are sorted by metric.
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
--- Usual values are numbered apart from the others, from 0. A window over doubles would sum in the
--- order of a tree that depends on where DuckDB puts a series. So blocks of 16, 256, … values are
--- summed in an order that only depends on the numbers: block is the sum up to each value, for
--- --smooth weighted by age, and total, for --window, that of the values found so far.
+-- Usual values are numbered separately from the others, from 0. A window over doubles would add
+-- them in the order of a tree that depends on where DuckDB stores a series. Therefore blocks of 16,
+-- 256, … values are added in an order that depends only on these numbers: block is the sum that
+-- ends at a value, weighted by age for --smooth; total is the part of the sum for --window computed
+-- so far.
 ones AS (
     SELECT
         points.*,
@@ -111,8 +112,8 @@ smoothed AS (
     FROM points
     WHERE $smooth IS NULL AND $window IS NULL
 ),
--- What is divided into parts. All points of a series are here unless some are excluded or have no
--- time, so the table series has the ends of most.
+-- The range of x that is divided into parts. If x is the iteration and no points are excluded, the
+-- table series has both ends; otherwise the points have them.
 ranges AS (
     SELECT curve, first_iteration::DOUBLE AS low, last_iteration::DOUBLE AS high
     FROM curves
@@ -138,7 +139,7 @@ means AS (
     SELECT
         curve,
         min({'x': x, 'iteration': iteration, 'timestamp': timestamp}) AS earliest,
-        -- Sums of doubles depend on their order, so that of the rows is said wherever one is made.
+        -- The sum of doubles depends on their order, so each mean specifies the order of its rows.
         avg(value ORDER BY x, iteration) FILTER (isfinite(value)) AS value,
         avg(smooth_value ORDER BY x, iteration)
             FILTER (smooth_value IS NOT NULL) AS smooth_value,
@@ -170,7 +171,7 @@ resampled AS (
     SELECT * EXCLUDE (finite)
     FROM extremes
 )
--- Sorted are numbers only: names, which are long, join the rows when these are in order.
+-- Only numbers are sorted; the names, which are long, are added to the rows afterwards.
 SELECT
     about.metric,
     about.variant,

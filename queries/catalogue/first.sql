@@ -14,7 +14,7 @@
 -- :param below          A threshold; cannot be combined with above (default: none).
 -- :param for_           Number of consecutive points (default: 1).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :shard metric
 -- :example --metric accuracy --above 0.92
@@ -51,12 +51,12 @@ points AS NOT MATERIALIZED (
         FROM chosen
         WHERE max > $above OR min < $below
     ) AS candidates USING (task_id, metric, variant)
-    -- What these leave out DuckDB need not read: files are sorted by metric.
+    -- DuckDB does not read what these conditions exclude: files are sorted by metric.
     WHERE iteration IS NOT NULL
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
--- Where the next K points are beyond it; near the end there are fewer than K.
+-- Points that begin K consecutive points beyond the threshold. Fewer than K follow near the end.
 starts AS (
     SELECT *
     FROM points

@@ -1,8 +1,8 @@
--- Tasks that the server has lost, or has lost points of; the stored points are kept.
+-- Tasks that the server no longer has, or whose points it has lost; the stored points are kept.
 --
--- state is gone if the server no longer has the task, shrunk if it has fewer points than are stored,
--- and lost if it had lost points before they were read. reason says when, or how many. last_value
--- is the wall time of the task's newest point, including :monitor: metrics.
+-- state is gone if the server no longer has the task, shrunk if it has fewer points than are
+-- stored, and lost if it had lost points before they were read. reason gives the date or the number
+-- of points. last_value is the wall time of the task's newest point, including :monitor: metrics.
 --
 -- :example
 SELECT

@@ -1,23 +1,23 @@
 -- Groups of tasks: n, mean ± std, median and best of a metric, by hyperparameter, tag, week ….
 --
--- Each task counts with one number: its highest or lowest finite value, depending on --best, or the
+-- Each task contributes one number: its highest or lowest finite value, depending on --best, or the
 -- one chosen with --value. A task with several tags is in the group of each; tasks without a tag or
 -- hyperparameter form a group without a name. A week begins on Monday, UTC, and is that of the
 -- task's creation. --by-all-except groups replicates: within a group all hyperparameters are equal
--- except those named, and the column parameters shows those that differ between groups. n counts the
--- tasks with a finite value (std is NULL for a single one), n_tasks all that have the metric,
+-- except those named, and the column parameters shows those that differ between groups. n counts
+-- the tasks with a finite value (std is NULL for a single one), n_tasks all that have the metric,
 -- n_nonfinite and n_null points. task is the one with the best value; ties go to the smallest id.
 -- Values beyond 1e150 are scaled down by 2^600 while averaging, so that their squares do not
 -- overflow. Reads the series table.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param best           highest|lowest: which end is good; required.
+-- :param best           highest|lowest: which values are better; required.
 -- :param by             What to group by: project, user, tag, week, status, type, or param:SECTION/NAME; several can be combined (default: a single group).
--- :param by_all_except  A hyperparameter as section/name, or a glob: by all others (default: none).
--- :param value          max|min|last|mean: what of a series counts; last is the value at its last iteration (default: max for highest, min for lowest).
+-- :param by_all_except  A hyperparameter as section/name, or a glob: group by all others (default: none).
+-- :param value          max|min|last|mean: which value of a series to use; last is the value at its last iteration (default: max for highest, min for lowest).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :example --metric accuracy --by param:Args/lr --best highest
 WITH having_it AS (

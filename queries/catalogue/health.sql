@@ -1,7 +1,7 @@
--- Likely problems: failed and stale tasks, suspect zeros, spikes, plateaus, gaps, odd clocks.
+-- Likely problems: failed and stale tasks, suspect zeros, spikes, plateaus, gaps, clock errors.
 --
 -- One row per finding, the most severe first; at most one of each kind per task or series, with the
--- first iteration and, in n, the number of occurrences. A finding is a hint, not a verdict.
+-- first iteration and, in n, the number of occurrences. A finding is a hint, not a proof.
 --
 -- Tasks. failed: its status is failed. unread: it could not be read completely. stale: in_progress,
 -- but without an update for a long time before the snapshot. short: it ended with far fewer
@@ -11,13 +11,13 @@
 -- Values. nonfinite: NaN, infinities or NULL values. zero: exactly 0 among values far from 0,
 -- probably a NaN (the view suspect_zeros); the kinds below ignore such values. diverged: the
 -- last value is not finite, is such a zero, or lies more than ten interquartile ranges outside the
--- middle half of all values. spike: up and down again (or down and
--- up), both further than many usual steps. plateau: most of the iterations came after its highest
--- and its lowest value; the hours that this took are shown. A constant is not a plateau.
+-- middle half of all values. spike: a jump up and down again (or down and up), both many times
+-- larger than usual. plateau: most of the iterations come after both the highest and the lowest
+-- value; the hours that they took are shown. A constant series is not a plateau.
 --
--- Iterations. gap: a step much larger than the usual one. offset: they begin further from 0 than
--- they reach, as after a resume. backwards: the wall time runs against them, as when two runs
--- write to one task.
+-- Iterations. gap: a step much larger than the usual one. offset: the first iteration is larger
+-- than the range of iterations after it, as after a resume. backwards: the wall time decreases from
+-- one iteration to the next, as when two runs write to one task.
 --
 -- :param kind           failed|unread|stale|short|nonfinite|zero|spike|diverged|plateau|gap|offset|backwards: what to look for; several are joined with OR (default: everything).
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
@@ -25,10 +25,10 @@
 -- :param all_metrics    Include :monitor: metrics (default: false).
 -- :param stale_hours    Hours without an update (default: 24).
 -- :param short_share    Share of the usual number of iterations (default: 0.1).
--- :param spike_factor   How many usual steps are a spike (default: 20).
--- :param plateau_share  Share of the points after the best one (default: 0.5).
--- :param gap_factor     How many usual steps of iterations are a gap (default: 5).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param spike_factor   A spike is more than this many times the usual jump (default: 20).
+-- :param plateau_share  Share of the iterations after the highest and the lowest value (default: 0.5).
+-- :param gap_factor     A gap is more than this many times the usual step of iterations (default: 5).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :shard series, sorted; kind failed|unread|stale|short at once
 -- :example --kind failed --kind zero --metric accuracy
@@ -44,7 +44,7 @@ suspect AS MATERIALIZED (
     WHERE $kind::VARCHAR[] IS NULL
         OR list_has_any($kind, ['zero', 'spike', 'diverged', 'plateau', 'gap', 'backwards'])
 ),
--- The extremes of the series with suspect zeros, without these.
+-- The extremes of the series that have suspect zeros, computed without these zeros.
 extremes AS (
     SELECT
         curve,
@@ -83,8 +83,8 @@ lengths AS (
     )
     WINDOW siblings AS (PARTITION BY project_id)
 ),
--- One window over the points serves every kind that looks at neighbours; points carry only the
--- number of their series. Suspect zeros have no value in it: they are a kind of their own.
+-- One window over the points is used for every kind that compares neighbours; points have only the
+-- number of their series. Suspect zeros are NULL in it: they are a separate kind.
 points AS NOT MATERIALIZED (
     SELECT
         curve,
@@ -128,7 +128,7 @@ usual AS MATERIALIZED (
         GROUP BY curve
     )
 ),
--- Most series have neither gaps nor spikes. The points of those that have some are read again.
+-- Most series have neither gaps nor spikes. The points of the others are read again.
 odd_points AS (
     FROM points SEMI JOIN (FROM usual WHERE has_gap OR has_spike) AS odd USING (curve)
 ),

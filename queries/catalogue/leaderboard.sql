@@ -3,21 +3,21 @@
 -- Tasks are ranked by their highest or lowest finite value, depending on --best, or by the value
 -- chosen with --by. A task without any finite value is listed last, without a value. Ties go to the
 -- earliest iteration, then to the smallest task id. n, n_nonfinite and n_null count the points of
--- the task's series, n_tasks the ranked tasks. If several metrics are chosen, each is ranked on its
--- own. Other metrics (--also) show the value at their last iteration, unchanged. Reads the series
--- table; points are read only for last.
+-- the task's series, n_tasks the ranked tasks. If several metrics are selected, each has its own
+-- ranking. Other metrics (--also) show the value at their last iteration, unchanged. Reads the
+-- series table; points are read only for last.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param best           highest|lowest: which end is good; required.
--- :param by             max|min|last|mean: what of a series counts; last is its last finite value (default: max for highest, min for lowest).
+-- :param best           highest|lowest: which values are better; required.
+-- :param by             max|min|last|mean: which value of a series to use; last is its last finite value (default: max for highest, min for lowest).
 -- :param last           Use only the last N finite points of a series (default: all).
 -- :param top            Number of tasks (default: 10).
 -- :param param          A hyperparameter as section/name, or a glob, that becomes a column (default: none).
 -- :param also           Another metric, or a glob, that becomes a column (default: none).
 -- :param also_variant   The variants of the metrics in also; filled in automatically (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :example --metric accuracy --best highest --param Args/lr --also loss/validation --top 5
 WITH chosen AS (

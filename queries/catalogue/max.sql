@@ -14,7 +14,7 @@
 -- :param at             Other metrics at the winner's iteration, one row per metric of its task; if a metric has no point there, its nearest earlier one, else NULL (default: none).
 -- :param at_variant     The variants of the metrics in at; filled in automatically (default: none).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :example --metric accuracy --at loss
 WITH candidates AS (

@@ -8,7 +8,7 @@
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Include :monitor: metrics (default: false).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :example --metric accuracy --metric loss
 SELECT

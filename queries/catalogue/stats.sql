@@ -4,8 +4,8 @@
 -- NULL values. std is the sample standard deviation, NULL for fewer than two values; percentiles
 -- are interpolated. first and last are the values at the first and last iteration, finite or not,
 -- and are NULL over all tasks. A single value has no iteration: it is counted, but is never first,
--- and last only if the series has nothing else. Reads the points, so name a metric on a large
--- history.
+-- and is last only if the series has no other value. Reads the points, so select a metric if the
+-- history is large.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
@@ -14,7 +14,7 @@
 -- :param tail           Only the last N points of each task's series, by iteration (default: all).
 -- :param iterations     Only iterations A:B, both ends included; either may be omitted (default: all).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
--- :param nan_value      The value that NaN was logged as, if the SDK was set to another than 0; may be given several times (default: 0).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :shard series, metric if by variant
 -- :example --metric accuracy --project speech
@@ -38,7 +38,7 @@ asked AS (
         nullif(split_part(span, ':', 2), '')::BIGINT AS to_iteration
     FROM checked
 ),
--- The chosen series, numbered, each with the number of the row that it belongs to.
+-- The selected series, numbered, each with the number of the row that it belongs to.
 curves AS MATERIALIZED (
     SELECT
         *,
@@ -64,7 +64,7 @@ points AS NOT MATERIALIZED (
     FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
     JOIN curves USING (task_id, metric, variant)
     CROSS JOIN asked
-    -- What these leave out DuckDB need not read: files are sorted by metric.
+    -- DuckDB does not read what these conditions exclude: files are sorted by metric.
     WHERE ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
         AND (span = '' OR iteration IS NOT NULL)
@@ -74,7 +74,7 @@ points AS NOT MATERIALIZED (
         PARTITION BY curve ORDER BY iteration DESC NULLS LAST
     ) <= most
 ),
--- Which of 0.0 and -0.0 is found first depends on threads; the sum with 0.0 is 0.0 for both.
+-- Whether 0.0 or -0.0 is read first depends on threads; adding 0.0 gives 0.0 for both.
 grouped AS (
     SELECT
         part,
@@ -93,7 +93,8 @@ grouped AS (
     FROM points
     GROUP BY part
 ),
--- Percentiles of a quarter of the values, as the difference of two large ones overflows too.
+-- Percentiles are computed from quarters of the values, because the difference of two large values
+-- overflows.
 summed AS (
     SELECT
         * EXCLUDE (in_order),

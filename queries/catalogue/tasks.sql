@@ -3,7 +3,7 @@
 -- seconds is how long a task ran: the active time if the server reports one, else from its start
 -- to its end, or to its last update while it is running. last_iteration is as reported by the
 -- server. n_series and n_points count everything that is stored, including :monitor: metrics and
--- single values. state tells whether that is everything: complete, partial, failed, unread (not
+-- single values. state shows whether that is everything: complete, partial, failed, unread (not
 -- read yet), lost (the server had lost points before they were read), or gone or shrunk on the
 -- server since then.
 --
