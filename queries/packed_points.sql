@@ -1,4 +1,4 @@
--- The columns of the points of a pack, for making the views; nothing reads rows of it.
+-- The columns of the points of a pack, used to create the views; its rows are never read.
 SELECT
     NULL::VARCHAR AS task_id,
     NULL::VARCHAR AS metric,

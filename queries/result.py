@@ -1,4 +1,4 @@
-"""Reads the answer of DuckDB: its columns as a few kinds, its rows in batches and bounded memory.
+"""Reads an answer of DuckDB: columns of a few kinds, rows in batches, in bounded memory.
 
 DuckDB itself converts the values, so that no row needs pyarrow, pytz or one of DuckDB's own types.
 """
@@ -28,9 +28,9 @@ Value = bool | int | float | str | None
 FIRST_BATCH: Final = 8
 """Rows of the first batch, whose texts may be megabytes each."""
 _LARGEST_BATCH: Final = 2048
-"""Rows; DuckDB computes as many at once."""
+"""Rows; DuckDB computes as many at a time."""
 _BATCH_SIZE: Final = 4 * 2**20
-"""Characters of a batch, about, from the second on."""
+"""The approximate number of characters of a batch, from the second on."""
 
 
 class Kind(Enum):
@@ -80,7 +80,7 @@ class Result:
     """An answer that has not been read yet; reading it again runs the query again.
 
     Args:
-        connection: the one that the relations belong to; nothing else uses it while rows are read.
+        connection: the connection of the relations; nothing else uses it while rows are read.
         relations: the answer, or its parts in their order, each with the same columns. It is
             iterated once per reading, and each relation is read before the next one is made.
         are_materialized: whether DuckDB has computed the rows already.
@@ -201,8 +201,8 @@ class Result:
 
     @contextmanager
     def _named(self, relation: duckdb.DuckDBPyRelation) -> Iterator[str]:
-        """Give the answer a name for a moment: only a connection reads rows in bounded memory."""
-        import duckdb  # the output of other commands does without
+        """Name the answer temporarily: only a connection reads rows in bounded memory."""
+        import duckdb  # the output of other commands does not need it
 
         name = f"clearml_snapshot_answer_{next(_NUMBERS)}"
         with translating_errors():
@@ -214,7 +214,7 @@ class Result:
         try:
             yield f"{name} AS answer({columns})"
         finally:
-            with suppress(duckdb.Error):  # it is closed, or busy elsewhere after an interrupt
+            with suppress(duckdb.Error):  # the connection is closed, or busy after an interrupt
                 if self._are_materialized:
                     self._connection.unregister(name)
                 else:
@@ -251,14 +251,14 @@ _ZONED: Final = "TIMESTAMP WITH TIME ZONE"
 
 
 def plain(kind: Kind, type_: str, cell: str) -> str:
-    """Write the SQL that makes a cell a value of Python."""
+    """Write the SQL that converts a cell to a value of Python."""
     if kind in (Kind.INTEGER, Kind.BOOLEAN):
         return cell
     return f"{cell}::DOUBLE" if kind is Kind.DOUBLE else text(kind, type_, cell)
 
 
 def text(kind: Kind, type_: str, cell: str) -> str:
-    """Write the SQL that makes a cell a text: a double in the fewest digits that read back."""
+    """Write the SQL that converts a cell to text: a double in the fewest digits that read back."""
     if kind is Kind.DOUBLE:
         return _DOUBLE.replace("{0}", cell)
     if kind is Kind.TIME:
@@ -285,7 +285,7 @@ def _kind(type_: str) -> Kind:
 
 
 def _next_size(rows: Sequence[tuple[Any, ...]]) -> int:
-    """Choose the next number of rows by the length of the texts in these."""
+    """Choose the number of rows of the next batch by the length of the texts in this one."""
     length = sum(len(cell) for row in rows for cell in row if isinstance(cell, str))
     return max(1, min(_LARGEST_BATCH, _BATCH_SIZE * len(rows) // (length + 1)))
 

@@ -1,7 +1,8 @@
--- What every statement sees. "picked" holds the snapshot's tables, narrowed to the tasks chosen.
+-- The views and macros of every statement. The schema "picked" has the snapshot's tables, limited
+-- to the selected tasks.
 --
 -- Task columns come from a grouped subquery: only in this form does DuckDB know that the join
--- neither adds nor drops rows, and leaves it out when no column of it is asked for.
+-- neither adds nor removes rows, and skips it when none of its columns is used.
 CREATE VIEW tasks AS FROM picked.tasks;
 CREATE VIEW series AS FROM picked.series;
 CREATE VIEW hyperparams AS FROM picked.hyperparams;
@@ -39,8 +40,8 @@ LEFT JOIN (
     GROUP BY task_id
 ) AS about ON about.task_id = points.task_id;
 
--- Sections and names may hold slashes, so that two parameters can meet in one key; a MAP refuses
--- that, hence the inner grouping.
+-- Sections and names may contain slashes, so two parameters can have the same key. A MAP does not
+-- allow that, hence the inner grouping.
 CREATE VIEW params AS
 SELECT task_id, map_from_entries(list((key, value) ORDER BY key)) AS params
 FROM (
@@ -50,9 +51,9 @@ FROM (
 )
 GROUP BY task_id;
 
--- What suspects answers, without a rule. DuckDB binds whatever a view or a macro names when it
--- creates them, so the views and macros on suspects are made with this one, in less time than with
--- the rule, which replaces it at the end of this file.
+-- A placeholder with the columns of suspects. DuckDB binds everything that a view or a macro names
+-- when it is created, so the views and macros that use suspects are created faster with this one.
+-- The definition at the end of this file replaces it.
 CREATE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
 SELECT task_id, metric, variant, iteration, value AS before, value AS after
 FROM picked.scalars
@@ -75,9 +76,9 @@ END;
 
 -- The best tasks of every metric and variant, with other metrics at the iteration of each.
 --
--- candidates names the series that compete, with value, iteration and timestamp of each and its
--- rank_1 and rank_2, of which the smallest win. points names the points of the other
--- metrics, those in at. Both are names of tables, which a query defines before it calls this.
+-- candidates is the name of a table of the series to compare, with value, iteration and timestamp
+-- of each, and rank_1 and rank_2, of which the smallest win. points is the name of a table with the
+-- points of the other metrics, those in at. A query defines both tables before it calls this macro.
 CREATE MACRO best_tasks(candidates, points, how, n_top, at_metrics, at_variants) AS TABLE
 WITH winners AS (
     SELECT
@@ -160,9 +161,10 @@ ORDER BY
     at_metric,
     at_variant;
 
--- How the points of curves differ from those beside them: steps of iterations, jumps of values,
--- peaks (up and down again, or down and up: the smaller of both jumps), times that run backwards.
--- points names a table of curve, a number, and iteration, timestamp and value, defined by the query.
+-- How each point of a curve differs from its neighbours: steps of iterations, jumps of values,
+-- peaks (up and down again, or down and up: the smaller of both jumps), times that decrease. points
+-- is the name of a table with curve (a number), iteration, timestamp and value, defined by the
+-- query.
 CREATE MACRO steps(points) AS TABLE
 SELECT
     curve,
@@ -186,8 +188,8 @@ WINDOW in_order AS (PARTITION BY curve ORDER BY iteration);
 
 -- The mean and the sample standard deviation of numbers in a list: the same bits whatever their
 -- order. Threads deliver values in any order, and sums of doubles depend on it. Numbers beyond
--- 1e150 are taken 2^600 times smaller, or their squares and sums overflow. NULL for no number, and
--- for the deviation of one.
+-- 1e150 are divided by 2^600 first, because otherwise their squares and sums overflow. NULL for an
+-- empty list, and for the deviation of a single number.
 CREATE MACRO mean_of_sorted(numbers) AS CASE
     WHEN greatest(numbers[-1], -numbers[1]) > 1e150
         THEN list_aggregate(
@@ -205,8 +207,8 @@ END;
 CREATE MACRO repeatable_mean(numbers) AS mean_of_sorted(list_sort(numbers));
 CREATE MACRO repeatable_std(numbers) AS std_of_sorted(list_sort(numbers));
 
--- The points, without the suspect ones when these are excluded. metrics, where it is not NULL,
--- names those that are asked for, so that no others are examined.
+-- The points, without the suspect ones if these are excluded. metrics, unless it is NULL, lists the
+-- selected metrics, so that no others are examined.
 CREATE MACRO points_as_asked(suspect_zeros, marks, metrics) AS TABLE
 SELECT scalars.*
 FROM scalars
@@ -215,8 +217,8 @@ ANTI JOIN (
     WHERE suspect_zeros = 'exclude'
 ) AS suspect USING (task_id, metric, variant, iteration);
 
--- The series, their extremes, last values and means without suspect points when these are
--- excluded; the counts are those of all points. Only series with suspect points are computed anew.
+-- The series, with extremes, last values and means without suspect points if these are excluded;
+-- the counts are those of all points. Only series with suspect points are computed again.
 CREATE MACRO series_as_asked(suspect_zeros, marks, metrics) AS TABLE
 WITH suspect AS (
     FROM suspects(marks, metrics := metrics)
@@ -260,8 +262,8 @@ FROM picked.series AS series
 LEFT JOIN again USING (task_id, metric, variant);
 
 -- A curve smoothed as TensorBoard draws it: ema(list(value ORDER BY iteration), 0.6). Non-finite
--- values and NULL are NULL in the answer, and do not touch the others. The query curve does the
--- same for points without making lists of them.
+-- values and NULL are NULL in the answer and do not affect the others. The query curve computes the
+-- same from points, without creating lists.
 CREATE MACRO ema(curve, weight) AS CASE
     WHEN curve IS NOT NULL THEN list_reduce(
         list_prepend(
@@ -297,38 +299,42 @@ CREATE MACRO ema(curve, weight) AS CASE
     ).out
 END;
 
--- The finite value of a group at an iteration, or at the latest before it that has one.
+-- The finite value of a group at an iteration, or else at the latest earlier one with such a value.
 CREATE MACRO at_or_before(value, iteration, wanted) AS
     arg_max(value, iteration) FILTER (isfinite(value) AND iteration <= wanted);
 
--- The finite value of a group at the iteration nearest to one; of two as near, the earlier.
+-- The finite value of a group at the iteration nearest to a given one; the earlier of two that are
+-- equally near.
 CREATE MACRO nearest(value, iteration, wanted) AS
     arg_min(
         value, {'distance': abs(iteration::HUGEINT - wanted::HUGEINT), 'iteration': iteration}
     ) FILTER (isfinite(value) AND iteration IS NOT NULL);
 
 -- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
--- sets. marks lists such values; NULL is 0 alone. metrics and task_ids list what is examined; NULL is
--- everything.
+-- sets. marks lists such values; NULL means only 0. metrics and task_ids list what is examined;
+-- NULL means everything.
 --
--- 1. A point that holds a mark is suspect when the nearest values before and after it (other marks
---    passed over; at the end of a series only the one before) are on the same side of the mark and
---    far from it: at least half the median distance of the ten values before, or 2.5 times the
---    steps that the curve takes there, for a curve that falls or rises fast.
--- 2. Nothing is far that noise, rounding or underflow reach: 1.4 times the usual bend of the curve
---    around, a millionth of the median distance. Where the curve has sunk to less than a third of
---    its median distance, or has been within three quarters of its noise of the mark before, it may
---    reach the mark: then far is a usual step and three times the noise. Noise is a bend that the
---    next bend undoes, among the 30 values before. It counts for less where the four latest have
---    less and it is small beside the values, since such noise may sink with them.
--- 3. Counts and shares of few are true zeros: nothing is suspect among five or more whole numbers,
---    nor within 100 of the smallest steps where all values are multiples of it or a tenth of them
---    repeat (10 where they follow a straight line). Nor in a schedule, which keeps its value for
---    four of five steps.
--- 4. Marks that are not rare are values: runs of marks, and values that dip to less than half of
---    both neighbours, may be two or one in twenty values, as zeros of a sparse reward are not.
+-- 1. A point whose value is a mark is suspect if the nearest values before and after it (other
+--    marks are skipped; at the end of a series only the value before counts) are on the same side
+--    of the mark and far from it. Far means at least half the median distance of the ten values
+--    before or, if the curve falls or rises fast, 2.5 times its steps there.
+-- 2. A distance that noise, rounding or underflow can explain is not far: 1.4 times the usual bend
+--    of the curve nearby, or a millionth of the median distance. If the curve has decreased to less
+--    than a third of its median distance, or has already been closer to the mark than three
+--    quarters of its noise, it may reach the mark: far then means a usual step and three times the
+--    noise. Noise is a bend that the next bend reverses, among the 30 values before. It has less
+--    weight if the four latest values have less of it and it is small compared with the values,
+--    because such noise may decrease with them.
+-- 3. Counts, and shares of few samples, are true zeros: nothing is suspect among five or more whole
+--    numbers, nor within 100 times the smallest step if all values are multiples of it or a tenth
+--    of them repeat (10 times if they follow a straight line). Neither is anything in a schedule,
+--    which keeps its value for four of five steps.
+-- 4. Marks are suspect only if they are rare: a series may have two dips, or one per twenty values.
+--    A dip is a run of marks, or a value less than half of both neighbours. Zeros of a sparse
+--    reward are more frequent.
 --
--- Most series are dropped early, those without a mark before any window, and neighbours are looked up for the points in question only.
+-- Most series are excluded early, those without a mark before any window is computed, and
+-- neighbours are looked up only for the points in question.
 CREATE OR REPLACE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
 WITH crossing AS MATERIALIZED (
     SELECT task_id, metric, variant, mark, row_number() OVER () AS curve
@@ -339,7 +345,8 @@ WITH crossing AS MATERIALIZED (
         AND (metrics IS NULL OR list_contains(metrics, metric))
         AND (task_ids IS NULL OR list_contains(task_ids, task_id))
 ),
--- Series that hold a mark among values that are not all whole: a count, without any window.
+-- Series that contain a mark among values that are not all whole numbers: computed without a
+-- window.
 curves AS MATERIALIZED (
     FROM crossing
     SEMI JOIN (
@@ -362,7 +369,8 @@ curves AS MATERIALIZED (
         HAVING bool_or(is_mark) AND (count(other) < 5 OR NOT bool_and(other = round(other)))
     ) AS marked USING (curve)
 ),
--- A stretch is a value and the marks that follow it. In stretch 0 are marks before any value.
+-- A stretch is a value and the marks that follow it. Stretch 0 has the marks before the first
+-- value.
 finite AS (
     SELECT
         curve,
@@ -521,12 +529,12 @@ WHERE nearest >= greatest(
         )
     );
 
--- The value of a row so many rows earlier in its series, 0.0 before the first.
+-- The value of the row that is distance rows earlier in its series; 0.0 before the first.
 CREATE MACRO earlier(number, distance, curve, usual, place) AS coalesce(
     lag(number, distance) OVER (PARTITION BY curve, usual IS NULL ORDER BY place), 0.0
 );
 
--- The sum of a block and the 15 before it, each weighted, always in this order.
+-- The weighted sum of a block and the 15 before it, always added in this order.
 CREATE MACRO with_15_earlier(block, distance, weight, curve, usual, place) AS
     block
     + pow(weight, 1) * earlier(block, 1 * distance, curve, usual, place)
@@ -545,7 +553,7 @@ CREATE MACRO with_15_earlier(block, distance, weight, curve, usual, place) AS
     + pow(weight, 14) * earlier(block, 14 * distance, curve, usual, place)
     + pow(weight, 15) * earlier(block, 15 * distance, curve, usual, place);
 
--- The sum of n blocks, at most 15, that end so many rows earlier, always in this order.
+-- The sum of n blocks, at most 15, that end skipped rows earlier, always added in this order.
 CREATE MACRO sum_of_blocks(block, distance, n, skipped, curve, usual, place) AS
     if(n > 0, earlier(block, skipped + 0 * distance, curve, usual, place), 0.0)
     + if(n > 1, earlier(block, skipped + 1 * distance, curve, usual, place), 0.0)
@@ -563,8 +571,8 @@ CREATE MACRO sum_of_blocks(block, distance, n, skipped, curve, usual, place) AS
     + if(n > 13, earlier(block, skipped + 13 * distance, curve, usual, place), 0.0)
     + if(n > 14, earlier(block, skipped + 14 * distance, curve, usual, place), 0.0);
 
--- Rows with block, the sum of distance values, as rows with blocks 16 times as long; total grows by
--- the blocks that belong to the window. Weights below 1e-100 count as 0.
+-- Turns rows whose block is the sum of distance values into rows with blocks 16 times as long, and
+-- adds the blocks that belong to the window to total. Weights below 1e-100 are treated as 0.
 CREATE MACRO longer_blocks(blocks, distance, smooth, window_size) AS TABLE
 SELECT
     * REPLACE (

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 SCREENFUL: Final = 40
-"""Rows that a terminal shows."""
+"""The number of rows that a terminal shows."""
 
 Format = Literal["table", "csv", "tsv", "json", "jsonl", "markdown", "parquet", "arrow", "text"]
 

@@ -1,7 +1,8 @@
 """The formats with one line per row: CSV, TSV, JSON, JSON lines and Markdown.
 
-DuckDB writes the lines, nearly as fast as its own COPY. Not COPY itself, because DuckDB is not
-allowed to write files here, and not Arrow's writers, because a query starts faster without pyarrow.
+DuckDB writes the lines, nearly as fast as its own COPY. COPY itself is not used, because DuckDB is
+not allowed to write files here; Arrow's writers are not, because a query starts faster without
+pyarrow.
 """
 
 import json
@@ -23,19 +24,19 @@ from clearml_snapshot.queries.result import text as text_of
 Change = Callable[[str], str]
 
 _IN_TEXTS: Final = frozenset({Kind.TEXT, Kind.JSON})
-"""The kinds that can have any character; the others have digits, signs and a few letters."""
+"""The kinds that can contain any character; the others contain digits, signs and a few letters."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Lines:
-    """What DuckDB writes for a row, and what is done here to its lines."""
+    """What DuckDB writes for a row, and how its lines are changed afterwards."""
 
     header: str = ""
-    """Before the first line; ``empty`` replaces it if there are no rows."""
+    """Before the first line; ``empty`` replaces it in an answer without rows."""
     between: str = "\n"
     footer: str = "\n"
     empty: str
-    """The complete output if there are no rows."""
+    """The complete output for an answer without rows."""
     around: tuple[str, str, str]
     """The texts before, between and after the cells of a line."""
     keys: Sequence[str] | None = None
@@ -107,18 +108,19 @@ def _mended(form: _Lines, lines: Sequence[str]) -> Iterator[str]:
 
 
 _FEW: Final = 50
-"""Columns of one type up to which each has an SQL of its own.
+"""The largest number of columns of one type that each have an SQL expression of their own.
 
-For 100,000 rows of 10 texts that takes 0.13 s as CSV, a list 0.19 s; 100 columns take the same.
+For 100,000 rows of 10 texts that takes 0.13 s as CSV and a list 0.19 s; with 100 columns both take
+the same time.
 """
 
 
 def _expression(form: _Lines, rows: SafeRows) -> str:
-    """Write the SQL of a line; concat is one step, a chain of || is one per cell.
+    """Write the SQL of a line; concat is one step, a chain of || is one step per cell.
 
-    DuckDB compares the expressions of a statement with each other, so that many would take time
-    that grows with their square. Many columns of one type are therefore a list, whose elements
-    have one expression.
+    DuckDB compares the expressions of a statement with each other, so its time would grow with the
+    square of their number. Many columns of one type are therefore a list, whose elements share one
+    expression.
     """
     before, separator, after = form.around
     keys = form.keys or [""] * len(rows.columns)
@@ -134,7 +136,7 @@ def _expression(form: _Lines, rows: SafeRows) -> str:
 
 
 _Numbered = Sequence[tuple[Column, str, str]]
-"""Columns, each with the SQL of what is before it and of its value."""
+"""Columns, each with the SQL of the text before it and of its value."""
 
 
 def _one_by_one(form: _Lines, columns: _Numbered) -> Iterator[str]:
@@ -191,7 +193,7 @@ def _field(text: str, separator: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Write the SQL of a text in quotes; NULL stays NULL, which concat alone would leave out."""
+    """Write the SQL of a text in quotes; NULL stays NULL, which concat alone would omit."""
     return f"""CASE WHEN {text} IS NOT NULL THEN concat('"', {text}, '"') END"""
 
 

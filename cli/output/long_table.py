@@ -14,7 +14,7 @@ _BETWEEN: Final = "\x1f"
 """Separates cells in the temporary file; a cell contains no control characters."""
 
 _IN_MEMORY: Final = 16 * 2**20
-"""Bytes; a longer table is kept on disk."""
+"""Bytes; a larger table is kept on disk."""
 
 
 def write_table(rows: SafeRows, sink: BinaryIO) -> None:

@@ -104,7 +104,7 @@ class BarProgress(Progress):
         self.note(f"checkpoint: {counted(tasks, 'more task')} committed")
 
     def end(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -145,7 +145,7 @@ def parts_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """Show the parts of an answer as a bar on a terminal, from the second part on.
 
     Yields:
-        What receives the number of parts that are done, and of all parts.
+        A function that receives the number of finished parts, and of all parts.
     """
     if quiet or not is_terminal(sys.stderr):
         yield lambda _done, _all: None

@@ -1,4 +1,4 @@
-"""An answer as it may leave the program: without this process's credentials, and printable."""
+"""Prepares an answer for output: without this process's credentials, and printable."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -68,7 +68,7 @@ class SafeRows:
         return scrubbed(reader)
 
     def count(self) -> int | None:
-        """Count the rows; None if that would take as long as to compute all parts of the answer."""
+        """Count the rows; None if that would take as long as computing all parts of the answer."""
         return None if self._result.is_in_parts else self._result.count()
 
     def _safe(self, rows: Iterator[tuple[Value, ...]]) -> Iterator[tuple[Value, ...]]:

@@ -169,7 +169,7 @@ def _draw_on_screen(rows: SafeRows, screenful: int | None) -> str:
 
 @contextmanager
 def _sink(path: Path | None, *, has_marks: bool = False) -> Iterator[BinaryIO]:
-    """Open where the bytes go, and report errors of the system in one line.
+    """Open the destination, and report errors of the system in one line.
 
     Args:
         path: None is stdout.

@@ -88,7 +88,7 @@ def draw_lines(rows: SafeRows, row: Sequence[Value], screen: Screen) -> Drawing:
 
 
 def draw_table(rows: SafeRows, shown: Sequence[Sequence[Value]], screen: Screen) -> Drawing:
-    """Draw the rows as a table; columns that do not fit are left out from the right, and named."""
+    """Draw the rows as a table; columns that do not fit are omitted from the right, and named."""
     from rich.cells import cell_len
 
     places = _places(rows, screen)
@@ -115,7 +115,7 @@ def _places(rows: SafeRows, screen: Screen) -> list[int]:
 def _fit(rows: SafeRows, naturals: dict[int, int], empty: set[int], width: int) -> dict[int, int]:
     """Compute the width of each column: numbers and times in full, texts shortened.
 
-    If that does not fit, columns of NULLs are left out, then times, then the last columns.
+    If that does not fit, columns of NULLs are omitted, then times, then the last columns.
     """
     kinds = {place: rows.columns[place].kind for place in naturals}
     widths = {

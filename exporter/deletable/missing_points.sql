@@ -1,5 +1,5 @@
--- The tasks with an iteration of the server's summary that is not stored, or that has another value
--- than the extreme.
+-- The tasks for which an iteration in the server's summary is not stored, or has a value other than
+-- the extreme.
 WITH claimed AS (
     SELECT named.*, n, unnest([
         {'at': low_at, 'claim': low},

@@ -1,5 +1,5 @@
--- The tasks with a series that cannot be the one of the server's summary: it is not stored; it has
--- more points than reports; a value is beyond the server's extremes, which are never reset; or an
+-- The tasks with a series that cannot match the server's summary: it is not stored; it has more
+-- points than reports; a value is beyond the server's extremes, which are never reset; or an
 -- extreme is not stored although no report replaced another.
 SELECT DISTINCT named.task_id
 FROM named

@@ -1,4 +1,4 @@
--- The tasks of which one series is different in two snapshots; "requested" lists the tasks.
+-- The tasks with a series that differs between two snapshots; "requested" lists the tasks.
 SELECT DISTINCT task_id
 FROM (
     SELECT task_id

@@ -110,7 +110,7 @@ class Query:
     example: str | None = None
     """Options to try; None if the file has no example."""
     shard: Shard | None = None
-    """None: it is asked as a whole."""
+    """None: it is not divided into parts."""
     file: Path | None = None
     """Its path; None for a query that comes with the package."""
 

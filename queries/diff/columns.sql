@@ -1,8 +1,8 @@
 -- Which columns of tasks, and params, changed for the tasks that both snapshots have.
 --
--- When and which part of a task was read is not a property of the task, and its points are compared
--- one by one. $missing_columns are the columns that the format of one side does not have; selected is NULL,
--- and means true, in rows that come from such a snapshot.
+-- When a task was read, and which part of it, is not a property of the task; its points are
+-- compared one by one. $missing_columns are the columns that the format of one side does not have.
+-- selected is NULL, which means true, in rows that come from such a snapshot.
 WITH was AS (
     UNPIVOT (
         SELECT

@@ -1,9 +1,9 @@
 -- Series that differ in the files that only one side has, each with a number and its points there.
 --
 -- A key is unique in a snapshot: the points of a file that both sides have are the same on both,
--- and no other file holds their keys. Two sums over 64-bit hashes of each point then pass over
--- series that were only written again (100 million points: 12 seconds, a join of them 95); they
--- would have to agree in 128 bits by chance to pass over any other.
+-- and no other file contains their keys. Two sums over 64-bit hashes of each point then exclude
+-- series that were only written again (100 million points: 12 seconds; a join of them takes 95).
+-- Any other series would be excluded only if 128 bits were equal by chance.
 WITH was AS (
     SELECT
         task_id,

@@ -1,7 +1,7 @@
 -- The maxima of metrics and variants, over all tasks, that changed.
 --
--- NULL: no finite value, or no such metric. Ties are decided as in the query max. Those of
--- :monitor: come last, because they are not optimised.
+-- NULL: no finite value, or no such metric. Ties are decided as in the query max. :monitor: metrics
+-- come last, because they are not optimised.
 WITH was AS (
     SELECT metric, variant, task_id, max, max_iteration
     FROM before.series

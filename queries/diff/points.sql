@@ -1,7 +1,7 @@
 -- How many points of a differing series are new, changed and gone, where both sides have some.
 --
--- A point changed when its value did, with NaN equal to NaN and NULL to NULL. The series' number
--- replaces three texts, with which the join would be four times as large.
+-- A point has changed if its value has; NaN equals NaN and NULL equals NULL. The number of the
+-- series replaces three texts, which would make the join four times as large.
 WITH both_sides AS (
     FROM diff.differing WHERE own_before IS NOT NULL AND own_after IS NOT NULL
 ),

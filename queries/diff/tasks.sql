@@ -1,8 +1,8 @@
--- Tasks that are new, changed or gone, those first that have become less complete.
+-- Tasks that are new, changed or gone; those that have become less complete come first.
 --
 -- The order: tasks that are no longer complete, those without a row, changed ones (rewritten points
--- first), new ones. Name and project are the present ones, for a task that is gone the previous
--- ones.
+-- first), new ones. Name and project are the current ones; those of a task that is gone are the
+-- previous ones.
 WITH was AS (
     SELECT task_id, sum(n)::BIGINT AS points FROM before.series GROUP BY task_id
 ),

@@ -1,4 +1,4 @@
--- Who made the last export.
+-- The user who ran the last export.
 SELECT "user"
 FROM files.exports
 WHERE "user" IS NOT NULL

@@ -1,4 +1,4 @@
-"""Chooses the rows of an answer that a note can be about; the rest may be millions."""
+"""Selects the rows of an answer that a note can refer to; there may be millions of others."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -11,18 +11,18 @@ from clearml_snapshot.queries.notes.coverage import OF_A_WINNER
 from clearml_snapshot.queries.notes.suspect_zeros import marks_of
 
 _VALUE: Final = {"first": "reached", "leaderboard": "value", "group": "mean"}
-"""The column that says, if it is NULL in every row, that an answer has no value."""
+"""The column that is NULL in every row of an answer without a value."""
 
 
 def relevant(
     relation: duckdb.DuckDBPyRelation, query: Query, values: Mapping[str, Any]
 ) -> duckdb.DuckDBPyRelation:
-    """Return the rows of an answer that notes look at, some of them twice.
+    """Return the rows of an answer that notes examine, some of them twice.
 
     Args:
-        relation: the answer, computed already, as it is read again.
+        relation: the answer, already computed because it is read again.
         query: its query.
-        values: what is bound to its parameters.
+        values: the values of its parameters.
     """
     if query.name == "leaderboard":
         return relation  # each of its tasks can have suspect zeros
@@ -30,12 +30,12 @@ def relevant(
     if conditions := list(_conditions({*relation.columns}, values)):
         selects.insert(0, f"(FROM answer WHERE {' OR '.join(conditions)})")
     chosen = relation.query("answer", " UNION ALL ".join(selects))
-    assert chosen is not None, "a SELECT gives a relation"
+    assert chosen is not None, "a SELECT returns a relation"
     return chosen
 
 
 def _examples(query: Query) -> Iterator[str]:
-    """Write conditions for one row each, which shows that there is something."""
+    """Write conditions that each select one row, which shows that such rows exist."""
     yield "true"
     if query.file is None and query.name in _VALUE:
         yield f"{_VALUE[query.name]} IS NOT NULL"

@@ -1,6 +1,6 @@
 -- The number of suspect zeros of each metric and variant among the values of an answer.
 --
--- field names the value of a series that the answer uses; NULL means any of its points.
+-- field is the name of the value of a series that the answer uses; NULL means any of its points.
 SELECT metric, variant, count(*) AS n_values, count(DISTINCT task_id) AS n_tasks
 FROM suspects(
     $marks::DOUBLE[], metrics := $metric::VARCHAR[], task_ids := $task_ids::VARCHAR[]

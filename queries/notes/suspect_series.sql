@@ -1,6 +1,6 @@
 -- The number of series of an answer that may have suspect zeros among the values it uses.
 --
--- field names the value of a series that the answer uses; NULL means any of its points.
+-- field is the name of the value of a series that the answer uses; NULL means any of its points.
 SELECT count(*) AS n_series, coalesce(sum(n), 0)::BIGINT AS n_points
 FROM series
 WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)

@@ -1,4 +1,4 @@
--- Metrics and variants with values that are not finite numbers, most of them first.
+-- Metrics and variants with values that are not finite numbers; those with most of them come first.
 SELECT
     metric,
     variant,

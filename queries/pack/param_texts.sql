@@ -1,6 +1,6 @@
 -- Every hyperparameter with each distinct value, and one task that has it.
 --
--- Values longer than $longest bytes are left out: see long_texts.py.
+-- Values longer than $longest bytes are not included: see long_texts.py.
 SELECT section, name, value, min(task_id) AS task_id, count(*) AS n
 FROM hyperparams
 WHERE value IS NULL OR strlen(value) <= $longest::BIGINT

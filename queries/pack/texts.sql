@@ -1,6 +1,6 @@
 -- Every distinct text of the snapshot that may contain a credential, and one task that has it.
 --
--- Texts of tasks longer than $longest bytes are left out: see long_texts.py.
+-- Texts of tasks longer than $longest bytes are not included: see long_texts.py.
 SELECT 'tasks' AS table_name, column_name, text, min(task_id) AS task_id, count(*) AS n
 FROM (
     UNPIVOT (

@@ -1,7 +1,7 @@
-"""Answers one question in parts, so that the memory does not grow with the points.
+"""Answers a query in parts, so that the memory does not grow with the number of points.
 
-In comes a query whose header has ``:shard``, with its bound values; out goes the same answer, byte
-for byte, one part after the other. The SQL of the query is not changed: a second connection sees
-only the series of a part. Never changes what the dataset's own connections see, and never splits a
-series.
+Comes in: a query whose header has ``:shard``, and its bound values. Goes out: the same answer, byte
+for byte, one part after the other. The SQL of the query is not changed: a second connection has
+only the series of a part. This never changes the views of the dataset's own connections, and never
+splits a series.
 """

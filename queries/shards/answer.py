@@ -13,23 +13,23 @@ from clearml_snapshot.queries.shards.narrow import Narrowing
 from clearml_snapshot.queries.shards.plan import MOST_POINTS, Pair, Part, plan
 
 OnPart = Callable[[int, int], None]
-"""Receives the number of parts that are answered, and of all parts."""
+"""Receives the number of finished parts, and of all parts."""
 
 
 _NO_SERIES: Final = {"metric": None, "variant": None, "all_metrics": None}
-"""Of a query whose ``metric`` is a text or does not exist, nobody knows what it reads."""
+"""Values for a query that has no list ``metric``: the series that it reads are not known."""
 
 
 def parts_of(
     dataset: Dataset, query: Query, values: Mapping[str, Any], most: int = MOST_POINTS
 ) -> tuple[Part, ...]:
-    """Plan the parts of a question; at most one means that the question is asked as it is.
+    """Plan the parts of a query; if there is at most one, the query is run unchanged.
 
     Args:
         dataset: the dataset.
         query: the query.
         values: what is bound to its parameters.
-        most: points of a part.
+        most: the maximum number of points of a part.
     """
     if query.shard is None or dataset.snapshot.totals.points <= most:
         return ()
@@ -43,11 +43,11 @@ def parts_of(
 
 
 class InParts:
-    """A question that is answered part by part.
+    """A query that is answered part by part.
 
     Args:
         dataset: a dataset that only this answer uses, from ``Dataset.opened_again``.
-        connection: its connection; what it sees is narrowed and shown again.
+        connection: its connection; its views are limited to a part, and restored afterwards.
         query: a query with ``:shard``.
         values: what is bound to its parameters.
         parts: at least one.
@@ -69,7 +69,7 @@ class InParts:
         self._narrowing = Narrowing(connection)
 
     def __iter__(self) -> Iterator[duckdb.DuckDBPyRelation]:
-        """Make the answer of each part when it is reached; every iteration starts again."""
+        """Create the answer of each part when it is reached; every iteration starts again."""
         for number, part in enumerate(self._parts):
             self._on_part(number, len(self._parts))
             with translating_errors():
@@ -84,7 +84,7 @@ class InParts:
         return Result(self._connection, self)
 
     def gathered(self) -> duckdb.DuckDBPyRelation:
-        """Compute the rows into a table, which DuckDB moves to disk if it must."""
+        """Compute the rows into a table, which DuckDB moves to disk if necessary."""
         with translating_errors():
             self._connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
             for relation in self:
@@ -116,7 +116,7 @@ def _last_order(query: Query) -> str:
 def _divided(
     query: Query, values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Divide a question into what can be asked in parts, and what needs every series at once.
+    """Divide a query into what can be answered in parts, and what needs every series at once.
 
     Returns:
         The values for each. The second is None if nothing needs every series.

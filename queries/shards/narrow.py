@@ -1,4 +1,4 @@
-"""Lets a connection see the series of one part, and shows it everything again."""
+"""Limits the views of a connection to the series of one part, and restores them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -13,10 +13,10 @@ _TABLES: Final = ("series", "scalars")
 
 
 class Narrowing:
-    """The views ``picked.series`` and ``picked.scalars`` of a connection that nobody else uses.
+    """The views ``picked.series`` and ``picked.scalars`` of a connection that nothing else uses.
 
     Args:
-        connection: as a dataset opens it.
+        connection: a connection that a dataset has opened.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -25,7 +25,7 @@ class Narrowing:
         self._sliced: tuple[tuple[str, str], ...] = ()
 
     def show(self, part: Part) -> None:
-        """Leave only the series of a part, and their points."""
+        """Limit the views to the series of a part, and their points."""
         if part.slice is not None and self._sliced != part.pairs:
             self.show_everything()
             self._slice(part)
@@ -33,7 +33,7 @@ class Narrowing:
             self._replace(table, f"{select} WHERE {_condition(part)}")
 
     def show_everything(self) -> None:
-        """Make the views what they were."""
+        """Restore the views."""
         for table, select in self._selects.items():
             self._replace(table, select)
 

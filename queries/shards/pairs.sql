@@ -1,4 +1,4 @@
--- What the tasks selected have of each metric and variant that a query is about.
+-- The number of series and points of each metric and variant that a query is about.
 SELECT metric, variant, count(*) AS n_series, sum(n)::BIGINT AS n_points
 FROM series
 WHERE $every::BOOLEAN

@@ -1,19 +1,22 @@
-"""Divides the series of a question into parts of limited size; pure."""
+"""Divides the series of a query into parts of limited size; pure functions."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
 MOST_POINTS: Final = 5_000_000
-"""Points of a part, unless one series has more; a window over these takes less than 1 GB."""
+"""The maximum number of points of a part, unless one series has more.
+
+A window over them takes less than 1 GB.
+"""
 
 Key = Literal["metric", "series"]
-"""What a query treats independently: each metric and variant, or each series."""
+"""What a query computes independently: each metric and variant, or each series."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A metric and variant, and what the tasks of a question have of it."""
+    """A metric and variant, and how much of it the tasks of a query have."""
 
     metric: str
     variant: str
@@ -32,13 +35,13 @@ class Part:
 
 
 def plan(pairs: Iterable[Pair], key: Key, most: int = MOST_POINTS) -> tuple[Part, ...]:
-    """Divide the series into parts; in their order the answers of the parts are the answer.
+    """Divide the series into parts; the answers of the parts, in order, are the complete answer.
 
     Args:
         pairs: each metric and variant once, in the order of the answer.
-        key: what may be in different parts.
-        most: points of a part. Only a metric and variant, or for the key ``series`` one series,
-            that has more makes a larger part.
+        key: what may be divided between parts.
+        most: the maximum number of points of a part. A part is larger only if a metric and
+            variant, or one series for the key ``series``, has more points.
     """
     return tuple(_parts(pairs, key, most))
 

@@ -1,4 +1,4 @@
--- Projects, users or tasks by their points.
+-- Projects, users or tasks by their number of points.
 WITH counted AS (
     SELECT task_id, count(*) AS series, sum(n)::BIGINT AS points
     FROM series

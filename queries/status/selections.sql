@@ -1,4 +1,4 @@
--- The remembered selections, handed in as columns.
+-- The remembered selections, passed as columns.
 SELECT
     unnest($number::BIGINT[]) AS number,
     unnest($selection::VARCHAR[]) AS selection,

@@ -1,10 +1,10 @@
 -- Series whose summary on the server differs from the stored points.
 --
--- The server counts reports, not points, and its extremes never forget: an iteration that was
--- reported again keeps its old value in them. Its last value is that of the last report.
+-- The server counts reports, not points, and never resets its extremes: they still include the old
+-- value of an iteration that was reported again. Its last value is that of the last report.
 --
--- An iteration never vanishes by overwriting: where the summary names one at which no point is
--- stored, the server lost points before they were read.
+-- Overwriting never removes an iteration: if the summary names one at which no point is stored, the
+-- server lost points before they were read.
 WITH doubtful AS (
     SELECT task_id, metric, variant, server_min_iteration, server_max_iteration
     FROM series

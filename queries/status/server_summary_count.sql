@@ -1,7 +1,7 @@
 -- How many series the server's summary covers, and why it does not cover the others.
 --
--- A series has at most one reason. The server sums up 2,000 series a task: in a task of that many
--- that have a summary, those without came later.
+-- A series has at most one reason. The server summarises at most 2,000 series per task: if that
+-- many series of a task have a summary, those without one were added later.
 WITH covered AS (
     SELECT
         *,

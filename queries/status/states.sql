@@ -1,4 +1,4 @@
--- Tasks by state, the usual one first.
+-- Tasks by state, the most frequent first.
 SELECT state, count(*) AS tasks
 FROM tasks
 GROUP BY state

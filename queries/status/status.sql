@@ -1,6 +1,6 @@
--- What a snapshot holds, in one row.
+-- The contents of a snapshot, in one row.
 --
--- A snapshot of format version 1 has no column `selected`: its name then means the outer one.
+-- A snapshot of format version 1 has no column `selected`: the name then refers to the outer query.
 SELECT
     (SELECT count(*) FROM tasks WHERE status = 'in_progress') AS running,
     (SELECT count(*) FROM tasks WHERE archived) AS archived,

@@ -1,4 +1,4 @@
--- The warnings of the newest export that got far enough to have any.
+-- The warnings of the newest export that got as far as recording them.
 SELECT unnest(warnings) AS warning
 FROM (
     SELECT warnings

@@ -1,9 +1,9 @@
 -- One row per task x metric x variant, computed from the points of one commit.
 --
--- NaN and infinities never win and are in no mean: DuckDB's own min and max let NaN win. Ties go to
--- the earliest iteration, which is never negated: -(-2^63) does not exist, ~ does. A single value
--- (NULL iteration) is the last one only when it is all there is, and never first. Each run computes
--- one of $buckets shares of the series: millions of groups would need gigabytes.
+-- NaN and infinities never win and are not in a mean: DuckDB's own min and max let NaN win. Ties go
+-- to the earliest iteration, which is inverted with ~, because -(-2^63) overflows. A single value
+-- (NULL iteration) is the last one only if the series has no other point, and never the first. Each
+-- run computes one of $buckets shares of the series: millions of groups would need gigabytes.
 --
 -- The same points give the same bits of mean and std, in whatever order threads and files deliver
 -- them: sums of doubles depend on that order, sums of integers do not. So values are summed as
@@ -54,8 +54,8 @@ grouped AS (
     FROM finite
     GROUP BY task_id, metric, variant, project_id
 ),
--- A power of two in two factors, as one may be more than a double holds; a range that is more than
--- a double holds is taken a quarter as large.
+-- A power of two as two factors, because it may be too large for a double; a range that is too
+-- large for a double is divided by four.
 scales AS (
     SELECT
         task_id,
@@ -110,7 +110,7 @@ moments AS (
         CASE
             WHEN n_finite < 2 THEN NULL
             WHEN width IS NULL THEN 0.0
-            -- Divided last: the width of values near the largest double is no double.
+            -- Divided last: the width of values near the largest double is not a finite double.
             ELSE width
                 * sqrt(greatest(squares - shares * shares / n_finite, 0) / (n_finite - 1)) / part
         END AS std

@@ -1,9 +1,9 @@
 -- The series again, from the runs of points of one share of them; the columns of series.
 --
--- Ties go to the earliest iteration, and a single value (NULL iteration) is the last one only when
--- it is all there is, as in parts/series.sql. Means and deviations of the few series with several
--- runs are joined as shares of the largest magnitude of their series, so that no square is too large
--- for a double.
+-- Ties go to the earliest iteration, and a single value (NULL iteration) is the last one only if
+-- the series has no other point, as in parts/series.sql. Means and deviations of the few series
+-- with several runs are joined as shares of the largest magnitude of their series, so that no
+-- square is too large for a double.
 WITH runs AS NOT MATERIALIZED (
     FROM read_parquet($runs::VARCHAR[], hive_partitioning = false)
     WHERE
