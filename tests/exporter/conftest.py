@@ -89,9 +89,9 @@ class Home:
             for key, point in truth(self.database, task_id).items()
             if only(key[1], key[2])
         }
-        found = {key: point for key, point in self.points().items() if key[0] in chosen}
-        assert len(found) == len(true)
-        assert found == true
+        stored = {key: point for key, point in self.points().items() if key[0] in chosen}
+        assert len(stored) == len(true)
+        assert stored == true
         counts = Counter(key[0] for key in true)
         for task_id in chosen:
             row = tasks[task_id]

@@ -30,7 +30,7 @@ def test_one_spelling(text: str, spelt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("http://host", "https://host"),
         ("http://host", "http://host:8008"),
@@ -41,8 +41,8 @@ def test_one_spelling(text: str, spelt: str) -> None:
         ("http://host", None),
     ],
 )
-def test_other_addresses(one: str, other: str | None) -> None:
-    assert not same_address(one, other)
+def test_other_addresses(first: str, second: str | None) -> None:
+    assert not same_address(first, second)
 
 
 @pytest.mark.parametrize(

@@ -83,15 +83,15 @@ def best_of(points: list[tuple[int | None, float]], what: str) -> Any:
     if not points:
         return (None, None)
     if what == "max":
-        found = min(late, key=lambda one: (-one[0], *one[1:3]))
+        best = min(late, key=lambda point: (-point[0], *point[1:3]))
     elif what == "min":
-        found = min(late, key=lambda one: one[:3])
+        best = min(late, key=lambda point: point[:3])
     elif what == "last":
-        found = late[-1]
+        best = late[-1]
     else:
         scale = 2.0**-600 if max(abs(value) for _, value in points) > 1e150 else 1.0
         return (math.fsum(v * scale for _, v in points) / len(points) / scale, None)
-    return (found[0], found[3])
+    return (best[0], best[3])
 
 
 def same(left: Any, right: Any) -> bool:

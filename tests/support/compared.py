@@ -32,20 +32,20 @@ def tasks_of(tasks: Tasks, **columns: Any) -> list[dict[str, Any]]:
     ]
 
 
-def differing(one: float | None, other: float | None) -> bool:
-    both_nan = one is not None and other is not None and math.isnan(one) and math.isnan(other)
-    return one != other and not both_nan
+def differing(first: float | None, second: float | None) -> bool:
+    both_nan = first is not None and second is not None and math.isnan(first) and math.isnan(second)
+    return first != second and not both_nan
 
 
 def maxima(tasks: Tasks) -> dict[tuple[str, str], tuple[float, int | None, str]]:
     """Find the maximum of each series over all tasks, ties as the query max decides them."""
-    found: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
+    by_series: dict[tuple[str, str], list[tuple[float, float, str]]] = {}
     for task_id, points in tasks.items():
         for (metric, variant, iteration), value in points.items():
             if value is not None and math.isfinite(value):
-                place = INF if iteration is None else iteration
-                found.setdefault((metric, variant), []).append((-value, place, task_id))
-    best = {series: min(ranked) for series, ranked in found.items()}
+                order = INF if iteration is None else iteration
+                by_series.setdefault((metric, variant), []).append((-value, order, task_id))
+    best = {series: min(ranked) for series, ranked in by_series.items()}
     return {s: (-v, None if at == INF else int(at), t) for s, (v, at, t) in best.items()}
 
 

@@ -246,7 +246,7 @@ def suspects(cases: Sequence[Case], query: str = "FROM suspect_zeros") -> dict[i
         )
         connection.execute(read("views.sql"))
         rows = connection.execute(f"SELECT task_id, iteration FROM ({query})").fetchall()
-    found: dict[int, set[int]] = {}
+    iterations: dict[int, set[int]] = {}
     for task_id, iteration in rows:
-        found.setdefault(int(task_id), set()).add(iteration)
-    return found
+        iterations.setdefault(int(task_id), set()).add(iteration)
+    return iterations

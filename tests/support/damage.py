@@ -45,7 +45,7 @@ def write_header(snapshot: Path, header: dict[str, Any]) -> None:
 def rewritten(snapshot: Path, table: str, change: Change, at: int = 0) -> None:
     """Change the rows of one file as a faulty writer would: its entry in snapshot.json fits."""
     header = header_of(snapshot)
-    entry = [one for one in header["files"] if one["table"] == table and one["rows"]][at]
+    entry = [row for row in header["files"] if row["table"] == table and row["rows"]][at]
     path = snapshot / entry["path"]
     before = pq.ParquetFile(path).read()
     rows = change(before)

@@ -37,12 +37,12 @@ class _Reader:
         return (value >> 1) ^ -(value & 1)
 
     def struct(self) -> Struct:
-        found: Struct = {}
+        fields: Struct = {}
         number = 0
         while head := self.byte():
             number = number + (head >> 4) if head >> 4 else self.number()
-            found[number] = (head & 15, self.value(head & 15))
-        return found
+            fields[number] = (head & 15, self.value(head & 15))
+        return fields
 
     def value(self, kind: int) -> Any:
         if kind in (TRUE, FALSE):
@@ -97,7 +97,7 @@ def _value(kind: int, value: Any) -> bytes:
         length = b"" if len(values) < 15 else _varint(len(values))
         if its in (TRUE, FALSE):
             return head + length + bytes(values)
-        return head + length + b"".join(_value(its, one) for one in values)
+        return head + length + b"".join(_value(its, entry) for entry in values)
     return _written(value)
 
 

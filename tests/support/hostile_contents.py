@@ -110,11 +110,11 @@ def _lying_footer(files: Files) -> bytes:
     group = pq.ParquetFile(stream).metadata.row_group(0)
     sizes = [group.column(at).total_uncompressed_size for at in range(group.num_columns)]
     footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
-    said = content[footer:]
+    footer_bytes = content[footer:]
     for size in (max(sizes), group.total_byte_size):
-        assert _varint(size, 4) in said
-        said = said.replace(_varint(size, 4), _varint(100, 4))
-    return _replaced(files, name, content[:footer] + said)
+        assert _varint(size, 4) in footer_bytes
+        footer_bytes = footer_bytes.replace(_varint(size, 4), _varint(100, 4))
+    return _replaced(files, name, content[:footer] + footer_bytes)
 
 
 def _varint(value: int, length: int) -> bytes:

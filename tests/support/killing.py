@@ -105,10 +105,10 @@ def commands(sources: Path) -> dict[str, tuple[list[str], str]]:
     }
 
 
-def make_sources(place: Path, commit: Callable[..., Any], line: Callable[..., Any]) -> None:
+def make_sources(folder: Path, commit: Callable[..., Any], line: Callable[..., Any]) -> None:
     """Make two datasets."""
     for name, value in (("ours", 1.0), ("theirs", 2.0)):
-        with writing(place / name) as dataset:
+        with writing(folder / name) as dataset:
             tasks = {("both", "p"): line("both", [value]), (name, "p"): line(name, [value])}
             commit(dataset, tasks, name)
 
@@ -130,16 +130,16 @@ def check(kill: "Killer", command: list[str], target: Path, *, existed: bool, mo
     _clear(target, existed=existed)
     calls = kill.calls(*arguments)
     made = _contents(target.parent)
-    points = sorted({round(calls * place / (most + 1)) or 1 for place in range(1, most + 1)})
+    points = sorted({round(calls * part / (most + 1)) or 1 for part in range(1, most + 1)})
     for last in points:
         _clear(target, existed=existed)
         kill.kill(last, *arguments)
         if _is_complete(target):
             continue
         out = io.TextIOWrapper(io.BytesIO())
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as told:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()) as captured:
             code = main(arguments)
-        assert (code, last) == (0, last), told.getvalue()
+        assert (code, last) == (0, last), captured.getvalue()
         assert (_contents(target.parent), last) == (made, last)
     return len(points)
 

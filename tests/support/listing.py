@@ -68,9 +68,9 @@ class Lister:
         self.api = Client(read_configuration(None))
         self.user = self.api.login().user_id
 
-    def tell(self, asked: TaskFilter) -> Listing:
-        names = read_names(self.api, asked, self.user)
-        return list_tasks(self.api, resolve(asked, names, NOW), Progress())
+    def tell(self, task_filter: TaskFilter) -> Listing:
+        names = read_names(self.api, task_filter, self.user)
+        return list_tasks(self.api, resolve(task_filter, names, NOW), Progress())
 
-    def ids(self, asked: TaskFilter) -> list[str]:
-        return [task.task_id for task in self.tell(asked).tasks]
+    def ids(self, task_filter: TaskFilter) -> list[str]:
+        return [task.task_id for task in self.tell(task_filter).tasks]

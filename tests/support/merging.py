@@ -82,8 +82,8 @@ Write = Callable[..., Snapshot]
 def claims(task: Stored) -> pa.Table | None:
     if task.claim is None:
         return None
-    said = (task.task_id, *TRAIN, None, *task.claim, None, None)
-    return pa.Table.from_pylist([dict(zip(SERVER_VALUES.names, said, strict=True))], SERVER_VALUES)
+    claim = (task.task_id, *TRAIN, None, *task.claim, None, None)
+    return pa.Table.from_pylist([dict(zip(SERVER_VALUES.names, claim, strict=True))], SERVER_VALUES)
 
 
 Held = dict[str, dict[Name, list[float]]]
@@ -102,8 +102,8 @@ def values_of(ask: Ask, folder: Path) -> Held:
 
 def row_of(folder: Path, task_id: str) -> dict[str, Any]:
     columns = pq.read_table(folder / "tasks").schema.names
-    found = rows(open_snapshot(folder), "tasks", columns)
-    return next(row for row in found if row["task_id"] == task_id)
+    stored = rows(open_snapshot(folder), "tasks", columns)
+    return next(row for row in stored if row["task_id"] == task_id)
 
 
 def is_selected(task: Stored, name: Name) -> bool:
@@ -113,7 +113,7 @@ def is_selected(task: Stored, name: Name) -> bool:
     )
 
 
-def say_packed(root: Path, taken_out: list[str]) -> None:
+def mark_as_packed(root: Path, taken_out: list[str]) -> None:
     path = root / "snapshot.json"
     header = json.loads(path.read_bytes())
     path.write_text(json.dumps({**header, "packed": {"taken_out": taken_out}}))

@@ -116,13 +116,13 @@ def series(
     tasks: Sequence[Mapping[str, Any]], *, monitor: bool = False
 ) -> Iterator[tuple[Key, list[Point]]]:
     """Give the points of each series by iteration, single values last."""
-    found: dict[Key, list[Point]] = {}
+    points: dict[Key, list[Point]] = {}
     for task in tasks:
         for point in map(Point._make, task.get("points", ())):
             if monitor or not point.metric.startswith(":monitor:"):
-                found.setdefault((point.metric, point.variant, task["task_id"]), []).append(point)
-    for key in sorted(found):
-        yield key, sorted(found[key], key=lambda p: (p.iteration is None, p.iteration or 0))
+                points.setdefault((point.metric, point.variant, task["task_id"]), []).append(point)
+    for key in sorted(points):
+        yield key, sorted(points[key], key=lambda p: (p.iteration is None, p.iteration or 0))
 
 
 def finite(points: Sequence[Point]) -> list[float]:

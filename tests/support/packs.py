@@ -18,7 +18,7 @@ from clearml_snapshot.queries.pack.pack import Packed, pack
 Row = tuple[Any, ...]
 
 
-def telling_tasks() -> list[dict[str, Any]]:
+def revealing_tasks() -> list[dict[str, Any]]:
     """Tasks in which every column that can be redacted has a value."""
     common: dict[str, Any] = {
         "user_id": "u-ada",
@@ -47,9 +47,11 @@ def telling_tasks() -> list[dict[str, Any]]:
     ]
 
 
-def pack_of(data: Path, target: Path, asked: TaskFilter | None = None, **options: Any) -> Packed:
-    with open_dataset(data, filter=asked) as dataset:
-        return pack(dataset, target, PackOptions(**options), asked)
+def pack_of(
+    data: Path, target: Path, task_filter: TaskFilter | None = None, **options: Any
+) -> Packed:
+    with open_dataset(data, filter=task_filter) as dataset:
+        return pack(dataset, target, PackOptions(**options), task_filter)
 
 
 def rows_of(folder: Path, table: str) -> list[Row]:
@@ -76,15 +78,17 @@ def everything(folder: Path) -> str:
 
 def dictionaries(folder: Path) -> set[str | None]:
     """Read the texts that the files of the tables hold, whether a row has them or not."""
-    found: set[str | None] = set()
+    values: set[str | None] = set()
     for path in folder.rglob("*.parquet"):
         schema = pq.read_schema(path)
         texts = [field.name for field in schema if pa.types.is_string(field.type)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             for name in texts:
                 for chunk in file.read([name]).column(0).chunks:
-                    found.update(cast("pa.DictionaryArray[Any, Any]", chunk).dictionary.to_pylist())
-    return found
+                    values.update(
+                        cast("pa.DictionaryArray[Any, Any]", chunk).dictionary.to_pylist()
+                    )
+    return values
 
 
 def unzipped(archive: Path) -> Path:
@@ -99,7 +103,7 @@ def listing(folder: Path) -> list[str]:
 
 
 def points_of(folder: Path) -> Mapping[str, int]:
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for row in rows_of(folder, "scalars"):
-        found[row[1]] = found.get(row[1], 0) + 1
-    return found
+        counts[row[1]] = counts.get(row[1], 0) + 1
+    return counts

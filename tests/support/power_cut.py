@@ -64,11 +64,11 @@ class Disk:
             self.seen[left] = max(self.seen.get(left, 0), self.commits)
 
     def _tree(self, now: Path | None, inode: Inode, newer: set[Inode]) -> Tree:
-        found = self._folders.get(inode, ())
+        entries = self._folders.get(inode, ())
         if inode in newer and now is not None:
-            found = _entries(now)
+            entries = _entries(now)
         left: list[tuple[str, Any]] = []
-        for name, its, kind, target in (entry for entry in found if entry[0][0] != "."):
+        for name, its, kind, target in (entry for entry in entries if entry[0][0] != "."):
             if kind == stat.S_IFDIR:
                 live = now / name if now is not None and (now / name).is_dir() else None
                 is_same = live is not None and _inode(live.stat()) == its
@@ -84,7 +84,7 @@ def _inode(status: os.stat_result) -> Inode:
 
 def _entries(folder: Path) -> tuple[Entry, ...]:
     with os.scandir(folder) as entries:
-        found = [(entry, entry.stat(follow_symlinks=False)) for entry in entries]
+        stats = [(entry, entry.stat(follow_symlinks=False)) for entry in entries]
         return tuple(
             (
                 e.name,
@@ -92,7 +92,7 @@ def _entries(folder: Path) -> tuple[Entry, ...]:
                 stat.S_IFMT(s.st_mode),
                 str(Path(e.path).readlink()) if e.is_symlink() else "",
             )
-            for e, s in sorted(found, key=lambda one: one[0].name)
+            for e, s in sorted(stats, key=lambda pair: pair[0].name)
         )
 
 

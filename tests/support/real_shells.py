@@ -136,9 +136,9 @@ class Shell:
         """Type a line with TABs, and return the arguments with which it ran."""
         self._type(f"{line}\r")
         self._wait_for_prompt()
-        said = self._home / "said"
-        arguments = said.read_text().split("\0")[:-1]
-        said.unlink()
+        record = self._home / "said"
+        arguments = record.read_text().split("\0")[:-1]
+        record.unlink()
         return arguments
 
     def show(self, line: str, shown: str) -> None:

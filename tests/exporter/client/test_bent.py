@@ -81,17 +81,17 @@ def test_a_task_without_an_id_is_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         ('{"variants": 5}', "expected object | null, got int at variants"),
         ('{"returned": -1}', "expected int >= 0 at returned"),
         ('{"total": true}', "expected int | null, got bool at total"),
     ],
 )
-def test_an_answer_of_another_form_names_the_field(data: str, said: str) -> None:
+def test_an_answer_of_another_form_names_the_field(data: str, message: str) -> None:
     with pytest.raises(DamagedBodyError, match="another form") as caught:
         reader(Columns)(f'{{"data": {data}}}'.encode())
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("body", ["", "[]", "null", '{"data": []}', '{"data": null}', "[" * 9999])
@@ -105,8 +105,8 @@ def test_numbers_and_bytes_that_python_refuses_spoil_no_other_entry() -> None:
     assert (reader(Columns)(body).variants or {}).keys() == {"x", "\ufffd"}
 
 
-@pytest.mark.parametrize("said", [None, 5, "x", [], {}, {"name": "x"}, {"id": ""}, {"id": 5}])
-def test_an_entry_without_an_id_is_none(said: Any) -> None:
-    judged: Judged[NamedEntry] = judge(said, NamedEntry)
+@pytest.mark.parametrize("entry", [None, 5, "x", [], {}, {"name": "x"}, {"id": ""}, {"id": 5}])
+def test_an_entry_without_an_id_is_none(entry: Any) -> None:
+    judged: Judged[NamedEntry] = judge(entry, NamedEntry)
     assert judged.entry is None
     assert judged.odd

@@ -29,7 +29,7 @@ CLOSED = "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize(
-    ("proxy", "said"),
+    ("proxy", "message"),
     [
         (f"http://me:{SECRET}@127.0.0.1:1", "refuses connections"),
         ("127.0.0.1:1", "refuses connections"),
@@ -42,9 +42,9 @@ CLOSED = "http://127.0.0.1:1"
         (f"http://me:“{SECRET}”@127.0.0.1:1", "a character that cannot be sent"),
     ],
 )
-def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, said: str) -> None:
+def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, message: str) -> None:
     line = blame(CLEARML_API_HOST="http://127.0.0.1:8008", ALL_PROXY=proxy)
-    assert said in line
+    assert message in line
     assert "proxy" in line
     assert "ALL_PROXY" in line
     assert "127.0.0.1 to NO_PROXY" in line
@@ -52,7 +52,7 @@ def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, said: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("scheme", "status", "said"),
+    ("scheme", "status", "message"),
     [
         ("http", "407 Proxy Authentication Required", "user name and a password (HTTP 407)"),
         ("https", "407 Proxy Authentication Required", "user name and a password (HTTP 407)"),
@@ -62,12 +62,12 @@ def test_a_proxy_that_cannot_be_used(blame: Blame, proxy: str, said: str) -> Non
     ],
 )
 def test_what_a_proxy_answers(
-    blame: Blame, serve: Serve, scheme: str, status: str, said: str
+    blame: Blame, serve: Serve, scheme: str, status: str, message: str
 ) -> None:
     proxy = f"http://127.0.0.1:{serve(answer(status))}"
     environment = {"CLEARML_API_HOST": f"{scheme}://10.255.0.1:8008", f"{scheme}_proxy": proxy}
     line = blame(**environment)
-    assert said in line
+    assert message in line
     assert f"{proxy} (from {scheme}_proxy)" in line
 
 
@@ -97,7 +97,7 @@ NOW = datetime.datetime.now(datetime.UTC)
 
 
 @pytest.mark.parametrize(
-    ("certificate", "said"),
+    ("certificate", "message"),
     [
         ({"name": "other.example"}, "for a different name than 127.0.0.1; check CLEARML_API_HOST"),
         ({"not_after": NOW - DAY}, "has expired; renew it"),
@@ -105,17 +105,17 @@ NOW = datetime.datetime.now(datetime.UTC)
     ],
 )
 def test_a_certificate_of_a_known_authority(
-    blame: Blame, serve: Serve, tmp_path: Path, certificate: dict[str, Any], said: str
+    blame: Blame, serve: Serve, tmp_path: Path, certificate: dict[str, Any], message: str
 ) -> None:
     port = serve(OK, tls(tmp_path, **certificate))
     bundle = str(tmp_path / "authority.pem")
     line = blame(CLEARML_API_HOST=f"https://127.0.0.1:{port}", REQUESTS_CA_BUNDLE=bundle)
-    assert said in line
+    assert message in line
     assert "REQUESTS_CA_BUNDLE" not in line, "the authority is not to blame"
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (None, "there is no CA bundle at"),
         ("", "contains no certificate"),
@@ -129,7 +129,7 @@ def test_a_certificate_of_a_known_authority(
 )
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CLEARML_API_HOST_VERIFY_CERT"])
 def test_the_bundle_is_named(
-    blame: Blame, serve: Serve, tmp_path: Path, variable: str, content: str | None, said: str
+    blame: Blame, serve: Serve, tmp_path: Path, variable: str, content: str | None, message: str
 ) -> None:
     port, bundle = serve(OK, tls(tmp_path)), tmp_path / "bundle.pem"
     if content == "another":
@@ -138,7 +138,7 @@ def test_the_bundle_is_named(
         bundle.write_text(content)
     environment = {"CLEARML_API_HOST": f"https://127.0.0.1:{port}", variable: str(bundle)}
     line = blame(**environment)
-    assert said in line
+    assert message in line
     assert variable in line
     assert str(bundle) in line
 
@@ -154,7 +154,7 @@ GO = b"Client sent an HTTP request to an HTTPS server.\n"
 
 
 @pytest.mark.parametrize(
-    ("scheme", "behaviour", "said"),
+    ("scheme", "behaviour", "message"),
     [
         ("https", OK, "does not use TLS on this port; is it http://? check CLEARML_API_HOST"),
         ("https", b"", "is TLS used on this port?"),
@@ -167,9 +167,9 @@ GO = b"Client sent an HTTP request to an HTTPS server.\n"
     ],
 )
 def test_a_port_of_something_else(
-    blame: Blame, serve: Serve, scheme: str, behaviour: bytes, said: str
+    blame: Blame, serve: Serve, scheme: str, behaviour: bytes, message: str
 ) -> None:
-    assert said in blame(CLEARML_API_HOST=f"{scheme}://127.0.0.1:{serve(behaviour)}")
+    assert message in blame(CLEARML_API_HOST=f"{scheme}://127.0.0.1:{serve(behaviour)}")
 
 
 def test_tls_behind_http(blame: Blame, serve: Serve, tmp_path: Path) -> None:

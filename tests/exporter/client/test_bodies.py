@@ -92,8 +92,8 @@ def test_users_whose_pages_do_not_end(
         return whole(self, endpoint, {**body, "page": 0}, *rest)
 
     monkeypatch.setattr(type(api), "call", first_page)
-    found = [one["id"] for one in list_in_passes(api, "users", ("id",), size=2)]
-    assert (len(found), len(asked)) == (2, 4), "two pages in each of two passes"
+    user_ids = [user["id"] for user in list_in_passes(api, "users", ("id",), size=2)]
+    assert (len(user_ids), len(asked)) == (2, 4), "two pages in each of two passes"
 
 
 def test_users_without_an_end(start_standin: Start, monkeypatch: pytest.MonkeyPatch) -> None:

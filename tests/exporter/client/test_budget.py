@@ -89,8 +89,8 @@ def test_a_pause_is_one_for_all_threads(
             if not waits:
                 break
         go_on.set()
-        for one in both:
-            one.result()
+        for budget in both:
+            budget.result()
     assert waits, "the second thread sends nothing either"
     assert clock.now - begun >= 30
     assert [name for name, _ in server.requests].count("server.info") == 2
@@ -101,11 +101,11 @@ def test_a_thread_in_a_pause_is_stopped_at_once(monkeypatch: pytest.MonkeyPatch)
     budget.pause(300)
     wait = RequestBudget._wait
 
-    def tell(event: threading.Event, seconds: float) -> None:
+    def wait_and_report(event: threading.Event, seconds: float) -> None:
         begun.set()
         wait(event, seconds)
 
-    monkeypatch.setattr(RequestBudget, "_wait", staticmethod(tell))
+    monkeypatch.setattr(RequestBudget, "_wait", staticmethod(wait_and_report))
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(budget.acquire)
         begun.wait()

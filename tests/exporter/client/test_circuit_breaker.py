@@ -40,8 +40,8 @@ def read_tasks(api: Client, tasks: list[str], workers: int = 1) -> list[str]:
 
 def tries(server: StandIn) -> dict[str, int]:
     """Count the requests for the events of each task."""
-    asked = [str(body["task"]) for name, body in server.requests if name == EVENTS]
-    return {task: asked.count(task) for task in dict.fromkeys(asked)}
+    task_ids = [str(body["task"]) for name, body in server.requests if name == EVENTS]
+    return {task: task_ids.count(task) for task in dict.fromkeys(task_ids)}
 
 
 def broken(**more: object) -> Fault:

@@ -173,9 +173,9 @@ def whoami(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, str]:
     assert err == ""
     assert SECRET not in out
     assert ACCESS not in out
-    found = json.loads(out)
-    assert isinstance(found, dict)
-    return found
+    document = json.loads(out)
+    assert isinstance(document, dict)
+    return document
 
 
 def test_whoami_with_variables(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
@@ -202,10 +202,10 @@ def test_whoami_with_a_file(
     for name in server.environment():
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLEARML_CONFIG_FILE", path)
-    found = whoami(capsys)
-    assert found["api server"] == f"{server.url} (from {path})"
-    assert found["secret key"] == f"<set> (from {path})"
-    assert found["web server"].startswith("unknown")
+    login = whoami(capsys)
+    assert login["api server"] == f"{server.url} (from {path})"
+    assert login["secret key"] == f"<set> (from {path})"
+    assert login["web server"].startswith("unknown")
 
 
 def test_whoami_with_a_token(
@@ -215,9 +215,9 @@ def test_whoami_with_a_token(
     for name in ("CLEARML_API_ACCESS_KEY", "CLEARML_API_SECRET_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLEARML_AUTH_TOKEN", token)
-    found = whoami(capsys)
-    assert found["token"] == "<set> (from CLEARML_AUTH_TOKEN)"
-    assert token not in json.dumps(found)
+    login = whoami(capsys)
+    assert login["token"] == "<set> (from CLEARML_AUTH_TOKEN)"
+    assert token not in json.dumps(login)
 
 
 def test_whoami_in_words(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:

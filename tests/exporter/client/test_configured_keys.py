@@ -59,11 +59,11 @@ BROKEN: Mapping[str, tuple[str, str]] = {
 def test_a_broken_file_is_not_quoted(
     blame: Blame, tmp_path: Path, capfd: pytest.CaptureFixture[str], case: str
 ) -> None:
-    content, said = BROKEN[case]
+    content, message = BROKEN[case]
     conf = tmp_path / "my.conf"
     conf.write_text(content)
     line = blame(CLEARML_CONFIG_FILE=str(conf))
-    assert said in line
+    assert message in line
     assert str(conf) in line
     assert SECRET not in "".join(capfd.readouterr())
 
@@ -123,17 +123,17 @@ def test_a_key_of_the_file_that_cannot_be_sent(blame: Blame, tmp_path: Path) -> 
     assert f"the secret key (from {conf}) cannot be sent" in line
 
 
-@pytest.mark.parametrize("place", ["environment", "file"])
+@pytest.mark.parametrize("source", ["environment", "file"])
 def test_white_space_around_keys_is_not_part_of_them(
     start_standin: Callable[..., StandIn],
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-    place: str,
+    source: str,
 ) -> None:
     """The SDK strips what variables hold; in a file a pasted blank is as easily overlooked."""
     server = start_standin(credentials=("KEY", SECRET))
     monkeypatch.setenv("CLEARML_API_HOST", f"{server.url}/ ")
-    if place == "environment":
+    if source == "environment":
         monkeypatch.setenv("CLEARML_API_ACCESS_KEY", " KEY\r\n")
         monkeypatch.setenv("CLEARML_API_SECRET_KEY", f"{SECRET} \n")
     else:

@@ -185,14 +185,14 @@ def test_a_server_that_dies_in_the_middle(
     fault = server.faults.add(Fault(kind, skip=15))
     hasty(lambda *_: kind == "stall" and not fault.skip)
     # Which is found out first, depends on how long five tasks take.
-    said = "is not answering|fails for one task after another"
-    with pytest.raises(ServerError, match=said) as caught:
+    message = "is not answering|fails for one task after another"
+    with pytest.raises(ServerError, match=message) as caught:
         take(server)
     assert caught.value.exit_code == ExitCode.SERVER
-    found = states(tmp_path / "data")
-    assert set(found.values()) == {"complete", "unread"}
-    assert len(found) == 30
-    kept = [name for name, state in found.items() if state == "complete"]
+    counts = states(tmp_path / "data")
+    assert set(counts.values()) == {"complete", "unread"}
+    assert len(counts) == 30
+    kept = [name for name, state in counts.items() if state == "complete"]
     gone = {task["name"] for task in server.database.tasks.values()} - set(kept)
     assert stored(tmp_path / "data") == truth(server, 2, 20, without=gone)
 

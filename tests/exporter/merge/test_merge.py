@@ -26,8 +26,8 @@ def test_selections_and_exports_come_from_all(tmp_path: Path, write: Write, ask:
     unknown = {**vision, "matched": None}
     write("later", [], selections=[unknown, {**text, "matched": 2}], export_row=ended)
     merged = merge_datasets([tmp_path / n for n in ("ours", "theirs", "later")], tmp_path / "both")
-    found = open_snapshot(tmp_path / "both").selections
-    assert sorted(found, key=repr) == sorted(
+    selections = open_snapshot(tmp_path / "both").selections
+    assert sorted(selections, key=repr) == sorted(
         [{**vision, "matched": 7}, {**text, "matched": 2}], key=repr
     )
     exports = ask(merged.snapshot, "SELECT export_id, result FROM exports ORDER BY ALL")

@@ -38,7 +38,7 @@ def test_a_series_that_the_newer_copy_did_not_select_stays(tmp_path: Path, write
     }
     added = merged.added
     assert (added.tasks, added.series, added.points, merged.fewer) == (1, 1, 3, ())
-    assert [(one.taken, one.points) for one in merged.sources] == [(0, 3), (1, 2)]
+    assert [(source.taken, source.points) for source in merged.sources] == [(0, 3), (1, 2)]
     assert verify(tmp_path / "both").is_intact
 
 
@@ -114,7 +114,7 @@ def test_a_newer_reading_that_did_not_reach_it_removes_nothing(
     write("new", [Stored("a", series, 1, state=state, missing=1)])
     merged = merge_datasets([tmp_path / "old", tmp_path / "new"], tmp_path / "both")
     assert row_of(merged.snapshot, "a")["points_stored"] == 2
-    ((lost,),) = [one.lost for one in merged.sources if one.lost]
+    ((lost,),) = [source.lost for source in merged.sources if source.lost]
     words = {"failed": "could not be read", "partial": "partial, with fewer points"}
     assert (lost.to, lost.why, lost.tasks) == (str(tmp_path / "old"), words[state], 1)
 
@@ -133,10 +133,10 @@ def test_the_first_source_decides_only_what_nothing_else_does(tmp_path: Path, wr
     made = json.loads((tmp_path / "one/current/snapshot.json").read_bytes())["created_at"]
     header.write_text(json.dumps({**json.loads(header.read_bytes()), "created_at": made}))
     write_fitting(header.parent)
-    for place, order in enumerate((["one", "two"], ["two", "one"])):
-        merged = merge_datasets([tmp_path / name for name in order], tmp_path / f"both{place}")
+    for number, order in enumerate((["one", "two"], ["two", "one"])):
+        merged = merge_datasets([tmp_path / name for name in order], tmp_path / f"both{number}")
         assert [source.taken for source in merged.sources] == [1, 0]
-        ((lost,),) = [one.lost for one in merged.sources if one.lost]
+        ((lost,),) = [source.lost for source in merged.sources if source.lost]
         assert lost.why == "the same"
 
 

@@ -13,15 +13,15 @@ from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.snapshots import no_readers
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
-from tests.support.merging import TRAIN, Stored, Write, say_packed
+from tests.support.merging import TRAIN, Stored, Write, mark_as_packed
 
 
 def test_a_pack_folder_and_what_it_left_out(tmp_path: Path, write: Write) -> None:
     root = write("ours", [Stored("a", {TRAIN: [1]})]).root
-    say_packed(root, ["users: who made a task, who exported"])
+    mark_as_packed(root, ["users: who made a task, who exported"])
     write("theirs", [Stored("b", {TRAIN: [1]})])
     merged = merge_datasets([root, tmp_path / "theirs"], tmp_path / "both")
-    assert [one.taken_out for one in merged.sources] == [
+    assert [source.taken_out for source in merged.sources] == [
         ("users: who made a task, who exported",),
         (),
     ]
@@ -33,11 +33,11 @@ def test_of_one_reading_the_copy_that_nothing_was_taken_out_of(
 ) -> None:
     write("whole", [Stored("a", {TRAIN: [1]}, params="1")])
     pack = write("pack", [Stored("a", {TRAIN: [1]}, params="2")]).root  # made later
-    say_packed(pack, ["params: all of hyperparams"])
+    mark_as_packed(pack, ["params: all of hyperparams"])
     sources = {"pack": pack, "whole": tmp_path / "whole"}
     order = [sources.pop(first), *sources.values()]
     merged = merge_datasets(order, tmp_path / "both")
-    ((lost,),) = [one.lost for one in merged.sources if one.lost]
+    ((lost,),) = [source.lost for source in merged.sources if source.lost]
     assert (lost.to, lost.why) == (
         str(tmp_path / "whole"),
         "of the same reading, with something taken out",
@@ -50,12 +50,12 @@ def test_a_newer_copy_without_what_an_older_one_has_is_reported(
 ) -> None:
     write("whole", [Stored("a", {TRAIN: [1]}), Stored("b", {TRAIN: [1]})])
     pack = write("pack", [Stored("a", {TRAIN: [1]}, 1), Stored("c", {}, 1)]).root
-    say_packed(pack, ["params: all of hyperparams"])
+    mark_as_packed(pack, ["params: all of hyperparams"])
     assert merge_datasets([tmp_path / "whole", pack], tmp_path / "both").poorer == 1
 
 
 def test_a_pack_without_hosts_is_refused(tmp_path: Path, write: Write) -> None:
-    say_packed(write("ours", []).root, ["hosts: machines, the server's address, links to it"])
+    mark_as_packed(write("ours", []).root, ["hosts: machines, the server's address, links to it"])
     write("theirs", [])
     with pytest.raises(UsageError, match="ours comes from"):
         merge_datasets([tmp_path / "theirs", tmp_path / "ours"], tmp_path / "both")

@@ -35,8 +35,10 @@ def event(task: str = TASK, **fields: str) -> str:
 
 
 def page(*events: str, total: object = None) -> bytes:
-    said = json.dumps(len(events) if total is None else total)
-    body = f'"returned":{len(events)},"total":{said},"scroll_id":"s","events":[{",".join(events)}]'
+    returned = json.dumps(len(events) if total is None else total)
+    body = (
+        f'"returned":{len(events)},"total":{returned},"scroll_id":"s","events":[{",".join(events)}]'
+    )
     return f'{{"meta":{{}},"data":{{{body}}}}}'.encode("utf-8", "surrogatepass")
 
 
@@ -120,23 +122,23 @@ USELESS: dict[str, dict[str, str]] = {
 
 
 def rows(decoded: EventPage) -> list[dict[str, Any]]:
-    found = decoded.points.to_pylist()
-    for row in found:
+    points = decoded.points.to_pylist()
+    for row in points:
         moment = row["timestamp"]
         row["timestamp"] = None if moment is None else round(moment.timestamp() * 1000)
-    return found
+    return points
 
 
-def same(one: object, other: object) -> bool:
+def same(first: object, second: object) -> bool:
     """Compare exactly: NaN with NaN, and 0.0 is not -0.0."""
-    if isinstance(one, float) and isinstance(other, float):
-        return repr(one) == repr(other)
-    return one == other
+    if isinstance(first, float) and isinstance(second, float):
+        return repr(first) == repr(second)
+    return first == second
 
 
 @pytest.mark.parametrize("odd", VALUES)
 def test_an_odd_field_is_stored_as_well_as_can_be(odd: str) -> None:
-    fields, wanted, bad = VALUES[odd]
+    fields, expected, bad = VALUES[odd]
     decoded = decode(event(metric='"m"', iter="1"), event(**fields), event(metric='"z"', iter="9"))
     assert (decoded.returned, decoded.bad, decoded.dropped) == (3, bad, 0)
     first, stored, last = rows(decoded)
@@ -149,7 +151,7 @@ def test_an_odd_field_is_stored_as_well_as_can_be(odd: str) -> None:
         "value": 1.5,
         "worker": "w",
     }
-    for name, cell in {**usual, **wanted}.items():
+    for name, cell in {**usual, **expected}.items():
         assert same(stored[name], cell), name
     assert first == {**usual, "metric": "m", "iteration": 1}
     assert last == {**usual, "metric": "z", "iteration": 9}

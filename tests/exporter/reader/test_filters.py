@@ -30,7 +30,7 @@ def glob(text: str, pattern: str) -> bool:
 
 
 def in_projects(database: Database, task: dict[str, Any], task_filter: TaskFilter) -> bool:
-    """Say what a project argument means, by the words of the README."""
+    """Return what a project argument selects, as the README describes it."""
     project_id = task.get("project")
     name = database.projects[project_id]["name"] if project_id else None
     for text in task_filter.projects:

@@ -46,8 +46,8 @@ def test_what_an_older_server_ignores_is_checked_here(
     versions: tuple[str, str], take_home: TakeHome
 ) -> None:
     home = take_home(small(), versions=versions)
-    asked = TaskFilter(tags=("-odd",), created_after=str(NOW - timedelta(days=6)))
-    assert home.export(Selection(asked)).exit_code == 0
+    task_filter = TaskFilter(tags=("-odd",), created_after=str(NOW - timedelta(days=6)))
+    assert home.export(Selection(task_filter)).exit_code == 0
     names = {row["name"] for row in home.tasks().values()}
     assert names == {"task 1", "task 3", "task 5"}
     home.check(*home.tasks())

@@ -15,8 +15,8 @@ from tests.support.credentials.planted_manuals import manuals
 from tests.support.credentials.planted_servers import servers
 
 
-def stored(one: Planted) -> str:
-    return Redactor().parameter("Args", one.name, one.value)[0] or ""
+def stored(case: Planted) -> str:
+    return Redactor().parameter("Args", case.name, case.value)[0] or ""
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def stored(one: Planted) -> str:
 )
 def test_planted_credentials_are_found(draw: Callable[[], Iterable[Planted]], least: float) -> None:
     kinds = list(draw())
-    missed = [one.kind for one in kinds if one.secret in stored(one)]
+    missed = [case.kind for case in kinds if case.secret in stored(case)]
     assert len(kinds) - len(missed) >= least * len(kinds), missed
 
 
@@ -70,15 +70,15 @@ def test_what_only_looks_like_one_stays(name: str, value: str) -> None:
 def test_what_was_redacted_stays_as_it_is() -> None:
     """Or a pack would stop at what an export has taken out."""
     redactor = Redactor()
-    for one in planted(seed=1):
-        once, _ = redactor.parameter("Args", one.name, one.value)
-        assert redactor.parameter("Args", one.name, once) == (once, False), one.kind
+    for case in planted(seed=1):
+        once, _ = redactor.parameter("Args", case.name, case.value)
+        assert redactor.parameter("Args", case.name, once) == (once, False), case.kind
 
 
 def test_each_format_has_a_source_and_its_markers() -> None:
-    names = [one.name for one in formats()]
+    names = [case.name for case in formats()]
     assert names == sorted(set(names))
-    for one in formats():
-        assert re.fullmatch(r"https://\S+|gitleaks|credsweeper", one.source), one.name
-        assert one.markers, one.name
-        assert one.pattern.search("") is None, one.name
+    for case in formats():
+        assert re.fullmatch(r"https://\S+|gitleaks|credsweeper", case.source), case.name
+        assert case.markers, case.name
+        assert case.pattern.search("") is None, case.name

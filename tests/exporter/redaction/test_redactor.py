@@ -64,8 +64,8 @@ def test_issued_keys_go_under_any_name(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ISSUED)
 def test_issued_keys_go_out_of_sentences(kind: str) -> None:
-    stored, found = Redactor().text(f"ran with {ISSUED[kind]}, see the wiki")
-    assert (stored, found) == (f"ran with {REDACTED}, see the wiki", 1)
+    stored, count = Redactor().text(f"ran with {ISSUED[kind]}, see the wiki")
+    assert (stored, count) == (f"ran with {REDACTED}, see the wiki", 1)
 
 
 NAMED = [

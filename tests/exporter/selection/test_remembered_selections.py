@@ -55,17 +55,17 @@ class _ReadError(SnapshotError):
 @pytest.fixture
 def parsed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Selection | None]:
     """Type options of ``export`` into the real command, which ends when it has read them."""
-    found: list[Selection | None] = []
+    selections: list[Selection | None] = []
 
     def export(data: Path, selection: Selection | None, **_: object) -> None:
-        found.append(selection)
+        selections.append(selection)
         raise _ReadError
 
     monkeypatch.setattr(run, "export", export)
 
     def parse(text: str) -> Selection | None:
         assert main(["export", *shlex.split(text)]) == _ReadError.exit_code
-        return found.pop()
+        return selections.pop()
 
     return parse
 
@@ -108,13 +108,13 @@ def _made(data: Path, selections: Any) -> None:
             dataset.commit(stage, server=server, selections=selections, export_row=export)
 
 
-def _asked(data: Path) -> Sequence[str]:
-    return [one.selection for one in remembered(open_snapshot(data).selections)]
+def _selections(data: Path) -> Sequence[str]:
+    return [row.selection for row in remembered(open_snapshot(data).selections)]
 
 
 def test_what_is_remembered(tmp_path: Path) -> None:
-    one = Selection(metrics=("loss",), exclude_metrics=("loss/val",)).as_json() | {"matched": 12}
-    _made(tmp_path / "data", [EVERYTHING.as_json(), one])
+    stored = Selection(metrics=("loss",), exclude_metrics=("loss/val",)).as_json() | {"matched": 12}
+    _made(tmp_path / "data", [EVERYTHING.as_json(), stored])
     first, second = remembered(open_snapshot(tmp_path / "data").selections)
     assert (first.number, first.selection, first.matched, first.metrics) == (
         1,
@@ -131,14 +131,14 @@ def test_one_that_never_found_a_task(
 ) -> None:
     """An export writes null for it; what wrote nothing at all did not count."""
     _made(tmp_path / "data", [EVERYTHING.as_json() | written])
-    (one,) = remembered(open_snapshot(tmp_path / "data").selections)
-    assert one.matched == matched
+    (selection,) = remembered(open_snapshot(tmp_path / "data").selections)
+    assert selection.matched == matched
 
 
 @pytest.mark.parametrize("written", [None, {}, []])
 def test_nothing_is_remembered(tmp_path: Path, written: Any) -> None:
     _made(tmp_path / "data", written)
-    assert _asked(tmp_path / "data") == []
+    assert _selections(tmp_path / "data") == []
     with pytest.raises(UsageError, match="remembers no selections"):
         forget_selection(tmp_path / "data", 1)
 
@@ -150,7 +150,7 @@ def test_removing_changes_nothing_else(tmp_path: Path) -> None:
     before = open_snapshot(data)
     assert forget_selection(data, 2).selection == "--metric b"
     after = open_snapshot(data)
-    assert _asked(data) == ["--metric a", "--metric c"]
+    assert _selections(data) == ["--metric a", "--metric c"]
     assert after.number == before.number + 1
     assert after.server == before.server
     assert after.totals.tasks == before.totals.tasks
@@ -173,7 +173,7 @@ def test_a_number_that_is_not_there(tmp_path: Path, number: int) -> None:
     _made(data, [Selection(metrics=(name,)).as_json() for name in "ab"])
     with pytest.raises(UsageError, match="choose a number from 1 to 2"):
         forget_selection(data, number)
-    assert len(_asked(data)) == 2
+    assert len(_selections(data)) == 2
     assert open_snapshot(data).number == 2
 
 

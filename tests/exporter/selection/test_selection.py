@@ -43,21 +43,26 @@ def test_what_is_written() -> None:
 SERIES = {"loss": {"train", "test"}, "acc": {"train"}, ":monitor:gpu": {"util"}}
 
 
-def wanted(metrics: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> dict[str, Any] | None:
-    found = wanted_metrics(Selection(metrics=metrics, exclude_metrics=exclude), SERIES)
-    return None if found is None else {one.metric: one.variants for one in found}
+def chosen_metrics(
+    metrics: tuple[str, ...] = (), exclude: tuple[str, ...] = ()
+) -> dict[str, Any] | None:
+    choices = wanted_metrics(Selection(metrics=metrics, exclude_metrics=exclude), SERIES)
+    return None if choices is None else {choice.metric: choice.variants for choice in choices}
 
 
 def test_metrics() -> None:
-    assert wanted(("loss",)) == {"loss": None}
-    assert wanted(("loss/test", "acc")) == {"loss": {"test"}, "acc": None}
-    assert wanted(exclude=(":monitor:*",)) == {"loss": None, "acc": None}
-    assert wanted(("*",), ("loss/train", "acc/train")) == {"loss": {"test"}, ":monitor:gpu": None}
-    assert wanted(("loss",), ("loss",)) == {}
+    assert chosen_metrics(("loss",)) == {"loss": None}
+    assert chosen_metrics(("loss/test", "acc")) == {"loss": {"test"}, "acc": None}
+    assert chosen_metrics(exclude=(":monitor:*",)) == {"loss": None, "acc": None}
+    assert chosen_metrics(("*",), ("loss/train", "acc/train")) == {
+        "loss": {"test"},
+        ":monitor:gpu": None,
+    }
+    assert chosen_metrics(("loss",), ("loss",)) == {}
     with pytest.raises(NoSuchNameError):
-        wanted(("loss", "nothing"))
+        chosen_metrics(("loss", "nothing"))
     with pytest.raises(NoSuchNameError):
-        wanted(exclude=("nothing",))
+        chosen_metrics(exclude=("nothing",))
     assert wanted_metrics(Selection(metrics=("loss",)), {}) == ()
     both = wanted_metrics(Selection(metrics=("loss/train", "loss/test")), SERIES)
     assert both == tuple(MetricChoice("loss", frozenset({name})) for name in ("train", "test"))

@@ -65,9 +65,9 @@ def test_times(text: str, meant: str) -> None:
 @pytest.mark.parametrize("text", ["1m", "30 m", "90min", "6mo"])
 @pytest.mark.parametrize("option", ["created_after", "updated_after", "updated_before"])
 def test_an_age_of_minutes_or_months_is_refused(text: str, option: str) -> None:
-    asked: dict[str, Any] = {option: text}
+    options: dict[str, Any] = {option: text}
     with pytest.raises(UsageError, match=f"{text}.*minutes or months; use hours, days or weeks"):
-        resolve(TaskFilter(**asked), NAMES, NOW)
+        resolve(TaskFilter(**options), NAMES, NOW)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,11 @@ def test_an_invalid_time_names_the_option(text: str) -> None:
 
 
 def projects(*texts: str, subprojects: bool = True) -> set[str]:
-    found = resolve(TaskFilter(projects=texts, subprojects=subprojects), NAMES, NOW).project_ids
-    assert found is not None
-    return {NAMES.projects[one] for one in found}
+    project_ids = resolve(
+        TaskFilter(projects=texts, subprojects=subprojects), NAMES, NOW
+    ).project_ids
+    assert project_ids is not None
+    return {NAMES.projects[project_id] for project_id in project_ids}
 
 
 def test_projects() -> None:
@@ -107,7 +109,7 @@ def test_users() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "error"),
+    ("options", "error"),
     [
         ({"limit": 0}, "--limit 0"),
         ({"limit": -5}, "--limit -5"),
@@ -116,13 +118,13 @@ def test_users() -> None:
         ({"statuses": ("",)}, "no status ''"),
     ],
 )
-def test_what_cannot_be_meant(asked: dict[str, Any], error: str) -> None:
+def test_what_cannot_be_meant(options: dict[str, Any], error: str) -> None:
     with pytest.raises(UsageError, match=re.escape(error)):
-        resolve(TaskFilter(**asked), NAMES, NOW)
+        resolve(TaskFilter(**options), NAMES, NOW)
 
 
 def test_the_filter_in_words() -> None:
-    asked = TaskFilter(
+    task_filter = TaskFilter(
         projects=("vision", "nlp"),
         subprojects=False,
         task_names=("train*",),
@@ -132,7 +134,7 @@ def test_the_filter_in_words() -> None:
         limit=3,
         archived="exclude",
     )
-    assert str(resolve(asked, NAMES, NOW)) == (
+    assert str(resolve(task_filter, NAMES, NOW)) == (
         "project vision or nlp (without sub-projects) AND name train* AND tags gpu AND -x "
         "AND status in_progress AND created since 2026-03-22 12:00Z AND not archived "
         "AND the newest 3"

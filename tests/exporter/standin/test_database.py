@@ -163,10 +163,12 @@ def test_summaries_alone_can_be_requested(
 ) -> None:
     body = {"id": [task], "only_fields": ["last_metrics"]}
     _, answer = call(start_standin(database), "tasks.get_all_ex", **body)
-    (found,) = answer["data"]["tasks"]
-    assert set(found) == {"id", "last_metrics"}
-    summaries = [one for variants in found["last_metrics"].values() for one in variants.values()]
-    assert {(one["metric"], one["variant"], one["count"]) for one in summaries} == {
+    (entry,) = answer["data"]["tasks"]
+    assert set(entry) == {"id", "last_metrics"}
+    summaries = [
+        summary for variants in entry["last_metrics"].values() for summary in variants.values()
+    ]
+    assert {(summary["metric"], summary["variant"], summary["count"]) for summary in summaries} == {
         ("loss", "train", 3),
         ("Summary", "best", 1),
     }

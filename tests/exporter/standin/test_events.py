@@ -67,8 +67,8 @@ def test_more_than_ten_thousand_points_at_one_iteration_are_cut(
     assert (data["returned"], data["total"]) == (10_000, 10_050)
     _, rest = call(server, PAGE, task=task, batch_size=10_000, scroll_id=data["scroll_id"])
     assert rest["data"]["returned"] == 0
-    wanted = [{"metric": "m", "variants": [f"v{n}" for n in range(10_000, 10_050)]}]
-    _, split = call(server, PAGE, task=task, batch_size=10_000, metrics=wanted)
+    metrics = [{"metric": "m", "variants": [f"v{n}" for n in range(10_000, 10_050)]}]
+    _, split = call(server, PAGE, task=task, batch_size=10_000, metrics=metrics)
     assert (split["data"]["returned"], split["data"]["total"]) == (50, 50)
 
 
@@ -128,8 +128,8 @@ def test_the_same_key_overwrites_even_across_names(start_standin: Start, call: C
     database.report_series(task, "a", "b-c", [1, 2], [2.0, 3.0], [0, 0])
     server = start_standin(database)
     _, answer = call(server, PAGE, task=task)
-    found = [(event["metric"], event["value"]) for event in answer["data"]["events"]]
-    assert found == [("a", 2.0), ("a", 3.0)]
+    values = [(event["metric"], event["value"]) for event in answer["data"]["events"]]
+    assert values == [("a", 2.0), ("a", 3.0)]
 
 
 def odd_events() -> tuple[Database, str]:

@@ -96,7 +96,7 @@ def test_filters(
 
 def test_projects_above_and_below(team: Database, start_standin: Start, call: Call) -> None:
     server = start_standin(team)
-    vision = next(key for key, one in team.projects.items() if one["name"] == "vision")
+    vision = next(key for key, project in team.projects.items() if project["name"] == "vision")
     assert "below" not in names(call(server, LIST, project=[vision]))
     inside = names(call(server, LIST, project=[vision], include_subprojects=True))
     assert inside == ALL - {"lonely"}
@@ -144,7 +144,7 @@ def test_a_scroll_is_not_capped_and_expires(start_standin: Start, call: Call) ->
     _, first = call(server, LIST, scroll_id=None, **body)
     scroll = first["data"]["scroll_id"]
     _, second = call(server, LIST, scroll_id=scroll, **body)
-    assert [len(one["data"]["tasks"]) for one in (first, second)] == [600, 20]
+    assert [len(answer["data"]["tasks"]) for answer in (first, second)] == [600, 20]
     assert second["data"]["scroll_id"] == scroll
     server.records.scrolls.seconds = 0
     assert call(server, LIST, scroll_id=scroll, **body)[1]["data"]["tasks"] == []
@@ -209,8 +209,8 @@ def test_projects_users_and_tags(team: Database, start_standin: Start, call: Cal
     server = start_standin(team)
 
     def projects(**body: Any) -> set[str]:
-        found = call(server, "projects.get_all_ex", **body)[1]["data"]["projects"]
-        return {project["name"] for project in found}
+        listed = call(server, "projects.get_all_ex", **body)[1]["data"]["projects"]
+        return {project["name"] for project in listed}
 
     assert projects() == {"vision", "vision/detection", "vision/.datasets"}
     assert projects(search_hidden=True) == projects() | {"vision/.datasets/labels"}

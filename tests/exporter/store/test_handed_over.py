@@ -69,27 +69,27 @@ def snapshot(
 
 def _rows() -> list[tuple[Any, ...]]:
     """Every point as a row of ``scalars``."""
-    found = [
+    rows = [
         (task_id, metric, variant, iteration, value)
         for task_id, (_, _, series) in TASKS.items()
         for (metric, variant), values in series.items()
         for iteration, value in enumerate(values)
     ]
     return [
-        (*row[:4], NOW + timedelta(seconds=row[3] or 0), row[4], "w") for row in [*found, SINGLE]
+        (*row[:4], NOW + timedelta(seconds=row[3] or 0), row[4], "w") for row in [*rows, SINGLE]
     ]
 
 
 def _best() -> list[dict[str, Any]]:
     """The highest finite value of each metric and variant; of equal ones the lowest task id."""
-    found: dict[tuple[str, str], tuple[float, str]] = {}
+    best: dict[tuple[str, str], tuple[float, str]] = {}
     for task_id, metric, variant, _, _, value, _ in sorted(_rows(), key=lambda row: str(row[0])):
-        highest, _ = found.get((metric, variant), (-INF, ""))
+        highest, _ = best.get((metric, variant), (-INF, ""))
         if value is not None and math.isfinite(value) and value > highest and metric[0] != ":":
-            found[metric, variant] = (value, task_id)
+            best[metric, variant] = (value, task_id)
     return [
         {"metric": m, "variant": v, "value": value, "task": TASKS[t][1], "task_id": t}
-        for (m, v), (value, t) in sorted(found.items())
+        for (m, v), (value, t) in sorted(best.items())
     ]
 
 
@@ -183,10 +183,10 @@ def _code(folder: Path, tool: str, language: str = "python") -> str:
 def _sql(folder: Path) -> Answer:
     with duckdb.connect() as connection:
         connection.execute(Path("open.sql").read_text(encoding="utf-8"))
-        made, *asked = duckdb.extract_statements(_code(folder, "DuckDB", "sql"))
+        made, *queries = duckdb.extract_statements(_code(folder, "DuckDB", "sql"))
         connection.execute(made)
         best = connection.sql("FROM best ORDER BY ALL").to_arrow_table()
-        shown, curve = (connection.sql(each.query).to_arrow_table() for each in asked)
+        shown, curve = (connection.sql(each.query).to_arrow_table() for each in queries)
     assert shown == best.drop_columns(["task_id"])
     return best, curve
 
@@ -214,8 +214,8 @@ def test_the_examples_of_the_readme_are_right(copy: Path, tool: str) -> None:
     before = _listing(copy)
     with contextlib.chdir(copy):
         best, curve = TOOLS[tool](copy)
-    found = best.select(["metric", "variant", "value", "task", "task_id"])
-    assert _texts(found.to_pylist()) == _texts(_best())
+    columns = best.select(["metric", "variant", "value", "task", "task_id"])
+    assert _texts(columns.to_pylist()) == _texts(_best())
     points = curve.select(["iteration", "timestamp", "value", "project_id"])
     assert _texts(points.to_pylist()) == _texts(_curve())
     assert _listing(copy) == before

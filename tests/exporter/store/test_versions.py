@@ -82,7 +82,7 @@ def test_queries_see_missing_columns_as_null(data: Path) -> None:
 def test_the_next_commit_rewrites_the_tables_that_changed(
     data: Path, ask: Ask, line: Call, task_row: Call, export_row: Call, export_id: str | None
 ) -> None:
-    one = open_snapshot(data)
+    before = open_snapshot(data)
     with writing(data) as dataset:
         stage = dataset.new_stage()
         stage.refresh(task_row("a", "p", selected=True), None)
@@ -99,7 +99,7 @@ def test_the_next_commit_rewrites_the_tables_that_changed(
         for path in two.paths(table):
             assert pq.ParquetFile(path).schema_arrow.equals(schema.remove_metadata()), path
     for table in ("scalars",):  # it did not change
-        names = [[Path(path).name for path in snapshot.paths(table)] for snapshot in (one, two)]
+        names = [[Path(path).name for path in snapshot.paths(table)] for snapshot in (before, two)]
         assert names[0] == names[1]
 
 

@@ -66,8 +66,8 @@ def test_points_that_changed_in_silence_are_found(
     plain, _ = again(home)
     assert (plain.tasks_unchanged, plain.tasks_changed_silently) == (3, 0), "no date moved"
     report, _ = again(home, again=how)
-    told = (report.tasks_changed, report.tasks_unchanged, report.tasks_changed_silently)
-    assert (told, report.exit_code) == ((1, 2, 1), 0)
+    counts = (report.tasks_changed, report.tasks_unchanged, report.tasks_changed_silently)
+    assert (counts, report.exit_code) == ((1, 2, 1), 0)
     home.check()
     assert verify(home.folder).problems == ()
     report, _ = again(home, again=how)
@@ -127,9 +127,9 @@ def test_a_server_that_counts_no_reports_is_believed_its_points(
 def test_the_cost_is_reported_before_it_begins(how: Again, what: str, home: "Home") -> None:
     notes, options = Notes(), ExportOptions(again=how)
     would = forecast(home.folder, Selection(), options=options, progress=notes)
-    (told,) = [text for text in notes.told if "dates did not change" in text]
-    assert told.startswith(f"to {what}")
-    assert told.endswith("of 3 stored tasks whose dates did not change takes about 4 requests")
+    (note,) = [text for text in notes.told if "dates did not change" in text]
+    assert note.startswith(f"to {what}")
+    assert note.endswith("of 3 stored tasks whose dates did not change takes about 4 requests")
     assert (would.tasks_unchanged, would.tasks_changed) == ((3, 0) if how == "counts" else (0, 3))
     before = len(home.server.requests)
     home.export(again=how)
@@ -221,7 +221,7 @@ def test_some_tasks_are_accepted_as_gone_and_others_are_not(
     home, extra = large
     for gone in extra[:50]:
         home.database.delete_task(gone)
-    report, _ = again(home, accept_gone=tuple(one[:12] for one in extra[:20]))
+    report, _ = again(home, accept_gone=tuple(task_id[:12] for task_id in extra[:20]))
     assert (report.exit_code, report.tasks_gone, report.tasks_gone_expected) == (3, 20, 20)
     assert report.warnings[0].startswith("30 of 60 stored tasks vanished")
     report, _ = again(home, accept_gone=tuple(extra[20:50]))

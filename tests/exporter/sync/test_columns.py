@@ -56,8 +56,8 @@ def test_the_row_of_a_run_is_in_its_report(take_home: TakeHome) -> None:
 
 
 def test_a_forecast_counts_what_an_export_counts() -> None:
-    counts = {one.name for one in fields(Forecast) if one.name.startswith("tasks_")}
-    assert counts - {one.name for one in fields(ExportReport)} == OF_A_FORECAST
+    counts = {field.name for field in fields(Forecast) if field.name.startswith("tasks_")}
+    assert counts - {field.name for field in fields(ExportReport)} == OF_A_FORECAST
 
 
 def test_each_field_of_a_task_is_requested_and_read() -> None:
@@ -72,4 +72,4 @@ def test_each_field_of_a_task_is_requested_and_read() -> None:
     [(KnownTask, set()), (StoredTask, set()), (TaskCopy, {"source", "made", "taken_out"})],
 )
 def test_what_is_read_of_stored_tasks_are_columns(projection: Any, own: set[str]) -> None:
-    assert {one.name for one in fields(projection)} - set(TASKS.names) == own
+    assert {field.name for field in fields(projection)} - set(TASKS.names) == own

@@ -106,17 +106,17 @@ def test_a_wider_selection_of_unread_tasks_is_kept(take_home: TakeHome, database
 def test_lost_points_are_found_for_the_metrics_that_are_added(
     take_home: TakeHome, database: Database
 ) -> None:
-    one, two, *_ = database.tasks
-    database.lose(one, lambda metric, *_: metric != "loss")
-    database.lose(two, lambda metric, *_: metric != "acc")
+    first, second, *_ = database.tasks
+    database.lose(first, lambda metric, *_: metric != "loss")
+    database.lose(second, lambda metric, *_: metric != "acc")
     home = take_home(database)
     assert home.export(LOSS).tasks_lost == 1
     report = home.export(Selection(metrics=("acc",)))
-    assert [problem.task_id for problem in report.problems] == [two]
-    assert in_state(home, "lost") == sorted([one, two])
+    assert [problem.task_id for problem in report.problems] == [second]
+    assert in_state(home, "lost") == sorted([first, second])
     report = home.export(all_tasks=False, again="points")
     assert (report.exit_code, report.tasks_unchanged) == (0, 6)
-    database.delete_task(one)
+    database.delete_task(first)
     assert home.export(all_tasks=False).exit_code == 0, "all that the server still had is here"
 
 

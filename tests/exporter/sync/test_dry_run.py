@@ -26,23 +26,28 @@ def test_a_dry_run_writes_nothing_and_reports_what_would_be(
     stored = _content(home.folder)
     events = len(home.sent(EVENTS))
     sent = len(home.server.requests)
-    said = forecast(home.folder, Selection(), options=ExportOptions())
+    planned = forecast(home.folder, Selection(), options=ExportOptions())
     assert len(home.sent(EVENTS)) == events
-    assert said.requests_spent == len(home.server.requests) - sent
-    counts = (said.tasks_new, said.tasks_changed, said.tasks_refreshed, said.tasks_unchanged)
+    assert planned.requests_spent == len(home.server.requests) - sent
+    counts = (
+        planned.tasks_new,
+        planned.tasks_changed,
+        planned.tasks_refreshed,
+        planned.tasks_unchanged,
+    )
     assert counts == (1, 1, 1, 1)
-    assert said.points == 30 + 90 + 20
+    assert planned.points == 30 + 90 + 20
     assert _content(home.folder) == stored
     report = home.export()
-    assert report.requests == said.requests
+    assert report.requests == planned.requests
     done = (report.tasks_new, report.tasks_changed, report.tasks_refreshed, report.tasks_unchanged)
     assert done == counts
 
 
 def test_a_dry_run_before_the_first_export(take_home: TakeHome, database: Database) -> None:
     home = take_home(database)
-    said = forecast(home.folder, Selection())
-    assert (said.tasks_new, said.points) == (3, 270)
+    planned = forecast(home.folder, Selection())
+    assert (planned.tasks_new, planned.points) == (3, 270)
     assert not home.folder.exists()
     with pytest.raises(UsageError, match="needs a filter"):
         forecast(home.folder)

@@ -111,7 +111,7 @@ def test_a_task_that_fails_now_keeps_what_was_complete(take_home: TakeHome) -> N
         database.continue_task(task)
         home.server.faults.add(refuse_events(task))
     report = home.export()
-    assert {(one.task_id, one.state) for one in report.problems} == {
+    assert {(problem.task_id, problem.state) for problem in report.problems} == {
         (first, "failed"),
         (empty, "failed"),
     }
@@ -168,8 +168,8 @@ def test_only_the_selected_metrics(name: str, take_home: TakeHome) -> None:
 
     def only(metric: str, variant: str) -> bool:
         return any(
-            one["metric"] == metric and variant in one.get("variants", [variant])
-            for one in selectors
+            selector["metric"] == metric and variant in selector.get("variants", [variant])
+            for selector in selectors
         )
 
     home.check(only=only)
@@ -182,11 +182,11 @@ def test_a_later_question_never_drops_what_is_stored(take_home: TakeHome) -> Non
     home = take_home(database)
     home.export(Selection(metrics=("loss",)))
     home.export(Selection(metrics=("acc/train",)))
-    wanted = {("loss", "train"), ("loss", "test"), ("acc", "train")}
-    home.check(only=lambda metric, variant: (metric, variant) in wanted)
+    expected = {("loss", "train"), ("loss", "test"), ("acc", "train")}
+    home.check(only=lambda metric, variant: (metric, variant) in expected)
     assert home.export(Selection(metrics=("loss/test",))).tasks_refreshed == 2
     assert home.export(Selection(metrics=("loss/test",))).tasks_unchanged == 2
-    home.check(only=lambda metric, variant: (metric, variant) in wanted)
+    home.check(only=lambda metric, variant: (metric, variant) in expected)
     home.export()
     home.check()
     assert home.export(Selection(metrics=("lr",))).tasks_unchanged == 2
@@ -295,11 +295,11 @@ def test_a_large_history_in_little_memory(tmp_path: Path) -> None:
         )
         assert server.stdin is not None
         server.stdin.close()
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert said["code"] == 0
-    assert said["totals"]["tasks"] == tasks
-    assert said["totals"]["points"] == tasks * series * points
-    assert said["peak"] <= MOST_MEGABYTES
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert measured["code"] == 0
+    assert measured["totals"]["tasks"] == tasks
+    assert measured["totals"]["points"] == tasks * series * points
+    assert measured["peak"] <= MOST_MEGABYTES
     _check_grid(data / "current")
 
 
@@ -313,12 +313,12 @@ def _check_grid(snapshot: Path) -> None:
         GROUP BY ALL
         """
     ).fetchall()
-    found = {row[:3]: row[3:] for row in rows}
-    assert len(found) == tasks * series
+    stored = {row[:3]: row[3:] for row in rows}
+    assert len(stored) == tasks * series
     for task in range(tasks):
         for number in range(series):
             key = (f"grid {task}", f"metric {number // 4}", f"variant {number % 4}")
             best = max(grid_value(task, number, point) for point in range(points))
-            assert found[key] == (best, points, points)
+            assert stored[key] == (best, points, points)
     series_max = duckdb.execute(f"SELECT sum(max) FROM '{snapshot}/series/*.parquet'").fetchall()
-    assert series_max[0][0] == sum(best for best, _, _ in found.values())
+    assert series_max[0][0] == sum(best for best, _, _ in stored.values())

@@ -49,8 +49,8 @@ def rows(home: "Home") -> list[dict[str, Any]]:
 
 def contents(snapshot: Snapshot) -> set[tuple[str, str]]:
     """Path and hash of every file with rows, but the one of ``exports``."""
-    files = (one for one in snapshot.files if one.rows and one.table != "exports")
-    return {(one.path, one.sha256) for one in files}
+    files = (entry for entry in snapshot.files if entry.rows and entry.table != "exports")
+    return {(entry.path, entry.sha256) for entry in files}
 
 
 def lose(home: "Home", endpoint: str) -> None:
@@ -136,9 +136,9 @@ def test_a_dataset_of_another_server(
 
 
 def test_a_usage_error_is_not_a_row(home: "Home") -> None:
-    for asked in (TaskFilter(projects=("teem",)), TaskFilter(created_after="soon")):
+    for task_filter in (TaskFilter(projects=("teem",)), TaskFilter(created_after="soon")):
         with pytest.raises(UsageError):
-            home.export(Selection(asked))
+            home.export(Selection(task_filter))
     assert len(rows(home)) == 1
     assert numbers(home.folder) == [1]
 
@@ -221,9 +221,9 @@ def test_what_is_not_remembered_is_not_remembered_either_when_it_fails(
 ) -> None:
     home = take_home(database)
     lose(home, LISTING)
-    asked = Selection(TaskFilter(task_ids=chosen.pop("task_ids", ())))
+    selection = Selection(TaskFilter(task_ids=chosen.pop("task_ids", ())))
     with pytest.raises(ServerError):
-        home.export(asked, **chosen)
+        home.export(selection, **chosen)
     assert numbers(home.folder) == []
 
 
@@ -272,9 +272,9 @@ def test_what_was_not_sent_leaves_no_folder(
 ) -> None:
     home = take_home(database)
     reconfigure(home, monkeypatch)
-    for asked in (TaskFilter(created_after="soon"), TaskFilter(statuses=("dun",))):
+    for task_filter in (TaskFilter(created_after="soon"), TaskFilter(statuses=("dun",))):
         with pytest.raises(UsageError):
-            home.export(Selection(asked))
+            home.export(Selection(task_filter))
     with pytest.raises(UsageError, match="--server-moved"):
         home.export(server_moved=True)
     monkeypatch.setenv("CLEARML_API_HOST", "localhost:8008")
@@ -295,9 +295,9 @@ def test_ctrl_c_before_a_task_was_read_leaves_a_row(
     database: Database,
 ) -> None:
     home = take_home(database)
-    asked = Selection(TaskFilter(projects=("team",)))
+    selection = Selection(TaskFilter(projects=("team",)))
     if not is_first:
-        home.export(asked)
+        home.export(selection)
     before = len(home.sent(moment))
 
     def press(_: Any) -> bool:
@@ -309,7 +309,7 @@ def test_ctrl_c_before_a_task_was_read_leaves_a_row(
     pressed: list[None] = []
     home.server.faults.add(Fault("drop", when=press))
     with pytest.raises(KeyboardInterrupt), terminated_as_interrupted():
-        home.export(asked if is_first else None, all_tasks=False)
+        home.export(selection if is_first else None, all_tasks=False)
     home.server.faults.clear()
     row = rows(home)[-1]
     assert (row["result"], row["error"]) == (

@@ -30,9 +30,9 @@ def rows(home: "Home") -> list[dict[str, Any]]:
 
 def test_a_selection_that_never_found_a_task(take_home: TakeHome, database: Database) -> None:
     home = take_home(database)
-    asked = Selection(TaskFilter(task_names=("later*",)))
-    assert home.export(asked).exit_code == 0
-    for chosen in (None, asked):
+    selection = Selection(TaskFilter(task_names=("later*",)))
+    assert home.export(selection).exit_code == 0
+    for chosen in (None, selection):
         report = home.export(chosen, all_tasks=False)
         assert report.exit_code == 3
         assert "a remembered selection has never matched a task" in report.warnings[0]

@@ -23,15 +23,15 @@ def test_selections_are_remembered_with_what_they_matched(
     home.export(Selection(TaskFilter(task_names=("three",)), metrics=("loss",)))
     home.export(Selection(TaskFilter(task_ids=(task,))))
     home.export(Selection(TaskFilter(tags=("kept",))), once=True)
-    assert [one["matched"] for one in remembered(home)] == [2, 1]
+    assert [row["matched"] for row in remembered(home)] == [2, 1]
     database.rename(task, "three")
     home.export(all_tasks=False)
-    assert [one["matched"] for one in remembered(home)] == [1, 2]
+    assert [row["matched"] for row in remembered(home)] == [1, 2]
     home.check()
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "task_filter",
     [
         TaskFilter(tags=("kept",)),
         TaskFilter(task_names=("one", "two", "three")),
@@ -39,16 +39,16 @@ def test_selections_are_remembered_with_what_they_matched(
     ],
 )
 def test_a_selection_that_used_to_match_is_missed(
-    asked: TaskFilter, take_home: TakeHome, database: Database
+    task_filter: TaskFilter, take_home: TakeHome, database: Database
 ) -> None:
     home = take_home(database)
-    home.export(Selection(asked))
+    home.export(Selection(task_filter))
     other = database.add_task("other", "elsewhere")
     home.export(Selection(TaskFilter(task_names=("other",))))
     database.rename_project(database.tasks[next(iter(database.tasks))]["project"], "moved")
     for task in list(database.tasks)[:3]:
         database.edit(task, tags=[], name="renamed")
-        if asked.projects:
+        if task_filter.projects:
             database.move(task, "moved")
     curve(database, other, "loss", 0, 3, 0.0)
     for _ in range(2):

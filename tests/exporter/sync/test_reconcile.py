@@ -77,8 +77,8 @@ def test_metadata_is_refreshed_without_the_points(
     assert row["tags"] == document["tags"]
     assert row["archived"] == ("archived" in document["system_tags"])
     assert row["comment"] == (document.get("comment") or row["comment"])
-    assert [one["value"] for one in home.rows("hyperparams")] == [
-        one["value"] for args in document["hyperparams"].values() for one in args.values()
+    assert [row["value"] for row in home.rows("hyperparams")] == [
+        row["value"] for args in document["hyperparams"].values() for row in args.values()
     ]
     assert again(home)[0].tasks_unchanged == 3
 
@@ -241,15 +241,15 @@ def test_a_task_of_another_server_is_skipped(home: "Home", database: Database, t
     table = table.set_column(at, table.schema.field(at), pa.array(names))
     pq.write_table(table, file)
     header = home.folder / "current/snapshot.json"
-    said = json.loads(header.read_bytes())
-    for entry in said["files"]:
+    document = json.loads(header.read_bytes())
+    for entry in document["files"]:
         if entry["table"] == "tasks":
             entry["bytes"] = file.stat().st_size
-    header.write_text(json.dumps(said))
+    header.write_text(json.dumps(document))
     before = home.points()
     curve(database, task, "loss", 50, 60, 0.0)
     report, requests = again(home)
-    assert [(one.task_id, one.state) for one in report.problems] == [(task, "skipped")]
+    assert [(problem.task_id, problem.state) for problem in report.problems] == [(task, "skipped")]
     assert (report.exit_code, requests) == (3, [])
     assert home.points() == before
 

@@ -72,10 +72,10 @@ GOES: dict[str, tuple[TaskFilter, str]] = {
 
 @pytest.mark.parametrize("name", GOES)
 def test_one_of_several_names_goes(name: str, take_home: TakeHome, database: Database) -> None:
-    asked, alarm = GOES[name]
+    selection, alarm = GOES[name]
     other = database.add_task("other", "audio", tags=["old"])
     home = take_home(database)
-    home.export(Selection(asked))
+    home.export(Selection(selection))
     database.rename_project(database.tasks[other]["project"], "sound")
     database.edit(other, tags=[])
     fresh = add(database, "fresh", tags=["kept"])

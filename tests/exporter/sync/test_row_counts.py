@@ -44,7 +44,7 @@ def test_stored_tasks_whose_reading_could_not_be_committed_are_not_counted_as_re
     _fail(monkeypatch, code, ("complete",))
     with pytest.raises(OSError, match="the disk failed"):
         home.export()
-    row = max(home.rows("exports"), key=lambda one: one["started"])
+    row = max(home.rows("exports"), key=lambda export: export["started"])
     assert (row["tasks_new"], row["tasks_changed"], row["points"]) == (0, 0, 0)
     assert row["tasks_unread"] == TASKS
 

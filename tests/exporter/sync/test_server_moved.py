@@ -109,9 +109,9 @@ def test_a_dataset_that_was_stored_with_another_spelling(
     assert home.export(all_tasks=False).tasks_changed == 1
 
 
-def refused(home: "Home", said: str, **options: Any) -> None:
+def refused(home: "Home", message: str, **options: Any) -> None:
     before = header(home.folder)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         home.export(all_tasks=False, server_moved=True, **options)
     assert header(home.folder) == before
 
@@ -243,24 +243,24 @@ def test_the_order_of_the_sources_does_not_matter(
 def test_no_common_task_is_not_a_proof(
     take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
 ) -> None:
-    one = take_home(grid_history(2, 1, 3))
-    one.export()
+    old = take_home(grid_history(2, 1, 3))
+    old.export()
     other = Database(99)
     other.add_task("another", "p")
     server = start_standin(other)
     move(server)
-    two = type(one)(server, tmp_path / "two")
-    two.export()
+    new = type(old)(server, tmp_path / "two")
+    new.export()
     with pytest.raises(UsageError, match="needs a task in both, and there is none"):
-        merge_datasets([one.folder, two.folder], tmp_path / "both", same_server=True)
+        merge_datasets([old.folder, new.folder], tmp_path / "both", same_server=True)
     assert not (tmp_path / "both").exists()
 
 
-def elsewhere(one: "Home", database: Database, start: Start, move: Move, folder: Path) -> "Home":
+def elsewhere(home: "Home", database: Database, start: Start, move: Move, folder: Path) -> "Home":
     """Export what another server holds, by its other address."""
     server = start(database)
     move(server)
-    other = type(one)(server, folder)
+    other = type(home)(server, folder)
     other.export()
     return other
 
@@ -288,14 +288,14 @@ COPIES: dict[str, Callable[[dict[str, Any]], None]] = {
 def test_a_copy_that_went_on_by_itself_is_not_merged(
     why: str, take_home: TakeHome, start_standin: Start, move: Move, tmp_path: Path
 ) -> None:
-    one = take_home(grid_history(2, 1, 3))
-    one.export()
+    old = take_home(grid_history(2, 1, 3))
+    old.export()
     copy = grid_history(2, 1, 3)
     for task in copy.tasks.values():
         COPIES[why](task)
-    two = elsewhere(one, copy, start_standin, move, tmp_path / "two")
+    new = elsewhere(old, copy, start_standin, move, tmp_path / "two")
     with pytest.raises(UsageError, match=rf"are not of one server: task \w+: {why}"):
-        merge_datasets([one.folder, two.folder], tmp_path / "both", same_server=True)
+        merge_datasets([old.folder, new.folder], tmp_path / "both", same_server=True)
     assert not (tmp_path / "both").exists()
 
 
@@ -303,13 +303,13 @@ def test_other_options_are_not_another_server(
     take_home: TakeHome, move: Move, tmp_path: Path
 ) -> None:
     """They give each task another fingerprint, and prove nothing about the server."""
-    one = take_home(grid_history(2, 1, 3))
-    one.export()
-    move(one.server)
-    two = type(one)(one.server, tmp_path / "two")
-    two.export(with_params=False)
-    prints = [{row["fingerprint"] for row in home.tasks().values()} for home in (one, two)]
+    old = take_home(grid_history(2, 1, 3))
+    old.export()
+    move(old.server)
+    new = type(old)(old.server, tmp_path / "two")
+    new.export(with_params=False)
+    prints = [{row["fingerprint"] for row in home.tasks().values()} for home in (old, new)]
     assert prints[0].isdisjoint(prints[1])
-    merge_datasets([one.folder, two.folder], tmp_path / "both", same_server=True)
-    both = type(one)(one.server, tmp_path / "both")
-    assert both.points() == one.points()
+    merge_datasets([old.folder, new.folder], tmp_path / "both", same_server=True)
+    both = type(old)(old.server, tmp_path / "both")
+    assert both.points() == old.points()

@@ -35,18 +35,18 @@ def test_what_a_limit_leaves_has_a_row(take_home: Callable[..., Home], database:
     home = take_home(database)
     report = home.export(limits=RequestLimits(max_requests=20))
     assert report.result == "ceiling"
-    found = states(home)
-    assert found["unread"] > 0 < found["complete"]
-    assert found.total() == TASKS
-    assert report.tasks_unread == found["unread"]
+    counts = states(home)
+    assert counts["unread"] > 0 < counts["complete"]
+    assert counts.total() == TASKS
+    assert report.tasks_unread == counts["unread"]
     (row,) = home.rows("exports")
-    assert row["tasks_unread"] == found["unread"]
-    unread = [one for one in home.tasks().values() if one["state"] == "unread"]
-    for one in unread:
-        assert one["name"] == database.tasks[one["task_id"]]["name"]
-        assert (one["points_stored"], one["points_expected"]) == (0, None)
-        assert one["reason"] == "not read yet"
-        assert one["selected"]
+    assert row["tasks_unread"] == counts["unread"]
+    unread = [task for task in home.tasks().values() if task["state"] == "unread"]
+    for task in unread:
+        assert task["name"] == database.tasks[task["task_id"]]["name"]
+        assert (task["points_stored"], task["points_expected"]) == (0, None)
+        assert task["reason"] == "not read yet"
+        assert task["selected"]
     report = home.export(all_tasks=False)
     assert (report.tasks_new, report.tasks_unread) == (len(unread), 0)
     assert home.rows("exports")[-1]["tasks_unread"] == 0
@@ -86,10 +86,10 @@ def test_a_checkpoint_marks_what_is_not_read_yet(
     monkeypatch.setattr(run, "_checkpoint", look)
     assert home.export().result == "complete"
     assert len(seen) >= 2
-    for at, found in enumerate(seen, 1):
-        assert found.total() == TASKS
-        assert found["complete"] >= 10 * at
-        assert found["unread"] == TASKS - found["complete"]
+    for at, counts in enumerate(seen, 1):
+        assert counts.total() == TASKS
+        assert counts["complete"] >= 10 * at
+        assert counts["unread"] == TASKS - counts["complete"]
     home.check()
 
 
@@ -152,6 +152,6 @@ def test_a_killed_first_export_is_marked(
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    found = states(home)
-    assert found.total() == 60
-    assert found["unread"] > 0
+    counts = states(home)
+    assert counts.total() == 60
+    assert counts["unread"] > 0

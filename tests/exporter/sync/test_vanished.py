@@ -22,9 +22,9 @@ def test_a_deleted_task_stays_and_is_marked(home: "Home", database: Database, ta
     assert (row["state"], row["points_stored"]) == ("gone", 90)
     assert row["reason"].startswith("gone from the server")
     assert (home.points(), home.rows("hyperparams")) == (before, hyperparams)
-    asked = len(home.sent("tasks.get_all_ex"))
+    n_requests = len(home.sent("tasks.get_all_ex"))
     assert again(home)[0].tasks_gone == 0
-    bodies = home.sent("tasks.get_all_ex")[asked:]
+    bodies = home.sent("tasks.get_all_ex")[n_requests:]
     assert not any(task in body.get("id", ()) for body in bodies)
 
 

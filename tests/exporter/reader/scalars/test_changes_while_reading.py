@@ -118,7 +118,7 @@ def test_a_task_deleted_while_reading_fails_alone(take_home: TakeHome) -> None:
     )
     home = take_home(database, faults=[fault])
     report = home.export()
-    assert [(one.task_id, one.state) for one in report.problems] == [(task, "failed")]
+    assert [(problem.task_id, problem.state) for problem in report.problems] == [(task, "failed")]
     row = home.tasks()[task]
     assert (row["state"], row["points_stored"], row["points_expected"]) == ("failed", 0, None)
     home.check(other)

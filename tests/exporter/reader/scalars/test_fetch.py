@@ -258,7 +258,7 @@ def test_the_same_metric_twice_is_requested_once(take_home: TakeHome) -> None:
     home.export(Selection(metrics=("loss/train", "loss/test", "acc")))
     home.check(task, only=lambda metric, variant: (metric, variant) != ("loss", "x"))
     for body in home.sent("events.get_task_events"):
-        assert [one["metric"] for one in body["metrics"]] == ["acc", "loss"]
+        assert [metric["metric"] for metric in body["metrics"]] == ["acc", "loss"]
 
 
 def test_a_metric_filter_survives_a_split(take_home: TakeHome) -> None:

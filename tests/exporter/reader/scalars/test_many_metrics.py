@@ -49,7 +49,9 @@ def test_a_choice_among_metrics_that_nothing_names_stays_partial(take_home: Take
     row = home.tasks()[wide]
     assert (row["state"], row["points_stored"], report.exit_code) == ("partial", 1, 3)
     assert row["reason"].startswith(f"{NOT_LISTED}: 300 of 10300 points were not received: ")
-    assert [(one.task_id, one.reason) for one in report.problems] == [(wide, row["reason"])]
+    assert [(problem.task_id, problem.reason) for problem in report.problems] == [
+        (wide, row["reason"])
+    ]
     again = home.export(all_tasks=False, only_failed=True)
     assert again.exit_code == 3
     assert home.tasks()[wide]["state"] == "partial"

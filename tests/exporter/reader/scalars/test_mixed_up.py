@@ -41,17 +41,17 @@ def home(take_home: TakeHome) -> "Home":
 
 @pytest.mark.parametrize("many", [1, 400])
 @pytest.mark.parametrize(
-    ("other", "said"),
+    ("other", "message"),
     [
         ({"task": OTHER}, f"events of task {OTHER} instead of {TASK}"),
         ({"type": '"log"'}, "events of type log instead of training_stats_scalar"),
         ({"task": "x" * 1000}, f"events of task {'x' * 80}… instead of {TASK}"),
     ],
 )
-def test_one_event_among_many(many: int, other: dict[str, str], said: str) -> None:
+def test_one_event_among_many(many: int, other: dict[str, str], message: str) -> None:
     """A long page is read by another decoder than a short one."""
     mine = [event(iter=str(n)) for n in range(many)]
-    with pytest.raises(MixedUpError, match=said):
+    with pytest.raises(MixedUpError, match=message):
         decode_page(TASK, page(*mine, event(iter="400", **other)))
     silent = event(type="", iter="400").replace(f'"task":"{TASK}",', "")
     assert decode_page(TASK, page(*mine, silent)).returned == many + 1
@@ -84,20 +84,20 @@ def test_a_cache_that_is_right_the_second_time(home: "Home") -> None:
 
 
 @pytest.mark.parametrize(
-    ("instead", "said"),
+    ("instead", "message"),
     [
         ({"metrics": [{"metric": "acc"}]}, "with metric acc, which was not requested"),
         ({"metrics": None}, "with metric acc, which was not requested"),
     ],
 )
-def test_events_of_other_metrics(instead: dict[str, Any], said: str, home: "Home") -> None:
+def test_events_of_other_metrics(instead: dict[str, Any], message: str, home: "Home") -> None:
     home.server.faults.add(Fault("mixed up", EVENTS, instead=instead))
     a = min(home.database.tasks)
     home.server.faults.faults[0].when = lambda body: body["task"] == a
     home.export(Selection(metrics=("loss",)))
     row = home.tasks()[a]
     assert row["state"] == "failed"
-    assert said in row["reason"]
+    assert message in row["reason"]
     assert {key[1] for key in home.points()} == {"loss"}
 
 

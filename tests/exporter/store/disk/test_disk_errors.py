@@ -21,7 +21,7 @@ ARROWS = OSError(errno.EIO, "Error writing bytes to file. Detail: [errno 5] Inpu
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left", "x"), "x: No space left; free some space there"),
         (OSError("… Detail: [errno 122] Disk"), "data: Disk quota exceeded; free some space there"),
@@ -30,8 +30,8 @@ ARROWS = OSError(errno.EIO, "Error writing bytes to file. Detail: [errno 5] Inpu
         (OSError(errno.EROFS, "read only", "x"), "x: read only; get permission to write there"),
     ],
 )
-def test_what_failed_and_what_to_do(error: OSError, told: str) -> None:
-    assert f"{cannot_write(error, Path('data'))}; {way_out(error)}" == f"cannot write {told}"
+def test_what_failed_and_what_to_do(error: OSError, message: str) -> None:
+    assert f"{cannot_write(error, Path('data'))}; {way_out(error)}" == f"cannot write {message}"
     elsewhere = OSError(errno.ENOENT, "none", "/elsewhere/x.sql")
     assert cannot_write(elsewhere, Path("data")) == "/elsewhere/x.sql: none"
 
@@ -98,10 +98,10 @@ def test_what_cannot_be_written(
         error = OSError(number, os.strerror(number))
         monkeypatch.setattr(os, "fsync", functools.partial(_fail, error))
         assert main(command) == 1
-        told = capsys.readouterr().err.splitlines()[-1]
-        assert told.startswith(f"error: cannot write {tmp_path}/")
-        assert f": {os.strerror(number)}; " in told
-        assert told.endswith(f"; {way}"), told
+        message = capsys.readouterr().err.splitlines()[-1]
+        assert message.startswith(f"error: cannot write {tmp_path}/")
+        assert f": {os.strerror(number)}; " in message
+        assert message.endswith(f"; {way}"), message
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "theirs"]
 
 
@@ -120,6 +120,6 @@ def test_what_is_stored_and_cannot_be_read(
         ["pack", "--data", two[0], "--redact", "users", "-o", str(tmp_path / "x.zip")],
     ):
         assert main(command) == 5
-        told = capsys.readouterr().err.splitlines()[-1]
-        assert told.startswith(f"error: cannot read {tmp_path}/")
-        assert ".parquet: Input/output error; check the disk that it is on" in told
+        message = capsys.readouterr().err.splitlines()[-1]
+        assert message.startswith(f"error: cannot read {tmp_path}/")
+        assert ".parquet: Input/output error; check the disk that it is on" in message

@@ -20,9 +20,9 @@ def kill() -> Iterator[Killer]:
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory, commit: Call, line: Call) -> Path:
-    place = tmp_path_factory.mktemp("sources")
-    make_sources(place, commit, line)
-    return place
+    folder = tmp_path_factory.mktemp("sources")
+    make_sources(folder, commit, line)
+    return folder
 
 
 def _contents(folder: Path) -> dict[str, bytes]:

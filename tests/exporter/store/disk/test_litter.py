@@ -59,9 +59,9 @@ def snapshot(made: Path, tmp_path: Path) -> Path:
 
 def test_a_dataset_begins_beside_litter(made: Path) -> None:
     assert all(map(is_litter, LITTER))
-    found = verify(made)
-    assert found.problems == ()
-    assert found.notes == ()
+    report = verify(made)
+    assert report.problems == ()
+    assert report.notes == ()
 
 
 @pytest.mark.parametrize("name", ["part.parquet", "notes.txt", "Copy of README.md", "snapshot"])
@@ -75,12 +75,12 @@ def test_another_file_is_refused(tmp_path: Path, name: str) -> None:
 def test_what_plain_globs_read_is_a_problem_and_the_rest_a_note(snapshot: Path) -> None:
     for name in (*LITTER, *READ):
         (snapshot / "tasks" / name).write_text("x")
-    found = verify(snapshot)
+    report = verify(snapshot)
     read = [name for name in (*LITTER, *READ) if name.endswith(".parquet")]
-    assert sorted(found.problems) == sorted(
+    assert sorted(report.problems) == sorted(
         f"not listed in snapshot.json: tasks/{name}" for name in read
     )
-    assert "ignored, as left by the system or a copying tool: " in found.notes[0]
+    assert "ignored, as left by the system or a copying tool: " in report.notes[0]
 
 
 def _zipped_by_finder(snapshot: Path, target: Path, *more: str) -> Path:
@@ -99,9 +99,9 @@ def _zipped_by_finder(snapshot: Path, target: Path, *more: str) -> Path:
 
 def test_an_archive_zipped_anew_opens_without_its_litter(snapshot: Path, tmp_path: Path) -> None:
     pack = _zipped_by_finder(snapshot, tmp_path / "a.zip")
-    found = verify(pack)
-    assert found.problems == ()
-    assert "ignored, as left by the system or a copying tool: " in found.notes[-1]
+    report = verify(pack)
+    assert report.problems == ()
+    assert "ignored, as left by the system or a copying tool: " in report.notes[-1]
     unpack(pack, tmp_path / "new")
     files = [
         {p.relative_to(r) for r in (f,) for p in r.rglob("*")} for f in (snapshot, tmp_path / "new")

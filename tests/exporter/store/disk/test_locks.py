@@ -85,8 +85,8 @@ def test_a_writer_of_another_machine_is_heeded(
         held.acquire()
     if not has_locks:
         refuse(errno.ENOLCK)
-    told = r"process \d+ on other.*; if it has ended, delete "
-    with pytest.raises(LockedError, match=told), writing(data):
+    message = r"process \d+ on other.*; if it has ended, delete "
+    with pytest.raises(LockedError, match=message), writing(data):
         pass
     marker.unlink()
     with writing(data):
@@ -100,8 +100,8 @@ def test_a_killed_writer_that_had_a_lock_where_this_machine_has_none(
     layout.staging(data).mkdir()
     owner = {"pid": 7, "host": "other", "since": "2026-03-01T12:00:00+00:00"}
     layout.owner(data).write_text(json.dumps(owner))
-    told = r"process 7 on other since 2026-.*or delete .*\.staging"
-    with pytest.raises(LockedError, match=told), writing(data):
+    message = r"process 7 on other since 2026-.*or delete .*\.staging"
+    with pytest.raises(LockedError, match=message), writing(data):
         pass
     assert layout.owner(data).is_file()
     layout.owner(data).write_text(json.dumps({**owner, "host": socket.gethostname()}))

@@ -15,9 +15,9 @@ def _ask(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     return [value for (value,) in connection.execute(sql).fetchall()]
 
 
-def _is_fresh(**asked: Any) -> bool:
+def _is_fresh(**options: Any) -> bool:
     """Whether the next one has just been started: what is set for all of it stays with it."""
-    with engine(memory_limit="77MB", **asked) as connection:
+    with engine(memory_limit="77MB", **options) as connection:
         (depth,) = _ask(connection, "SELECT current_setting('index_scan_max_count')")
         connection.execute("SET GLOBAL index_scan_max_count = 4711")
     return bool(depth != 4711)
@@ -35,10 +35,10 @@ def test_tables_views_and_settings_end_with_the_block() -> None:
 
 
 def test_two_at_once_have_one_each() -> None:
-    with engine(threads=1) as one, engine(threads=1) as other:
-        one.execute("CREATE TABLE mine AS SELECT 1")
+    with engine(threads=1) as first, engine(threads=1) as second:
+        first.execute("CREATE TABLE mine AS SELECT 1")
         with pytest.raises(duckdb.CatalogException):
-            other.execute("FROM mine")
+            second.execute("FROM mine")
 
 
 def test_one_that_did_its_work_is_used_again(tmp_path: Path) -> None:

@@ -24,22 +24,22 @@ def test_values_are_read_as_they_were(values: list[object]) -> None:
 @given(st.lists(_TEXTS))
 def test_a_list_of_texts_is_read_as_it_was(texts: list[str]) -> None:
     with duckdb.connect() as connection:
-        found = connection.sql(f"SELECT {sql_value(texts)}::VARCHAR[]").fetchall()
-    assert found == [(texts,)]
+        rows = connection.sql(f"SELECT {sql_value(texts)}::VARCHAR[]").fetchall()
+    assert rows == [(texts,)]
 
 
 @pytest.mark.parametrize("value", [0.1, -0.0, 5e-324, 1.7976931348623157e308, math.inf, math.nan])
 def test_a_double_is_read_as_it_was(value: float) -> None:
     with duckdb.connect() as connection:
-        ((found,),) = connection.sql(f"SELECT {sql_value(value)}::DOUBLE").fetchall()
-    assert repr(found) == repr(value)
+        ((read,),) = connection.sql(f"SELECT {sql_value(value)}::DOUBLE").fetchall()
+    assert repr(read) == repr(value)
 
 
 def test_a_time_is_read_as_it_was() -> None:
     moment = datetime(2026, 11, 27, 4, 5, 6, 789000, UTC)
     with duckdb.connect() as connection:
-        found = connection.sql(f"SELECT epoch_us({sql_value(moment)}::TIMESTAMPTZ)").fetchall()
-    assert found == [(round(moment.timestamp() * 1e6),)]
+        rows = connection.sql(f"SELECT epoch_us({sql_value(moment)}::TIMESTAMPTZ)").fetchall()
+    assert rows == [(round(moment.timestamp() * 1e6),)]
 
 
 @given(st.lists(_NAMES), st.lists(_NAMES))

@@ -56,11 +56,11 @@ def test_it_is_a_data_package_of_version_2(package: dict[str, Any], folder: Path
 
 
 def test_each_file_is_described(package: dict[str, Any], folder: Path) -> None:
-    told = [file for resource in package["resources"] for file in resource["files"]]
+    described = [file for resource in package["resources"] for file in resource["files"]]
     on_disk = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.parquet")}
-    assert {file["path"] for file in told} == on_disk.keys()
-    assert len(told) == len(on_disk)
-    for file in told:
+    assert {file["path"] for file in described} == on_disk.keys()
+    assert len(described) == len(on_disk)
+    for file in described:
         content = on_disk[file["path"]].read_bytes()
         assert file["bytes"] == len(content)
         assert file["sha256"] == hashlib.sha256(content).hexdigest()

@@ -45,11 +45,11 @@ def test_it_states_what_it_is_and_as_of_when() -> None:
 @pytest.mark.parametrize("count", [0, 1, 999, 1000, 999_949, 999_950, 1_500_000_000, 10**16])
 def test_sizes_are_for_people(count: int) -> None:
     text = readme({**HEADER, "totals": {**HEADER["totals"], "bytes": count}})
-    said = re.search(r"Parquet files \| ([\d.]+) (bytes|kB|MB|GB|TB) \|", text)
-    assert said is not None
-    unit = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[said[2]]
-    assert float(said[1]) < 1000 or said[2] == "TB"
-    assert float(said[1]) * unit == pytest.approx(count, rel=0.05)
+    size = re.search(r"Parquet files \| ([\d.]+) (bytes|kB|MB|GB|TB) \|", text)
+    assert size is not None
+    unit = {"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}[size[2]]
+    assert float(size[1]) < 1000 or size[2] == "TB"
+    assert float(size[1]) * unit == pytest.approx(count, rel=0.05)
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -135,8 +135,8 @@ def test_what_is_not_a_rule(text: str) -> None:
 
 
 def test_rules_in_words() -> None:
-    said = {rule: str(Retention.parse(rule)) for rule in ("1", "6", "30d", "7d,4w,12m")}
-    assert said == {
+    texts = {rule: str(Retention.parse(rule)) for rule in ("1", "6", "30d", "7d,4w,12m")}
+    assert texts == {
         "1": "the newest snapshot",
         "6": "the newest 6",
         "30d": "those of the last 30d",

@@ -39,7 +39,7 @@ def test_a_pack_is_queried_like_a_dataset(pack: Path, data: Path) -> None:
         assert repr(packed).startswith(f"<Dataset {pack},")
         assert packed.tasks().fetchall() == dataset.tasks().fetchall()
         assert packed.sql(ask).fetchall() == dataset.sql(ask).fetchall()
-        maxima = [one.query("max", metric="loss").fetchall() for one in (packed, dataset)]
+        maxima = [data.query("max", metric="loss").fetchall() for data in (packed, dataset)]
     assert maxima[0] == maxima[1]
 
 
@@ -186,10 +186,13 @@ def test_two_processes_at_once(pack: Path) -> None:
 def test_without_a_cache_there_is_a_temporary_one(pack: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "tmp").mkdir()
-    told = {"XDG_CACHE_HOME": str(tmp_path / "file" / "cache"), "TMPDIR": str(tmp_path / "tmp")}
+    environment = {
+        "XDG_CACHE_HOME": str(tmp_path / "file" / "cache"),
+        "TMPDIR": str(tmp_path / "tmp"),
+    }
     command = [sys.executable, "-c", _ASK, str(pack)]
     run = subprocess.run(
-        command, env={**os.environ, **told}, capture_output=True, text=True, check=True
+        command, env={**os.environ, **environment}, capture_output=True, text=True, check=True
     )
     assert run.stdout == "[(3,)]\n"
     assert list((tmp_path / "tmp").iterdir()) == []

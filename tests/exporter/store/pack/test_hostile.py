@@ -54,7 +54,7 @@ def _verified(path: Path, _: Path) -> Iterator[str]:
     yield from verify(path).problems
 
 
-def _asked(path: Path, _: Path) -> Iterator[str]:
+def _queried(path: Path, _: Path) -> Iterator[str]:
     with open_dataset(path) as dataset:
         dataset.sql("SELECT count(*) FROM scalars").fetchall()
     yield from ()
@@ -65,7 +65,7 @@ def test_hostile(name: str, files: Files, home: Path) -> None:
     path = home / "x.zip"
     path.write_bytes(HOSTILE[name](files))
     before = _everything(home.parent)
-    for use in (_unpacked, _verified, _asked):
+    for use in (_unpacked, _verified, _queried):
         try:
             problems = list(use(path, home))
         except SnapshotError as error:
@@ -81,7 +81,7 @@ def test_the_archive_that_they_are_made_of_is_intact(files: Files, home: Path) -
     path.write_bytes(zipped(files))
     assert read_sums(files["SHA256SUMS"]) == read_sums(listed(files)["SHA256SUMS"])
     assert list(_verified(path, home)) == []
-    for use in (_unpacked, _asked):
+    for use in (_unpacked, _queried):
         list(use(path, home))
     path.write_bytes(deflated("README.md", lambda pressed: pressed)(files))
     assert list(_verified(path, home)) == []

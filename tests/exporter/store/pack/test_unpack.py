@@ -130,9 +130,9 @@ def test_zipped_anew_by_something_else(
     pack.write_bytes(content)
     unpack(pack, tmp_path / "q3")
     assert _contents(tmp_path / "q3") == _contents(root)
-    found = verify(pack)
-    assert found.problems == ()
-    assert found.notes == (
+    report = verify(pack)
+    assert report.problems == ()
+    assert report.notes == (
         "the archive itself is not checked: it was not written by pack, but zipped again",
     )
 

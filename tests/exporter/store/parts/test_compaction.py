@@ -38,12 +38,12 @@ ITERATIONS = (None, -(2**63), 2**63 - 1, -1, 0, 1)
 
 def _rows(snapshot: Snapshot, table: str) -> list[str]:
     """Every row of a table as text, floats by their bits, with its folder."""
-    found = []
+    rows = []
     for path in snapshot.paths(table):
         for row in pq.read_table(path, partitioning=None).to_pylist():
             bits = {k: struct.pack("d", v) if isinstance(v, float) else v for k, v in row.items()}
-            found.append(repr((Path(path).parent.name, bits)))
-    return sorted(found)
+            rows.append(repr((Path(path).parent.name, bits)))
+    return sorted(rows)
 
 
 def _odd_points(task_id: str, seed: int) -> list[Row]:
@@ -159,9 +159,9 @@ def test_tasks_that_ended_leave_the_files_of_running_ones(
             stage.refresh(helpers[1](f"run{number}-0", "p", status="completed"), None)
         last = target.commit(stage, server={}, selections=None, export_row=None)
     assert _rows(last, "scalars") == _rows(before, "scalars")
-    found = [_task_ids(path) for path in last.paths("scalars")]
-    assert sorted(len(ids) for ids in found) == [FEW + 1, FEW + 1]
-    assert {task_id[-2:] for task_id in found[0]} in ({"-0"}, {"-1"})
+    task_ids = [_task_ids(path) for path in last.paths("scalars")]
+    assert sorted(len(ids) for ids in task_ids) == [FEW + 1, FEW + 1]
+    assert {task_id[-2:] for task_id in task_ids[0]} in ({"-0"}, {"-1"})
 
 
 def test_full_files_are_left_alone(

@@ -159,9 +159,9 @@ def test_series_see_a_task_in_several_files(
 def _page(start: int, rows: int) -> pa.Table:
     """Points whose value is their iteration."""
     iterations = pa.array(range(start, start + rows), pa.int64())
-    one = {"task_id": "t", "metric": "loss", "variant": "train", "worker": None}
+    row = {"task_id": "t", "metric": "loss", "variant": "train", "worker": None}
     columns: dict[str, Any] = {
-        name: pa.repeat(pa.scalar(text, pa.string()), rows) for name, text in one.items()
+        name: pa.repeat(pa.scalar(text, pa.string()), rows) for name, text in row.items()
     }
     columns["iteration"] = iterations
     columns["timestamp"] = iterations.cast(pa.timestamp("ms", tz="UTC"))

@@ -35,11 +35,11 @@ STORED = [
 def test_complete_rows_of_tasks_are_read_back(tmp_path: Path, commit: Call, line: Call) -> None:
     with writing(tmp_path / "data") as dataset:
         snapshot = commit(dataset, {(t, "p"): line(t, [1]) for t in "abc"})
-    (found,) = task_rows(snapshot, {"b", "unknown"})
-    assert found["task_id"] == "b"
-    assert found["fetched_at"] == NOW
-    assert found["fetched_at"].utcoffset() is not None
-    assert found["selected"] is None
+    (row,) = task_rows(snapshot, {"b", "unknown"})
+    assert row["task_id"] == "b"
+    assert row["fetched_at"] == NOW
+    assert row["fetched_at"].utcoffset() is not None
+    assert row["selected"] is None
     assert list(rows(snapshot, "exports", ["export_id", "tasks_gone"])) == [
         {"export_id": "export", "tasks_gone": None}
     ]
@@ -62,8 +62,8 @@ def test_a_fetched_point_replaces_the_stored_one_of_its_key(
         first = commit(dataset, {("a", "p"): STORED, ("b", "p"): other})
         stage = dataset.new_stage()
         buffer = PointBuffer(stage, "q")
-        for one in fetched:
-            buffer.add(points([one]))
+        for point in fetched:
+            buffer.add(points([point]))
         joined = with_stored(stage, buffer.finish(), first, "a", "p", "q")
         assert joined.rows == 7
         stage.add(task_row("a", "q", state="shrunk"), (), joined)

@@ -151,8 +151,8 @@ def test_no_right_to_write_is_ever_added(commit: Call, line: Call, tmp_path: Pat
     data.chmod(0o2770)
     with _umask(0o022), writing(data) as dataset:
         _commit(commit, line, dataset, "b")
-    found = found_modes(data / "snapshots" / "000002")
-    assert found == {"folder": {0o2750}, "file": {0o640}}
+    modes = found_modes(data / "snapshots" / "000002")
+    assert modes == {"folder": {0o2750}, "file": {0o640}}
     with _umask(0o002), writing(data) as dataset:  # as a team does that writes in turn
         _commit(commit, line, dataset, "c")
     assert found_modes(data / "snapshots" / "000003" / "exports")["file"] == {0o660}
@@ -184,9 +184,9 @@ def test_what_keeps_members_out_is_reported(tmp_path: Path) -> None:
     data = tmp_path / "closed" / "data"
     with writing(data, share="group"):
         data.parent.chmod(0o700)
-        told = list(sharing(data))
-    assert told[0].startswith("members of the group ")
-    assert f"because {data.parent} has mode 0700; allow them to enter it" in told[1]
+        reasons = list(sharing(data))
+    assert reasons[0].startswith("members of the group ")
+    assert f"because {data.parent} has mode 0700; allow them to enter it" in reasons[1]
 
 
 def test_a_group_of_others_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

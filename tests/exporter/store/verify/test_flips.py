@@ -37,13 +37,13 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
-def _places(found: Layout, size: int) -> Iterator[tuple[range, int, str]]:
+def _places(layout: Layout, size: int) -> Iterator[tuple[range, int, str]]:
     """Divide an archive: bytes, how many bits of them to flip, and what must be named."""
-    for entry in found.entries:
+    for entry in layout.entries:
         yield range(entry.header, entry.content), 4, entry.name
         yield range(entry.content, entry.content + entry.packed), 2, entry.name
-    yield range(found.directory, found.end), BITS_OF_THE_DIRECTORY, ""
-    yield range(found.end, size), BITS_OF_THE_END, ""
+    yield range(layout.directory, layout.end), BITS_OF_THE_DIRECTORY, ""
+    yield range(layout.end, size), BITS_OF_THE_END, ""
 
 
 def test_every_flipped_bit_is_found(pack: Path, tmp_path: Path) -> None:
@@ -70,6 +70,6 @@ def test_a_flip_ends_with_5(pack: Path, tmp_path: Path, capsys: pytest.CaptureFi
     flipped = tmp_path / "x.zip"
     flipped.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     assert main(["verify", str(flipped)]) == 5
-    told = capsys.readouterr()
-    assert told.out == "damaged: changed since it was written: the archive's directory\n"
-    assert "rows are not checked" in told.err
+    captured = capsys.readouterr()
+    assert captured.out == "damaged: changed since it was written: the archive's directory\n"
+    assert "rows are not checked" in captured.err

@@ -215,7 +215,7 @@ def _zipped(folder: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_lie_is_found(name: str, root: Path, tmp_path: Path) -> None:
-    forgery, said = FORGERIES[name]
+    forgery, message = FORGERIES[name]
     (entry,) = (entry for entry in read_snapshot(root).files if entry.table == "scalars")
     content = (root / entry.path).read_bytes()
     forged = tmp_path / "forged.parquet"
@@ -224,24 +224,24 @@ def test_a_lie_is_found(name: str, root: Path, tmp_path: Path) -> None:
     forged.write_bytes(forgery(content))
     problem = parquet_problem(forged, entry, layout.FORMAT_VERSION)
     assert problem is not None
-    assert said in problem
+    assert message in problem
     assert problem.endswith(f": {entry.path}")
 
 
 def test_a_lie_is_not_taken_over(root: Path, tmp_path: Path) -> None:
     """Verify, unpack, merge and a question to a pack prove the same."""
-    forgery, said = FORGERIES["a maximum that hides rows"]
+    forgery, message = FORGERIES["a maximum that hides rows"]
     forged = _forged(root, tmp_path / "forged", forgery)
     pack = _zipped(forged, tmp_path / "it.zip")
     with open_dataset(forged) as dataset:
-        found = dataset.sql("SELECT count(*) FROM scalars WHERE metric = 'loss'").fetchall()
-    assert found == [(0,)]  # so it works: four points are hidden
-    assert any(said in problem for problem in verify(pack).problems)
-    with pytest.raises(DatasetError, match=said):
+        counts = dataset.sql("SELECT count(*) FROM scalars WHERE metric = 'loss'").fetchall()
+    assert counts == [(0,)]  # so it works: four points are hidden
+    assert any(message in problem for problem in verify(pack).problems)
+    with pytest.raises(DatasetError, match=message):
         unpack(pack, tmp_path / "unpacked")
-    with pytest.raises(DatasetError, match=said), open_dataset(pack) as dataset:
+    with pytest.raises(DatasetError, match=message), open_dataset(pack) as dataset:
         dataset.sql("SELECT count(*) FROM scalars").fetchall()
-    with pytest.raises(DatasetError, match=said):
+    with pytest.raises(DatasetError, match=message):
         merge_datasets([root, forged], tmp_path / "merged")
     assert not (tmp_path / "unpacked").exists()
     assert not (tmp_path / "merged").exists()
@@ -263,12 +263,12 @@ def test_two_files_of_equal_shape_with_their_footers_swapped(tmp_path: Path) -> 
     for task in ("a", "b"):
         rows = _scalars([(task, "m", "v", n, NOW, 1.0, "w") for n in range(5)])
         files.append(write_sorted(tmp_path / f"{task}.parquet", "scalars", rows))
-    one, other = (Path(entry.path) for entry in files)
-    first, second = one.read_bytes(), other.read_bytes()
-    assert parquet_problem(one, files[0], layout.FORMAT_VERSION) is None
-    one.write_bytes(first[: footer_at(first)] + second[footer_at(second) :])
+    here, there = (Path(entry.path) for entry in files)
+    first, second = here.read_bytes(), there.read_bytes()
+    assert parquet_problem(here, files[0], layout.FORMAT_VERSION) is None
+    here.write_bytes(first[: footer_at(first)] + second[footer_at(second) :])
     assert "column task_id has another maximum" in (
-        parquet_problem(one, files[0], layout.FORMAT_VERSION) or ""
+        parquet_problem(here, files[0], layout.FORMAT_VERSION) or ""
     )
 
 

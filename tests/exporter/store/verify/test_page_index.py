@@ -121,7 +121,7 @@ def _problem(path: Path, entry: FileEntry) -> str:
 
 @pytest.mark.parametrize("name", FORGERIES)
 def test_a_lie_is_found(name: str, tmp_path: Path) -> None:
-    forgery, said = FORGERIES[name]
+    forgery, message = FORGERIES[name]
     path = tmp_path / "it.parquet"
     tasks = [("t1", 1.0), ("t1", 2.0), ("t2", 2.0), ("t2", 1.0)]
     entry = _written(
@@ -129,7 +129,7 @@ def test_a_lie_is_found(name: str, tmp_path: Path) -> None:
     )
     assert _problem(path, entry) == ""
     path.write_bytes(forgery(path.read_bytes()))
-    assert said in _problem(path, entry)
+    assert message in _problem(path, entry)
 
 
 def test_pages_of_one_column_in_a_false_order(tmp_path: Path) -> None:
@@ -140,12 +140,12 @@ def test_pages_of_one_column_in_a_false_order(tmp_path: Path) -> None:
     content = path.read_bytes()
     assert _problem(path, entry) == ""
 
-    def said(order: int, name: str) -> str:
+    def problem_of_order(order: int, name: str) -> str:
         forged = with_index(content, name, BOUNDS, lambda index: index.update({4: (I32, order)}))
         path.write_bytes(forged)
         return _problem(path, entry)
 
-    assert [said(order, "iteration") for order in (0, 1)] == ["", ""]
-    assert "column iteration has pages in another order" in said(2, "iteration")
+    assert [problem_of_order(order, "iteration") for order in (0, 1)] == ["", ""]
+    assert "column iteration has pages in another order" in problem_of_order(2, "iteration")
     for order in (1, 2):
-        assert "column value has pages in another order" in said(order, "value")
+        assert "column value has pages in another order" in problem_of_order(order, "value")

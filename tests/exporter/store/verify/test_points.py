@@ -68,9 +68,9 @@ def _summarised(files: list[Path], scratch: Path) -> Points:
     for number, path in enumerate(files):
         target = scratch / f"runs-{number}.parquet"
         opened = pq.ParquetFile(path, read_dictionary=["task_id", "metric", "variant", "worker"])
-        with PointsOfFile(path, target) as found, opened as file:
+        with PointsOfFile(path, target) as summariser, opened as file:
             for group in range(file.num_row_groups):
-                found.add(file.read_row_group(group).column)
+                summariser.add(file.read_row_group(group).column)
         points.files.append(str(target))
     return points
 
@@ -92,8 +92,8 @@ def files(request: pytest.FixtureRequest, tmp_path: Path) -> list[Path]:
 
 
 def _moved(rows: list[Row], factor: int, by: int) -> list[Row]:
-    known = (row for row in rows if row[3] is not None)
-    return [(*row[:3], row[3] * factor + by, *row[4:]) for row in known]
+    finite = (row for row in rows if row[3] is not None)
+    return [(*row[:3], row[3] * factor + by, *row[4:]) for row in finite]
 
 
 @pytest.fixture
@@ -185,15 +185,15 @@ def test_times_and_texts_that_are_invalid(tmp_path: Path) -> None:
     moments = pa.array([-62_135_596_800_001, 253_402_300_800_000, -62_135_596_800_000])
     rows = pq.read_table(path, read_dictionary=["task_id", "metric", "variant", "worker"])
     times = pa.chunked_array([moments.cast(pa.timestamp("ms", "UTC"))])
-    with PointsOfFile(path, tmp_path / "runs.parquet") as found:
-        found.add(lambda name: times if name == "timestamp" else rows.column(name))
-        assert found.bad_times == 2
+    with PointsOfFile(path, tmp_path / "runs.parquet") as summariser:
+        summariser.add(lambda name: times if name == "timestamp" else rows.column(name))
+        assert summariser.bad_times == 2
         raw = pa.array([b"\xff"] * 3).dictionary_encode()
         worker = pa.chunked_array(
             [pa.DictionaryArray.from_arrays(raw.indices, raw.dictionary.view(pa.string()))]
         )
         with pytest.raises(pa.ArrowInvalid, match="UTF8"):
-            found.add(lambda name: worker if name == "worker" else rows.column(name))
+            summariser.add(lambda name: worker if name == "worker" else rows.column(name))
     (problem,) = Points(tmp_path, [], 2).problems()
     assert problem == "scalars: timestamp of 2 rows is not in the years 1 to 9999"
 
@@ -204,7 +204,7 @@ def test_a_full_disk_is_not_called_damage(tmp_path: Path, monkeypatch: pytest.Mo
 
     path = _written(tmp_path / "x.parquet", [("t", "m", "v", 1, NOW, 1.0, "w")], 9)
     rows = pq.read_table(path, read_dictionary=["task_id", "metric", "variant", "worker"])
-    with PointsOfFile(path, tmp_path / "runs.parquet") as found:
+    with PointsOfFile(path, tmp_path / "runs.parquet") as summariser:
         monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
         with pytest.raises(SnapshotError, match="the disk is full at"):
-            found.add(rows.column)
+            summariser.add(rows.column)

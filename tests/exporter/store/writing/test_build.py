@@ -57,8 +57,8 @@ def test_a_task_replaces_its_rows_in_every_table(
     tmp_path: Path, commit: Call, line: Call, ask: Ask
 ) -> None:
     with writing(tmp_path / "data") as dataset:
-        one = commit(dataset, {("a", "p"): line("a", [1, 2]), ("b", "p"): line("b", [3, 4])}, "1")
-        two = commit(dataset, {("c", "q"): line("c", [5])}, "2")
+        first = commit(dataset, {("a", "p"): line("a", [1, 2]), ("b", "p"): line("b", [3, 4])}, "1")
+        second = commit(dataset, {("c", "q"): line("c", [5])}, "2")
         three = commit(dataset, {("a", "p"): line("a", [7, 8, 9])}, "3")
     assert ask(three.root, COUNTS) == [("a", "p", 3, 24.0), ("b", "p", 2, 7.0), ("c", "q", 1, 5.0)]
     assert ask(three.root, 'SELECT task_id, max, "last" FROM series ORDER BY 1') == [
@@ -72,20 +72,20 @@ def test_a_task_replaces_its_rows_in_every_table(
     assert ask(three.root, "SELECT export_id FROM exports ORDER BY 1") == [("1",), ("2",), ("3",)]
     assert (three.totals.tasks, three.totals.points, three.totals.projects) == (3, 6, 2)
     _check_listed(three)
-    assert ask(two.root, COUNTS) == [("a", "p", 2, 3.0), ("b", "p", 2, 7.0), ("c", "q", 1, 5.0)]
-    assert one.number == 1
+    assert ask(second.root, COUNTS) == [("a", "p", 2, 3.0), ("b", "p", 2, 7.0), ("c", "q", 1, 5.0)]
+    assert first.number == 1
 
 
 def test_files_that_live_on_are_linked_not_written(
     tmp_path: Path, commit: Call, line: Call
 ) -> None:
     with writing(tmp_path / "data") as dataset:
-        one = commit(dataset, {("a", "p"): line("a", [1]), ("b", None): line("b", [2])}, "1")
-        two = commit(dataset, {("a", "p"): line("a", [3])}, "2")
-    kept = {entry.path for entry in one.files} & {entry.path for entry in two.files}
+        first = commit(dataset, {("a", "p"): line("a", [1]), ("b", None): line("b", [2])}, "1")
+        second = commit(dataset, {("a", "p"): line("a", [3])}, "2")
+    kept = {entry.path for entry in first.files} & {entry.path for entry in second.files}
     assert [path.split("/")[1] for path in kept] == ["project_id=__HIVE_DEFAULT_PARTITION__"]
-    assert all(_inode(one, path) == _inode(two, path) for path in kept)
-    assert not [f for f in two.files if f.table == "scalars" and not f.rows]
+    assert all(_inode(first, path) == _inode(second, path) for path in kept)
+    assert not [f for f in second.files if f.table == "scalars" and not f.rows]
 
 
 def test_a_task_moves_to_another_project_or_loses_its_points(
@@ -167,15 +167,15 @@ def test_without_links_files_are_copied(
     monkeypatch.setattr(os, "symlink", refuse)
     data = tmp_path / "data"
     with writing(data) as dataset:
-        one = commit(dataset, {("a", "p"): line("a", [1]), ("b", None): line("b", [2])}, "1")
-        two = commit(dataset, {("a", "p"): line("a", [3])}, "2")
-    kept = {entry.path for entry in one.files} & {entry.path for entry in two.files}
+        first = commit(dataset, {("a", "p"): line("a", [1]), ("b", None): line("b", [2])}, "1")
+        second = commit(dataset, {("a", "p"): line("a", [3])}, "2")
+    kept = {entry.path for entry in first.files} & {entry.path for entry in second.files}
     assert kept
-    assert all(_inode(one, path) != _inode(two, path) for path in kept)
+    assert all(_inode(first, path) != _inode(second, path) for path in kept)
     assert not (data / "current").exists()
     assert (data / "CURRENT").read_text() == "snapshots/000002\n"
     assert open_snapshot(data).number == 2
-    assert ask(two.root, COUNTS) == [("a", "p", 1, 3.0), ("b", None, 1, 2.0)]
+    assert ask(second.root, COUNTS) == [("a", "p", 1, 3.0), ("b", None, 1, 2.0)]
     monkeypatch.undo()
     with writing(data) as dataset:
         commit(dataset, {}, "3")
@@ -233,9 +233,9 @@ def refuse_link(*_: object, **__: object) -> None:
     raise PermissionError(errno.EPERM, "Operation not permitted")
 
 
-@pytest.mark.parametrize(("linked", "said"), [(1, 2), (2, 1)])
+@pytest.mark.parametrize(("linked", "written"), [(1, 2), (2, 1)])
 def test_of_two_pointers_the_newer_one_counts(
-    linked: int, said: int, tmp_path: Path, commit: Call, line: Call
+    linked: int, written: int, tmp_path: Path, commit: Call, line: Call
 ) -> None:
     """Both are there when a commit was killed between them; an older version left both."""
     data = tmp_path / "data"
@@ -245,7 +245,7 @@ def test_of_two_pointers_the_newer_one_counts(
             commit(dataset, tasks, str(number), keep=Retention.parse("2"))
     (data / "current").unlink()
     (data / "current").symlink_to(f"snapshots/{linked:06d}")
-    (data / "CURRENT").write_text(f"snapshots/{said:06d}\n")
+    (data / "CURRENT").write_text(f"snapshots/{written:06d}\n")
     assert open_snapshot(data).number == 2
     with writing(data):
         pass

@@ -111,17 +111,17 @@ def _killed(script: str) -> Iterator[Killed]:
     ) as starter:
         assert starter.stdin is not None
         assert starter.stdout is not None
-        tell, told = starter.stdin, starter.stdout
+        stdin, stdout = starter.stdin, starter.stdout
 
         def killed(data: Path, seconds: float) -> list[int]:
-            print(data, file=tell, flush=True)
-            process, first = int(told.readline()), int(told.readline())
+            print(data, file=stdin, flush=True)
+            process, first = int(stdout.readline()), int(stdout.readline())
             time.sleep(seconds)
             os.kill(process, signal.SIGKILL)
-            return [first, *(int(line) for line in iter(told.readline, "ended\n"))]
+            return [first, *(int(line) for line in iter(stdout.readline, "ended\n"))]
 
         yield killed
-        tell.close()
+        stdin.close()
 
 
 @pytest.fixture
@@ -156,11 +156,11 @@ def test_killed_at_random_moments(
     data = tmp_path / "data"
     for _ in range(4):
         before = open_snapshot(data).number if (data / "current").is_symlink() else 0
-        told = killed_writer(data, chance.random() * 0.25)
-        assert told[0] == before + 1
+        reported = killed_writer(data, chance.random() * 0.25)
+        assert reported[0] == before + 1
         snapshot = open_snapshot(data)
         # killed after the swap and before it could report it: one more than reported
-        assert snapshot.number in (told[-1], told[-1] + 1)
+        assert snapshot.number in (reported[-1], reported[-1] + 1)
         number = float(snapshot.number)
         assert _glob(data) == (1800, number, number, snapshot.number, 6, number)
         manifest = json.loads((data / "current/snapshot.json").read_text())
@@ -179,10 +179,10 @@ def test_killed_while_files_are_merged(tmp_path: Path, killed_compacter: Killed)
     data = tmp_path / "data"
     before = 0
     for _ in range(4):
-        told = killed_compacter(data, chance.random() * 0.25)
-        assert told[0] == before + 1
+        reported = killed_compacter(data, chance.random() * 0.25)
+        assert reported[0] == before + 1
         before = open_snapshot(data).totals.tasks
-        assert before in (told[-1], told[-1] + 1)
+        assert before in (reported[-1], reported[-1] + 1)
         triangle = before * (before + 1) / 2
         with duckdb.connect() as connection:
             sql = f"SELECT count(*), sum(value) / 300 FROM '{data}/current/scalars/*/*.parquet'"

@@ -76,9 +76,9 @@ def _groups(path: Path) -> Iterator[int]:
 
 
 def test_text_is_counted_by_rows(tasks: Rows) -> None:
-    one, other = tasks([1, 2])
-    other |= {"task_id": None, "comment": "\u00e9" * 10}
-    longer, shorter = text_bytes(_table([one, other])).tolist()
+    first, second = tasks([1, 2])
+    second |= {"task_id": None, "comment": "\u00e9" * 10}
+    longer, shorter = text_bytes(_table([first, second])).tolist()
     assert longer - shorter == 32 + TEXT - 20
     assert text_bytes(_table([])).tolist() == []
 
@@ -218,7 +218,7 @@ def test_a_pack_holds_few_long_texts_at_once(
     assert max(ahead) <= 5
     texts = text_bytes(rows).tolist()
     share = [(n // at_once, sum(texts[n - n % at_once : n + 1]) // MOST) for n in range(40)]
-    assert written == [share.count(one) for one in dict.fromkeys(share)]
+    assert written == [share.count(text) for text in dict.fromkeys(share)]
 
 
 def test_files_of_empty_tables_are_numbered_in_the_order_of_the_tables(tmp_path: Path) -> None:

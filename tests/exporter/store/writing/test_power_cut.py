@@ -34,7 +34,7 @@ def disk_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def _is_whole(folder: Path) -> Iterator[str]:
+def _problems(folder: Path) -> Iterator[str]:
     snapshot = open_snapshot(folder)
     yield from damaged_files(snapshot.root, snapshot.files)
     yield from sums_problems(snapshot)
@@ -49,7 +49,7 @@ def _check(disk: Disk, scratch: Path, at: str) -> None:
         if folder is None:
             assert commits == 0, tree
             continue
-        assert [*_is_whole(folder)] == []
+        assert [*_problems(folder)] == []
         assert open_snapshot(left).number >= commits
         with writing(left) as dataset:  # the next run continues from there
             assert dataset.snapshot is not None
@@ -132,8 +132,8 @@ def test_answers(name: str, disk_folder: Path, tmp_path: Path, commit: Call, lin
     target = disk_folder / name
     target.write_bytes(b"earlier")
     with unsafe_disk(disk_folder, lambda: disk_folder) as disk:
-        asked = ["sql", "SELECT value FROM scalars", "--data", str(tmp_path / "data")]
-        assert main([*asked, "-o", str(target)]) == 0
+        arguments = ["sql", "SELECT value FROM scalars", "--data", str(tmp_path / "data")]
+        assert main([*arguments, "-o", str(target)]) == 0
         disk.commits = 1
         disk.note()
     for tree, commits in disk.seen.items():

@@ -32,33 +32,33 @@ def test_only_the_metadata_is_replaced(
     tmp_path: Path, commit: Call, line: Call, task_row: Call, export_row: Call, ask: Ask
 ) -> None:
     with writing(tmp_path / "data") as dataset:
-        one = commit(dataset, {(t, "p"): line(t, [1, 2]) for t in "abc"})
+        before = commit(dataset, {(t, "p"): line(t, [1, 2]) for t in "abc"})
         stage = dataset.new_stage()
         stage.refresh(task_row("a", "p", name="new", selected=False), None)
         stage.refresh(
             task_row("b", "p", name="b"), [{"section": "Args", "name": "lr", "value": "9"}]
         )
-        two = _finish(dataset, stage, export_row)
-    assert ask(two.root, "SELECT task_id, name, selected FROM tasks ORDER BY 1") == [
+        after = _finish(dataset, stage, export_row)
+    assert ask(after.root, "SELECT task_id, name, selected FROM tasks ORDER BY 1") == [
         ("a", "new", False),
         ("b", "b", None),
         ("c", None, None),
     ]
-    assert ask(two.root, PARAMS) == [("a", "lr", "0.1"), ("b", "lr", "9"), ("c", "lr", "0.1")]
+    assert ask(after.root, PARAMS) == [("a", "lr", "0.1"), ("b", "lr", "9"), ("c", "lr", "0.1")]
     for table in ("scalars", "series"):
-        assert _inodes(one, table) == _inodes(two, table)
-    assert ask(two.root, COUNTS) == ask(one.root, COUNTS)
+        assert _inodes(before, table) == _inodes(after, table)
+    assert ask(after.root, COUNTS) == ask(before.root, COUNTS)
 
 
 def test_hyperparams_that_stay_are_not_written_again(
     tmp_path: Path, commit: Call, line: Call, task_row: Call, export_row: Call
 ) -> None:
     with writing(tmp_path / "data") as dataset:
-        one = commit(dataset, {("a", "p"): line("a", [1])})
+        before = commit(dataset, {("a", "p"): line("a", [1])})
         stage = dataset.new_stage()
         stage.refresh(task_row("a", "p"), None)
-        two = _finish(dataset, stage, export_row)
-    assert _inodes(one, "hyperparams") == _inodes(two, "hyperparams")
+        after = _finish(dataset, stage, export_row)
+    assert _inodes(before, "hyperparams") == _inodes(after, "hyperparams")
 
 
 def test_a_task_is_staged_once(tmp_path: Path, task_row: Call) -> None:
@@ -96,7 +96,7 @@ def test_points_move_with_their_task(
     monkeypatch.setattr(commit, "MOVE_ROWS", 3)  # the moved points take more than one file
     tasks = {task_id: line(task_id, [1, 2, 3]) for task_id in "abcd"}
     with writing(tmp_path / "data") as dataset:
-        one = _commit_with_claims(dataset, tasks, task_row, points, export_row)
+        before = _commit_with_claims(dataset, tasks, task_row, points, export_row)
         stage = dataset.new_stage()
         stage.refresh(task_row("a", "q"), None)
         stage.refresh(task_row("b", None), None)
@@ -104,26 +104,26 @@ def test_points_move_with_their_task(
         buffer.add(points(line("d", [7])))
         stage.add(task_row("d", "p"), (), buffer.finish())
         stage.refresh(task_row("new", "q"), None)
-        two = _finish(dataset, stage, export_row)
-    assert ask(two.root, COUNTS) == [
+        after = _finish(dataset, stage, export_row)
+    assert ask(after.root, COUNTS) == [
         ("a", "q", 3, 6.0),
         ("b", None, 3, 6.0),
         ("c", "p", 3, 6.0),
         ("d", "p", 1, 7.0),
     ]
     moved = "SELECT * EXCLUDE (project_id) FROM series WHERE task_id <> 'd' ORDER BY task_id"
-    assert ask(two.root, moved) == ask(one.root, moved)
+    assert ask(after.root, moved) == ask(before.root, moved)
     projects = "SELECT task_id, project_id, server_count FROM series ORDER BY 1"
-    assert ask(two.root, projects) == [
+    assert ask(after.root, projects) == [
         ("a", "q", 4),
         ("b", None, 4),
         ("c", "p", 4),
         ("d", "p", None),
     ]
     whole = "SELECT * EXCLUDE (project_id) FROM scalars WHERE task_id <> 'd' ORDER BY ALL"
-    assert ask(two.root, whole) == ask(one.root, whole)
-    assert two.totals.points == 10
-    assert two.totals.tasks == 5
+    assert ask(after.root, whole) == ask(before.root, whole)
+    assert after.totals.points == 10
+    assert after.totals.tasks == 5
 
 
 def test_a_partition_that_everything_leaves_is_gone(
@@ -135,27 +135,27 @@ def test_a_partition_that_everything_leaves_is_gone(
         stage = dataset.new_stage()
         for n in range(50):
             stage.refresh(task_row(f"t{n}", f"q{n % 3}"), None)
-        two = _finish(dataset, stage, export_row)
-    assert sorted(path.name for path in (two.root / "scalars").iterdir()) == [
+        after = _finish(dataset, stage, export_row)
+    assert sorted(path.name for path in (after.root / "scalars").iterdir()) == [
         "project_id=q0",
         "project_id=q1",
         "project_id=q2",
     ]
     disagree = "SELECT count(*) FROM scalars JOIN tasks USING (task_id) WHERE "
-    assert ask(two.root, disagree + "scalars.project_id <> tasks.project_id") == [(0,)]
-    assert ask(two.root, disagree + "scalars.project_id = tasks.project_id") == [(250,)]
+    assert ask(after.root, disagree + "scalars.project_id <> tasks.project_id") == [(0,)]
+    assert ask(after.root, disagree + "scalars.project_id = tasks.project_id") == [(250,)]
 
 
 def test_a_commit_without_an_export_leaves_exports_as_they_are(
     tmp_path: Path, commit: Call, line: Call, ask: Ask
 ) -> None:
     with writing(tmp_path / "data") as dataset:
-        one = commit(dataset, {("a", "p"): line("a", [1])}, "first")
+        before = commit(dataset, {("a", "p"): line("a", [1])}, "first")
         stage = dataset.new_stage()
-        two = dataset.commit(stage, server={}, selections=[], export_row=None)
-    assert _inodes(one, "exports") == _inodes(two, "exports")
-    assert ask(two.root, "SELECT export_id FROM exports") == [("first",)]
-    assert two.selections == []
+        after = dataset.commit(stage, server={}, selections=[], export_row=None)
+    assert _inodes(before, "exports") == _inodes(after, "exports")
+    assert ask(after.root, "SELECT export_id FROM exports") == [("first",)]
+    assert after.selections == []
 
 
 def test_damage_is_never_written_again(tmp_path: Path, commit: Call, line: Call) -> None:
