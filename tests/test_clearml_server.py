@@ -29,7 +29,7 @@ def cited() -> list[tuple[str, str]]:
 def test_every_cited_section_exists() -> None:
     citations = cited()
     assert len(citations) > 25
-    assert [one for one in citations if one[1] not in SECTIONS] == []
+    assert [citation for citation in citations if citation[1] not in SECTIONS] == []
 
 
 def test_the_sections_are_numbered_and_have_stable_anchors() -> None:

@@ -66,14 +66,14 @@ def test_each_module_with_sql_has_a_reason() -> None:
         for path in (ROOT / top).rglob("*.py")
         if "standin" not in path.parts
     ]
-    found = {
+    sql_modules = {
         path.relative_to(ROOT).as_posix(): texts
         for path in modules
         if (texts := list(statements(path)))
     }
     assert len(modules) > 200
-    assert {name: texts for name, texts in found.items() if name not in REASONS} == {}
-    assert [name for name in REASONS if name not in found and (ROOT / name).exists()] == []
+    assert {name: texts for name, texts in sql_modules.items() if name not in REASONS} == {}
+    assert [name for name in REASONS if name not in sql_modules and (ROOT / name).exists()] == []
 
 
 def test_a_statement_is_found_in_any_kind_of_string(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ PAGE = (ROOT / "docs/threat-model.md").read_text(encoding="utf-8")
 
 def defined(file: Path) -> set[str]:
     """List the tests of a file as pytest names them."""
-    found = set()
+    names = set()
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef):
-            found.add(node.name)
+            names.add(node.name)
         elif isinstance(node, ast.ClassDef):
-            inside = [one.name for one in node.body if isinstance(one, ast.FunctionDef)]
-            found |= {f"{node.name}::{name}" for name in inside}
-    return found
+            inside = [method.name for method in node.body if isinstance(method, ast.FunctionDef)]
+            names |= {f"{node.name}::{name}" for name in inside}
+    return names
 
 
 def test_every_test_that_is_named_exists() -> None:

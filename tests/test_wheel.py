@@ -100,8 +100,8 @@ def test_the_wheel_carries_its_licence(wheel: Path) -> None:
 
 def test_the_installed_wheel_runs_from_its_own_files(python: Path, tmp_path: Path) -> None:
     script = "import clearml_snapshot.cli.main as main; print(main.__file__)"
-    place = Path(run(python, "-c", script, cwd=tmp_path).strip())
-    assert place.is_relative_to(python.parents[1])
+    folder = Path(run(python, "-c", script, cwd=tmp_path).strip())
+    assert folder.is_relative_to(python.parents[1])
     assert "export" in run(python.with_name("clearml-snapshot"), "--help", cwd=tmp_path)
 
 
@@ -140,6 +140,10 @@ def test_every_import_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = {normal(re.split(r"[><=~!;\[ ]", line)[0]) for line in project["dependencies"]}
     providers = packages_distributions()
-    wanted = {name for path in sources(".py") for name in imported(path)} - {"clearml_snapshot"}
-    missing = {n for n in wanted if not declared & {normal(p) for p in providers.get(n, [])}}
+    imported_packages = {name for path in sources(".py") for name in imported(path)} - {
+        "clearml_snapshot"
+    }
+    missing = {
+        n for n in imported_packages if not declared & {normal(p) for p in providers.get(n, [])}
+    }
     assert missing == set()

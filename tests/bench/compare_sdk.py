@@ -104,10 +104,10 @@ def measure(command: list[str], variables: dict[str, str]) -> tuple[Run, str]:
         wall = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
-        said = output.read()
+        output_text = output.read()
     if process.returncode:
-        sys.exit(f"{' '.join(command[:3])} ended with {process.returncode}:\n{said[-2000:]}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, megabytes(usage)), said
+        sys.exit(f"{' '.join(command[:3])} ended with {process.returncode}:\n{output_text[-2000:]}")
+    return Run(wall, usage.ru_utime + usage.ru_stime, megabytes(usage)), output_text
 
 
 def megabytes(usage: resource.struct_rusage) -> float:
@@ -118,8 +118,8 @@ def megabytes(usage: resource.struct_rusage) -> float:
 def run_sdk(shape: Shape, address: str, home: Path) -> Run:
     """Read everything with the SDK's loop."""
     command = [sys.executable, "-c", SDK_LOOP, str(shape.tasks)]
-    run, said = measure(command, environment(address, home))
-    check(said.split()[-1], shape, "the SDK")
+    run, output = measure(command, environment(address, home))
+    check(output.split()[-1], shape, "the SDK")
     return run
 
 
@@ -175,14 +175,14 @@ def main() -> int:
     print(f"{shape.tasks} tasks x {shape.series} series x {shape.points} points = {shape.total:,}")
     print(" latency  client            wall, s    M points/s  CPU s/M pts  peak, MB", flush=True)
     slow = False
-    for latency, wanted in AT_LEAST.items():
+    for latency, factor in AT_LEAST.items():
         sdk, export = compare(shape, latency, arguments.repeats)
         print(line("SDK loop", latency, sdk, shape.total))
         print(line("clearml-snapshot", latency, export, shape.total))
         ratio = statistics.median(r.wall for r in sdk) / statistics.median(r.wall for r in export)
-        slow |= ratio < wanted
-        verdict = "too slow" if ratio < wanted else "ok"
-        print(f"          {ratio:.1f} times faster (at least {wanted:g}: {verdict})", flush=True)
+        slow |= ratio < factor
+        verdict = "too slow" if ratio < factor else "ok"
+        print(f"          {ratio:.1f} times faster (at least {factor:g}: {verdict})", flush=True)
     return int(slow)
 
 

@@ -39,9 +39,9 @@ def main(arguments: argparse.Namespace) -> None:
                 sys.exit(f"missed: bit {bit} of byte {at:,} of {len(whole):,}")
             kinds["content" if problems[0].startswith("content changed") else "archive"] += 1
         took = time.perf_counter() - begun
-        found = ", ".join(f"{count:,} in the {kind}" for kind, count in sorted(kinds.items()))
+        text = ", ".join(f"{count:,} in the {kind}" for kind, count in sorted(kinds.items()))
         print(
-            f"{arguments.flips:,} flips of {len(whole):,} bytes in {took:.0f} s, all found: {found}"
+            f"{arguments.flips:,} flips of {len(whole):,} bytes in {took:.0f} s, all found: {text}"
         )
 
 

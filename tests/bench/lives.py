@@ -194,7 +194,7 @@ class World:
     def server_points(self, life: Life) -> dict[Key, tuple[float, int]]:
         """Read what the server holds of a task now."""
         events = self.database.events.get(life.task)
-        bodies = [json.loads(one.text()) for one in events.events.values()] if events else []
+        bodies = [json.loads(event.text()) for event in events.events.values()] if events else []
         return {
             (body["metric"], body["variant"], body["iter"]): (body["value"], body["timestamp"])
             for body in bodies
@@ -207,18 +207,18 @@ def stored_points(data: Path) -> dict[str, dict[Key, tuple[float, int]]]:
         "SELECT task_id, metric, variant, coalesce(iteration, -(2::BIGINT ** 31)::BIGINT), value, "
         f"epoch_ms(timestamp) FROM read_parquet('{data}/current/scalars/*/*.parquet')"
     ).fetchall()
-    found: dict[str, dict[Key, tuple[float, int]]] = {}
+    points: dict[str, dict[Key, tuple[float, int]]] = {}
     for task, metric, variant, at, value, stamp in rows:
-        found.setdefault(task, {})[metric, variant, at] = value, stamp
-    return found
+        points.setdefault(task, {})[metric, variant, at] = value, stamp
+    return points
 
 
 def check(world: World, data: Path, report: ExportReport) -> Counter[str]:
     """Compare every task with the allowed outcomes; gives the outcomes, counted."""
-    found, counts = stored_points(data), Counter[str]()
+    points, counts = stored_points(data), Counter[str]()
     warned = {text.split()[1] for text in report.warnings if text.startswith("task ")}
     for life in world.lives:
-        now, before = found.get(life.task, {}), life.stored
+        now, before = points.get(life.task, {}), life.stored
         runs = _runs(now)
         if len(runs) > 1:
             sys.exit(f"mixed: {life.task} holds runs {sorted(runs)}")

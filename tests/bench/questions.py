@@ -159,9 +159,9 @@ def main() -> None:
         ours, by_hand = list[Used](), list[Used]()
         with tempfile.TemporaryDirectory() as folder:
             target = f"{folder}/answer.parquet"
-            asked = ["query", *question.arguments, "--data", arguments.data, "-o", target]
+            command = ["query", *question.arguments, "--data", arguments.data, "-o", target]
             for _ in range(arguments.repeat):
-                ours.append(run(program, *asked))
+                ours.append(run(program, *command))
                 if question.by_hand is not None:
                     hand = [arguments.data, question.by_hand, target]
                     by_hand.append(run(sys.executable, "-c", BY_HAND, *hand))

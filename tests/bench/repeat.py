@@ -102,7 +102,7 @@ def _by_task(source: Snapshot) -> dict[str, pa.Table]:
     places: dict[str, list[int]] = {}
     for at, task_id in enumerate(map(str, points.column("task_id").to_pylist())):
         places.setdefault(task_id, []).append(at)
-    return {task_id: points.take(found) for task_id, found in places.items()}
+    return {task_id: points.take(rows) for task_id, rows in places.items()}
 
 
 def _commit(
@@ -123,32 +123,32 @@ def _commit(
             size = rng.randint(1, len(order))
             for start in range(0, len(order), size):
                 buffer.add(points[task_id].take(order[start : start + size]))
-        said = pa.Table.from_pylist(claims.get(task_id, []), SERVER_VALUES)
-        stage.add(task, params.get(task_id, []), buffer.finish(), said)
+        summaries = pa.Table.from_pylist(claims.get(task_id, []), SERVER_VALUES)
+        stage.add(task, params.get(task_id, []), buffer.finish(), summaries)
     (row, *_) = rows(source, "exports", TABLES["exports"].names)
     dataset.commit(stage, server=source.server, selections=source.selections, export_row=row)
 
 
-def _grouped(found: Any) -> dict[str, list[dict[str, Any]]]:
+def _grouped(answer: Any) -> dict[str, list[dict[str, Any]]]:
     groups: dict[str, list[dict[str, Any]]] = {}
-    for row in found:
+    for row in answer:
         groups.setdefault(row["task_id"], []).append(row)
     return groups
 
 
 def answers(data: Path, threads: int) -> dict[str, str]:
     """Run every query of the catalogue, and read ``series``; doubles are given in full."""
-    found: dict[str, str] = {}
+    results: dict[str, str] = {}
     with open_dataset(data, threads=threads) as dataset:
         series = dataset.sql("SELECT * FROM series ORDER BY task_id, metric, variant")
-        found["series"] = repr(dataset.rows(series))
+        results["series"] = repr(dataset.rows(series))
         ids = dataset.rows(dataset.sql("SELECT task_id FROM tasks ORDER BY 1 LIMIT 2")).rows
         both = {"tasks": [task_id for (task_id,) in ids]}
         for name in queries():
             for typed in (NEEDED.get(name, {}), *FURTHER.get(name, ())):
                 way = {**typed, **(both if name == "compare" else {})}
-                found[f"{name} {typed}"] = repr(dataset.rows(dataset.query(name, **way)))
-    return found
+                results[f"{name} {typed}"] = repr(dataset.rows(dataset.query(name, **way)))
+    return results
 
 
 def packed(data: Path, target: Path) -> str:
@@ -170,10 +170,10 @@ def main(arguments: argparse.Namespace) -> int:
         for run in range(arguments.runs):
             rng = random.Random(f"{arguments.seed} {run}")
             write_otherwise(source, home / str(run), rng)
-            found = answers(home / str(run), 1 + run % 8)
-            found["pack"] = packed(home / str(run), home / f"{run}.zip")
-            first = first or found
-            different = [name for name in first if first[name] != found[name]]
+            results = answers(home / str(run), 1 + run % 8)
+            results["pack"] = packed(home / str(run), home / f"{run}.zip")
+            first = first or results
+            different = [name for name in first if first[name] != results[name]]
             if different:
                 sys.exit(f"run {run} with seed {arguments.seed}: other bits of {different}")
     print(

@@ -175,7 +175,7 @@ class History:
         if endpoint == "tasks.get_by_id":
             return self.by_id.get(arguments.get("task", ""))
         if endpoint == "tasks.get_all_ex" and arguments.get("id"):
-            chosen = [self.entries[one] for one in arguments["id"] if one in self.entries]
+            chosen = [self.entries[key] for key in arguments["id"] if key in self.entries]
             return answer(endpoint, {"tasks": chosen if not arguments.get("page") else []})
         if arguments.get("scroll_id") or arguments.get("page"):
             return self.fixed.get(endpoint.partition(".")[0] + ".end")
@@ -224,15 +224,15 @@ class Connections:
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
         body = await reader.readexactly(int(headers.get("content-length", 0)))
         endpoint = endpoint_of(first.split(" ")[1])
-        found = self._history.find(endpoint, json.loads(body) if body.strip() else {})
-        status = "200 OK" if found else "404 Not Found"
-        if found is None:
+        reply = self._history.find(endpoint, json.loads(body) if body.strip() else {})
+        status = "200 OK" if reply else "404 Not Found"
+        if reply is None:
             print(f"nothing made for {endpoint} {body[:200]!r}", file=sys.stderr)
-            found = answer(endpoint, {}, code=404, message="not part of this history")
+            reply = answer(endpoint, {}, code=404, message="not part of this history")
         if self._latency:
             await asyncio.sleep(self._latency)
         packed = "gzip" in headers.get("accept-encoding", "")
-        content = found.packed if packed else found.plain
+        content = reply.packed if packed else reply.plain
         encoding = "Content-Encoding: gzip\r\n" if packed else ""
         writer.write(
             f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{encoding}"

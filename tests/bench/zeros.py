@@ -42,10 +42,10 @@ def main() -> int:
 
 
 def _count(what: str, cases: list[Case], verbose: bool) -> int:
-    found = suspects(cases)
+    suspected = suspects(cases)
     wrong: Counter[str] = Counter()
     for place, case in enumerate(cases):
-        suspect = found.get(place, set())
+        suspect = suspected.get(place, set())
         if suspect != case.marked:
             wrong[case.family] += 1
             if verbose:

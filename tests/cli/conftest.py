@@ -118,9 +118,9 @@ def on_terminal_process(program: list[str], history: Path) -> Callable[..., Sess
 @pytest.fixture(scope="session")
 def open_code() -> None:
     """Skip where another user could not load the program: its checkout is a private folder."""
-    for place in Path(sys.prefix, "x").parents:
-        if not place.stat().st_mode & stat.S_IXOTH:
-            pytest.skip(f"another user may not enter {place}, where the program is installed")
+    for folder in Path(sys.prefix, "x").parents:
+        if not folder.stat().st_mode & stat.S_IXOTH:
+            pytest.skip(f"another user may not enter {folder}, where the program is installed")
 
 
 def run_in_process(
@@ -198,9 +198,9 @@ def piped_process(
 
 def _points(values: Mapping[tuple[str, str], Sequence[float | None]], task_id: str) -> pa.Table:
     rows = [
-        (task_id, metric, variant, 100 * place, NOW + timedelta(minutes=place), value, "w")
+        (task_id, metric, variant, 100 * number, NOW + timedelta(minutes=number), value, "w")
         for (metric, variant), column in values.items()
-        for place, value in enumerate(column)
+        for number, value in enumerate(column)
     ]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCALARS)
     arrays = [pa.array(column, f.type) for column, f in zip(columns, SCALARS, strict=True)]

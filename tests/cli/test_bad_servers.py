@@ -256,7 +256,7 @@ PAGE = b"<!DOCTYPE html><html><body>ClearML</body></html>"
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "said"),
+    ("behaviour", "message"),
     [
         pytest.param(_answer(PAGE), "an HTML page", id="the web UI"),
         pytest.param(_answer(PAGE, "404 Not Found"), "an HTML page", id="404 of the web UI"),
@@ -297,10 +297,10 @@ PAGE = b"<!DOCTYPE html><html><body>ClearML</body></html>"
     ],
 )
 def test_a_server_that_is_not_clearml(
-    fails: Run, serve: Serve, behaviour: Behaviour, said: str
+    fails: Run, serve: Serve, behaviour: Behaviour, message: str
 ) -> None:
-    stalls = said == "no complete answer"
-    assert said in fails({"CLEARML_API_HOST": serve(behaviour)}, stalls=stalls)
+    stalls = message == "no complete answer"
+    assert message in fails({"CLEARML_API_HOST": serve(behaviour)}, stalls=stalls)
 
 
 def test_503_for_ever_from_clearml_itself(

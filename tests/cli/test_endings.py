@@ -18,7 +18,7 @@ Piped = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["qurey"], "did you mean 'query'?"),
         (["query", "mxa"], "did you mean 'max'"),
@@ -43,13 +43,13 @@ Piped = Callable[..., "subprocess.CompletedProcess[str]"]
     ],
 )
 def test_a_usage_error_is_one_line_that_helps(
-    piped: Piped, arguments: list[str], said: str
+    piped: Piped, arguments: list[str], message: str
 ) -> None:
     done = piped(*arguments)
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_no_dataset_is_a_usage_error(piped_process: Piped, tmp_path: Path) -> None:

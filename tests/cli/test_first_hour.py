@@ -31,8 +31,8 @@ def rows(done: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
 
 
 def test_a_parent_without_tasks_of_its_own_brings_what_is_below(ask: Ask) -> None:
-    found = rows(ask("query", "max", "--metric", "accuracy", "--project", "vision"))
-    assert [row["project"] for row in found] == ["vision/classification"]
+    best = rows(ask("query", "max", "--metric", "accuracy", "--project", "vision"))
+    assert [row["project"] for row in best] == ["vision/classification"]
     assert ask("query", "max", "--project", "vision", "--no-subprojects").stdout.count("\n") == 1
 
 

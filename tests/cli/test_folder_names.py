@@ -61,9 +61,9 @@ def test_every_command_reads_the_folder_that_it_is_given(
 
     run("pack", "-o", "some.zip")
     run("unpack", "some.zip", "-o", "some")
-    for place in ("some.zip", "some"):
-        assert "content id: " in run("verify", place)
-        assert run(*top, place) == "900.5\n"
+    for target in ("some.zip", "some"):
+        assert "content id: " in run("verify", target)
+        assert run(*top, target) == "900.5\n"
     run("merge", "some", "data", "-o", "both", "-q")
     assert "content id: " in run("verify", "both")
     assert run(*top, "both") == "900.5\n"

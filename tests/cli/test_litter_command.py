@@ -17,7 +17,7 @@ NAMES = (".DS_Store", "Thumbs.db", "desktop.ini", ".nfs000000000123abcd00000001"
 def _sow(root: Path) -> None:
     """Leave litter in every folder, also under the names that AppleDouble gives to our files."""
     for folder, _, names in list(os.walk(root)):
-        for name in (*NAMES, *(f"._{one}" for one in names)):
+        for name in (*NAMES, *(f"._{name_of}" for name_of in names)):
             Path(folder, name).write_bytes(b"\x00\x05\x16\x07")
         Path(folder, "@eaDir").mkdir()
 

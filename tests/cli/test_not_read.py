@@ -32,7 +32,7 @@ def test_every_command_reports_it(stopped: Path, tmp_path: Path, capsys: Capture
     pack = tmp_path / "a.zip"
     states = _states(stopped, capsys)
     unread = f"{states['unread']} not read yet"
-    told = {
+    outputs = {
         "query max": ["query", "max", "--data", str(stopped)],
         "query tasks": ["query", "tasks", "--data", str(stopped)],
         "status": ["status", "--data", str(stopped)],
@@ -43,13 +43,13 @@ def test_every_command_reports_it(stopped: Path, tmp_path: Path, capsys: Capture
     }
     words = {}
     codes = {}
-    for name, arguments in told.items():
+    for name, arguments in outputs.items():
         codes[name] = main(arguments)
         words[name] = "".join(capsys.readouterr())
-    silent = [name for name in told if unread not in words[name] and name != "status"]
+    silent = [name for name in outputs if unread not in words[name] and name != "status"]
     assert silent == []
     for name in ("query max", "query tasks", "query of the pack"):
-        main([*told[name], "-q"])
+        main([*outputs[name], "-q"])
         (line,) = capsys.readouterr().err.splitlines()
         assert unread in line, "quiet leaves out notes, and never what is missing"
     assert f"{states['unread']} unread" in words["status"]

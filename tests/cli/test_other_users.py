@@ -29,13 +29,13 @@ WRITING: tuple[tuple[str, ...], ...] = (("selections", "remove", "1"), ("export"
 @pytest.fixture
 def theirs(history: Path) -> Iterator[Path]:
     """A dataset of root in a folder that all users may enter, beside one to write to."""
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
-    shutil.copytree(history, place / "data", symlinks=True)
-    (place / "open").mkdir()
-    (place / "open").chmod(0o777)
-    yield place / "data"
-    shutil.rmtree(place)
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    shutil.copytree(history, folder / "data", symlinks=True)
+    (folder / "open").mkdir()
+    (folder / "open").chmod(0o777)
+    yield folder / "data"
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def test_what_may_not_be_read_is_reported_in_one_line(
 def test_what_may_be_read_answers_without_a_place_to_write(
     as_other: Callable[..., "subprocess.CompletedProcess[str]"], theirs: Path
 ) -> None:
-    for place in (theirs, *theirs.rglob("*")):
-        if not place.is_symlink():
-            place.chmod(0o755 if place.is_dir() else 0o644)
+    for path in (theirs, *theirs.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
     for command in READING[:4]:
         assert as_other(*command).returncode == 0
     for command in WRITING[:1]:  # the other one contacts a server first
@@ -89,9 +89,9 @@ def test_what_may_be_read_answers_without_a_place_to_write(
 def test_a_place_for_scratch_is_not_taken_for_the_dataset(
     as_other: Callable[..., "subprocess.CompletedProcess[str]"], theirs: Path
 ) -> None:
-    for place in (theirs, *theirs.rglob("*")):
-        if not place.is_symlink():
-            place.chmod(0o755 if place.is_dir() else 0o644)
+    for path in (theirs, *theirs.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o644)
     (theirs.parent / "open").chmod(0o755)
     done = as_other("verify")
     assert done.returncode == 1
@@ -102,9 +102,9 @@ def test_a_place_for_scratch_is_not_taken_for_the_dataset(
 def test_files_that_may_not_be_read_are_not_called_damaged(
     as_other: Callable[..., "subprocess.CompletedProcess[str]"], theirs: Path
 ) -> None:
-    for place in (theirs, *theirs.rglob("*")):
-        if not place.is_symlink():
-            place.chmod(0o755 if place.is_dir() else 0o600 if place.suffix == ".parquet" else 0o644)
+    for path in (theirs, *theirs.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() else 0o600 if path.suffix == ".parquet" else 0o644)
     done = as_other("query", "max")
     assert (done.returncode, done.stderr.count("\n")) == (5, 1), done.stderr
     assert done.stderr.endswith("; ask its owner for permission to read it\n")

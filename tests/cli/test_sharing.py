@@ -34,16 +34,16 @@ as_others = pytest.mark.skipif(
 @pytest.fixture
 def shared(history: Path) -> Iterator[Path]:
     """A dataset of root that a group reads, in a folder that all users may enter."""
-    place = Path(tempfile.mkdtemp())
-    place.chmod(0o755)
-    shutil.copytree(history, place / "data", symlinks=True)
-    os.chown(place / "data", -1, GROUP)
-    with writing(place / "data", share="group"):
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    shutil.copytree(history, folder / "data", symlinks=True)
+    os.chown(folder / "data", -1, GROUP)
+    with writing(folder / "data", share="group"):
         pass
-    (place / "theirs").mkdir()
-    os.chown(place / "theirs", MEMBER, MEMBER)
-    yield place / "data"
-    shutil.rmtree(place)
+    (folder / "theirs").mkdir()
+    os.chown(folder / "theirs", MEMBER, MEMBER)
+    yield folder / "data"
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def as_user(run_here: Run, open_code: None, shared: Path, monkeypatch: pytest.Mo
 
 
 def _listing(data: Path) -> list[tuple[str, int, int]]:
-    found = [(path, path.lstat()) for path in sorted(data.rglob("*"))]
-    return [(str(path), status.st_mode, status.st_mtime_ns) for path, status in found]
+    entries = [(path, path.lstat()) for path in sorted(data.rglob("*"))]
+    return [(str(path), status.st_mode, status.st_mtime_ns) for path, status in entries]
 
 
 @as_others
@@ -169,9 +169,9 @@ def test_merge_and_unpack_share_what_they_make(
     (tmp_path / "made").chmod(0o2750)
     assert main([*unpack, str(tmp_path / "made")]) == 0
     for folder in (both, out, tmp_path / "made"):
-        found = [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]
-        wanted = {path: 0o2750 if path.is_dir() else 0o640 for path in found}
-        assert {path: stat.S_IMODE(path.stat().st_mode) for path in found} == wanted
+        paths = [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]
+        modes = {path: 0o2750 if path.is_dir() else 0o640 for path in paths}
+        assert {path: stat.S_IMODE(path.stat().st_mode) for path in paths} == modes
 
 
 def test_where_there_are_no_modes_it_does_not_apply(
@@ -179,9 +179,9 @@ def test_where_there_are_no_modes_it_does_not_apply(
 ) -> None:
     monkeypatch.setattr(modes, "HAS_MODES", False)
     assert take("--all", "--share", "group") == 2
-    told = capsys.readouterr().err
-    assert "--share does not apply on Windows" in told
-    assert told.count("\n") == 1
+    stderr = capsys.readouterr().err
+    assert "--share does not apply on Windows" in stderr
+    assert stderr.count("\n") == 1
 
 
 def test_a_user_without_a_name_and_a_home(

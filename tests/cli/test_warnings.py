@@ -69,9 +69,9 @@ def test_warnings_stay_until_an_export_has_none(
     assert take("--task-name", "later*", "-q") == 0
     assert take("--all", "-q") == 0
     assert take("-q") == 3
-    said = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     warning = "a remembered selection has never matched a task"
-    assert said.startswith(f"warning: {warning}")
+    assert stderr.startswith(f"warning: {warning}")
     with monkeypatch.context() as patch:
         patch.setenv("CLEARML_API_SECRET_KEY", "wrong")
         assert take("-q") == 4
@@ -82,11 +82,11 @@ def test_warnings_stay_until_an_export_has_none(
     assert "refused the login" in page
     assert [line.partition(":")[0] for line in wrong.splitlines()] == ["warning", "warning"]
     assert check(data, capsys)[0] == 0, "only --check changes the exit code"
-    found = json.loads(check(data, capsys, "--format", "json")[1])
-    assert found["warnings"][0].startswith(warning)
-    assert found["last_export"]["result"] == "failed"
-    assert "refused the login" in found["last_export"]["error"]
-    assert len(found["concerns"]) == 2
+    document = json.loads(check(data, capsys, "--format", "json")[1])
+    assert document["warnings"][0].startswith(warning)
+    assert document["last_export"]["result"] == "failed"
+    assert "refused the login" in document["last_export"]["error"]
+    assert len(document["concerns"]) == 2
     assert main(["selections", "remove", "1", "--data", str(data), "-q"]) == 0
     assert take("-q") == 0
     assert check(data, capsys, "--check") == (0, check(data, capsys)[1], "")
@@ -115,8 +115,8 @@ def test_a_snapshot_that_is_too_old(
     assert check(data, capsys, "--max-age", "26h")[0] == 0
     monkeypatch.setattr("clearml_snapshot.queries.status.status.datetime", Later)
     code, _, wrong = check(data, capsys, "--max-age", "26h")
-    said = "warning: the snapshot is 27.5 hours old, more than 26 (--max-age)\n"
-    assert (code, wrong) == (3, said)
+    message = "warning: the snapshot is 27.5 hours old, more than 26 (--max-age)\n"
+    assert (code, wrong) == (3, message)
     assert check(data, capsys, "--max-age", "2d")[0] == 0
     assert check(data, capsys, "--check")[0] == 0
 
@@ -129,7 +129,7 @@ def test_an_export_that_did_not_end_well(result: str, data: Path, capsys: Captur
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--max-age", "30m"), "minutes or months"),
         (("--max-age", "soon"), "is not an age"),
@@ -137,11 +137,11 @@ def test_an_export_that_did_not_end_well(result: str, data: Path, capsys: Captur
     ],
 )
 def test_what_check_does_not_take(
-    arguments: tuple[str, ...], said: str, data: Path, capsys: Capture
+    arguments: tuple[str, ...], message: str, data: Path, capsys: Capture
 ) -> None:
     code, out, err = check(_dataset(data), capsys, *arguments)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert err.count("\n") == 1
 
 

@@ -22,9 +22,9 @@ from clearml_snapshot.queries.duckdb_errors import translated
 from tests.support.teams import P1, P2, START, MakeDataset, team
 
 
-def letters(folder: Path, *views: str, **asked: Any) -> list[str]:
+def letters(folder: Path, *views: str, **options: Any) -> list[str]:
     """Give the first letters of the tasks that each view shows."""
-    with open_dataset(folder, filter=TaskFilter(**asked)) as dataset:
+    with open_dataset(folder, filter=TaskFilter(**options)) as dataset:
         answers = [
             dataset.sql(f"SELECT DISTINCT task_id[1] FROM {view} ORDER BY ALL").fetchall()
             for view in views
@@ -33,7 +33,7 @@ def letters(folder: Path, *views: str, **asked: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "selected"),
+    ("options", "selected"),
     [
         ({}, "abcde"),
         ({"hidden": True}, "abcde"),
@@ -65,15 +65,15 @@ def letters(folder: Path, *views: str, **asked: Any) -> list[str]:
     ],
 )
 def test_a_filter_narrows_every_view(
-    make_dataset: MakeDataset, asked: dict[str, Any], selected: str
+    make_dataset: MakeDataset, options: dict[str, Any], selected: str
 ) -> None:
     views = ("tasks", "scalars", "series", "hyperparams", "params")
     with_points = selected.replace("e", "")
-    assert letters(team(make_dataset), *views, **asked) == [selected, *[with_points] * 4]
+    assert letters(team(make_dataset), *views, **options) == [selected, *[with_points] * 4]
 
 
 @pytest.mark.parametrize(
-    ("asked", "complaint"),
+    ("options", "complaint"),
     [
         ({"projects": ("taem",)}, "no project 'taem'; did you mean 'team'"),
         ({"tags": ("cpu",)}, "no tag 'cpu'; did you mean 'gpu'"),
@@ -84,10 +84,10 @@ def test_a_filter_narrows_every_view(
     ],
 )
 def test_what_does_not_exist_is_an_error(
-    make_dataset: MakeDataset, asked: dict[str, Any], complaint: str
+    make_dataset: MakeDataset, options: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(NoSuchNameError, match=complaint):
-        letters(team(make_dataset), **asked)
+        letters(team(make_dataset), **options)
 
 
 def test_a_prefix_of_several_ids_is_an_error_that_lists_them(make_dataset: MakeDataset) -> None:
@@ -193,8 +193,8 @@ def test_rows_have_aware_times_without_pytz(make_dataset: MakeDataset) -> None:
 
 def test_parameters_are_bound(make_dataset: MakeDataset) -> None:
     with open_dataset(team(make_dataset)) as dataset:
-        asked = "SELECT count(*) FROM scalars WHERE task = $task"
-        assert dataset.sql(asked, {"task": "train it's 🚀"}).fetchall() == [(1,)]
+        query = "SELECT count(*) FROM scalars WHERE task = $task"
+        assert dataset.sql(query, {"task": "train it's 🚀"}).fetchall() == [(1,)]
         assert dataset.sql("SELECT ? + 1", [1]).fetchall() == [(2,)]
 
 

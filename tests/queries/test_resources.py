@@ -60,17 +60,17 @@ def test_what_exceeds_memory_spills_into_the_users_own_folder(
 
 
 @pytest.mark.parametrize(
-    ("asked", "complaint"),
+    ("options", "complaint"),
     [
         ({"threads": 0}, "cannot start with threads 0, .* at least 1 thread"),
         ({"memory_limit": "lots"}, "memory limit lots: Memory must have a number"),
     ],
 )
 def test_impossible_resources_are_usage_errors(
-    make_dataset: MakeDataset, asked: dict[str, Any], complaint: str
+    make_dataset: MakeDataset, options: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(UsageError, match=complaint):
-        open_dataset(team(make_dataset), **asked)
+        open_dataset(team(make_dataset), **options)
 
 
 def test_memory_is_half_of_the_machine_and_at_most_4_gb(make_dataset: MakeDataset) -> None:

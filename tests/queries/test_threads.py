@@ -31,11 +31,11 @@ def test_threads_query_at_once(folder: Path) -> None:
 
         def ask(_: int) -> list[Any]:
             ready.wait()
-            found: list[Any] = [
+            rows: list[Any] = [
                 dataset.rows(dataset.query("max", metric="loss")).rows for _ in range(3)
             ]
             zone = dataset.sql("SELECT current_setting('TimeZone')").fetchall()
-            return [*found, zone, dataset.task_id("bb")]
+            return [*rows, zone, dataset.task_id("bb")]
 
         with ThreadPoolExecutor(4) as pool:
             answers = list(pool.map(ask, range(4)))
@@ -68,5 +68,5 @@ def test_a_relation_that_another_thread_is_reading() -> None:
 
 def test_threads_compare_at_once(folder: Path) -> None:
     with compare(Choice(folder), Choice(folder)) as comparison, ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda _: comparison.summary.tasks_same, range(2)))
-    assert found == [3, 3]
+        counts = list(pool.map(lambda _: comparison.summary.tasks_same, range(2)))
+    assert counts == [3, 3]

@@ -66,8 +66,8 @@ def _export(data: Path, tasks: Sequence[tuple[dict[str, Any], Points]], host: st
         for row, values in tasks:
             buffer = PointBuffer(stage, None)
             buffer.add(_points(row["task_id"], values))
-            known = {"server_id": host, "state": "complete", "fetched_at": NOW, "fingerprint": "f"}
-            stage.add({**known, **row}, [], buffer.finish())
+            export = {"server_id": host, "state": "complete", "fetched_at": NOW, "fingerprint": "f"}
+            stage.add({**export, **row}, [], buffer.finish())
         run = {"export_id": str(datetime.now()), "started": NOW, "result": "complete"}
         dataset.commit(stage, server={"host": host}, selections=[], export_row=run)
 
@@ -188,9 +188,9 @@ def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> No
         assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert main(["diff", "--data", "-1"]) == 2
     assert "no dataset at -1;" in capsys.readouterr().err
-    one = tmp_path / "one"
-    _export(one, [], "http://x")
-    assert _typed(data=one) == 2
+    single = tmp_path / "one"
+    _export(single, [], "http://x")
+    assert _typed(data=single) == 2
     assert "has no snapshot -1; available: 1 (export --keep N" in capsys.readouterr().err
 
 

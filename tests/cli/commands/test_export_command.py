@@ -88,12 +88,12 @@ def test_everything_and_a_filter_exclude_each_other(
     assert not data.exists()
 
 
-@pytest.mark.parametrize("asked", [["--project", "grib"], ["--tag", "x"], ["--status", "won"]])
+@pytest.mark.parametrize("arguments", [["--project", "grib"], ["--tag", "x"], ["--status", "won"]])
 def test_a_name_that_does_not_exist(
-    take: Export, capsys: pytest.CaptureFixture[str], asked: list[str], data: Path
+    take: Export, capsys: pytest.CaptureFixture[str], arguments: list[str], data: Path
 ) -> None:
-    assert take(*asked) == 2
-    assert asked[1] in error_of(capsys)
+    assert take(*arguments) == 2
+    assert arguments[1] in error_of(capsys)
     assert not (data / "current").exists()
 
 

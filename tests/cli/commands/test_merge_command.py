@@ -24,8 +24,8 @@ def two(server: StandIn, tmp_path: Path) -> list[str]:
     """Two datasets: everything, and one series of two tasks, read later."""
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     assert _export(ours, "--all", "--quiet") == 0
-    one = next(rows(open_snapshot(ours), "series", ["metric", "variant"]))
-    series = f"{one['metric']}/{one['variant']}"
+    row = next(rows(open_snapshot(ours), "series", ["metric", "variant"]))
+    series = f"{row['metric']}/{row['variant']}"
     assert _export(theirs, "--limit", "2", "--metric", series, "--quiet") == 0
     return [str(ours), str(theirs)]
 
@@ -36,9 +36,9 @@ def test_a_merged_dataset_is_described_and_exported_again(
     both = tmp_path / "both"
     table = tmp_path / "report.csv"
     assert main(["merge", *two, "-o", str(both), "--report", str(table)]) == 0
-    told = capsys.readouterr()
-    assert told.out == ""
-    lines = told.err.splitlines()
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.splitlines()
     assert lines[-1] == f"the folder to copy: {both}/snapshots/000001"
     assert any(line.startswith(f"{two[0]} (snapshot 1, ") for line in lines)
     assert f"  2 tasks taken from {two[1]} instead; here read earlier" in lines
@@ -62,8 +62,8 @@ def test_a_merged_dataset_is_described_and_exported_again(
 def test_quiet_and_refused(two: list[str], tmp_path: Path, capsys: Captured) -> None:
     both = str(tmp_path / "both")
     assert main(["merge", *two, "-o", both, "--quiet"]) == 0
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("", "")
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
     assert main(["merge", *two, "-o", both]) == ExitCode.USAGE
     assert "both already exists; use a new or an empty folder" in capsys.readouterr().err
     assert main(["merge", two[0], "-o", f"{both}2"]) == ExitCode.USAGE

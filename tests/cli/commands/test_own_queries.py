@@ -33,31 +33,31 @@ def test_they_are_listed_and_run_like_built_in_queries(piped: Piped, mine: Path)
     assert "above        Points of a metric above a value.\n" in listed.stdout
     assert "max " in listed.stdout
     assert f"ignored: {mine}/broken.sql, line 2: " in listed.stderr
-    asked = piped("query", "--queries", str(mine), "above", "-m", "LOSS", "--least", "0.5", "-q")
-    assert (asked.returncode, asked.stdout) == (0, "points\n5\n")
-    told = piped("query", "above", "--help", CLEARML_SNAPSHOT_QUERIES=str(mine)).stdout
-    assert "--least" in told
+    done = piped("query", "--queries", str(mine), "above", "-m", "LOSS", "--least", "0.5", "-q")
+    assert (done.returncode, done.stdout) == (0, "points\n5\n")
+    help_text = piped("query", "above", "--help", CLEARML_SNAPSHOT_QUERIES=str(mine)).stdout
+    assert "--least" in help_text
 
 
 def test_they_see_what_sql_sees(piped: Piped, mine: Path) -> None:
-    asked = piped("query", "--queries", str(mine), "thief")
-    assert (asked.returncode, asked.stdout) == (2, "")
-    assert "only the views" in asked.stderr
+    done = piped("query", "--queries", str(mine), "thief")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "only the views" in done.stderr
 
 
 def test_ours_never_depend_on_yours(piped: Piped, mine: Path) -> None:
-    asked = piped("query", "max", "-m", "accuracy", "-q", CLEARML_SNAPSHOT_QUERIES=str(mine))
-    assert (asked.returncode, asked.stderr) == (0, "")
+    done = piped("query", "max", "-m", "accuracy", "-q", CLEARML_SNAPSHOT_QUERIES=str(mine))
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_mistyped_name_has_near_matches_among_both(piped: Piped, mine: Path) -> None:
-    asked = piped("query", "--queries", str(mine), "abov")
-    assert asked.returncode == 2
-    assert "did you mean 'above'" in asked.stderr
+    done = piped("query", "--queries", str(mine), "abov")
+    assert done.returncode == 2
+    assert "did you mean 'above'" in done.stderr
     assert "is not a folder of queries" in piped("query", "--queries", "nowhere", "above").stderr
 
 
 def test_one_metric_has_a_coverage_line_too(piped: Piped, mine: Path) -> None:
-    asked = piped("query", "--queries", str(mine), "above", "-m", "loss")
-    assert (asked.returncode, asked.stdout) == (0, "points\n8\n")
-    assert "2 of 3 tasks have it" in asked.stderr
+    done = piped("query", "--queries", str(mine), "above", "-m", "loss")
+    assert (done.returncode, done.stdout) == (0, "points\n8\n")
+    assert "2 of 3 tasks have it" in done.stderr

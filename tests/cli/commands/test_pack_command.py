@@ -97,15 +97,15 @@ def test_what_it_prints(history: Path, tmp_path: Path, capsys: Capture) -> None:
     target = tmp_path / "q3.zip"
     assert main(["pack", "--data", str(history), "-o", str(target), "--tag", "gpu"]) == 0
     out, err = capsys.readouterr()
-    told, content_id = out.splitlines()
-    assert re.fullmatch(r".*q3\.zip: [\d.]+ kB, 2 tasks, 5 series, 13 points", told)
+    summary, content_id = out.splitlines()
+    assert re.fullmatch(r".*q3\.zip: [\d.]+ kB, 2 tasks, 5 series, 13 points", summary)
     assert re.fullmatch(r"content id: [0-9a-f]{64}", content_id)
     assert "packing into" in err
     assert zipfile.is_zipfile(target)
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "message"),
     [
         (["--redact", "user"], "did you mean 'users'"),
         (["--redact", "all"], "'secrets', 'users'"),
@@ -121,13 +121,13 @@ def test_what_it_prints(history: Path, tmp_path: Path, capsys: Capture) -> None:
     ],
 )
 def test_what_cannot_be_meant(
-    history: Path, tmp_path: Path, capsys: Capture, typed: list[str], said: str
+    history: Path, tmp_path: Path, capsys: Capture, typed: list[str], message: str
 ) -> None:
     target = str(tmp_path / "q3.zip")
     assert main(["pack", "--data", str(history), "-o", target, *typed]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert said in err.splitlines()[-1]
+    assert message in err.splitlines()[-1]
     assert [*tmp_path.iterdir()] == []
 
 
@@ -159,10 +159,10 @@ def test_the_status_of_a_pack_describes_which_part_it_is(
     assert main(["pack", "--data", str(history), "-o", pack, *part, "-q"]) == 0
     capsys.readouterr()
     assert main(["status", "--data", pack]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[2] == "packed      --tag gpu; metrics: --metric loss"
-    assert told[3].startswith("omitted     users: tasks.user_id, ")
-    assert told[4].startswith("            params: ")
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "packed      --tag gpu; metrics: --metric loss"
+    assert lines[3].startswith("omitted     users: tasks.user_id, ")
+    assert lines[4].startswith("            params: ")
     assert main(["status", "--data", str(history)]) == 0
     assert "packed" not in capsys.readouterr().out
 
@@ -183,12 +183,12 @@ def test_there_and_back(history: Path, tmp_path: Path, capsys: Capture) -> None:
     out, err = capsys.readouterr()
     assert out == f"{folder}: 3 tasks, 6 series, 14 points\n"
     assert "unpacking" in err
-    for place in (archive, folder):
-        assert main(["verify", str(place)]) == 0
+    for source in (archive, folder):
+        assert main(["verify", str(source)]) == 0
         assert capsys.readouterr().out.splitlines()[-1] == content_id
     answers = []
-    for place in (history, archive, folder):
-        assert main(["query", "max", "--data", str(place), "--metric", "loss", "-q"]) == 0
+    for source in (history, archive, folder):
+        assert main(["query", "max", "--data", str(source), "--metric", "loss", "-q"]) == 0
         answers.append(capsys.readouterr().out)
     assert len(set(answers)) == 1
     assert answers[0].count("\n") == 3

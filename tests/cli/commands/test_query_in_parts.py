@@ -57,18 +57,18 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
 def test_output_notes_and_files_are_those_of_the_complete_query(
     piped: Piped, tmp_path: Path, question: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
-    asked = ("query", *question)
-    whole = [piped(*asked), piped(*asked, "--format", "json")]
+    arguments = ("query", *question)
+    whole = [piped(*arguments), piped(*arguments, "--format", "json")]
     parts: list[int] = request.getfixturevalue("small_parts")
-    divided = [piped(*asked), piped(*asked, "--format", "json")]
+    divided = [piped(*arguments), piped(*arguments, "--format", "json")]
     assert [(done.returncode, done.stdout) for done in divided] == [
         (done.returncode, done.stdout) for done in whole
     ]
     notes, notes_as_a_whole = (re.sub(", .* old$", "", each[0].stderr) for each in (divided, whole))
     assert notes == notes_as_a_whole
     assert whole[0].returncode == 0
-    piped(*asked, "-o", str(tmp_path / "a.parquet"))
-    piped(*asked, "-o", str(tmp_path / "a.duckdb"))
+    piped(*arguments, "-o", str(tmp_path / "a.parquet"))
+    piped(*arguments, "-o", str(tmp_path / "a.duckdb"))
     n_rows = len(whole[1].stdout.splitlines()) - 2 if whole[1].stdout != "[]\n" else 0
     assert pq.read_metadata(tmp_path / "a.parquet").num_rows == n_rows
     with duckdb.connect(str(tmp_path / "a.duckdb")) as database:

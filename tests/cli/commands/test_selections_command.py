@@ -24,7 +24,7 @@ def test_selections_are_listed_and_removed(in_trouble: Path, capsys: Capture) ->
     assert r"removed: --project vision --tag '\x1b[2J'" in err
     assert "its tasks are kept" in err
     assert main(listing) == 0
-    assert [one["selection"] for one in json.loads(capsys.readouterr().out)] == ["--metric loss"]
+    assert [row["selection"] for row in json.loads(capsys.readouterr().out)] == ["--metric loss"]
     assert main(["selections", "remove", "1", "--data", str(in_trouble), "-q"]) == 0
     assert main(listing) == 0
     out, err = capsys.readouterr()

@@ -48,15 +48,15 @@ def test_status_is_one_page(in_trouble: Path, capsys: Capture) -> None:
 def test_status_as_json(in_trouble: Path, capsys: Capture, tmp_path: Path) -> None:
     assert main(["status", "--data", str(in_trouble), "--format", "json"]) == 0
     printed = capsys.readouterr().out
-    told = json.loads(printed)
-    assert told["dataset"] == str(in_trouble)
-    assert told["states"] == {"complete": 1, "partial": 1}
-    assert told["problem_tasks"][0]["name"] == ODD
-    assert [one["matched"] for one in told["selections"]] == [1, None]
-    assert told["selections"][1]["selection"] == "--metric loss"
+    document = json.loads(printed)
+    assert document["dataset"] == str(in_trouble)
+    assert document["states"] == {"complete": 1, "partial": 1}
+    assert document["problem_tasks"][0]["name"] == ODD
+    assert [row["matched"] for row in document["selections"]] == [1, None]
+    assert document["selections"][1]["selection"] == "--metric loss"
     file = tmp_path / "status.json"
     assert main(["status", "--data", str(in_trouble), "-o", str(file)]) == 0
-    assert json.loads(file.read_text()).keys() == told.keys()
+    assert json.loads(file.read_text()).keys() == document.keys()
 
 
 def test_status_is_not_a_table(in_trouble: Path, capsys: Capture, tmp_path: Path) -> None:
@@ -73,14 +73,14 @@ def test_status_of_a_selection_that_found_nothing(in_trouble: Path, capsys: Capt
 
 
 def test_status_of_tasks_that_are_not_selected(in_trouble: Path, capsys: Capture) -> None:
-    told = "tasks no longer selected are as of their fetched_at, not of today"
+    note = "tasks no longer selected are as of their fetched_at, not of today"
     assert main(["status", "--data", str(in_trouble)]) == 0
-    assert told not in capsys.readouterr().out
+    assert note not in capsys.readouterr().out
     task = {"server_id": "http://x", "fetched_at": NOW, "fingerprint": "f", "state": "complete"}
     _commit(in_trouble, {**task, "task_id": "c" * 32, "selected": False})
     assert main(["status", "--data", str(in_trouble)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    at = lines.index(f"            {told}")
+    at = lines.index(f"            {note}")
     assert lines[at - 1].endswith(", 1 no longer selected")
     assert len(lines[at]) <= 80
 

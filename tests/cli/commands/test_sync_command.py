@@ -22,11 +22,11 @@ EVENTS = "events.get_task_events"
 
 def test_a_dry_run(take: Export, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert take("--all", "--dry-run") == 0
-    said = capsys.readouterr().err
-    assert "tasks: 6 new, 0 to read again, 0 with new metadata only, 0 unchanged, 0 gone" in said
-    assert "points: about 240 to read" in said
-    assert "an export would send about 10 requests; this dry run took 4" in said
-    assert "and wrote nothing" in said
+    stderr = capsys.readouterr().err
+    assert "tasks: 6 new, 0 to read again, 0 with new metadata only, 0 unchanged, 0 gone" in stderr
+    assert "points: about 240 to read" in stderr
+    assert "an export would send about 10 requests; this dry run took 4" in stderr
+    assert "and wrote nothing" in stderr
     assert not data.exists()
     assert take("--all", "--quiet") == 0
     capsys.readouterr()
@@ -61,9 +61,9 @@ def test_lost_points_and_lost_tasks_are_reported(
     server.database.delete_task(second)
     capsys.readouterr()
     assert take() == 0
-    said = capsys.readouterr().err
-    assert "tasks: 0 new, 1 read again, 4 unchanged, 0 partial, 0 failed, 1 newly gone" in said
-    assert "shrunk: the server has fewer points than stored for 1 task" in said
+    stderr = capsys.readouterr().err
+    assert "tasks: 0 new, 1 read again, 4 unchanged, 0 partial, 0 failed, 1 newly gone" in stderr
+    assert "shrunk: the server has fewer points than stored for 1 task" in stderr
     assert take("--accept-loss") == 0
     assert "shrunk" not in capsys.readouterr().err
 
@@ -94,14 +94,14 @@ def test_what_is_removed_is_printed(
         assert take("--all", "--keep", "30d") == 0
     assert "removed snap" not in capsys.readouterr().err
     assert take("--keep", "2") == 0
-    said = capsys.readouterr().err
-    assert "removed snapshots 1, 2 (kept: the newest 2; --keep changes it)\n" in said
+    stderr = capsys.readouterr().err
+    assert "removed snapshots 1, 2 (kept: the newest 2; --keep changes it)\n" in stderr
     assert main(["status", "--data", str(data)]) == 0
     assert "\nkept        the newest 2\n" in capsys.readouterr().out
     assert take("--keep", "7d,4w,12m") == 0
-    said = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     calendar = "the newest of each of the last 7 days, 4 weeks, 12 months (UTC)"
-    assert f"removed snapshots 3, 4 (kept: {calendar}; --keep changes it)\n" in said
+    assert f"removed snapshots 3, 4 (kept: {calendar}; --keep changes it)\n" in stderr
 
 
 def test_what_keep_takes(take: Export, capsys: pytest.CaptureFixture[str]) -> None:
@@ -129,11 +129,11 @@ def test_a_ceiling_ends_the_run_and_the_next_one_goes_on(
     reads = [body["task"] for name, body in server.requests if name == EVENTS]
     assert len(set(reads)) == 6
     assert len(reads) <= 6 + len(codes), "at most the task in flight is read again"
-    said = capsys.readouterr().err
+    stderr = capsys.readouterr().err
     assert (
-        "--max-requests 6 is reached; run it again to continue; committing complete tasks" in said
+        "--max-requests 6 is reached; run it again to continue; committing complete tasks" in stderr
     )
-    assert "stopped at a limit, run it again to continue; the folder to copy" in said
+    assert "stopped at a limit, run it again to continue; the folder to copy" in stderr
 
 
 def test_a_ceiling_below_the_listing(take: Export, capsys: pytest.CaptureFixture[str]) -> None:

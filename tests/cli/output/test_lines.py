@@ -33,7 +33,7 @@ ROWS = st.lists(st.tuples(TEXTS, st.none() | st.floats(), st.none() | st.integer
 
 def answer(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> Result:
     """Make an answer of a text, a double and an integer per row."""
-    texts, doubles, integers = ([row[place] for row in rows] for place in range(3))
+    texts, doubles, integers = ([row[column] for row in rows] for column in range(3))
     relation = connection.sql(
         'SELECT unnest($1::VARCHAR[]) AS "a ""name""", unnest($2::DOUBLE[]) AS x, '
         "unnest($3::INTEGER[]) AS i",

@@ -103,8 +103,8 @@ def test_csv_is_read_back_unchanged(piped: Piped, tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", ["-o", "--format"])
 def test_text_is_the_bare_number(piped: Piped, tmp_path: Path, target: str) -> None:
     file = tmp_path / "min.txt"
-    asked = ("query", "min", "-m", "loss/train", "-q", target)
-    done = piped(*asked, str(file) if target == "-o" else "text")
+    arguments = ("query", "min", "-m", "loss/train", "-q", target)
+    done = piped(*arguments, str(file) if target == "-o" else "text")
     assert (file.read_text() if target == "-o" else done.stdout) == "0.123456789012345\n"
 
 
@@ -143,7 +143,7 @@ def test_a_database_keeps_several_answers(piped: Piped, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "said"),
+    ("target", "message"),
     [
         (["-o", "."], "is a folder; choose the name of a file"),
         (["-o", "data.csv/x.csv"], "there is no folder"),
@@ -152,11 +152,11 @@ def test_a_database_keeps_several_answers(piped: Piped, tmp_path: Path) -> None:
         (["-o", "x.duckdb", "--format", "csv"], "--format cannot be used"),
     ],
 )
-def test_what_cannot_be_written(piped: Piped, target: list[str], said: str) -> None:
+def test_what_cannot_be_written(piped: Piped, target: list[str], message: str) -> None:
     form = ["--format", "csv"] if target == ["-o", "."] else []
     done = piped("sql", "SELECT 1", *target, *form)
     assert (done.returncode, done.stdout) == (ExitCode.USAGE, "")
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet", "a.arrow", "a.duckdb"])
@@ -199,8 +199,8 @@ def test_task_ids_come_from_a_file_or_stdin(piped: Piped, tmp_path: Path) -> Non
     ids.write_text(f"# winners\n{'a' * 32}\n\nbbbb  # a beginning\n", encoding="utf-8")
     for given in (["--task", f"@{ids}"], ["--task", "-"]):
         done = piped("query", "max", "--by", "task", *given, stdin=ids.read_text())
-        found = {line.split(",")[6] for line in done.stdout.splitlines()[1:]}
-        assert found == {"a" * 32, "b" * 32}
+        task_ids = {line.split(",")[6] for line in done.stdout.splitlines()[1:]}
+        assert task_ids == {"a" * 32, "b" * 32}
 
 
 def test_the_words_of_the_sdk_are_understood(piped: Piped) -> None:
@@ -230,10 +230,10 @@ def test_show_prints_the_query_ready_to_paste(piped: Piped) -> None:
 def test_one_row_prints_as_lines_on_a_terminal(on_terminal: OnTerminal) -> None:
     session = on_terminal("query", "min", "-m", "loss/train", "-q", TERM="dumb")
     lines = dict(line.split("  ", 1) for line in session.screen.splitlines())
-    found = {name.strip(): value.strip() for name, value in lines.items()}
-    assert found["value"] == "0.123456789012345", "whole: it is there to be copied"
-    assert (found["task_id"], found["task"]) == ("aaaaaaaa", "training lr=0.1")
-    assert found["web_url"].startswith("https://")
+    values = {name.strip(): value.strip() for name, value in lines.items()}
+    assert values["value"] == "0.123456789012345", "whole: it is there to be copied"
+    assert (values["task_id"], values["task"]) == ("aaaaaaaa", "training lr=0.1")
+    assert values["web_url"].startswith("https://")
 
 
 def visible(screen: str) -> str:
@@ -257,13 +257,13 @@ def test_several_rows_fit_the_terminal(on_terminal_process: OnTerminal, columns:
 
 def test_links_and_colours_only_where_they_are_wanted(on_terminal: OnTerminal) -> None:
     link = f"\x1b]8;;https://app.example.org/projects/{'1' * 32}/experiments/{'a' * 32}\x1b\\"
-    asked = ("query", "max", "-m", "loss/val")
-    plain = on_terminal(*asked, TERM="dumb").screen
+    arguments = ("query", "max", "-m", "loss/val")
+    plain = on_terminal(*arguments, TERM="dumb").screen
     assert "\x1b" not in plain
-    full = on_terminal(*asked).screen
+    full = on_terminal(*arguments).screen
     assert link in full
     assert "\x1b[1m1.5\x1b[0m" in full
-    uncoloured = on_terminal(*asked, NO_COLOR="1").screen
+    uncoloured = on_terminal(*arguments, NO_COLOR="1").screen
     assert link in uncoloured
     assert re.search(r"\x1b\[[\d;]*m", uncoloured) is None
     assert re.search(r"\x1b\[", on_terminal("query", "max", NO_COLOR="1").screen) is None

@@ -52,8 +52,8 @@ def test_what_heeds_no_interrupt_ends_when_the_time_is_up(history: Path, tmp_pat
     answer.write_text("of yesterday\n")
     arguments = ("sql", SIMILAR, "--query-timeout", "0.2", "-o", str(answer))
     ended = _python(IN_SHORT, *arguments, cwd=history.parent)
-    said = "error: the query took longer than 0.2 s; query less data, or allow more time\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.FAILED, "", said)
+    message = "error: the query took longer than 0.2 s; query less data, or allow more time\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (ExitCode.FAILED, "", message)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["of yesterday\n"]
 
 

@@ -83,8 +83,8 @@ def test_the_installed_shell_starts_where_one_is(
     program: list[str], history: Path, shell: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CODE", "3")
-    found = typed(program, history.parent, str(shell))
-    assert found == (3, f"{history.parent} 3 [(14,)]\n", "")
+    output = typed(program, history.parent, str(shell))
+    assert output == (3, f"{history.parent} 3 [(14,)]\n", "")
 
 
 def test_nothing_of_the_folder_is_obeyed(

@@ -17,8 +17,8 @@ ENDLESS = "SELECT count(*) FROM range(1000000) a, range(1000000) b WHERE hash(a.
 
 def test_a_question_that_takes_too_long_is_one_line(piped: Piped) -> None:
     ended = piped("sql", ENDLESS, "--query-timeout", "0.3")
-    said = "error: the query took longer than 0.3 s; query less data, or allow more time\n"
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
+    message = "error: the query took longer than 0.3 s; query less data, or allow more time\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", message)
 
 
 def test_a_question_in_time_is_answered(piped: Piped) -> None:
@@ -27,7 +27,7 @@ def test_a_question_in_time_is_answered(piped: Piped) -> None:
 
 
 def test_the_time_is_up_for_all_that_follows(history: Path) -> None:
-    def ask_for_ever() -> None:
+    def query_for_ever() -> None:
         while True:  # short statements, between which an interrupt could be lost
             dataset.rows(dataset.sql("SELECT count(*) FROM range(100000) WHERE range % 3 = 1"))
 
@@ -36,7 +36,7 @@ def test_the_time_is_up_for_all_that_follows(history: Path) -> None:
         pytest.raises(SnapshotError, match="took longer"),
         dataset.ending_after(0.1),
     ):
-        ask_for_ever()
+        query_for_ever()
 
 
 def test_the_dataset_answers_again_afterwards(history: Path) -> None:

@@ -32,7 +32,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("raise OSError(24, 'Too many open files')", "[Errno 24] Too many open files; check that"),
         ("raise MemoryError", "out of memory; close other programs"),
@@ -45,7 +45,7 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
 def test_a_broken_package_is_reported_as_one(
     broken: Callable[[str], None],
     text: str,
-    told: str,
+    message: str,
     history: Path,
     tmp_path: Path,
     capsys: Captured,
@@ -55,15 +55,15 @@ def test_a_broken_package_is_reported_as_one(
     assert main(["pack", "--data", str(history), "-o", str(target), "-q"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     names = {"(": tmp_path / "jinja2/__init__.py", "import nowhere": "nowhere"}
-    assert line.startswith(f"error: cannot load {names.get(text, 'jinja2')}: {told}")
+    assert line.startswith(f"error: cannot load {names.get(text, 'jinja2')}: {message}")
     assert not target.exists()
 
 
 def test_other_errors_come_out_as_they_are() -> None:
     for error in (UsageError("typed"), DatasetError("damaged"), OSError(5, "broken"), KeyError(1)):
-        with pytest.raises(type(error)) as found, import_errors():
+        with pytest.raises(type(error)) as raised, import_errors():
             raise error
-        assert found.value is error
+        assert raised.value is error
     meant: Exception = UsageError("meant")
     meant.__cause__ = ModuleNotFoundError("No module named 'nowhere'", name="nowhere")
     with pytest.raises(UsageError, match="meant"), import_errors():

@@ -82,7 +82,7 @@ def test_a_report_of_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "uncounted", "told", "requests"),
+    ("points", "uncounted", "text", "requests"),
     [
         (1_000, 0, "about 1,000 to read (by the server's own summary)", "about 1 request;"),
         (None, 2, "unknown: the server does not count them", "at least 1 request;"),
@@ -95,11 +95,11 @@ def test_a_report_of_one() -> None:
     ],
 )
 def test_how_many_points_are_to_come(
-    points: int | None, uncounted: int, told: str, requests: str
+    points: int | None, uncounted: int, text: str, requests: str
 ) -> None:
     forecast = replace(FORECAST, points=points, tasks_uncounted=uncounted)
     _, about_points, about_requests = summary(forecast)
-    assert about_points == f"points: {told}"
+    assert about_points == f"points: {text}"
     assert about_requests.startswith(f"an export would send {requests}")
 
 

@@ -121,8 +121,8 @@ def test_a_title_is_shown_beside_a_query(complete: Complete) -> None:
 
 def test_powershell_gets_words_in_quotes(run_here: Run, history: Path) -> None:
     line = "clearml-snapshot query max --task-name train"
-    asked = {SHELL_VARIABLE: "complete_powershell", "_TYPER_COMPLETE_ARGS": line}
-    done = run_here(cwd=history.parent, **asked, _TYPER_COMPLETE_WORD_TO_COMPLETE="train")
+    environment = {SHELL_VARIABLE: "complete_powershell", "_TYPER_COMPLETE_ARGS": line}
+    done = run_here(cwd=history.parent, **environment, _TYPER_COMPLETE_WORD_TO_COMPLETE="train")
     assert done.stdout == "'training lr=0.01'::: \n'training lr=0.1'::: \n"
     left = run_here("query", "list-nothing", cwd=history.parent, **{SHELL_VARIABLE: ""})
     assert left.stderr.startswith("error: no query")  # PowerShell 7.5 leaves it empty

@@ -159,8 +159,8 @@ def test_a_completed_name_is_one_word_and_runs_nothing(
     for letter, quote in QUOTES.items():
         answers = ask(run_here, shell, ["query", "max", "-m", ""], quote, hostile)
         by_key = {
-            f"{letter}{place}": [line]
-            for place, line in enumerate(answers)
+            f"{letter}{number}": [line]
+            for number, line in enumerate(answers)
             if not quote or set("'\"\\$`!") & set(name_of(shell, line))
         }
         unsafe = {name for name in NAMES if UNSAFE.get((shell, quote), "\0") in name}

@@ -41,7 +41,7 @@ def ask(tmp_path: Path) -> Callable[..., list[dict[str, Any]]]:
 def test_area(make_dataset: MakeDataset, ask: Callable[..., list[dict[str, Any]]]) -> None:
     tasks = [task for task in nasty() if task["task_id"] != "3" * 32]
     rows = ask(make_dataset(tasks), "area", metric=["*"])
-    found = {(r["metric"], r["variant"], r["task_id"]): r["area"] for r in rows}
+    areas = {(r["metric"], r["variant"], r["task_id"]): r["area"] for r in rows}
     for key, points in series(tasks, monitor=True):
         known = [
             (p.iteration, p.value)
@@ -51,8 +51,8 @@ def test_area(make_dataset: MakeDataset, ask: Callable[..., list[dict[str, Any]]
         if known:
             steps = pairwise(known)
             area = [(x2 - x1) * (y1 + y2) / 2 for (x1, y1), (x2, y2) in steps]
-            assert found.pop(key) == (pytest.approx(sum(area)) if area else None)
-    assert found == {}
+            assert areas.pop(key) == (pytest.approx(sum(area)) if area else None)
+    assert areas == {}
 
 
 def test_height(make_dataset: MakeDataset, ask: Callable[..., list[dict[str, Any]]]) -> None:

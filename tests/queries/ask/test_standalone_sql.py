@@ -49,21 +49,23 @@ def pasted(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> list[Any
         ("compare", {"tasks": ["aa", "c"]}),
     ],
 )
-@pytest.mark.parametrize("asked", [None, TaskFilter(tags=("x",))])
+@pytest.mark.parametrize("task_filter", [None, TaskFilter(tags=("x",))])
 def test_a_bare_duckdb_answers_the_same(
     make_dataset: MakeDataset,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     typed: dict[str, Any],
-    asked: TaskFilter | None,
+    task_filter: TaskFilter | None,
 ) -> None:
     folder = team(make_dataset)
-    with open_dataset(folder, filter=asked) as dataset:
+    with open_dataset(folder, filter=task_filter) as dataset:
         values = dataset.bound(name, **typed)
         ids = [row[0] for row in dataset.rows(dataset.tasks()).rows]
         expected = dataset.sql(find(name).sql, values).fetchall()
-    found = pasted(folder, standalone(find(name), values, ids if asked else None), monkeypatch)
-    assert str(found) == str(expected)  # as text, in which NaN equals itself
+    pasted_rows = pasted(
+        folder, standalone(find(name), values, ids if task_filter else None), monkeypatch
+    )
+    assert str(pasted_rows) == str(expected)  # as text, in which NaN equals itself
     assert expected
 
 

@@ -63,9 +63,9 @@ def test_a_broken_file_is_reported_and_the_others_work(
     folder = put(tmp_path / "q", broken=sql, points=GOOD)
     own = load([folder], reserved={"data"})
     assert list(own.queries) == ["points"]
-    (told,) = own.problems
-    assert told.startswith(f"{folder / 'broken.sql'}{problem}")
-    assert "\n" not in told
+    (broken,) = own.problems
+    assert broken.startswith(f"{folder / 'broken.sql'}{problem}")
+    assert "\n" not in broken
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -95,10 +95,10 @@ def test_nothing_is_shadowed_silently(tmp_path: Path) -> None:
 
 def test_folders(tmp_path: Path, make_dataset: MakeDataset) -> None:
     data = make_dataset([])
-    one, two = put(tmp_path / "1"), put(tmp_path / "2")
+    first, second = put(tmp_path / "1"), put(tmp_path / "2")
     beside = put(data / "queries")
-    environment = {QUERIES_VARIABLE: f"{two}{os.pathsep}{os.pathsep}{one}"}
-    assert folders([one], data, environment) == (one, two, beside)
+    environment = {QUERIES_VARIABLE: f"{second}{os.pathsep}{os.pathsep}{first}"}
+    assert folders([first], data, environment) == (first, second, beside)
     assert folders([], tmp_path, {}) == (), "queries/ counts only beside snapshots/"
     assert folders([beside], data, {}) == (beside,)
     with pytest.raises(UsageError, match=r"missing is not a folder of queries; create it"):

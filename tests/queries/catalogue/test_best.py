@@ -65,9 +65,9 @@ def order(point: Point, name: str) -> Any:
     return (-value if name == "max" else value, *known)
 
 
-def place(found: tuple[float, int | None, int, str], name: str) -> Any:
+def rank(best_of_task: tuple[float, int | None, int, str], name: str) -> Any:
     """Sort the best task first."""
-    value, iteration, second, task_id = found
+    value, iteration, second, task_id = best_of_task
     if name == "last":
         return (-second, iteration is None, -(iteration or 0), task_id)
     return (-value if name == "max" else value, iteration is None, iteration or 0, task_id)
@@ -100,9 +100,9 @@ def expected(
         if finite:
             best = min(finite, key=lambda point: order(point, name))
             answers[group].append((best[3], best[2], best[4], task_id))
-    for group, found in answers.items():
-        found.sort(key=lambda f: place(f, name))  # type: ignore[arg-type]  # none of them is None
-        answers[group] = found[:top]
+    for group, best_tasks in answers.items():
+        best_tasks.sort(key=lambda f: rank(f, name))  # type: ignore[arg-type]  # none of them is None
+        answers[group] = best_tasks[:top]
     return answers, counts
 
 
@@ -126,7 +126,7 @@ def check(
     rows: list[dict[str, Any]], tasks: list[dict[str, Any]], name: str, by: str, top: int
 ) -> None:
     answers, counts = expected(tasks, name, by, top)
-    found: Answer = {group: [] for group in answers}
+    answer: Answer = {group: [] for group in answers}
     part = {"task": "task_id", "project": "project", "variant": "none"}[by]
     for row in rows:
         group = (row["metric"], row["variant"], row.get(part))
@@ -136,8 +136,8 @@ def check(
             assert (row["iteration"], row["timestamp"]) == (None, None)
         else:
             at = (row["value"], row["iteration"], seconds(row["timestamp"]), row["task_id"])
-            found[group].append(at)
-    assert found == answers
+            answer[group].append(at)
+    assert answer == answers
     assert {(r["metric"], r["variant"], r.get(part)) for r in rows} == set(answers)
 
 

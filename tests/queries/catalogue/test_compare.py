@@ -19,20 +19,20 @@ def test_compare_agrees_with_python(written: MakeDataset, tasks: Tasks) -> None:
 
 def check_compare(dataset: Dataset, chosen: Tasks) -> None:
     rows = answer(dataset, "compare", tasks=[chosen[0]["task_id"][:32], "task " + "f" * 32])
-    known = [{point[:3]: point[3] for point in task["points"]} for task in chosen]
+    series = [{point[:3]: point[3] for point in task["points"]} for task in chosen]
     columns = [f"task {task['task_id']}" for task in chosen]
-    assert {(r["metric"], r["variant"], r["iteration"]) for r in rows} == set(known[0]) & set(
-        known[1]
+    assert {(r["metric"], r["variant"], r["iteration"]) for r in rows} == set(series[0]) & set(
+        series[1]
     )
     for row in rows:
         point = (row["metric"], row["variant"], row["iteration"])
-        for column, points in zip(columns, known, strict=True):
+        for column, points in zip(columns, series, strict=True):
             assert same(row[column], points[point])
-    texts = [{f"Args/{one['name']}": one["value"] for one in t["params"]} for t in chosen]
+    texts = [{f"Args/{param['name']}": param["value"] for param in t["params"]} for t in chosen]
     missing = object()
     rows = answer(dataset, "compare", tasks=[t["task_id"] for t in chosen], params=True)
     assert [(r["parameter"], *(r[column] for column in columns)) for r in rows] == [
-        (name, *(one.get(name) for one in texts))
+        (name, *(texts_of.get(name) for texts_of in texts))
         for name in sorted({*texts[0], *texts[1]})
         if texts[0].get(name, missing) != texts[1].get(name, missing)
     ]

@@ -54,11 +54,11 @@ def test_help_prints_the_header_and_show_the_sql(
 ) -> None:
     query = queries()[name]
     assert main(["query", name, "--help"]) == 0
-    told = capfd.readouterr().out
-    assert query.title.split()[0] in told
+    stdout = capfd.readouterr().out
+    assert query.title.split()[0] in stdout
     for param in query.params:
-        is_argument = f"[{param.name.removesuffix('s').upper()}...]" in told
-        assert f"--{param.name.split('_')[0]}" in told or is_argument
+        is_argument = f"[{param.name.removesuffix('s').upper()}...]" in stdout
+        assert f"--{param.name.split('_')[0]}" in stdout or is_argument
     assert main(["query", name, "--show"]) == 0
     assert query.title in capfd.readouterr().out
     assert len(duckdb.extract_statements(query.sql)) == 1

@@ -45,15 +45,15 @@ def check(folder: Path, tasks: Sequence[Mapping[str, Any]], typed: Mapping[str, 
     assert {(r["metric"], r["variant"], r["task_id"]) for r in rows} == set(expected)
     assert len(rows) == len(expected)
     for row in rows:
-        start, found = expected[row["metric"], row["variant"], row["task_id"]]
-        assert row["reached"] == (found is not None)
-        if found is None:
+        start, expected_first = expected[row["metric"], row["variant"], row["task_id"]]
+        assert row["reached"] == (expected_first is not None)
+        if expected_first is None:
             assert (row["iteration"], row["value"], row["seconds"]) == (None, None, None)
             continue
-        assert (row["iteration"], row["value"]) == (found.iteration, found.value)
-        assert seconds(row["timestamp"]) == found.seconds
-        both = found.seconds is not None and start.seconds is not None
-        assert row["seconds"] == (found.seconds - start.seconds if both else None)  # type: ignore[operator]  # both are known
+        assert (row["iteration"], row["value"]) == (expected_first.iteration, expected_first.value)
+        assert seconds(row["timestamp"]) == expected_first.seconds
+        both = expected_first.seconds is not None and start.seconds is not None
+        assert row["seconds"] == (expected_first.seconds - start.seconds if both else None)  # type: ignore[operator]  # both are known
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def ask(folder: Path, **typed: Any) -> list[dict[str, Any]]:
     return answers.ask(folder, "health", **typed)
 
 
-def found(make_dataset: MakeDataset, *tasks: Mapping[str, Any], **typed: Any) -> set[Any]:
+def kinds(make_dataset: MakeDataset, *tasks: Mapping[str, Any], **typed: Any) -> set[Any]:
     """Give kind, first letter of the task, and iteration of every finding."""
     rows = ask(make_dataset(tasks), **typed)
     return {(row["kind"], row["task_id"][0], row["iteration"]) for row in rows}
@@ -42,7 +42,7 @@ FALLING = [10.0 - 0.3 * at for at in range(20)]
 
 def test_a_healthy_history_has_no_findings(make_dataset: MakeDataset) -> None:
     rising = [0.01 * at for at in range(20)]
-    assert found(make_dataset, task("a", FALLING), task("b", rising), task("c")) == set()
+    assert kinds(make_dataset, task("a", FALLING), task("b", rising), task("c")) == set()
     assert ask(make_dataset([])) == []
 
 
@@ -56,12 +56,12 @@ def test_tasks_that_failed_stopped_or_were_not_read(make_dataset: MakeDataset) -
         task("c", FALLING, **running, **new),
         task("d", FALLING, state="partial", reason="page 2", **old),
     )
-    assert found(make_dataset, *tasks) == {
+    assert kinds(make_dataset, *tasks) == {
         ("failed", "a", None),
         ("stale", "b", None),
         ("unread", "d", None),
     }
-    assert found(make_dataset, *tasks, stale_hours=100.0, kind=["stale", "failed"]) == {
+    assert kinds(make_dataset, *tasks, stale_hours=100.0, kind=["stale", "failed"]) == {
         ("failed", "a", None)
     }
     (row,) = ask(make_dataset(tasks), kind="unread")
@@ -72,11 +72,11 @@ def test_short_is_relative_to_the_project(make_dataset: MakeDataset) -> None:
     long = [task(letter, FALLING) for letter in "abc"]
     short = task("d", FALLING[:2])
     monitored = {"task_id": "e" * 32, "points": [(":monitor:gpu", "v", 900, 1.0)]}
-    assert found(make_dataset, *long, short, monitored) == {
+    assert kinds(make_dataset, *long, short, monitored) == {
         ("short", "d", None),
         ("short", "e", None),
     }
-    assert found(make_dataset, *long[:2], short) == set()
+    assert kinds(make_dataset, *long[:2], short) == set()
 
 
 @pytest.mark.parametrize(
@@ -93,17 +93,17 @@ def test_short_is_relative_to_the_project(make_dataset: MakeDataset) -> None:
 )
 def test_curves(make_dataset: MakeDataset, values: list[Any], finding: Any) -> None:
     kind = finding[0]
-    assert finding in found(make_dataset, task("a", values))
-    assert found(make_dataset, task("a", values), kind=kind) == {finding}
+    assert finding in kinds(make_dataset, task("a", values))
+    assert kinds(make_dataset, task("a", values), kind=kind) == {finding}
 
 
 def test_a_constant_is_not_a_plateau(make_dataset: MakeDataset) -> None:
-    assert found(make_dataset, task("a", [3.0] * 30)) == set()
+    assert kinds(make_dataset, task("a", [3.0] * 30)) == set()
 
 
 def test_a_resumed_task_begins_far_from_zero(make_dataset: MakeDataset) -> None:
     points = [("m", "v", 1000 + at, 1.0 + at) for at in range(5)]
-    assert found(make_dataset, {"task_id": "a" * 32, "points": points}) == {("offset", "a", 1000)}
+    assert kinds(make_dataset, {"task_id": "a" * 32, "points": points}) == {("offset", "a", 1000)}
 
 
 def test_metrics_are_chosen_as_in_max(make_dataset: MakeDataset) -> None:
@@ -160,11 +160,11 @@ def steps(series: Series) -> dict[str, tuple[int, int]]:
 
 
 def spikes(curve: list[float | None], order: list[int]) -> list[int]:
-    def jump(one: float | None, other: float | None) -> float:
-        return NAN if one is None or other is None else other - one
+    def jump(first: float | None, second: float | None) -> float:
+        return NAN if first is None or second is None else second - first
 
     jumps = [jump(a, b) for a, b in itertools.pairwise(curve)]
-    finite = [abs(one) for one in jumps if math.isfinite(one)]
+    finite = [abs(value) for value in jumps if math.isfinite(value)]
     usual = statistics.median(finite) if finite else 0.0
     if usual <= 0 or len(curve) < 10:
         return []

@@ -47,16 +47,18 @@ def test_ema_of_nothing(make_dataset: MakeDataset) -> None:
     assert row == ([], None, [None])
 
 
-@pytest.mark.parametrize("wanted", WANTED)
-def test_the_value_at_an_iteration(make_dataset: MakeDataset, wanted: int) -> None:
+@pytest.mark.parametrize("iteration", WANTED)
+def test_the_value_at_an_iteration(make_dataset: MakeDataset, iteration: int) -> None:
     with open_dataset(make_dataset(nasty())) as dataset:
         rows = dataset.sql(
             "SELECT metric, variant, task_id, at_or_before(value, iteration, $1), "
             "nearest(value, iteration, $1) FROM scalars GROUP BY ALL",
-            [wanted],
+            [iteration],
         ).fetchall()
-    found = {tuple(row[:3]): row[3:] for row in rows}
+    rows_by_series = {tuple(row[:3]): row[3:] for row in rows}
     for key, points in series(nasty(), monitor=True):
-        before = [one for one in known(points) if one[0] <= wanted]
-        near = min(known(points), key=lambda one: (abs(one[0] - wanted), one[0]), default=None)
-        assert found[key] == (before[-1][1] if before else None, near and near[1])
+        before = [point for point in known(points) if point[0] <= iteration]
+        near = min(
+            known(points), key=lambda point: (abs(point[0] - iteration), point[0]), default=None
+        )
+        assert rows_by_series[key] == (before[-1][1] if before else None, near and near[1])

@@ -31,11 +31,11 @@ def test_answers_and_packs_repeat(make_dataset: MakeDataset, tmp_path: Path) -> 
         for number in range(6)
     ]
     source = open_snapshot(make_dataset(tasks))
-    found = []
+    results = []
     for run, threads in enumerate((1, 8)):
         data = tmp_path / str(run)
         write_otherwise(source, data, random.Random(run), SPILL_ROWS[run])
-        told = answers(data, threads)
-        found.append({**told, "pack": packed(data, tmp_path / f"{run}.zip")})
-    for other in found[1:]:
-        assert [name for name in other if other[name] != found[0][name]] == []
+        answered = answers(data, threads)
+        results.append({**answered, "pack": packed(data, tmp_path / f"{run}.zip")})
+    for other in results[1:]:
+        assert [name for name in other if other[name] != results[0][name]] == []

@@ -144,7 +144,7 @@ def test_a_snapshot_that_is_not_kept(tmp_path: Path) -> None:
         compare(Choice(tmp_path / "data", -1), Choice(tmp_path / "data"))
 
 
-def _ask_for_long(compared: diff.Comparison) -> None:
+def _query_for_long(compared: diff.Comparison) -> None:
     with compared.ending_after(0):
         for _ in range(10_000):
             compared.differences("task").fetchall()
@@ -155,4 +155,4 @@ def test_the_time_is_up(tmp_path: Path) -> None:
         compare(*both(tmp_path, tasks_of({"a": LINE}), tasks_of({"a": {}}))) as compared,
         pytest.raises(SnapshotError, match="longer than 0 s"),
     ):
-        _ask_for_long(compared)
+        _query_for_long(compared)

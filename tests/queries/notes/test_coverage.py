@@ -26,8 +26,8 @@ def mixed(make_dataset: MakeDataset) -> Path:
     )
 
 
-def under(folder: Path, asked: TaskFilter | None = None, **typed: Any) -> list[str]:
-    with open_dataset(folder, filter=asked) as dataset:
+def under(folder: Path, task_filter: TaskFilter | None = None, **typed: Any) -> list[str]:
+    with open_dataset(folder, filter=task_filter) as dataset:
         rows = dataset.rows(dataset.query("max", **typed))
         reach = coverage(dataset, dataset.bound("max", **typed))
         return lines(reach, rows, dataset.snapshot.created_at + timedelta(hours=3, minutes=5))
@@ -71,8 +71,8 @@ def test_monitoring_alone_is_not_having_it(make_dataset: MakeDataset) -> None:
 
 
 def test_a_filter_shows(make_dataset: MakeDataset) -> None:
-    asked = TaskFilter(archived="exclude", statuses=("completed",))
-    first = under(mixed(make_dataset), asked, metric="loss")[0]
+    task_filter = TaskFilter(archived="exclude", statuses=("completed",))
+    first = under(mixed(make_dataset), task_filter, metric="loss")[0]
     assert first == (
         "1 of 3 tasks have it (of 6 in the snapshot): 1 gone from the server; "
         "of all selected 1 failed to export"
@@ -93,9 +93,9 @@ def test_nothing(make_dataset: MakeDataset) -> None:
 def test_a_question_about_no_metric_counts_tasks(make_dataset: MakeDataset) -> None:
     with open_dataset(mixed(make_dataset), filter=TaskFilter(archived="exclude")) as dataset:
         rows = dataset.rows(dataset.query("tasks"))
-        told = lines(coverage(dataset, dataset.bound("tasks")), rows)
-    assert told[0] == "4 tasks (of 6 in the snapshot): 1 failed to export"
-    assert len(told) == 2
+        text = lines(coverage(dataset, dataset.bound("tasks")), rows)
+    assert text[0] == "4 tasks (of 6 in the snapshot): 1 failed to export"
+    assert len(text) == 2
 
 
 def test_a_winner_is_marked_once_however_many_rows_it_has(make_dataset: MakeDataset) -> None:

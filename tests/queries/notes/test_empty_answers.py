@@ -68,17 +68,17 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
 def test_why_empty(
     dataset: Dataset, name: str, typed: Mapping[str, Any], reason: str | None
 ) -> None:
-    told = why(dataset, name, **typed)
-    assert told is None if reason is None else reason in (told or "")
+    reasons = why(dataset, name, **typed)
+    assert reasons is None if reason is None else reason in (reasons or "")
 
 
 def test_a_filter_that_leaves_nothing(make_dataset: MakeDataset) -> None:
     folder = make_dataset(TASKS)
-    for asked, metric, reason in (
+    for task_filter, metric, reason in (
         (TaskFilter(statuses=("failed",)), "acc", "no rows: the filter selects none of 3 tasks"),
         (TaskFilter(tags=("nan",)), "acc", "no rows: none of the selected tasks has this metric"),
     ):
-        with open_dataset(folder, filter=asked) as dataset:
+        with open_dataset(folder, filter=task_filter) as dataset:
             assert (why(dataset, "max", metric=metric) or "").startswith(reason)
             best = why(dataset, "leaderboard", metric=metric, best="highest")
             assert (best or "").startswith(reason)
@@ -99,6 +99,6 @@ def test_the_command_explains_it_under_the_answer(
 ) -> None:
     folder = str(make_dataset(TASKS))
     assert main(["query", "compare", EVEN, ODD, "--metric", "acc", "--data", folder]) == 0
-    told = capfd.readouterr().err
-    assert "no rows: the tasks have no metric, variant and iteration in common" in told
-    assert "2 of 2 tasks have it\n" in told
+    stderr = capfd.readouterr().err
+    assert "no rows: the tasks have no metric, variant and iteration in common" in stderr
+    assert "2 of 2 tasks have it\n" in stderr

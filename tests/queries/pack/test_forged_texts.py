@@ -121,7 +121,7 @@ def test_forged_texts_are_not_taken_over(folder: Path, places: Path, make_pages:
     ):
         with pytest.raises(DatasetError, match=problem):
             take_over()
-    assert sorted(one.name for one in folder.parent.iterdir()) == ["pack", "pack.zip"]
+    assert sorted(path.name for path in folder.parent.iterdir()) == ["pack", "pack.zip"]
 
 
 def test_a_forged_page_is_not_taken_over(folder: Path, places: Path, make_pages: MakePages) -> None:
@@ -133,9 +133,9 @@ def test_a_forged_page_is_not_taken_over(folder: Path, places: Path, make_pages:
 
 
 def test_what_was_packed_is_proven(folder: Path, places: Path, make_pages: MakePages) -> None:
-    for place, make in ((_zipped(folder), really_make_pages), (places / "data", None)):
-        found = verify(place, make_pages=make)
-        assert (found.problems, found.unproven) == ((), ())
+    for source, make in ((_zipped(folder), really_make_pages), (places / "data", None)):
+        report = verify(source, make_pages=make)
+        assert (report.problems, report.unproven) == ((), ())
     assert unpack(_zipped(folder), folder.with_name("new"), make_pages=make_pages).unproven == ()
     both = folder.with_name("both")
     assert merge_datasets([places / "data", folder], both, make_pages=make_pages).unproven == ()
@@ -147,14 +147,14 @@ def test_another_version_may_have_other_words(
     """It is reported, never taken for proven: what that version writes is not known here."""
     _of_version(folder, "0.0.9\x1b[2J")
     _change(folder, "index.html", 'value="0.75"', 'value="0.99"')
-    told = "not proven: README.md and index.html: written by clearml-snapshot 0.0.9"
+    note = "not proven: README.md and index.html: written by clearml-snapshot 0.0.9"
     archive = _zipped(folder)
     assert main(["verify", str(archive), "-q"]) == 0
     out, _ = capsys.readouterr()
-    assert told in out
+    assert note in out
     assert "\x1b" not in out
     assert main(["unpack", str(archive), "-o", str(tmp_path / "new"), "-q"]) == 0
-    assert f"warning: {told}" in capsys.readouterr().err
+    assert f"warning: {note}" in capsys.readouterr().err
 
 
 def test_merge_reports_what_is_not_proven(
@@ -167,8 +167,8 @@ def test_merge_reports_what_is_not_proven(
 
 
 def test_without_a_maker_of_pages_they_are_not_proven(folder: Path) -> None:
-    found = verify(folder)
-    assert found.unproven == ("index.html and summary.csv: not compared with the tables",)
+    report = verify(folder)
+    assert report.unproven == ("index.html and summary.csv: not compared with the tables",)
     _change(folder, "README.md", "DuckDB", "Duck")
     assert not verify(folder).is_intact
 

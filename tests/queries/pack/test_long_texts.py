@@ -23,9 +23,11 @@ PASSWORD = "Xk29fjw0Qpa"
 PAD = "one two three " * 400
 
 
-def _pack(data: Path, target: Path, asked: TaskFilter | None = None, **options: Any) -> Packed:
-    with open_dataset(data, filter=asked) as dataset:
-        return pack(dataset, target, PackOptions(**options), asked)
+def _pack(
+    data: Path, target: Path, task_filter: TaskFilter | None = None, **options: Any
+) -> Packed:
+    with open_dataset(data, filter=task_filter) as dataset:
+        return pack(dataset, target, PackOptions(**options), task_filter)
 
 
 @pytest.fixture
@@ -43,15 +45,15 @@ def data(make_dataset: MakeDataset) -> Path:
         {"comment": "short", "params": [param("note", f"{PAD} {TOKEN}")]},
         {"name": "left", "params": [param(TOKEN, PAD)]},
     ]
-    tasks = [{"task_id": f"{at:032x}", **one} for at, one in enumerate(columns)]
+    tasks = [{"task_id": f"{at:032x}", **texts} for at, texts in enumerate(columns)]
     return make_dataset(tasks)
 
 
 def test_a_credential_in_a_long_text_is_found_like_any_other(data: Path, tmp_path: Path) -> None:
     with open_dataset(data) as dataset:
-        found = secret_scan.find_secrets(dataset)
-    assert found.count == 6
-    assert found.places == [
+        secrets = secret_scan.find_secrets(dataset)
+    assert secrets.count == 6
+    assert secrets.places == [
         "comment of task 00000000 and 1 more",
         "status_message of task 00000000",
         "hyperparameter Args/api_key of task 00000000",
@@ -74,8 +76,8 @@ def test_a_credential_is_taken_out_of_a_long_text(data: Path, tmp_path: Path) ->
 
 
 def test_a_filter_narrows_the_long_texts(data: Path, tmp_path: Path) -> None:
-    asked = TaskFilter(task_ids=(f"{0:032x}",))
-    assert _pack(data, tmp_path / "pack.zip", asked).tasks == 1
+    task_filter = TaskFilter(task_ids=(f"{0:032x}",))
+    assert _pack(data, tmp_path / "pack.zip", task_filter).tasks == 1
 
 
 def test_duckdb_gathers_short_texts_only(data: Path) -> None:
@@ -91,15 +93,15 @@ def test_one_thread_reads_long_texts_of_the_same_tasks(
 ) -> None:
     """Each thread of DuckDB holds the texts of a row group."""
     monkeypatch.setattr(reading, "LARGE_GROUP", LONGEST)
-    asked = TaskFilter(task_ids=(f"{0:032x}", f"{3:032x}"))
+    task_filter = TaskFilter(task_ids=(f"{0:032x}", f"{3:032x}"))
     with (
-        open_dataset(data, filter=asked, threads=2) as dataset,
+        open_dataset(data, filter=task_filter, threads=2) as dataset,
         secret_scan._holding_few_texts(dataset) as opened,
     ):
         threads = opened.sql("SELECT current_setting('threads')").fetchall()
         ids = opened.sql("SELECT task_id FROM tasks ORDER BY ALL").fetchall()
     assert threads == [(1,)]
-    assert ids == [(task_id,) for task_id in asked.task_ids]
+    assert ids == [(task_id,) for task_id in task_filter.task_ids]
 
 
 def test_few_texts_are_read_by_the_dataset_itself(make_dataset: MakeDataset) -> None:
@@ -109,8 +111,8 @@ def test_few_texts_are_read_by_the_dataset_itself(make_dataset: MakeDataset) -> 
 
 
 def test_every_text_that_is_looked_at_is_looked_at_when_it_is_long() -> None:
-    asked = read("pack/texts.sql").partition("ON COLUMNS")[0].replace('"', "").split()
-    words = {word.strip(",") for word in asked}
+    columns = read("pack/texts.sql").partition("ON COLUMNS")[0].replace('"', "").split()
+    words = {word.strip(",") for word in columns}
     texts = {field.name for field in TABLES["tasks"] if str(field.type) == "string"} & words
     assert texts - {"task_id"} == set(secret_scan._LONG_COLUMNS)
     assert hash_of("a") != hash_of("b")

@@ -18,11 +18,11 @@ from tests.support.programs import find_program
 @contextmanager
 def listening() -> Iterator[tuple[str, list[str]]]:
     """Serve on loopback; gives the address, and the paths that were requested."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             self.send_error(404)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
@@ -31,7 +31,7 @@ def listening() -> Iterator[tuple[str, list[str]]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http://127.0.0.1:{server.server_port}", requested
         server.shutdown()
         thread.join()
 
@@ -58,11 +58,11 @@ def in_bdi(names: Sequence[str]) -> str:
 
 class TestInChromium:
     def test_names_are_text_nothing_runs_and_nothing_is_requested(self, tmp_path: Path) -> None:
-        with listening() as (address, asked):
+        with listening() as (address, requested):
             write(tmp_path / "data", hostile_tasks(address))
             page_of(tmp_path / "data")
             shown = Reader(browse(tmp_path / "index.html"))
-        assert asked == []
+        assert requested == []
         assert "<script>document.title=" in shown.text
         for name in hostile(address):
             assert shown.text.count(name) >= 4  # task, project, metric, variant, reason …
@@ -79,10 +79,10 @@ class TestInChromium:
         text = page_of(make_dataset([]))
         if not policy:
             text = text.replace('http-equiv="Content-Security-Policy"', 'name="nothing"')
-        with listening() as (address, asked):
+        with listening() as (address, requested):
             names = [name for name in hostile(address) if "refresh" not in name]  # a click, to CSP
             file = tmp_path / "page.html"
             file.write_text(text.replace("<header>", f"<header>{in_bdi(names)}"), encoding="utf-8")
             shown = browse(file)
         assert ("<title>ran</title>" in shown) is not policy
-        assert bool(asked) is not policy
+        assert bool(requested) is not policy

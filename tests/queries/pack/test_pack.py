@@ -24,8 +24,8 @@ from tests.support.packs import (
     listing,
     pack_of,
     points_of,
+    revealing_tasks,
     rows_of,
-    telling_tasks,
     unzipped,
 )
 
@@ -171,7 +171,7 @@ def test_a_damaged_file_is_reported_in_one_line(
     tmp_path: Path, table: str, keep_secrets: bool
 ) -> None:
     """Neither a traceback nor a target that cannot be written."""
-    write(tmp_path / "data", telling_tasks())
+    write(tmp_path / "data", revealing_tasks())
     (path,) = ((tmp_path / "data" / "current").resolve() / table).rglob("*.parquet")
     content = bytearray(path.read_bytes())
     content[4:60] = bytes(56)
@@ -189,7 +189,7 @@ def test_a_damaged_file_is_reported_in_one_line(
 
 @pytest.mark.parametrize("name", ["snapshots/000009", "snapshots/a.zip", "current/a.zip"])
 def test_a_snapshot_never_changes(tmp_path: Path, name: str) -> None:
-    write(tmp_path / "data", telling_tasks())
+    write(tmp_path / "data", revealing_tasks())
     before = listing(tmp_path)
     with pytest.raises(UsageError, match="inside or beside a snapshot"):
         pack_of(tmp_path / "data", tmp_path / "data" / name)
@@ -206,7 +206,7 @@ def _rot(folder: Path, table: str) -> None:
 @pytest.mark.parametrize("redact", [frozenset(), frozenset({"hosts"})], ids=["taken", "edited"])
 def test_a_damaged_snapshot_is_not_packed(tmp_path: Path, redact: frozenset[str]) -> None:
     """An edited file gets a new hash, with which damage would look intact."""
-    write(tmp_path / "data", telling_tasks())
+    write(tmp_path / "data", revealing_tasks())
     _rot(tmp_path / "data", "scalars")
     with pytest.raises(DatasetError, match="damaged"):
         pack_of(tmp_path / "data", tmp_path / "a.zip", redact=redact)

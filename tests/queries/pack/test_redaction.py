@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries.pack.redaction import header_changes
 from clearml_snapshot.queries.pack.secret_scan import Secrets
 from tests.queries.conftest import START, write
-from tests.support.packs import everything, listing, pack_of, telling_tasks
+from tests.support.packs import everything, listing, pack_of, revealing_tasks
 
 LEAKS = {
     "users": ("u-ada", "Ada"),
@@ -26,22 +26,22 @@ LEAKS = {
     "repos": ("git.inside.example", "feature/x", "abc123def", "train_it.py"),
     "comments": ("my comment", "stopped by", "no gain"),
 }
-"""What each category takes out, as it is in ``telling_tasks``."""
+"""What each category takes out, as it is in ``revealing_tasks``."""
 
 
 @pytest.fixture(scope="module")
-def telling(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def revealing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of the tasks that reveal something, and beside it a pack of all of it."""
-    folder = tmp_path_factory.mktemp("telling")
-    write(folder / "data", telling_tasks())
+    folder = tmp_path_factory.mktemp("revealing")
+    write(folder / "data", revealing_tasks())
     pack_of(folder / "data", folder / "whole")
     return folder / "data"
 
 
 @pytest.mark.parametrize("category", sorted(LEAKS))
-def test_what_is_taken_out_is_nowhere(telling: Path, tmp_path: Path, category: str) -> None:
-    packed = pack_of(telling, tmp_path / "pack", redact=frozenset({category}))
-    before, after = everything(telling.parent / "whole"), everything(tmp_path / "pack")
+def test_what_is_taken_out_is_nowhere(revealing: Path, tmp_path: Path, category: str) -> None:
+    packed = pack_of(revealing, tmp_path / "pack", redact=frozenset({category}))
+    before, after = everything(revealing.parent / "whole"), everything(tmp_path / "pack")
     for text in LEAKS[category]:
         assert text in before
         assert text not in after
@@ -53,15 +53,15 @@ def test_what_is_taken_out_is_nowhere(telling: Path, tmp_path: Path, category: s
 
 
 def test_a_selection_by_user_does_not_name_them(tmp_path: Path) -> None:
-    write(tmp_path / "data", telling_tasks())
-    asked = TaskFilter(users=("Ada",))
-    pack_of(tmp_path / "data", tmp_path / "pack", asked, redact=frozenset({"users"}))
+    write(tmp_path / "data", revealing_tasks())
+    task_filter = TaskFilter(users=("Ada",))
+    pack_of(tmp_path / "data", tmp_path / "pack", task_filter, redact=frozenset({"users"}))
     assert "Ada" not in everything(tmp_path / "pack")
     assert "--user '(taken out)'" in (tmp_path / "pack" / "snapshot.json").read_text()
 
 
 def test_what_an_earlier_pack_recorded_is_redacted_too(tmp_path: Path) -> None:
-    write(tmp_path / "data", telling_tasks())
+    write(tmp_path / "data", revealing_tasks())
     pack_of(tmp_path / "data", tmp_path / "one", TaskFilter(users=("Ada",), tags=()))
     pack_of(tmp_path / "one", tmp_path / "two", redact=frozenset({"users"}))
     assert "Ada" in everything(tmp_path / "one")
@@ -69,7 +69,7 @@ def test_what_an_earlier_pack_recorded_is_redacted_too(tmp_path: Path) -> None:
 
 
 def test_machines_are_taken_out_with_hosts(tmp_path: Path) -> None:
-    write(tmp_path / "data", telling_tasks())
+    write(tmp_path / "data", revealing_tasks())
     pack_of(tmp_path / "data", tmp_path / "pack", redact=frozenset({"hosts"}))
     files = [*(tmp_path / "pack" / "scalars").rglob("*.parquet")]
     workers = [pq.ParquetFile(file).read()["worker"].to_pylist() for file in files]
@@ -77,7 +77,7 @@ def test_machines_are_taken_out_with_hosts(tmp_path: Path) -> None:
 
 
 def test_whose_server_it_is_is_taken_out_with_hosts(tmp_path: Path) -> None:
-    write(tmp_path / "data", telling_tasks())
+    write(tmp_path / "data", revealing_tasks())
     server = {"host": "http://server", "web": "http://web", "company": "Inside Ltd", "version": "2"}
     snapshot = replace(open_snapshot(tmp_path / "data"), server=server)
     assert header_changes(snapshot, {"hosts"}, Secrets())["server"] == {"version": "2"}
@@ -162,8 +162,8 @@ def test_what_was_typed_reveals_no_credential(tmp_path: Path) -> None:
     write(tmp_path / "data", with_secret(tags=[TOKEN], params=[], comment=""))
     others = [("acc", "val", 0, 0.5), (f"loss {TOKEN}", "train", 0, 1.0)]
     write(tmp_path / "named", with_secret(points=others))
-    asked, redact = TaskFilter(tags=(TOKEN,)), frozenset({"secrets"})
-    pack_of(tmp_path / "data", tmp_path / "tag", asked, redact=redact)
+    task_filter, redact = TaskFilter(tags=(TOKEN,)), frozenset({"secrets"})
+    pack_of(tmp_path / "data", tmp_path / "tag", task_filter, redact=redact)
     pack_of(
         tmp_path / "named", tmp_path / "metric", exclude_metrics=(f"loss {TOKEN}",), redact=redact
     )

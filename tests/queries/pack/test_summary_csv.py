@@ -45,7 +45,7 @@ def test_it_is_what_excel_reads(make_dataset: MakeDataset) -> None:
 
 def test_each_series_is_a_row_and_a_task_without_one_too(make_dataset: MakeDataset) -> None:
     data = make_dataset(nasty())
-    found = rows(written(data))
+    read = rows(written(data))
     with open_dataset(data) as dataset:
         stored = dataset.rows(
             dataset.sql(
@@ -54,18 +54,18 @@ def test_each_series_is_a_row_and_a_task_without_one_too(make_dataset: MakeDatas
                 "metric, variant"
             )
         ).as_dicts()
-    named = [row for row in found if row["metric"]]
-    for row, one in zip(named, stored, strict=True):
+    named = [row for row in read if row["metric"]]
+    for row, series in zip(named, stored, strict=True):
         for name in ("task_id", "metric", "variant", "status", "state"):
-            assert row[name] == safe(one[name])
-        assert row["task"] == safe(one["task"] or "")
-        assert row["tags"] == ", ".join(one["tags"] or ())
-        assert row["n_points"] == str(one["n"])
+            assert row[name] == safe(series[name])
+        assert row["task"] == safe(series["task"] or "")
+        assert row["tags"] == ", ".join(series["tags"] or ())
+        assert row["n_points"] == str(series["n"])
         for name in ("min", "max", "mean", "std"):
-            assert (float(row[name]) if row[name] else None) == one[name]
+            assert (float(row[name]) if row[name] else None) == series[name]
         for name in ("min_iteration", "max_iteration", "last_iteration", "n_null", "n_nonfinite"):
-            assert (int(row[name]) if row[name] else None) == one[name]
-    empty = [row for row in found if not row["metric"]]
+            assert (int(row[name]) if row[name] else None) == series[name]
+    empty = [row for row in read if not row["metric"]]
     assert [(row["task"], row["state"]) for row in empty] == [
         ("empty", "complete"),
         ("failed", "failed"),
@@ -97,9 +97,9 @@ def test_a_text_that_would_be_computed_gets_an_apostrophe(make_dataset: MakeData
         }
         for at, name in enumerate(COMPUTED)
     ]
-    found = {row["task_id"]: row for row in rows(written(make_dataset(tasks)))}
+    by_task = {row["task_id"]: row for row in rows(written(make_dataset(tasks)))}
     for at, name in enumerate(COMPUTED):
-        row, marked = found[f"{at:032x}"], "'" + name
+        row, marked = by_task[f"{at:032x}"], "'" + name
         for column in ("task", "project", "status", "metric", "variant", "web_url"):
             assert row[column] == marked
         assert row["tags"] == marked + ", x"
@@ -119,7 +119,7 @@ def test_no_cell_is_computed_whatever_separates_them(
     content = written(make_dataset(tasks)).decode("utf-8-sig")
     for lines in (content.splitlines(), io.StringIO(content, newline="")):
         cells = [cell for row in csv.reader(lines, delimiter=separator) for cell in row]
-        assert [one for one in cells if re.match(r"\s*[=+\-@＝＋－＠]", one)] == []
+        assert [cell for cell in cells if re.match(r"\s*[=+\-@＝＋－＠]", cell)] == []
 
 
 def test_a_formula_inside_a_text_gets_an_apostrophe() -> None:
@@ -155,9 +155,9 @@ def test_numbers_are_exact_and_others_are_text(make_dataset: MakeDataset) -> Non
         {"task_id": f"{at:032x}", "points": [("loss", "train", 1, v), ("loss", "train", 2, 1.0)]}
         for at, v in enumerate(VALUES.values())
     ]
-    found = rows(written(make_dataset(tasks)))
-    assert [row["first"] for row in found] == list(VALUES)
-    assert {row["last"] for row in found} == {"1.0"}
+    read = rows(written(make_dataset(tasks)))
+    assert [row["first"] for row in read] == list(VALUES)
+    assert {row["last"] for row in read} == {"1.0"}
 
 
 def test_the_bytes_depend_on_nothing_but_the_snapshot(
