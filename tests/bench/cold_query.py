@@ -41,7 +41,7 @@ import typer
 app = typer.Typer()
 @app.command()
 def greet(name: str = "you") -> None:
-    'Greet somebody.'
+    'Greet a user.'
 app(["--help"])
 """
 

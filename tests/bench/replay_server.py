@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 import jwt
 
 PAGE_SIZES: Final = (1_000, 10_000)
-"""What the SDK's loop asks for, and what clearml-snapshot asks for."""
+"""What the SDK's loop requests, and what clearml-snapshot requests."""
 PROJECT: Final = "f" * 32
 USER: Final = "e" * 32
 COMPANY: Final = "d" * 32

@@ -95,8 +95,13 @@ class Home:
         counts = Counter(key[0] for key in true)
         for task_id in chosen:
             row = tasks[task_id]
-            said = (row["state"], row["reason"], row["points_stored"], row["points_expected"])
-            assert said == ("complete", None, counts[task_id], counts[task_id])
+            row_numbers = (
+                row["state"],
+                row["reason"],
+                row["points_stored"],
+                row["points_expected"],
+            )
+            assert row_numbers == ("complete", None, counts[task_id], counts[task_id])
         self.check_series()
 
     def check_series(self) -> None:

@@ -22,7 +22,7 @@ odd_values = st.one_of(
 odd_iterations = st.one_of(st.integers(-3, 5), st.sampled_from([None, LEAST, 2**63 - 1]))
 odd_texts = st.sampled_from(["0.1", 'it\'s "1"', "🚀/x", "", None])
 quickly = settings(max_examples=6)
-"""Each dataset is asked three times over one connection, since opening one costs the most."""
+"""Each dataset is queried three times over one connection, since opening one costs the most."""
 
 
 def answer(dataset: Dataset, name: str, **typed: Any) -> list[dict[str, Any]]:

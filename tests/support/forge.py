@@ -132,11 +132,11 @@ def statistics(name: str, **fields: Field | None) -> Callable[[Struct], None]:
     """Set fields of the statistics of a column, by their number (``f5``); None removes one."""
 
     def change(chunk: Struct) -> None:
-        said = chunk[3][1][12][1]
+        entries = chunk[3][1][12][1]
         for field, value in fields.items():
-            said.pop(int(field[1:]), None)
+            entries.pop(int(field[1:]), None)
             if value is not None:
-                said[int(field[1:])] = value
+                entries[int(field[1:])] = value
 
     return of_columns(name, change)
 

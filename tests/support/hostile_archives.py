@@ -228,7 +228,7 @@ ARCHIVES: dict[str, Build] = {
     "a folder of its own": with_entry("queries/", b""),
     "a query": with_entry("queries/x.sql", b"SELECT 1"),
     "an archive in it": with_entry("inner.zip", b"PK\5\6" + bytes(18)),
-    "a file that stands twice": _twice,
+    "a file that is listed twice": _twice,
     "names equal but for case": lambda files: with_entry(
         next(name for name in files if name.startswith("tasks/")).replace("part", "Part")
     )(files),
@@ -240,7 +240,7 @@ ARCHIVES: dict[str, Build] = {
     "encrypted": _set("<H", 1, in_entry=8),
     "pressed with bzip2": lambda files: zipped(files, compression=zipfile.ZIP_BZIP2),
     "pressed with lzma": lambda files: zipped(files, compression=zipfile.ZIP_LZMA),
-    "a method that nobody knows": _set("<H", 99, in_entry=10),
+    "an unknown method": _set("<H", 99, in_entry=10),
     "a part of several": _set("<H", 1, in_end=4),
     "a file in another part": _set("<H", 3, in_entry=34),
     "something before": lambda files: b"#!/bin/sh\n" + zipped(files),
@@ -275,7 +275,7 @@ ARCHIVES: dict[str, Build] = {
     "no archive": lambda _: b"hello",
     "an archive without files": lambda _: zipped({}),
     "a bomb": _bomb,
-    "longer than it says": _longer,
+    "longer than declared": _longer,
     "pressed bytes cut short": deflated("SHA256SUMS", lambda pressed: pressed[:-20]),
     "pressed bytes and more": deflated("SHA256SUMS", lambda pressed: pressed + b"hidden"),
     "pressed bytes that are none": deflated("SHA256SUMS", lambda _: b"\xff" * 300),

@@ -158,7 +158,7 @@ CONTENTS: dict[str, Build] = {
     "other columns": _parquet("tasks", lambda rows: rows.drop_columns(["name"])),
     "a column of lists of lists": _parquet("tasks", _nested),
     "a text of 65 MB from nothing": _parquet("tasks", _long_comment, use_dictionary=False),
-    "pages larger than their footer says": _lying_footer,
+    "pages larger than their footer declares": _lying_footer,
     "a row group larger than any": _parquet("hyperparams", _repeated, row_group_size=300_000),
     "rows that are not there": lambda files: with_header(
         lambda header: header["files"][0].update(rows=10**9)

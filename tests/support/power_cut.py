@@ -35,7 +35,7 @@ class Disk:
         self._folders: dict[Inode, tuple[Entry, ...]] = {}
         self._files: dict[Inode, bytes] = {}
         self.seen: dict[Tree, int] = {}
-        """What may be left, each with the commits that were complete by then, the fewest."""
+        """What may be left, each with the fewest commits that were complete then."""
         self.commits = 0
         for folder, _, names in os.walk(root):
             self._sync_folder(Path(folder))

@@ -83,8 +83,8 @@ def test_packs_are_merged_and_what_they_left_out_is_reported(
     capsys.readouterr()
     assert main(["merge", two[0], str(pack), "-o", str(both)]) == 0
     lines = capsys.readouterr().err.splitlines()
-    (told,) = [line for line in lines if line.startswith("  not in this pack: users")]
-    assert told.startswith("  not in this pack: users: tasks.user_id")
+    (left_out,) = [line for line in lines if line.startswith("  not in this pack: users")]
+    assert left_out.startswith("  not in this pack: users: tasks.user_id")
     start = "warning: 2 tasks without what a pack left out, although another copy has it"
     assert [line.partition(";")[0] for line in lines if line.startswith(start)] == [start]
     owners = [row["user_id"] for row in rows(open_snapshot(both), "tasks", ["user_id"])]

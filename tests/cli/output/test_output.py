@@ -231,7 +231,7 @@ def test_one_row_prints_as_lines_on_a_terminal(on_terminal: OnTerminal) -> None:
     session = on_terminal("query", "min", "-m", "loss/train", "-q", TERM="dumb")
     lines = dict(line.split("  ", 1) for line in session.screen.splitlines())
     values = {name.strip(): value.strip() for name, value in lines.items()}
-    assert values["value"] == "0.123456789012345", "whole: it is there to be copied"
+    assert values["value"] == "0.123456789012345", "unabridged: it is there to be copied"
     assert (values["task_id"], values["task"]) == ("aaaaaaaa", "training lr=0.1")
     assert values["web_url"].startswith("https://")
 

@@ -85,15 +85,15 @@ def test_users_whose_pages_do_not_end(
     server = start_standin()
     for number in range(4):
         server.database.add_user(f"user {number}")
-    api, whole, asked = logged_in(server), type(logged_in(server)).call, []
+    api, call, pages = logged_in(server), type(logged_in(server)).call, []
 
     def first_page(self: Any, endpoint: str, body: Any, *rest: Any) -> Any:
-        asked.append(body["page"])
-        return whole(self, endpoint, {**body, "page": 0}, *rest)
+        pages.append(body["page"])
+        return call(self, endpoint, {**body, "page": 0}, *rest)
 
     monkeypatch.setattr(type(api), "call", first_page)
     user_ids = [user["id"] for user in list_in_passes(api, "users", ("id",), size=2)]
-    assert (len(user_ids), len(asked)) == (2, 4), "two pages in each of two passes"
+    assert (len(user_ids), len(pages)) == (2, 4), "two pages in each of two passes"
 
 
 def test_users_without_an_end(start_standin: Start, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
             os.geteuid() != 0
             or subprocess.run(command, capture_output=True, check=False).returncode
         ):
-            pytest.skip("nobody but root may mount a file system")
+            pytest.skip("only root may mount a file system")
         return folder
 
     yield sized

@@ -54,7 +54,7 @@ def ping(database: Database, task: str) -> None:
 LABELS = [rename, retag, comment, archive, move, rename_project]
 """They move no ``last_update``, and so cost no event request."""
 STATES = [publish, change_parameters, ping]
-"""They move it as a report does: the server is asked for one count."""
+"""They move it as a report does: one count is requested from the server."""
 
 
 @pytest.mark.parametrize("change", [*LABELS, *STATES])

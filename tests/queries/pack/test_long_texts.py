@@ -32,7 +32,7 @@ def _pack(
 
 @pytest.fixture
 def data(make_dataset: MakeDataset) -> Path:
-    """Six tasks; a password is found by the name of its parameter, and stands in a long text."""
+    """Six tasks; a password is found by the name of its parameter, and is in a long text."""
 
     def param(name: str, value: str) -> dict[str, str]:
         return {"section": "Args", "name": name, "value": value}

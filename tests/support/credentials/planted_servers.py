@@ -182,7 +182,7 @@ FORMS: Final = tuple(
 
 
 def servers(seed: int = 0) -> Iterator[Planted]:
-    """Give the credentials as they stand in settings of servers, code and commands."""
+    """Give the credentials as they are written in settings of servers, code and commands."""
     chance = random.Random(seed)
     for kind in ISSUERS:
         secret = of(kind)(chance)

@@ -46,9 +46,9 @@ def test_the_next_one_makes_it(
 def test_a_merge_takes_nothing_else_for_its_own(
     name: str, sources: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stranger = tmp_path / "both" / name
-    stranger.parent.mkdir(parents=True)
-    stranger.write_text("mine")
+    other_file = tmp_path / "both" / name
+    other_file.parent.mkdir(parents=True)
+    other_file.write_text("mine")
     merge = ["merge", str(sources / "ours"), str(sources / "theirs"), "-o", str(tmp_path / "both")]
     assert main(merge) == 2
     assert "already exists; use a new or an empty folder" in capsys.readouterr().err

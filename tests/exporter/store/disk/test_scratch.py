@@ -61,19 +61,19 @@ def test_names_cannot_be_guessed_and_nothing_is_left(
 @pytest.mark.parametrize("begin", [_packing, replacing_file])
 def test_what_a_killed_one_left_goes_and_nothing_else_does(tmp_path: Path, begin: Begin) -> None:
     target = tmp_path / "q3"
-    strangers = [tmp_path / ".q3.packing-abcdefgh", tmp_path / ".q3.part", tmp_path / "q3.part"]
-    for path in strangers:
+    others_files = [tmp_path / ".q3.packing-abcdefgh", tmp_path / ".q3.part", tmp_path / "q3.part"]
+    for path in others_files:
         path.mkdir()
         (path / "thesis.tex").write_text("")
     link = tmp_path / f".q3.{'0' * 16}.part"
-    link.symlink_to(strangers[0])
+    link.symlink_to(others_files[0])
     with _killed(begin, target) as left, begin(tmp_path / "other"):
         assert left.exists()
         with begin(target), begin(target):
             assert not left.exists()
             assert len([*tmp_path.iterdir()]) == 4 + 1 + 2
-    assert {*strangers, link} <= {*tmp_path.iterdir()}
-    assert all((path / "thesis.tex").exists() for path in strangers)
+    assert {*others_files, link} <= {*tmp_path.iterdir()}
+    assert all((path / "thesis.tex").exists() for path in others_files)
 
 
 @pytest.mark.parametrize("begin", [_packing, replacing_file])

@@ -134,8 +134,8 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 def test_bombs_take_no_memory(files: Files, home: Path) -> None:
     names = [
         "a bomb",
-        "longer than it says",
-        "pages larger than their footer says",
+        "longer than declared",
+        "pages larger than their footer declares",
         "an exabyte",
         "a directory of exabytes",
         "millions of files",

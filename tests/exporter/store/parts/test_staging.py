@@ -146,7 +146,7 @@ def test_small_tasks_share_a_file_of_their_project(
     files = [file for file in stage.files if file.entry.table == "scalars"]
     rows = [(str(file.partition.project_id), file.entry.rows) for file in files]
     share = SMALL.flush_rows // 5
-    assert rows[-1] == ("None", share), "five tasks fill a flush, the sixth stands alone"
+    assert rows[-1] == ("None", share), "five tasks fill a flush, the sixth is alone"
     assert sorted(rows[:-1]) == [("None", share), ("p", 2 * share), ("q", 2 * share)]
     assert sum(count for _, count in rows) == stage.points
 

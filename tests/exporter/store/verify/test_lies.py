@@ -133,7 +133,7 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
         _footer(statistics("iteration", f3=(I64, 7))),
         "column iteration has 0 NULLs, but the statistics state 7",
     ),
-    "statistics said to be inexact": (
+    "statistics declared inexact": (
         _footer(statistics("metric", f7=(FALSE, None))),
         "inexact statistics",
     ),
@@ -172,7 +172,7 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
     ),
     "two meanings of a type": (_footer(_in_microseconds), "schema differs from"),
     "a dictionary out of order": (_sorted_dictionary, "a dictionary that claims to be sorted"),
-    "bytes of nobody": (
+    "bytes that belong to nothing": (
         lambda content: content[: footer_at(content)] + b"hidden" + content[footer_at(content) :],
         "bytes that belong to no column",
     ),

@@ -82,7 +82,7 @@ FORGERIES: dict[str, tuple[Forgery, str]] = {
         _bounds("metric", f2=(LIST, (TEXT, [b"a"]))),
         "column metric has a page with other bounds",
     ),
-    "a page said to be NULL": (
+    "a page declared NULL": (
         _bounds("value", f1=(LIST, (TRUE, [1])), f2=_NOTHING, f3=_NOTHING, f5=(LIST, (I64, [4]))),
         "column value has other NULLs than stated in its page index",
     ),
