@@ -126,7 +126,7 @@ def _parents(names: Iterable[str]) -> dict[str, str]:
 
 
 def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str | None:
-    """Find the user of the last export, who is "me" when there is no server."""
+    """Find the user who made the last export: offline, ``--user me`` means this user."""
     last = _column(connection, "last_user")
     return next((user_id for user_id, name in users.items() if {user_id, name} & {*last}), None)
 

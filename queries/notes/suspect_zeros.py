@@ -88,8 +88,7 @@ def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows)
 
     Args:
         dataset: the dataset.
-        query: the query; there are no notes for a user's query, nor for one that neither selects
-            nor averages values.
+        query: the query. Only queries of the catalogue that select or average values have notes.
         values: the values of its parameters.
         rows: its answer.
     """

@@ -154,7 +154,7 @@ def answers(data: Path, threads: int) -> dict[str, str]:
 def packed(data: Path, target: Path) -> str:
     """Pack a dataset as if it were the first snapshot of a fixed moment; give its content id."""
     with open_dataset(data) as dataset:
-        setattr(dataset, "snapshot", replace(dataset.snapshot, number=1, created_at=NOW))  # noqa: B010
+        setattr(dataset, "snapshot", replace(dataset.snapshot, number=1, created_at=NOW))  # noqa: B010  # Final for mypy
         return pack(dataset, target, PackOptions(keep_secrets=True)).content_id
 
 
