@@ -12,13 +12,13 @@ from typing import Any, Final, Self, TypeVar
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import Series
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
-from clearml_snapshot.queries import session, task_filter
+from clearml_snapshot.queries import session, task_filter, task_ids
 from clearml_snapshot.queries.ask import parameters
 from clearml_snapshot.queries.ask.columns import with_columns
 from clearml_snapshot.queries.ask.header import Query, find, read
@@ -233,14 +233,27 @@ class Dataset(session.Session):
         return tuple(name for (name,) in names)
 
     def task_id(self, text: str) -> str:
-        """Find one task by its id, the beginning of it, or its exact name.
+        """Find one task by its id, the beginning of it, its exact name or its address.
 
         Raises:
             NoSuchNameError: no task matches.
             UsageError: several tasks match; they are listed.
         """
         with translating_errors():
-            return task_filter.task_id(self._connection, text)
+            ids = task_ids.find_tasks(self._connection, text, "selected")
+        if len(ids) > 1:
+            raise UsageError(f"{text!r} is the address of {len(ids)} tasks; give one")
+        return ids[0]
+
+    def task_ids(self, text: str) -> tuple[str, ...]:
+        """Find tasks as ``task_id`` does, or by a glob of names or the address of a comparison.
+
+        Raises:
+            NoSuchNameError: no task matches.
+            UsageError: a name or the beginning of an id matches several tasks; they are listed.
+        """
+        with translating_errors():
+            return task_ids.find_tasks(self._connection, text, "selected", globs=True)
 
     def _task_names(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Read the names of tasks by id."""

@@ -8,18 +8,13 @@ from typing import Final
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.names import Names, no_such
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.names import Names
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.task_ids import find_tasks
 
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
-
-_LISTED: Final = 5
-"""Ids that an error lists; more are counted by an ellipsis."""
-
-_NEAR: Final = 1_000
-"""Names among which an error looks for the one that was meant."""
 
 
 def apply_filter(
@@ -49,55 +44,13 @@ def apply_filter(
     return resolved
 
 
-def complete_ids(connection: duckdb.DuckDBPyConnection, prefixes: Iterable[str]) -> tuple[str, ...]:
-    """Complete abbreviated task ids.
-
-    Raises:
-        NoSuchNameError: no stored id begins like this.
-        UsageError: several do; they are listed.
-    """
-    return tuple(_complete_id(connection, prefix) for prefix in prefixes)
-
-
-def task_id(connection: duckdb.DuckDBPyConnection, text: str) -> str:
-    """Find one of the selected tasks by its id, a prefix of it, or its exact name.
-
-    Raises:
-        NoSuchNameError: no task matches.
-        UsageError: several tasks match; they are listed.
-    """
-    task_ids = _column(connection, "matching_tasks", name=text, start=text.strip().lower())
-    if text.lower() in task_ids:
-        return text.lower()
-    if len(task_ids) > 1:
-        listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
-        raise UsageError(
-            f"task {text!r} matches several tasks: {listed}; give more digits of the id"
-        )
-    if not task_ids:
-        some_names = _column(connection, "selected_names", most=_NEAR)
-        raise no_such("task", text, some_names)
-    return task_ids[0]
-
-
-def _complete_id(connection: duckdb.DuckDBPyConnection, prefix: str) -> str:
-    typed = prefix.strip().lower()
-    task_ids = _column(connection, "ids_starting", start=typed, most=_LISTED + 1)
-    if not typed or not task_ids:
-        some_ids = _column(connection, "ids_starting", start="", most=_NEAR)
-        raise no_such("task", prefix, some_ids)
-    if len(task_ids) > 1 and typed != task_ids[0]:
-        listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
-        raise UsageError(f"task {prefix!r} is the start of several ids: {listed}; give more digits")
-    return task_ids[0]
-
-
 def _resolved(
     connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter | None
 ) -> ResolvedFilter | None:
     if task_filter is None or replace(task_filter, hidden=False).is_empty:
         return None
-    completed = replace(task_filter, task_ids=complete_ids(connection, task_filter.task_ids))
+    ids = (key for text in task_filter.task_ids for key in find_tasks(connection, text, "stored"))
+    completed = replace(task_filter, task_ids=tuple(dict.fromkeys(ids)))
     return resolve(completed, _names(connection, task_filter), datetime.now(UTC))
 
 
@@ -112,6 +65,7 @@ def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Na
         users=users,
         tags=set(_column(connection, "tags")) if tagged else (),
         me=_me(connection, users) if "me" in task_filter.users else None,
+        types=_column(connection, "types") if task_filter.types else (),
     )
 
 
@@ -126,22 +80,44 @@ def _parents(names: Iterable[str]) -> dict[str, str]:
 
 
 def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str | None:
-    """Find the user who made the last export: offline, ``--user me`` means this user."""
-    last = _column(connection, "last_user")
-    return next((user_id for user_id, name in users.items() if {user_id, name} & {*last}), None)
+    """Find the user who made the last export: offline, ``--user me`` means this user.
+
+    Raises:
+        UsageError: nobody can tell who that is.
+    """
+    if "me" in users or "me" in users.values():
+        return None
+    names = _column(connection, "last_user")
+    if not names:
+        raise UsageError(
+            "--user me: the snapshot does not say who exported it; give your name or id, "
+            "query users lists them"
+        )
+    ids = [user_id for user_id, name in users.items() if names[0] in (user_id, name)]
+    if len(ids) > 1:
+        raise UsageError(f"--user me: {len(ids)} users are named {names[0]!r}; give your id")
+    if not ids:
+        raise NoSuchNameError(f"--user me is {names[0]!r}, who has no task in this snapshot")
+    return ids[0]
 
 
 def _parameters(
     connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter
 ) -> dict[str, object]:
     """Bind a filter to ``task_filter.sql``."""
+    patterns = (resolved.tag_patterns, resolved.any_tag_patterns, resolved.exclude_tag_patterns)
+    all_tags = _column(connection, "tags") if any(patterns) else []
     return {
         "project_ids": _listed(resolved.project_ids),
         "task_names": _matching_names(connection, resolved),
         "task_ids": _listed(resolved.task_ids),
         "tags": list(resolved.tags),
-        "any_tags": list(resolved.any_tags),
-        "exclude_tags": list(resolved.exclude_tags),
+        "tag_groups": [_matched([pattern], all_tags) for pattern in resolved.tag_patterns],
+        "any_tags": [*resolved.any_tags, *_matched(resolved.any_tag_patterns, all_tags)],
+        "exclude_tags": [
+            *resolved.exclude_tags,
+            *_matched(resolved.exclude_tag_patterns, all_tags),
+        ],
         "statuses": _listed(resolved.statuses),
         "types": _listed(resolved.types),
         "user_ids": _listed(resolved.user_ids),
@@ -164,6 +140,12 @@ def _matching_names(
         return None
     names = _column(connection, "task_names")
     return [name for name in names if all(pattern.search(name) for pattern in patterns)]
+
+
+def _matched(patterns: Iterable[str], tags: Iterable[str]) -> list[str]:
+    """List the tags that any of the patterns matches."""
+    compiled = [re.compile(pattern) for pattern in patterns]
+    return sorted(tag for tag in tags if any(pattern.search(tag) for pattern in compiled))
 
 
 def _listed(texts: frozenset[str] | None) -> list[str] | None:

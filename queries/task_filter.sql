@@ -5,6 +5,11 @@ WHERE ($project_ids::VARCHAR[] IS NULL OR list_contains($project_ids, project_id
     AND ($task_names::VARCHAR[] IS NULL OR list_contains($task_names, name))
     AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
     AND list_has_all(coalesce(tags, []), $tags::VARCHAR[])
+    AND len(
+        list_filter(
+            $tag_groups::VARCHAR[][], lambda names : NOT list_has_any(coalesce(tags, []), names)
+        )
+    ) = 0
     AND ($any_tags::VARCHAR[] = [] OR list_has_any(coalesce(tags, []), $any_tags))
     AND NOT list_has_any(coalesce(tags, []), $exclude_tags::VARCHAR[])
     AND ($statuses::VARCHAR[] IS NULL OR list_contains($statuses, status))

@@ -51,8 +51,9 @@ _Tasks = Annotated[
     option(
         "--task",
         section=TASKS,
-        metavar="ID",
-        help="Task id or a unique prefix; @FILE or - (stdin) reads many.",
+        metavar="TASK",
+        help="Task: id or its beginning, exact name, or address in the browser. @FILE or - (stdin) "
+        "reads many, one per line or as a CSV with a column task_id.",
     ),
 ]
 _Tags = Annotated[
@@ -61,7 +62,7 @@ _Tags = Annotated[
         "--tag",
         section=TASKS,
         metavar="TAG",
-        help="Tag; if given several times, a task must have all of them.",
+        help="Tag or glob; if given several times, a task must have all of them.",
     ),
 ]
 _AnyTags = Annotated[
@@ -70,7 +71,7 @@ _AnyTags = Annotated[
         "--any-tag",
         section=TASKS,
         metavar="TAG",
-        help="Tag; if given several times, a task must have at least one of them.",
+        help="Tag or glob; if given several times, a task must have at least one of them.",
     ),
 ]
 _ExcludedTags = Annotated[
@@ -79,7 +80,7 @@ _ExcludedTags = Annotated[
         "--exclude-tag",
         section=TASKS,
         metavar="TAG",
-        help="Tag that a task must not have.",
+        help="Tag or glob that a task must not have.",
     ),
 ]
 _Statuses = Annotated[
@@ -88,7 +89,8 @@ _Statuses = Annotated[
         "--status",
         section=TASKS,
         metavar="STATUS",
-        help="completed, failed, … or a name from the web UI: draft, pending, running, aborted.",
+        help="completed, failed, …, a name from the web UI (draft, pending, running, aborted), or "
+        "a glob.",
     ),
 ]
 _Types = Annotated[
@@ -97,7 +99,7 @@ _Types = Annotated[
         "--type",
         section=TASKS,
         metavar="TYPE",
-        help="training, testing, …",
+        help="training, testing, …, any other type that exists, or a glob.",
     ),
 ]
 _Users = Annotated[
@@ -106,7 +108,7 @@ _Users = Annotated[
         "--user",
         section=TASKS,
         metavar="USER",
-        help="User name, id, or 'me'.",
+        help="User name, id, or 'me'; offline that is who made the last export.",
     ),
 ]
 _CreatedAfter = Annotated[

@@ -1,15 +1,25 @@
 """Text that an option names: task ids in a file or on stdin, SQL in a file."""
 
+import csv
+import io
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 
+_ID_COLUMN: Final = "task_id"
+"""The column of ids in the tables that this program writes."""
+_DELIMITERS: Final = (",", "\t")
+
 
 def read_ids(texts: Iterable[str], option: str = "--task") -> tuple[str, ...]:
     """Replace ``@FILE`` and ``-`` by the ids in them, one per line; ``#`` starts a comment.
+
+    A table in CSV or TSV whose header has a column ``task_id`` is understood too: that is how this
+    program writes its answers.
 
     Raises:
         UsageError: the file cannot be read, or no id was given.
@@ -42,8 +52,25 @@ def read_stdin() -> str:
 
 
 def _ids_in(text: str) -> list[str]:
+    from_table = _ids_in_table(text)
+    if from_table is not None:
+        return from_table
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
+
+
+def _ids_in_table(text: str) -> list[str] | None:
+    """Read the column of ids of a table with a header; None if the text is not such a table."""
+    for delimiter in _DELIMITERS:
+        if _ID_COLUMN not in _fields(text.partition("\n")[0], delimiter):
+            continue
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+        return [task_id for row in rows if (task_id := (row[_ID_COLUMN] or "").strip())]
+    return None
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader([line.strip()], delimiter=delimiter), [])
 
 
 def read_text(path: Path, option: str) -> str:

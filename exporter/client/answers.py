@@ -107,6 +107,12 @@ class Tags(msgspec.Struct):
     tags: list[str] | None = None
 
 
+class TaskTypes(msgspec.Struct):
+    """``tasks.get_types``."""
+
+    types: list[str] | None = None
+
+
 class MetricEntry(msgspec.Struct):
     """A metric and its variants."""
 

@@ -49,6 +49,7 @@ READING_ENDPOINTS: Final = frozenset(
         "projects.get_all_ex",
         "server.info",
         "tasks.get_all_ex",
+        "tasks.get_types",
         "users.get_all_ex",
         "users.get_current_user",
     }

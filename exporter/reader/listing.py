@@ -110,7 +110,8 @@ def request_body(resolved: ResolvedFilter, version: tuple[int, ...]) -> dict[str
         "search_hidden": resolved.hidden,
         "order_by": ["-created"] if resolved.order == "newest" else ["created"],
     }
-    body |= tag_filter(version, resolved.tags, resolved.any_tags, resolved.exclude_tags)
+    any_tags = () if resolved.any_tag_patterns else resolved.any_tags  # joined with OR
+    body |= tag_filter(version, resolved.tags, any_tags, resolved.exclude_tags)
     return {name: value for name, value in body.items() if value not in (None, [])}
 
 
@@ -123,18 +124,32 @@ def matches(task: Task, resolved: ResolvedFilter) -> bool:
         resolved.name_pattern is None or re.search(resolved.name_pattern, task.name),
         not (resolved.name_pattern and resolved.name_regex)
         or re.search(resolved.name_regex, task.name),
+        *(_matches_any(pattern, tags) for pattern in resolved.tag_patterns),
         resolved.statuses is None or task.status in resolved.statuses,
         resolved.types is None or task.type in resolved.types,
         resolved.user_ids is None or task.user_id in resolved.user_ids,
         tags.issuperset(resolved.tags),
-        not resolved.any_tags or not tags.isdisjoint(resolved.any_tags),
-        tags.isdisjoint(resolved.exclude_tags),
+        _has_any(tags, resolved.any_tags, resolved.any_tag_patterns, default=True),
+        not _has_any(tags, resolved.exclude_tags, resolved.exclude_tag_patterns, default=False),
         _is_within(task.created, resolved.created_after, resolved.created_before),
         _is_within(task.last_update, resolved.updated_after, resolved.updated_before),
         resolved.archived == "include" or task.archived == (resolved.archived == "only"),
         resolved.hidden or not task.hidden or resolved.task_ids is not None,
     )
     return all(checks)
+
+
+def _has_any(
+    tags: set[str], names: Sequence[str], patterns: Sequence[str], *, default: bool
+) -> bool:
+    """Return whether a task has one of these tags; ``default`` if there are none."""
+    if not names and not patterns:
+        return default
+    return not tags.isdisjoint(names) or any(_matches_any(pattern, tags) for pattern in patterns)
+
+
+def _matches_any(pattern: str, tags: set[str]) -> bool:
+    return any(re.search(pattern, tag) for tag in tags)
 
 
 def _left_out(

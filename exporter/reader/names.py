@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from clearml_snapshot.exporter.client.answers import NamedEntry, Tags, judge, reader
+from clearml_snapshot.exporter.client.answers import NamedEntry, Tags, TaskTypes, judge, reader
 from clearml_snapshot.exporter.client.client import Client
+from clearml_snapshot.exporter.errors import RefusedError
 from clearml_snapshot.exporter.reader.paging import ask_entries, list_at_once, list_in_passes
 from clearml_snapshot.exporter.reader.tasks import read_task
-from clearml_snapshot.exporter.selection.names import Names
+from clearml_snapshot.exporter.selection.filter_names import TYPES
+from clearml_snapshot.exporter.selection.names import Names, forms, is_glob
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 _FILTERS_SINCE: Final = (2, 27)
@@ -21,8 +23,11 @@ def read_names(api: Client, task_filter: TaskFilter, user_id: str) -> Names:
     users = _user_names(api) if set(task_filter.users) - {"me"} else {}
     tags_in_filter = {*task_filter.tags, *task_filter.any_tags, *task_filter.exclude_tags}
     tags = _tag_names(api) if tags_in_filter else set()
-    tags |= {tag for tag in tags_in_filter - tags if _tag_exists(api, tag)}
-    return Names(projects=projects, users=users, tags=tags, me=user_id)
+    unlisted = {form for tag in tags_in_filter - tags if not is_glob(tag) for form in forms(tag)}
+    tags |= {tag for tag in unlisted - tags if _tag_exists(api, tag)}
+    tags |= {tag for tag in tags_in_filter - tags if is_glob(tag) and _tag_exists(api, tag)}
+    types = _task_types(api) if {text.casefold() for text in task_filter.types} - {*TYPES} else ()
+    return Names(projects, users, tags, user_id, types, has_all_tags=False)
 
 
 def tag_filter(
@@ -58,6 +63,14 @@ def _named(written: object) -> tuple[str, str]:
 
 def _tag_names(api: Client) -> set[str]:
     return set(api.call("organization.get_tags", {}, reader(Tags)).tags or ())
+
+
+def _task_types(api: Client) -> list[str]:
+    """List the types that tasks have; a server that refuses this leaves those that all know."""
+    try:
+        return api.call("tasks.get_types", {}, reader(TaskTypes)).types or []
+    except RefusedError:
+        return []
 
 
 def _tag_exists(api: Client, tag: str) -> bool:

@@ -3,6 +3,7 @@
 import difflib
 import fnmatch
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +28,35 @@ class Names:
     tags: Collection[str]
     me: str | None = None
     """The id of the user who is logged in."""
+    types: Collection[str] = ()
+    """Task types, besides those that every server knows."""
+    has_all_tags: bool = True
+    """Whether a tag that is not listed does not exist; a server may not list all."""
+
+
+def canonical(text: str) -> str:
+    """Return the composed form (NFC), in which two spellings of one name are equal.
+
+    A Mac types and names files in the other one (NFD): ``é`` as ``e`` and an accent.
+    """
+    return unicodedata.normalize("NFC", text)
+
+
+def forms(text: str) -> tuple[str, ...]:
+    """Return the text, and both Unicode forms of it, without repetitions."""
+    both = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+    return tuple(dict.fromkeys((text, *both)))
+
+
+def same_names(text: str, names: Iterable[str]) -> set[str]:
+    """Return the names that are the text: itself if it exists, else in another Unicode form."""
+    wanted, same = canonical(text), set[str]()
+    for name in names:
+        if name == text:
+            return {name}
+        if canonical(name) == wanted:
+            same.add(name)
+    return same
 
 
 def is_glob(text: str) -> bool:
@@ -48,21 +78,40 @@ def names_pattern(texts: Iterable[str]) -> str | None:
 
 def _readings(text: str) -> Iterator[str]:
     """Yield the pattern of a name or glob; with a bracket, as ``run [1]``, it can be both."""
-    if is_glob(text):
-        yield glob_pattern(text)
-    if "[" in text or not is_glob(text):
-        yield re.escape(text)
+    for form in forms(text):
+        if is_glob(form):
+            yield glob_pattern(form)
+        if "[" in form or not is_glob(form):
+            yield re.escape(form)
 
 
-def no_such(kind: str, text: str, names: Iterable[str]) -> NoSuchNameError:
-    """Make the error for a name that does not exist, with near matches."""
+def exact_pattern(texts: Iterable[str]) -> str:
+    """Join names, none of them a glob, to one pattern as ``names_pattern`` does."""
+    parts = [re.escape(form) for text in texts for form in forms(text)]
+    return f"^(?:{'|'.join(parts)}){_END}".replace("\0", "\\x00")
+
+
+def near_names(text: str, names: Iterable[str]) -> list[str]:
+    """Return up to three names that may have been meant: similar ones, or ones that contain it."""
     candidates = sorted({name for name in names if name})
     lowered = {name.casefold(): name for name in candidates}
     close = difflib.get_close_matches(text.casefold(), lowered, n=3, cutoff=0.5)
     near = [lowered[name] for name in close]
     near += [name for name in candidates if text.casefold() in name.casefold() and name not in near]
+    return near[:3]
+
+
+def did_you_mean(near: Iterable[str]) -> str:
+    """Ask whether one of these was meant."""
+    return f"did you mean {' or '.join(map(repr, near))}?"
+
+
+def no_such(kind: str, text: str, names: Iterable[str]) -> NoSuchNameError:
+    """Make the error for a name that does not exist, with near matches."""
+    candidates = sorted({name for name in names if name})
+    near = near_names(text, candidates)
     if near:
-        hint = "did you mean " + " or ".join(repr(name) for name in near[:3]) + "?"
+        hint = did_you_mean(near)
     elif candidates:
         shown = ", ".join(repr(name) for name in candidates[:_NAMES_LISTED])
         hint = f"there are {shown}" + (" …" if len(candidates) > _NAMES_LISTED else "")

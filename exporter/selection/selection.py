@@ -1,5 +1,6 @@
 """A selection: a filter of tasks and of metrics, as typed. Pure, no I/O."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Final
@@ -157,7 +158,7 @@ def _resolved(arguments: Iterable[str], series: Series, missing: Missing) -> lis
 
 
 def complete_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]:
-    """Complete the unique beginnings of stored task ids.
+    """Complete the unique beginnings of stored task ids; complete ids need not be stored.
 
     Raises:
         NoSuchNameError: a beginning that no stored task has.
@@ -167,6 +168,11 @@ def complete_ids(texts: Iterable[str], stored: Iterable[str]) -> tuple[str, ...]
     return tuple(
         text if len(text) >= _ID_LENGTH else _completed(text, stored_ids) for text in texts
     )
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text is a complete id, as a ClearML server makes them."""
+    return re.fullmatch("[0-9a-f]{32}", text) is not None
 
 
 def _completed(text: str, stored_ids: list[str]) -> str:

@@ -5,53 +5,27 @@ received task against it again, because a ClearML server ignores a filter it doe
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.names import Names, is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.filter_names import (
+    find_projects,
+    find_statuses,
+    find_tag,
+    find_types,
+    find_users,
+    has_tag,
+    tags_and_patterns,
+)
+from clearml_snapshot.exporter.selection.names import Names, names_pattern
 from clearml_snapshot.exporter.selection.times import parse_time
 
 Archived = Literal["include", "exclude", "only"]
 Order = Literal["newest", "oldest", "archived-first"]
 Missing = Literal["raise", "drop"]
-
-STATUSES: Final = (
-    "created",
-    "queued",
-    "in_progress",
-    "stopped",
-    "published",
-    "publishing",
-    "closed",
-    "failed",
-    "completed",
-    "unknown",
-)
-UI_STATUSES: Final[Mapping[str, str]] = {
-    "draft": "created",
-    "pending": "queued",
-    "running": "in_progress",
-    "aborted": "stopped",
-}
-"""The web UI's names of statuses, and the server's."""
-
-TYPES: Final = (
-    "training",
-    "testing",
-    "inference",
-    "data_processing",
-    "application",
-    "monitor",
-    "controller",
-    "optimizer",
-    "service",
-    "qc",
-    "custom",
-)
-
 
 NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 """Fields of a filter that only say how others are meant."""
@@ -70,17 +44,17 @@ class TaskFilter:
     task_name_regex: str | None = None
     """An unanchored regular expression, as the server takes it."""
     task_ids: tuple[str, ...] = ()
-    """Complete ids; prefixes are resolved before."""
+    """Ids, the beginnings of ids, exact names or addresses of tasks, joined with OR."""
     tags: tuple[str, ...] = ()
-    """All of them."""
+    """All of them; a glob means at least one tag that it matches."""
     any_tags: tuple[str, ...] = ()
-    """At least one of them."""
+    """Tags or globs: at least one of them."""
     exclude_tags: tuple[str, ...] = ()
-    """None of them."""
+    """Tags or globs: none of them."""
     statuses: tuple[str, ...] = ()
-    """Names of the server or of the web UI, joined with OR."""
+    """Names of the server or of the web UI, or globs, joined with OR."""
     types: tuple[str, ...] = ()
-    """Joined with OR."""
+    """Names or globs, joined with OR."""
     users: tuple[str, ...] = ()
     """Names, ids or ``me``, joined with OR."""
     created_after: str | None = None
@@ -119,6 +93,12 @@ class ResolvedFilter:
     tags: tuple[str, ...] = ()
     any_tags: tuple[str, ...] = ()
     exclude_tags: tuple[str, ...] = ()
+    tag_patterns: tuple[str, ...] = ()
+    """Anchored patterns, each of which at least one tag matches."""
+    any_tag_patterns: tuple[str, ...] = ()
+    """Patterns beside ``any_tags``."""
+    exclude_tag_patterns: tuple[str, ...] = ()
+    """Patterns beside ``exclude_tags``."""
     statuses: frozenset[str] | None = None
     types: frozenset[str] | None = None
     user_ids: frozenset[str] | None = None
@@ -159,18 +139,18 @@ def resolve(
     """
     if "" in typed.task_names or typed.task_name_regex == "":
         raise UsageError("--task-name is empty; omit it, or use a name or a glob")
-    tags = _resolved(typed.tags, lambda text: _tag(text, names), "raise")
-    any_tags = _resolved(typed.any_tags, lambda text: _tag(text, names), missing)
+    tags = _resolved(typed.tags, lambda text: find_tag(text, names), "raise")
+    any_tags = _resolved(typed.any_tags, lambda text: find_tag(text, names), missing)
     excluded = typed.exclude_tags
     if missing == "drop":
-        excluded = tuple(tag for tag in excluded if tag in names.tags)
-    excluded_tags = _resolved(excluded, lambda text: _tag(text, names), "raise")
+        excluded = tuple(tag for tag in excluded if has_tag(tag, names))
+    excluded_tags = _resolved(excluded, lambda text: find_tag(text, names), "raise")
     if typed.limit is not None and typed.limit < 1:
         raise UsageError(f"--limit {typed.limit}: use a number of at least 1")
     projects = _resolved(
-        typed.projects, lambda text: _projects(text, typed.subprojects, names), missing
+        typed.projects, lambda text: find_projects(text, typed.subprojects, names), missing
     )
-    users = _resolved(typed.users, lambda text: _users(text, names), missing)
+    users = _resolved(typed.users, lambda text: find_users(text, names), missing)
     kept = replace(
         typed,
         projects=projects.texts,
@@ -183,11 +163,11 @@ def resolve(
         name_pattern=names_pattern(typed.task_names),
         name_regex=_checked_regex(typed.task_name_regex),
         task_ids=frozenset(typed.task_ids) or None,
-        tags=tags.texts,
-        any_tags=any_tags.texts,
-        exclude_tags=excluded_tags.texts,
-        statuses=_resolved(typed.statuses, _status, "raise").ids,
-        types=_resolved(typed.types, _type, "raise").ids,
+        **tags_and_patterns("tag", tags.texts, names),
+        **tags_and_patterns("any_tag", any_tags.texts, names),
+        **tags_and_patterns("exclude_tag", excluded_tags.texts, names),
+        statuses=_resolved(typed.statuses, find_statuses, "raise").ids,
+        types=_resolved(typed.types, lambda text: find_types(text, names), "raise").ids,
         user_ids=users.ids,
         created_after=_time(typed.created_after, now, "--created-after"),
         created_before=_time(typed.created_before, now, "--created-before"),
@@ -203,13 +183,15 @@ def resolve(
 
 
 def check_typed(typed: TaskFilter) -> None:
-    """Check what does not depend on a server: times, statuses, types and patterns.
+    """Check what does not depend on a server: times, statuses and patterns.
 
     Raises:
-        NoSuchNameError: a status or type that does not exist.
+        NoSuchNameError: a status that does not exist.
         UsageError: a time or a regular expression is invalid.
     """
-    nameless = replace(typed, projects=(), users=(), tags=(), any_tags=(), exclude_tags=())
+    nameless = replace(
+        typed, projects=(), users=(), tags=(), any_tags=(), exclude_tags=(), types=()
+    )
     resolve(nameless, Names({}, {}, ()), datetime.now(UTC))
 
 
@@ -247,60 +229,6 @@ def _resolved(
     return _Resolved(
         tuple(text for text in texts if text in ids_of), ids, tuple(map(str, errors.values()))
     )
-
-
-def _tag(text: str, names: Names) -> tuple[str]:
-    if text not in names.tags:
-        raise no_such("tag", text, names.tags)
-    return (text,)
-
-
-def _projects(text: str, subprojects: bool, names: Names) -> set[str]:
-    """Resolve one project argument: exact name, id, then glob; with its sub-projects."""
-    chosen = {name for name in names.projects.values() if name == text}
-    if not chosen and text in names.projects:
-        chosen = {names.projects[text]}
-    if not chosen and is_glob(text):
-        pattern = re.compile(names_pattern([text]) or "")
-        chosen = {name for name in names.projects.values() if pattern.search(name)}
-    if not chosen:
-        raise no_such("project", text, names.projects.values())
-    return {
-        project_id
-        for project_id, name in names.projects.items()
-        if name in chosen or (subprojects and _has_parent_in(name, chosen))
-    }
-
-
-def _has_parent_in(name: str, chosen: set[str]) -> bool:
-    parts = name.split("/")
-    return any("/".join(parts[:depth]) in chosen for depth in range(1, len(parts)))
-
-
-def _status(text: str) -> tuple[str]:
-    word = text.casefold().replace(" ", "_")
-    word = UI_STATUSES.get(word, word)
-    if word not in STATUSES:
-        raise no_such("status", text, (*STATUSES, *UI_STATUSES))
-    return (word,)
-
-
-def _type(text: str) -> tuple[str]:
-    word = text.casefold()
-    if word not in TYPES:
-        raise no_such("task type", text, TYPES)
-    return (word,)
-
-
-def _users(text: str, names: Names) -> set[str]:
-    if text == "me" and names.me is not None:
-        return {names.me}
-    if text in names.users:
-        return {text}
-    user_ids = {user_id for user_id, name in names.users.items() if name == text}
-    if not user_ids:
-        raise no_such("user", text, (*names.users.values(), *names.users))
-    return user_ids
 
 
 def _checked_regex(text: str | None) -> str | None:

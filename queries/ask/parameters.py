@@ -45,8 +45,8 @@ class ExistingNames(Protocol):
     def param_names(self) -> Collection[str]:
         """Hyperparameters as ``section/name``."""
 
-    def task_id(self, text: str) -> str:
-        """Find one task by its id, the beginning of it, or its name."""
+    def task_ids(self, text: str) -> Collection[str]:
+        """Find tasks by id, the beginning of one, name, glob or address."""
 
 
 def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
         matching = (name for text in _texts(value) for name in _params(text, names.param_names))
         return {param.name: list(dict.fromkeys(matching))}
     if names_tasks(param):
-        ids = list(dict.fromkeys(map(names.task_id, _texts(value))))
+        ids = list(dict.fromkeys(key for text in _texts(value) for key in names.task_ids(text)))
         if len(ids) < _FEWEST:
             raise UsageError(f"query {query.name} takes {_FEWEST} or more different tasks")
         return {param.name: ids}

@@ -5,7 +5,7 @@
 -- tasks differ; a hyperparameter that a task does not have is empty. The SQL returns one row per
 -- task; the command makes one column per task.
 --
--- :param tasks          Two or more tasks: ids, prefixes of ids, or names.
+-- :param tasks          Two or more tasks: ids, beginnings of ids, names, globs of names such as 'resnet*', or addresses in the browser.
 -- :param params         Compare hyperparameters instead of values (default: false).
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).

@@ -1,6 +1,5 @@
--- The first names of selected tasks.
-SELECT name
+-- The selected tasks with their names.
+SELECT task_id, name
 FROM picked.tasks
 WHERE name IS NOT NULL
-ORDER BY name
-LIMIT $most
+ORDER BY name, task_id

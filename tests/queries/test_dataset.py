@@ -79,7 +79,7 @@ def test_a_filter_narrows_every_view(
         ({"tags": ("cpu",)}, "no tag 'cpu'; did you mean 'gpu'"),
         ({"users": ("Eve",)}, "no user 'Eve'; there are"),
         ({"statuses": ("runing",)}, "no status 'runing'; did you mean 'running'"),
-        ({"task_ids": ("f",)}, "no task 'f'; there are"),
+        ({"task_ids": ("f",)}, "no task 'f': use an id or the beginning of one, the exact name"),
         ({"task_ids": ("",)}, "no task ''"),
     ],
 )
@@ -92,7 +92,7 @@ def test_what_does_not_exist_is_an_error(
 
 def test_a_prefix_of_several_ids_is_an_error_that_lists_them(make_dataset: MakeDataset) -> None:
     folder = make_dataset([{"task_id": "ab1"}, {"task_id": "ab2"}, {"task_id": "ab"}])
-    with pytest.raises(UsageError, match="'a' is the start of several ids: ab, ab1, ab2; give"):
+    with pytest.raises(UsageError, match="task 'a' matches several tasks: ab, ab1, ab2; give"):
         letters(folder, task_ids=("a",))
     with open_dataset(folder, filter=TaskFilter(task_ids=("ab",))) as dataset:
         assert dataset.sql("SELECT task_id FROM tasks").fetchall() == [("ab",)]

@@ -19,13 +19,13 @@ from clearml_snapshot.exporter.selection.metric_filter import EVERY_METRIC, Metr
 from clearml_snapshot.exporter.selection.selection import (
     Remembered,
     Selection,
-    complete_ids,
     wanted_metrics,
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask, SelectedTask
 from clearml_snapshot.exporter.sync.planning.stored_state import stored_series
+from clearml_snapshot.exporter.sync.planning.task_ids import find_task_ids
 from clearml_snapshot.exporter.sync.planning.vanished import judge
 from clearml_snapshot.exporter.sync.report import Problem
 
@@ -225,9 +225,8 @@ class Discoverer:
         self, discovery: Discovery, selection: Selection, *, is_new: bool
     ) -> ResolvedFilter:
         task_filter = selection.filter
-        task_filter = replace(
-            task_filter, task_ids=complete_ids(task_filter.task_ids, self.stored_tasks)
-        )
+        ids = find_task_ids(self.api, task_filter.task_ids, self.stored_tasks, self.progress)
+        task_filter = replace(task_filter, task_ids=ids)
         names = read_names(self.api, task_filter, self.identity.user_id)
         resolved = resolve(task_filter, names, self.now, missing="raise" if is_new else "drop")
         discovery.warnings += [

@@ -1,13 +1,14 @@
 """The listing finds exactly the tasks that a filter means, and leaves the work to the server."""
 
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clearml_snapshot.exporter.errors import NoSuchNameError
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader import paging
 from clearml_snapshot.exporter.reader.listing import count_visible, list_tasks
@@ -18,6 +19,7 @@ from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter, resolve
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
+from clearml_snapshot.exporter.sync.planning.task_ids import find_task_ids
 from tests.support.listing import NOW, Lister, team
 
 if TYPE_CHECKING:
@@ -122,7 +124,7 @@ def test_ids_and_unknown_ids(take_home: TakeHome) -> None:
     home.export(Selection(TaskFilter(task_ids=ids)))
     assert set(home.tasks()) == set(ids)
     home.export(Selection(TaskFilter(task_ids=(ids[0][:31],))))
-    with pytest.raises(NoSuchNameError, match="no stored task has an id that begins with 'zz'"):
+    with pytest.raises(NoSuchNameError, match="no task 'zz': no stored id begins like this"):
         home.export(Selection(TaskFilter(task_ids=("zz",))))
     with pytest.raises(NoSuchNameError, match="f" * 32):
         home.export(Selection(TaskFilter(task_ids=("f" * 32,))))
@@ -131,6 +133,45 @@ def test_ids_and_unknown_ids(take_home: TakeHome) -> None:
         ("f" * 32, "failed")
     ]
     assert report.exit_code == 3
+
+
+def test_a_task_is_found_by_its_name_and_its_address(take_home: TakeHome) -> None:
+    database = Database()
+    one = database.add_task(unicodedata.normalize("NFD", "é one*"), "p", system_tags=["hidden"])
+    two, three = (database.add_task("two", "p") for _ in range(2))
+    home = take_home(database)
+    api = Lister(home).api
+    for text, found in (
+        ("é one*", [one]),
+        (two[:5].upper(), [two]),
+        (f"https://app.example.org/projects/*/experiments/{two}/output/log", [two]),
+        (f"app.example.org/projects/p/compare-tasks;ids={two},{three}/scalars", [two, three]),
+    ):
+        assert [*find_task_ids(api, [text], [two], Progress())] == found
+    with pytest.raises(UsageError, match=f"task 'two' matches several tasks: .*{three}"):
+        find_task_ids(api, ["two"], [], Progress())
+    home.export(Selection(TaskFilter(task_ids=("é one*",))))
+    assert [*home.tasks()] == [one]
+
+
+def test_globs_of_tags_statuses_and_types(take_home: TakeHome) -> None:
+    database = Database()
+    one = database.add_task("1", "p", tags=["v1.0", "gpu"], type="report", status="failed")
+    two = database.add_task("2", "p", tags=["v1.1"], type="testing", status="stopped")
+    old = database.add_task("3", "p", tags=["v2"], system_tags=["archived"])
+    lister = Lister(take_home(database))
+    for options, selected in (
+        ({"tags": ("v1*",)}, {one, two}),
+        ({"tags": ("v1*", "g*")}, {one}),
+        ({"tags": ("v2*",)}, {old}),  # the server does not list the tags of archived tasks
+        ({"any_tags": ("g*", "v1.1")}, {one, two}),
+        ({"exclude_tags": ("v1*",)}, {old}),
+        ({"statuses": ("fail*", "abort*")}, {one, two}),
+        ({"types": ("report",)}, {one}),
+        ({"types": ("rep*", "te*")}, {one, two}),
+    ):
+        chosen: dict[str, Any] = options
+        assert set(lister.ids(TaskFilter(**chosen))) == selected, options
 
 
 def test_tags_of_archived_tasks_exist_too(take_home: TakeHome) -> None:

@@ -1,0 +1,100 @@
+"""Finds stored tasks that were typed as an address, an id, the beginning of one, or a name."""
+
+import re
+from typing import Final, Literal
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.names import (
+    canonical,
+    did_you_mean,
+    is_glob,
+    names_pattern,
+    near_names,
+)
+from clearml_snapshot.exporter.selection.task_address import ids_in_address
+from clearml_snapshot.queries.ask.header import read
+
+_LISTED: Final = 5
+"""Ids that an error lists; more are counted by an ellipsis."""
+_NEAR: Final = 20
+"""The most similar names, among which an error looks for the one that was meant."""
+
+Among = Literal["stored", "selected"]
+"""All tasks of the snapshot, or those that the filter selects."""
+
+
+def find_tasks(
+    connection: duckdb.DuckDBPyConnection, text: str, among: Among, *, globs: bool = False
+) -> tuple[str, ...]:
+    """Find tasks by an address, an id, the beginning of one, or an exact name.
+
+    Args:
+        connection: sees ``files`` and, for selected tasks, ``picked``.
+        text: what was typed; the address of a comparison means each task in it.
+        among: which tasks.
+        globs: whether a glob of names, which can mean many tasks, is understood too.
+
+    Raises:
+        NoSuchNameError: no task matches.
+        UsageError: one task was meant and several match; they are listed.
+    """
+    addressed = ids_in_address(text)
+    if addressed is not None:
+        return tuple(_of_address(connection, task_id, text, among) for task_id in addressed)
+    start = text.strip().lower()
+    task_ids = _matching(connection, among, text, start)
+    if start in task_ids:
+        return (start,)
+    if not task_ids and globs and is_glob(text):
+        task_ids = _of_glob(connection, text)
+        if task_ids:
+            return tuple(task_ids)
+    if not task_ids:
+        raise _no_task(connection, text, among)
+    if len(task_ids) > 1:
+        raise UsageError(_several(text, task_ids))
+    return (task_ids[0],)
+
+
+def _of_address(
+    connection: duckdb.DuckDBPyConnection, task_id: str, address: str, among: Among
+) -> str:
+    if task_id not in _matching(connection, among, "", task_id):
+        where = "in this snapshot" if among == "stored" else "among the selected tasks"
+        raise NoSuchNameError(f"task {task_id} of {address} is not {where}")
+    return task_id
+
+
+def _matching(
+    connection: duckdb.DuckDBPyConnection, among: Among, name: str, start: str
+) -> list[str]:
+    parameters = {"name": canonical(name), "start": start}
+    rows = connection.execute(read(f"lookups/{among}_tasks_like.sql"), parameters).fetchall()
+    return [task_id for (task_id,) in rows]
+
+
+def _of_glob(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
+    """List the selected tasks whose names a glob matches, by name; DuckDB has no lookahead."""
+    pattern = re.compile(names_pattern([text]) or "")
+    rows = connection.execute(read("lookups/selected_names.sql")).fetchall()
+    return [task_id for task_id, name in rows if pattern.search(name)]
+
+
+def _several(text: str, task_ids: list[str]) -> str:
+    listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
+    return f"task {text!r} matches several tasks: {listed}; give more digits of the id"
+
+
+def _no_task(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> NoSuchNameError:
+    """Make the error, with names that are alike: ids that are alike would be random."""
+    parameters = {"text": text, "most": _NEAR}
+    rows = connection.execute(read(f"lookups/{among}_names_near.sql"), parameters).fetchall()
+    near = near_names(text, [name for (name,) in rows]) if text.strip() else []
+    hint = (
+        "; " + did_you_mean(near)
+        if near
+        else (": use an id or the beginning of one, the exact name or the address of a task")
+    )
+    return NoSuchNameError(f"no task {text!r}{hint}")

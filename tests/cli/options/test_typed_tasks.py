@@ -1,0 +1,202 @@
+"""What people type for tasks is understood: each input with its answer or its message."""
+
+import io
+import json
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from tests.queries.conftest import write
+
+A, B, C, D = ("a1" * 16, "b2" * 16, "c3" * 16, "d4" * 16)
+PAGE = "https://app.example.org/projects/*/{}/{}/output/log"
+COMPOSED = unicodedata.normalize("NFC", "Müller über é")
+DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
+
+
+def team() -> list[dict[str, Any]]:
+    """Four tasks; the third has its names in the form that a Mac writes."""
+    points = [("loss", "train", number, 1.0 / number) for number in (1, 2)]
+    return [
+        {
+            "task_id": A,
+            "name": "resnet one",
+            "type": "training",
+            "tags": ["v1.0", "gpu"],
+            "user_id": "u1",
+            "user": "Ada",
+            "points": points,
+        },
+        {
+            "task_id": B,
+            "name": "resnet two",
+            "type": "report",
+            "status": "failed",
+            "tags": ["v1.1"],
+            "points": points,
+        },
+        {
+            "task_id": C,
+            "name": DECOMPOSED,
+            "type": "training",
+            "project": DECOMPOSED,
+            "project_id": "p1",
+            "tags": [DECOMPOSED],
+            "user_id": "u2",
+            "user": DECOMPOSED,
+            "params": [{"section": "Args", "name": DECOMPOSED, "value": "1"}],
+            "points": [(DECOMPOSED, "train", 1, 0.5)],
+        },
+        {"task_id": D, "name": "resnet two", "type": "testing", "status": "stopped"},
+    ]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("typed") / "data"
+    write(folder, team())
+    return folder
+
+
+class Typed:
+    """Runs a query on the dataset, and says which tasks answered, or the error."""
+
+    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._data, self._capsys = data, capsys
+
+    def __call__(self, *options: str) -> str:
+        code = main(["query", "tasks", *options, "--data", str(self._data), "--format", "json"])
+        out, err = self._capsys.readouterr()
+        if code:
+            assert code == 2, err
+            (line,) = err.splitlines()
+            return line.removeprefix("error: ")
+        return "".join(sorted(row["task_id"][0] for row in json.loads(out)))
+
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        code = main([*arguments, "--data", str(self._data)])
+        out, err = self._capsys.readouterr()
+        return code, out, err
+
+
+@pytest.fixture
+def typed(data: Path, capsys: pytest.CaptureFixture[str]) -> Typed:
+    return Typed(data, capsys)
+
+
+NO_TASK = "use an id or the beginning of one, the exact name or the address of a task"
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        (("--task", PAGE.format("experiments", A)), "a"),
+        (("--task", PAGE.format("tasks", B)), "b"),
+        (("--task", f"https://x.org/projects/p/compare-experiments;ids={A},{B}/scalars"), "ab"),
+        (("--task", "resnet one"), "a"),
+        (("--task", "A1a1"), "a"),
+        (("--task", COMPOSED), "c"),
+        (("--task-name", COMPOSED), "c"),
+        (("--task-name", DECOMPOSED), "c"),
+        (("--task-name", COMPOSED[:6] + "*"), "c"),
+        (("--project", COMPOSED), "c"),
+        (("--tag", COMPOSED), "c"),
+        (("--exclude-tag", COMPOSED), "abd"),
+        (("--user", COMPOSED), "c"),
+        (("--user", "me"), "a"),
+        (("--tag", "v1.*"), "ab"),
+        (("--tag", "v1.*", "--tag", "g*"), "a"),
+        (("--any-tag", "g*", "--any-tag", "v1.1"), "ab"),
+        (("--exclude-tag", "v1.*"), "cd"),
+        (("--status", "*ed"), "abcd"),
+        (("--status", "fail*"), "b"),
+        (("--status", "abort*"), "d"),
+        (("--type", "report"), "b"),
+        (("--type", "t*"), "acd"),
+    ],
+)
+def test_options_of_a_filter(typed: Typed, options: Sequence[str], answer: str) -> None:
+    assert typed(*options) == answer
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--task", f"x.org/projects/p/tasks/{'e' * 32}"), f"task {'e' * 32} of x.org/projects/p/"),
+        (("--task", "https://x.org/p"), "'https://x.org/p' is not the address of a task; copy it"),
+        (("--task", "resnet two"), f"task 'resnet two' matches several tasks: {B}, {D}; give more"),
+        (("--task", "resnet on"), "no task 'resnet on'; did you mean 'resnet one' or 'resnet two'"),
+        (("--task", "0123"), f"no task '0123': {NO_TASK}"),
+        (("--tag", "w*"), "no tag 'w*'; there are"),
+        (("--type", "repotr"), "no task type 'repotr'; did you mean 'report'"),
+        (("--status", "x*"), "no status 'x*'"),
+    ],
+)
+def test_what_cannot_be_meant(typed: Typed, options: Sequence[str], message: str) -> None:
+    assert typed(*options).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        ({"user": None}, "the snapshot does not say who exported it; give your name or id"),
+        ({"user": "Eve"}, "is 'Eve', who has no task in this snapshot"),
+    ],
+)
+def test_me_who_is_unknown(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch, column: dict[str, str | None], message: str
+) -> None:
+    from clearml_snapshot.queries import task_filter
+
+    asked = task_filter._column
+    monkeypatch.setattr(
+        task_filter,
+        "_column",
+        lambda connection, lookup, **values: (
+            [name for name in column.values() if name]
+            if lookup == "last_user"
+            else asked(connection, lookup, **values)
+        ),
+    )
+    assert message in typed("--user", "me")
+
+
+def test_compare_takes_globs_and_addresses(typed: Typed) -> None:
+    code, out, err = typed.run(
+        "query", "compare", "resnet*", "-m", "loss", "--suspect-zeros", "include"
+    )
+    assert (code, "resnet one" in out) == (0, True), err
+    code, out, err = typed.run("query", "compare", PAGE.format("tasks", A), B, "-m", "loss")
+    assert (code, out.splitlines()[1]) == (0, "loss,train,1,1.0,1.0"), err
+    code, out, err = typed.run("query", "compare", "vit*", A)
+    assert (code, err) == (
+        2,
+        f"error: no task 'vit*': {NO_TASK}\n",
+    )
+
+
+@pytest.mark.parametrize("extension", ["csv", "tsv"])
+@pytest.mark.parametrize("way", ["@", "-"])
+def test_an_answer_is_an_input(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str, way: str
+) -> None:
+    table = tmp_path / f"picked.{extension}"
+    code, _, err = typed.run("query", "tasks", "--type", "training", "-o", str(table))
+    assert code == 0, err
+    stdin = io.TextIOWrapper(io.BytesIO(table.read_bytes()), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert typed("--task", "-" if way == "-" else f"@{table}") == "ac"
+
+
+def test_a_table_in_which_names_break_lines(typed: Typed, tmp_path: Path) -> None:
+    table = tmp_path / "x.csv"
+    table.write_text(f'\ufeffname,"task_id"\r\n"a # name\r\nwith, a break",{B}\r\n"",{A}\r\n')
+    assert typed("--task", f"@{table}") == "ab"
+    table.write_text("name,task_id\n")
+    assert typed("--task", f"@{table}") == "--task: the input contains no task id"
+    table.write_text(f"# ids\n{A} # the first\nresnet one\n{PAGE.format('tasks', B)}\n")
+    assert typed("--task", f"@{table}") == "ab"
