@@ -40,8 +40,9 @@ def program() -> None:
 
 def _load() -> "Callable[[], int]":
     """Import the commands; an error of a library becomes one line and exit code 1."""
-    from clearml_snapshot.cli.process.loading import LoadError, import_errors
+    from clearml_snapshot.cli.process.loading import LoadError, import_errors, keep_out_pandas
 
+    keep_out_pandas()
     try:
         with import_errors():
             from clearml_snapshot.cli.main import main

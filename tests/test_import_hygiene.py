@@ -1,12 +1,16 @@
 """What starts often starts fast: heavy packages stay out of ``--help`` and ``query``."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from clearml_snapshot.exporter.standin.data.history import grid_history
+from clearml_snapshot.exporter.standin.http.server import StandIn
 from tests.queries.conftest import write
 
 SCRIPT = """
@@ -69,3 +73,54 @@ def test_a_mistyped_command_is_compared_with_all(tmp_path: Path) -> None:
     code, modules = modules_after("selection", cwd=tmp_path)
     assert code == 2
     assert len([name for name in modules if name.startswith(COMMANDS)]) > 10
+
+
+def test_an_export_loads_only_the_configuration_of_the_sdk(
+    start_standin: Callable[..., StandIn], tmp_path: Path
+) -> None:
+    """Its start is a third of a short export; both packages are installed here."""
+    server = start_standin(grid_history(1, 1, 1))
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "clearml_snapshot.cli", "export", "--all"],
+        cwd=tmp_path,
+        env={**os.environ, **server.environment()},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert {"clearml.backend_config.config", "pyarrow.lib"} <= modules
+    assert modules & {"clearml.task", "clearml.config", "pandas._libs"} == set()
+
+
+CONFIGURATION = """
+import sys
+from clearml_snapshot.exporter.client.configuration import read_configuration
+for module in sys.argv[1:]:
+    __import__(module)
+configuration = read_configuration()
+print(vars(configuration))
+import clearml.backend_api
+assert clearml.Task and clearml.backend_api.Session, "clearml is usable afterwards"
+"""
+
+
+def test_the_configuration_is_the_same_without_the_rest_of_the_sdk(tmp_path: Path) -> None:
+    file = tmp_path / "clearml.conf"
+    file.write_text(
+        'api { web_server: "https://app.x.org", api_server: "https://api.x.org"\n'
+        'verify_certificate: False\ncredentials { access_key: "AAAABBBBCCCC", secret_key: "S" } }'
+    )
+    others = {name: value for name, value in os.environ.items() if "CLEARML" not in name}
+    alone, together = (
+        subprocess.run(
+            [sys.executable, "-c", CONFIGURATION, *modules],
+            env={**others, "CLEARML_CONFIG_FILE": str(file)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for modules in ([], ["clearml"])
+    )
+    assert "https://api.x.org" in alone
+    assert alone == together

@@ -6,9 +6,14 @@ files that the configuration names.
 """
 
 import contextlib
+import importlib.util
 import io
 import os
+import sys
+import threading
+import types
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -55,6 +60,39 @@ def read_configuration(web_host: str | None = None) -> ServerConfiguration:
         ServerError: the configuration cannot be read, or its address is not one.
         UsageError: ``web_host`` is not an address.
     """
+    if not _is_sdk_shared():
+        # If a version of the SDK needs more than its configuration, it is loaded as usual.
+        with contextlib.suppress(ImportError, AttributeError), _only_configuration():
+            return _read(web_host)
+    return _read(web_host)
+
+
+def _is_sdk_shared() -> bool:
+    """Return whether other code of this process uses the SDK, or may load it in a thread."""
+    return "clearml" in sys.modules or threading.active_count() > 1
+
+
+@contextlib.contextmanager
+def _only_configuration() -> Iterator[None]:
+    """Let imports inside the block load single modules of the SDK, and unload them afterwards.
+
+    ``import clearml`` loads everything, with pandas if it is installed, which takes half a second.
+    An empty module takes the place of the package, so that its ``__init__`` is not executed.
+    """
+    spec = importlib.util.find_spec("clearml")
+    if spec is None or spec.submodule_search_locations is None:
+        raise ImportError("clearml is not a package")
+    package = types.ModuleType("clearml")
+    package.__path__ = list(spec.submodule_search_locations)
+    sys.modules["clearml"] = package
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "clearml"]:
+            del sys.modules[name]
+
+
+def _read(web_host: str | None) -> ServerConfiguration:
     settings = _load_settings()
     from clearml.backend_api.session import defs
 
