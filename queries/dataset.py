@@ -255,6 +255,13 @@ class Dataset(session.Session):
         with translating_errors():
             return task_ids.find_tasks(self._connection, text, "selected", globs=True)
 
+    def suggested_name(self) -> str | None:
+        """Say which name the filter may have meant; None if that is not why it selects nothing."""
+        if self.filter is None:
+            return None
+        with translating_errors():
+            return task_filter.suggested_name(self._connection, self.filter)
+
     def _task_names(self, ids: Sequence[str]) -> dict[str, str | None]:
         """Read the names of tasks by id."""
         rows = self._connection.execute(read("lookups/names_of.sql"), {"ids": list(ids)})

@@ -9,10 +9,15 @@ from typing import Final
 import duckdb
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.names import Names
+from clearml_snapshot.exporter.selection.names import (
+    Names,
+    canonical,
+    did_you_mean,
+    glob_around,
+)
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.queries.ask.header import read
-from clearml_snapshot.queries.task_ids import find_tasks
+from clearml_snapshot.queries.task_ids import find_tasks, names_like
 
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
 
@@ -67,6 +72,30 @@ def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Na
         me=_me(connection, users) if "me" in task_filter.users else None,
         types=_column(connection, "types") if task_filter.types else (),
     )
+
+
+def suggested_name(connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter) -> str | None:
+    """Suggest a glob if no stored task has any of the names that were typed.
+
+    Returns:
+        None if the names are not why nothing is selected, or nothing is similar.
+    """
+    if not resolved.task_names:
+        return None
+    pattern = re.compile(resolved.name_pattern or "")
+    if any(pattern.search(name) for name in _column(connection, "task_names")):
+        return None
+    text = resolved.task_names[0]
+    complaint = f"no task is named {text!r}, and a name matches as a whole"
+    glob = glob_around(text)
+    if glob is not None:
+        parameters = {"text": canonical(glob.strip("*"))}
+        sql = read("lookups/names_containing.sql")
+        [(count,)] = connection.execute(sql, parameters).fetchall()
+        if count:
+            return f"{complaint}; did you mean {glob!r} ({count:,} task{'s' * (count != 1)})?"
+    near = names_like(connection, text, "stored")
+    return f"{complaint}; {did_you_mean(near)}" if near else complaint
 
 
 def _parents(names: Iterable[str]) -> dict[str, str]:

@@ -58,6 +58,15 @@ def find_tasks(
     return (task_ids[0],)
 
 
+def names_like(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> list[str]:
+    """Return up to three names of tasks that may have been meant."""
+    if not text.strip():
+        return []
+    parameters = {"text": text, "most": _NEAR}
+    rows = connection.execute(read(f"lookups/{among}_names_near.sql"), parameters).fetchall()
+    return near_names(text, [name for (name,) in rows])
+
+
 def _of_address(
     connection: duckdb.DuckDBPyConnection, task_id: str, address: str, among: Among
 ) -> str:
@@ -89,9 +98,7 @@ def _several(text: str, task_ids: list[str]) -> str:
 
 def _no_task(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> NoSuchNameError:
     """Make the error, with names that are alike: ids that are alike would be random."""
-    parameters = {"text": text, "most": _NEAR}
-    rows = connection.execute(read(f"lookups/{among}_names_near.sql"), parameters).fetchall()
-    near = near_names(text, [name for (name,) in rows]) if text.strip() else []
+    near = names_like(connection, text, among)
     hint = (
         "; " + did_you_mean(near)
         if near

@@ -32,6 +32,7 @@ from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.queries.ask.best import guess_best
 from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
 from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 
@@ -194,8 +195,11 @@ def ask(
         write_text(_shown(query, given, filters, dataset))
         return
     with open_for_query(dataset, filters, limits) as opened, translating_errors():
-        values = opened.bound(query, **given)
+        guessed = guess_best(query, given, opened)
+        values = opened.bound(query, **({"best": guessed} if guessed else {}), **given)
         rows = _write(opened, query, values, output)
+        if guessed:
+            note(f"--best {guessed} was guessed from the name of the metric")
         for line in _footnotes(opened, query, values, rows, quiet=output.quiet):
             note(line)
 
@@ -239,7 +243,9 @@ def _shown(
         return standalone(query, {})
     with open_for_query(choice, filters, LimitOptions()) as opened:
         ids = [row[0] for row in opened.rows(opened.tasks()).rows] if opened.filter else None
-        return standalone(query, opened.bound(query, **given), ids)
+        guessed = guess_best(query, given, opened)
+        best = {"best": guessed} if guessed else {}
+        return standalone(query, opened.bound(query, **best, **given), ids)
 
 
 def _footnotes(

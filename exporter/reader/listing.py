@@ -4,8 +4,9 @@ The server ignores filters that it does not know (docs/clearml-server.md, "Listi
 """
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from clearml_snapshot.exporter.reader.tasks import (
     read_task,
 )
 from clearml_snapshot.exporter.redaction.redactor import Redactor
+from clearml_snapshot.exporter.selection.names import glob_around, names_pattern
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
 
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
@@ -68,7 +70,10 @@ def list_tasks(api: Client, resolved: ResolvedFilter, progress: Progress) -> Lis
     if resolved.order == "archived-first":
         tasks.sort(key=lambda task: not task.archived)
     more = resolved.limit is not None and len(tasks) > resolved.limit
-    return Listing(tuple(tasks[: resolved.limit]), tuple(_left_out(api, resolved, body, more)))
+    left_out = tuple(_left_out(api, resolved, body, more))
+    if not tasks:
+        left_out += tuple(_similar(api, resolved))
+    return Listing(tuple(tasks[: resolved.limit]), left_out)
 
 
 def list_by_id(api: Client, task_ids: Sequence[str]) -> Iterator[Task]:
@@ -168,6 +173,17 @@ def _left_out(
         return
     if answer.received:
         yield "hidden tasks (behind datasets, pipelines, reports): --hidden include"
+
+
+def _similar(api: Client, resolved: ResolvedFilter) -> Iterator[str]:
+    """Yield a glob for each name that no task has and some contain: a name matches as a whole."""
+    for glob in filter(None, map(glob_around, resolved.task_names)):
+        pattern = names_pattern([glob])
+        wider = replace(resolved, name_pattern=pattern, task_names=(), limit=None)
+        found = list_tasks(api, wider, Progress()).tasks
+        if found:
+            option = f"--task-name {shlex.quote(glob)}"
+            yield f"{len(found):,} tasks whose name contains it: {option}"
 
 
 def _age(task: Task) -> tuple[datetime, str]:

@@ -64,7 +64,7 @@ def find_tag(text: str, names: Names) -> tuple[str]:
         NoSuchNameError: there is none.
     """
     if not has_tag(text, names):
-        raise no_such("tag", text, names.tags)
+        raise no_such("tag", text, names.tags, plural="tags")
     return (text,)
 
 
@@ -88,7 +88,7 @@ def find_projects(text: str, subprojects: bool, names: Names) -> set[str]:
         pattern = re.compile(names_pattern([text]) or "")
         chosen = {name for name in names.projects.values() if pattern.search(name)}
     if not chosen:
-        raise no_such("project", text, names.projects.values())
+        raise no_such("project", text, names.projects.values(), plural="projects")
     return {
         project_id
         for project_id, name in names.projects.items()

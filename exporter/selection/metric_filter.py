@@ -2,15 +2,18 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.names import is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.names import canonical, is_glob, names_pattern, no_such
 
 MONITOR_PREFIX = ":monitor:"
 """ClearML's own machine statistics; hidden from answers unless named."""
+
+_NAMED = 2
+"""Series that an error names."""
 
 Series = Mapping[str, Collection[str]]
 """The variants that exist, by metric."""
@@ -107,12 +110,16 @@ def _common(first: frozenset[str] | None, second: frozenset[str] | None) -> froz
     return first & second
 
 
-def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
+def resolve_metric(
+    argument: str, series: Series, *, lone_variants: bool = False
+) -> tuple[MetricChoice, ...]:
     """Resolve a metric argument: exact, else ``metric/variant``, else ignoring case, else a glob.
 
     Args:
         argument: what was typed.
         series: the metrics and variants that exist.
+        lone_variants: whether a variant, or the name of a single value, that only one metric has
+            is found too. Not for a filter that is remembered: another metric may have it later.
 
     Returns:
         One choice, or several from a glob, but at least one.
@@ -123,17 +130,24 @@ def resolve_metric(argument: str, series: Series) -> tuple[MetricChoice, ...]:
     """
     if argument in series:
         return (MetricChoice(argument),)
-    for fold in (False, True):
-        readings = _readings(argument, series, fold)
+    for key in (canonical, _folded):
+        readings = _readings(argument, series, key)
         if len(readings) > 1:
             raise UsageError(f"metric {argument!r} could be {_listed(readings)}; specify which")
         if readings:
             return readings
     globbed = _globbed(argument, series) if is_glob(argument) else ()
-    if not globbed:
-        pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
-        raise no_such("metric", argument, (*series, *pairs) if "/" in argument else series)
-    return globbed
+    if globbed:
+        return globbed
+    owners = _with_variant(argument, series)
+    if len(owners) == 1 and lone_variants:
+        return owners
+    if owners:
+        names = [f"{choice.metric}/{min(choice.variants or ())}" for choice in owners]
+        raise _only_a_variant(argument, names)
+    pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
+    known = (*series, *pairs) if "/" in argument else series
+    raise no_such("metric", argument, known, plural="metrics")
 
 
 def resolve_variants(argument: str, series: Series) -> frozenset[str]:
@@ -146,7 +160,8 @@ def resolve_variants(argument: str, series: Series) -> frozenset[str]:
     names = {name for variants in series.values() for name in variants}
     if argument in names:
         return frozenset({argument})
-    same = sorted(name for name in names if name.casefold() == argument.casefold())
+    same = sorted(name for name in names if canonical(name) == canonical(argument))
+    same = same or sorted(name for name in names if _folded(name) == _folded(argument))
     if len(same) > 1:
         listed = " or ".join(map(repr, same))
         raise UsageError(f"variant {argument!r} could be {listed}; specify which")
@@ -154,7 +169,7 @@ def resolve_variants(argument: str, series: Series) -> frozenset[str]:
         pattern = re.compile(names_pattern([argument]) or "")
         same = [name for name in names if pattern.search(name)]
     if not same:
-        raise no_such("variant", argument, names)
+        raise no_such("variant", argument, names, plural="variants")
     return frozenset(same)
 
 
@@ -183,9 +198,38 @@ def _choices(selectors: Iterable[Selector]) -> tuple[MetricChoice, ...]:
     )
 
 
-def _readings(argument: str, series: Series, fold: bool) -> tuple[MetricChoice, ...]:
+def _folded(text: str) -> str:
+    """Return a text so that neither case nor Unicode form matters."""
+    return canonical(canonical(text).casefold())
+
+
+def _with_variant(argument: str, series: Series) -> tuple[MetricChoice, ...]:
+    """Return every metric that has a variant of this name: exact, else ignoring case."""
+    for key in (canonical, _folded):
+        owners = tuple(
+            MetricChoice(metric, frozenset({variant}))
+            for metric in sorted(series)
+            for variant in sorted(series[metric])
+            if argument and key(variant) == key(argument)
+        )
+        if owners:
+            return owners
+    return ()
+
+
+def _only_a_variant(argument: str, names: Sequence[str]) -> NoSuchNameError:
+    """Make the error for a variant without its metric."""
+    if len(names) == 1:
+        return NoSuchNameError(f"no metric {argument!r}; did you mean {names[0]!r}?")
+    some = " or ".join(map(repr, names[:2])) + (" …" if len(names) > 2 else "")
+    return NoSuchNameError(
+        f"no metric {argument!r}; it is a variant of {len(names)} metrics: did you mean {some}, or "
+        f"'*/{argument}' for all of them?"
+    )
+
+
+def _readings(argument: str, series: Series, key: Callable[[str], str]) -> tuple[MetricChoice, ...]:
     """Every metric that the argument could name, or metric/variant at one of its slashes."""
-    key = str.casefold if fold else str
     name = key(argument)
     metrics = [MetricChoice(metric) for metric in series if key(metric) == name]
     if metrics:

@@ -106,11 +106,34 @@ def did_you_mean(near: Iterable[str]) -> str:
     return f"did you mean {' or '.join(map(repr, near))}?"
 
 
-def no_such(kind: str, text: str, names: Iterable[str]) -> NoSuchNameError:
-    """Make the error for a name that does not exist, with near matches."""
+def glob_around(text: str) -> str | None:
+    """Return the glob that matches whatever contains a name or what a glob has between its stars.
+
+    None if that would be the same, or would match everything.
+    """
+    core = text.strip("*")
+    return None if not core or is_glob(core) or text == f"*{core}*" else f"*{core}*"
+
+
+def no_such(
+    kind: str, text: str, names: Iterable[str], *, plural: str | None = None
+) -> NoSuchNameError:
+    """Make the error for a name that does not exist, with near matches.
+
+    Args:
+        kind: what it would be a name of.
+        text: what was typed; names match as a whole.
+        names: those that exist.
+        plural: of the kind, if a glob is understood: then one that matches several is suggested.
+    """
     candidates = sorted({name for name in names if name})
     near = near_names(text, candidates)
-    if near:
+    glob = glob_around(text) if plural else None
+    matching = sum(glob.strip("*") in name for name in candidates) if glob else 0
+    if matching > 1:
+        shown = " or ".join(map(repr, near[:2]))
+        hint = f"did you mean {shown}{', or ' * bool(shown)}{glob!r} ({matching:,} {plural})?"
+    elif near:
         hint = did_you_mean(near)
     elif candidates:
         shown = ", ".join(repr(name) for name in candidates[:_NAMES_LISTED])

@@ -110,6 +110,8 @@ class ResolvedFilter:
     hidden: bool = False
     limit: int | None = None
     order: Order = "newest"
+    task_names: tuple[str, ...] = field(default=(), compare=False)
+    """Names as typed, of which ``name_pattern`` was made."""
     words: tuple[str, ...] = field(default=(), compare=False)
     """A description of each condition; they are joined with AND."""
     dropped: tuple[str, ...] = field(default=(), compare=False)
@@ -161,6 +163,7 @@ def resolve(
     resolved = ResolvedFilter(
         project_ids=projects.ids,
         name_pattern=names_pattern(typed.task_names),
+        task_names=typed.task_names,
         name_regex=_checked_regex(typed.task_name_regex),
         task_ids=frozenset(typed.task_ids) or None,
         **tags_and_patterns("tag", tags.texts, names),

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import (
     MONITOR_PREFIX,
     MetricChoice,
@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.selection.metric_filter import (
     resolve_metric,
     resolve_variants,
 )
-from clearml_snapshot.exporter.selection.names import is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.names import canonical, is_glob, names_pattern, no_such
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"
@@ -22,11 +22,16 @@ EXCLUDED = "exclude_metric"
 MARKS: Final = "nan_value"
 """The parameter with the values that replace NaN."""
 
+BEST: Final = "best"
+"""The parameter that says which values are better."""
+BEST_WORDS: Final = {"max": "highest", "min": "lowest"}
+"""Other words for its values."""
+
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
 
 GROUPINGS: Final = ("project", "status", "tag", "type", "user", "week")
-"""What ``group`` can group by, besides ``param:SECTION/NAME``."""
+"""What ``group`` can group by, besides hyperparameters."""
 
 _BY_PARAM: Final = "param:"
 _PARTNER: Final = "_variant"
@@ -67,12 +72,14 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
         NoSuchNameError: a metric, variant, hyperparameter or task that does not exist.
     """
     given = {name: value for name, value in typed.items() if value is not None}
+    if BEST in given:
+        given[BEST] = _best(query.param(BEST), given[BEST])
     excluded = _texts(given.pop(EXCLUDED, None))
     for name, value in given.items():
         _check_choice(query.param(name), value)
     for param in query.params:
         if param.name not in given and not param.optional:
-            raise UsageError(f"query {query.name} needs {param.name}: {param.text}")
+            raise UsageError(f"query {query.name} needs {_asked_as(param)}: {param.text}")
     values: dict[str, Any] = {param.name: given.get(param.name) for param in query.params}
     if excluded or given.keys() & {"metric", "variant"}:
         values.update(_series_values(query, given, names.series_names, excluded))
@@ -110,6 +117,16 @@ def groups_by(param: Param) -> bool:
     return param.many and param.name == "by"
 
 
+def _best(param: Param, value: Any) -> Any:
+    word = BEST_WORDS.get(value, value)
+    return word if word in param.choices else value
+
+
+def _asked_as(param: Param) -> str:
+    """Name a parameter as it is typed."""
+    return "TASK..." if names_tasks(param) else param.option
+
+
 def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
     """Resolve an argument that names something to the names that exist."""
     if names_series(query, param):
@@ -136,7 +153,8 @@ def _params(text: str, names: Collection[str]) -> list[str]:
     """Find hyperparameters by section/name or name: exact, else ignoring case, else as a glob."""
     readings: list[Callable[[str], object]] = [
         lambda name: name == text,
-        lambda name: name.casefold() == text.casefold(),
+        lambda name: canonical(name) == canonical(text),
+        lambda name: canonical(name).casefold() == canonical(text).casefold(),
     ]
     if is_glob(text):
         readings.append(re.compile(names_pattern([text]) or "").search)
@@ -145,7 +163,7 @@ def _params(text: str, names: Collection[str]) -> list[str]:
             matching = sorted(name for name in names if any(map(reads, parts(name))))
             if matching:
                 return matching
-    raise no_such("hyperparameter", text, names)
+    raise no_such("hyperparameter", text, names, plural="hyperparameters")
 
 
 def _itself(name: str) -> list[str]:
@@ -158,12 +176,15 @@ def _ends(name: str) -> list[str]:
 
 
 def _groupings(text: str, names: ExistingNames) -> list[str]:
-    if text.startswith(_BY_PARAM):
+    if text in GROUPINGS:
+        return [text]
+    try:
         named = _params(text.removeprefix(_BY_PARAM), names.param_names)
-        return [_BY_PARAM + name for name in named]
-    if text not in GROUPINGS:
-        raise no_such("by", text, (*GROUPINGS, "param:SECTION/NAME"))
-    return [text]
+    except NoSuchNameError:
+        if text.startswith(_BY_PARAM):
+            raise
+        raise no_such("--by", text, (*GROUPINGS, *names.param_names)) from None
+    return [_BY_PARAM + name for name in named]
 
 
 def chosen_pairs(
@@ -182,7 +203,11 @@ def chosen_pairs(
         NoSuchNameError: nothing matches.
         UsageError: an argument is ambiguous.
     """
-    choices = [choice for argument in metrics for choice in resolve_metric(argument, series)]
+    choices = [
+        choice
+        for argument in metrics
+        for choice in resolve_metric(argument, series, lone_variants=True)
+    ]
     if not choices:
         visible = sorted(m for m in series if all_metrics or not m.startswith(MONITOR_PREFIX))
         choices = [MetricChoice(metric) for metric in visible]
@@ -241,16 +266,16 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _check_choice(param: Param, value: Any) -> None:
     for choice in _texts(value) if param.many and param.choices else (value,):
         if param.choices and choice not in param.choices:
-            raise no_such(param.name, str(choice), param.choices)
+            raise no_such(param.option, str(choice), param.choices)
     if param.name == MARKS:
         _check_marks(value)
     if param.name == "top" and isinstance(value, int) and value < 1:
-        raise UsageError(f"top {value}: use a number of at least 1")
+        raise UsageError(f"--top {value}: use a number of at least 1")
 
 
 def _check_marks(value: Any) -> None:
     for mark in value if isinstance(value, list | tuple) else (value,):
         if not isinstance(mark, int | float) or not math.isfinite(mark):
             raise UsageError(
-                f"nan_value {mark}: use a finite number, the value that NaN was logged as"
+                f"--nan-value {mark}: use a finite number, the value that NaN was logged as"
             )

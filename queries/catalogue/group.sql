@@ -12,14 +12,14 @@
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param best           highest|lowest: which values are better; required.
--- :param by             What to group by: project, user, tag, week, status, type, or param:SECTION/NAME; several can be combined (default: a single group).
+-- :param best           highest|lowest|max|min: which values are better; max is highest, min is lowest. The command guesses it from well-known names: accuracy up, loss down.
+-- :param by             What to group by: project, user, tag, week, status, type, or a hyperparameter as section/name; several can be combined (default: a single group).
 -- :param by_all_except  A hyperparameter as section/name, or a glob: group by all others (default: none).
 -- :param value          max|min|last|mean: which value of a series to use; last is the value at its last iteration (default: max for highest, min for lowest).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
--- :example --metric accuracy --by param:Args/lr --best highest
+-- :example --metric accuracy --by Args/lr
 WITH having_it AS (
     SELECT
         task_id,

@@ -9,7 +9,7 @@
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param best           highest|lowest: which values are better; required.
+-- :param best           highest|lowest|max|min: which values are better; max is highest, min is lowest. The command guesses it from well-known names: accuracy up, loss down.
 -- :param by             max|min|last|mean: which value of a series to use; last is its last finite value (default: max for highest, min for lowest).
 -- :param last           Use only the last N finite points of a series (default: all).
 -- :param top            Number of tasks (default: 10).
@@ -19,7 +19,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
--- :example --metric accuracy --best highest --param Args/lr --also loss/validation --top 5
+-- :example --metric accuracy --param Args/lr --also loss/validation --top 5
 WITH chosen AS (
     SELECT
         *,

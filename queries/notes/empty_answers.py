@@ -52,7 +52,8 @@ def _no_task(dataset: Dataset, counts: Mapping[str, Any]) -> str | None:
         return None
     if dataset.filter is None:
         return "the snapshot has no tasks"
-    return f"the filter selects none of {dataset.snapshot.totals.tasks:,} tasks"
+    suggested = dataset.suggested_name()
+    return suggested or f"the filter selects none of {dataset.snapshot.totals.tasks:,} tasks"
 
 
 def _no_rows(query: Query, values: Mapping[str, Any], counts: Mapping[str, Any]) -> str | None:

@@ -50,7 +50,8 @@ def pack_part(
     """
     ids = frozenset(row["task_id"] for row in _query(dataset, read("lookups/task_ids.sql")))
     if not ids:
-        raise UsageError("no task matches; nothing to pack (see clearml-snapshot status)")
+        reason = dataset.suggested_name() or "no task matches (see clearml-snapshot status)"
+        raise UsageError(f"nothing to pack: {reason}")
     progress.note(f"looking for credentials in {len(ids):,} tasks")
     secrets = _secrets(dataset, options)
     narrowed = _narrowed(dataset, options)

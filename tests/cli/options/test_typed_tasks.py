@@ -200,3 +200,29 @@ def test_a_table_in_which_names_break_lines(typed: Typed, tmp_path: Path) -> Non
     assert typed("--task", f"@{table}") == "--task: the input contains no task id"
     table.write_text(f"# ids\n{A} # the first\nresnet one\n{PAGE.format('tasks', B)}\n")
     assert typed("--task", f"@{table}") == "ab"
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("resnet", "; did you mean '*resnet*' (3 tasks)?"),
+        ("esnet *", "; did you mean '*esnet *' (3 tasks)?"),
+        ("resnet tow", "; did you mean 'resnet two' or 'resnet one'?"),
+        ("*gpt[3", ""),
+        ("", "error: --task-name is empty; omit it, or use a name or a glob"),
+    ],
+)
+def test_a_name_matches_as_a_whole(typed: Typed, name: str, note: str) -> None:
+    code, _, err = typed.run("query", "max", "-m", "loss", "--task-name", name)
+    if note.startswith("error"):
+        assert (code, err) == (2, f"{note}\n")
+        return
+    reason = f"no task is named {name!r}, and a name matches as a whole{note}"
+    assert (code, err.splitlines()[0]) == (0, f"no rows: {reason}")
+    code, _, err = typed.run("pack", "--task-name", name, "-o", "unused.zip")
+    assert (code, err) == (2, f"error: nothing to pack: {reason}\n")
+
+
+def test_other_reasons_for_no_task_suggest_no_name(typed: Typed) -> None:
+    _, _, err = typed.run("query", "max", "--task-name", "resnet one", "--status", "failed")
+    assert err.splitlines()[0] == "no rows: the filter selects none of 4 tasks"

@@ -143,7 +143,7 @@ def test_task_ids_need_no_option(piped: Piped) -> None:
     ]
     failed = piped("query", "compare")
     assert failed.returncode == 2
-    assert "query compare needs tasks: Two or more tasks" in failed.stderr
+    assert "query compare needs TASK...: Two or more tasks" in failed.stderr
     board = piped("query", "leaderboard", "-m", "loss", "--best", "lowest", "--also", "acc*")
     assert board.stdout.splitlines()[1].startswith(
         "loss,train,1,0.123456789012345,training lr=0.1,200,"

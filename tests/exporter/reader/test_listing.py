@@ -154,6 +154,15 @@ def test_a_task_is_found_by_its_name_and_its_address(take_home: TakeHome) -> Non
     assert [*home.tasks()] == [one]
 
 
+def test_a_name_that_no_task_has_as_a_whole(take_home: TakeHome) -> None:
+    lister = Lister(take_home(team()))
+    listing = lister.tell(TaskFilter(task_names=("raining",), archived="only"))
+    matching = len(lister.ids(TaskFilter(task_names=("*raining*",), archived="only")))
+    assert listing.tasks == ()
+    assert f"{matching} tasks whose name contains it: --task-name '*raining*'" in listing.left_out
+    assert not lister.tell(TaskFilter(task_names=("xyzzy",), archived="only")).left_out
+
+
 def test_globs_of_tags_statuses_and_types(take_home: TakeHome) -> None:
     database = Database()
     one = database.add_task("1", "p", tags=["v1.0", "gpu"], type="report", status="failed")

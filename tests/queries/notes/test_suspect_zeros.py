@@ -277,7 +277,7 @@ def test_health_knows_what_the_user_set(make_dataset: MakeDataset) -> None:
 def test_what_cannot_count_as_nan(make_dataset: MakeDataset) -> None:
     with open_dataset(make_dataset(history(0.0))) as dataset:
         for wrong in (float("nan"), [0.0, float("inf")], "x"):
-            with pytest.raises(UsageError, match=r"nan_value .*: use a finite number"):
+            with pytest.raises(UsageError, match=r"--nan-value .*: use a finite number"):
                 dataset.query("max", nan_value=wrong)
 
 

@@ -1,0 +1,80 @@
+"""Which values of a metric are better, guessed from its name."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.parameters import BEST, EXCLUDED, ExistingNames, chosen_pairs
+
+Direction = Literal["highest", "lowest"]
+
+_HIGH_NAMES: Final = """
+    acc acc1 acc5 accuracy auc aucpr auprc auroc ap map mar f1 f2 fscore fbeta precision recall
+    sensitivity specificity iou miou jaccard dice bleu rouge meteor cider chrf psnr ssim r2 reward
+    rewards return returns success top1 top5 hits ndcg mrr kappa mcc elo
+"""
+_LOW_NAMES: Final = """
+    loss losses error errors err mae mse rmse rmsle mape smape wer cer eer fid kid lpips nll bce
+    perplexity ppl regret brier crossentropy xent
+"""
+_UP: Final = frozenset(_HIGH_NAMES.split())
+_DOWN: Final = frozenset(_LOW_NAMES.split())
+_CROSS_ENTROPY: Final = frozenset({"cross", "entropy"})
+_TURNED: Final = frozenset({"neg", "negative", "inverse", "minus"})
+_WORD: Final = re.compile(r"[A-Z]?[a-z]+[0-9]*|[A-Z]+[0-9]*(?![a-z])")
+_NAMED: Final = 2
+"""Metrics that a message names."""
+
+
+def guess(metric: str, variant: str) -> Direction | None:
+    """Guess whether high or low values of a series are better; None if its name does not tell.
+
+    A name that says both, such as ``reward_loss``, or is turned around, such as ``neg_mse``, does
+    not tell.
+    """
+    words = {word.casefold() for text in (metric, variant) for word in _words(text)}
+    is_up, is_down = bool(words & _UP), bool(words & _DOWN) or words >= _CROSS_ENTROPY
+    if is_up == is_down or words & _TURNED:
+        return None
+    return "highest" if is_up else "lowest"
+
+
+def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> Direction | None:
+    """Guess ``best`` for a query that needs it, from the metrics that were typed.
+
+    Returns:
+        None if the query has no such parameter, it was given, or no metric was.
+
+    Raises:
+        UsageError: the names do not tell, or not the same of all metrics.
+    """
+    needs = any(param.name == BEST and not param.optional for param in query.params)
+    if not needs or given.get(BEST) is not None or not given.get("metric"):
+        return None
+    pairs = chosen_pairs(given["metric"], given.get("variant") or (), names.series_names)
+    excluded = given.get(EXCLUDED) or ()
+    unwanted = chosen_pairs(excluded, (), names.series_names) if excluded else ()
+    pairs = tuple(pair for pair in pairs if pair not in {*unwanted}) or pairs
+    guesses = {pair: guess(*pair) for pair in pairs}
+    directions = {*guesses.values()}
+    if directions == {"highest"} or directions == {"lowest"}:
+        return guesses[pairs[0]]
+    unknown = ["/".join(pair) for pair, direction in guesses.items() if direction is None]
+    if unknown:
+        listed = ", ".join(unknown[:_NAMED]) + " …" * (len(unknown) > _NAMED)
+        reason = f"the name of {listed} does not tell which values are better"
+    else:
+        ups = next("/".join(pair) for pair in pairs if guesses[pair] == "highest")
+        downs = next("/".join(pair) for pair in pairs if guesses[pair] == "lowest")
+        reason = f"high values of {ups} and low values of {downs} are better"
+    raise UsageError(f"query {query.name} needs --best max or --best min: {reason}")
+
+
+def _words(text: str) -> list[str]:
+    """Divide a name into words: ``valLoss``, ``val_loss`` and ``val-loss`` have the same two.
+
+    ``IoU`` is one as well as two.
+    """
+    return [*_WORD.findall(text), *re.findall(r"[^\W_]+", text)]

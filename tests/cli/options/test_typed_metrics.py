@@ -1,0 +1,151 @@
+"""What people type for metrics, parameters and --best is understood, or the message says how."""
+
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from tests.queries.conftest import write
+
+COMPOSED = "précision"
+DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)
+SERIES = (
+    ("loss", "train"),
+    ("loss", "validation"),
+    ("accuracy", "validation"),
+    ("accuracy top5", "validation"),
+    ("accuracy per class", "cat"),
+    ("Summary", "final score"),
+    ("latency", "p99"),
+    (DECOMPOSED, "moyenne"),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("metrics") / "data"
+    tasks = [
+        {
+            "task_id": letter * 32,
+            "name": f"run {letter}",
+            "params": [
+                {"section": "Args", "name": "lr", "value": str(rate)},
+                {"section": "Args", "name": unicodedata.normalize("NFD", "taché"), "value": letter},
+            ],
+            "points": [(metric, variant, 1, rate) for metric, variant in SERIES],
+        }
+        for letter, rate in (("a", 0.1), ("b", 0.01))
+    ]
+    write(folder, tasks)
+    return folder
+
+
+class Asked:
+    """Runs a query and returns its exit code, the rows of its CSV, and stderr."""
+
+    def __init__(self, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self._data, self._capsys = data, capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, list[str], str]:
+        code = main(["query", *arguments, "--data", str(self._data)])
+        out, err = self._capsys.readouterr()
+        return code, out.splitlines()[1:], err
+
+
+@pytest.fixture
+def asked(data: Path, capsys: pytest.CaptureFixture[str]) -> Asked:
+    return Asked(data, capsys)
+
+
+@pytest.mark.parametrize(
+    ("typed", "metric"),
+    [
+        (COMPOSED, DECOMPOSED),
+        (COMPOSED.upper(), DECOMPOSED),
+        (f"{COMPOSED}/moyenne", DECOMPOSED),
+        ("pré*", DECOMPOSED),
+        ("p99", "latency"),
+        ("final score", "Summary"),
+        ("Final Score", "Summary"),
+        ("train", "loss"),
+    ],
+)
+def test_metrics_that_are_found(asked: Asked, typed: str, metric: str) -> None:
+    code, rows, err = asked("max", "--metric", typed)
+    assert (code, [row.split(",")[0] for row in rows]) == (0, [metric]), err
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        (
+            "validation",
+            "no metric 'validation'; it is a variant of 3 metrics: did you mean "
+            "'accuracy/validation' or 'accuracy top5/validation' …, or '*/validation' for all of "
+            "them?",
+        ),
+        (
+            "acc",
+            "no metric 'acc'; did you mean 'accuracy' or 'accuracy per class', or '*acc*' (3 "
+            "metrics)?",
+        ),
+        ("lss", "no metric 'lss'; did you mean 'loss'?"),
+    ],
+)
+def test_metrics_that_are_suggested(asked: Asked, typed: str, message: str) -> None:
+    code, _, err = asked("max", "--metric", typed)
+    assert (code, err) == (2, f"error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "best"),
+    [
+        (("--metric", "accuracy"), "a"),
+        (("--metric", "accuracy*"), "a"),
+        (("--metric", COMPOSED, "--best", "max"), "a"),
+        (("--metric", "loss/train"), "b"),
+        (("--metric", "latency", "--best", "min"), "b"),
+        (("--metric", "latency", "--best", "highest"), "a"),
+    ],
+)
+def test_the_best(asked: Asked, arguments: Sequence[str], best: str) -> None:
+    code, rows, err = asked("leaderboard", *arguments, "--top", "1", "--quiet")
+    assert (code, {f"run {best}" in row for row in rows}) == (0, {True}), err
+    direction = {"a": "highest", "b": "lowest"}[best]
+    guessed = f"--best {direction} was guessed from the name of the metric\n"
+    assert err == ("" if "--best" in arguments else guessed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ("leaderboard", "--metric", "latency"),
+            "query leaderboard needs --best max or --best min: the name of latency/p99 does not "
+            "tell which values are better",
+        ),
+        (
+            ("group", "--metric", "loss", "--metric", "accuracy"),
+            "query group needs --best max or --best min: high values of accuracy/validation and "
+            "low values of loss/train are better",
+        ),
+        (("leaderboard", "--best", "max"), "query leaderboard needs --metric: "),
+        (("compare",), "query compare needs TASK...: "),
+        (("group", "-m", "loss", "--by", "Args/rl"), "no --by 'Args/rl'; did you mean 'Args/lr'"),
+        (("group", "-m", "loss", "--by", "weak"), "no --by 'weak'; did you mean 'week'?"),
+        (("group", "-m", "loss", "--by", "param:x"), "no hyperparameter 'x'"),
+        (("max", "--top", "0"), "--top 0: use a number of at least 1"),
+        (("max", "--nan-value", "inf"), "--nan-value inf: use a finite number"),
+    ],
+)
+def test_an_error_names_the_option(asked: Asked, arguments: Sequence[str], message: str) -> None:
+    code, _, err = asked(*arguments)
+    assert (code, err.startswith(f"error: {message}")) == (2, True), err
+
+
+@pytest.mark.parametrize("by", ["Args/lr", "lr", "LR", "param:Args/lr", "param:lr", "taché"])
+def test_groups_by_a_hyperparameter(asked: Asked, by: str) -> None:
+    code, rows, err = asked("group", "--metric", "loss/train", "--by", by)
+    assert (code, len(rows)) == (0, 2), err

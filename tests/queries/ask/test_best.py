@@ -1,0 +1,40 @@
+"""Which values of a metric are better is guessed only from names that tell."""
+
+import pytest
+
+from clearml_snapshot.queries.ask.best import guess
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("accuracy/validation", "val_acc/x", "Accuracy/top1", "metrics/mAP", "metrics/val-F1"),
+        *("test/rocAUC", "eval/episode_reward", "IoU/mean", "PSNR/test", "R2/x", "BLEU/dev"),
+        *("precision/macro", "recall@5/x", "dice_score/1"),
+    ],
+)
+def test_high_is_better(name: str) -> None:
+    assert guess(*name.split("/")) == "highest"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("loss/train", "val_loss/x", "valLoss/x", "metrics/RMSE", "WER/test", "perplexity/dev"),
+        *("train/cross_entropy", "Error Rate/x", "FID/50k", "total loss/loss"),
+    ],
+)
+def test_low_is_better(name: str) -> None:
+    assert guess(*name.split("/")) == "lowest"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("reward_loss/x", "top1_error/x", "neg_mse/x", "negative loss/x", "lr/group 0"),
+        *("throughput/images", "glossary/x", "accelerator/x", "entropy/policy", "/", "weight/norm"),
+        *("mapping/x", "losses_avoided_acc/x", ":monitor:gpu/gpu_0_utilization", "時間/x"),
+    ],
+)
+def test_a_name_that_does_not_tell(name: str) -> None:
+    assert guess(*name.split("/")) is None
