@@ -105,22 +105,31 @@ assert clearml.Task and clearml.backend_api.Session, "clearml is usable afterwar
 """
 
 
-def test_the_configuration_is_the_same_without_the_rest_of_the_sdk(tmp_path: Path) -> None:
+FILE = """
+api { web_server: "https://app.x.org", api_server: "https://api.x.org", verify_certificate: False
+credentials { access_key: "AAAABBBBCCCC", secret_key: "S" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "host"), [(FILE, "https://api.x.org"), ("", "https://api.clear.ml")]
+)
+def test_the_configuration_is_the_same_without_the_rest_of_the_sdk(
+    tmp_path: Path, text: str, host: str
+) -> None:
     file = tmp_path / "clearml.conf"
-    file.write_text(
-        'api { web_server: "https://app.x.org", api_server: "https://api.x.org"\n'
-        'verify_certificate: False\ncredentials { access_key: "AAAABBBBCCCC", secret_key: "S" } }'
-    )
+    file.write_text(text)
     others = {name: value for name, value in os.environ.items() if "CLEARML" not in name}
+    keys = {} if text else {"CLEARML_API_ACCESS_KEY": "A", "CLEARML_API_SECRET_KEY": "S"}
     alone, together = (
         subprocess.run(
             [sys.executable, "-c", CONFIGURATION, *modules],
-            env={**others, "CLEARML_CONFIG_FILE": str(file)},
+            env={**others, **keys, "CLEARML_CONFIG_FILE": str(file)},
             capture_output=True,
             text=True,
             check=True,
         ).stdout
         for modules in ([], ["clearml"])
     )
-    assert "https://api.x.org" in alone
+    assert host in alone
     assert alone == together

@@ -77,15 +77,17 @@ def _only_configuration() -> Iterator[None]:
     """Let imports inside the block load single modules of the SDK, and unload them afterwards.
 
     ``import clearml`` loads everything, with pandas if it is installed, which takes half a second.
-    An empty module takes the place of the package, so that its ``__init__`` is not executed.
+    Empty modules take the place of three packages, so that their ``__init__`` is not executed.
     """
     spec = importlib.util.find_spec("clearml")
     if spec is None or spec.submodule_search_locations is None:
         raise ImportError("clearml is not a package")
-    package = types.ModuleType("clearml")
-    package.__path__ = list(spec.submodule_search_locations)
-    sys.modules["clearml"] = package
+    folder = Path(spec.submodule_search_locations[0])
     try:
+        for name in ("clearml", "clearml.backend_api", "clearml.backend_api.session"):
+            package = types.ModuleType(name)
+            package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
+            sys.modules[name] = package
         yield
     finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "clearml"]:
@@ -141,7 +143,7 @@ def _load_settings() -> Any:
     discarded, and errors only name the position.
     """
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        from clearml.backend_api import load_config
+        from clearml.backend_api.config import load as load_config
         from clearml.backend_config import ConfigurationError
         from clearml.utilities.pyhocon import exceptions as hocon
 
@@ -262,12 +264,14 @@ def _api_host(settings: Any) -> tuple[str, str]:
         ServerError: it is not an address, or the requested file does not exist: the keys would
             be sent to ClearML's own server.
     """
-    from clearml.backend_api.session import Session, defs
+    from clearml.backend_api.session import defs
 
     given, source = _setting(defs.ENV_HOST, "api.api_server", settings)
     if given is None and (given := _configured(settings, "api.host")):
         source = _file_source()
     if given is None:
+        from clearml.backend_api.session.session import Session
+
         given, source = Session.default_host, DEFAULT
         if absent := _absent_file():
             raise ServerError(f"the API server's address is not set{absent}; correct the variable")

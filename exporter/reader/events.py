@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, cast
 
 import msgspec
 import numpy as np
@@ -130,17 +130,23 @@ def decode_page(task_id: str, body: bytes) -> EventPage:
         DamagedBodyError: the body is not such an answer.
         MixedUpError: some events are of another task, or are not scalars.
     """
+    data = decoded(task_id, body)
+    columns = None if data is None else _columns(data.events)
+    if data is None or columns is None:
+        return _decode_oddly(task_id, body)
+    return _page(task_id, columns, data.total, data.scroll_id, len(data.events))
+
+
+def decoded(task_id: str, body: bytes) -> "_Data[str] | None":
+    """Read a regular answer; None if any value in it needs a closer look."""
     decoder = _decoder(task_id) if len(body) > _LARGE else _any_task
     try:
         data = decoder.decode(body).data
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _decode_oddly(task_id, body)
+        return None
     if decoder is _any_task and {event.task for event in data.events} - {task_id, None}:
-        return _decode_oddly(task_id, body)
-    columns = _columns(data.events)
-    if columns is None:
-        return _decode_oddly(task_id, body)
-    return _page(task_id, columns, data.total, data.scroll_id, len(data.events))
+        return None
+    return data
 
 
 def distinct(points: pa.Table) -> pa.Table:
@@ -343,7 +349,7 @@ def _coded(texts: list[str | None]) -> "pa.DictionaryArray[Any, Any]":
     if texts and texts[0] is not None and texts.count(texts[0]) == len(texts):
         # A task usually has one worker, and often one metric.
         return pa.DictionaryArray.from_arrays(np.zeros(len(texts), np.int32), [texts[0]])
-    return pa.array(texts, pa.string()).dictionary_encode()
+    return cast("pa.DictionaryArray[Any, Any]", pa.array(texts, _CODES))
 
 
 def clean_text(text: str) -> str:

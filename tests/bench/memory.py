@@ -35,29 +35,31 @@ def server(grid: str) -> Iterator[dict[str, str]]:
         process.stdin.close()
 
 
-def peak(environment: dict[str, str], data: Path) -> float:
-    """Export everything; returns the megabytes that the process held at most."""
+def cost(environment: dict[str, str], data: Path) -> tuple[float, float]:
+    """Export everything; returns the processor seconds, and the most megabytes that it held."""
     tool = str(Path(sys.executable).with_name("clearml-snapshot"))
     command = [tool, "export", "--all", "--quiet", "--data", str(data)]
     export = os.posix_spawn(tool, command, environment)
     _, status, used = os.wait4(export, 0)  # kilobytes on Linux
     if status:
         sys.exit(f"the export failed: {os.waitstatus_to_exitcode(status)}")
-    return used.ru_maxrss / 1024
+    return used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 def main() -> None:
     """Measure each grid and print a line for it."""
     grids = sys.argv[1:] or GRIDS
     first: float | None = None
-    print("    points  peak MB  seconds  grid (tasks, series, points)")
+    print("    points  peak MB  seconds  CPU s/M points  grid (tasks, series, points)")
     for grid in grids:
         with server(grid) as environment, tempfile.TemporaryDirectory() as home:
             begun = time.perf_counter()
-            megabytes = peak(environment, Path(home) / "data")
+            processor, megabytes = cost(environment, Path(home) / "data")
             took = time.perf_counter() - begun
             header = json.loads((Path(home) / "data/current/snapshot.json").read_bytes())
-        print(f"{header['totals']['points']:10,} {megabytes:8.0f} {took:8.0f}  {grid}", flush=True)
+        points = header["totals"]["points"]
+        rate = processor / points * 1e6
+        print(f"{points:10,} {megabytes:8.0f} {took:8.0f} {rate:15.2f}  {grid}", flush=True)
         first = megabytes if first is None else first
         if megabytes > MOST_MB or megabytes > first + MOST_ABOVE_MB:
             sys.exit(f"more than {MOST_MB} MB, or {MOST_ABOVE_MB} MB above the first")
