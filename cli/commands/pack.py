@@ -91,8 +91,11 @@ def pack(
     refuse_stdout(target)
     options = _options(metrics, redact or (), keep_secrets)
     with open_for_query(dataset, filters, LimitOptions()) as opened:
+        resolved = opened.filter
         packed = pack_it(opened, target, options, filters, make_progress(quiet=quiet))
     write_text(_described(packed))
+    if resolved is not None and resolved.cut_offs and not quiet:
+        note(f"only tasks {', '.join(resolved.cut_offs)}")
     for line in () if quiet else packed.taken_out:
         note(f"omitted: {line}")
     missing = in_words(packed.states)

@@ -267,6 +267,8 @@ def _footnotes(
     yield from notes(opened, query, values, rows)
     reach = coverage(opened, values)
     yield from warnings(reach) if quiet else lines(reach, rows)
+    if opened.filter is not None and opened.filter.cut_offs and not quiet:
+        yield f"only tasks {', '.join(opened.filter.cut_offs)}"
 
 
 def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:

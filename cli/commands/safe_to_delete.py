@@ -20,6 +20,7 @@ from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.selection.times import parse_time
+from clearml_snapshot.exporter.spans import moment_in_utc
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.deletable.find import CountedAgain, Reason
@@ -107,7 +108,7 @@ def _cut_off(older_than: str | None, narrate: Callable[[str], None]) -> datetime
         limit = parse_time(older_than, datetime.now(UTC))
     except UsageError as error:
         raise UsageError(f"--older-than: {error}") from None
-    narrate(f"only tasks last updated at or before {limit:%Y-%m-%d %H:%M} UTC (--older-than)")
+    narrate(f"only tasks last updated at or before {moment_in_utc(limit)} (--older-than)")
     return limit
 
 

@@ -2,7 +2,6 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -19,7 +18,7 @@ from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.text.status import page_lines
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
-from clearml_snapshot.exporter.spans import read_age
+from clearml_snapshot.exporter.spans import Age, read_age
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
@@ -93,7 +92,7 @@ def _opened(choice: DatasetChoice) -> "AbstractContextManager[OpenDataset]":
     return open_for_query(choice, None, LimitOptions())
 
 
-def _max_age(text: str | None) -> timedelta | None:
+def _max_age(text: str | None) -> Age | None:
     try:
         return None if text is None else read_age(text)
     except ValueError as error:
@@ -101,7 +100,7 @@ def _max_age(text: str | None) -> timedelta | None:
 
 
 def _write_status(
-    opened: "OpenDataset", data: Path, output: OutputOptions, max_age: timedelta | None
+    opened: "OpenDataset", data: Path, output: OutputOptions, max_age: Age | None
 ) -> list[str]:
     """Write the page, or one JSON object if the format or the file's extension is JSON.
 

@@ -113,7 +113,7 @@ _Keep = Annotated[
         section=STORED,
         metavar="RULE",
         help="Which snapshots to keep, now and later: a number of them, an age (30d), or the "
-        "newest of each day, week and month in UTC (7d,4w,12m).",
+        "newest of each day, week, month and year in UTC (7d,4w,12m,5y).",
         show_default="what the dataset remembers, else 2",
     ),
 ]

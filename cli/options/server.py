@@ -112,7 +112,7 @@ def run_limit_options(
             "--max-time",
             metavar="TIME",
             rich_help_panel=RUN_LIMITS,
-            help="Time limit for the run, such as 30s, 90m, 6h or 2d.",
+            help="Time limit for the run, such as 30s, 90min, 6h or 2d.",
         ),
     ] = None,
 ) -> RunLimitOptions:

@@ -9,7 +9,7 @@ from clearml_snapshot.exporter.selection.task_filter import Archived, Order, Tas
 
 Hidden = Literal["include", "exclude"]
 
-_TIME: Final = "A date, a time (local unless it has a zone) or an age such as 7d."
+_TIME: Final = "A date, a time (local unless it has a zone) or an age such as 12h, 7d, 6mo or 1y."
 
 _Projects = Annotated[
     list[str] | None,

@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.selection.filter_names import (
 )
 from clearml_snapshot.exporter.selection.names import Names, names_pattern
 from clearml_snapshot.exporter.selection.times import parse_time
+from clearml_snapshot.exporter.spans import moment_in_utc
 
 Archived = Literal["include", "exclude", "only"]
 Order = Literal["newest", "oldest", "archived-first"]
@@ -116,6 +117,17 @@ class ResolvedFilter:
     """A description of each condition; they are joined with AND."""
     dropped: tuple[str, ...] = field(default=(), compare=False)
     """A sentence for each name that was left out because it does not exist."""
+
+    @property
+    def cut_offs(self) -> tuple[str, ...]:
+        """What each time and age that was typed means, as a moment in UTC."""
+        bounds = (
+            _bound("created since", self.created_after),
+            _bound("created before", self.created_before),
+            _bound("updated since", self.updated_after),
+            _bound("updated before", self.updated_before),
+        )
+        return tuple(filter(None, bounds))
 
     def __str__(self) -> str:
         return " AND ".join(self.words) or "every task"
@@ -265,10 +277,7 @@ def _with_words(resolved: ResolvedFilter, kept: TaskFilter) -> ResolvedFilter:
         _listed("status", sorted(resolved.statuses or ()), " or "),
         _listed("type", sorted(resolved.types or ()), " or "),
         _listed("user", kept.users, " or "),
-        _bound("created since", resolved.created_after),
-        _bound("created before", resolved.created_before),
-        _bound("updated since", resolved.updated_after),
-        _bound("updated before", resolved.updated_before),
+        *resolved.cut_offs,
         {"include": "", "exclude": "not archived", "only": "archived"}[kept.archived],
         "hidden ones too" if kept.hidden else "",
         f"the {kept.order} {kept.limit}" if kept.limit else "",
@@ -284,4 +293,4 @@ def _listed(what: str, texts: Iterable[str], joint: str, below: bool = True) -> 
 
 
 def _bound(what: str, moment: datetime | None) -> str:
-    return f"{what} {moment:%Y-%m-%d %H:%M}Z" if moment else ""
+    return f"{what} {moment_in_utc(moment)}" if moment else ""

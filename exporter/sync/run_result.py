@@ -3,7 +3,7 @@
 import json
 import time
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -165,6 +165,6 @@ def make_report(run: Run, result: Result) -> ExportReport:
         monitor_points=monitor_points(snapshot),
         left_out=tuple(discovery.left_out),
         removed=run.dataset.removed,
-        keep=str(run.dataset.retention),
+        keep=run.dataset.retention.described(datetime.now(UTC)),
         snapshot=snapshot.root,
     )

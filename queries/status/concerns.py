@@ -1,9 +1,10 @@
 """Finds the problems that ``status --check`` reports."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from clearml_snapshot.exporter.spans import Age, moment_in_utc
 from clearml_snapshot.exporter.store.format.states import MISSING
 from clearml_snapshot.queries.status.status import Status
 
@@ -21,7 +22,7 @@ _SINCE: Final = {
 """How the result of an export is described."""
 
 
-def concerns(status: Status, max_age: timedelta | None = None) -> Iterator[str]:
+def concerns(status: Status, max_age: Age | None = None) -> Iterator[str]:
     """Describe what is wrong with a snapshot, one sentence per problem.
 
     Args:
@@ -36,6 +37,12 @@ def concerns(status: Status, max_age: timedelta | None = None) -> Iterator[str]:
         if status.states.get(state):
             yield f"tasks that are {state}: {status.states[state]:,}"
     yield from status.warnings
-    if max_age is not None and timedelta(seconds=status.age) > max_age:
-        hours, most = status.age / _HOUR, max_age.total_seconds() / _HOUR
-        yield f"the snapshot is {hours:,.1f} hours old, more than {most:,.0f} (--max-age)"
+    if max_age is not None:
+        now = datetime.now(UTC)
+        made, cut_off = now - timedelta(seconds=status.age), max_age.before(now)
+        if made < cut_off:
+            hours = status.age / _HOUR
+            yield (
+                f"the snapshot is {hours:,.1f} hours old, from before {moment_in_utc(cut_off)} "
+                f"(--max-age {max_age})"
+            )

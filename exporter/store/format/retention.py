@@ -9,16 +9,23 @@ export afterwards.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
-from clearml_snapshot.exporter.spans import read_age
+from clearml_snapshot.exporter.spans import (
+    Age,
+    is_minutes_or_months,
+    minutes_or_months,
+    moment_in_utc,
+    read_age,
+)
 
 _MOST: Final = 9_999
 _PERIODS: Final[Mapping[str, tuple[str, Callable[[datetime], tuple[int, ...]]]]] = {
     "d": ("day", lambda moment: (moment.year, moment.month, moment.day)),
     "w": ("week", lambda moment: tuple(moment.isocalendar()[:2])),
     "m": ("month", lambda moment: (moment.year, moment.month)),
+    "y": ("year", lambda moment: (moment.year,)),
 }
 """Of each unit of a calendar its name, and the period that a moment in UTC is in."""
 
@@ -31,10 +38,10 @@ class Retention:
     """As typed, and as ``snapshot.json`` holds it: ``2``, ``30d``, ``7d,4w,12m``."""
     newest: int | None = None
     """How many finished exports stay."""
-    age: timedelta | None = None
+    age: Age | None = None
     """How old they may be."""
     calendar: tuple[tuple[str, int], ...] = ()
-    """Of each unit (d, w, m) how many periods keep their newest snapshot."""
+    """Of each unit (d, w, m, y) how many periods keep their newest snapshot."""
 
     @classmethod
     def parse(cls, text: str) -> "Retention":
@@ -47,17 +54,22 @@ class Retention:
             return cls(text, calendar=_calendar(text))
         if re.fullmatch(r"[0-9]{1,4}", text) and int(text) >= 1:
             return cls(text, newest=int(text))
-        if re.fullmatch(r"[0-9]{1,5}[hdw]", text):
+        if re.fullmatch(r"[0-9]{1,5}(min|h|d|w|mo|y)", text):
             return cls(text, age=read_age(text))
-        if re.fullmatch(r"[0-9]+m", text):
+        if is_minutes_or_months(text):
             raise ValueError(
-                f"the m of {text} could be minutes or months; give an age in h, d or w (30d), or "
-                "a calendar, where m is months (7d,12m)"
+                f"{minutes_or_months(text)}, or a calendar (7d,12m), where m is months"
             )
         raise ValueError(
             f"{text!r} is not a rule; give a number of exports (at least 1), an age such as 30d, "
             "or a calendar such as 7d,4w,12m"
         )
+
+    def described(self, now: datetime) -> str:
+        """Describe which snapshots stay, an age as the moment that it means now."""
+        if self.age is None:
+            return str(self)
+        return f"{self}, since {moment_in_utc(self.age.before(now.astimezone(UTC)))}"
 
     def __str__(self) -> str:
         """Describe which snapshots stay."""
@@ -91,7 +103,8 @@ def kept(created: Mapping[int, datetime], retention: Retention, now: datetime) -
     if retention.newest is not None:
         chosen = newest_first[: retention.newest]
     elif retention.age is not None:
-        chosen = [number for number in newest_first if now - created[number] <= retention.age]
+        cut_off = retention.age.before(now)
+        chosen = [number for number in newest_first if created[number] >= cut_off]
     else:
         chosen = []
         for unit, most in retention.calendar:
@@ -111,12 +124,12 @@ def _of_periods(
 
 
 def _calendar(text: str) -> tuple[tuple[str, int], ...]:
-    parts = [re.fullmatch(r"([0-9]{1,4})([dwm])", part) for part in text.split(",")]
-    counts = [(part[2], int(part[1])) for part in parts if part is not None]
+    parts = [re.fullmatch(r"([0-9]{1,4})(d|w|mo?|y)", part) for part in text.split(",")]
+    counts = [(part[2].removesuffix("o"), int(part[1])) for part in parts if part is not None]
     is_calendar = len(counts) == len(parts) == len({unit for unit, _ in counts})
     if not is_calendar or not all(1 <= number <= _MOST for _, number in counts):
         raise ValueError(
-            f"{text!r} is not a calendar; give days, weeks and months, each at most once and at "
-            "least 1 (7d,4w,12m)"
+            f"{text!r} is not a calendar; give days, weeks, months and years, each at most once "
+            "and at least 1 (7d,4w,12m)"
         )
     return tuple(counts)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -226,3 +227,22 @@ def test_a_name_matches_as_a_whole(typed: Typed, name: str, note: str) -> None:
 def test_other_reasons_for_no_task_suggest_no_name(typed: Typed) -> None:
     _, _, err = typed.run("query", "max", "--task-name", "resnet one", "--status", "failed")
     assert err.splitlines()[0] == "no rows: the filter selects none of 4 tasks"
+
+
+@pytest.mark.parametrize("age", ["90min", "12h", "7d", "2w", "6mo", "1y", "3 years"])
+def test_the_cut_off_of_an_age_is_printed_as_a_moment(typed: Typed, age: str) -> None:
+    moment = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2} UTC"
+    _, _, err = typed.run("query", "tasks", "--created-after", age, "--updated-before", age)
+    assert re.search(f"^only tasks created since {moment}, updated before {moment}$", err, re.M)
+    _, _, err = typed.run("query", "tasks", "--created-after", age, "--quiet")
+    assert "only tasks" not in err
+
+
+@pytest.mark.parametrize("age", ["5m", "90 m"])
+def test_minutes_or_months(typed: Typed, age: str) -> None:
+    number = age.removesuffix("m").strip()
+    message = f"{age!r} could be minutes or months; use {number}min or {number}mo"
+    assert typed("--created-after", age) == f"--created-after: the age {message}"
+    for option in ("--max-age", "--snapshot"):
+        code, _, err = typed.run("status", option, age)
+        assert (code, message in err) == (2, True), err

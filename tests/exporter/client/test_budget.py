@@ -219,7 +219,8 @@ def test_a_slow_rate_is_not_silence_of_the_server(start_standin: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(30, "30s"), (5400, "90m"), (21600, "6h"), (172800, "2d"), (1.5, "1.5s")]
+    ("seconds", "words"),
+    [(30, "30s"), (5400, "90min"), (21600, "6h"), (172800, "2d"), (1.5, "1.5s")],
 )
 def test_the_ceiling_is_named_as_it_is_typed(seconds: float, words: str) -> None:
     budget = RequestBudget(max_seconds=seconds)
