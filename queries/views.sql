@@ -187,25 +187,66 @@ FROM query_table(points)
 WINDOW in_order AS (PARTITION BY curve ORDER BY iteration);
 
 -- The mean and the sample standard deviation of numbers in a list: the same bits whatever their
--- order. Threads deliver values in any order, and sums of doubles depend on it. Numbers beyond
--- 1e150 are divided by 2^600 first, because otherwise their squares and sums overflow. NULL for an
--- empty list, and for the deviation of a single number.
-CREATE MACRO mean_of_sorted(numbers) AS CASE
-    WHEN greatest(numbers[-1], -numbers[1]) > 1e150
-        THEN list_aggregate(
-            list_transform(numbers, lambda one: one * pow(2.0, -600)), 'favg'
-        ) * pow(2.0, 600)
-    ELSE list_aggregate(numbers, 'favg')
-END;
-CREATE MACRO std_of_sorted(numbers) AS CASE
-    WHEN greatest(numbers[-1], -numbers[1]) > 1e150
-        THEN list_aggregate(
-            list_transform(numbers, lambda one: one * pow(2.0, -600)), 'stddev_samp'
-        ) * pow(2.0, 600)
-    ELSE list_aggregate(numbers, 'stddev_samp')
-END;
-CREATE MACRO repeatable_mean(numbers) AS mean_of_sorted(list_sort(numbers));
-CREATE MACRO repeatable_std(numbers) AS std_of_sorted(list_sort(numbers));
+-- order, and those of mean and std in the table series. Threads deliver values in any order, and
+-- sums of doubles depend on it. So integers of 128 bits are added, as
+-- exporter/store/parts/series.sql describes. NULL for an empty list, and for the deviation of a
+-- single number.
+--
+-- Each lambda with a list of one element gives names to what the next one needs, because DuckDB
+-- would compute it again for every number.
+CREATE MACRO sum_of_integers(numbers) AS list_sum(
+    list_transform(numbers, lambda one: one::HUGEINT)
+)::DOUBLE;
+CREATE MACRO repeatable_mean(numbers) AS list_transform(
+    [{'low': list_min(numbers), 'high': list_max(numbers)}],
+    lambda ends: CASE
+        WHEN ends.low = ends.high THEN ends.low + 0.0
+        WHEN NOT isfinite(ends.low) OR NOT isfinite(ends.high) THEN list_avg(numbers)
+        ELSE list_transform(
+            [80 - floor(log2(greatest(ends.high, -ends.low)))::BIGINT],
+            lambda places: list_transform(
+                [{'one': pow(2.0, places // 2), 'two': pow(2.0, places - places // 2)}],
+                lambda scale: sum_of_integers(
+                    list_transform(numbers, lambda number: number * scale.one * scale.two)
+                ) / len(numbers) / scale.one / scale.two
+            )[1]
+        )[1]
+    END
+)[1];
+CREATE MACRO deviation_of_shares(shares) AS list_transform(
+    [{
+        'n': len(shares),
+        'total': sum_of_integers(list_transform(shares, lambda share: share * pow(2.0, 80)))
+        / pow(2.0, 80),
+        'squares': sum_of_integers(
+            list_transform(shares, lambda share: share * share * pow(2.0, 80))
+        ) / pow(2.0, 80)
+    }],
+    lambda sums: sqrt(
+        greatest(sums.squares - sums.total * sums.total / sums.n, 0) / (sums.n - 1)
+    )
+)[1];
+CREATE MACRO repeatable_std(numbers) AS list_transform(
+    [{'low': list_min(numbers), 'high': list_max(numbers)}],
+    lambda ends: CASE
+        WHEN len(numbers) < 2 THEN NULL
+        WHEN ends.low = ends.high THEN 0.0
+        WHEN NOT isfinite(ends.low) OR NOT isfinite(ends.high) THEN list_stddev_samp(numbers)
+        ELSE list_transform(
+            [CASE WHEN isfinite(ends.high - ends.low) THEN 1.0 ELSE 0.25 END],
+            lambda part: list_transform(
+                [{
+                    'low': ends.low * part,
+                    'width': ends.high * part - ends.low * part
+                }],
+                lambda span: list_transform(
+                    [list_transform(numbers, lambda number: (number * part - span.low) / span.width)],
+                    lambda shares: span.width * deviation_of_shares(shares) / part
+                )[1]
+            )[1]
+        )[1]
+    END
+)[1];
 
 -- The points, without the suspect ones if these are excluded. metrics, unless it is NULL, lists the
 -- selected metrics, so that no others are examined.

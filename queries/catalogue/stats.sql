@@ -5,7 +5,8 @@
 -- are interpolated. first and last are the values at the first and last iteration, finite or not,
 -- and are NULL over all tasks. A single value has no iteration: it is counted, but is never first,
 -- and is last only if the series has no other value. Reads the points, so select a metric if the
--- history is large.
+-- history is large. It is fastest by task and without --tail, --iterations and --suspect-zeros
+-- exclude: only the percentiles are then computed from points.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
@@ -38,20 +39,69 @@ asked AS (
         nullif(split_part(span, ':', 2), '')::BIGINT AS to_iteration
     FROM checked
 ),
+-- Without limits on the points, a row per task has the values of the table series, and only the
+-- percentiles are computed from points. Percentiles are computed from quarters of the values,
+-- because the difference of two large values overflows. Whether 0.0 or -0.0 is read first depends
+-- on threads; adding 0.0 gives 0.0 for both.
+percentiles AS (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        quantile_cont(value / 4 + 0.0, [0.05, 0.25, 0.5, 0.75, 0.95])
+            FILTER (isfinite(value)) AS quarters
+    FROM picked.scalars
+    WHERE $tail IS NULL
+        AND $iterations IS NULL
+        AND $suspect_zeros::VARCHAR IS DISTINCT FROM 'exclude'
+        AND $by::VARCHAR IS DISTINCT FROM 'variant'
+        -- DuckDB does not read what these conditions exclude: files are sorted by metric.
+        AND ($metric::VARCHAR[] IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+        AND ($metric IS NULL OR list_contains($metric, metric))
+        AND ($variant::VARCHAR[] IS NULL OR list_contains($variant, variant))
+        AND ($metric IS NOT NULL OR $all_metrics::BOOLEAN OR NOT starts_with(metric, ':monitor:'))
+    GROUP BY task_id, metric, variant
+),
+stored AS (
+    SELECT
+        metric,
+        variant,
+        task_id,
+        n AS n_points,
+        min + 0.0 AS min,
+        max + 0.0 AS max,
+        mean + 0.0 AS mean,
+        std,
+        quarters,
+        first,
+        last,
+        first_iteration,
+        last_iteration,
+        n_nonfinite,
+        n_null,
+        1 AS n_tasks
+    FROM series
+    JOIN percentiles USING (task_id, metric, variant)
+    WHERE is_chosen(metric, variant, $metric, $variant, $all_metrics)
+),
 -- The selected series, numbered, each with the number of the row that it belongs to.
 curves AS MATERIALIZED (
     SELECT
         *,
         CASE
-            WHEN $by::VARCHAR = 'variant' THEN dense_rank() OVER (ORDER BY metric, variant)
+            WHEN $by = 'variant' THEN dense_rank() OVER (ORDER BY metric, variant)
             ELSE curve
         END AS part
     FROM (
         SELECT task_id, metric, variant, row_number() OVER () AS curve
         FROM series
-        WHERE is_chosen(
-            metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN
-        )
+        WHERE is_chosen(metric, variant, $metric, $variant, $all_metrics)
+            AND (
+                $tail IS NOT NULL
+                OR $iterations IS NOT NULL
+                OR $suspect_zeros = 'exclude'
+                OR $by = 'variant'
+            )
     )
 ),
 points AS NOT MATERIALIZED (
@@ -61,7 +111,7 @@ points AS NOT MATERIALIZED (
         iteration,
         value,
         CASE WHEN isfinite(value) THEN value END AS v
-    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
+    FROM points_as_asked($suspect_zeros, $nan_value::DOUBLE[], $metric)
     JOIN curves USING (task_id, metric, variant)
     CROSS JOIN asked
     -- DuckDB does not read what these conditions exclude: files are sorted by metric.
@@ -74,7 +124,6 @@ points AS NOT MATERIALIZED (
         PARTITION BY curve ORDER BY iteration DESC NULLS LAST
     ) <= most
 ),
--- Whether 0.0 or -0.0 is read first depends on threads; adding 0.0 gives 0.0 for both.
 grouped AS (
     SELECT
         part,
@@ -89,23 +138,10 @@ grouped AS (
         END AS last_value,
         min(v) + 0.0 AS min,
         max(v) + 0.0 AS max,
-        list_sort(list(v) FILTER (v IS NOT NULL)) AS in_order
+        list(v) FILTER (v IS NOT NULL) AS finite,
+        quantile_cont(v / 4 + 0.0, [0.05, 0.25, 0.5, 0.75, 0.95]) AS quarters
     FROM points
     GROUP BY part
-),
--- Percentiles are computed from quarters of the values, because the difference of two large values
--- overflows.
-summed AS (
-    SELECT
-        * EXCLUDE (in_order),
-        mean_of_sorted(in_order) AS mean,
-        std_of_sorted(in_order) AS std,
-        list_aggregate(
-            list_transform(in_order, lambda one: one / 4 + 0.0),
-            'quantile_cont',
-            [0.05, 0.25, 0.5, 0.75, 0.95]
-        ) AS quarters
-    FROM grouped
 ),
 about AS (
     SELECT
@@ -121,6 +157,28 @@ counted AS (
     FROM points
     WHERE $by = 'variant'
     GROUP BY part
+),
+computed AS (
+    SELECT
+        metric,
+        variant,
+        task_id,
+        n_points,
+        min,
+        max,
+        repeatable_mean(finite) AS mean,
+        repeatable_std(finite) AS std,
+        quarters,
+        CASE WHEN task_id IS NOT NULL THEN first_value END AS first,
+        CASE WHEN task_id IS NOT NULL THEN last_value END AS last,
+        first_iteration,
+        last_iteration,
+        n_nonfinite,
+        n_null,
+        coalesce(n_tasks, 1) AS n_tasks
+    FROM grouped
+    JOIN about USING (part)
+    LEFT JOIN counted USING (part)
 )
 SELECT
     metric,
@@ -136,18 +194,20 @@ SELECT
     quarters[2] * 4 AS p25,
     quarters[4] * 4 AS p75,
     quarters[5] * 4 AS p95,
-    CASE WHEN task_id IS NOT NULL THEN first_value END AS first,
-    CASE WHEN task_id IS NOT NULL THEN last_value END AS last,
+    first,
+    last,
     first_iteration,
-    summed.last_iteration,
+    rows.last_iteration,
     n_nonfinite,
     n_null,
-    coalesce(n_tasks, 1) AS n_tasks,
+    n_tasks,
     task_id,
     tasks.project,
     tasks.web_url
-FROM summed
-JOIN about USING (part)
-LEFT JOIN counted USING (part)
+FROM (
+    FROM stored
+    UNION ALL BY NAME
+    FROM computed
+) AS rows
 LEFT JOIN tasks USING (task_id)
 ORDER BY metric, variant, tasks.name NULLS LAST, task_id;

@@ -30,7 +30,7 @@ class Narrowing:
             self.show_everything()
             self._slice(part)
         for table, select in self._selects.items():
-            self._replace(table, f"{select} WHERE {_condition(part)}")
+            self._replace(table, f"{select} WHERE {_condition(part, table)}")
 
     def show_everything(self) -> None:
         """Restore the views."""
@@ -56,18 +56,31 @@ def _select(connection: duckdb.DuckDBPyConnection, table: str) -> str:
     return f"SELECT * FROM ({select})"
 
 
-def _condition(part: Part) -> str:
-    """Write the condition on a series; readers skip row groups by the first one."""
+def _condition(part: Part, table: str) -> str:
+    """Write the condition on a series; readers skip row groups by the first one.
+
+    Looking for the metric and variant of every point in a list takes as long as the rest of a
+    query. So points are limited to the range from the first to the last of them; what a part does
+    not have in between is not selected, and the query itself excludes it.
+    """
     metrics = [metric for metric, _ in part.pairs]
-    conditions = [f"metric BETWEEN {sql_value(min(metrics))} AND {sql_value(max(metrics))}"]
-    if part.slice is None:
-        conditions.append(f"(metric, variant) IN ({_rows(part.pairs)})")
-    else:
+    if part.slice is not None:
         [(metric, variant)] = part.pairs
-        conditions = [f"metric = {sql_value(metric)}", f"variant = {sql_value(variant)}"]
         chosen = f"SELECT task_id FROM picked.slices WHERE slice = {part.slice}"
-        conditions.append(f"task_id IN ({chosen})")
-    return " AND ".join(conditions)
+        conditions = [
+            f"metric = {sql_value(metric)}",
+            f"variant = {sql_value(variant)}",
+            f"task_id IN ({chosen})",
+        ]
+        return " AND ".join(conditions)
+    within = f"metric BETWEEN {sql_value(min(metrics))} AND {sql_value(max(metrics))}"
+    if table == "series":
+        return f"{within} AND (metric, variant) IN ({_rows(part.pairs)})"
+    (first, from_variant), (last, to_variant) = min(part.pairs), max(part.pairs)
+    return (
+        f"{within} AND (metric > {sql_value(first)} OR variant >= {sql_value(from_variant)}) "
+        f"AND (metric < {sql_value(last)} OR variant <= {sql_value(to_variant)})"
+    )
 
 
 def _rows(pairs: Sequence[tuple[str, str]]) -> str:

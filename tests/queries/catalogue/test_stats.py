@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.queries import open_dataset
 from tests.support import answers
 from tests.support.nasty import Point, curve, finite, nasty, series
 
@@ -120,6 +121,21 @@ def test_over_all_tasks(folder: Path) -> None:
         check(row, [point for points in tasks for point in points])
         assert row["n_tasks"] == len(tasks)
         assert (row["task"], row["task_id"], row["first"], row["last"]) == (None,) * 4
+
+
+@pytest.mark.parametrize("typed", [{}, {"tail": 1000}])
+def test_mean_and_deviation_have_the_bits_of_the_table_series(
+    folder: Path, typed: dict[str, Any]
+) -> None:
+    with open_dataset(folder) as dataset:
+        stored = dataset.sql(
+            "SELECT task_id, metric, variant, mean + 0.0, std FROM series"
+        ).fetchall()
+        shown = dataset.rows(dataset.query("stats", all_metrics=True, **typed)).as_dicts()
+    by_series = {(r["task_id"], r["metric"], r["variant"]): (r["mean"], r["std"]) for r in shown}
+    assert len(stored) == len(shown)
+    for *key, mean, std in stored:
+        assert repr(by_series[tuple(key)]) == repr((mean, std))
 
 
 def test_one_series_is_selected(folder: Path) -> None:

@@ -134,6 +134,20 @@ def test_a_query_of_the_users_own_may_take_one_metric_as_text(dataset: Dataset) 
     assert whole.count(b"\n") > 2
 
 
+def test_a_query_of_the_users_own_may_read_nothing_but_points(dataset: Dataset) -> None:
+    query = parse(
+        "own",
+        "-- Counts.\n--\n-- :shard metric\n"
+        "SELECT metric, variant, count(*), count(DISTINCT task_id) FROM scalars "
+        "GROUP BY ALL ORDER BY metric, variant",
+    )
+    values = dataset.bound(query)
+    whole = as_csv(dataset.result(dataset.ask(query, values)))
+    for most in (1, 40):
+        assert in_parts(dataset, query, values, most) == whole
+    assert whole.count(b"\n") > 3
+
+
 def test_parts_are_reported_and_nothing_stays_narrowed(dataset: Dataset) -> None:
     query, seen = queries()["curve"], list[tuple[int, int]]()
     values = dataset.bound(query)
