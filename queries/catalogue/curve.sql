@@ -146,6 +146,25 @@ means AS (
         count(*) AS n
     FROM parts
     WHERE $keep::VARCHAR IS DISTINCT FROM 'extremes'
+        AND (
+            $smooth IS NOT NULL
+            OR $window IS NOT NULL
+            OR coalesce($x, 'iteration') <> 'iteration'
+        )
+    GROUP BY curve, part
+    UNION ALL
+    -- The order of x is that of the iterations, and there is one mean: half of the time.
+    SELECT
+        curve,
+        min({'x': x, 'iteration': iteration, 'timestamp': timestamp}) AS earliest,
+        avg(value ORDER BY iteration) FILTER (isfinite(value)) AS value,
+        NULL::DOUBLE AS smooth_value,
+        count(*) AS n
+    FROM parts
+    WHERE $keep IS DISTINCT FROM 'extremes'
+        AND $smooth IS NULL
+        AND $window IS NULL
+        AND coalesce($x, 'iteration') = 'iteration'
     GROUP BY curve, part
 ),
 extremes AS (
