@@ -12,10 +12,8 @@ import typer
 from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
 from clearml_snapshot.cli.output.terminal import complain, silence
 from clearml_snapshot.cli.process.loading import import_errors
-from clearml_snapshot.cli.typer_ext import shells
 from clearml_snapshot.cli.typer_ext.commands import Group, usage_line
-from clearml_snapshot.cli.typer_ext.completion import complete
-from clearml_snapshot.cli.typer_ext.parameters import set_completer
+from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE, set_completer
 from clearml_snapshot.exporter.client.configured_keys import remember_configured
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
@@ -83,7 +81,13 @@ def make_app(command: str | None = None) -> typer.Typer:
     return app
 
 
-set_completer(complete)
+def _complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:
+    from clearml_snapshot.cli.typer_ext.completion import complete  # only a shell that asks
+
+    return complete(parameter, typed, incomplete)
+
+
+set_completer(_complete)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -132,9 +136,15 @@ def _system_error(error: OSError) -> str:
 def _run(arguments: Sequence[str]) -> int:
     """Parse and invoke; Typer's own ``main`` would end a closed pipe with exit code 1."""
     remember_configured()
-    if os.environ.get(shells.SHELL_VARIABLE):  # PowerShell 7.5 leaves it set but empty
+    if os.environ.get(SHELL_VARIABLE):  # PowerShell 7.5 leaves it set but empty
+        from clearml_snapshot.cli.typer_ext import shells
+
         return shells.answer(_command(), PROGRAM, arguments)
     _check_text(arguments)
+    if any("completion" in argument for argument in arguments):
+        from clearml_snapshot.cli.typer_ext import shells
+
+        shells.register()
     command = _command(*arguments[:1])
     try:
         with command.make_context(PROGRAM, list(arguments), obj=main) as ctx:
@@ -147,7 +157,6 @@ def _run(arguments: Sequence[str]) -> int:
 @functools.cache
 def _command(name: str | None = None) -> Any:
     """Build the tree of commands, or one of it, once per process because it is slow."""
-    shells.register()
     return typer.main.get_command(make_app(name))
 
 

@@ -29,7 +29,7 @@ _AFTER: Final = _BEFORE | frozenset("/.=%~\\")
 """Characters of base64, of tokens and of URL encoding: a match is extended over them."""
 
 
-_JSON_TEXT: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
+_JSON_TEXT: Final = r'"(?:[^"\\]|\\.)*"'
 
 _MOST: Final = 12
 """Credentials that are remembered; of the tokens of a long run, the last ones."""
@@ -123,7 +123,7 @@ def are_in(text: str) -> bool:
 
 def scrub_json(text: str) -> str:
     """Scrub the strings of a JSON text; the result is JSON, and numbers keep their digits."""
-    return _JSON_TEXT.sub(_scrubbed_json_text, text) if are_in(text) else text
+    return re.sub(_JSON_TEXT, _scrubbed_json_text, text) if are_in(text) else text
 
 
 def _scrubbed_json_text(match: re.Match[str]) -> str:

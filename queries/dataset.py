@@ -27,6 +27,7 @@ from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
 from clearml_snapshot.queries.result import Rows
+from clearml_snapshot.queries.views import Views
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ class Dataset(session.Session):
         self._limits = {"threads": threads, "memory_limit": memory_limit}
         self.snapshot: Final = snapshot
         """The snapshot that is queried; the points of a pack may still be packed."""
-        self._open = ExitStack()
+        self._open, self._views = ExitStack(), Views()
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
             self._points, self._lacks_points = threading.Lock(), not snapshot.has_points
@@ -79,8 +80,9 @@ class Dataset(session.Session):
                     self._connection, filter
                 )
                 """The filter that narrows the tasks; None if there is none."""
-                self._connection.execute(read("views.sql"))
+                self._views.create_tables(self._connection)
                 if self._lacks_points:
+                    self._views.create_all(self._connection)  # later, DuckDB would need the points
                     session.hide_points(self._connection)
                 session.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
@@ -143,8 +145,9 @@ class Dataset(session.Session):
         """
         select = one_select(self._connection, statement)
         with translating_errors():
-            plan = self._with_points(
-                lambda: self._connection.execute(f"EXPLAIN {select}", _parameters(params))
+            plan = self._bind(
+                select,
+                lambda: self._connection.execute(f"EXPLAIN {select}", _parameters(params)),
             ).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
 
@@ -271,20 +274,25 @@ class Dataset(session.Session):
         self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
     ) -> duckdb.DuckDBPyRelation:
         try:
-            return self._with_points(
-                lambda: self._connection.sql(statement, params=_parameters(params))
+            return self._bind(
+                statement, lambda: self._connection.sql(statement, params=_parameters(params))
             )
         except duckdb.Error as error:
             raise self._located(statement, params, error) from error
 
-    def _with_points(self, bind: Callable[[], T]) -> T:
-        """Bind a statement; if it reads points that are still packed, unpack them first."""
+    def _bind(self, statement: str, bind: Callable[[], T]) -> T:
+        """Bind a statement, with the views and macros that it needs.
+
+        If it reads points that are still packed, unpack them first.
+        """
+        self._views.create_for(statement, self._connection)
         try:
             return bind()
         except duckdb.CatalogException as error:
-            if not session.reads_hidden_points(error):
+            if session.reads_hidden_points(error):
+                self._bring_points()
+            elif not self._views.create_all(self._connection):
                 raise
-        self._bring_points()
         return bind()
 
     def _bring_points(self) -> None:

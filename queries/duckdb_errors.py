@@ -19,14 +19,14 @@ from clearml_snapshot.queries.limits import MORE_MEMORY
 if TYPE_CHECKING:
     import duckdb
 
-_KIND: Final = re.compile(r"^[A-Z][\w ]*? Error: ")
-_POSITION: Final = re.compile(r"^LINE (\d+): (.*)\n([ ]*)\^+", re.MULTILINE)
+_KIND: Final = r"^[A-Z][\w ]*? Error: "
+_POSITION: Final = r"(?m)^LINE (\d+): (.*)\n([ ]*)\^+"
 _INTERRUPTED: Final = "Query interrupted"
 """The text of the RuntimeError that DuckDB raises after Ctrl-C."""
 _BUSY: Final = "connection is busy with another call"
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
-_UNKNOWN_COLUMN: Final = re.compile(
-    r'(?:column "|does not have a column named "|column named )"?(title|series)"', re.IGNORECASE
+_UNKNOWN_COLUMN: Final = (
+    r'(?i)(?:column "|does not have a column named "|column named )"?(title|series)"'
 )
 
 
@@ -125,8 +125,8 @@ def _is_damage(error: duckdb.Error) -> bool:
 def in_one_line(error: duckdb.Error, *, located: bool = True) -> str:
     """Keep the problem and its position; drop the kind of the error and the quoted line."""
     text = spelt(str(error))
-    position = _POSITION.search(text)
-    what = _KIND.sub("", text[: position.start()] if position else text)
+    position = re.search(_POSITION, text)
+    what = re.sub(_KIND, "", text[: position.start()] if position else text)
     line = " ".join(what.split())
     if position is None or not located:
         return line
@@ -135,7 +135,7 @@ def in_one_line(error: duckdb.Error, *, located: bool = True) -> str:
 
 
 def _hint(text: str) -> str:
-    match = _UNKNOWN_COLUMN.search(text)
+    match = re.search(_UNKNOWN_COLUMN, text)
     if match is None:
         return ""
     word = match[1].lower()

@@ -1,5 +1,5 @@
--- The views and macros of every statement. The schema "picked" has the snapshot's tables, limited
--- to the selected tasks.
+-- The views and macros that statements use; each is created when a statement needs it. The schema
+-- "picked" has the snapshot's tables, limited to the selected tasks.
 --
 -- Task columns come from a grouped subquery: only in this form does DuckDB know that the join
 -- neither adds nor removes rows, and skips it when none of its columns is used.
@@ -51,15 +51,224 @@ FROM (
 )
 GROUP BY task_id;
 
--- A placeholder with the columns of suspects. DuckDB binds everything that a view or a macro names
--- when it is created, so the views and macros that use suspects are created faster with this one.
--- The definition at the end of this file replaces it.
+-- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
+-- sets. marks lists such values; NULL means only 0. metrics and task_ids list what is examined;
+-- NULL means everything.
+--
+-- 1. A point whose value is a mark is suspect if the nearest values before and after it (other
+--    marks are skipped; at the end of a series only the value before counts) are on the same side
+--    of the mark and far from it. Far means at least half the median distance of the ten values
+--    before or, if the curve falls or rises fast, 2.5 times its steps there.
+-- 2. A distance that noise, rounding or underflow can explain is not far: 1.4 times the usual bend
+--    of the curve nearby, or a millionth of the median distance. If the curve has decreased to less
+--    than a third of its median distance, or has already been closer to the mark than three
+--    quarters of its noise, it may reach the mark: far then means a usual step and three times the
+--    noise. Noise is a bend that the next bend reverses, among the 30 values before. It has less
+--    weight if the four latest values have less of it and it is small compared with the values,
+--    because such noise may decrease with them.
+-- 3. Counts, and shares of few samples, are true zeros: nothing is suspect among five or more whole
+--    numbers, nor within 100 times the smallest step if all values are multiples of it or a tenth
+--    of them repeat (10 times if they follow a straight line). Neither is anything in a schedule,
+--    which keeps its value for four of five steps.
+-- 4. Marks are suspect only if they are rare: a series may have two dips, or one per twenty values.
+--    A dip is a run of marks, or a value less than half of both neighbours. Zeros of a sparse
+--    reward are more frequent.
+--
+-- Most series are excluded early, those without a mark before any window is computed, and
+-- neighbours are looked up only for the points in question.
 CREATE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
-SELECT task_id, metric, variant, iteration, value AS before, value AS after
-FROM picked.scalars
-WHERE list_contains(marks, value)
-    AND list_contains(metrics, metric)
-    AND list_contains(task_ids, task_id);
+WITH crossing AS MATERIALIZED (
+    SELECT task_id, metric, variant, mark, row_number() OVER () AS curve
+    FROM picked.series
+    CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
+    WHERE min <= mark
+        AND max >= mark
+        AND (metrics IS NULL OR list_contains(metrics, metric))
+        AND (task_ids IS NULL OR list_contains(task_ids, task_id))
+),
+-- Series that contain a mark among values that are not all whole numbers: computed without a
+-- window.
+curves AS MATERIALIZED (
+    FROM crossing
+    SEMI JOIN (
+        SELECT curve
+        FROM (
+            SELECT
+                curve,
+                value = mark AS is_mark,
+                CASE
+                    WHEN NOT coalesce(value = mark OR list_contains(marks, value), false)
+                        THEN value - mark + mark
+                END AS other
+            FROM picked.scalars
+            JOIN crossing USING (task_id, metric, variant)
+            WHERE isfinite(value)
+                AND iteration IS NOT NULL
+                AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
+        )
+        GROUP BY curve
+        HAVING bool_or(is_mark) AND (count(other) < 5 OR NOT bool_and(other = round(other)))
+    ) AS marked USING (curve)
+),
+-- A stretch is a value and the marks that follow it. Stretch 0 has the marks before the first
+-- value.
+finite AS (
+    SELECT
+        curve,
+        mark,
+        iteration,
+        CASE WHEN value <> mark THEN value - mark END AS distance,
+        count(distance) OVER in_order AS stretch,
+        distance IS NOT NULL
+            AND lead(curve) OVER in_order IS NOT NULL
+            AND lead(distance) OVER in_order IS NULL AS is_marked,
+        stretch = 1 AND row_number() OVER in_order > 1 AS is_after_marks
+    FROM picked.scalars
+    JOIN curves USING (task_id, metric, variant)
+    WHERE isfinite(value)
+        AND iteration IS NOT NULL
+        AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
+        AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
+    WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
+),
+stepped AS (
+    SELECT
+        curve,
+        stretch,
+        is_marked,
+        is_after_marks,
+        distance + mark AS value,
+        distance AS before,
+        lag(before) OVER in_order AS before_1,
+        lag(before, 2) OVER in_order AS before_2,
+        lag(before, 3) OVER in_order AS before_3,
+        lead(before) OVER in_order AS after,
+        lead(before, 2) OVER in_order AS after_2,
+        lead(before, 3) OVER in_order AS after_3,
+        abs(before - before_1) AS step
+    FROM finite
+    WHERE distance IS NOT NULL
+    WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
+),
+whole AS (
+    SELECT
+        curve,
+        median(abs(before)) AS usual,
+        min(nullif(step, 0)) AS smallest_step,
+        quantile_cont(step, 0.8) AS large_step,
+        count(*) AS n_values,
+        count(*) FILTER (is_after_marks) + count(*) FILTER (
+            is_marked
+            OR abs(before) < least(abs(before_1), abs(after)) / 2
+            AND before_1 IS NOT NULL
+            AND after IS NOT NULL
+        ) AS dives,
+        bool_and(value = round(value)) AS is_whole,
+        count(*) FILTER (before IN (before_1, before_2)) AS n_repeats
+    FROM stepped
+    GROUP BY curve
+    HAVING bool_or(is_marked)
+        AND dives <= least(n_values / 2, greatest(2, n_values / 20))
+        AND (n_values < 5 OR large_step > 0 AND NOT is_whole)
+),
+grids AS (
+    SELECT
+        curve,
+        bool_and(abs(before / smallest_step - round(before / smallest_step)) < 1e-6) AS on_a_grid
+    FROM stepped
+    JOIN whole USING (curve)
+    GROUP BY curve
+),
+candidates AS (
+    SELECT
+        curve,
+        stretch,
+        before,
+        after,
+        least(abs(before), abs(after)) AS nearest,
+        greatest(step, abs(before_1 - before_2)) AS step_before,
+        greatest(abs(after_2 - after), abs(after_3 - after_2)) AS step_after
+    FROM stepped
+    SEMI JOIN whole USING (curve)
+    WHERE is_marked AND coalesce(sign(before) = sign(after), true)
+),
+neighbours AS (
+    SELECT
+        curve,
+        stretch AS neighbour,
+        abs(before) AS distance,
+        step,
+        before - 2 * before_1 + before_2 AS bend,
+        before_1 - 2 * before_2 + before_3 AS bend_1,
+        CASE
+            WHEN sign(bend) = sign(bend_1) THEN 0
+            WHEN bend_1 IS NOT NULL THEN least(abs(bend), abs(bend_1))
+        END AS jitter,
+        greatest(distance, abs(before_1), abs(before_2), abs(before_3)) AS height
+    FROM stepped
+),
+surrounded AS (
+    SELECT
+        curve,
+        stretch,
+        median(distance) FILTER (place BETWEEN -9 AND 0) AS usual_before,
+        median(step) FILTER (place BETWEEN -9 AND 0) AS usual_step,
+        min(distance) FILTER (place <= 0) AS lowest_before,
+        CASE
+            WHEN count(bend) FILTER (place >= -9) >= 4
+                THEN median(abs(bend)) FILTER (place >= -9)
+        END AS usual_bend,
+        least(
+            quantile_cont(jitter, 0.65) FILTER (place <= 0),
+            greatest(
+                median(jitter) FILTER (place BETWEEN -3 AND 0),
+                2 * abs(before) * quantile_cont(jitter / height, 0.8) FILTER (place <= 0)
+            )
+        ) AS noise
+    FROM (
+        SELECT curve, stretch, before, unnest(range(-29, 11)) AS place, stretch + place AS neighbour
+        FROM candidates
+    ) AS wanted
+    JOIN neighbours USING (curve, neighbour)
+    GROUP BY curve, stretch, before
+)
+SELECT
+    task_id,
+    metric,
+    variant,
+    iteration,
+    before + mark AS before,
+    after + mark AS after
+FROM candidates
+JOIN whole USING (curve)
+JOIN grids USING (curve)
+JOIN surrounded USING (curve, stretch)
+JOIN curves USING (curve)
+JOIN (
+    SELECT curve, stretch, iteration FROM finite WHERE distance IS NULL
+) AS points USING (curve, stretch)
+WHERE nearest >= greatest(
+        usual / 1e6,
+        1.4 * usual_bend,
+        CASE
+            WHEN n_values >= 5 AND (on_a_grid OR n_repeats >= greatest(3, n_values / 10))
+                THEN smallest_step * CASE WHEN usual_bend >= smallest_step / 2 THEN 100 ELSE 10 END
+        END,
+        CASE
+            WHEN noise > 0 AND (nearest < usual / 3 OR lowest_before < 0.75 * noise)
+                THEN 3 * noise + usual_step
+        END
+    )
+    AND (
+        nearest >= usual_before / 2
+        OR (
+            coalesce(abs(after) >= 2.5 * step_after, true)
+            AND (
+                abs(before) >= 2.5 * step_before
+                OR nearest >= abs(before) / 4 AND nearest >= abs(after) / 4
+            )
+        )
+    );
 
 CREATE VIEW suspect_zeros AS FROM suspects([0.0]);
 
@@ -74,13 +283,32 @@ CREATE MACRO is_chosen(metric_name, variant_name, metrics, variants, all_metrics
     ELSE is_listed(metric_name, variant_name, metrics, variants)
 END;
 
--- The best tasks of every metric and variant, with other metrics at the iteration of each.
+-- The best tasks of every metric and variant, in any order; those who order them need rank_0 too.
 --
 -- candidates is the name of a table of the series to compare, with value, iteration and timestamp
--- of each, and rank_1 and rank_2, of which the smallest win. points is the name of a table with the
--- points of the other metrics, those in at. A query defines both tables before it calls this macro.
-CREATE MACRO best_tasks(candidates, points, how, n_top, at_metrics, at_variants) AS TABLE
-WITH winners AS (
+-- of each, and rank_1 and rank_2, of which the smallest win. A query defines it before it calls
+-- this macro.
+CREATE MACRO ranked_tasks(candidates, how, n_top) AS TABLE
+SELECT
+    metric,
+    variant,
+    winners.value,
+    winners.iteration,
+    winners.timestamp,
+    tasks.name AS task,
+    task_id,
+    tasks.project,
+    tasks.status,
+    tasks.web_url,
+    tasks.archived,
+    n_tasks,
+    n_points,
+    all_nonfinite AS n_nonfinite,
+    all_null AS n_null,
+    CASE WHEN how = 'project' THEN tasks.project END AS rank_0,
+    rank_1,
+    rank_2
+FROM (
     SELECT
         *,
         count(*) OVER everything AS n_tasks,
@@ -97,6 +325,29 @@ WITH winners AS (
     )
     WINDOW everything AS (PARTITION BY metric, variant, part)
     QUALIFY place = 1 OR (place <= n_top AND value IS NOT NULL)
+) AS winners
+LEFT JOIN tasks USING (task_id);
+
+-- The best tasks of every metric and variant, without other metrics. DuckDB plans it in half the
+-- time of best_tasks.
+CREATE MACRO best_tasks_alone(candidates, how, n_top) AS TABLE
+SELECT * EXCLUDE (rank_0, rank_1, rank_2)
+FROM ranked_tasks(candidates, how, n_top)
+ORDER BY
+    metric,
+    variant,
+    rank_0 NULLS LAST,
+    value IS NULL,
+    rank_1 NULLS LAST,
+    rank_2 NULLS LAST,
+    task_id;
+
+-- The best tasks of every metric and variant, with other metrics at the iteration of each.
+--
+-- points is the name of a table with the points of the other metrics, those in at.
+CREATE MACRO best_tasks(candidates, points, how, n_top, at_metrics, at_variants) AS TABLE
+WITH winners AS (
+    FROM ranked_tasks(candidates, how, n_top)
 ),
 at_series AS (
     SELECT task_id, metric AS at_metric, variant AS at_variant
@@ -129,31 +380,23 @@ at_points AS (
 SELECT
     metric,
     variant,
-    winners.value,
-    winners.iteration,
-    winners.timestamp,
+    value,
+    iteration,
+    timestamp,
     at_metric,
     at_variant,
     at_value,
     at_iteration,
-    tasks.name AS task,
-    task_id,
-    tasks.project,
-    tasks.status,
-    tasks.web_url,
-    tasks.archived,
-    n_tasks,
-    n_points,
-    all_nonfinite AS n_nonfinite,
-    all_null AS n_null
+    winners.* EXCLUDE (
+        metric, variant, value, iteration, timestamp, rank_0, rank_1, rank_2
+    )
 FROM winners
-LEFT JOIN tasks USING (task_id)
 LEFT JOIN at_series USING (task_id)
 LEFT JOIN at_points USING (metric, variant, task_id, at_metric, at_variant)
 ORDER BY
     metric,
     variant,
-    CASE WHEN how = 'project' THEN tasks.project END NULLS LAST,
+    rank_0 NULLS LAST,
     value IS NULL,
     rank_1 NULLS LAST,
     rank_2 NULLS LAST,
@@ -350,225 +593,6 @@ CREATE MACRO nearest(value, iteration, wanted) AS
     arg_min(
         value, {'distance': abs(iteration::HUGEINT - wanted::HUGEINT), 'iteration': iteration}
     ) FILTER (isfinite(value) AND iteration IS NOT NULL);
-
--- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
--- sets. marks lists such values; NULL means only 0. metrics and task_ids list what is examined;
--- NULL means everything.
---
--- 1. A point whose value is a mark is suspect if the nearest values before and after it (other
---    marks are skipped; at the end of a series only the value before counts) are on the same side
---    of the mark and far from it. Far means at least half the median distance of the ten values
---    before or, if the curve falls or rises fast, 2.5 times its steps there.
--- 2. A distance that noise, rounding or underflow can explain is not far: 1.4 times the usual bend
---    of the curve nearby, or a millionth of the median distance. If the curve has decreased to less
---    than a third of its median distance, or has already been closer to the mark than three
---    quarters of its noise, it may reach the mark: far then means a usual step and three times the
---    noise. Noise is a bend that the next bend reverses, among the 30 values before. It has less
---    weight if the four latest values have less of it and it is small compared with the values,
---    because such noise may decrease with them.
--- 3. Counts, and shares of few samples, are true zeros: nothing is suspect among five or more whole
---    numbers, nor within 100 times the smallest step if all values are multiples of it or a tenth
---    of them repeat (10 times if they follow a straight line). Neither is anything in a schedule,
---    which keeps its value for four of five steps.
--- 4. Marks are suspect only if they are rare: a series may have two dips, or one per twenty values.
---    A dip is a run of marks, or a value less than half of both neighbours. Zeros of a sparse
---    reward are more frequent.
---
--- Most series are excluded early, those without a mark before any window is computed, and
--- neighbours are looked up only for the points in question.
-CREATE OR REPLACE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
-WITH crossing AS MATERIALIZED (
-    SELECT task_id, metric, variant, mark, row_number() OVER () AS curve
-    FROM picked.series
-    CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
-    WHERE min <= mark
-        AND max >= mark
-        AND (metrics IS NULL OR list_contains(metrics, metric))
-        AND (task_ids IS NULL OR list_contains(task_ids, task_id))
-),
--- Series that contain a mark among values that are not all whole numbers: computed without a
--- window.
-curves AS MATERIALIZED (
-    FROM crossing
-    SEMI JOIN (
-        SELECT curve
-        FROM (
-            SELECT
-                curve,
-                value = mark AS is_mark,
-                CASE
-                    WHEN NOT coalesce(value = mark OR list_contains(marks, value), false)
-                        THEN value - mark + mark
-                END AS other
-            FROM picked.scalars
-            JOIN crossing USING (task_id, metric, variant)
-            WHERE isfinite(value)
-                AND iteration IS NOT NULL
-                AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
-        )
-        GROUP BY curve
-        HAVING bool_or(is_mark) AND (count(other) < 5 OR NOT bool_and(other = round(other)))
-    ) AS marked USING (curve)
-),
--- A stretch is a value and the marks that follow it. Stretch 0 has the marks before the first
--- value.
-finite AS (
-    SELECT
-        curve,
-        mark,
-        iteration,
-        CASE WHEN value <> mark THEN value - mark END AS distance,
-        count(distance) OVER in_order AS stretch,
-        distance IS NOT NULL
-            AND lead(curve) OVER in_order IS NOT NULL
-            AND lead(distance) OVER in_order IS NULL AS is_marked,
-        stretch = 1 AND row_number() OVER in_order > 1 AS is_after_marks
-    FROM picked.scalars
-    JOIN curves USING (task_id, metric, variant)
-    WHERE isfinite(value)
-        AND iteration IS NOT NULL
-        AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
-        AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
-    WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
-),
-stepped AS (
-    SELECT
-        curve,
-        stretch,
-        is_marked,
-        is_after_marks,
-        distance + mark AS value,
-        distance AS before,
-        lag(before) OVER in_order AS before_1,
-        lag(before, 2) OVER in_order AS before_2,
-        lag(before, 3) OVER in_order AS before_3,
-        lead(before) OVER in_order AS after,
-        lead(before, 2) OVER in_order AS after_2,
-        lead(before, 3) OVER in_order AS after_3,
-        abs(before - before_1) AS step
-    FROM finite
-    WHERE distance IS NOT NULL
-    WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
-),
-whole AS (
-    SELECT
-        curve,
-        median(abs(before)) AS usual,
-        min(nullif(step, 0)) AS smallest_step,
-        quantile_cont(step, 0.8) AS large_step,
-        count(*) AS n_values,
-        count(*) FILTER (is_after_marks) + count(*) FILTER (
-            is_marked
-            OR abs(before) < least(abs(before_1), abs(after)) / 2
-            AND before_1 IS NOT NULL
-            AND after IS NOT NULL
-        ) AS dives,
-        bool_and(value = round(value)) AS is_whole,
-        count(*) FILTER (before IN (before_1, before_2)) AS n_repeats
-    FROM stepped
-    GROUP BY curve
-    HAVING bool_or(is_marked)
-        AND dives <= least(n_values / 2, greatest(2, n_values / 20))
-        AND (n_values < 5 OR large_step > 0 AND NOT is_whole)
-),
-grids AS (
-    SELECT
-        curve,
-        bool_and(abs(before / smallest_step - round(before / smallest_step)) < 1e-6) AS on_a_grid
-    FROM stepped
-    JOIN whole USING (curve)
-    GROUP BY curve
-),
-candidates AS (
-    SELECT
-        curve,
-        stretch,
-        before,
-        after,
-        least(abs(before), abs(after)) AS nearest,
-        greatest(step, abs(before_1 - before_2)) AS step_before,
-        greatest(abs(after_2 - after), abs(after_3 - after_2)) AS step_after
-    FROM stepped
-    SEMI JOIN whole USING (curve)
-    WHERE is_marked AND coalesce(sign(before) = sign(after), true)
-),
-neighbours AS (
-    SELECT
-        curve,
-        stretch AS neighbour,
-        abs(before) AS distance,
-        step,
-        before - 2 * before_1 + before_2 AS bend,
-        before_1 - 2 * before_2 + before_3 AS bend_1,
-        CASE
-            WHEN sign(bend) = sign(bend_1) THEN 0
-            WHEN bend_1 IS NOT NULL THEN least(abs(bend), abs(bend_1))
-        END AS jitter,
-        greatest(distance, abs(before_1), abs(before_2), abs(before_3)) AS height
-    FROM stepped
-),
-surrounded AS (
-    SELECT
-        curve,
-        stretch,
-        median(distance) FILTER (place BETWEEN -9 AND 0) AS usual_before,
-        median(step) FILTER (place BETWEEN -9 AND 0) AS usual_step,
-        min(distance) FILTER (place <= 0) AS lowest_before,
-        CASE
-            WHEN count(bend) FILTER (place >= -9) >= 4
-                THEN median(abs(bend)) FILTER (place >= -9)
-        END AS usual_bend,
-        least(
-            quantile_cont(jitter, 0.65) FILTER (place <= 0),
-            greatest(
-                median(jitter) FILTER (place BETWEEN -3 AND 0),
-                2 * abs(before) * quantile_cont(jitter / height, 0.8) FILTER (place <= 0)
-            )
-        ) AS noise
-    FROM (
-        SELECT curve, stretch, before, unnest(range(-29, 11)) AS place, stretch + place AS neighbour
-        FROM candidates
-    ) AS wanted
-    JOIN neighbours USING (curve, neighbour)
-    GROUP BY curve, stretch, before
-)
-SELECT
-    task_id,
-    metric,
-    variant,
-    iteration,
-    before + mark AS before,
-    after + mark AS after
-FROM candidates
-JOIN whole USING (curve)
-JOIN grids USING (curve)
-JOIN surrounded USING (curve, stretch)
-JOIN curves USING (curve)
-JOIN (
-    SELECT curve, stretch, iteration FROM finite WHERE distance IS NULL
-) AS points USING (curve, stretch)
-WHERE nearest >= greatest(
-        usual / 1e6,
-        1.4 * usual_bend,
-        CASE
-            WHEN n_values >= 5 AND (on_a_grid OR n_repeats >= greatest(3, n_values / 10))
-                THEN smallest_step * CASE WHEN usual_bend >= smallest_step / 2 THEN 100 ELSE 10 END
-        END,
-        CASE
-            WHEN noise > 0 AND (nearest < usual / 3 OR lowest_before < 0.75 * noise)
-                THEN 3 * noise + usual_step
-        END
-    )
-    AND (
-        nearest >= usual_before / 2
-        OR (
-            coalesce(abs(after) >= 2.5 * step_after, true)
-            AND (
-                abs(before) >= 2.5 * step_before
-                OR nearest >= abs(before) / 4 AND nearest >= abs(after) / 4
-            )
-        )
-    );
 
 -- The value of the row that is distance rows earlier in its series; 0.0 before the first.
 CREATE MACRO earlier(number, distance, curve, usual, place) AS coalesce(

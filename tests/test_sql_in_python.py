@@ -18,7 +18,7 @@ REASONS: Final = {
     "exporter/store/engine/engine.py": "settings of a connection",
     "exporter/store/format/readme.py": "the contents of open.sql",
     "exporter/store/verify/rows.py": "a temporary table, and the number of its rows",
-    "queries/ask/columns.py": "as many columns as were requested",
+    "queries/ask/pivot.py": "as many columns as were requested",
     "queries/ask/standalone_sql.py": "a text to print, with names and values in it",
     "queries/dataset.py": "EXPLAIN before the statement of a user",
     "queries/diff/comparison.py": "the same views for two snapshots",

@@ -214,12 +214,14 @@ def _write(
     """
     from clearml_snapshot.queries.notes.relevant import relevant
     from clearml_snapshot.queries.result import Rows
-    from clearml_snapshot.queries.shards.answer import InParts, parts_of
+    from clearml_snapshot.queries.shards.divide import parts_of
 
     parts = parts_of(opened, query, values)
     in_parts, source = None, opened
     with ExitStack() as stack:
         if len(parts) > 1:
+            from clearml_snapshot.queries.shards.answer import InParts
+
             on_part = stack.enter_context(parts_bar(quiet=output.quiet))
             source, connection = stack.enter_context(opened.opened_again())
             in_parts = InParts(source, connection, query, values, parts, on_part)

@@ -244,10 +244,9 @@ def _markdown_text(text: str) -> str:
 
 
 _BREAK: Final = "(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029])"
-_LAST_BREAK: Final = re.compile(_BREAK + r"(?= \||$)")
-_ANY_BREAK: Final = re.compile(_BREAK)
+_LAST_BREAK: Final = _BREAK + r"(?= \||$)"
 
 
 def _markdown_line(line: str) -> str:
     """Write line breaks inside cells as Markdown does; the last one of a cell is dropped."""
-    return printable(_ANY_BREAK.sub("<br>", _LAST_BREAK.sub("", line)))
+    return printable(re.sub(_BREAK, "<br>", re.sub(_LAST_BREAK, "", line)))

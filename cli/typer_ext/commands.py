@@ -9,7 +9,6 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from clearml_snapshot.cli.options.groups import expand_groups
 from clearml_snapshot.cli.output.terminal import printable_lines
-from clearml_snapshot.cli.typer_ext.help import HIDDEN_ALIASES, write_options, write_sections
 from clearml_snapshot.cli.typer_ext.parameters import make_plain
 from clearml_snapshot.cli.typer_ext.private import Context, HelpFormatter, Parameter
 
@@ -27,6 +26,8 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write one section for each group of options."""
+        from clearml_snapshot.cli.typer_ext.help import write_options  # only help needs it
+
         write_options(self, ctx, formatter)
 
 
@@ -61,11 +62,15 @@ class Group(TyperGroup):
 
     def format_options(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write the commands first, then the options."""
+        from clearml_snapshot.cli.typer_ext.help import write_options
+
         self.format_commands(ctx, formatter)
         write_options(self, ctx, formatter)
 
     def format_commands(self, ctx: Context, formatter: HelpFormatter) -> None:
         """Write one section for each panel, in the order of registration."""
+        from clearml_snapshot.cli.typer_ext.help import write_sections
+
         names = self.list_commands(ctx)
         commands = {name: command for name in names if (command := self.get_command(ctx, name))}
         widest = max(map(len, commands), default=0)
@@ -106,4 +111,6 @@ def usage_line(error: typer.TyperException) -> str:
 
 
 def _visible(names: Iterable[str]) -> Sequence[str]:
+    from clearml_snapshot.cli.typer_ext.help import HIDDEN_ALIASES
+
     return [name for name in names if name not in HIDDEN_ALIASES][:2] or sorted(names)

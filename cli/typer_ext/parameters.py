@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Any, ClassVar, Final, Literal, get_args, get_origin
 
 import typer
 from typer.core import TyperArgument, TyperOption
@@ -17,6 +17,9 @@ from clearml_snapshot.cli.typer_ext.private import (
 
 Completer = Callable[[str, dict[str, Any], str], list[str] | None]
 """Takes a parameter's name, what is typed before it and its beginning; see ``completion``."""
+
+SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
+"""The variable in which a shell requests completions; Typer chose its name."""
 
 
 class _Plain(TyperParameter):

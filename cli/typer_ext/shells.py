@@ -19,6 +19,7 @@ import typer
 
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
+from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE
 from clearml_snapshot.cli.typer_ext.private import (
     COMPLETION_SCRIPTS,
     ClickCommand,
@@ -28,9 +29,6 @@ from clearml_snapshot.cli.typer_ext.private import (
     split_arg_string,
 )
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError
-
-SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
-"""The variable in which a shell requests completions; Typer chose its name."""
 
 _BASH: Final = """
 %(complete_func)s() {
@@ -107,6 +105,7 @@ def answer(command: ClickCommand, program: str, arguments: Sequence[str]) -> int
         arguments: for bash the line up to the cursor and its ``COMP_WORDBREAKS``; for zsh and fish
             the words up to the cursor without the command; only the last one keeps its quotes.
     """
+    register()
     kind, _, shell = os.environ[SHELL_VARIABLE].partition("_")
     if kind == "source":
         script = get_completion_script(prog_name=program, complete_var=SHELL_VARIABLE, shell=shell)

@@ -25,7 +25,7 @@ _FILES: Final = ("~/trains.conf", "~/clearml.conf")
 _LONGEST: Final = 1_000_000
 """Bytes; a longer file is not a configuration file."""
 
-_ASSIGNED: Final = re.compile(
+_ASSIGNED: Final = (
     r"""\b(?:access_key|secret_key)["']?\s*[:=]\s*(?:"([^"\n]+)"|'([^'\n]+)'|([^\s"'$,}\n]+))"""
 )
 
@@ -56,5 +56,5 @@ def _files(environment: Mapping[str, str]) -> Iterator[str]:
 def _keys(path: Path) -> Iterator[str]:
     with path.open("rb") as file:
         text = file.read(_LONGEST).decode("utf-8", "replace")
-    for groups in _ASSIGNED.findall(text):
+    for groups in re.findall(_ASSIGNED, text):
         yield from (key.strip() for key in groups if key)

@@ -1,7 +1,6 @@
 """Turns the long rows of a query into the columns that were requested."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
@@ -41,16 +40,18 @@ def with_columns(
 def _leaderboard(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
 ) -> duckdb.DuckDBPyRelation:
+    from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
+
     params = [("text", [name]) for name in values["param"] or ()]
     also = zip(values["also"] or (), values["also_variant"] or (), strict=True)
     metrics = [("number", [*pair]) for pair in also]
     keys = [name for name in answer.columns if name not in _BESIDE]
     made = [
-        _Column("/".join(name), of=sql_value(name), cell=column)
+        Column("/".join(name), of=sql_value(name), cell=column)
         for column, name in (*metrics, *params)
     ]
-    shape = _Shape("beside_name", ("text", "number"), tuple(keys), "iteration")
-    return _pivoted(answer, shape, made, order="metric, variant, place")
+    shape = Shape("beside_name", ("text", "number"), tuple(keys), "iteration")
+    return pivoted(answer, shape, made, order="metric, variant, place")
 
 
 def _group(
@@ -67,6 +68,8 @@ def _group(
 def _compare(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
 ) -> duckdb.DuckDBPyRelation:
+    from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
+
     keys = ["parameter"] if values["params"] else ["metric", "variant", "iteration"]
     cell = "setting" if values["params"] else "value"
     names = names_of(values["tasks"])
@@ -76,79 +79,14 @@ def _compare(
         for name, task_id in zip(labels, values["tasks"], strict=True)
     ]
     made = [
-        _Column(label, of=sql_value(task_id), cell=cell)
+        Column(label, of=sql_value(task_id), cell=cell)
         for label, task_id in zip(labels, values["tasks"], strict=True)
     ]
     order = ", ".join(f"{key} NULLS LAST" for key in keys)
-    return _pivoted(answer, _Shape("task_id", (cell,), tuple(keys), keys[-1]), made, order=order)
+    return pivoted(answer, Shape("task_id", (cell,), tuple(keys), keys[-1]), made, order=order)
 
 
 _SHAPES: Final = {"leaderboard": _leaderboard, "group": _group, "compare": _compare}
-
-
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A new column."""
-
-    label: str
-    of: str
-    """The value, in SQL, that marks the rows of this column."""
-    cell: str
-    """The column that has its cells."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """How rows are pivoted."""
-
-    by: str
-    """The column whose value selects the new column of a row."""
-    cells: tuple[str, ...]
-    """The columns that hold cells."""
-    keys: tuple[str, ...]
-    """Rows with the same values of these become one row."""
-    behind: str
-    """The key after which the new columns are inserted."""
-
-
-def _pivoted(
-    answer: duckdb.DuckDBPyRelation, shape: _Shape, made: Sequence[_Column], *, order: str
-) -> duckdb.DuckDBPyRelation:
-    """Pivot rows with the same keys into one row, in time proportional to the cells.
-
-    A FILTER for each column would compare each row with each of them.
-    """
-    labels = distinct_names((column.label for column in made), shape.keys)
-    new = [
-        f'"{position}".{sql_name(column.cell)} AS {sql_name(label)}'
-        for position, (label, column) in enumerate(zip(labels, made, strict=True), 1)
-    ]
-    at = shape.keys.index(shape.behind) + 1
-    columns = ", ".join([*map(sql_name, shape.keys[:at]), *new, *map(sql_name, shape.keys[at:])])
-    source = _wide(shape, [column.of for column in made])
-    pivoted = answer.query("answer", f"SELECT {columns} FROM ({source}) ORDER BY {order}")
-    assert pivoted is not None, "a SELECT gives a relation"
-    return pivoted
-
-
-def _wide(shape: _Shape, marks: Sequence[str]) -> str:
-    """Write the SELECT of the keys and, numbered from 1, a struct of the cells for each mark."""
-    keys = ", ".join(map(sql_name, shape.keys))
-    if not marks:
-        return f"SELECT DISTINCT {keys} FROM answer"
-    listed = f"[{', '.join(marks)}]"
-    cell = ", ".join(f"{sql_value(name)}: {sql_name(name)}" for name in shape.cells)
-    numbers = ", ".join(str(position) for position in range(1, len(marks) + 1))
-    return f"""
-        FROM (
-            SELECT {keys}, pivot_place, {{{cell}}} AS pivot_cell
-            FROM answer
-            LEFT JOIN (
-                SELECT unnest({listed}) AS mark, generate_subscripts({listed}, 1) AS pivot_place
-            ) ON mark = {shape.by}
-        )
-        PIVOT (any_value(pivot_cell) FOR pivot_place IN ({numbers}) GROUP BY {keys})
-    """
 
 
 def _without(answer: duckdb.DuckDBPyRelation, dropped: Iterable[str]) -> duckdb.DuckDBPyRelation:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
 _SHARD: Final = re.compile(r":shard\b\s*(.*)")
-_SHARD_WORDS: Final = re.compile(
+_SHARD_WORDS: Final = (
     r"(metric|series)(, sorted)?(?:, metric if (\w+) (\w+))?(?:; (\w+) (\w+(?:\|\w+)*) at once)?"
 )
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
-_LINE: Final = re.compile(r" \(line (\d+), at .*\)$")
+_LINE: Final = r" \(line (\d+), at .*\)$"
 
 
 class BrokenQueryError(UsageError):
@@ -217,7 +217,7 @@ def _statements(query: Query, connection: "duckdb.DuckDBPyConnection") -> "list[
         return connection.extract_statements(query.sql)
     except duckdb.Error as error:
         text = in_one_line(error)
-        at = _LINE.search(text)
+        at = re.search(_LINE, text)
         raise BrokenQueryError(query.name, int(at[1]) if at else 1, text) from error
 
 
@@ -236,7 +236,7 @@ def _header(sql: str) -> Iterator[str]:
 def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str) -> Shard | None:
     for number, line in enumerate(header, 1):
         if tag := _SHARD.match(line):
-            words = _SHARD_WORDS.fullmatch(tag[1].strip())
+            words = re.fullmatch(_SHARD_WORDS, tag[1].strip())
             if words is None:
                 raise BrokenQueryError(query, number, "write `:shard metric` or `:shard series`")
             coarser = (words[3], words[4]) if words[3] else None

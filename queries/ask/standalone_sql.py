@@ -1,17 +1,14 @@
 """Renders a query as standalone SQL for a DuckDB that has read a snapshot's ``open.sql``."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import duckdb
-
 from clearml_snapshot.exporter.store.engine.sql_text import sql_name, sql_value
-from clearml_snapshot.queries.ask.header import Param, Query, read
+from clearml_snapshot.queries.ask.definitions import CREATE, definitions, needed
+from clearml_snapshot.queries.ask.header import Param, Query
 
 _TABLES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
-_CREATE: Final = re.compile(r"^CREATE (?:OR REPLACE )?(VIEW|MACRO) (\w+)", re.MULTILINE)
 _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 _HEAD: Final = """\
 -- For a DuckDB that has read the snapshot's open.sql: duckdb -init open.sql, in its folder.
@@ -32,7 +29,7 @@ def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | Non
         ids: the tasks that a filter selects; None means no filter.
     """
     parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "USE asked;\n\n"]
-    parts += [f"{view}\n\n" for view in _needed(query.sql)]
+    parts += [f"{_in_asked(definitions()[name])}\n\n" for name in needed(query.sql)]
     parts += [_variable(param, values.get(param.name)) for param in query.params]
     return "".join([*parts, "\n", _PARAMETER.sub(r"getvariable('\1')", query.sql)])
 
@@ -46,30 +43,5 @@ def _picked(table: str, ids: Sequence[str] | None) -> str:
     return f"CREATE OR REPLACE VIEW picked.{table} AS FROM main.{table}{chosen};\n"
 
 
-def _needed(sql: str) -> Iterator[str]:
-    """Yield the views and macros that the SQL uses, in the order of ``views.sql``."""
-    made = dict(_views())
-    names: set[str] = set()
-    todo = [sql]
-    while todo:
-        words = set(re.findall(r"\w+", todo.pop()))
-        new = (words & made.keys()) - names
-        names |= new
-        todo += [made[name] for name in new]
-    return (text for name, text in made.items() if name in names)
-
-
-@cache
-def _views() -> tuple[tuple[str, str], ...]:
-    """Return every view and macro with the statement that makes it in the schema ``asked``."""
-    with duckdb.connect() as connection:
-        return tuple(_in_asked(connection.extract_statements(read("views.sql"))))
-
-
-def _in_asked(statements: Iterable[duckdb.Statement]) -> Iterator[tuple[str, str]]:
-    for statement in statements:
-        text = statement.query.strip()
-        text = text[: text.rindex(";") + 1]  # the rest is the comment of the next statement
-        match = _CREATE.search(text)
-        assert match is not None, "views.sql creates views and macros"
-        yield match[2], _CREATE.sub(r"CREATE OR REPLACE \1 asked.\2", text)
+def _in_asked(statement: str) -> str:
+    return CREATE.sub(r"CREATE OR REPLACE \1 asked.\2", statement)

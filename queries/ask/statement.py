@@ -10,14 +10,19 @@ _AS_ASKED: Final = re.compile(r"\b(series|points)_as_asked\(\$suspect_zeros\b[^)
 _VIEWS: Final = {"series": "series", "points": "scalars"}
 _LONGER_BLOCKS: Final = re.compile(r"\blonger_blocks\('(\w+)',[^)]*\)")
 
+_WITH_OTHERS: Final = re.compile(
+    r"\bbest_tasks\(\s*('\w+'), '\w+', (.+), \$at::VARCHAR\[\], \$at_variant::VARCHAR\[\]\s*\)"
+)
+
 
 def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the SQL to run, and the values to bind.
 
     If suspect zeros are not excluded, the plain views replace ``series_as_asked`` and
     ``points_as_asked``. The answer is the same, but DuckDB does not plan the search for suspect
-    points, and the points of a pack need not be unpacked. If a curve is not smoothed, the steps of
-    smoothing are left out in the same way, which saves 50 ms.
+    points, and the points of a pack need not be unpacked. In the same way, the steps of smoothing
+    are left out if a curve is not smoothed, which saves 50 ms, and other metrics if there are none
+    in ``at``, which saves 10 ms; their columns are left out too.
 
     Args:
         query: the query.
@@ -28,5 +33,7 @@ def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[st
         sql = _AS_ASKED.sub(lambda call: _VIEWS[call[1]], sql)
     if values.get("smooth") is None and values.get("window") is None:
         sql = _LONGER_BLOCKS.sub(r"\1", sql)
+    if values.get("at") is None:
+        sql = _WITH_OTHERS.sub(r"best_tasks_alone(\1, \2)", sql)
     used = {name for name in values if re.search(rf"\${name}\b", sql)}
     return sql, {name: value for name, value in values.items() if name in used}

@@ -4,13 +4,15 @@ See docs/clearml-server.md, "Values".
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.parameters import MARKS
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Rows
+
+if TYPE_CHECKING:
+    from clearml_snapshot.queries.notes.suspect_notes import Note, SuspectZero
 
 _CHOICE: Final = "suspect_zeros"
 _WINNERS: Final = frozenset({"max", "min", "last"})
@@ -20,67 +22,6 @@ _LOOKED_AT: Final = 20_000_000
 """Points that are examined for a note; a few seconds."""
 
 _SHOWN: Final = 5
-
-
-@dataclass(frozen=True)
-class SuspectZero:
-    """A winner of exactly 0 among values far from 0; ``views.sql`` defines how far."""
-
-    row: Mapping[str, Any]
-    """The winner's row."""
-    without: Mapping[str, Any] | None
-    """The best row without suspect zeros; None: nothing is left."""
-
-    def __str__(self) -> str:
-        row = self.row
-        instead = self.without["value"] if self.without else None
-        other = "no other value" if instead is None else f"{instead!r}"
-        return (
-            f"{row['metric']}/{row['variant']}: the {row['value'] or 0.0!r} of task "
-            f"{row['task_id'][:8]} at iteration {row['iteration']} is probably a NaN "
-            f"({_logged(row['value'])}); without such zeros: {other} (--suspect-zeros exclude)"
-        )
-
-
-@dataclass(frozen=True)
-class SuspectCount:
-    """The number of suspect zeros of a metric and variant that an answer includes or excludes."""
-
-    metric: str
-    variant: str
-    n_values: int
-    n_tasks: int
-    excluded: bool
-    """Whether the answer excludes them."""
-    marks: tuple[float, ...]
-    """The values that replace NaN."""
-
-    def __str__(self) -> str:
-        values = f"{self.n_values:,} value" + ("s" if self.n_values > 1 else "")
-        tasks = f"{self.n_tasks:,} task" + ("s" if self.n_tasks > 1 else "")
-        be = "are" if self.n_values > 1 else "is"
-        line = f"{self.metric}/{self.variant}: {values} of {tasks} {be} probably NaN "
-        line += f"({_logged(*self.marks)}) and "
-        if self.excluded:
-            return line + "left out"
-        return line + f"{'take' if self.n_values > 1 else 'takes'} part (--suspect-zeros exclude)"
-
-
-@dataclass(frozen=True)
-class Unexamined:
-    """Series with a 0 that have too many points to be examined for a note."""
-
-    n_series: int
-    n_points: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.n_series:,} series contain a value that may be a NaN; their "
-            f"{self.n_points:,} points were not examined for it (query health --kind zero does)"
-        )
-
-
-Note = SuspectZero | SuspectCount | Unexamined
 
 
 def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows) -> Iterator[str]:
@@ -108,7 +49,7 @@ def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows)
 
 def suspect_zeros(
     dataset: Dataset, name: str, values: Mapping[str, Any], rows: Rows
-) -> tuple[SuspectZero, ...]:
+) -> "tuple[SuspectZero, ...]":
     """Find the winners of ``max``, ``min`` or ``last`` that are suspect zeros.
 
     Args:
@@ -125,6 +66,8 @@ def suspect_zeros(
     suspect = suspect_points(dataset, map(_point, zeros), marks)
     if not suspect:
         return ()
+    from clearml_snapshot.queries.notes.suspect_notes import SuspectZero  # few answers have any
+
     again = dataset.rows(dataset.sql(find(name).sql, {**values, _CHOICE: "exclude"}))
     part = {"task": "task_id", "project": "project"}.get(values["by"] or "")
     best: dict[tuple[Any, ...], Mapping[str, Any]] = {}
@@ -139,7 +82,7 @@ def suspect_zeros(
 
 def suspect_counts(
     dataset: Dataset, name: str, values: Mapping[str, Any], rows: Rows
-) -> list[Note]:
+) -> "list[Note]":
     """Count the suspect zeros among the values that an answer uses.
 
     Args:
@@ -204,7 +147,7 @@ def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
     return dataset.rows(dataset.sql(read("notes/summary_suspects.sql"))).as_dicts()
 
 
-def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> Iterator[Note]:
+def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> "Iterator[Note]":
     """Count the suspect zeros among the other metrics' values, those of ``at``."""
     marks = marks_of(values)
     points = (
@@ -215,15 +158,21 @@ def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> 
     series: dict[tuple[str, str], list[str]] = {}
     for task_id, metric, variant, _ in sorted(suspect_points(dataset, points, marks)):
         series.setdefault((metric, variant), []).append(task_id)
+    if not series:
+        return
+    from clearml_snapshot.queries.notes.suspect_notes import SuspectCount
+
     for (metric, variant), tasks in series.items():
         yield SuspectCount(metric, variant, len(tasks), len({*tasks}), excluded=False, marks=marks)
 
 
-def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) -> list[Note]:
+def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) -> "list[Note]":
     relation = dataset.sql(read("notes/suspect_series.sql"), parameters)
     (concerned,) = dataset.rows(relation).as_dicts()
     if not concerned["n_series"]:
         return []
+    from clearml_snapshot.queries.notes.suspect_notes import SuspectCount, Unexamined
+
     if concerned["n_points"] > _LOOKED_AT and not excluded:
         return [Unexamined(**concerned)]
     rows = dataset.rows(dataset.sql(read("notes/suspect_counts.sql"), parameters)).as_dicts()
@@ -249,13 +198,6 @@ def _task_ids(rows: Rows) -> list[str]:
 def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
     """Return the values that replace NaN, from what is bound to a query's parameters."""
     return tuple(map(float, values.get(MARKS) or (0.0,)))
-
-
-def _logged(*marks: float) -> str:
-    """Describe the value that NaN was logged as."""
-    if not any(marks):
-        return "the SDK logs NaN as 0"
-    return "NaN was logged as " + " or ".join(f"{mark:g}" for mark in marks)
 
 
 def _point(row: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -5,41 +5,16 @@ from typing import Any, Final
 
 import duckdb
 
-from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.result import Result
+from clearml_snapshot.queries.shards.divide import divided
 from clearml_snapshot.queries.shards.narrow import Narrowing
-from clearml_snapshot.queries.shards.plan import MOST_POINTS, Pair, Part, plan
+from clearml_snapshot.queries.shards.plan import Part
 
 OnPart = Callable[[int, int], None]
 """Receives the number of finished parts, and of all parts."""
-
-
-_NO_SERIES: Final = {"metric": None, "variant": None, "all_metrics": None}
-"""Values for a query that has no list ``metric``: the series that it reads are not known."""
-
-
-def parts_of(
-    dataset: Dataset, query: Query, values: Mapping[str, Any], most: int = MOST_POINTS
-) -> tuple[Part, ...]:
-    """Plan the parts of a query; if there is at most one, the query is run unchanged.
-
-    Args:
-        dataset: the dataset.
-        query: the query.
-        values: what is bound to its parameters.
-        most: the maximum number of points of a part.
-    """
-    if query.shard is None or dataset.snapshot.totals.points <= most:
-        return ()
-    if query.shard.whole is not None and not _divided(query, values)[0][query.shard.whole[0]]:
-        return ()
-    narrows = any(param.name == "metric" and param.many for param in query.params)
-    names = ("metric", "variant", "all_metrics") if narrows else ()
-    asked = {"every": not narrows, **_NO_SERIES, **{name: values.get(name) for name in names}}
-    rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
-    return plan((Pair(*row) for row in rows), query.shard.key_for(values), most)
 
 
 class InParts:
@@ -65,7 +40,7 @@ class InParts:
     ) -> None:
         self._dataset, self._connection = dataset, connection
         self._query, self._parts, self._on_part = query, parts, on_part
-        self._values, self._whole = _divided(query, values)
+        self._values, self._whole = divided(query, values)
         self._narrowing = Narrowing(connection)
 
     def __iter__(self) -> Iterator[duckdb.DuckDBPyRelation]:
@@ -111,21 +86,3 @@ def _is_sorted(query: Query) -> bool:
 
 def _last_order(query: Query) -> str:
     return query.sql.rpartition("ORDER BY")[2].strip().rstrip(";")
-
-
-def _divided(
-    query: Query, values: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Divide a query into what can be answered in parts, and what needs every series at once.
-
-    Returns:
-        The values for each. The second is None if nothing needs every series.
-    """
-    shard = query.shard
-    if shard is None or shard.whole is None:
-        return dict(values), None
-    name, at_once = shard.whole
-    chosen = values[name] or query.param(name).choices
-    in_parts = [value for value in chosen if value not in at_once]
-    whole = [value for value in chosen if value in at_once]
-    return {**values, name: in_parts}, ({**values, name: whole} if whole else None)

@@ -2,13 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
-
-MOST_POINTS: Final = 5_000_000
-"""The maximum number of points of a part, unless one series has more.
-
-A window over them takes less than 1 GB.
-"""
+from typing import Literal
 
 Key = Literal["metric", "series"]
 """What a query computes independently: each metric and variant, or each series."""
@@ -34,7 +28,7 @@ class Part:
     slices: int = 1
 
 
-def plan(pairs: Iterable[Pair], key: Key, most: int = MOST_POINTS) -> tuple[Part, ...]:
+def plan(pairs: Iterable[Pair], key: Key, most: int) -> tuple[Part, ...]:
     """Divide the series into parts; the answers of the parts, in order, are the complete answer.
 
     Args:

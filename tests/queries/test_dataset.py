@@ -241,10 +241,13 @@ def test_what_flipped_bits_make_of_parquet_is_damage(error: duckdb.Error) -> Non
     assert isinstance(translated(error), DatasetError)
 
 
-def test_a_column_with_another_name_is_damage(make_dataset: MakeDataset) -> None:
+@pytest.mark.parametrize(("table", "column"), [("scalars", "task_id"), ("series", "max_iteration")])
+def test_a_column_with_another_name_is_damage(
+    make_dataset: MakeDataset, table: str, column: str
+) -> None:
     folder = team(make_dataset)
-    path = Path(open_snapshot(folder).paths("scalars")[0])
-    path.write_bytes(path.read_bytes().replace(b"task_id", b"tasc_id"))
+    path = Path(open_snapshot(folder).paths(table)[0])
+    path.write_bytes(path.read_bytes().replace(column.encode(), column.replace("a", "o").encode()))
     with pytest.raises(DatasetError, match="cannot be read"):
         open_dataset(folder)
 

@@ -20,7 +20,7 @@ from typing import Final
 import pytest
 
 from clearml_snapshot.cli.typer_ext.bash_words import parse
-from clearml_snapshot.cli.typer_ext.shells import SHELL_VARIABLE
+from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -12,7 +12,7 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
 from clearml_snapshot.exporter.store.disk.places import is_about
 from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
 
-_NUMBER: Final = re.compile(r"\[errno (\d+)\]", re.IGNORECASE)
+_NUMBER: Final = r"(?i)\[errno (\d+)\]"
 """Arrow reports the system's error number in its text only."""
 
 _CHECK: Final = "check the disk that it is on, and run it again"
@@ -68,14 +68,14 @@ def number_of(error: BaseException) -> int | None:
     """Return the system's error number; None for an error of a library about what it has read."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
-    match = _NUMBER.search(str(error))
+    match = re.search(_NUMBER, str(error))
     return int(match[1]) if match else None
 
 
 def reason(error: OSError) -> str:
     """Return the system's reason; for an error without a number the first line of its text."""
     text = error.strerror or (str(error).splitlines() or ["no reason given"])[0]
-    arrows = _NUMBER.search(text)
+    arrows = re.search(_NUMBER, text)
     return os.strerror(int(arrows[1])) if arrows else text
 
 

@@ -4,13 +4,12 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-_LITTER: Final = re.compile(
+_LITTER: Final = (
     r"\.DS_Store|\._.*|\.localized|Icon\r|__MACOSX|\.AppleDouble|\.Spotlight-V100|\.Trashes"
     r"|\.fseventsd|(?:eh)?thumbs\.db|desktop\.ini|@eaDir|\.nfs[0-9a-f]{8,}|\.directory"
     r"|\.fuse_hidden[0-9a-f]{8,}|\.dropbox(?:\.attr|\.cache)?|\..*\.icloud|.*\.sync-conflict-.*"
     r"|.* \(.*conflicted copy.*\).*|\.sync(?:thing\..*|_[0-9a-f]+\.db.*|\.ffs_db)?|\.stfolder"
-    r"|\.stversions|\.~lock\..*#|~\$.*|.*~|\.part-\d{6,}-\d{5}\.parquet\.\w{6}|lost\+found",
-    re.IGNORECASE | re.DOTALL,
+    r"|\.stversions|\.~lock\..*#|~\$.*|.*~|\.part-\d{6,}-\d{5}\.parquet\.\w{6}|lost\+found"
 )
 
 
@@ -20,7 +19,7 @@ def is_litter(name: str) -> bool:
     Args:
         name: without the folders above it.
     """
-    return _LITTER.fullmatch(name) is not None
+    return re.fullmatch(_LITTER, name, re.IGNORECASE | re.DOTALL) is not None
 
 
 def is_below_litter(path: str) -> bool:

@@ -18,7 +18,7 @@ from clearml_snapshot.cli.output import progress
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.queries import Dataset
 from clearml_snapshot.queries.ask.header import Query
-from clearml_snapshot.queries.shards import answer
+from clearml_snapshot.queries.shards import divide
 from clearml_snapshot.queries.shards.narrow import Narrowing
 from tests.support.catalogue import NEEDED
 
@@ -41,7 +41,7 @@ QUESTIONS: Final = (
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Let a part have at most two points, and note how many parts each question had."""
     counts: list[int] = []
-    planned = partial(answer.parts_of, most=2)
+    planned = partial(divide.parts_of, most=2)
 
     def parts_of(dataset: Dataset, query: Query, values: dict[str, Any]) -> Any:
         parts = planned(dataset, query, values)
@@ -49,7 +49,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         return parts
 
     with monkeypatch.context() as patch:
-        patch.setattr(answer, "parts_of", parts_of)
+        patch.setattr(divide, "parts_of", parts_of)
         yield counts
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
 from clearml_snapshot.cli.typer_ext.completion import complete as stored_names
-from clearml_snapshot.cli.typer_ext.shells import SHELL_VARIABLE
+from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE
 from tests.support.programs import find_program
 from tests.support.real_shells import BREAKS, Run, ask
 

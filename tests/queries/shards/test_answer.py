@@ -15,7 +15,8 @@ from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import Query, parse, queries
 from clearml_snapshot.queries.result import Result
-from clearml_snapshot.queries.shards.answer import InParts, parts_of
+from clearml_snapshot.queries.shards.answer import InParts
+from clearml_snapshot.queries.shards.divide import parts_of
 from tests.support.nasty import nasty
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]

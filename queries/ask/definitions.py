@@ -1,0 +1,38 @@
+"""Reads ``views.sql``: the views and macros that a statement needs."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Final
+
+from clearml_snapshot.queries.ask.header import read
+
+CREATE: Final = re.compile(r"^CREATE (VIEW|MACRO) (\w+)", re.MULTILINE)
+_STATEMENT: Final = re.compile(rf"(?:^--[^\n]*\n)*{CREATE.pattern}.*?;$", re.MULTILINE | re.DOTALL)
+_COMMENT_OR_PARAMETER: Final = re.compile(r"^\s*--.*|\$\w+", re.MULTILINE)
+_WORD: Final = re.compile(r"\w+")
+
+
+@cache
+def definitions() -> Mapping[str, str]:
+    """Return the statement that creates each view or macro, with its comment.
+
+    Each uses only those before it. The file is divided as text: parsing it takes DuckDB 10 ms.
+    """
+    return {match[2]: match[0] for match in _STATEMENT.finditer(read("views.sql"))}
+
+
+def needed(statement: str) -> tuple[str, ...]:
+    """List the views and macros that a statement names or that those need, in a possible order.
+
+    A word of the statement that only looks like one of them adds it too, which is harmless.
+    """
+    made = definitions()
+    names: set[str] = set()
+    todo = [statement.lower()]
+    while todo:
+        words = _WORD.findall(_COMMENT_OR_PARAMETER.sub("", todo.pop()))
+        new = (set(words) & made.keys()) - names
+        names |= new
+        todo += [made[name] for name in new]
+    return tuple(name for name in made if name in names)
