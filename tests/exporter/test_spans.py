@@ -100,6 +100,7 @@ def test_another_text_is_not_an_age(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["5m", "5 M", " 5m"])
 def test_minutes_or_months_are_refused(text: str) -> None:
-    assert match_age(text) is match_seconds(text) is None
+    assert match_age(text) is None
+    assert match_seconds(text) is None
     with pytest.raises(ValueError, match="could be minutes or months; use 5min or 5mo"):
         read_age(text)
