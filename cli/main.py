@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -18,6 +19,7 @@ from clearml_snapshot.exporter.client.configured_keys import remember_configured
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
+from clearml_snapshot.exporter.store.finding import is_dataset
 
 PROGRAM = "clearml-snapshot"
 
@@ -26,7 +28,7 @@ _FILES: Final = {
     "whoami": ("whoami",),
     "query": ("query",),
     "sql": ("sql",),
-    "status": ("status",),
+    "status": ("status", "show"),
     "verify": ("verify",),
     "selections": ("selections",),
     "diff": ("diff",),
@@ -50,7 +52,9 @@ def _start(
     ctx: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version", "-V", help="Show the version.", callback=_show_version, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Export ClearML scalars to Parquet and query them offline.
@@ -145,6 +149,7 @@ def _run(arguments: Sequence[str]) -> int:
         from clearml_snapshot.cli.typer_ext import shells
 
         shells.register()
+    arguments = _in_full(arguments)
     command = _command(*arguments[:1])
     try:
         with command.make_context(PROGRAM, list(arguments), obj=main) as ctx:
@@ -152,6 +157,21 @@ def _run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     return ExitCode.COMPLETE
+
+
+def _in_full(arguments: Sequence[str]) -> Sequence[str]:
+    """Complete what is short for something else: ``help X``, ``version``, and a dataset alone."""
+    if not arguments:
+        return arguments
+    first, *others = arguments
+    if first == "help":
+        return [*others, "--help"]
+    if first == "version":
+        return ["--version", *others]
+    commands = {command for commands in _FILES.values() for command in commands}
+    if first not in commands and not first.startswith("-") and is_dataset(Path(first)):
+        return ["show", *arguments]
+    return arguments
 
 
 @functools.cache

@@ -15,8 +15,10 @@ import typer
 from clearml_snapshot.cli.options.dataset import (
     DATA_VARIABLE,
     DEFAULT_DATA,
+    At,
     Dataset,
     DatasetChoice,
+    chosen,
 )
 from clearml_snapshot.cli.options.groups import expand_groups, signed
 from clearml_snapshot.cli.options.metrics import MetricOptions, Metrics
@@ -30,8 +32,10 @@ from clearml_snapshot.cli.output.stdout import write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.store.finding import is_dataset
 from clearml_snapshot.queries.ask.best import guess_best
 from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
 from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
@@ -166,6 +170,8 @@ def _query_function(query: Query) -> Callable[..., None]:
     ]
     shared = inspect.signature(ask, eval_str=True).parameters.values()
     groups = [parameter for parameter in shared if parameter.kind is parameter.KEYWORD_ONLY]
+    if any(map(names_tasks, query.params)):  # nothing can follow an argument that takes many
+        groups = [parameter for parameter in groups if parameter.name != "path"]
     example = "" if query.example is None else f"\n\nExample: query {query.name} {query.example}"
     run_query.__doc__ = f"{query.title}\n\n{query.text}{example}"
     return signed(run_query, [*own, *groups])
@@ -174,6 +180,7 @@ def _query_function(query: Query) -> Callable[..., None]:
 def ask(
     query: Query,
     *,
+    path: At = None,
     metrics: Metrics,
     filters: Filters,
     output: Output,
@@ -187,6 +194,10 @@ def ask(
     """Run one query of the catalogue."""
     from clearml_snapshot.queries.duckdb_errors import translating_errors
 
+    path, typed = _dataset_among_tasks(query, path, typed)
+    if path is not None and not path.exists():
+        raise UsageError(f"no dataset at {path}; if it is a metric, use --metric {path}")
+    dataset = chosen(dataset, path)
     given = {
         **_series(metrics),
         **{name: value for name, value in typed.items() if value not in (None, [])},
@@ -197,11 +208,31 @@ def ask(
     with open_for_query(dataset, filters, limits) as opened, translating_errors():
         guessed = guess_best(query, given, opened)
         values = opened.bound(query, **({"best": guessed} if guessed else {}), **given)
-        rows = _write(opened, query, values, output)
         if guessed:
             note(f"--best {guessed} was guessed from the name of the metric")
-        for line in _footnotes(opened, query, values, rows, quiet=output.quiet):
-            note(line)
+        answer(opened, query, values, output)
+
+
+def answer(
+    opened: "OpenDataset", query: Query, values: Mapping[str, Any], output: OutputOptions
+) -> None:
+    """Write the answer of a query to bound values, and the notes below it."""
+    rows = _write(opened, query, values, output)
+    for line in _footnotes(opened, query, values, rows, quiet=output.quiet):
+        note(line)
+
+
+def _dataset_among_tasks(
+    query: Query, at: Path | None, typed: dict[str, Any]
+) -> tuple[Path | None, dict[str, Any]]:
+    """Find the dataset among the tasks of a query: the only argument that looks like one."""
+    for param in filter(names_tasks, query.params):
+        tasks = typed.get(param.name) or []
+        datasets = [text for text in tasks if is_dataset(Path(text))]
+        if len(datasets) == 1:
+            others = [text for text in tasks if text not in datasets]
+            return Path(datasets[0]), {**typed, param.name: others}
+    return at, typed
 
 
 def _write(

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from clearml_snapshot.cli.options.dataset import Dataset, parse_snapshot_ref
+from clearml_snapshot.cli.options.dataset import At, Dataset, chosen, parse_snapshot_ref
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY
@@ -15,6 +15,7 @@ from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.stdout import write_answer, write_text
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.store.finding import is_dataset
 
 _Statement = Annotated[
     str | None,
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
 
 def sql(
     statement: _Statement = None,
+    path: At = None,
     *,
     file: _File = None,
     explain: _Explain = False,
@@ -61,6 +63,8 @@ def sql(
     """
     from clearml_snapshot.queries.duckdb_errors import translating_errors
 
+    statement, path = _in_order(statement, path)
+    dataset = chosen(dataset, path)
     if statement is None and file is None and _is_bare(output, explain, allow_files):
         from clearml_snapshot.cli.process.duckdb_shell import start_shell
 
@@ -74,6 +78,13 @@ def sql(
             write_answer(
                 snapshot.result(snapshot.sql(text)), output, name="sql", screenful=SCREENFUL
             )
+
+
+def _in_order(statement: str | None, at: Path | None) -> tuple[str | None, Path | None]:
+    """Tell the statement from the dataset, which may also come first or alone."""
+    if statement is None or not is_dataset(Path(statement)):
+        return statement, at
+    return (None if at is None else str(at)), Path(statement)
 
 
 def _is_bare(output: OutputOptions, explain: bool, allow_files: list[Path] | None) -> bool:

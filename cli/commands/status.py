@@ -1,4 +1,4 @@
-"""The `status` command."""
+"""The `status` command, and `show`, which also runs if only a dataset is given."""
 
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from clearml_snapshot.cli.options.dataset import Dataset, DatasetChoice
+from clearml_snapshot.cli.options.dataset import At, Dataset, DatasetChoice, chosen
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, open_for_query
-from clearml_snapshot.cli.options.sections import MAINTAIN
+from clearml_snapshot.cli.options.sections import MAINTAIN, QUERY
 from clearml_snapshot.cli.output.destination import OutputOptions
 from clearml_snapshot.cli.output.formats import json_text
 from clearml_snapshot.cli.output.stdout import page_form, write_answer, write_text
@@ -18,6 +18,7 @@ from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.text.status import page_lines
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
+from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.spans import Age, read_age
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ _MaxAge = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
     add_command(app, "status", status, panel=MAINTAIN)
+    add_command(app, "show", show, panel=QUERY)
 
 
 def status(
+    path: At = None,
     by: _By = None,
     top: _Top = None,
     check: _Check = False,
@@ -76,6 +79,7 @@ def status(
     if by is not None and (check or max_age is not None):
         raise UsageError("--check and --max-age check the complete snapshot; omit --by")
     oldest = _max_age(max_age)
+    dataset = chosen(dataset, path)
     with _opened(dataset) as snapshot, translating_errors():
         if by is not None:
             ranked = snapshot.result(ranking(snapshot, by, top))
@@ -86,6 +90,43 @@ def status(
         for text in warnings:
             note(f"warning: {text}")
         raise typer.Exit(ExitCode.PARTIAL)
+
+
+def show(path: At = None, *, dataset: Dataset) -> None:
+    """Show what a dataset, snapshot or pack contains, and its best values.
+
+    First the status, then the lowest value of each metric whose name tells that low values are
+    better, such as loss, and the highest one of every other metric. The word `show` can be left
+    out: `clearml-snapshot it.zip`.
+    """
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
+
+    dataset = chosen(dataset, path)
+    status(dataset=dataset, output=OutputOptions())
+    with open_for_query(dataset, None, LimitOptions()) as opened, translating_errors():
+        _write_best(opened)
+
+
+def _write_best(opened: "OpenDataset") -> None:
+    """Write the answers of ``max`` and ``min`` for the metrics for which each is the best."""
+    from clearml_snapshot.cli.commands.query import answer
+    from clearml_snapshot.queries.ask.best import guess
+    from clearml_snapshot.queries.ask.header import find
+
+    every = [
+        (metric, variant)
+        for metric, variants in opened.series_names.items()
+        for variant in variants
+        if not metric.startswith(MONITOR_PREFIX)
+    ]
+    low = [pair for pair in every if guess(*pair) == "lowest"]
+    high = [pair for pair in every if guess(*pair) != "lowest"]
+    for name, pairs, title in (("min", low, "lowest values"), ("max", high, "highest values")):
+        if pairs:
+            write_text(f"\n{title}\n")
+            values = opened.bound(name)
+            values |= {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
+            answer(opened, find(name), values, OutputOptions(format="table"))
 
 
 def _opened(choice: DatasetChoice) -> "AbstractContextManager[OpenDataset]":

@@ -1,13 +1,17 @@
 """The options that choose a dataset and one of its snapshots."""
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
+import typer
+
 from clearml_snapshot.cli.options.groups import OptionGroup, option
 from clearml_snapshot.cli.options.sections import DATASET
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.times import parse_time
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
@@ -56,6 +60,33 @@ def dataset_choice(
 
 Dataset = Annotated[DatasetChoice, OptionGroup(dataset_choice)]
 """For commands that read; ``--data`` also accepts one snapshot folder or a pack."""
+
+
+At = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DATASET",
+        help="A dataset, one snapshot or a pack.",
+        show_default="that of --data",
+    ),
+]
+"""A dataset as an argument, instead of ``--data``."""
+
+
+def chosen(choice: DatasetChoice, path: Path | None) -> DatasetChoice:
+    """Return the choice with the dataset that was given as an argument, if one was.
+
+    Raises:
+        UsageError: ``--data`` names another one.
+    """
+    if path is None:
+        return choice
+    usual = {DEFAULT_DATA, Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)}
+    if choice.data not in usual and choice.data != path:
+        raise UsageError(
+            f"two datasets are given: {path} and --data {choice.data}; use one of them"
+        )
+    return replace(choice, data=path)
 
 
 def parse_snapshot_ref(snapshot: str | None) -> int | datetime | None:

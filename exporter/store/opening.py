@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.finding import dataset_near
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
@@ -91,7 +92,13 @@ def _open_pack(path: Path, points: bool) -> Snapshot:
 def _current(data: Path) -> Path:
     folder = current_snapshot_folder(data)
     if folder is None:
-        raise NoDatasetError(f"no dataset at {data}; run clearml-snapshot export first")
+        near = dataset_near(data)
+        hint = (
+            "run clearml-snapshot export first"
+            if near is None
+            else f"there is one at {near} (--data)"
+        )
+        raise NoDatasetError(f"no dataset at {data}; {hint}")
     return folder
 
 

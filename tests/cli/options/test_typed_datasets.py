@@ -1,0 +1,137 @@
+"""A dataset, a snapshot or a pack as an argument, and what is said where there is none."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.store.finding import dataset_near, is_dataset
+from tests.queries.conftest import write
+
+IDS = ("a" * 32, "b" * 32)
+LOSS = "loss,train,3.0,2,"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset in data/demo, and a pack."""
+    folder = tmp_path_factory.mktemp("home")
+    points = [("loss", "train", 1, 1.0), ("loss", "train", 2, 3.0), ("accuracy", "val", 1, 0.5)]
+    write(folder / "data" / "demo", [{"task_id": task_id, "points": points} for task_id in IDS])
+    options = ["--data", str(folder / "data" / "demo"), "-o", str(folder / "it.zip")]
+    assert main(["pack", *options, "--quiet"]) == 0
+    return folder
+
+
+class Shell:
+    """Runs commands in a folder."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, list[str], str]:
+        self._capsys.readouterr()
+        code = main(arguments)
+        out, err = self._capsys.readouterr()
+        return code, out.splitlines(), err
+
+
+@pytest.fixture
+def shell(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(home)
+    monkeypatch.delenv("CLEARML_SNAPSHOT_DATA", raising=False)
+    return Shell(capsys)
+
+
+PLACES = ("it.zip", "data/demo", "data/demo/current")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_every_reading_command_takes_a_dataset(shell: Shell, place: str) -> None:
+    code, rows, err = shell("query", "max", place, "--metric", "loss")
+    assert (code, rows[1][: len(LOSS)]) == (0, LOSS), err
+    code, rows, err = shell("query", "compare", IDS[0], place, IDS[1], "-m", "accuracy")
+    assert (code, rows[1:]) == (0, ["accuracy,val,1,0.5,0.5"]), err
+    for arguments in (["SELECT count(*) FROM tasks", place], [place, "SELECT count(*) FROM tasks"]):
+        assert shell("sql", *arguments)[:2] == (0, ["count_star()", "2"])
+    code, lines, err = shell("status", place)
+    assert (code, lines[0]) == (0, f"dataset     {place}"), err
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("command", [(), ("show",)])
+def test_a_dataset_alone_shows_its_status_and_best_values(
+    shell: Shell, place: str, command: Sequence[str]
+) -> None:
+    code, lines, err = shell(*command, place)
+    assert (code, lines[0]) == (0, f"dataset     {place}"), err
+    low, high = lines.index("lowest values"), lines.index("highest values")
+    assert lines[low + 2].split()[:3] == ["loss", "train", "1"]
+    assert lines[high + 2].split()[:3] == ["accuracy", "val", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("folder", "arguments", "message"),
+    [
+        (".", ("query", "max"), "no dataset at data; there is one at data/demo (--data)"),
+        ("data", ("status",), "no dataset at data; there is one at demo (--data)"),
+        ("data/demo", ("status",), "no dataset at data; there is one at . (--data)"),
+        ("data/demo/snapshots", ("status",), "no dataset at data; there is one at .. (--data)"),
+        (".", ("status", "--data", "dta"), "no dataset at dta; there is one at it.zip (--data)"),
+        (".", ("query", "max", "loss"), "no dataset at loss; if it is a metric, use --metric loss"),
+        (
+            ".",
+            ("status", "it.zip", "--data", "data/demo"),
+            "two datasets are given: it.zip and --data data/demo; use one of them",
+        ),
+        (".", ("it.zap",), "no such command 'it.zap'; see clearml-snapshot --help"),
+    ],
+)
+def test_where_a_dataset_is(
+    shell: Shell,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    folder: str,
+    arguments: Sequence[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(home / folder)
+    code, _, err = shell(*arguments)
+    assert code in (1, 2)
+    assert err == f"error: {message}\n"
+
+
+def test_without_any_dataset(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    if dataset_near(tmp_path / "data") is None:  # nothing in a folder above
+        assert shell("status")[2].endswith(
+            "no dataset at data; run clearml-snapshot export first\n"
+        )
+
+
+def test_what_is_not_a_path_is_not_a_dataset(tmp_path: Path) -> None:
+    (tmp_path / "folder.zip").mkdir()
+    (tmp_path / "text.zip.txt").touch()
+    for text in ("", "x" * 5000, "a\0b", "SELECT 1", "folder.zip", "text.zip.txt"):
+        assert not is_dataset(tmp_path / text)
+    assert dataset_near(Path("x" * 5000)) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("help",), "Usage: clearml-snapshot [OPTIONS] COMMAND [ARGS]..."),
+        (("help", "status"), "Usage: clearml-snapshot status [OPTIONS] [DATASET]"),
+        (("help", "query", "max"), "Usage: clearml-snapshot query max [OPTIONS] [DATASET]"),
+    ],
+)
+def test_help_is_a_word_too(shell: Shell, arguments: Sequence[str], line: str) -> None:
+    code, lines, err = shell(*arguments)
+    assert (code, lines[0], err) == (0, line, "")
+
+
+def test_the_version_in_three_ways(shell: Shell) -> None:
+    answers = {tuple(shell(word)[1]) for word in ("version", "-V", "--version")}
+    assert len(answers) == 1
+    assert answers.pop()[0].startswith("clearml-snapshot ")
