@@ -104,13 +104,8 @@ curves AS MATERIALIZED (
             )
     )
 ),
-points AS NOT MATERIALIZED (
-    SELECT
-        curve,
-        part,
-        iteration,
-        value,
-        CASE WHEN isfinite(value) THEN value END AS v
+points_of_curves AS NOT MATERIALIZED (
+    SELECT curve, part, iteration, value
     FROM points_as_asked($suspect_zeros, $nan_value::DOUBLE[], $metric)
     JOIN curves USING (task_id, metric, variant)
     CROSS JOIN asked
@@ -120,9 +115,23 @@ points AS NOT MATERIALIZED (
         AND (span = '' OR iteration IS NOT NULL)
         AND (from_iteration IS NULL OR iteration >= from_iteration)
         AND (to_iteration IS NULL OR iteration <= to_iteration)
-    QUALIFY $tail IS NULL OR row_number() OVER (
-        PARTITION BY curve ORDER BY iteration DESC NULLS LAST
-    ) <= most
+),
+-- Points are read twice below, but the window is computed once.
+tails AS MATERIALIZED (
+    SELECT *
+    FROM points_of_curves
+    WHERE $tail IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY curve ORDER BY iteration DESC NULLS LAST)
+        <= (SELECT most FROM asked)
+),
+points AS NOT MATERIALIZED (
+    SELECT *, CASE WHEN isfinite(value) THEN value END AS v
+    FROM (
+        FROM tails
+        UNION ALL
+        FROM points_of_curves
+        WHERE $tail IS NULL
+    )
 ),
 grouped AS (
     SELECT
@@ -138,10 +147,54 @@ grouped AS (
         END AS last_value,
         min(v) + 0.0 AS min,
         max(v) + 0.0 AS max,
-        list(v) FILTER (v IS NOT NULL) AS finite,
+        count(v) AS n_finite,
         quantile_cont(v / 4 + 0.0, [0.05, 0.25, 0.5, 0.75, 0.95]) AS quarters
     FROM points
     GROUP BY part
+),
+-- The mean and the deviation of a row, as in exporter/store/parts/series.sql: lists of all values
+-- over all tasks would need a gigabyte.
+scales AS (
+    SELECT
+        part,
+        n_finite,
+        pow(2.0, places // 2) AS scale,
+        pow(2.0, places - places // 2) AS scale_again,
+        factor,
+        min * factor AS low,
+        max * factor - min * factor AS width
+    FROM (
+        SELECT
+            *,
+            80 - floor(log2(greatest(max, -min)))::BIGINT AS places,
+            CASE WHEN isfinite(max - min) THEN 1.0 ELSE 0.25 END AS factor
+        FROM grouped
+        WHERE min < max
+    )
+),
+units AS (
+    SELECT part, v * scale * scale_again AS whole, (v * factor - low) / width AS share
+    FROM points
+    JOIN scales USING (part)
+    WHERE v IS NOT NULL
+),
+sums AS (
+    SELECT
+        part,
+        sum(whole::HUGEINT)::DOUBLE AS total,
+        sum((share * pow(2.0, 80))::HUGEINT)::DOUBLE / pow(2.0, 80) AS shares,
+        sum((share * share * pow(2.0, 80))::HUGEINT)::DOUBLE / pow(2.0, 80) AS squares
+    FROM units
+    GROUP BY part
+),
+moments AS (
+    SELECT
+        part,
+        total / n_finite / scale / scale_again AS mean,
+        width * sqrt(greatest(squares - shares * shares / n_finite, 0) / (n_finite - 1))
+        / factor AS std
+    FROM sums
+    JOIN scales USING (part)
 ),
 about AS (
     SELECT
@@ -166,8 +219,8 @@ computed AS (
         n_points,
         min,
         max,
-        repeatable_mean(finite) AS mean,
-        repeatable_std(finite) AS std,
+        CASE WHEN min = max THEN min ELSE mean END AS mean,
+        CASE WHEN min = max AND n_finite > 1 THEN 0.0 ELSE std END AS std,
         quarters,
         CASE WHEN task_id IS NOT NULL THEN first_value END AS first,
         CASE WHEN task_id IS NOT NULL THEN last_value END AS last,
@@ -178,6 +231,7 @@ computed AS (
         coalesce(n_tasks, 1) AS n_tasks
     FROM grouped
     JOIN about USING (part)
+    LEFT JOIN moments USING (part)
     LEFT JOIN counted USING (part)
 )
 SELECT
