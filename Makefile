@@ -12,7 +12,7 @@ BENCH_SIZES ?= 1e5 1e6 1e7 1e8
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test one cov build lint format types imports docs bench bench-data soak clean
+.PHONY: help install demo test one cov build lint format types imports docs pictures bench bench-data soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,6 +64,9 @@ imports: install ## The direction of imports
 
 docs: install ## Write again what is generated from the code
 	$(BIN)/python -m docs.generate
+
+pictures: install ## Draw again what each query shows on a terminal
+	$(BIN)/python -m tests.cli.pictures
 
 bench: install ## Compare with the SDK and with DuckDB, measure memory (half an hour)
 	$(BIN)/python tests/bench/compare_sdk.py

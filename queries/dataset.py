@@ -20,7 +20,7 @@ from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session, task_filter, task_ids
 from clearml_snapshot.queries.ask import parameters
-from clearml_snapshot.queries.ask.columns import with_columns
+from clearml_snapshot.queries.ask.columns import Shaped, with_columns
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
@@ -179,6 +179,10 @@ class Dataset(session.Session):
 
     def ask(self, query: Query, values: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
         """Ask a query with the values that ``bound`` gave for it."""
+        return self.shaped(query, values).relation
+
+    def shaped(self, query: Query, values: Mapping[str, Any]) -> Shaped:
+        """Ask a query as ``ask`` does, and name the columns that are its answer."""
         with translating_errors():
             long_rows = self._relation(*statement_for(query, values))
             return with_columns(query, values, long_rows, self._task_names)

@@ -15,6 +15,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name
 from clearml_snapshot.queries.duckdb_errors import of_a_stream, translating_errors
 
@@ -106,7 +107,22 @@ class Result:
             first = self._first()
             names, types = first.columns, [str(type_) for type_ in first.types]
         triples = zip(distinct_names(names), map(_kind, types), types, strict=True)
-        self.columns: Final = tuple(Column(*triple) for triple in triples)
+        self.columns = tuple(Column(*triple) for triple in triples)
+        self._places = tuple(range(len(self.columns)))
+
+    def keep(self, names: Sequence[str]) -> None:
+        """Leave only these columns, in this order.
+
+        Raises:
+            NoSuchNameError: there is no column of a name.
+        """
+        places = {column.name: place for place, column in enumerate(self.columns)}
+        for name in names:
+            if name not in places:
+                raise no_such("column", name, places)
+        chosen = [places[name] for name in dict.fromkeys(names)]
+        self._places = tuple(self._places[place] for place in chosen)
+        self.columns = tuple(self.columns[place] for place in chosen)
 
     def batches(
         self, expressions: Sequence[str], *, limit: int | None = None
@@ -165,8 +181,11 @@ class Result:
         types = tuple(column.type for column in self.columns)
         moments = [at for at, kind in enumerate(types) if kind == _ZONED]
         with translating_errors():
-            names = tuple(self._first().columns)
+            every = self._first().columns
+            names = tuple(every[place] for place in self._places)
             rows = [row for each in self._relations for row in _without_zones(each).fetchall()]
+        if len(names) < len(every):
+            rows = [tuple(row[place] for place in self._places) for row in rows]
         return Rows(names, types, tuple(_in_utc(row, moments) for row in rows))
 
     def _arrow_batches(self, readers: Iterable[pa.RecordBatchReader]) -> Iterator[pa.RecordBatch]:
@@ -190,8 +209,8 @@ class Result:
 
     def _typed(self, relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
         """Name the columns uniquely."""
-        columns = enumerate(self.columns, 1)
-        named = ", ".join(f"#{place} AS {sql_name(column.name)}" for place, column in columns)
+        columns = zip(self._places, self.columns, strict=True)
+        named = ", ".join(f"#{place + 1} AS {sql_name(column.name)}" for place, column in columns)
         with translating_errors():
             return relation.project(named)
 
@@ -210,9 +229,10 @@ class Result:
                 self._connection.register(name, relation)
             else:
                 relation.create_view(name)
-        columns = ", ".join(f"c{place}" for place in range(len(self.columns)))
+        names = {place: f"c{at}" for at, place in enumerate(self._places)}
+        columns = (names.get(place, f"other{place}") for place in range(len(relation.columns)))
         try:
-            yield f"{name} AS answer({columns})"
+            yield f"{name} AS answer({', '.join(columns)})"
         finally:
             with suppress(duckdb.Error):  # the connection is closed, or busy after an interrupt
                 if self._are_materialized:

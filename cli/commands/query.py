@@ -243,6 +243,8 @@ def _write(
     Returns:
         The rows that notes may be about; of a long answer only whether there are any.
     """
+    from clearml_snapshot.queries.ask.answer_columns import with_made
+    from clearml_snapshot.queries.ask.columns import Shaped
     from clearml_snapshot.queries.notes.relevant import relevant
     from clearml_snapshot.queries.result import Rows
     from clearml_snapshot.queries.shards.divide import parts_of
@@ -256,13 +258,15 @@ def _write(
             on_part = stack.enter_context(parts_bar(quiet=output.quiet))
             source, connection = stack.enter_context(opened.opened_again())
             in_parts = InParts(source, connection, query, values, parts, on_part)
+        columns = with_made(query.answer, values)
         if query.has_long_answer:
             result = in_parts.streamed() if in_parts else opened.result(opened.ask(query, values))
-            write_answer(result, output, name=query.name, screenful=SCREENFUL)
+            write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=columns)
             return Rows((), (), ((),) * min(result.n_read, 1))
-        relation = (in_parts.gathered() if in_parts else opened.ask(query, values)).materialize()
-        answer = source.result(relation, is_materialized=True)
-        write_answer(answer, output, name=query.name, screenful=SCREENFUL)
+        shaped = Shaped(in_parts.gathered(), columns) if in_parts else opened.shaped(query, values)
+        relation = shaped.relation.materialize()
+        result = source.result(relation, is_materialized=True)
+        write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=shaped.answer)
         return source.rows(relevant(relation, query, values))
 
 

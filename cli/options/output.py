@@ -8,6 +8,7 @@ import typer
 from clearml_snapshot.cli.options.groups import OptionGroup, option
 from clearml_snapshot.cli.options.sections import OUTPUT
 from clearml_snapshot.cli.output.destination import Format, OutputOptions
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 Quiet = Annotated[
@@ -65,16 +66,37 @@ def output_options(
             show_default="the query's name",
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        option(
+            "--columns",
+            section=OUTPUT,
+            metavar="NAME,NAME,…",
+            help="Only these columns, in this order.",
+            show_default="every column",
+        ),
+    ] = None,
+    wide: Annotated[
+        bool,
+        option(
+            "--wide",
+            section=OUTPUT,
+            help="On a terminal, print every column in full, even if the lines do not fit.",
+        ),
+    ] = False,
     quiet: Quiet = False,
 ) -> OutputOptions:
     """Collect where the result is written.
 
     Raises:
-        UsageError: the output is an address such as ``s3://…``.
+        UsageError: the output is an address such as ``s3://…``, or a column has no name.
     """
     if output is not None:
         refuse_address(output)
-    return OutputOptions(format_, output, table, quiet)
+    names = tuple(name.strip() for name in columns.split(",")) if columns is not None else ()
+    if not all(names):
+        raise UsageError(f"--columns {columns!r}: a name is missing; write them as a,b,c")
+    return OutputOptions(format_, output, table, quiet, names, wide)
 
 
 Output = Annotated[OutputOptions, OptionGroup(output_options)]

@@ -21,3 +21,7 @@ class OutputOptions:
     table: str | None = None
     """The table's name in a ``.duckdb`` file."""
     quiet: bool = False
+    columns: tuple[str, ...] = ()
+    """The columns to write, in this order; empty means every column."""
+    wide: bool = False
+    """A table on a terminal has every column, and nothing in it is shortened."""

@@ -25,6 +25,7 @@ from clearml_snapshot.exporter.store.disk.files import sync_folder
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import replacing_file
 from clearml_snapshot.exporter.store.disk.targets import check_new_file
+from clearml_snapshot.queries.ask.answer_columns import EVERY_COLUMN, AnswerColumns
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.result import Result
@@ -53,6 +54,7 @@ def write_answer(
     *,
     name: str,
     screenful: int | None = None,
+    answer: AnswerColumns = EVERY_COLUMN,
 ) -> None:
     """Write an answer to stdout or to a file.
 
@@ -61,12 +63,17 @@ def write_answer(
         options: what was typed.
         name: the table's name in a database, unless another was typed.
         screenful: the number of rows that a terminal shows; the total is reported.
+        answer: the columns that a table on a terminal never leaves out.
 
     Raises:
         UsageError: an unknown extension, a directory, or several answers as text.
+        NoSuchNameError: ``--columns`` names a column that the answer does not have.
         SnapshotError: the file cannot be written.
     """
     path = None if options.path in (None, STDOUT) else options.path
+    if options.columns:
+        result.keep(options.columns)
+        answer = AnswerColumns(options.columns, are_exact=True)
     if path is not None and path.suffix.lower() == _DATABASE:
         _write_database(result, path, options, name)
         return
@@ -78,7 +85,7 @@ def write_answer(
         rows = SafeRows(result)
         if on_screen:
             with _sink(None, has_marks=True) as sink:
-                sink.write(_draw_on_screen(rows, screenful).encode())
+                sink.write(_draw_on_screen(rows, screenful, answer, options).encode())
         else:
             _write_table(rows, path)
         return
@@ -139,27 +146,28 @@ def _default_format(path: Path | None) -> str:
 
 def _write_table(rows: SafeRows, path: Path | None) -> None:
     """Write every row and column, without colour."""
-    from clearml_snapshot.cli.output.long_table import write_table
+    from clearml_snapshot.cli.output.tables.long_table import write_table
 
     with _sink(path) as sink:
         write_table(rows, sink)
 
 
-def _draw_on_screen(rows: SafeRows, screenful: int | None) -> str:
+def _draw_on_screen(
+    rows: SafeRows, screenful: int | None, answer: AnswerColumns, options: OutputOptions
+) -> str:
     """Draw what fits the terminal, and report what did not, even with --quiet."""
-    from clearml_snapshot.cli.output import table as tables
+    from clearml_snapshot.cli.output.tables import table as tables
 
     shown = list(rows) if screenful is None else rows.first(screenful + 1)
-    screen = tables.Screen(
-        shutil.get_terminal_size().columns, shows_colours(sys.stdout), shows_links(sys.stdout)
-    )
+    width = 0 if options.wide else shutil.get_terminal_size().columns
+    screen = tables.Screen(width, shows_colours(sys.stdout), shows_links(sys.stdout))
     if len(shown) == 1:
         return tables.draw_lines(rows, shown[0], screen).text
-    drawing = tables.draw_table(rows, shown[:screenful], screen)
-    if drawing.left_out:
+    drawing = tables.draw_table(rows, shown[:screenful], screen, answer)
+    if drawing.left_out and shown:
         named = ", ".join(drawing.left_out[:6])
         more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
-        note(f"columns not shown: {named}{more} (use -o FILE to get them)")
+        note(f"columns not shown: {named}{more} (use --columns, --wide or -o FILE to get them)")
     if screenful is not None and len(shown) > screenful:
         total = rows.count()
         of_all = "" if total is None else f" of {total:,}"

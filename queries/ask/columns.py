@@ -1,15 +1,28 @@
 """Turns the long rows of a query into the columns that were requested."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import duckdb
 
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name, sql_value
+from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, with_made
 from clearml_snapshot.queries.ask.header import Query
+
+
+class Shaped(NamedTuple):
+    """The rows of a query with the columns that were requested."""
+
+    relation: duckdb.DuckDBPyRelation
+    answer: AnswerColumns
+    """Those of its columns that are the answer."""
+
 
 NamesOf = Callable[[Sequence[str]], Mapping[str, str | None]]
 """Returns the names of tasks by id."""
+
+_Made = tuple[duckdb.DuckDBPyRelation, Sequence[str]]
+"""Rows, and the names of the columns that were made."""
 
 _AT: Final = ("at_metric", "at_variant", "at_value", "at_iteration")
 _BESIDE: Final = ("beside", "beside_name", "text", "number")
@@ -20,7 +33,7 @@ def with_columns(
     values: Mapping[str, Any],
     answer: duckdb.DuckDBPyRelation,
     names_of: NamesOf,
-) -> duckdb.DuckDBPyRelation:
+) -> Shaped:
     """Turn names in the rows of a query into columns, in the order in which they were requested.
 
     Args:
@@ -31,15 +44,16 @@ def with_columns(
     """
     make = _SHAPES.get(query.name)
     if make is not None:
-        return make(values, answer, names_of)
+        shaped, made = make(values, answer, names_of)
+        return Shaped(shaped, with_made(query.answer, values, made))
     if "at" in values and values["at"] is None and {*_AT} <= {*answer.columns}:
-        return _without(answer, _AT)
-    return answer
+        answer = _without(answer, _AT)
+    return Shaped(answer, with_made(query.answer, values))
 
 
 def _leaderboard(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
-) -> duckdb.DuckDBPyRelation:
+) -> _Made:
     from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
 
     params = [("text", [name]) for name in values["param"] or ()]
@@ -54,20 +68,19 @@ def _leaderboard(
     return pivoted(answer, shape, made, order="metric, variant, place")
 
 
-def _group(
-    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
-) -> duckdb.DuckDBPyRelation:
+def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf) -> _Made:
     by = [name.removeprefix("param:") for name in values["by"] or ()]
     labels = distinct_names(by, [name for name in answer.columns if name != "group"])
     made = [f'"group"[{position}] AS {sql_name(label)}' for position, label in enumerate(labels, 1)]
     dropped = ["group"] + ["parameters"] * (values["by_all_except"] is None)
     kept = [name for name in answer.columns if name not in (*dropped, "metric", "variant")]
-    return answer.project(", ".join(["metric", "variant", *made, *map(sql_name, kept)]))
+    grouped = answer.project(", ".join(["metric", "variant", *made, *map(sql_name, kept)]))
+    return grouped, labels
 
 
 def _compare(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
-) -> duckdb.DuckDBPyRelation:
+) -> _Made:
     from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
 
     keys = ["parameter"] if values["params"] else ["metric", "variant", "iteration"]

@@ -2,7 +2,8 @@
 
 A header is the block of comments that a file starts with: a title line, an empty comment, any text,
 a line ``:param name  text`` per parameter, and a line ``:example`` with options to try. A line
-``:shard`` describes how the question may be divided into parts, see ``Shard``. The SQL gives a
+``:shard`` describes how the question may be divided into parts, see ``Shard``; a line ``:answer``
+names the columns that tables never leave out, see ``answer_columns``. The SQL gives a
 parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) and, with
 ``(default: …)``, that it may be omitted. Reading this does not need DuckDB; ``check`` does.
 """
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
+from clearml_snapshot.queries.ask.answer_columns import EVERY_COLUMN, AnswerColumns, parse_answer
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
 _SHARD: Final = re.compile(r":shard\b\s*(.*)")
+_ANSWER: Final = re.compile(r":answer\b\s*(.*)")
 _SHARD_WORDS: Final = (
     r"(metric|series)(, sorted)?(?:, metric if (\w+) (\w+))?(?:; (\w+) (\w+(?:\|\w+)*) at once)?"
 )
@@ -111,6 +114,8 @@ class Query:
     """Options to try; None if the file has no example."""
     shard: Shard | None = None
     """None: it is not divided into parts."""
+    answer: AnswerColumns = EVERY_COLUMN
+    """The columns that tables never leave out."""
     file: Path | None = None
     """Its path; None for a query that comes with the package."""
 
@@ -177,12 +182,13 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
         if (match := _PARAM.match(line))
     )
     examples = [match[1] for line in header if (match := _EXAMPLE.match(line))]
-    tags = (_PARAM, _EXAMPLE, _SHARD)
+    tags = (_PARAM, _EXAMPLE, _SHARD, _ANSWER)
     lines = (line for line in header[1:] if not any(tag.match(line) for tag in tags))
     text = "\n".join(lines).strip()
     example = examples[0] if examples else None
     shard = _shard(name, header, params, sql)
-    return Query(name, header[0], text, params, sql, example, shard, file)
+    answer = _answer(name, header)
+    return Query(name, header[0], text, params, sql, example, shard, answer, file)
 
 
 def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
@@ -247,6 +253,16 @@ def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str)
                 raise BrokenQueryError(query, number, problem)
             return shard
     return None
+
+
+def _answer(query: str, header: Sequence[str]) -> AnswerColumns:
+    for number, line in enumerate(header, 1):
+        if tag := _ANSWER.match(line):
+            answer = parse_answer(tag[1])
+            if answer is None:
+                raise BrokenQueryError(query, number, "write `:answer column, column, mean ± std`")
+            return answer
+    return EVERY_COLUMN
 
 
 def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:

@@ -35,10 +35,13 @@ class Shape:
 
 def pivoted(
     answer: duckdb.DuckDBPyRelation, shape: Shape, made: Sequence[Column], *, order: str
-) -> duckdb.DuckDBPyRelation:
+) -> tuple[duckdb.DuckDBPyRelation, Sequence[str]]:
     """Pivot rows with the same keys into one row, in time proportional to the cells.
 
     A FILTER for each column would compare each row with each of them.
+
+    Returns:
+        The rows, and the names of the new columns.
     """
     labels = distinct_names((column.label for column in made), shape.keys)
     new = [
@@ -50,7 +53,7 @@ def pivoted(
     source = _wide(shape, [column.of for column in made])
     pivoted = answer.query("answer", f"SELECT {columns} FROM ({source}) ORDER BY {order}")
     assert pivoted is not None, "a SELECT gives a relation"
-    return pivoted
+    return pivoted, labels
 
 
 def _wide(shape: Shape, marks: Sequence[str]) -> str:

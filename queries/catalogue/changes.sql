@@ -9,6 +9,7 @@
 -- server updated it since the previous export. n_points counts all stored points of a task, not
 -- only the added ones. The view exports has the counts of each export.
 --
+-- :answer change, task, task_id, state, n_points
 -- :example --limit 3
 WITH runs AS (
     SELECT

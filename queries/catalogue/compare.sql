@@ -13,6 +13,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is shown (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
+-- :answer metric, variant, iteration, parameter, *
 -- :example vit-small 'vit-small retry' --metric accuracy
 WITH points AS (
     SELECT

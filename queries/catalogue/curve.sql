@@ -22,6 +22,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
+-- :answer metric, variant, task, task_id, iteration, x, value, smoothed
 -- :shard series
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (

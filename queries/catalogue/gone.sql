@@ -4,6 +4,7 @@
 -- stored, and lost if it had lost points before they were read. reason gives the date or the number
 -- of points. last_value is the wall time of the task's newest point, including :monitor: metrics.
 --
+-- :answer state, task, task_id, reason, n_points
 -- :example
 SELECT
     state,

@@ -30,6 +30,7 @@
 -- :param gap_factor     A gap is more than this many times the usual step of iterations (default: 5).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
+-- :answer severity, kind, task, task_id, metric, variant, iteration, detail
 -- :shard series, sorted; kind failed|unread|stale|short at once
 -- :example --kind failed --kind zero --metric accuracy
 WITH chosen AS MATERIALIZED (

@@ -19,6 +19,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
+-- :answer metric, variant, place, value, task, *, task_id
 -- :example --metric accuracy --param Args/lr --also loss/validation --top 5
 WITH chosen AS (
     SELECT

@@ -8,6 +8,7 @@
 --
 -- :param param  A parameter, section/name or name, or a glob of either; several are joined with OR (default: one row per parameter).
 --
+-- :answer param, value, n_tasks, examples
 -- :example --param 'Args/*' --project nlp
 WITH named AS (
     SELECT task_id, section || '/' || name AS param, name, value

@@ -7,6 +7,7 @@
 -- read yet), lost (the server had lost points before they were read), or gone or shrunk on the
 -- server since then.
 --
+-- :answer task, task_id, status, created
 -- :example --project speech --limit 3
 SELECT
     name AS task,

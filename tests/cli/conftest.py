@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.standin.http.server import StandIn
 from clearml_snapshot.exporter.store.format.schema import SCALARS
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
+from tests.cli.pictures.cases import make_demo
 from tests.support.terminal import Terminal
 
 Export = Callable[..., int]
@@ -102,6 +103,14 @@ def on_terminal(history: Path) -> Callable[..., Session]:
         return Session(done.returncode, screen, done.stderr)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the demo's history in ``data``."""
+    folder = tmp_path_factory.mktemp("demo")
+    make_demo(folder, run_in_process)
+    return folder
 
 
 @pytest.fixture(scope="session")

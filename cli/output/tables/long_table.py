@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import IO, BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.cli.output.table import GAP, display_text
+from clearml_snapshot.cli.output.tables.cells import display_text
+from clearml_snapshot.cli.output.tables.fit import GAP
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.disk.disk_errors import reason

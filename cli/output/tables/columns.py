@@ -1,0 +1,181 @@
+"""The columns of a table as texts, and the widths that each of them can have."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from string import ascii_uppercase
+from typing import Final
+
+from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.cli.output.tables.cells import NULL, cell_texts, with_spread
+from clearml_snapshot.cli.output.tables.fit import Needs
+from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, beginning, ending, least_width
+from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
+from clearml_snapshot.queries.result import Kind, Value
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+LINK_COLUMN: Final = "web_url"
+_LINKED: Final = ("task_id", "task")
+NARROWEST: Final = 14
+"""A text is never shortened to less than this."""
+_SHORT_HEAD: Final = 8
+_USUAL: Final = 32
+"""A text that is longer is shown in full only if every column fits."""
+_SHORTENED: Final = frozenset({Kind.TEXT, Kind.JSON})
+"""Kinds that may be shortened; half a number or half a time would be wrong."""
+
+
+@dataclass(frozen=True)
+class DrawnColumn:
+    """A column as it is drawn."""
+
+    name: str
+    """Its head, escaped."""
+    kind: Kind
+    texts: tuple[str, ...]
+    """Its cells, escaped."""
+    is_constant: bool = False
+    """All rows have the same value, and there are several rows."""
+    is_empty: bool = False
+    """All values are NULL."""
+    is_answer: bool = False
+    """It must not be left out."""
+    is_link: bool = False
+    """Its cells carry the address of the row's web page."""
+    is_whole: bool = False
+    """Its texts must not be shortened."""
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is aligned right: numbers, also if they are texts, as hyperparameters are."""
+        return self.kind.is_number or (self.is_answer and self._holds_numbers)
+
+    @property
+    def _holds_numbers(self) -> bool:
+        texts = [text for text in self.texts if text != NULL]
+        return bool(texts) and all(map(_NUMBER.fullmatch, texts))
+
+    @property
+    def cells_width(self) -> int:
+        """The width of its widest cell."""
+        return max(map(width_of, self.texts), default=0)
+
+    @property
+    def natural(self) -> int:
+        """The width with nothing shortened."""
+        return max(width_of(self.name), self.cells_width)
+
+    def short_head(self, width: int) -> str:
+        """Shorten the head in the middle; of ``Args/lr`` rather the section than the name."""
+        if width_of(self.name) <= width:
+            return self.name
+        head = (width - 1) // (3 if "/" in self.name else 2)
+        return beginning(self.name, head) + ELLIPSIS + ending(self.name, width - 1 - head)
+
+
+def drawn_columns(
+    rows: SafeRows,
+    shown: Sequence[Sequence[Value]],
+    answer: AnswerColumns,
+    *,
+    hide_link: bool = False,
+) -> list[DrawnColumn]:
+    """Write the cells of each column.
+
+    Args:
+        rows: the answer.
+        shown: its first rows.
+        answer: which columns are never left out.
+        hide_link: leave out the addresses, because another column carries them.
+    """
+    names = [column.name for column in rows.columns]
+    linked = next((name for name in _LINKED if name in names), None)
+    spreads = {mean: std for mean, std in answer.spreads if {mean, std} <= {*names}}
+    drawn = []
+    for place, column in enumerate(rows.columns):
+        if column.name in spreads.values() or (hide_link and column.name == LINK_COLUMN):
+            continue
+        cells = [row[place] for row in shown]
+        head, texts = column.name, cell_texts(column, cells)
+        if column.name in spreads:
+            stds = [row[names.index(spreads[column.name])] for row in shown]
+            head = f"{column.name} ± {spreads[column.name]}"
+            texts = [with_spread(*pair) for pair in zip(cells, stds, strict=True)]
+        drawn.append(
+            DrawnColumn(
+                printable(head),
+                column.kind,
+                tuple(texts),
+                is_constant=len(shown) > 1 and len({*map(repr, cells)}) == 1,
+                is_empty=all(cell is None for cell in cells),
+                is_answer=column.name in answer.names,
+                is_link=column.name == linked,
+                is_whole=column.kind not in _SHORTENED or column.name == LINK_COLUMN,
+            )
+        )
+    return drawn
+
+
+def needs_of(columns: Sequence[DrawnColumn], answer: AnswerColumns) -> list[Needs]:
+    """Compute the widths that the columns can have.
+
+    A text column of the answer is never narrower than what tells its texts apart.
+    """
+    in_full = {printable(name) for name, _ in answer.legend}
+    heads = _least_heads([column for column in columns if column.name not in in_full])
+    return [_needs(column, heads.get(column.name, width_of(column.name))) for column in columns]
+
+
+def _needs(column: DrawnColumn, least_head: int) -> Needs:
+    cells = column.cells_width
+    if column.is_whole:
+        least = cells
+    elif column.is_answer:
+        least = least_width(column.texts, NARROWEST)
+    else:
+        least = min(cells, NARROWEST)
+    least = max(least, least_head)
+    usual = max(least, min(cells, _USUAL), min(width_of(column.name), _USUAL))
+    return Needs(least, usual, max(usual, column.natural), column.is_answer)
+
+
+def _least_heads(columns: Iterable[DrawnColumn]) -> dict[str, int]:
+    """Find how far each head can be shortened; heads that would look the same are not."""
+    least: dict[str, int] = {}
+    shown: dict[str, list[str]] = {}
+    for column in columns:
+        width = max(min(width_of(column.name), _SHORT_HEAD), min(column.cells_width, NARROWEST))
+        least[column.name] = min(width, width_of(column.name))
+        shown.setdefault(column.short_head(least[column.name]), []).append(column.name)
+    for names in shown.values():
+        if len(names) > 1:
+            least.update({name: width_of(name) for name in names})
+    return least
+
+
+def with_letters(
+    columns: Sequence[DrawnColumn], legend: Sequence[tuple[str, str]]
+) -> tuple[list[DrawnColumn], list[str]]:
+    """Replace heads by letters.
+
+    Returns:
+        The columns, and a line per letter that explains it.
+    """
+    letters = {printable(name): _letter(place) for place, (name, _) in enumerate(legend)}
+    renamed = [replace(each, name=letters.get(each.name, each.name)) for each in columns]
+    lines = [f"{_letter(place)}: {printable(text)}" for place, (_, text) in enumerate(legend)]
+    return renamed, lines
+
+
+def _letter(place: int) -> str:
+    """Number with letters: A, B, … Z, then AA, AB and so on."""
+    more, last = divmod(place, len(ascii_uppercase))
+    return (_letter(more - 1) if more else "") + ascii_uppercase[last]
+
+
+def width_of(text: str) -> int:
+    """Count the columns that a text takes on a terminal."""
+    from rich.cells import cell_len
+
+    return len(text) if text.isascii() else cell_len(text)

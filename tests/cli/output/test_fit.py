@@ -1,0 +1,184 @@
+"""Texts and tables that fit: what differs still differs, and a wider terminal shows no less."""
+
+import unicodedata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.cli.output.tables.cells import with_spread
+from clearml_snapshot.cli.output.tables.fit import GAP, Needs, fit, fit_alike
+from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, least_width, shortened
+from clearml_snapshot.cli.output.tables.table import Screen, draw_table
+from clearml_snapshot.exporter.errors import ExitCode
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, parse_answer
+
+names = st.lists(
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["", "resnet50 ", "run/of/a/long/project ", "模型モデル "]),
+        st.text("ab1é̂☕", max_size=12),
+        st.sampled_from(["", " final", " with more data and labels"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(texts=names, width=st.integers(1, 60))
+def test_what_differs_still_differs_when_shortened(texts: list[str], width: int) -> None:
+    width = max(width, least_width(texts, 1))
+    short = shortened(texts, width)
+    assert all(cell_len(text) <= width for text in short)
+    assert len({*short}) == len({*texts})
+    for text, cut in zip(texts, short, strict=True):
+        assert cut == text or ELLIPSIS in cut
+        parts = cut.split(ELLIPSIS)
+        assert not any(part and unicodedata.combining(part[0]) for part in parts[1:])
+
+
+def test_the_cut_is_where_the_texts_are_alike() -> None:
+    texts = [f"an experiment of spring, seed={n}, with all labels of last year" for n in (1, 2)]
+    assert all(f"{n}" in text for n, text in zip((1, 2), shortened(texts, 20), strict=True))
+    assert shortened(["resnet50 lr=0.1 bs=64"], 14) == ["resnet…1 bs=64"]
+
+
+needs = st.builds(
+    lambda least, more, most, is_answer: Needs(least, least + more, least + more + most, is_answer),
+    st.integers(1, 12),
+    st.integers(0, 20),
+    st.integers(0, 60),
+    st.booleans(),
+)
+
+
+@given(columns=st.lists(needs, min_size=1, max_size=8))
+def test_a_wider_terminal_shows_no_less(columns: list[Needs]) -> None:
+    for how in (fit, fit_alike):
+        before: dict[int, int] = {}
+        for width in range(1, 300):
+            widths = how(columns, width)
+            if widths is None:
+                assert not before
+                continue
+            if how is fit or sum(widths.values()) > 12:
+                assert sum(widths.values()) + GAP * (len(widths) - 1) <= width
+            assert all(widths.get(place, 0) >= had for place, had in before.items())
+            before = widths
+        assert before == {place: column.natural for place, column in enumerate(columns)} or (
+            sum(column.natural + GAP for column in columns) > 299
+        )
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "text"),
+    [
+        (0.91234567, 0.01374, "0.912 ± 0.014"),
+        (0.5, 0.0999, "0.50 ± 0.10"),
+        (123.4567, 12.3, "123 ± 12"),
+        (98765.4, 321.0, "98765 ± 321"),
+        (1e-12, 3e-13, "1e-12 ± 3e-13"),
+        (0.25, 0.0, "0.25 ± 0"),
+        (0.25, None, "0.25"),
+        (None, None, "–"),
+        (float("nan"), 1.0, "NaN ± 1"),
+    ],
+)
+def test_a_mean_has_the_digits_that_its_deviation_supports(
+    mean: float | None, std: float | None, text: str
+) -> None:
+    assert with_spread(mean, std) == text
+
+
+def drawn(history: Path, statement: str, width: int, answer: AnswerColumns) -> tuple[str, Any]:
+    with open_dataset(history) as dataset:
+        rows = SafeRows(dataset.result(dataset.sql(statement)))
+        drawing = draw_table(rows, list(rows), Screen(width, False, False), answer)
+        return drawing.text, drawing.left_out
+
+
+ANSWER = AnswerColumns(("task", "value"))
+STATEMENT = """
+    SELECT 'experiment number ' || range || ' of a series' AS task, range / 4 AS value,
+        'one' AS same, range AS detail, 'x' || range AS other
+    FROM range(3) ORDER BY range
+"""
+
+
+def test_columns_of_the_answer_stay_and_constant_ones_go_above(history: Path) -> None:
+    text, left_out = drawn(history, STATEMENT, 50, ANSWER)
+    assert text.splitlines()[:4] == [
+        "same: one",
+        "",
+        "task                             value  detail",
+        "experiment number 0 of a series      0       0",
+    ]
+    assert left_out == ("other",)
+    narrow, left_out = drawn(history, STATEMENT, 24, ANSWER)
+    assert [line.split()[-1] for line in narrow.splitlines()[2:]] == ["value", "0", "0.25", "0.5"]
+    assert left_out == ("detail", "other")
+    upright, _ = drawn(history, STATEMENT, 12, ANSWER)
+    assert upright.count("value") == 3
+
+
+def test_what_a_statement_selects_stays_where_it_is_if_it_fits(history: Path) -> None:
+    text, left_out = drawn(history, STATEMENT, 80, AnswerColumns())
+    assert (text.splitlines()[0].split()[2], left_out) == ("same", ())
+    text, left_out = drawn(history, STATEMENT, 50, AnswerColumns())
+    assert text.startswith("same: one\n")
+
+
+def test_values_and_ids_that_differ_do_not_look_alike(history: Path) -> None:
+    statement = (
+        "SELECT unnest([0.1234561, 0.1234562, 0.5]::DOUBLE[]) AS value, "
+        "unnest(['12345678' || repeat(d, 24) FOR d IN ['0', '1', '2']]) AS task_id"
+    )
+    text, _ = drawn(history, statement, 80, AnswerColumns())
+    assert [line.split() for line in text.splitlines()[1:]] == [
+        ["0.1234561", "123456780000"],
+        ["0.1234562", "123456781111"],
+        ["0.5", "123456782222"],
+    ]
+
+
+def test_columns_can_be_chosen_in_every_format(
+    piped: Callable[..., Any], on_terminal: Callable[..., Any]
+) -> None:
+    chosen = ("query", "max", "-m", "loss", "-q", "--columns", "task_id,value")
+    assert piped(*chosen).stdout.splitlines()[:2] == ["task_id,value", f"{'b' * 32},2.0"]
+    assert piped(*chosen, "--format", "jsonl").stdout.startswith('{"task_id": "bbbb')
+    assert on_terminal(*chosen, TERM="dumb").screen.split()[:3] == ["task_id", "value", "bbbbbbbb"]
+    one = ("query", "max", "-m", "loss/val", "-q", "--columns", "task_id", "--format", "text")
+    assert piped(*one).stdout == f"{'a' * 32}\n"
+    wrong = piped("query", "max", "--columns", "task,valu")
+    assert (wrong.returncode, wrong.stdout) == (ExitCode.USAGE, "")
+    assert wrong.stderr == "error: no column 'valu'; did you mean 'value'?\n"
+    missing = piped("sql", "SELECT 1 AS a", "--columns", "a,,b")
+    assert missing.returncode == ExitCode.USAGE
+    streamed = piped("query", "curve", "-m", "loss/train", "-q", "--columns", "value,task")
+    assert streamed.stdout.splitlines()[1] == "2.0,training lr=0.01"
+
+
+def test_wide_shortens_nothing(on_terminal: Callable[..., Any]) -> None:
+    session = on_terminal("query", "max", "--wide", columns=40, TERM="dumb")
+    heads = session.screen.splitlines()[0].split()
+    assert heads[0] == "metric"
+    assert heads[-1] == "n_null"
+    assert "columns not shown" not in session.stderr
+
+
+def test_a_header_names_the_columns_of_its_answer() -> None:
+    answer = parse_answer("metric, mean ± std, *, project if by project")
+    assert answer == AnswerColumns(
+        ("metric", "mean", "std", "*", "project"),
+        (("mean", "std"),),
+        (("project", "by", "project"),),
+    )
+    assert parse_answer("metric variant") is None
+    assert parse_answer("") is None
