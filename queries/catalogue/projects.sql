@@ -4,6 +4,7 @@
 -- have a row of their own. n_points counts everything that is stored, including :monitor: metrics;
 -- last_update is the newest of the tasks'.
 --
+-- :answer project, n_tasks, n_completed, n_failed, n_running, n_points
 -- :example --status completed
 SELECT
     project,

@@ -3,6 +3,7 @@
 -- n_projects counts the projects of these tasks; first_created and last_created are the times of the
 -- oldest and the newest of them.
 --
+-- :answer tag, n_tasks, first_created, last_created
 -- :example --project vision
 SELECT
     tag,

@@ -3,6 +3,7 @@
 -- Users are those who own tasks; two users may have the same name. Tasks without a user have a row of
 -- their own. n_points counts everything that is stored, including :monitor: metrics.
 --
+-- :answer user, n_tasks, n_projects, n_points
 -- :example --project nlp
 SELECT
     "user",

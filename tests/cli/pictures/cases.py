@@ -35,8 +35,11 @@ CASES: Final = {
     "min": "min -m loss/validation --top 5",
     "params": "params",
     "params_values": "params --param 'Args/*' --project nlp",
+    "projects": "projects",
     "stats": "stats -m accuracy --project speech",
+    "tags": "tags",
     "tasks": "tasks --limit 12",
+    "users": "users",
 }
 """Each picture's command after ``clearml-snapshot query``; every query has at least one."""
 
