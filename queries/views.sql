@@ -51,6 +51,15 @@ FROM (
 )
 GROUP BY task_id;
 
+-- The number that a hyperparameter's text is, NULL if it is not one. Digits that a DOUBLE cannot
+-- hold would make different numbers equal, so a number with more than 15 digits stays a text.
+CREATE MACRO number_in(text) AS CASE
+    WHEN regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?')
+        AND length(regexp_replace(text, '[eE].*|[^0-9]', '', 'g')) <= 15
+        AND isfinite(try_cast(text AS DOUBLE))
+        THEN try_cast(text AS DOUBLE) + 0.0
+END;
+
 -- Points that are probably NaN: the SDK logs NaN and infinities as 0, or as a value that the user
 -- sets. marks lists such values; NULL means only 0. metrics and task_ids list what is examined;
 -- NULL means everything.

@@ -70,12 +70,21 @@ def _leaderboard(
 
 def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf) -> _Made:
     by = [name.removeprefix("param:") for name in values["by"] or ()]
-    labels = distinct_names(by, [name for name in answer.columns if name != "group"])
-    made = [f'"group"[{position}] AS {sql_name(label)}' for position, label in enumerate(labels, 1)]
-    dropped = ["group"] + ["parameters"] * (values["by_all_except"] is None)
-    kept = [name for name in answer.columns if name not in (*dropped, "metric", "variant")]
-    grouped = answer.project(", ".join(["metric", "variant", *made, *map(sql_name, kept)]))
-    return grouped, labels
+    differing = () if values["by_all_except"] is None else _keys(answer, "parameters")
+    kept = [name for name in answer.columns if name not in ("group", "parameters")]
+    labels = distinct_names([*by, *differing], kept)
+    cells = [f'"group"[{position}]' for position in range(1, len(by) + 1)]
+    cells += [f"parameters[{sql_value(key)}]" for key in differing]
+    made = [f"{cell} AS {sql_name(label)}" for cell, label in zip(cells, labels, strict=True)]
+    columns = [*map(sql_name, kept[:2]), *made, *map(sql_name, kept[2:])]
+    return answer.project(", ".join(columns)), labels
+
+
+def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
+    """List the keys that a column of maps has in any row."""
+    keys = answer.query("answer", f"SELECT DISTINCT unnest(map_keys({column})) FROM answer")
+    assert keys is not None, "a SELECT gives a relation"
+    return sorted(key for (key,) in keys.fetchall())
 
 
 def _compare(

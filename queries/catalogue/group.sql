@@ -4,7 +4,8 @@
 -- one chosen with --value. A task with several tags is in the group of each; tasks without a tag or
 -- hyperparameter form a group without a name. A week begins on Monday, UTC, and is that of the
 -- task's creation. --by-all-except groups replicates: within a group all hyperparameters are equal
--- except those named, and the column parameters shows those that differ between groups. n counts
+-- except those named, and each one that differs between groups is a column. Numbers are compared as
+-- numbers: 1e-3 and 0.001 are the same group. The group with the best mean is first. n counts
 -- the tasks with a finite value (std is NULL for a single one), n_tasks all that have the metric,
 -- n_nonfinite and n_null points. task is the one with the best value; ties go to the smallest id.
 -- Values beyond 1e150 are scaled down by 2^600 while averaging, so that their squares do not
@@ -16,6 +17,8 @@
 -- :param by             What to group by: project, user, tag, week, status, type, or a hyperparameter as section/name; several can be combined (default: a single group).
 -- :param by_all_except  A hyperparameter as section/name, or a glob: group by all others (default: none).
 -- :param value          max|min|last|mean: which value of a series to use; last is the value at its last iteration (default: max for highest, min for lowest).
+-- :param top            Number of groups (default: all).
+-- :param sort           mean|median|best|std|n|group: what the groups are sorted by (default: mean, or group if grouped by week).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
@@ -40,37 +43,44 @@ WITH having_it AS (
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
     WHERE is_listed(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[])
 ),
-named AS (
-    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
-    FROM (
-        SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS setting
-        FROM hyperparams
-        WHERE 'param:' || section || '/' || name IN (SELECT unnest($by::VARCHAR[]))
-        GROUP BY ALL
-    )
-    GROUP BY task_id
-),
-settings AS (
-    SELECT task_id, section, name, value AS setting
+read_params AS (
+    SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS text
     FROM hyperparams
     SEMI JOIN having_it USING (task_id)
-    WHERE $by_all_except::VARCHAR[] IS NOT NULL
-        AND section || '/' || name NOT IN (SELECT unnest($by_all_except))
+    WHERE $by::VARCHAR[] IS NOT NULL OR $by_all_except::VARCHAR[] IS NOT NULL
+    GROUP BY ALL
+),
+-- A number has one spelling in all groups: the shortest.
+spellings AS (
+    SELECT key, number_in(text) AS number, first(text ORDER BY length(text), text) AS spelling
+    FROM read_params
+    WHERE number IS NOT NULL
+    GROUP BY key, number
+),
+settings AS (
+    SELECT task_id, key, coalesce(spelling, text) AS setting
+    FROM (SELECT *, number_in(text) AS number FROM read_params)
+    LEFT JOIN spellings USING (key, number)
+),
+named AS (
+    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
+    FROM settings
+    WHERE 'param:' || key IN (SELECT unnest($by))
+    GROUP BY task_id
 ),
 varying AS (
-    SELECT section, name
+    SELECT key
     FROM settings
-    GROUP BY section, name
+    WHERE $by_all_except IS NOT NULL AND key NOT IN (SELECT unnest($by_all_except))
+    GROUP BY key
     HAVING min(setting) < max(setting)
         OR count(setting) BETWEEN 1 AND count(*) - 1
         OR count(*) < (SELECT count(DISTINCT task_id) FROM having_it)
 ),
 others AS (
-    SELECT
-        task_id,
-        list({'key': section || '/' || name, 'setting': setting} ORDER BY section, name) AS others
+    SELECT task_id, list({'key': key, 'setting': setting} ORDER BY key) AS others
     FROM settings
-    SEMI JOIN varying USING (section, name)
+    SEMI JOIN varying USING (key)
     GROUP BY task_id
 ),
 about AS (
@@ -109,32 +119,79 @@ placed AS (
         others
     FROM having_it
     JOIN about USING (task_id)
+),
+grouped AS (
+    SELECT
+        metric,
+        variant,
+        "group",
+        others,
+        count(value) AS n,
+        repeatable_mean(list(value) FILTER (value IS NOT NULL)) AS mean,
+        repeatable_std(list(value) FILTER (value IS NOT NULL)) AS std,
+        CASE
+            WHEN max(abs(value)) > 1e150 THEN median(value * pow(2.0, -600)) * pow(2.0, 600)
+            ELSE median(value)
+        END AS median,
+        CASE $best WHEN 'highest' THEN max(value) ELSE min(value) END AS best,
+        first(task ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS task,
+        first(task_id ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS task_id,
+        first(web_url ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS web_url,
+        count(*) AS n_tasks,
+        sum(n)::BIGINT AS n_points,
+        sum(n_nonfinite)::BIGINT AS n_nonfinite,
+        sum(n_null)::BIGINT AS n_null
+    FROM placed
+    GROUP BY metric, variant, "group", others
+),
+ranked AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY metric, variant
+            ORDER BY
+                CASE
+                        coalesce(
+                            $sort::VARCHAR,
+                            CASE WHEN list_contains($by, 'week') THEN 'group' ELSE 'mean' END
+                        )
+                    WHEN 'mean' THEN CASE $best WHEN 'highest' THEN -mean ELSE mean END
+                    WHEN 'median' THEN CASE $best WHEN 'highest' THEN -median ELSE median END
+                    WHEN 'best' THEN CASE $best WHEN 'highest' THEN -best ELSE best END
+                    WHEN 'std' THEN std
+                    WHEN 'n' THEN -n
+                END NULLS LAST,
+                list_transform("group", lambda one: {'number': number_in(one), 'text': one}),
+                list_transform(
+                    others,
+                    lambda one: {
+                        'key': one.key, 'number': number_in(one.setting), 'text': one.setting
+                    }
+                )
+        ) AS place
+    FROM grouped
 )
 SELECT
     metric,
     variant,
     "group",
     CASE
-        WHEN $by_all_except IS NOT NULL THEN array_to_string(
-            list_transform(others, lambda one: one.key || '=' || coalesce(one.setting, 'NULL')),
-            ', '
+        WHEN $by_all_except IS NOT NULL THEN map_from_entries(
+            list_transform(others, lambda one: (one.key, coalesce(one.setting, 'NULL')))
         )
     END AS parameters,
-    count(value) AS n,
-    repeatable_mean(list(value) FILTER (value IS NOT NULL)) AS mean,
-    repeatable_std(list(value) FILTER (value IS NOT NULL)) AS std,
-    CASE
-        WHEN max(abs(value)) > 1e150 THEN median(value * pow(2.0, -600)) * pow(2.0, 600)
-        ELSE median(value)
-    END AS median,
-    CASE $best WHEN 'highest' THEN max(value) ELSE min(value) END AS best,
-    first(task ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS task,
-    first(task_id ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS task_id,
-    first(web_url ORDER BY worth DESC, task_id) FILTER (value IS NOT NULL) AS web_url,
-    count(*) AS n_tasks,
-    sum(n)::BIGINT AS n_points,
-    sum(n_nonfinite)::BIGINT AS n_nonfinite,
-    sum(n_null)::BIGINT AS n_null
-FROM placed
-GROUP BY metric, variant, "group", others
-ORDER BY metric, variant, "group", others;
+    n,
+    mean,
+    std,
+    median,
+    best,
+    task,
+    task_id,
+    web_url,
+    n_tasks,
+    n_points,
+    n_nonfinite,
+    n_null
+FROM ranked
+WHERE place <= coalesce($top::BIGINT, 9223372036854775807)
+ORDER BY metric, variant, place;

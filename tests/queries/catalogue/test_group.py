@@ -3,6 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,12 +110,12 @@ def check_group(
 
 def test_replicates_differ_in_nothing_but_what_is_named(make_dataset: MakeDataset) -> None:
     rows = ask(replicates(make_dataset), "group", metric="m", best="lowest", by_all_except="seed")
-    groups = {r["parameters"]: (r["n"], r["n_tasks"], r["mean"], r["std"], r["best"]) for r in rows}
+    groups = {r["Args/lr"]: (r["n"], r["n_tasks"], r["mean"], r["std"], r["best"]) for r in rows}
     assert groups == {
-        "": (1, 1, 7.0, None, 7.0),
-        "Args/lr=0.1": (2, 2, 2.0, pytest.approx(math.sqrt(2)), 1.0),
-        "Args/lr=it's": (1, 1, 5.0, None, 5.0),
-        "Args/lr=NULL": (0, 1, None, None, None),
+        None: (1, 1, 7.0, None, 7.0),
+        "0.1": (2, 2, 2.0, pytest.approx(math.sqrt(2)), 1.0),
+        "it's": (1, 1, 5.0, None, 5.0),
+        "NULL": (0, 1, None, None, None),
     }
 
 
@@ -133,3 +134,49 @@ def test_weeks_begin_on_monday(make_dataset: MakeDataset) -> None:
         ("2026-02-23", None, "completed"),
         ("2026-03-02", None, "completed"),
     ]
+
+
+def numbered(make_dataset: MakeDataset) -> Path:
+    """Write tasks whose parameters spell numbers in several ways."""
+    spelled = {"a": ("1e-3", "16"), "b": ("0.001", "16"), "c": ("0.0010", "128"), "d": ("0.1", "2")}
+    return make_dataset(
+        [
+            {
+                "task_id": letter * 32,
+                "points": [("m", "v", 1, float(value))],
+                "params": [
+                    {"section": "Args", "name": "lr", "value": lr},
+                    {"section": "Args", "name": "size", "value": size},
+                    {"section": "Args", "name": "seed", "value": f"{value}234567890123456789"},
+                ],
+            }
+            for value, (letter, (lr, size)) in enumerate(spelled.items())
+        ]
+    )
+
+
+def test_each_parameter_that_differs_is_a_column(make_dataset: MakeDataset) -> None:
+    rows = ask(numbered(make_dataset), "group", metric="m", best="highest", by_all_except="seed")
+    assert [(r["Args/lr"], r["Args/size"], r["n"], r["mean"]) for r in rows] == [
+        ("0.1", "2", 1, 3.0),
+        ("1e-3", "128", 1, 2.0),
+        ("1e-3", "16", 2, 0.5),
+    ]
+    assert "parameters" not in rows[0]
+    assert "group" not in rows[0]
+
+
+def test_groups_are_sorted_and_limited(make_dataset: MakeDataset) -> None:
+    folder = numbered(make_dataset)
+
+    def sizes(**options: Any) -> list[Any]:
+        by = {"metric": "m", "best": "lowest", "by": "param:size"}
+        return [row["Args/size"] for row in ask(folder, "group", **by, **options)]
+
+    assert sizes() == ["16", "128", "2"], "the best mean is first"
+    assert sizes(sort="group") == ["2", "16", "128"], "as numbers"
+    assert sizes(sort="n", top=1) == ["16"]
+    assert sizes(sort="best", top=2) == ["16", "128"]
+    seeds = ask(folder, "group", metric="m", best="lowest", by="param:seed")
+    assert len(seeds) == 4, "as doubles some of them would be equal"
+    assert ask(folder, "group", metric="m", best="lowest", by_all_except="*")[0]["n"] == 4
