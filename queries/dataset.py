@@ -26,6 +26,7 @@ from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
+from clearml_snapshot.queries.names import read_params, read_series
 from clearml_snapshot.queries.result import Rows
 from clearml_snapshot.queries.views import Views
 
@@ -226,18 +227,13 @@ class Dataset(session.Session):
         A filter must not change what the name of a metric matches.
         """
         with translating_errors():
-            pairs = self._connection.execute(read("lookups/series.sql")).fetchall()
-        names: dict[str, list[str]] = {}
-        for metric, variant in pairs:
-            names.setdefault(metric, []).append(variant)
-        return names
+            return read_series(self._connection)
 
     @cached_property
     def param_names(self) -> tuple[str, ...]:
         """The hyperparameters of the snapshot as ``section/name``, in alphabetical order."""
         with translating_errors():
-            names = self._connection.execute(read("lookups/params.sql")).fetchall()
-        return tuple(name for (name,) in names)
+            return read_params(self._connection)
 
     def task_id(self, text: str) -> str:
         """Find one task by its id, the beginning of it, its exact name or its address.

@@ -17,6 +17,7 @@ from clearml_snapshot.exporter.selection.names import (
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.conditions import find_fulfilling
 from clearml_snapshot.queries.task_ids import find_tasks, names_like
 
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
@@ -56,7 +57,12 @@ def _resolved(
         return None
     ids = (key for text in task_filter.task_ids for key in find_tasks(connection, text, "stored"))
     completed = replace(task_filter, task_ids=tuple(dict.fromkeys(ids)))
-    return resolve(completed, _names(connection, task_filter), datetime.now(UTC))
+    names, now = _names(connection, task_filter), datetime.now(UTC)
+    if not task_filter.where:
+        return resolve(completed, names, now)
+    chosen = find_fulfilling(connection, task_filter.where)
+    resolved = resolve(completed, names, now, fulfilling_ids=chosen.task_ids)
+    return replace(resolved, notes=chosen.notes, extremes=chosen.extremes)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Names:
@@ -147,6 +153,7 @@ def _parameters(
             *resolved.exclude_tags,
             *_matched(resolved.exclude_tag_patterns, all_tags),
         ],
+        "fulfilling_ids": _listed(resolved.fulfilling_ids),
         "statuses": _listed(resolved.statuses),
         "types": _listed(resolved.types),
         "user_ids": _listed(resolved.user_ids),

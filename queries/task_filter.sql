@@ -4,6 +4,10 @@ FROM files.tasks
 WHERE ($project_ids::VARCHAR[] IS NULL OR list_contains($project_ids, project_id))
     AND ($task_names::VARCHAR[] IS NULL OR list_contains($task_names, name))
     AND ($task_ids::VARCHAR[] IS NULL OR list_contains($task_ids, task_id))
+    AND (
+        $fulfilling_ids::VARCHAR[] IS NULL
+        OR task_id IN (SELECT unnest($fulfilling_ids))
+    )
     AND list_has_all(coalesce(tags, []), $tags::VARCHAR[])
     AND len(
         list_filter(

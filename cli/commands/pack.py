@@ -86,14 +86,17 @@ def pack(
     identifies. Names and values are searched for credentials again.
     """
     from clearml_snapshot.cli.output.progress import make_progress
+    from clearml_snapshot.queries.notes.conditions import condition_notes
     from clearml_snapshot.queries.pack.pack import pack as pack_it
 
     refuse_stdout(target)
     options = _options(metrics, redact or (), keep_secrets)
     with open_for_query(dataset, filters, LimitOptions()) as opened:
-        resolved = opened.filter
+        resolved, notes = opened.filter, [*condition_notes(opened)]
         packed = pack_it(opened, target, options, filters, make_progress(quiet=quiet))
     write_text(_described(packed))
+    for line in notes:
+        note(line)
     if resolved is not None and resolved.cut_offs and not quiet:
         note(f"only tasks {', '.join(resolved.cut_offs)}")
     for line in () if quiet else packed.taken_out:

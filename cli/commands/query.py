@@ -294,6 +294,7 @@ def _footnotes(
     quiet: bool,
 ) -> Iterator[str]:
     """Report suspect or missing values and, unless quiet, what the answer covers."""
+    from clearml_snapshot.queries.notes.conditions import condition_notes
     from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
     from clearml_snapshot.queries.notes.empty_answers import why_empty
     from clearml_snapshot.queries.notes.suspect_zeros import notes
@@ -304,6 +305,7 @@ def _footnotes(
     yield from notes(opened, query, values, rows)
     reach = coverage(opened, values)
     yield from warnings(reach) if quiet else lines(reach, rows)
+    yield from condition_notes(opened)
     if opened.filter is not None and opened.filter.cut_offs and not quiet:
         yield f"only tasks {', '.join(opened.filter.cut_offs)}"
 

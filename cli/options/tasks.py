@@ -147,6 +147,17 @@ _UpdatedBefore = Annotated[
         help=_TIME,
     ),
 ]
+_Where = Annotated[
+    list[str] | None,
+    option(
+        "--where",
+        section=TASKS,
+        metavar="CONDITION",
+        help="Condition on hyperparameters and on best values of metrics, such as 'Args/lr < 0.1 "
+        "and accuracy/validation > 0.9'; last(), max() and min() choose another value. Not for "
+        "export.",
+    ),
+]
 _Archived = Annotated[
     Archived,
     option(
@@ -199,6 +210,7 @@ def task_filter(
     created_before: _CreatedBefore = None,
     updated_after: _UpdatedAfter = None,
     updated_before: _UpdatedBefore = None,
+    where: _Where = None,
     archived: _Archived = "include",
     hidden: _Hidden = "exclude",
     limit: _Limit = None,
@@ -225,6 +237,7 @@ def task_filter(
         created_before=created_before,
         updated_after=updated_after,
         updated_before=updated_before,
+        where=tuple(where or ()),
         archived=archived,
         hidden=hidden == "include",
         limit=limit,

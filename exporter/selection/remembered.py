@@ -25,6 +25,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
     "created_before": "--created-before",
     "updated_after": "--updated-after",
     "updated_before": "--updated-before",
+    "where": "--where",
     "archived": "--archived",
     "limit": "--limit",
     "order": "--order",

@@ -28,6 +28,10 @@ Archived = Literal["include", "exclude", "only"]
 Order = Literal["newest", "oldest", "archived-first"]
 Missing = Literal["raise", "drop"]
 
+_NOT_YET: Final = (
+    "export cannot decide --where: it filters by parameters and values of metrics, which are read "
+    "only with the tasks; use --where with query or pack, after the export"
+)
 NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 """Fields of a filter that only say how others are meant."""
 
@@ -62,6 +66,8 @@ class TaskFilter:
     created_before: str | None = None
     updated_after: str | None = None
     updated_before: str | None = None
+    where: tuple[str, ...] = ()
+    """Conditions on hyperparameters and values, joined with AND; only for what is stored."""
     archived: Archived = "include"
     hidden: bool = False
     """Whether hidden tasks are included."""
@@ -107,6 +113,8 @@ class ResolvedFilter:
     created_before: datetime | None = None
     updated_after: datetime | None = None
     updated_before: datetime | None = None
+    fulfilling_ids: frozenset[str] | None = None
+    """The stored tasks that fulfil ``where``; None without any condition."""
     archived: Archived = "include"
     hidden: bool = False
     limit: int | None = None
@@ -115,6 +123,10 @@ class ResolvedFilter:
     """Names as typed, of which ``name_pattern`` was made."""
     words: tuple[str, ...] = field(default=(), compare=False)
     """A description of each condition; they are joined with AND."""
+    notes: tuple[str, ...] = field(default=(), compare=False)
+    """What names in conditions were taken to mean."""
+    extremes: tuple[tuple[str, str, str], ...] = field(default=(), compare=False)
+    """Metric, variant and ``max`` or ``min`` of each value that a condition compared."""
     dropped: tuple[str, ...] = field(default=(), compare=False)
     """A sentence for each name that was left out because it does not exist."""
 
@@ -134,7 +146,12 @@ class ResolvedFilter:
 
 
 def resolve(
-    typed: TaskFilter, names: Names, now: datetime, *, missing: Missing = "raise"
+    typed: TaskFilter,
+    names: Names,
+    now: datetime,
+    *,
+    missing: Missing = "raise",
+    fulfilling_ids: frozenset[str] | None = None,
 ) -> ResolvedFilter:
     """Resolve what was typed against what exists.
 
@@ -145,12 +162,15 @@ def resolve(
         missing: what to do with a project, user or tag that does not exist. ``drop`` leaves it out
             where the others still match something; ``dropped`` then has a sentence for each. An
             excluded tag that does not exist is left out silently.
+        fulfilling_ids: the tasks that fulfil ``where``; None if that is not known.
 
     Raises:
         NoSuchNameError: a project, user, tag, status or type that does not exist; with ``drop``
             only if nothing can match: a required tag is missing, or all of several alternatives.
-        UsageError: a time or a regular expression is invalid.
+        UsageError: a time or a regular expression is invalid, or ``where`` cannot be decided.
     """
+    if typed.where and fulfilling_ids is None:
+        raise UsageError(_NOT_YET)
     if "" in typed.task_names or typed.task_name_regex == "":
         raise UsageError("--task-name is empty; omit it, or use a name or a glob")
     tags = _resolved(typed.tags, lambda text: find_tag(text, names), "raise")
@@ -188,6 +208,7 @@ def resolve(
         created_before=_time(typed.created_before, now, "--created-before"),
         updated_after=_time(typed.updated_after, now, "--updated-after"),
         updated_before=_time(typed.updated_before, now, "--updated-before"),
+        fulfilling_ids=fulfilling_ids,
         archived=typed.archived,
         hidden=typed.hidden,
         limit=typed.limit,
@@ -278,6 +299,7 @@ def _with_words(resolved: ResolvedFilter, kept: TaskFilter) -> ResolvedFilter:
         _listed("type", sorted(resolved.types or ()), " or "),
         _listed("user", kept.users, " or "),
         *resolved.cut_offs,
+        *kept.where,
         {"include": "", "exclude": "not archived", "only": "archived"}[kept.archived],
         "hidden ones too" if kept.hidden else "",
         f"the {kept.order} {kept.limit}" if kept.limit else "",

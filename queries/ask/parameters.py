@@ -133,7 +133,7 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
         pairs = chosen_pairs(_texts(value), (), names.series_names)
         return {param.name: [m for m, _ in pairs], param.name + _PARTNER: [v for _, v in pairs]}
     if names_params(param):
-        matching = (name for text in _texts(value) for name in _params(text, names.param_names))
+        matching = (name for text in _texts(value) for name in find_params(text, names.param_names))
         return {param.name: list(dict.fromkeys(matching))}
     if names_tasks(param):
         ids = list(dict.fromkeys(key for text in _texts(value) for key in names.task_ids(text)))
@@ -149,8 +149,12 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
     return {param.name: [value]} if alone else {}
 
 
-def _params(text: str, names: Collection[str]) -> list[str]:
-    """Find hyperparameters by section/name or name: exact, else ignoring case, else as a glob."""
+def find_params(text: str, names: Collection[str]) -> list[str]:
+    """Find hyperparameters by section/name or name: exact, else ignoring case, else as a glob.
+
+    Raises:
+        NoSuchNameError: there is none.
+    """
     readings: list[Callable[[str], object]] = [
         lambda name: name == text,
         lambda name: canonical(name) == canonical(text),
@@ -179,7 +183,7 @@ def _groupings(text: str, names: ExistingNames) -> list[str]:
     if text in GROUPINGS:
         return [text]
     try:
-        named = _params(text.removeprefix(_BY_PARAM), names.param_names)
+        named = find_params(text.removeprefix(_BY_PARAM), names.param_names)
     except NoSuchNameError:
         if text.startswith(_BY_PARAM):
             raise

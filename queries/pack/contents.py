@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.own_keys import REDACTED
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, MetricFilter
 from clearml_snapshot.exporter.selection.remembered import words
@@ -164,7 +165,7 @@ def _header(
     snapshot = dataset.snapshot
     before = provenance(snapshot) or PackProvenance()
     chosen = {
-        "selection": _selection_words(dataset, typed_filter),
+        "selection": _selection_words(dataset, _shareable(typed_filter, options)),
         "metrics": "; ".join(sorted(_asked_words(options, secrets))),
     }
     packed: dict[str, Any] = {
@@ -176,6 +177,13 @@ def _header(
         packed = secrets.search.json(packed)
     packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *omitted]))
     return {**redaction.header_changes(snapshot, options.redact, secrets), "packed": packed}
+
+
+def _shareable(typed_filter: TaskFilter | None, options: PackOptions) -> TaskFilter | None:
+    """Return the filter without conditions, which may name hyperparameters that are removed."""
+    if typed_filter is None or "params" not in options.redact or not typed_filter.where:
+        return typed_filter
+    return replace(typed_filter, where=(REDACTED,))
 
 
 def _selection_words(dataset: Dataset, typed_filter: TaskFilter | None) -> str:

@@ -1,0 +1,3 @@
+-- Every stored task.
+SELECT task_id
+FROM files.tasks

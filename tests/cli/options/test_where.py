@@ -1,0 +1,191 @@
+"""--where selects tasks by hyperparameters and by values of metrics, as numbers."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.queries import open_dataset
+from tests.queries.conftest import write
+
+RATES = {"a": "0.1", "b": "1e-2", "c": "0.001", "d": "auto", "e": None}
+OPTIMISERS = {"a": "adam", "b": "sgd", "c": "True", "d": "it's \" -- ; DROP"}
+ACCURACY = {"a": (0.5, 0.95, 0.7), "b": (0.8, 0.85, 0.9), "c": (math.nan,), "d": (0.2, math.nan)}
+EVIL = "x') OR 1=1 --"
+
+
+def param(name: str, value: str, section: str = "Args") -> dict[str, str]:
+    return {"section": section, "name": name, "value": value}
+
+
+def tasks() -> list[dict[str, Any]]:
+    made = []
+    for letter in "abcde":
+        params = [param("seed", "9007199254740993" if letter == "a" else "9007199254740992")]
+        if (rate := RATES[letter]) is not None:
+            params += [param("lr", rate)]
+        if letter in OPTIMISERS:
+            params += [param("opt", OPTIMISERS[letter]), param("lr", "5", "Other")]
+        params += [param(EVIL, letter), param("accuracy", "text")]
+        values = ACCURACY.get(letter, ())
+        points = [("accuracy", "val", at, value) for at, value in enumerate(values)]
+        points += [("loss", "train", at, 1 - value) for at, value in enumerate(values)]
+        points += [("loss", "val", at, value) for at, value in enumerate(values)]
+        points += [("latency", "p99", 1, 10.0)]
+        made.append({"task_id": letter * 32, "params": params, "points": points})
+    return made
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("where") / "data"
+    write(folder, tasks())
+    return folder
+
+
+def selected(data: Path, *conditions: str) -> str:
+    with open_dataset(data, filter=TaskFilter(where=conditions)) as dataset:
+        rows = dataset.sql("SELECT task_id FROM tasks ORDER BY ALL").fetchall()
+        points = dataset.sql("SELECT DISTINCT task_id FROM scalars ORDER BY ALL").fetchall()
+    assert rows == points
+    return "".join(task_id[0] for (task_id,) in rows)
+
+
+@pytest.mark.parametrize(
+    ("condition", "letters"),
+    [
+        ("Args/lr < 0.1", "bc"),
+        ("Args/lr <= 0.1", "abc"),
+        ("Args/lr = 0.01", "b"),
+        ("Args/lr = 1E-3", "c"),
+        ("0.0005 < Args/lr < 0.05", "bc"),
+        ("Args/lr != 0.1", "bcd"),
+        ("not Args/lr = 0.1", "bcd"),
+        ("not Args/lr < 0.1", "a"),
+        ("Args/lr = auto", "d"),
+        ("Args/lr in (0.10, 'auto')", "ad"),
+        ("Args/lr not in (0.10, 'auto')", "bc"),
+        ("Args/lr is null", "e"),
+        ("Args/lr is not null", "abcd"),
+        ("Args/lr is null or Args/lr = auto", "de"),
+        ("param:Args/lr > 0.05", "a"),
+        ("Other/lr = 5.0", "abcd"),
+        ("seed = 9007199254740993", "a"),
+        ("Args/opt = adam", "a"),
+        ("opt = true", "c"),
+        ("opt = 'it''s \" -- ; DROP'", "d"),
+        (f'"Args/{EVIL}" = b', "b"),
+        ("accuracy/val > 0.9", "a"),
+        ("accuracy/val >= 0.9", "ab"),
+        ("best(accuracy/val) < 0.3", "d"),
+        ("last(accuracy/val) > 0.75", "b"),
+        ("not last(accuracy/val) > 0.75", "a"),
+        ("min(accuracy/val) < 0.3", "d"),
+        ("accuracy/val is null", "e"),
+        ("loss/train < 0.09", "a"),
+        ("loss/train < 0.1000000001", "ab"),
+        ("max(latency) = 10", "abcde"),
+        ("Args/lr < 0.1 and accuracy/val > 0.88", "b"),
+        ("Args/lr = 0.1 or accuracy/val > 0.88", "ab"),
+        ("not (Args/lr = 0.1 or accuracy/val > 0.88)", "d"),
+        ("not (Args/lr < 0.1 and accuracy/val > 0.88)", "ad"),
+    ],
+)
+def test_tasks_that_fulfil_a_condition(data: Path, condition: str, letters: str) -> None:
+    assert selected(data, condition) == letters
+
+
+def test_several_conditions_are_joined_with_and(data: Path) -> None:
+    assert selected(data, "Args/lr < 0.1", "accuracy/val > 0.1") == "b"
+
+
+@pytest.mark.parametrize(
+    ("condition", "complaint"),
+    [
+        ("lr < 0.1", "--where: 'lr' could be Args/lr, Other/lr; choose one"),
+        ("loss > 1", "--where: 'loss' could be loss/train, loss/val; choose one"),
+        (
+            "accuracy > 1",
+            "is a hyperparameter and a metric; write param:accuracy, or max(accuracy)",
+        ),
+        (
+            "latency < 5",
+            "the name of latency/p99 does not tell which values are better; write max(",
+        ),
+        ("acuracy/val > 1", "no hyperparameter or metric 'acuracy/val'; did you mean"),
+        ("param:x > 1", "no hyperparameter 'x'"),
+        ("last(x) > 1", "no metric 'x'"),
+        ("opt < adam", "--where: opt < 'adam': a text can only be compared with = and !="),
+        ("max(latency) = fast", "max(latency) is compared with 'fast', which is not a number"),
+        (f"{EVIL} = 1", "--where \"x') OR 1=1 --"),
+    ],
+)
+def test_what_cannot_be_decided(data: Path, condition: str, complaint: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        selected(data, condition)
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_command_that_filters_takes_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ("--where", "accuracy/val > 0.88 and Args/lr < 1", "--data", str(data))
+    note = "where: accuracy/val means its highest value in each task\n"
+    assert main(["query", "leaderboard", "-m", "loss/train", "--format", "json", *where]) == 0
+    out, err = capsys.readouterr()
+    assert [row["task_id"][0] for row in json.loads(out)] == ["a", "b"]
+    assert note in err
+    assert main(["query", "curve", "-m", "loss/train", *where, "--show"]) == 0
+    assert "a" * 32 in capsys.readouterr().out
+    for redact, shown in (([], "--where"), (["--redact", "params"], "<redacted>")):
+        pack = tmp_path / f"{len(redact)}.zip"
+        assert main(["pack", *where, "-o", str(pack), *redact]) == 0
+        out, err = capsys.readouterr()
+        assert "2 tasks" in out
+        assert note in err
+        assert main(["status", str(pack), "--format", "json"]) == 0
+        selection = json.loads(capsys.readouterr().out)["packed"]["selection"]
+        assert shown in selection
+        assert ("Args/lr" in selection) == (not redact)
+
+
+def test_export_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for more in ((), ("--dry-run",)):
+        code = main(["export", "--where", "Args/lr < 1", "--data", str(tmp_path / "new"), *more])
+        (line,) = capsys.readouterr().err.splitlines()
+        assert (code, line.startswith("error: export cannot decide --where: ")) == (2, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_zero_that_is_probably_nan_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It makes a task fulfil a condition, or excludes one."""
+    curve = [2.5 - number / 100 for number in range(60)]
+    curves = {"a": curve, "b": [*curve[:30], 0.0, *curve[31:]]}
+    write(
+        tmp_path / "data",
+        [
+            {
+                "task_id": letter * 32,
+                "points": [("loss", "train", at, value) for at, value in enumerate(values)],
+            }
+            for letter, values in curves.items()
+        ],
+    )
+    note = (
+        "where: the lowest value of loss/train is in 1 task a 0 that is probably NaN (the SDK "
+        "logs NaN as 0)"
+    )
+    for condition, letter in (("loss < 1", "b"), ("loss > 1", "a")):
+        options = ["--where", condition, "--data", str(tmp_path / "data"), "--format", "json"]
+        assert main(["query", "tasks", *options]) == 0
+        out, err = capsys.readouterr()
+        assert [row["task_id"][0] for row in json.loads(out)] == [letter]
+        assert note in err.splitlines()
