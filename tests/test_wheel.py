@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("cli", "exporter", "queries")
+PARTS = ("cli", "exporter", "module", "queries")
 ASIDE = shutil.ignore_patterns("__pycache__", ".*", "build", "dist", "*.egg-info", "tests")
 
 
@@ -32,6 +32,11 @@ def sources(*suffixes: str) -> set[str]:
         for path in (ROOT / part).rglob("*")
         if path.name.endswith(suffixes)
     }
+
+
+def installed(path: str) -> str:
+    """Return where a file or folder of the tree is in the wheel: ``module`` is the package."""
+    return f"clearml_snapshot/{path.removeprefix('module').lstrip('/')}".rstrip("/")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -79,7 +84,7 @@ def python(wheel: Path) -> Path:
 def test_the_wheel_holds_every_module_query_and_marker(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     expected = {
-        f"clearml_snapshot/{path}"
+        installed(path)
         for path in sources(".py", ".sql", ".tsv", ".html", ".md", "py.typed")
     }
     assert expected - held == set(), "add its folder to [tool.setuptools] packages"
@@ -102,14 +107,15 @@ def test_the_installed_wheel_runs_from_its_own_files(python: Path, tmp_path: Pat
     script = "import clearml_snapshot.cli.main as main; print(main.__file__)"
     folder = Path(run(python, "-c", script, cwd=tmp_path).strip())
     assert folder.is_relative_to(python.parents[1])
-    assert "export" in run(python.with_name("clearml-snapshot"), "--help", cwd=tmp_path)
+    for program in ((python.with_name("clearml-snapshot"),), (python, "-m", "clearml_snapshot")):
+        assert "export" in run(*program, "--help", cwd=tmp_path)
 
 
 def test_every_folder_with_modules_is_a_package() -> None:
     """A new sub-folder that is not listed would be missing from the wheel."""
     setuptools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {str(Path(path).parent) for path in sources(".py")}
-    packages = {f"clearml_snapshot.{folder.replace('/', '.')}" for folder in folders}
+    packages = {installed(folder).replace("/", ".") for folder in folders}
     assert set(setuptools["packages"]) == packages
     tops = {folder.partition("/")[0] for folder in folders}
     assert set(setuptools["package-dir"].values()) == tops
