@@ -1,48 +1,23 @@
-"""Finds the tasks that fulfil the conditions of ``--where``.
+"""Finds the stored tasks that fulfil the conditions of ``--where``."""
 
-A task without the hyperparameter or the metric fulfils neither a comparison with it nor the
-opposite (``not``), as NULL does in SQL; the same holds for a value that is not a number, where a
-number is asked for. ``is null`` finds these tasks. NaN fulfils no comparison.
-"""
-
-import math
-import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Final
 
 import duckdb
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.condition import (
-    Comparison,
-    Condition,
-    Exists,
-    Joined,
-    Not,
-    Reference,
-    Value,
-    is_number,
-    parse,
-)
-from clearml_snapshot.exporter.selection.names import canonical, no_such
+from clearml_snapshot.exporter.selection.condition import Reference, parse
+from clearml_snapshot.exporter.selection.condition_truth import truth_of
+from clearml_snapshot.exporter.selection.names import no_such
+from clearml_snapshot.exporter.selection.param_names import find_params
 from clearml_snapshot.queries.ask.best import guess
 from clearml_snapshot.queries.ask.header import read
-from clearml_snapshot.queries.ask.parameters import chosen_pairs, find_params
+from clearml_snapshot.queries.ask.parameters import chosen_pairs
 from clearml_snapshot.queries.names import StoredNames
 
 _PARAM: Final = "param:"
 _NAMED: Final = 3
-_HOLDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_TRUTHS: Final = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True)
@@ -54,14 +29,6 @@ class Chosen:
     """What names were taken to mean where that is not obvious."""
     extremes: tuple[tuple[str, str, str], ...] = ()
     """Metric, variant and ``max`` or ``min`` of each extreme that was compared."""
-
-
-@dataclass(frozen=True)
-class _Truth:
-    """The tasks of which a condition is known to be true and known to be false."""
-
-    true: frozenset[str]
-    false: frozenset[str]
 
 
 def find_fulfilling(connection: duckdb.DuckDBPyConnection, conditions: Iterable[str]) -> Chosen:
@@ -76,7 +43,8 @@ def find_fulfilling(connection: duckdb.DuckDBPyConnection, conditions: Iterable[
         NoSuchNameError: there is no such hyperparameter or metric.
     """
     evaluation = _Evaluation(connection, StoredNames(connection))
-    truths = [evaluation.truth(parse(text)) for text in conditions]
+    task_ids = evaluation.all_tasks()
+    truths = [truth_of(parse(text), evaluation.values_of, task_ids) for text in conditions]
     fulfilling = frozenset.intersection(*(truth.true for truth in truths))
     notes, extremes = dict.fromkeys(evaluation.notes), dict.fromkeys(evaluation.extremes)
     return Chosen(fulfilling, tuple(notes), tuple(extremes))
@@ -92,32 +60,7 @@ class _Evaluation:
     extremes: list[tuple[str, str, str]] = field(default_factory=list)
     _values: dict[Reference, dict[str, Any]] = field(default_factory=dict)
 
-    def truth(self, condition: Condition) -> _Truth:
-        if isinstance(condition, Not):
-            inner = self.truth(condition.condition)
-            return _Truth(inner.false, inner.true)
-        if isinstance(condition, Joined):
-            truths = [self.truth(part) for part in condition.conditions]
-            every, some = frozenset[str].intersection, frozenset[str].union
-            trues, falses = [t.true for t in truths], [t.false for t in truths]
-            if condition.word == "and":
-                return _Truth(every(*trues), some(*falses))
-            return _Truth(some(*trues), every(*falses))
-        values = self._values_of(condition.reference)
-        if isinstance(condition, Exists):
-            having = frozenset(values)
-            return _Truth(having, self._all_tasks() - having)
-        known = {
-            task_id: held
-            for task_id, value in values.items()
-            if (held := _holds(condition, value)) is not None
-        }
-        return _Truth(
-            frozenset(task_id for task_id, held in known.items() if held),
-            frozenset(task_id for task_id, held in known.items() if not held),
-        )
-
-    def _values_of(self, reference: Reference) -> dict[str, Any]:
+    def values_of(self, reference: Reference) -> dict[str, Any]:
         """Read the value of a reference for each task that has one: text, or a number."""
         if reference not in self._values:
             self._values[reference] = dict(self._read(*self._lookup(reference)))
@@ -180,48 +123,9 @@ class _Evaluation:
         self.notes.append(f"where: {name} means its {direction} value in each task")
         return "max" if direction == "highest" else "min"
 
-    def _all_tasks(self) -> frozenset[str]:
+    def all_tasks(self) -> frozenset[str]:
+        """List every stored task."""
         return frozenset(task_id for (task_id,) in self._read("stored_ids", {}))
 
     def _read(self, lookup: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
         return self.connection.execute(read(f"lookups/{lookup}.sql"), parameters).fetchall()
-
-
-def _holds(comparison: Comparison, value: str | float | None) -> bool | None:
-    """Compare one value; None if that is not possible."""
-    typed, compare = comparison.value, _HOLDS[comparison.operator]
-    if isinstance(value, str):
-        return _text_holds(comparison, value)
-    if not typed.is_number:
-        raise UsageError(
-            f"--where: {comparison.reference} is compared with {typed.text!r}, which is not a "
-            "number"
-        )
-    if value is None or math.isnan(value):
-        return None
-    return compare(value, float(typed.text))
-
-
-def _text_holds(comparison: Comparison, text: str) -> bool | None:
-    """Compare a hyperparameter, which is stored as text: as numbers if both are."""
-    typed, compare = comparison.value, _HOLDS[comparison.operator]
-    if typed.is_number:
-        stored = text.strip()
-        if is_number(stored):
-            return compare(Decimal(stored), Decimal(typed.text))  # exact, also for long seeds
-        infinite = {"inf": math.inf, "infinity": math.inf}.get(stored.casefold().lstrip("+-"))
-        if infinite is not None:
-            return compare(-infinite if stored.startswith("-") else infinite, float(typed.text))
-        return {"=": False, "!=": True}.get(comparison.operator)
-    if comparison.operator not in ("=", "!="):
-        raise UsageError(
-            f"--where: {comparison.reference} {comparison.operator} {typed.text!r}: a text can "
-            "only be compared with = and !="
-        )
-    return compare(_comparable(text), _comparable(typed))
-
-
-def _comparable(text: str | Value) -> str:
-    """Return a text in the form in which equal ones are equal: True is true, é is é."""
-    plain = canonical(text if isinstance(text, str) else text.text)
-    return plain.casefold() if plain.casefold() in _TRUTHS else plain

@@ -84,8 +84,7 @@ def python(wheel: Path) -> Path:
 def test_the_wheel_holds_every_module_query_and_marker(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
     expected = {
-        installed(path)
-        for path in sources(".py", ".sql", ".tsv", ".html", ".md", "py.typed")
+        installed(path) for path in sources(".py", ".sql", ".tsv", ".html", ".md", "py.typed")
     }
     assert expected - held == set(), "add its folder to [tool.setuptools] packages"
     ours = {name for name in held if name.startswith("clearml_snapshot/")}

@@ -154,8 +154,8 @@ _Where = Annotated[
         section=TASKS,
         metavar="CONDITION",
         help="Condition on hyperparameters and on best values of metrics, such as 'Args/lr < 0.1 "
-        "and accuracy/validation > 0.9'; last(), max() and min() choose another value. Not for "
-        "export.",
+        "and accuracy/validation > 0.9'; last(), max() and min() choose another value. export "
+        "compares hyperparameters only.",
     ),
 ]
 _Archived = Annotated[

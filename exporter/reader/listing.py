@@ -91,6 +91,14 @@ def read_all_details(
         yield entry["id"], read_details(entry, redactor, with_params=with_params)
 
 
+def read_params(api: Client, task_ids: Sequence[str]) -> Iterator[tuple[str, TaskDetails]]:
+    """Read the hyperparameters of at most 500 tasks, in one request."""
+    ids = list(task_ids)
+    body = {"id": ids, "search_hidden": True, "page": 0, "page_size": len(ids)}
+    for entry in ask_entries(api, "tasks", body, ("id", "hyperparams")).entries:
+        yield entry["id"], read_details(entry, Redactor())
+
+
 def count_visible(api: Client) -> tuple[int, int]:
     """Count the projects and tasks that the user can see, except hidden ones."""
     projects = list_at_once(api, "projects", {}, ("id",))
@@ -157,11 +165,16 @@ def _matches_any(pattern: str, tags: set[str]) -> bool:
     return any(re.search(pattern, tag) for tag in tags)
 
 
+def beyond_limit(resolved: ResolvedFilter) -> str:
+    """Describe the tasks that the limit leaves out."""
+    return f"tasks beyond the {resolved.order} {resolved.limit}: --limit"
+
+
 def _left_out(
     api: Client, resolved: ResolvedFilter, body: Mapping[str, Any], more: bool
 ) -> Iterator[str]:
     if more:
-        yield f"tasks beyond the {resolved.order} {resolved.limit}: --limit"
+        yield beyond_limit(resolved)
     if resolved.archived == "exclude":
         yield "archived tasks: --archived include"
     if resolved.hidden or resolved.task_ids is not None or resolved.archived == "only":

@@ -113,6 +113,17 @@ def parse(text: str) -> Condition:
     return _Parser(text).parse()
 
 
+def references(condition: Condition) -> Iterator[Reference]:
+    """Yield everything that a condition compares."""
+    if isinstance(condition, Joined):
+        for part in condition.conditions:
+            yield from references(part)
+    elif isinstance(condition, Not):
+        yield from references(condition.condition)
+    else:
+        yield condition.reference
+
+
 def is_number(text: str) -> bool:
     """Return whether a text is a finite decimal number."""
     return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None

@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Final, Literal
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.condition import parse, references
 from clearml_snapshot.exporter.selection.filter_names import (
     find_projects,
     find_statuses,
@@ -29,8 +31,8 @@ Order = Literal["newest", "oldest", "archived-first"]
 Missing = Literal["raise", "drop"]
 
 _NOT_YET: Final = (
-    "export cannot decide --where: it filters by parameters and values of metrics, which are read "
-    "only with the tasks; use --where with query or pack, after the export"
+    "values of metrics are known only after their points were read; use --where with query or "
+    "pack, after the export"
 )
 NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 """Fields of a filter that only say how others are meant."""
@@ -67,7 +69,7 @@ class TaskFilter:
     updated_after: str | None = None
     updated_before: str | None = None
     where: tuple[str, ...] = ()
-    """Conditions on hyperparameters and values, joined with AND; only for what is stored."""
+    """Conditions on hyperparameters and values, joined with AND; values only of stored tasks."""
     archived: Archived = "include"
     hidden: bool = False
     """Whether hidden tasks are included."""
@@ -170,7 +172,7 @@ def resolve(
         UsageError: a time or a regular expression is invalid, or ``where`` cannot be decided.
     """
     if typed.where and fulfilling_ids is None:
-        raise UsageError(_NOT_YET)
+        raise UsageError(f"cannot decide --where: {_NOT_YET}")
     if "" in typed.task_names or typed.task_name_regex == "":
         raise UsageError("--task-name is empty; omit it, or use a name or a glob")
     tags = _resolved(typed.tags, lambda text: find_tag(text, names), "raise")
@@ -219,14 +221,18 @@ def resolve(
 
 
 def check_typed(typed: TaskFilter) -> None:
-    """Check what does not depend on a server: times, statuses and patterns.
+    """Check what does not depend on a server: times, statuses, patterns and conditions.
 
     Raises:
         NoSuchNameError: a status that does not exist.
-        UsageError: a time or a regular expression is invalid.
+        UsageError: a time or a regular expression is invalid, or a condition is, or it compares a
+            value of a metric, which a server cannot tell.
     """
+    for reference in chain.from_iterable(map(references, map(parse, typed.where))):
+        if reference.statistic is not None:
+            raise UsageError(f"export cannot decide --where {reference}: {_NOT_YET}")
     nameless = replace(
-        typed, projects=(), users=(), tags=(), any_tags=(), exclude_tags=(), types=()
+        typed, projects=(), users=(), tags=(), any_tags=(), exclude_tags=(), types=(), where=()
     )
     resolve(nameless, Names({}, {}, ()), datetime.now(UTC))
 

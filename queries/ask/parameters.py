@@ -1,8 +1,7 @@
 """Checks the arguments of a query and turns them into values to bind."""
 
 import math
-import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
@@ -13,7 +12,8 @@ from clearml_snapshot.exporter.selection.metric_filter import (
     resolve_metric,
     resolve_variants,
 )
-from clearml_snapshot.exporter.selection.names import canonical, is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.names import no_such
+from clearml_snapshot.exporter.selection.param_names import find_params
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"
@@ -147,36 +147,6 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
         return {param.name: list(_texts(value))}
     alone = param.many and not isinstance(value, list | tuple)
     return {param.name: [value]} if alone else {}
-
-
-def find_params(text: str, names: Collection[str]) -> list[str]:
-    """Find hyperparameters by section/name or name: exact, else ignoring case, else as a glob.
-
-    Raises:
-        NoSuchNameError: there is none.
-    """
-    readings: list[Callable[[str], object]] = [
-        lambda name: name == text,
-        lambda name: canonical(name) == canonical(text),
-        lambda name: canonical(name).casefold() == canonical(text).casefold(),
-    ]
-    if is_glob(text):
-        readings.append(re.compile(names_pattern([text]) or "").search)
-    for reads in readings:
-        for parts in (_itself, _ends):
-            matching = sorted(name for name in names if any(map(reads, parts(name))))
-            if matching:
-                return matching
-    raise no_such("hyperparameter", text, names, plural="hyperparameters")
-
-
-def _itself(name: str) -> list[str]:
-    return [name]
-
-
-def _ends(name: str) -> list[str]:
-    """Return what follows each slash: sections and names may contain slashes."""
-    return [name[at + 1 :] for at, mark in enumerate(name) if mark == "/"]
 
 
 def _groupings(text: str, names: ExistingNames) -> list[str]:

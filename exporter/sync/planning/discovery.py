@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.client.auth import Identity
 from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import NoSuchNameError, RefusedError, UsageError
 from clearml_snapshot.exporter.progress import Progress
-from clearml_snapshot.exporter.reader.listing import Listing, list_by_id, list_tasks
+from clearml_snapshot.exporter.reader.listing import Listing, beyond_limit, list_by_id, list_tasks
 from clearml_snapshot.exporter.reader.names import read_names
 from clearml_snapshot.exporter.reader.scalars.fetch import scan_series
 from clearml_snapshot.exporter.reader.series import list_series
@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.selection.selection import (
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.sync.planning.fulfilling import find_fulfilling
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask, SelectedTask
 from clearml_snapshot.exporter.sync.planning.stored_state import stored_series
 from clearml_snapshot.exporter.sync.planning.task_ids import find_task_ids
@@ -166,11 +167,29 @@ class Discoverer:
         words = "; ".join(filter(None, (str(resolved), selection.metric_words)))
         discovery.words.append(words)
         self.progress.note(f"tasks: {words}")
-        listing = list_tasks(self.api, resolved, self.progress)
+        listing = self._listed(discovery, resolved, selection.filter.where)
         left_out = (*listing.left_out, *selection.left_out)
         discovery.left_out += [text for text in left_out if text not in discovery.left_out]
         self._note_missing(discovery, resolved, listing.tasks)
         return listing
+
+    def _listed(
+        self, discovery: Discovery, resolved: ResolvedFilter, where: Sequence[str]
+    ) -> Listing:
+        """List tasks; conditions on hyperparameters are decided before the limit is applied."""
+        if not where:
+            return list_tasks(self.api, resolved, self.progress)
+        every = list_tasks(self.api, replace(resolved, limit=None), self.progress)
+        self.progress.note(f"reading the hyperparameters of {len(every.tasks):,} tasks for --where")
+        found = find_fulfilling(self.api, where, every.tasks)
+        discovery.problems += [
+            Problem(task_id, "", "failed", "its hyperparameters could not be read for --where")
+            for task_id in found.unknown
+        ]
+        tasks = [task for task in every.tasks if task.task_id in found.task_ids]
+        more = len(tasks[resolved.limit :]) if resolved.limit is not None else 0
+        cut = (beyond_limit(resolved),) if more else ()
+        return Listing(tuple(tasks[: resolved.limit]), (*every.left_out, *cut))
 
     def _metrics(
         self, discovery: Discovery, selection: Selection, tasks: Sequence[Task], *, is_new: bool
@@ -228,7 +247,9 @@ class Discoverer:
         ids = find_task_ids(self.api, task_filter.task_ids, self.stored_tasks, self.progress)
         task_filter = replace(task_filter, task_ids=ids)
         names = read_names(self.api, task_filter, self.identity.user_id)
-        resolved = resolve(task_filter, names, self.now, missing="raise" if is_new else "drop")
+        decided = replace(task_filter, where=())  # after the listing
+        resolved = resolve(decided, names, self.now, missing="raise" if is_new else "drop")
+        resolved = replace(resolved, words=(*resolved.words, *task_filter.where))
         discovery.warnings += [
             f"a remembered selection has names that no longer exist: {text}"
             for text in resolved.dropped
