@@ -28,7 +28,7 @@ from clearml_snapshot.cli.options.sections import QUERY, QUERY_OPTIONS
 from clearml_snapshot.cli.options.tasks import Filters
 from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.progress import parts_bar
-from clearml_snapshot.cli.output.stdout import write_answer, write_text
+from clearml_snapshot.cli.output.stdout import is_for_reading, write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
@@ -270,6 +270,21 @@ def _write(
         return source.rows(relevant(relation, query, values))
 
 
+def _write_differences(
+    opened: "OpenDataset", query: Query, values: Mapping[str, Any], output: OutputOptions
+) -> None:
+    """After the values of compared tasks, show a person the parameters and code that differ."""
+    is_about_values = query.name == "compare" and query.file is None and not values["params"]
+    if not is_about_values or values["steps"] or output.columns or not is_for_reading(output):
+        return
+    shaped = opened.shaped(query, {**values, "params": True})
+    relation = shaped.relation.materialize()
+    if len(relation):
+        write_text("\n")
+        differing = opened.result(relation, is_materialized=True)
+        write_answer(differing, output, name=query.name, screenful=SCREENFUL, answer=shaped.answer)
+
+
 def _shown(
     query: Query, given: Mapping[str, Any], filters: TaskFilter, choice: DatasetChoice
 ) -> str:
@@ -294,6 +309,7 @@ def _footnotes(
     quiet: bool,
 ) -> Iterator[str]:
     """Report suspect or missing values and, unless quiet, what the answer covers."""
+    from clearml_snapshot.queries.notes.compared import not_at_one_iteration
     from clearml_snapshot.queries.notes.conditions import condition_notes
     from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
     from clearml_snapshot.queries.notes.empty_answers import why_empty
@@ -302,6 +318,7 @@ def _footnotes(
     reason = why_empty(opened, query, values, rows)
     if reason is not None:
         yield reason
+    yield from not_at_one_iteration(query, rows)
     yield from notes(opened, query, values, rows)
     reach = coverage(opened, values)
     yield from warnings(reach) if quiet else lines(reach, rows)

@@ -96,6 +96,12 @@ def write_answer(
         WRITERS[form](rows, sink)
 
 
+def is_for_reading(options: OutputOptions) -> bool:
+    """Return whether an answer is drawn as a table on a terminal, for a person."""
+    is_table = options.format in (None, "table")
+    return is_table and options.path in (None, STDOUT) and is_terminal(sys.stdout)
+
+
 def page_form(options: OutputOptions, name: str) -> str:
     """Choose the format of a page: text, or one JSON object.
 

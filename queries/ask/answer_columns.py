@@ -55,7 +55,9 @@ def with_made(
         values: the values of the query's parameters.
         made: the columns that were made from names.
     """
-    without = {name for name, param, value in answer.conditions if values.get(param) != value}
+    without = {
+        name for name, param, value in answer.conditions if _typed(values.get(param)) != value
+    }
     names = tuple(
         name
         for entry in answer.names
@@ -63,3 +65,8 @@ def with_made(
         for name in (made if entry == _MADE else (entry,))
     )
     return answer._replace(names=names)
+
+
+def _typed(value: object) -> object:
+    """Write a value as it is typed in the header."""
+    return str(value).lower() if isinstance(value, bool) else value

@@ -1,5 +1,6 @@
 """Turns the long rows of a query into the columns that were requested."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -45,7 +46,8 @@ def with_columns(
     make = _SHAPES.get(query.name)
     if make is not None:
         shaped, made = make(values, answer, names_of)
-        return Shaped(shaped, with_made(query.answer, values, made))
+        columns = with_made(query.answer, values, made)
+        return Shaped(shaped, columns._replace(legend=_legend(query, values, made)))
     if "at" in values and values["at"] is None and {*_AT} <= {*answer.columns}:
         answer = _without(answer, _AT)
     return Shaped(answer, with_made(query.answer, values))
@@ -80,6 +82,18 @@ def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of:
     return answer.project(", ".join(columns)), labels
 
 
+def _legend(
+    query: Query, values: Mapping[str, Any], made: Sequence[str]
+) -> tuple[tuple[str, str], ...]:
+    """Explain the columns of tasks, whose names may be too long for a head."""
+    if query.name != "compare":
+        return ()
+    return tuple(
+        (label, label if task_id[:8] in label else f"{label} ({task_id[:8]})")
+        for label, task_id in zip(made, values["tasks"], strict=True)
+    )
+
+
 def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
     """List the keys that a column of maps has in any row."""
     keys = answer.query("answer", f"SELECT DISTINCT unnest(map_keys({column})) FROM answer")
@@ -92,20 +106,32 @@ def _compare(
 ) -> _Made:
     from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
 
-    keys = ["parameter"] if values["params"] else ["metric", "variant", "iteration"]
-    cell = "setting" if values["params"] else "value"
-    names = names_of(values["tasks"])
-    labels = [names[task_id] or task_id[:8] for task_id in values["tasks"]]
-    labels = [
-        name if labels.count(name) == 1 else f"{name} ({task_id[:8]})"
-        for name, task_id in zip(labels, values["tasks"], strict=True)
-    ]
+    if values["params"]:
+        keys, cell, behind = ["parameter"], "setting", "parameter"
+        order = "contains(parameter, '/') DESC, parameter"
+    elif values["steps"]:
+        keys, cell, behind = ["metric", "variant", "iteration"], "value", "iteration"
+        order = "metric, variant, iteration NULLS LAST"
+    else:
+        keys = ["metric", "variant", "point", "difference", "iteration", "iterations", "differ_at"]
+        cell, behind = "value", "point"
+        order = "metric, variant, list_position(['end', 'common', 'nearest'], point)"
     made = [
         Column(label, of=sql_value(task_id), cell=cell)
-        for label, task_id in zip(labels, values["tasks"], strict=True)
+        for task_id, label in task_labels(values["tasks"], names_of).items()
     ]
-    order = ", ".join(f"{key} NULLS LAST" for key in keys)
-    return pivoted(answer, Shape("task_id", (cell,), tuple(keys), keys[-1]), made, order=order)
+    return pivoted(answer, Shape("task_id", (cell,), tuple(keys), behind), made, order=order)
+
+
+def task_labels(task_ids: Sequence[str], names_of: NamesOf) -> dict[str, str]:
+    """Name tasks uniquely, by id: with their names, and the beginning of the id if necessary."""
+    names = names_of(task_ids)
+    labels = {task_id: names[task_id] or task_id[:8] for task_id in task_ids}
+    counts = Counter(labels.values())
+    return {
+        task_id: label if counts[label] == 1 else f"{label} ({task_id[:8]})"
+        for task_id, label in labels.items()
+    }
 
 
 _SHAPES: Final = {"leaderboard": _leaderboard, "group": _group, "compare": _compare}

@@ -22,7 +22,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
--- :answer metric, variant, *, n, mean ± std, best, task_id
+-- :answer metric, variant, *, n, mean ± std
 -- :example --metric accuracy --by Args/lr
 WITH having_it AS (
     SELECT

@@ -43,6 +43,8 @@ def _examples(query: Query) -> Iterator[str]:
 
 def _conditions(columns: set[str], values: Mapping[str, Any]) -> Iterator[str]:
     """Write the conditions on rows that a note may name."""
+    if columns >= {"point", "iterations"}:
+        yield "point = 'nearest'"
     if not columns >= OF_A_WINNER:
         return
     marks = sql_value(list(marks_of(values)))

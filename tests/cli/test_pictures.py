@@ -36,7 +36,7 @@ def test_the_columns_of_the_answer_are_in_each(name: str) -> None:
     assert len(pictures) == len(WIDTHS)
     shown = [[c for c in declared if _is_head(c, drawn)] for drawn in pictures]
     assert shown == [shown[-1]] * len(WIDTHS)
-    assert len(shown[-1]) > 1
+    assert shown[-1]
     for drawn in pictures:
         (left_out,) = re.findall(r"^\(columns not shown: (.*?) \(", drawn, re.MULTILINE) or [""]
         assert {*declared} & {*re.split(", | and ", left_out)} == set()
@@ -46,6 +46,6 @@ def _is_head(column: str, drawn: str) -> bool:
     """Return whether a column is in a picture, perhaps with a shortened name."""
     heads = re.sub("[:±]", " ", drawn).split()
     cuts = (head.partition("…") for head in heads)
-    return column in heads or any(
+    return {column, column.rpartition("/")[2]} & {*heads} != set() or any(
         mark and column.startswith(begin) and column.endswith(end) for begin, mark, end in cuts
     )

@@ -1,6 +1,7 @@
 """The columns of a table as texts, and the widths that each of them can have."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from string import ascii_uppercase
@@ -17,8 +18,9 @@ from clearml_snapshot.queries.result import Kind, Value
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 LINK_COLUMN: Final = "web_url"
 _LINKED: Final = ("task_id", "task")
-NARROWEST: Final = 14
-"""A text is never shortened to less than this."""
+NARROWEST: Final = 12
+"""A text is not shortened to less than this; one of the answer, which must not go, may be."""
+_NARROWEST_ANSWER: Final = 8
 _SHORT_HEAD: Final = 8
 _USUAL: Final = 32
 """A text that is longer is shown in full only if every column fits."""
@@ -32,6 +34,8 @@ class DrawnColumn:
 
     name: str
     """Its head, escaped."""
+    short_name: str
+    """Its head without the section of a hyperparameter, if that is unique."""
     kind: Kind
     texts: tuple[str, ...]
     """Its cells, escaped."""
@@ -67,11 +71,13 @@ class DrawnColumn:
         return max(width_of(self.name), self.cells_width)
 
     def short_head(self, width: int) -> str:
-        """Shorten the head in the middle; of ``Args/lr`` rather the section than the name."""
-        if width_of(self.name) <= width:
-            return self.name
-        head = (width - 1) // (3 if "/" in self.name else 2)
-        return beginning(self.name, head) + ELLIPSIS + ending(self.name, width - 1 - head)
+        """Shorten the head: ``Args/lr`` to ``lr`` if that is unique, or in the middle."""
+        for head in (self.name, self.short_name):
+            if width_of(head) <= width:
+                return head
+        half = (width - 1) // 2
+        short = self.short_name
+        return beginning(short, half) + ELLIPSIS + ending(short, width - 1 - half)
 
 
 def drawn_columns(
@@ -92,6 +98,7 @@ def drawn_columns(
     names = [column.name for column in rows.columns]
     linked = next((name for name in _LINKED if name in names), None)
     spreads = {mean: std for mean, std in answer.spreads if {mean, std} <= {*names}}
+    ends = Counter(map(_end, names))
     drawn = []
     for place, column in enumerate(rows.columns):
         if column.name in spreads.values() or (hide_link and column.name == LINK_COLUMN):
@@ -105,6 +112,7 @@ def drawn_columns(
         drawn.append(
             DrawnColumn(
                 printable(head),
+                printable(head if ends[_end(column.name)] > 1 else _end(head)),
                 column.kind,
                 tuple(texts),
                 is_constant=len(shown) > 1 and len({*map(repr, cells)}) == 1,
@@ -115,6 +123,10 @@ def drawn_columns(
             )
         )
     return drawn
+
+
+def _end(name: str) -> str:
+    return name.rpartition("/")[2] or name
 
 
 def needs_of(columns: Sequence[DrawnColumn], answer: AnswerColumns) -> list[Needs]:
@@ -132,7 +144,7 @@ def _needs(column: DrawnColumn, least_head: int) -> Needs:
     if column.is_whole:
         least = cells
     elif column.is_answer:
-        least = least_width(column.texts, NARROWEST)
+        least = least_width(column.texts, _NARROWEST_ANSWER)
     else:
         least = min(cells, NARROWEST)
     least = max(least, least_head)
@@ -145,8 +157,9 @@ def _least_heads(columns: Iterable[DrawnColumn]) -> dict[str, int]:
     least: dict[str, int] = {}
     shown: dict[str, list[str]] = {}
     for column in columns:
-        width = max(min(width_of(column.name), _SHORT_HEAD), min(column.cells_width, NARROWEST))
-        least[column.name] = min(width, width_of(column.name))
+        shortest = width_of(column.short_name)
+        width = max(min(shortest, _SHORT_HEAD), min(column.cells_width, _SHORT_HEAD))
+        least[column.name] = min(width, shortest)
         shown.setdefault(column.short_head(least[column.name]), []).append(column.name)
     for names in shown.values():
         if len(names) > 1:
@@ -163,7 +176,12 @@ def with_letters(
         The columns, and a line per letter that explains it.
     """
     letters = {printable(name): _letter(place) for place, (name, _) in enumerate(legend)}
-    renamed = [replace(each, name=letters.get(each.name, each.name)) for each in columns]
+    renamed = [
+        replace(each, name=letters[each.name], short_name=letters[each.name])
+        if each.name in letters
+        else each
+        for each in columns
+    ]
     lines = [f"{_letter(place)}: {printable(text)}" for place, (_, text) in enumerate(legend)]
     return renamed, lines
 

@@ -83,9 +83,11 @@ def draw_table(
     heading = _paragraph(above, screen)
     widths = _widths(columns, screen, answer)
     if widths is None and answer.legend:
-        columns, legend = with_letters(columns, answer.legend)
-        widths = _widths(columns, screen, answer)
-        heading += "".join(f"{line}\n" for line in legend) if widths is not None else ""
+        lettered, legend = with_letters(columns, answer.legend)
+        widths = _widths(lettered, screen, answer)
+        if widths is not None:
+            columns = lettered
+            heading += "".join(f"{line}\n" for line in legend)
     if widths is None:
         left_out += [column.name for column in columns if not column.is_answer]
         upright = [column for column in columns if column.is_answer]

@@ -21,6 +21,9 @@ WIDTHS: Final = (60, 80, 120, 200)
 CASES: Final = {
     "changes": "changes --limit 5",
     "compare": "compare 'vit-small' 'vit-small retry'",
+    "compare_params": "compare 'vit-small' 'vit-small retry' --params",
+    "compare_steps": "compare 'vit-small' 'vit-small retry' -m accuracy --steps",
+    "compare_more": "compare 'resnet50 baseline' 'vit-small' 'ablation: mixup' -m loss",
     "curve": "curve -m accuracy --task-name 'vit-small*' --points 4",
     "first": "first -m accuracy --above 0.92",
     "gone": "gone",

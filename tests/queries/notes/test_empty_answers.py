@@ -1,5 +1,6 @@
 """An empty answer explains why, and the coverage line of named tasks is about these."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,13 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
 @pytest.mark.parametrize(
     ("name", "typed", "reason"),
     [
-        ("compare", {"tasks": [EVEN, ODD]}, "no rows: the tasks have no metric, variant and iter"),
-        ("compare", {"tasks": [EVEN, ODD], "metric": "acc"}, "query curve shows each task"),
-        ("compare", {"tasks": [EVEN, OTHER], "metric": "acc"}, "1 of the 2 tasks does not"),
+        (
+            "compare",
+            {"tasks": [EVEN, ODD], "steps": True},
+            "no rows: the tasks have no metric, var",
+        ),
+        ("compare", {"tasks": [EVEN, ODD], "metric": "acc", "steps": True}, "query curve shows"),
+        ("compare", {"tasks": [EVEN, OTHER], "metric": "acc", "steps": True}, "1 of the 2 tasks d"),
         ("compare", {"tasks": [EVEN, ODD], "metric": "loss"}, "none of these tasks has this met"),
         ("compare", {"tasks": [EVEN, ODD], "params": True}, "do not differ in any hyperparam"),
         ("curve", {"metric": "final"}, "no rows: there are only single values"),
@@ -98,7 +103,14 @@ def test_the_command_explains_it_under_the_answer(
     make_dataset: MakeDataset, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(make_dataset(TASKS))
-    assert main(["query", "compare", EVEN, ODD, "--metric", "acc", "--data", folder]) == 0
+    command = ["query", "compare", EVEN, ODD, "--metric", "acc", "--data", folder]
+    assert main([*command, "--steps"]) == 0
     stderr = capfd.readouterr().err
     assert "no rows: the tasks have no metric, variant and iteration in common" in stderr
     assert "2 of 2 tasks have it\n" in stderr
+    assert main([*command, "--format", "jsonl"]) == 0
+    shown = capfd.readouterr()
+    points = [json.loads(line)["point"] for line in shown.out.splitlines()]
+    assert points == ["end", "nearest"]
+    assert "the tasks have no iteration in common; compared at the nearest ones: " in shown.err
+    assert "2 of 2 tasks have it\n" in shown.err
