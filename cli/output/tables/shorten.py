@@ -73,6 +73,10 @@ def _cut(text: str, width: int, share: float) -> str:
 
 def _cut_twice(text: str, width: int, *, n_first: int, n_last: int) -> str:
     """Keep what differs: cut what all texts have in common before it and behind it."""
+    while 0 < n_first < len(text) and not _width(text[n_first]):
+        n_first -= 1  # an accent stays with its letter
+    while n_last and not _width(text[-n_last]):
+        n_last -= 1
     differing = text[n_first : len(text) - n_last]
     room = width - 1 - _width(differing) - (1 if n_last else 0)
     if room < 0:

@@ -82,11 +82,11 @@ def draw_table(
     columns, above, left_out = _lift(columns, screen, answer)
     heading = _paragraph(above, screen)
     widths = _widths(columns, screen, answer)
-    if widths is None and answer.legend:
+    if answer.legend and _is_tight(columns, widths):
         lettered, legend = with_letters(columns, answer.legend)
-        widths = _widths(lettered, screen, answer)
-        if widths is not None:
-            columns = lettered
+        narrower = _widths(lettered, screen, answer)
+        if narrower is not None:
+            columns, widths = lettered, narrower
             heading += "".join(f"{line}\n" for line in legend)
     if widths is None:
         left_out += [column.name for column in columns if not column.is_answer]
@@ -144,6 +144,14 @@ def _widths(
     order = sorted(range(len(columns)), key=lambda at: (last[at], at))
     widths = fit([needs[place] for place in order], screen.width)
     return None if widths is None else {order[at]: width for at, width in widths.items()}
+
+
+def _is_tight(columns: Sequence[DrawnColumn], widths: dict[int, int] | None) -> bool:
+    """Return whether a text of the answer would be shortened."""
+    return widths is None or any(
+        column.is_answer and widths[place] < column.cells_width
+        for place, column in enumerate(columns)
+    )
 
 
 def _paragraph(columns: Sequence[DrawnColumn], screen: Screen) -> str:

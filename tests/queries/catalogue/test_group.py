@@ -170,8 +170,8 @@ def test_groups_are_sorted_and_limited(make_dataset: MakeDataset) -> None:
     folder = numbered(make_dataset)
 
     def sizes(**options: Any) -> list[Any]:
-        by = {"metric": "m", "best": "lowest", "by": "param:size"}
-        return [row["Args/size"] for row in ask(folder, "group", **by, **options)]
+        by: dict[str, Any] = {"metric": "m", "best": "lowest", "by": "param:size", **options}
+        return [row["Args/size"] for row in ask(folder, "group", **by)]
 
     assert sizes() == ["16", "128", "2"], "the best mean is first"
     assert sizes(sort="group") == ["2", "16", "128"], "as numbers"

@@ -46,7 +46,7 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
         (
             "compare",
             {"tasks": [EVEN, ODD], "steps": True},
-            "no rows: the tasks have no metric, var",
+            "no rows: the tasks have no metric, va",
         ),
         ("compare", {"tasks": [EVEN, ODD], "metric": "acc", "steps": True}, "query curve shows"),
         ("compare", {"tasks": [EVEN, OTHER], "metric": "acc", "steps": True}, "1 of the 2 tasks d"),
