@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.names import canonical, is_glob, names_pattern, no_such
+from clearml_snapshot.exporter.selection.names import (
+    canonical,
+    did_you_mean,
+    is_glob,
+    names_pattern,
+    near_names,
+    no_such,
+)
 
 MONITOR_PREFIX = ":monitor:"
 """ClearML's own machine statistics; hidden from answers unless named."""
@@ -145,9 +152,7 @@ def resolve_metric(
     if owners:
         names = [f"{choice.metric}/{min(choice.variants or ())}" for choice in owners]
         raise _only_a_variant(argument, names)
-    pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
-    known = (*series, *pairs) if "/" in argument else series
-    raise no_such("metric", argument, known, plural="metrics")
+    raise _no_metric(argument, series)
 
 
 def resolve_variants(argument: str, series: Series) -> frozenset[str]:
@@ -215,6 +220,19 @@ def _with_variant(argument: str, series: Series) -> tuple[MetricChoice, ...]:
         if owners:
             return owners
     return ()
+
+
+def _no_metric(argument: str, series: Series) -> NoSuchNameError:
+    """Make the error for a name that is neither a metric nor a variant."""
+    if "/" in argument:
+        pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
+        return no_such("metric", argument, (*series, *pairs), plural="metrics")
+    variants = {variant for names in series.values() for variant in names}
+    near = near_names(argument, {*series, *variants})[:_NAMED]
+    if near and near[0] not in series:
+        meant = did_you_mean(name if name in series else f"*/{name}" for name in near)
+        return NoSuchNameError(f"no metric {argument!r}; {meant}")
+    return no_such("metric", argument, series, plural="metrics")
 
 
 def _only_a_variant(argument: str, names: Sequence[str]) -> NoSuchNameError:

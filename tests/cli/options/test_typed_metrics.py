@@ -91,6 +91,7 @@ def test_metrics_that_are_found(asked: Asked, typed: str, metric: str) -> None:
             "no metric 'acc'; did you mean 'accuracy' or 'accuracy per class', or '*acc*' (3 "
             "metrics)?",
         ),
+        ("valdation", "no metric 'valdation'; did you mean '*/validation' or 'latency'?"),
         ("lss", "no metric 'lss'; did you mean 'loss'?"),
     ],
 )

@@ -106,7 +106,7 @@ NO_TASK = "use an id or the beginning of one, the exact name or the address of a
         (("--task-name", COMPOSED[:6] + "*"), "c"),
         (("--project", COMPOSED), "c"),
         (("--tag", COMPOSED), "c"),
-        (("--exclude-tag", COMPOSED), "abd"),
+        (("--exclude-tag", COMPOSED, "--task", A, "--task", C), "a"),
         (("--user", COMPOSED), "c"),
         (("--user", "me"), "a"),
         (("--tag", "v1.*"), "ab"),
