@@ -44,7 +44,7 @@ SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "by_all_except": (_PARAM,),
     "project": (("tasks", "project"),),
     "task_name": (_NAME,),
-    "task": (_ID,),
+    "task": (_ID, _NAME),
     "tasks": (_NAME, _ID),
     "tag": (_TAG,),
     "any_tag": (_TAG,),
@@ -61,13 +61,14 @@ def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str
 
     Args:
         parameter: the name of the option or argument.
-        typed: the parameters before it; ``data`` and ``snapshot`` choose what is read.
+        typed: the parameters before it; ``path``, ``data`` and ``snapshot`` choose what is
+            read.
         incomplete: the start of the value.
     """
     sources = SOURCES.get(parameter)
     if sources is None:
         return None
-    data = typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
+    data = typed.get("path") or typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
     folder = Path(os.path.expanduser(data))  # noqa: PTH111  # Path.expanduser raises without a home
     return _stored(folder, typed.get("snapshot"), sources, incomplete)
 

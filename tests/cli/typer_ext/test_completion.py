@@ -44,6 +44,8 @@ def complete(run_here: Run, history: Path) -> Complete:
         (("query", "max", "--status", "in"), ["in_progress"]),
         (("query", "max", "--task-name", "training"), ["'training lr=0.01'", "'training lr=0.1'"]),
         (("query", "compare", "a"), ["a" * 32]),
+        (("query", "max", "--task", "train"), ["'training lr=0.01'", "'training lr=0.1'"]),
+        (("query", "max", "data", "--metric", "l"), ["loss"]),
         (("query", "max", "--metric", "nothing"), []),
         (("query", "max", "--by", "pro"), ["project"]),
     ],
