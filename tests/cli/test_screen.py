@@ -162,6 +162,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--check", *D),
         ("--data", EVIL_FOLDER),
     ),
+    "show": (("data",), ("a.zip",), (EVIL_FOLDER,)),
     "verify": (("data",), ("a.zip",), ("--server-summary", *D), (EVIL_FOLDER,)),
     "selections": (D, ("--format", "json", *D), ("remove", "9", *D)),
     "diff": (

@@ -173,7 +173,7 @@ def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> No
     for arguments, code, text in [
         (["-7"], 2, "has no snapshot -7; available: 1, 2 (export --keep N keeps more)"),
         (["dta"], 2, "dta does not exist; give a path, or a snapshot of --data"),
-        (["-1", "--bi", "task"], 2, "no such option: --bi; did you mean --by?"),
+        (["-1", "--bi", "task"], 2, "no such option: --bi; did you mean --by"),
         (["-x"], 2, "no such option: -x"),
         (["--query-timeout", "-1"], 2, "-1.0 is less than 0"),
         (["1", "2", "3"], 2, "got unexpected extra argument(s) (3)"),
