@@ -40,7 +40,7 @@ def output_options(
             "--format",
             section=OUTPUT,
             metavar="FORMAT",
-            help="table, csv, tsv, json, jsonl, markdown, parquet, arrow or text.",
+            help="table, csv, tsv, json, jsonl, markdown, latex, parquet, arrow or text.",
             show_default="by file extension, else table on a terminal, csv in a pipe",
         ),
     ] = None,
@@ -51,7 +51,7 @@ def output_options(
             "-o",
             section=OUTPUT,
             metavar="FILE",
-            help="Write to a file: .csv, .tsv, .json, .jsonl, .md, .parquet, .arrow, .txt, "
+            help="Write to a file: .csv, .tsv, .json, .jsonl, .md, .tex, .parquet, .arrow, .txt, "
             ".duckdb.",
             show_default="stdout",
         ),

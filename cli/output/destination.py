@@ -7,7 +7,9 @@ from typing import Final, Literal
 SCREENFUL: Final = 40
 """The number of rows that a terminal shows."""
 
-Format = Literal["table", "csv", "tsv", "json", "jsonl", "markdown", "parquet", "arrow", "text"]
+Format = Literal[
+    "table", "csv", "tsv", "json", "jsonl", "markdown", "latex", "parquet", "arrow", "text"
+]
 
 
 @dataclass(frozen=True)
@@ -24,4 +26,4 @@ class OutputOptions:
     columns: tuple[str, ...] = ()
     """The columns to write, in this order; empty means every column."""
     wide: bool = False
-    """A table on a terminal has every column, and nothing in it is shortened."""
+    """A table on a terminal, in Markdown or in LaTeX has every column."""

@@ -10,9 +10,9 @@ from clearml_snapshot.cli.output.lines import (
     write_csv,
     write_json,
     write_jsonl,
-    write_markdown,
     write_tsv,
 )
+from clearml_snapshot.cli.output.paper import write_latex, write_markdown
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.own_keys import scrub_json
@@ -21,12 +21,14 @@ from clearml_snapshot.exporter.unseen import as_json, spelled_out
 Writer = Callable[[SafeRows, BinaryIO], None]
 
 DESCRIPTION: Final = """\
-No format except the table shortens a value: ids, links and digits are complete. NULL is an empty
-field (csv, tsv, markdown) or null. NaN and infinities are `NaN`, `Infinity` and `-Infinity`; in
-JSON they are strings, because JSON has no such numbers and null would mean NULL. In JSON and
-markdown, control characters, bidi marks and other invisible characters are escaped. Lists, structs
-and maps are JSON text in csv. Text that begins with `=` or `@` is written unchanged: import the
-column as text if a spreadsheet should not evaluate it.
+Markdown and LaTeX are for reading, as the table is: they have four digits of a double, eight of an
+id, and only the columns of the answer, without addresses (`--wide` adds the other columns,
+`--columns` chooses). No other format shortens a value: ids, links and digits are complete. NULL is
+an empty field (csv, tsv, markdown, latex) or null. NaN and infinities are `NaN`, `Infinity` and
+`-Infinity`; in JSON they are strings, because JSON has no such numbers and null would mean NULL.
+In JSON, markdown and latex, control characters, bidi marks and other invisible characters are
+escaped. Lists, structs and maps are JSON text in csv. Text that begins with `=` or `@` is written
+unchanged: import the column as text if a spreadsheet should not evaluate it.
 """
 """The formats, as the reference describes them."""
 
@@ -121,6 +123,7 @@ WRITERS: Final[Mapping[str, Writer]] = {
     "json": write_json,
     "jsonl": write_jsonl,
     "markdown": write_markdown,
+    "latex": write_latex,
     "text": write_text,
     "parquet": write_parquet,
     "arrow": write_arrow,

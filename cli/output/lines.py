@@ -1,4 +1,4 @@
-"""The formats with one line per row: CSV, TSV, JSON, JSON lines and Markdown.
+"""The formats with one line per row: CSV, TSV, JSON and JSON lines.
 
 DuckDB writes the lines, nearly as fast as its own COPY. COPY itself is not used, because DuckDB is
 not allowed to write files here; Arrow's writers are not, because a query starts faster without
@@ -6,7 +6,6 @@ pyarrow.
 """
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +13,6 @@ from itertools import chain, groupby, islice
 from typing import BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import SafeRows, without_keys
-from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.exporter.own_keys import scrub, scrub_json
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.exporter.unseen import as_escape, as_json, has_unseen, spelled_out
@@ -69,22 +67,6 @@ def write_json(rows: SafeRows, sink: BinaryIO) -> None:
 def write_jsonl(rows: SafeRows, sink: BinaryIO) -> None:
     """Write one object per line."""
     _write(_objects(rows, empty=""), rows, sink)
-
-
-def write_markdown(rows: SafeRows, sink: BinaryIO) -> None:
-    """Write a table for an issue or a README; numbers are aligned right."""
-    names = [_markdown_line(_markdown_text(column.name)) for column in rows.columns]
-    marks = ["--:" if column.kind.is_number else ":--" for column in rows.columns]
-    header = "".join(f"| {' | '.join(cells)} |\n" for cells in (names, marks))
-    form = _Lines(
-        header=header,
-        empty=header,
-        around=("| ", " | ", " |"),
-        cell=_markdown_cell,
-        null="",
-        mend=_markdown_line,
-    )
-    _write(form, rows, sink)
 
 
 def _write(form: _Lines, rows: SafeRows, sink: BinaryIO) -> None:
@@ -231,22 +213,3 @@ _SHORT: Final = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"
 
 def _json_escape(character: str) -> str:
     return _SHORT.get(character) or as_json(character)
-
-
-def _markdown_cell(kind: Kind, text: str) -> str:
-    if kind not in _IN_TEXTS:
-        return text
-    return rf"replace(replace(replace({text}, '\', '\\'), '|', '\|'), '<', '&lt;')"
-
-
-def _markdown_text(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
-
-
-_BREAK: Final = "(?:\r\n|[\n\v\f\r\x1c-\x1e\x85\u2028\u2029])"
-_LAST_BREAK: Final = _BREAK + r"(?= \||$)"
-
-
-def _markdown_line(line: str) -> str:
-    """Write line breaks inside cells as Markdown does; the last one of a cell is dropped."""
-    return printable(re.sub(_BREAK, "<br>", re.sub(_LAST_BREAK, "", line)))

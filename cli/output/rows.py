@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.exporter.own_keys import are_in, are_known, scrub, scrub_json
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names
+from clearml_snapshot.queries.ask.answer_columns import EVERY_COLUMN, AnswerColumns
 from clearml_snapshot.queries.result import Column, Kind, Result, Value
 
 if TYPE_CHECKING:
@@ -25,12 +26,21 @@ class SafeRows:
     Args:
         result: the result.
         for_screen: escape control characters in names and texts.
+        answer: the columns that are the answer; only formats for reading use it.
+        is_complete: formats for reading write the other columns too.
 
     Attributes:
         columns: the columns, named uniquely.
     """
 
-    def __init__(self, result: Result, *, for_screen: bool = False) -> None:
+    def __init__(
+        self,
+        result: Result,
+        *,
+        for_screen: bool = False,
+        answer: AnswerColumns = EVERY_COLUMN,
+        is_complete: bool = False,
+    ) -> None:
         shown = printable if for_screen else str
         names = distinct_names(shown(scrub(column.name)) for column in result.columns)
         self.columns: Final = tuple(
@@ -38,6 +48,8 @@ class SafeRows:
             for name, column in zip(names, result.columns, strict=True)
         )
         self.for_screen: Final = for_screen
+        self.answer: Final = answer
+        self.is_complete: Final = is_complete
         self._result = result
 
     def __iter__(self) -> Iterator[tuple[Value, ...]]:

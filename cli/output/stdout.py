@@ -2,13 +2,14 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from clearml_snapshot.cli.output.destination import OutputOptions
 from clearml_snapshot.cli.output.formats import BINARY, WRITERS
+from clearml_snapshot.cli.output.paper import left_out
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.scrubbed import ScreenSink
 from clearml_snapshot.cli.output.terminal import (
@@ -37,6 +38,7 @@ EXTENSIONS: Final = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".md": "markdown",
+    ".tex": "latex",
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
@@ -44,6 +46,7 @@ EXTENSIONS: Final = {
 }
 _DATABASE: Final = ".duckdb"
 STDOUT: Final = Path("-")
+FOR_READING: Final = frozenset({"markdown", "latex"})
 _FOR_PROGRAMS: Final = frozenset({"csv", "tsv", "text"})
 """Formats that keep every character in a pipe; on a terminal texts are escaped first."""
 
@@ -91,9 +94,16 @@ def write_answer(
         return
     if form in BINARY and on_screen:
         raise UsageError(f"{form} is binary; write it to a file with -o, or to a pipe")
-    rows = SafeRows(result, for_screen=on_screen and form in _FOR_PROGRAMS)
+    rows = SafeRows(
+        result,
+        for_screen=on_screen and form in _FOR_PROGRAMS,
+        answer=answer,
+        is_complete=options.wide,
+    )
     with _sink(path, has_marks=form in BINARY) as sink:
         WRITERS[form](rows, sink)
+    if form in FOR_READING and (names := left_out(rows)):
+        _note_left_out(names, "use --columns or --wide")
 
 
 def is_for_reading(options: OutputOptions) -> bool:
@@ -171,14 +181,17 @@ def _draw_on_screen(
         return tables.draw_lines(rows, shown[0], screen).text
     drawing = tables.draw_table(rows, shown[:screenful], screen, answer)
     if drawing.left_out and shown:
-        named = ", ".join(drawing.left_out[:6])
-        more = f" and {len(drawing.left_out) - 6} more" if len(drawing.left_out) > 6 else ""
-        note(f"columns not shown: {named}{more} (use --columns, --wide or -o FILE to get them)")
+        _note_left_out(drawing.left_out, "use --columns, --wide or -o FILE")
     if screenful is not None and len(shown) > screenful:
         total = rows.count()
         of_all = "" if total is None else f" of {total:,}"
         note(f"the first {screenful}{of_all} rows (use -o FILE or a pipe to get all)")
     return drawing.text
+
+
+def _note_left_out(names: Sequence[str], way: str) -> None:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    note(f"columns not shown: {', '.join(names[:6])}{more} ({way} to get them)")
 
 
 @contextmanager

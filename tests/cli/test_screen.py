@@ -135,7 +135,7 @@ def evil_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     forget()
 
 
-FORMS = ("table", "csv", "tsv", "json", "jsonl", "markdown", "text")
+FORMS = ("table", "csv", "tsv", "json", "jsonl", "markdown", "latex", "text")
 D = ("--data", "data")
 
 CASES: dict[str, tuple[tuple[str, ...], ...]] = {

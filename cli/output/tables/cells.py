@@ -6,14 +6,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from clearml_snapshot.cli.output.spread import DIGITS, NULL, number
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.queries.result import Column, Kind, Value
 
-NULL: Final = "–"
 _TASK_ID: Final = re.compile(r"[0-9a-f]{32}")
 _ID_WIDTHS: Final = (8, 12, 16, 32)
-_DIGITS: Final = 6
-_NONFINITE: Final = {"nan": "NaN", "inf": "∞", "-inf": "-∞"}
 
 
 def cell_texts(column: Column, cells: Sequence[Value]) -> list[str]:
@@ -24,10 +22,10 @@ def cell_texts(column: Column, cells: Sequence[Value]) -> list[str]:
     texts = [display_text(column, cell) for cell in cells]
     if column.kind is Kind.DOUBLE:
         finite = {cell for cell in cells if isinstance(cell, float) and math.isfinite(cell)}
-        digits = _DIGITS
+        digits = DIGITS
         while len({number(cell, digits) for cell in finite}) < len(finite):
             digits += 1
-        if digits > _DIGITS:
+        if digits > DIGITS:
             return [
                 number(cell, digits) if isinstance(cell, float) else text
                 for cell, text in zip(cells, texts, strict=True)
@@ -57,30 +55,6 @@ def display_text(column: Column, cell: Value) -> str:
     if column.kind is Kind.JSON:
         text = _listed(text)
     return text[: _ID_WIDTHS[0]] if _TASK_ID.fullmatch(text) else printable(text)
-
-
-def number(value: float, digits: int = _DIGITS) -> str:
-    """Write a double with at most this many significant digits."""
-    return f"{value:.{digits}g}" if math.isfinite(value) else _NONFINITE[str(value)]
-
-
-def with_spread(mean: Value, std: Value) -> str:
-    """Write a mean and its standard deviation to the digits that the deviation supports.
-
-    The deviation has two significant digits, and the mean as many decimals: ``0.912 ± 0.014``.
-    """
-    if not isinstance(mean, float) or not isinstance(std, float):
-        return NULL if mean is None else number(float(mean))
-    if not math.isfinite(mean) or not math.isfinite(std) or std == 0:
-        return f"{number(mean)} ± {number(std)}"
-    decimals = max(0, 1 - math.floor(math.log10(abs(float(f"{std:.1e}")))))
-    if decimals > _MOST_DECIMALS or max(abs(mean), std) >= _LARGE:
-        return f"{number(mean)} ± {std:.2g}"
-    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
-
-
-_MOST_DECIMALS: Final = 9
-_LARGE: Final = 1e9
 
 
 def _listed(text: str) -> str:

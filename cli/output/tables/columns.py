@@ -8,7 +8,8 @@ from string import ascii_uppercase
 from typing import Final
 
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.cli.output.tables.cells import NULL, cell_texts, with_spread
+from clearml_snapshot.cli.output.spread import NULL, with_spread
+from clearml_snapshot.cli.output.tables.cells import cell_texts
 from clearml_snapshot.cli.output.tables.fit import Needs
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, beginning, ending, least_width
 from clearml_snapshot.cli.output.terminal import printable

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.cli.output.tables.cells import with_spread
+from clearml_snapshot.cli.output.spread import with_spread
 from clearml_snapshot.cli.output.tables.fit import GAP, Needs, fit, fit_alike
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, least_width, shortened
 from clearml_snapshot.cli.output.tables.table import Screen, draw_table

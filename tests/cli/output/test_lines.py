@@ -75,11 +75,18 @@ def json_line(names: Sequence[str], row: Row) -> str:
     return spelled_out(line, as_json)
 
 
+def rounded(cell: str | float | None) -> str:
+    """Write a cell with few digits if it is a double, in plain Python."""
+    if not isinstance(cell, float) or not math.isfinite(cell):
+        return shown(cell)
+    return f"{cell:.0f}" if 1000 <= abs(cell) < 1e15 else f"{cell:.4g}"
+
+
 def markdown_line(cells: Sequence[str | float | None]) -> str:
     """Write a line of a Markdown table, in plain Python."""
 
     def field(cell: str | float | None) -> str:
-        text = shown(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+        text = rounded(cell).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
         return "<br>".join(spelled_out(line, as_escape) for line in text.splitlines())
 
     return f"| {' | '.join(map(field, cells))} |\n"

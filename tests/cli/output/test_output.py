@@ -28,7 +28,14 @@ GOLDEN = Path(__file__).with_name("golden")
 ODD = (GOLDEN / "odd.sql").read_text(encoding="utf-8")
 """NaN, infinities, NULL, an empty text, a line break, quotes, a formula, a list, a huge number."""
 
-EXTENSIONS = {"csv": "csv", "tsv": "tsv", "json": "json", "jsonl": "jsonl", "markdown": "md"}
+EXTENSIONS = {
+    "csv": "csv",
+    "tsv": "tsv",
+    "json": "json",
+    "jsonl": "jsonl",
+    "markdown": "md",
+    "latex": "tex",
+}
 
 
 def golden(form: str) -> str:
@@ -247,7 +254,7 @@ def test_several_rows_fit_the_terminal(on_terminal_process: OnTerminal, columns:
     lines = visible(session.screen).splitlines()
     assert all(len(line) <= columns for line in lines)
     screen = visible(session.screen)
-    parts = ("loss", "val", "1.5", "bbbbbbbb", "lr=0.01")
+    parts = ("loss", "val", "1.5", "bbbbbbbb", "0.01")
     assert [part for part in parts if part not in screen] == []
     if columns == 40:
         assert "task_id    bbbbbbbb" in lines, "upright, because no column of the answer goes"
