@@ -96,8 +96,7 @@ def _legend(
 
 def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
     """List the keys that a column of maps has in any row."""
-    keys = answer.query("answer", f"SELECT DISTINCT unnest(map_keys({column})) FROM answer")
-    assert keys is not None, "a SELECT gives a relation"
+    keys = answer.project(f"unnest(map_keys({column}))").distinct()
     return sorted(key for (key,) in keys.fetchall())
 
 
