@@ -92,12 +92,13 @@ def exact_pattern(texts: Iterable[str]) -> str:
 
 
 def near_names(text: str, names: Iterable[str]) -> list[str]:
-    """Return up to three names that may have been meant: similar ones, or ones that contain it."""
+    """Return up to three names that may have been meant: longer, similar or containing ones."""
     candidates = sorted({name for name in names if name})
     lowered = {name.casefold(): name for name in candidates}
     close = difflib.get_close_matches(text.casefold(), lowered, n=3, cutoff=0.5)
     near = [lowered[name] for name in close]
     near += [name for name in candidates if text.casefold() in name.casefold() and name not in near]
+    near.sort(key=lambda name: not name.casefold().startswith(text.casefold()))
     return near[:3]
 
 
