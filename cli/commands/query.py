@@ -218,6 +218,7 @@ def answer(
 ) -> None:
     """Write the answer of a query to bound values, and the notes below it."""
     rows = _write(opened, query, values, output)
+    _write_differences(opened, query, values, output)
     for line in _footnotes(opened, query, values, rows, quiet=output.quiet):
         note(line)
 

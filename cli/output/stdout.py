@@ -175,8 +175,13 @@ def _draw_on_screen(
     from clearml_snapshot.cli.output.tables import table as tables
 
     shown = list(rows) if screenful is None else rows.first(screenful + 1)
-    width = 0 if options.wide else shutil.get_terminal_size().columns
-    screen = tables.Screen(width, shows_colours(sys.stdout), shows_links(sys.stdout))
+    size = shutil.get_terminal_size()
+    screen = tables.Screen(
+        0 if options.wide else size.columns,
+        shows_colours(sys.stdout),
+        shows_links(sys.stdout),
+        size.lines if answer.names and not options.wide else 0,
+    )
     if len(shown) == 1:
         return tables.draw_lines(rows, shown[0], screen).text
     drawing = tables.draw_table(rows, shown[:screenful], screen, answer)

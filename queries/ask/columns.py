@@ -100,6 +100,17 @@ def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
     return sorted(key for (key,) in keys.fetchall())
 
 
+def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf) -> _Made:
+    keys = {column: _keys(answer, column) for column in ("settings", "finals")}
+    kept = [name for name in answer.columns if name not in keys]
+    labels = distinct_names([*keys["settings"], *keys["finals"]], kept)
+    cells = [f"{column}[{sql_value(key)}]" for column, names in keys.items() for key in names]
+    made = [f"{cell} AS {sql_name(label)}" for cell, label in zip(cells, labels, strict=True)]
+    at = kept.index("project") + 1
+    columns = [*map(sql_name, kept[:at]), *made, *map(sql_name, kept[at:])]
+    return answer.project(", ".join(columns)), labels
+
+
 def _compare(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
 ) -> _Made:
@@ -133,7 +144,12 @@ def task_labels(task_ids: Sequence[str], names_of: NamesOf) -> dict[str, str]:
     }
 
 
-_SHAPES: Final = {"leaderboard": _leaderboard, "group": _group, "compare": _compare}
+_SHAPES: Final = {
+    "best": _best,
+    "compare": _compare,
+    "group": _group,
+    "leaderboard": _leaderboard,
+}
 
 
 def _without(answer: duckdb.DuckDBPyRelation, dropped: Iterable[str]) -> duckdb.DuckDBPyRelation:

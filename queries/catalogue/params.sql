@@ -1,7 +1,8 @@
 -- Hyperparameters and their values.
 --
--- Without --param, one row per hyperparameter: how many tasks have it, how many different values it
--- has, and up to five examples, the most frequent first. With --param, one row per value, the most
+-- Without --param, one row per hyperparameter: its value if all tasks have the same one, as with
+-- --task ID; how many tasks have it, how many different values it has, and up to five examples, the
+-- most frequent first. With --param, one row per value, the most
 -- frequent first; n_tasks is then the number of tasks with that value. A name is section/name, such
 -- as Args/lr; the name alone matches in every section. Names match exactly, else as a glob, else
 -- ignoring case. Values are text, as in ClearML; NULL counts as a value.
@@ -49,10 +50,10 @@ tasks_with AS (
 )
 SELECT
     summed.param,
-    each.value,
+    CASE WHEN $param IS NULL AND n_values = 1 THEN examples[1] ELSE each.value END AS value,
     coalesce(each.n_tasks, tasks_with.n_tasks) AS n_tasks,
     n_values,
-    CASE WHEN $param IS NULL THEN examples END AS examples
+    CASE WHEN $param IS NULL AND n_values > 1 THEN examples END AS examples
 FROM summed
 LEFT JOIN tasks_with USING (param)
 LEFT JOIN (FROM counted WHERE $param IS NOT NULL) AS each USING (param)

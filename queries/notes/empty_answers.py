@@ -90,7 +90,7 @@ def _no_value(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: R
     """Explain why no row has a value: nothing is finite, or nothing reaches the threshold."""
     if query.name == "first" and not any(row["reached"] for row in rows.as_dicts()):
         return _not_reached(values, _counts(dataset, values))
-    column = {"leaderboard": "value", "group": "mean"}.get(query.name)
+    column = {"best": "value", "leaderboard": "value", "group": "mean"}.get(query.name)
     if column is None or any(row[column] is not None for row in rows.as_dicts()):
         return None
     counts = _counts(dataset, values)

@@ -10,7 +10,7 @@ from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.notes.coverage import OF_A_WINNER
 from clearml_snapshot.queries.notes.suspect_zeros import marks_of
 
-_VALUE: Final = {"first": "reached", "leaderboard": "value", "group": "mean"}
+_VALUE: Final = {"best": "value", "first": "reached", "leaderboard": "value", "group": "mean"}
 """The column that is NULL in every row of an answer without a value."""
 
 

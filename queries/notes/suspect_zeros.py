@@ -184,9 +184,9 @@ def _field(name: str, values: Mapping[str, Any]) -> str | None:
     """Return which value of a series an answer uses; None means any of its points."""
     if name in _WINNERS:
         return name
-    if name not in ("leaderboard", "group") or values.get("last"):
+    if name not in ("best", "leaderboard", "group") or values.get("last"):
         return None
-    chosen = values["by" if name == "leaderboard" else "value"]
+    chosen = values.get("by" if name == "leaderboard" else "value")
     field = chosen or ("max" if values["best"] == "highest" else "min")
     return None if field == "mean" else str(field)
 

@@ -12,6 +12,7 @@ import pytest
 from clearml_snapshot.queries.ask.header import find, names
 from tests.cli.conftest import run_in_process
 from tests.cli.pictures.cases import CASES, FOLDER, WIDTHS, file_of, picture
+from tests.support.terminal import Terminal
 
 
 def test_every_query_has_a_picture() -> None:
@@ -49,3 +50,14 @@ def _is_head(column: str, drawn: str) -> bool:
     return {column, column.rpartition("/")[2]} & {*heads} != set() or any(
         mark and column.startswith(begin) and column.endswith(end) for begin, mark, end in cuts
     )
+
+
+def test_what_differs_follows_the_values_of_compared_tasks(demo: Path) -> None:
+    terminal = Terminal()
+    with terminal.stream() as stdout:
+        command = ("query", "compare", "vit-small", "vit-small retry", "-m", "accuracy")
+        done = run_in_process(*command, cwd=demo, stdout=stdout, TERM="dumb", COLUMNS="100")
+    assert done.returncode == 0
+    values, differing = terminal.end().replace("\r\n", "\n").split("\n\nparameter ")
+    assert "difference" in values
+    assert [line.split()[0] for line in differing.splitlines()[1:]] == ["Args/batch_size", "commit"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 NEEDED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "best": {"metric": "loss", "best": "lowest"},
     "compare": {"metric": "loss"},
     "first": {"below": 1},
     "group": {"metric": "loss", "best": "lowest", "by": "project"},

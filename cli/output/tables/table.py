@@ -36,6 +36,8 @@ class Screen:
     """Columns; 0 means that nothing is shortened or left out."""
     colours: bool
     links: bool
+    lines: int = 0
+    """If one row needs more lines than this, they are beside each other; 0 means no limit."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,49 @@ def draw_lines(rows: SafeRows, row: Sequence[Value], screen: Screen) -> Drawing:
     for column, cell in zip(rows.columns, row, strict=True):
         name = printable(column.name).ljust(widest)
         text = plain(cell) if isinstance(cell, float) else display_text(column, cell)
+        width = width_of(f"{name}  {text}")
         name = _marked(name, "2", screen)
         text = _marked(text, "1", screen) if column.name == "value" else text
         if column.name in (*_LINKED, LINK_COLUMN):
             text = _with_link(text, link, screen)
-        lines.append(f"{name}  {text}\n")
-    return Drawing("".join(lines))
+        lines.append((width, f"{name}  {text}"))
+    return Drawing("".join(f"{line}\n" for line in _beside_each_other(lines, screen)))
+
+
+_NOTES: Final = 4
+"""Lines of the screen that notes and the prompt need."""
+
+
+def _beside_each_other(lines: Sequence[tuple[int, str]], screen: Screen) -> list[str]:
+    """Arrange lines in columns if they are more than the screen has; long lines follow below.
+
+    Args:
+        lines: each with its width.
+        screen: the terminal.
+    """
+    room = screen.lines - _NOTES
+    every = [text for _, text in lines]
+    if not screen.lines or len(lines) <= room:
+        return every
+    for n_columns in (2, 3, 4):
+        most = (screen.width - GAP * 2 * (n_columns - 1)) // n_columns
+        short = [line for line in lines if line[0] <= most]
+        height = -(-len(short) // n_columns)
+        if height + len(lines) - len(short) <= room:
+            break
+    else:
+        return every
+    columns = [short[at : at + height] for at in range(0, len(short), height)]
+    widths = [max(width for width, _ in column) for column in columns]
+    arranged = []
+    for number in range(height):
+        cells = [
+            column[number][1] + " " * (width - column[number][0])
+            for column, width in zip(columns, widths, strict=True)
+            if number < len(column)
+        ]
+        arranged.append((" " * GAP * 2).join(cells).rstrip())
+    return arranged + [text for width, text in lines if width > most]
 
 
 def draw_table(
@@ -115,7 +154,7 @@ def _lift(
     constant = [column for column in columns if column.is_constant and not _stays(column)]
     if len(constant) == len(columns):
         constant = constant[1:]
-    above = [column for column in constant if column.is_answer or not answer.names]
+    above = [column for column in constant if _is_told(column, answer)]
     left_out: list[str] = []
     for column in constant:
         if column in above or column.is_empty:
@@ -127,6 +166,12 @@ def _lift(
         else:
             left_out.append(column.name)
     return [column for column in columns if column not in constant], above, left_out
+
+
+def _is_told(column: DrawnColumn, answer: AnswerColumns) -> bool:
+    """Return whether a column with one value must be above; a text that no row has need not be."""
+    has_none = column.is_empty and column.kind in (Kind.TEXT, Kind.JSON)
+    return (column.is_answer or not answer.names) and not has_none
 
 
 def _stays(column: DrawnColumn) -> bool:

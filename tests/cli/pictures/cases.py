@@ -19,6 +19,8 @@ FOLDER: Final = Path(__file__).parent
 WIDTHS: Final = (60, 80, 120, 200)
 
 CASES: Final = {
+    "best": "best -m accuracy",
+    "best_of_each": "best -m accuracy -m loss --best highest",
     "changes": "changes --limit 5",
     "compare": "compare 'vit-small' 'vit-small retry'",
     "compare_params": "compare 'vit-small' 'vit-small retry' --params",
@@ -37,6 +39,7 @@ CASES: Final = {
     "metrics": "metrics",
     "min": "min -m loss/validation --top 5",
     "params": "params",
+    "params_of_a_task": "params --task 232d1888",
     "params_values": "params --param 'Args/*' --project nlp",
     "projects": "projects",
     "stats": "stats -m accuracy --project speech",
@@ -70,18 +73,18 @@ def picture(command: str, run: Callable[..., Any], folder: Path) -> str:
         run: runs a command line in a folder, as `run_in_process` of conftest.
         folder: the folder with ``data``.
     """
-    draw, parts = stdout._draw_on_screen, [f"$ clearml-snapshot query {command}\n"]
+    draw, parts = stdout._draw_on_screen, dict.fromkeys(WIDTHS, "")
 
     def draw_at_each_width(*answer: Any) -> str:
         for width in WIDTHS:
             notes: list[str] = []
             with (
                 patch.object(stdout, "note", notes.append),
-                patch.dict(os.environ, COLUMNS=f"{width}"),
+                patch.dict(os.environ, COLUMNS=f"{width}", LINES="30"),
             ):
                 screen = draw(*answer)
             kept = "".join(f"({note})\n" for note in notes)
-            parts.append(f"\n{f'-- {width} columns ':-<{width}}\n{screen}{kept}")
+            parts[width] += f"{screen}{kept}"
         return ""
 
     terminal = Terminal()
@@ -89,7 +92,9 @@ def picture(command: str, run: Callable[..., Any], folder: Path) -> str:
         done = run("query", *shlex.split(command), cwd=folder, stdout=screen, TERM="dumb")
     terminal.end()
     assert done.returncode == 0, done.stderr
-    return "".join(parts)
+    heads = {width: f"\n{f'-- {width} columns ':-<{width}}\n" for width in WIDTHS}
+    drawn = "".join(heads[width] + text for width, text in parts.items())
+    return f"$ clearml-snapshot query {command}\n{drawn}"
 
 
 def file_of(name: str) -> Path:
