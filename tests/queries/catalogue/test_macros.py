@@ -79,7 +79,7 @@ def test_mean_and_deviation_do_not_depend_on_the_order(
     make_dataset: MakeDataset, numbers: list[float]
 ) -> None:
     exact = [Fraction(number) for number in numbers]
-    mean = sum(exact) / len(exact)
+    mean = sum(exact, Fraction()) / len(exact)
     unit = max(map(abs, exact))
     deviation = math.sqrt(sum(((x - mean) / unit) ** 2 for x in exact) / (len(exact) - 1))
     rng = random.Random(1)
