@@ -115,7 +115,7 @@ summed AS (
             WHEN len($tasks) = 2
                 THEN any_value(value) FILTER (task_id = $tasks[2])
                     - any_value(value) FILTER (task_id = $tasks[1])
-            WHEN count(value) > 1 THEN max(value) - min(value)
+            WHEN count(value) > 1 THEN max(value) - min(value) + 0.0
         END AS difference,
         CASE WHEN count(DISTINCT iteration) < 2 THEN max(iteration) END AS iteration,
         CASE

@@ -169,9 +169,8 @@ def _lift(
 
 
 def _is_told(column: DrawnColumn, answer: AnswerColumns) -> bool:
-    """Return whether a column with one value must be above; a text that no row has need not be."""
-    has_none = column.is_empty and column.kind in (Kind.TEXT, Kind.JSON)
-    return (column.is_answer or not answer.names) and not has_none
+    """Return whether a column with one value must be above; one without any value need not be."""
+    return not answer.names or (column.is_answer and not column.is_empty)
 
 
 def _stays(column: DrawnColumn) -> bool:

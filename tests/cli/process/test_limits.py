@@ -136,7 +136,8 @@ def test_show_looks_up_what_was_typed(piped: Piped, history: Path) -> None:
 
 
 def test_task_ids_need_no_option(piped: Piped) -> None:
-    answer = piped("query", "compare", "aa", "training lr=0.01", "-m", "loss/train", "-q").stdout
+    compared = ("compare", "aa", "training lr=0.01", "-m", "loss/train", "--steps", "-q")
+    answer = piped("query", *compared).stdout
     assert answer.splitlines()[:2] == [
         "metric,variant,iteration,training lr=0.1,training lr=0.01",
         "loss,train,0,1.0,2.0",
