@@ -84,7 +84,7 @@ def test_one_row_a_parameter(folder: Path) -> None:
     } == {
         "Args/lr": (3, 2, ["0.1", None], None),
         "Args/seed": (2, 2, ["1", "2"], None),
-        "General/LR": (1, 1, ["1e-3"], None),
+        "General/LR": (1, 1, None, "1e-3"),
         "a/b/lr": (2, 2, ["x", "y"], None),
     }
 
