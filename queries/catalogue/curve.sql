@@ -154,7 +154,7 @@ means AS (
         )
     GROUP BY curve, part
     UNION ALL
-    -- The order of x is that of the iterations, and there is one mean: half of the time.
+    -- The order of x is that of the iterations, and there is one mean: less to sort.
     SELECT
         curve,
         min({'x': x, 'iteration': iteration, 'timestamp': timestamp}) AS earliest,

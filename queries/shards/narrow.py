@@ -59,9 +59,9 @@ def _select(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 def _condition(part: Part, table: str) -> str:
     """Write the condition on a series; readers skip row groups by the first one.
 
-    Looking for the metric and variant of every point in a list takes as long as the rest of a
-    query. So points are limited to the range from the first to the last of them; what a part does
-    not have in between is not selected, and the query itself excludes it.
+    Points are limited to the range from the first to the last metric and variant, which costs less
+    than a list in which each point is looked up. What a part does not have in between is not
+    selected, and the query itself excludes it.
     """
     metrics = [metric for metric, _ in part.pairs]
     if part.slice is not None:
