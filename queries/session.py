@@ -252,9 +252,9 @@ class Session:
         """DuckDB's limit for its buffers, in bytes; DuckDB uses more memory than that."""
         return memory_limit_of(self._connection)
 
-    def result(self, relation: duckdb.DuckDBPyRelation, *, is_materialized: bool = False) -> Result:
-        """Return what reads a relation of the calling thread in bounded memory."""
-        return Result(self._connection, (relation,), are_materialized=is_materialized)
+    def result(self, *relations: duckdb.DuckDBPyRelation, is_materialized: bool = False) -> Result:
+        """Return what reads relations of the calling thread, one by one, in bounded memory."""
+        return Result(self._connection, relations, are_materialized=is_materialized)
 
     def interrupter(self) -> Callable[[], None]:
         """Return a function that interrupts the calling thread's queries, from any thread."""

@@ -93,10 +93,10 @@ WITH crossing AS MATERIALIZED (
     WHERE min <= mark
         AND max >= mark
         AND (metrics IS NULL OR list_contains(metrics, metric))
-        AND (task_ids IS NULL OR list_contains(task_ids, task_id))
+        AND (task_ids IS NULL OR task_id IN (SELECT unnest(task_ids)))
 ),
 -- Series that contain a mark among values that are not all whole numbers: computed without a
--- window.
+-- window. Row groups are skipped by the join with the metrics, if these are few.
 curves AS MATERIALIZED (
     FROM crossing
     SEMI JOIN (
@@ -110,6 +110,7 @@ curves AS MATERIALIZED (
                         THEN value - mark + mark
                 END AS other
             FROM picked.scalars
+            SEMI JOIN (SELECT DISTINCT metric FROM crossing) USING (metric)
             JOIN crossing USING (task_id, metric, variant)
             WHERE isfinite(value)
                 AND iteration IS NOT NULL
@@ -121,7 +122,7 @@ curves AS MATERIALIZED (
 ),
 -- A stretch is a value and the marks that follow it. Stretch 0 has the marks before the first
 -- value.
-finite AS (
+finite AS MATERIALIZED (
     SELECT
         curve,
         mark,
@@ -133,12 +134,22 @@ finite AS (
             AND lead(distance) OVER in_order IS NULL AS is_marked,
         stretch = 1 AND row_number() OVER in_order > 1 AS is_after_marks
     FROM picked.scalars
+    SEMI JOIN (SELECT DISTINCT metric FROM curves) USING (metric)
     JOIN curves USING (task_id, metric, variant)
     WHERE isfinite(value)
         AND iteration IS NOT NULL
         AND (value = mark OR NOT coalesce(list_contains(marks, value), false))
         AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
     WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
+),
+-- Series whose runs of marks are rare, whatever their other dips; most of the others end here.
+rare AS MATERIALIZED (
+    SELECT curve
+    FROM finite
+    GROUP BY curve
+    HAVING bool_or(is_marked)
+        AND count(*) FILTER (distance IS NOT NULL AND (is_marked OR is_after_marks))
+            <= least(count(distance) / 2, greatest(2, count(distance) / 20))
 ),
 stepped AS (
     SELECT
@@ -156,6 +167,7 @@ stepped AS (
         lead(before, 3) OVER in_order AS after_3,
         abs(before - before_1) AS step
     FROM finite
+    SEMI JOIN rare USING (curve)
     WHERE distance IS NOT NULL
     WINDOW in_order AS (PARTITION BY curve ORDER BY iteration)
 ),

@@ -268,7 +268,7 @@ def _write(
         relation = shaped.relation.materialize()
         result = source.result(relation, is_materialized=True)
         write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=shaped.answer)
-        return source.rows(relevant(relation, query, values))
+        return source.result(*relevant(relation, query, values)).in_memory()
 
 
 def _write_differences(

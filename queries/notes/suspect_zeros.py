@@ -6,20 +6,27 @@ See docs/clearml-server.md, "Values".
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.parameters import MARKS
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Rows
 
 if TYPE_CHECKING:
-    from clearml_snapshot.queries.notes.suspect_notes import Note, SuspectZero
+    from clearml_snapshot.queries.notes.suspect_notes import Note, SuspectZero, Unexamined
 
 _CHOICE: Final = "suspect_zeros"
 _WINNERS: Final = frozenset({"max", "min", "last"})
 """The queries whose rows are single points."""
 
-_LOOKED_AT: Final = 20_000_000
-"""Points that are examined for a note; a few seconds."""
+_LOOKED_AT: Final = 3_000_000
+"""Points that are examined for a note: about five seconds of processor time."""
+
+_LOOKED_AT_FOR_A_PACK: Final = 20_000_000
+"""Points that are examined for the summary of a pack, which is written once."""
+
+_METRICS_AT_ONCE: Final = 40
+"""DuckDB skips row groups by the metrics of a join if these are at most 50."""
 
 _SHOWN: Final = 5
 
@@ -49,7 +56,7 @@ def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows)
 
 def suspect_zeros(
     dataset: Dataset, name: str, values: Mapping[str, Any], rows: Rows
-) -> "tuple[SuspectZero, ...]":
+) -> "tuple[SuspectZero | Unexamined, ...]":
     """Find the winners of ``max``, ``min`` or ``last`` that are suspect zeros.
 
     Args:
@@ -63,21 +70,57 @@ def suspect_zeros(
     zeros = list({_point(row): row for row in zero_rows}.values())  # --at repeats a winner
     if not zeros or values[_CHOICE] == "exclude":
         return ()
+    concerned = _concerned(
+        dataset,
+        {
+            "metric": [row["metric"] for row in zeros],
+            "variant": [row["variant"] for row in zeros],
+            "all_metrics": None,
+            "task_ids": _task_ids(zeros),
+            "field": name,
+            "marks": list(marks),
+        },
+    )
+    if concerned.n_points > _LOOKED_AT:
+        return (concerned,)
     suspect = suspect_points(dataset, map(_point, zeros), marks)
     if not suspect:
         return ()
     from clearml_snapshot.queries.notes.suspect_notes import SuspectZero  # few answers have any
 
-    again = dataset.rows(dataset.sql(find(name).sql, {**values, _CHOICE: "exclude"}))
+    winners = [row for row in zeros if _point(row) in suspect]
     part = {"task": "task_id", "project": "project"}.get(values["by"] or "")
     best: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for row in again.as_dicts():
+    for row in _without_suspects(dataset, name, values, winners, part).as_dicts():
         best.setdefault(_answer(row, part), row)
-    return tuple(
-        SuspectZero(row, _if_any(best.get(_answer(row, part))))
-        for row in zeros
-        if _point(row) in suspect
+    return tuple(SuspectZero(row, _if_any(best.get(_answer(row, part)))) for row in winners)
+
+
+def _without_suspects(
+    dataset: Dataset,
+    name: str,
+    values: Mapping[str, Any],
+    winners: Sequence[Mapping[str, Any]],
+    part: str | None,
+) -> Rows:
+    """Ask again about the series and tasks of some winners only; there may be millions of others.
+
+    Args:
+        dataset: the dataset.
+        name: the query.
+        values: the values of its parameters.
+        winners: rows of its answer.
+        part: the column that the answer has a winner for, besides metric and variant.
+    """
+    metrics, variants = zip(
+        *sorted({(row["metric"], row["variant"]) for row in winners}), strict=True
     )
+    narrowed = {"metric": list(metrics), "variant": list(variants), _CHOICE: "exclude"}
+    relation = dataset.sql(find(name).sql, {**values, **narrowed})
+    if part is not None:
+        parts = sql_value(sorted({str(row[part]) for row in winners}))
+        relation = relation.filter(f"{part} IS NULL OR list_contains({parts}, {part})")
+    return dataset.rows(relation)
 
 
 def suspect_counts(
@@ -101,11 +144,11 @@ def suspect_counts(
         "marks": list(marks_of(values)),
     }
     if name == "leaderboard" and not excluded:
-        parameters["task_ids"] = _task_ids(rows)
+        parameters["task_ids"] = _task_ids(rows.as_dicts())
     counts = _counts(dataset, parameters, excluded=excluded)
     if values.get("also"):
         also = {"metric": values["also"], "variant": values["also_variant"], "field": "last"}
-        shown = {"task_ids": _task_ids(rows)}
+        shown = {"task_ids": _task_ids(rows.as_dicts())}
         counts += _counts(dataset, {**parameters, **also, **shown}, excluded=excluded)
     return counts
 
@@ -120,13 +163,19 @@ def suspect_points(
         points: task id, metric, variant and iteration of each.
         marks: the values that replace NaN.
     """
-    listed = sorted(set(points))
-    if not listed:
-        return set()
-    names = ("task_ids", "metrics", "variants", "iterations")
-    parameters = dict(zip(names, map(list, zip(*listed, strict=True)), strict=True))
-    relation = dataset.sql(read("notes/suspect.sql"), {**parameters, "marks": list(marks)})
-    return set(dataset.rows(relation).rows)
+    by_metric: dict[str, set[tuple[Any, ...]]] = {}
+    for point in points:
+        by_metric.setdefault(point[1], set()).add(point)
+    suspects: set[tuple[Any, ...]] = set()
+    metrics = sorted(by_metric)
+    for start in range(0, len(metrics), _METRICS_AT_ONCE):
+        chosen = metrics[start : start + _METRICS_AT_ONCE]
+        listed = sorted(point for metric in chosen for point in by_metric[metric])
+        names = ("task_ids", "metrics", "variants", "iterations")
+        parameters = dict(zip(names, map(list, zip(*listed, strict=True)), strict=True))
+        relation = dataset.sql(read("notes/suspect.sql"), {**parameters, "marks": list(marks)})
+        suspects.update(dataset.rows(relation).rows)
+    return suspects
 
 
 def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
@@ -138,11 +187,10 @@ def suspects_by_series(dataset: Dataset) -> list[dict[str, Any]] | None:
     """
     every = {"metric": None, "variant": None, "all_metrics": True, "task_ids": None}
     parameters = {**every, "field": None, "marks": [0.0]}
-    relation = dataset.sql(read("notes/suspect_series.sql"), parameters)
-    (concerned,) = dataset.rows(relation).as_dicts()
-    if concerned["n_points"] > _LOOKED_AT:
+    concerned = _concerned(dataset, parameters)
+    if concerned.n_points > _LOOKED_AT_FOR_A_PACK:
         return None
-    if not concerned["n_series"]:
+    if not concerned.n_series:
         return []
     return dataset.rows(dataset.sql(read("notes/summary_suspects.sql"))).as_dicts()
 
@@ -166,15 +214,23 @@ def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> 
         yield SuspectCount(metric, variant, len(tasks), len({*tasks}), excluded=False, marks=marks)
 
 
-def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) -> "list[Note]":
+def _concerned(dataset: Dataset, parameters: Mapping[str, Any]) -> "Unexamined":
+    """Count the series, and their points, that may have suspect zeros."""
     relation = dataset.sql(read("notes/suspect_series.sql"), parameters)
-    (concerned,) = dataset.rows(relation).as_dicts()
-    if not concerned["n_series"]:
-        return []
-    from clearml_snapshot.queries.notes.suspect_notes import SuspectCount, Unexamined
+    (counts,) = dataset.rows(relation).as_dicts()
+    from clearml_snapshot.queries.notes.suspect_notes import Unexamined
 
-    if concerned["n_points"] > _LOOKED_AT and not excluded:
-        return [Unexamined(**concerned)]
+    return Unexamined(**counts)
+
+
+def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) -> "list[Note]":
+    concerned = _concerned(dataset, parameters)
+    if not concerned.n_series:
+        return []
+    if concerned.n_points > _LOOKED_AT and not excluded:
+        return [concerned]
+    from clearml_snapshot.queries.notes.suspect_notes import SuspectCount
+
     rows = dataset.rows(dataset.sql(read("notes/suspect_counts.sql"), parameters)).as_dicts()
     marks = tuple(parameters["marks"])
     return [SuspectCount(**row, excluded=excluded, marks=marks) for row in rows]
@@ -191,8 +247,8 @@ def _field(name: str, values: Mapping[str, Any]) -> str | None:
     return None if field == "mean" else str(field)
 
 
-def _task_ids(rows: Rows) -> list[str]:
-    return sorted({row["task_id"] for row in rows.as_dicts()})
+def _task_ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted({row["task_id"] for row in rows})
 
 
 def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:

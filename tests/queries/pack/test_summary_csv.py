@@ -186,5 +186,5 @@ def test_values_that_are_probably_nan_are_counted(
         + [{"task_id": "c" * 32}]
     )
     assert [row["n_suspect_zeros"] for row in rows(written(data))] == ["1", "0", ""]
-    monkeypatch.setattr("clearml_snapshot.queries.notes.suspect_zeros._LOOKED_AT", 3)
+    monkeypatch.setattr("clearml_snapshot.queries.notes.suspect_zeros._LOOKED_AT_FOR_A_PACK", 3)
     assert [row["n_suspect_zeros"] for row in rows(written(data))] == ["", "", ""]
