@@ -9,6 +9,7 @@ import pytest
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import find
+from clearml_snapshot.queries.notes.suspect_notes import SuspectZero, Unexamined
 from clearml_snapshot.queries.notes.suspect_zeros import notes, suspect_zeros
 from tests.support.curves import PLAIN, suspects, with_nan, with_true_zeros
 
@@ -78,6 +79,7 @@ def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset)
         rows = dataset.rows(dataset.query("min", metric="loss"))
         assert [row["value"] for row in rows.as_dicts()] == [0.0]
         (winner,) = suspect_zeros(dataset, "min", dataset.bound("min", metric="loss"), rows)
+        assert isinstance(winner, SuspectZero)
         assert (winner.row["task_id"][0], winner.row["iteration"]) == ("a", 20)
         assert winner.without is not None
         assert (winner.without["value"], winner.without["task_id"][0]) == (1.6, "b")
@@ -85,8 +87,19 @@ def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset)
 
         by_task = dataset.rows(dataset.query("min", by="task"))
         (winner,) = suspect_zeros(dataset, "min", dataset.bound("min", by="task"), by_task)
+        assert isinstance(winner, SuspectZero)
         assert winner.without is not None
         assert (winner.without["value"], winner.without["iteration"]) == (1.7, 30)
+
+
+def test_winners_of_too_many_points_are_not_examined(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clearml_snapshot.queries.notes.suspect_zeros._LOOKED_AT", 3)
+    with open_dataset(make_dataset([task([2.3, 1.9, 0.0, 1.7]), task([1.8], "b")])) as dataset:
+        rows = dataset.rows(dataset.query("min", metric="loss"))
+        found = suspect_zeros(dataset, "min", dataset.bound("min", metric="loss"), rows)
+    assert found == (Unexamined(n_series=1, n_points=4),)
 
 
 @pytest.mark.parametrize(
