@@ -10,8 +10,13 @@ from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.notes.coverage import OF_A_WINNER
 from clearml_snapshot.queries.notes.suspect_zeros import marks_of
 
-_VALUE: Final = {"best": "value", "first": "reached", "leaderboard": "value", "group": "mean"}
-"""The column that is NULL in every row of an answer without a value."""
+_HAS_VALUE: Final = {
+    "best": "value IS NOT NULL",
+    "first": "reached",
+    "leaderboard": "value IS NOT NULL",
+    "group": "mean IS NOT NULL",
+}
+"""Conditions on the rows that have a value; a note says why there are none."""
 
 
 def relevant(
@@ -38,8 +43,8 @@ def relevant(
 def _examples(query: Query) -> Iterator[str]:
     """Write conditions that each select one row, which shows that such rows exist."""
     yield "true"
-    if query.file is None and query.name in _VALUE:
-        yield f"{_VALUE[query.name]} IS NOT NULL"
+    if query.file is None and query.name in _HAS_VALUE:
+        yield _HAS_VALUE[query.name]
 
 
 def _conditions(columns: set[str], values: Mapping[str, Any]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.notes.coverage import coverage, lines
 from clearml_snapshot.queries.notes.empty_answers import why_empty
+from clearml_snapshot.queries.notes.relevant import relevant
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -24,7 +25,12 @@ TASKS: list[dict[str, Any]] = [
     {
         "task_id": OTHER,
         "tags": ["nan"],
-        "points": [("loss", "v", 1, NAN), ("loss", "v", 2, None), ("final", "v", None, 1.0)],
+        "points": [
+            ("aaa", "v", 1, NAN),
+            ("loss", "v", 1, NAN),
+            ("loss", "v", 2, None),
+            ("final", "v", None, 1.0),
+        ],
     },
 ]
 
@@ -36,8 +42,11 @@ def dataset(make_dataset: MakeDataset) -> Iterator[Dataset]:
 
 
 def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
-    rows = dataset.rows(dataset.query(name, **typed))
-    return why_empty(dataset, find(name), dataset.bound(name, **typed), rows)
+    """Explain an answer by the rows that the command gives to notes."""
+    values = dataset.bound(name, **typed)
+    answer = dataset.query(name, **typed).materialize()
+    rows = dataset.result(*relevant(answer, find(name), values), is_materialized=True)
+    return why_empty(dataset, find(name), values, rows.in_memory())
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,7 @@ def why(dataset: Dataset, name: str, **typed: Any) -> str | None:
         ("first", {"metric": "acc", "above": 0.1, "for_": 99}, "stays above 0.1 for that many"),
         ("first", {"metric": "loss", "above": 0}, "none of the values is a finite number"),
         ("first", {"metric": "acc", "above": 0.1}, None),
+        ("first", {"above": 0.1}, None),
         ("stats", {"iterations": "900:"}, "no point is at iterations 900:"),
         ("leaderboard", {"metric": "loss", "best": "lowest"}, "no value: none of the values is"),
         ("group", {"metric": "loss", "best": "lowest"}, "no value: none of the values is"),
