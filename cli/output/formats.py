@@ -97,7 +97,14 @@ def write_parquet(rows: SafeRows, sink: BinaryIO) -> None:
 
     with rows.batches() as reader:
         try:
-            writer = pq.ParquetWriter(sink, reader.schema, compression="zstd")
+            repeated = [field.name for field in reader.schema if pa.types.is_string(field.type)]
+            writer = pq.ParquetWriter(
+                sink,
+                reader.schema,
+                compression="zstd",
+                # Dictionaries of numbers take time and space. The stubs know no lists.
+                use_dictionary=repeated,  # type: ignore[arg-type]
+            )
         except pa.ArrowNotImplementedError as error:
             raise UsageError(f"Parquet cannot store this type: {error}; cast it in SQL") from None
         with writer:

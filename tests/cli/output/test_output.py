@@ -78,6 +78,20 @@ def test_binary_formats_keep_types_and_are_the_same_in_a_pipe(
     assert table["tags"].to_pylist()[0] == ["gpu", "model_v2"]
 
 
+def test_parquet_has_dictionaries_of_texts_and_not_of_numbers(
+    program: list[str], history: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "answer.parquet"
+    rows = "SELECT 'a' AS t, n / 3 AS x, n, [t] AS l FROM range(5_000) AS numbers(n)"
+    subprocess.run([*program, "sql", rows, "-o", str(file)], cwd=history.parent, check=True)
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    encodings = {
+        group.column(place).path_in_schema: group.column(place).encodings for place in range(4)
+    }
+    chosen = {name for name, used in encodings.items() if "RLE_DICTIONARY" in used}
+    assert chosen == {"t"}
+
+
 def test_json_is_what_every_parser_reads(piped: Piped) -> None:
     nested = "SELECT {'a': ['nan'::DOUBLE, 1.5]} AS s, map {'k': 'inf'::DOUBLE} AS m, 1 AS s"
     rows = json.loads(piped("sql", nested, "--format", "json").stdout, parse_constant=pytest.fail)
