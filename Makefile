@@ -9,10 +9,11 @@ CHECKED := -p clearml_snapshot -p tests -p docs
 # `make bench-data BENCH_SIZES=1e9` takes ten minutes and 4 GB.
 BENCH_DATA ?= /tmp/bench
 BENCH_SIZES ?= 1e5 1e6 1e7 1e8
+GROWTH_SIZES ?= $(BENCH_SIZES)
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test one cov build lint format types imports docs pictures bench bench-data soak clean
+.PHONY: help install demo test one cov build lint format types imports docs pictures bench growth bench-data soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +79,11 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python -m tests.bench.writing $(BENCH_DATA)/1e7
 	$(BIN)/python -m tests.bench.verify_speed $(BENCH_DATA)/1e6 $(BENCH_DATA)/1e7
 	$(BIN)/python -m tests.bench.hand_over
+
+growth: install ## Measure the growth from 10^5 to 10^9 points (GROWTH_SIZES) for docs/performance.md
+	$(BIN)/pip install -q --disable-pip-version-check "vl-convert-python>=1.9"
+	$(BIN)/python -m tests.bench.growth --folder $(BENCH_DATA) $(GROWTH_SIZES)
+	$(BIN)/python -m docs.generate
 
 bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
 	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) $(BENCH_SIZES)

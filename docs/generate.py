@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
 from clearml_snapshot.exporter.store.format.readme import tables
 from clearml_snapshot.queries.ask.header import Query, queries
 from docs.demo_session import DemoSession, demo_session
+from docs.performance import beside_sql, growth
 from docs.python_api import python_api
 
 ROOT = Path(__file__).parent.parent
@@ -54,6 +55,8 @@ def pages() -> dict[Path, str]:
     with demo_session() as demo:
         blocks = {"session": session(demo), "exit-codes": exit_codes()}
         answers = [catalogued(query, demo) for query in queries().values()]
+    performance = ROOT / "docs" / "performance.md"
+    measured = {"beside-sql": beside_sql(), "growth": growth()}
     made = {
         ROOT / "docs" / "cli.md": reference(),
         ROOT / "docs" / "catalogue.md": "\n".join([CATALOGUE, *answers]),
@@ -61,7 +64,8 @@ def pages() -> dict[Path, str]:
         readme: _with_blocks(readme.read_text(encoding="utf-8"), blocks),
         format_: _with_blocks(format_.read_text(encoding="utf-8"), {"tables": tables()}),
     }
-    return {path: steady(text, _before(path)) for path, text in made.items()}
+    steadied = {path: steady(text, _before(path)) for path, text in made.items()}
+    return {**steadied, performance: _with_blocks(_before(performance), measured)}
 
 
 def session(demo: DemoSession) -> str:

@@ -151,21 +151,24 @@ def main() -> None:
     arguments = parser.parse_args()
     if not (Path(arguments.data) / "current").exists():
         sys.exit(f"no dataset in {arguments.data}; write one with `make bench-data`")
-    program = str(Path(sys.executable).with_name("clearml-snapshot"))
     print("seconds  by hand  ratio    CPU s  by hand  ratio     MB  by hand  question")
     for question in QUESTIONS:
-        if not question.title.startswith(arguments.only):
-            continue
-        ours, by_hand = list[Used](), list[Used]()
-        with tempfile.TemporaryDirectory() as folder:
-            target = f"{folder}/answer.parquet"
-            command = ["query", *question.arguments, "--data", arguments.data, "-o", target]
-            for _ in range(arguments.repeat):
-                ours.append(run(program, *command))
-                if question.by_hand is not None:
-                    hand = [arguments.data, question.by_hand, target]
-                    by_hand.append(run(sys.executable, "-c", BY_HAND, *hand))
-        print(line(combined(ours), combined(by_hand) if by_hand else None, question), flush=True)
+        if question.title.startswith(arguments.only):
+            print(line(*measured(question, arguments.data, arguments.repeat), question), flush=True)
+
+
+def measured(question: Question, data: str, repeat: int) -> tuple[Used, Used | None]:
+    """Run a query and its counterpart by turns; the counterpart is None if it has none."""
+    ours, by_hand = list[Used](), list[Used]()
+    with tempfile.TemporaryDirectory() as folder:
+        target = f"{folder}/answer.parquet"
+        program = str(Path(sys.executable).with_name("clearml-snapshot"))
+        command = ["query", *question.arguments, "--data", data, "-o", target]
+        for _ in range(repeat):
+            ours.append(run(program, *command))
+            if question.by_hand is not None:
+                by_hand.append(run(sys.executable, "-c", BY_HAND, data, question.by_hand, target))
+    return combined(ours), combined(by_hand) if by_hand else None
 
 
 def line(ours: Used, by_hand: Used | None, question: Question) -> str:
