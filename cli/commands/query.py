@@ -254,7 +254,7 @@ def _write(
     in_parts, source = None, opened
     with ExitStack() as stack:
         if len(parts) > 1:
-            from clearml_snapshot.queries.shards.answer import InParts
+            from clearml_snapshot.queries.shards.answer import InParts, Noted
 
             on_part = stack.enter_context(parts_bar(quiet=output.quiet))
             source, connection = stack.enter_context(opened.opened_again())
@@ -264,6 +264,12 @@ def _write(
             result = in_parts.streamed() if in_parts else opened.result(opened.ask(query, values))
             write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=columns)
             return Rows((), (), ((),) * min(result.n_read, 1))
+        if in_parts and query.shard is not None and query.shard.follows:
+            noted = Noted(in_parts, lambda rows: source.result(*relevant(rows, query, values)))
+            write_answer(
+                noted.result(), output, name=query.name, screenful=SCREENFUL, answer=columns
+            )
+            return noted.rows()
         shaped = Shaped(in_parts.gathered(), columns) if in_parts else opened.shaped(query, values)
         relation = shaped.relation.materialize()
         result = source.result(relation, is_materialized=True)

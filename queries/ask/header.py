@@ -29,8 +29,16 @@ _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
 _SHARD: Final = re.compile(r":shard\b\s*(.*)")
 _ANSWER: Final = re.compile(r":answer\b\s*(.*)")
-_SHARD_WORDS: Final = (
-    r"(metric|series)(, sorted)?(?:, metric if (\w+) (\w+))?(?:; (\w+) (\w+(?:\|\w+)*) at once)?"
+_SHARD_WORDS: Final = re.compile(
+    r"""
+    (?P<key>metric|series) (?P<sorted>,\ sorted)?
+    (,\ metric\ if\ (?P<coarser>\w+\ \w+))?
+    (,\ only\ if\ (?P<only>\w+\ \w+)\ and\ no\ (?P<never>\w+))?
+    (;\ (?P<whole>\w+\ \w+(\|\w+)*)\ at\ once)?
+    (;\ (?P<times>\d+)\ times\ the\ points\ without\ (?P<without>\w+(\|\w+)*))?
+    (;\ at\ most\ (?P<most_series>\d+)\ series)?
+    """,
+    re.VERBOSE,
 )
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
 _LINE: Final = r" \(line (\d+), at .*\)$"
@@ -90,6 +98,29 @@ class Shard:
     """``, metric if by variant``: a parameter, and its value that makes the key ``metric``."""
     whole: tuple[str, tuple[str, ...]] | None = None
     """``; kind a|b at once``: a parameter, and its values that need every series at once."""
+    larger: tuple[int, tuple[str, ...]] = (1, ())
+    """``; 6 times the points without a|b``: how much larger a part is if no such value is given."""
+    only: tuple[str, str, str] | None = None
+    """``, only if by task and no at``: with other values, the query is not divided."""
+    most_series: int | None = None
+    """``; at most 200000 series``: parts are sized by their series, whatever points these have."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether the answers of the parts, one after the other, are the complete answer."""
+        return not self.is_sorted and self.whole is None
+
+    def divides(self, values: Mapping[str, Any]) -> bool:
+        """Whether the query may be divided with the values that are bound to its parameters."""
+        if self.only is None:
+            return True
+        name, value, never = self.only
+        return bool(values.get(name) == value) and values.get(never) is None
+
+    def most_for(self, values: Mapping[str, Any], most: int) -> int:
+        """Return the maximum number of points of a part, from what it is for other queries."""
+        times, without = self.larger
+        return most if any(values.get(name) is not None for name in without) else times * most
 
     def key_for(self, values: Mapping[str, Any]) -> Literal["metric", "series"]:
         """Return the key for the values that are bound to the query's parameters."""
@@ -122,7 +153,7 @@ class Query:
     @property
     def has_long_answer(self) -> bool:
         """Whether its answer is as long as the points or series, so that rows are streamed."""
-        return self.shard is not None and self.shard.key == "series" and not self.shard.is_sorted
+        return self.shard is not None and self.shard.key == "series" and self.shard.follows
 
     def param(self, name: str) -> Param:
         """Find a parameter.
@@ -242,17 +273,31 @@ def _header(sql: str) -> Iterator[str]:
 def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str) -> Shard | None:
     for number, line in enumerate(header, 1):
         if tag := _SHARD.match(line):
-            words = re.fullmatch(_SHARD_WORDS, tag[1].strip())
+            words = _SHARD_WORDS.fullmatch(tag[1].strip())
             if words is None:
                 raise BrokenQueryError(query, number, "write `:shard metric` or `:shard series`")
-            coarser = (words[3], words[4]) if words[3] else None
-            whole = (words[5], tuple(words[6].split("|"))) if words[5] else None
-            key: Literal["metric", "series"] = "metric" if words[1] == "metric" else "series"
-            shard = Shard(key, bool(words[2]), coarser, whole)
+            shard = _shard_of(words.groupdict())
             if problem := _problem(shard, params, sql):
                 raise BrokenQueryError(query, number, problem)
             return shard
     return None
+
+
+def _shard_of(words: Mapping[str, str | None]) -> Shard:
+    """Read what a tag ``:shard`` consists of."""
+    whole, only, without = words["whole"], words["only"], words["without"]
+    name, _, choices = (whole or "").partition(" ")
+    coarser = (words["coarser"] or "").partition(" ")
+    by, _, value = (only or "").partition(" ")
+    return Shard(
+        "metric" if words["key"] == "metric" else "series",
+        is_sorted=words["sorted"] is not None,
+        coarser=(coarser[0], coarser[2]) if words["coarser"] else None,
+        whole=(name, tuple(choices.split("|"))) if whole else None,
+        larger=(int(words["times"] or 1), tuple(without.split("|"))) if without else (1, ()),
+        only=(by, value, words["never"] or "") if only else None,
+        most_series=int(words["most_series"]) if words["most_series"] else None,
+    )
 
 
 def _answer(query: str, header: Sequence[str]) -> AnswerColumns:
@@ -269,6 +314,9 @@ def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
     """Say why a question cannot be divided as its header says; None if it can."""
     if shard.is_sorted and "ORDER BY" not in sql:
         return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
+    by, _, never = shard.only or ("", "", "")
+    if unknown := {*shard.larger[1], by, never} - {"", *(each.name for each in params)}:
+        return f"the query has no parameter {min(unknown)}"
     if shard.whole is None:
         return None
     name, at_once = shard.whole

@@ -17,6 +17,7 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer metric, variant, value, iteration, at_metric, at_variant, at_value, at_iteration, project if by project, task, task_id
+-- :shard metric, only if by task and no at; at most 200000 series
 -- :example --metric accuracy --at loss
 WITH candidates AS (
     SELECT

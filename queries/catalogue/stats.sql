@@ -18,7 +18,7 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer metric, variant, task, task_id, n_points, min, max, mean, std, median
--- :shard series, metric if by variant
+-- :shard series, metric if by variant; 6 times the points without tail|iterations|suspect_zeros|by
 -- :example --metric accuracy --project speech
 WITH checked AS (
     SELECT

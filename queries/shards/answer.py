@@ -1,6 +1,7 @@
 """Runs a query part by part on a dataset of its own."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import duckdb
@@ -8,7 +9,7 @@ import duckdb
 from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
-from clearml_snapshot.queries.result import Result
+from clearml_snapshot.queries.result import Result, Rows
 from clearml_snapshot.queries.shards.divide import divided
 from clearml_snapshot.queries.shards.narrow import Narrowing
 from clearml_snapshot.queries.shards.plan import Part
@@ -38,7 +39,7 @@ class InParts:
         parts: tuple[Part, ...],
         on_part: OnPart = lambda _done, _all: None,
     ) -> None:
-        self._dataset, self._connection = dataset, connection
+        self._dataset, self.connection = dataset, connection
         self._query, self._parts, self._on_part = query, parts, on_part
         self._values, self._whole = divided(query, values)
         self._narrowing = Narrowing(connection)
@@ -49,31 +50,76 @@ class InParts:
             self._on_part(number, len(self._parts))
             with translating_errors():
                 self._narrowing.show(part)
-            yield self._dataset.ask(self._query, self._values)
+            yield self._dataset.shaped(self._query, self._values).relation
         self._on_part(len(self._parts), len(self._parts))
         with translating_errors():
             self._narrowing.show_everything()
 
     def streamed(self) -> Result:
         """Return the rows, each part computed when it is reached."""
-        return Result(self._connection, self)
+        return Result(self.connection, self)
+
+    def __len__(self) -> int:
+        """Return the number of parts."""
+        return len(self._parts)
 
     def gathered(self) -> duckdb.DuckDBPyRelation:
         """Compute the rows into a table, which DuckDB moves to disk if necessary."""
         with translating_errors():
-            self._connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
+            self.connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
             for relation in self:
                 self._keep(relation)
             if self._whole is not None:
                 self._keep(self._dataset.ask(self._query, self._whole))
-            rows = self._connection.table(_GATHERED)
+            rows = self.connection.table(_GATHERED)
             return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
 
     def _keep(self, relation: duckdb.DuckDBPyRelation) -> None:
         relation.create_view(_PART)
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {_GATHERED} AS FROM {_PART} LIMIT 0")
-        self._connection.execute(f"INSERT INTO {_GATHERED} FROM {_PART}")
-        self._connection.execute(f"DROP VIEW {_PART}")
+        self.connection.execute(f"CREATE TABLE IF NOT EXISTS {_GATHERED} AS FROM {_PART} LIMIT 0")
+        self.connection.execute(f"INSERT INTO {_GATHERED} FROM {_PART}")
+        self.connection.execute(f"DROP VIEW {_PART}")
+
+
+class Noted:
+    """The computed rows of each part, from which the rows that notes are about are kept.
+
+    Args:
+        parts: a query in parts, whose answers follow one another.
+        keep: receives the computed rows of a part, and returns those that are kept.
+    """
+
+    def __init__(self, parts: InParts, keep: Callable[[duckdb.DuckDBPyRelation], Result]) -> None:
+        self._parts, self._keep = parts, keep
+        self._kept: dict[int, Rows] = {}
+        self._first: duckdb.DuckDBPyRelation | None = None
+
+    def __iter__(self) -> Iterator[duckdb.DuckDBPyRelation]:
+        """Compute the answer of each part when it is reached; every iteration starts again.
+
+        The first part is computed for the names of the columns, and used once more.
+        """
+        for number, relation in enumerate(self._parts):
+            computed, self._first = self._first if number == 0 else None, None
+            if computed is None:
+                with translating_errors():
+                    computed = relation.materialize()
+            if number not in self._kept:
+                self._kept[number] = self._keep(computed).in_memory()
+                self._first = computed if number == 0 else None
+            yield computed
+
+    def result(self) -> Result:
+        """Return the rows, each part computed when it is reached."""
+        return Result(self._parts.connection, self, are_materialized=True)
+
+    def rows(self) -> Rows:
+        """Return the rows that were kept, after computing the parts that nobody has read."""
+        if len(self._kept) < len(self._parts):
+            for _ in self:
+                pass
+        kept = [self._kept[number] for number in sorted(self._kept)]
+        return replace(kept[0], rows=tuple(row for part in kept for row in part.rows))
 
 
 _GATHERED: Final = "picked.gathered"

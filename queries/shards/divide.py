@@ -28,9 +28,14 @@ def parts_of(
         dataset: the dataset.
         query: the query.
         values: what is bound to its parameters.
-        most: the maximum number of points of a part.
+        most: the maximum number of points of a part, unless the query allows larger ones.
     """
-    if query.shard is None or dataset.snapshot.totals.points <= most:
+    if query.shard is None or not query.shard.divides(values):
+        return ()
+    most = query.shard.most_for(values, most)
+    most_series = query.shard.most_series and min(query.shard.most_series, most)
+    totals = dataset.snapshot.totals
+    if totals.series <= most_series if most_series else totals.points <= most:
         return ()
     if query.shard.whole is not None and not divided(query, values)[0][query.shard.whole[0]]:
         return ()
@@ -40,7 +45,7 @@ def parts_of(
     names = ("metric", "variant", "all_metrics") if narrows else ()
     asked = {"every": not narrows, **_NO_SERIES, **{name: values.get(name) for name in names}}
     rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
-    return plan((Pair(*row) for row in rows), query.shard.key_for(values), most)
+    return plan(map(Pair._make, rows), query.shard.key_for(values), most, most_series)
 
 
 def divided(

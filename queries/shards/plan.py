@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Key = Literal["metric", "series"]
 """What a query computes independently: each metric and variant, or each series."""
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(NamedTuple):
     """A metric and variant, and how much of it the tasks of a query have."""
 
     metric: str
@@ -28,7 +27,9 @@ class Part:
     slices: int = 1
 
 
-def plan(pairs: Iterable[Pair], key: Key, most: int) -> tuple[Part, ...]:
+def plan(
+    pairs: Iterable[Pair], key: Key, most: int, most_series: int | None = None
+) -> tuple[Part, ...]:
     """Divide the series into parts; the answers of the parts, in order, are the complete answer.
 
     Args:
@@ -36,8 +37,13 @@ def plan(pairs: Iterable[Pair], key: Key, most: int) -> tuple[Part, ...]:
         key: what may be divided between parts.
         most: the maximum number of points of a part. A part is larger only if a metric and
             variant, or one series for the key ``series``, has more points.
+        most_series: the maximum number of series of a part instead, if it is not None.
     """
-    return tuple(_parts(pairs, key, most))
+    if most_series is None:
+        return tuple(_parts(pairs, key, most))
+    return tuple(
+        _parts((pair._replace(n_points=pair.n_series) for pair in pairs), key, most_series)
+    )
 
 
 def _parts(pairs: Iterable[Pair], key: Key, most: int) -> Iterator[Part]:

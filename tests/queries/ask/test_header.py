@@ -51,6 +51,10 @@ def test_a_header_is_read() -> None:
         ("-- T.\n-- :shard task\nSELECT 1;", "line 2: write `:shard metric` or `:shard series`"),
         ("-- T.\n-- :shard metric, sorted\nSELECT 1;", "line 2: the SQL has no ORDER BY"),
         (
+            "-- T.\n-- :shard metric; 4 times the points without k\nSELECT 1;",
+            "line 2: the query has no parameter k",
+        ),
+        (
             "-- T.\n-- :shard metric; k a|b at once\nSELECT 1;",
             r"line 2: a\|b at once: k must be a list",
         ),

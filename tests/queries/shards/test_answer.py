@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import Query, parse, queries
 from clearml_snapshot.queries.result import Result
-from clearml_snapshot.queries.shards.answer import InParts
+from clearml_snapshot.queries.shards.answer import InParts, Noted
 from clearml_snapshot.queries.shards.divide import parts_of
 from tests.support.nasty import nasty
 
@@ -32,6 +32,15 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"all_metrics": True, "x": "relative", "keep": "extremes", "points": 3},
         {"metric": ["loss", "acc"], "window": 3, "suspect_zeros": "exclude"},
     ],
+    **{
+        name: [
+            {},
+            {"by": "task", "all_metrics": True},
+            {"by": "task", "suspect_zeros": "exclude"},
+            {"by": "task", "at": ["acc"]},
+        ]
+        for name in ("max", "min", "last")
+    },
     "stats": [
         {},
         {"all_metrics": True, "tail": 5},
@@ -48,7 +57,7 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
 }
 
 
-def many(n_tasks: int = 6) -> list[dict[str, Any]]:
+def many(n_tasks: int = 4) -> list[dict[str, Any]]:
     """Return tasks with names that sort otherwise than their ids, and uneven random walks."""
     rng = random.Random(7)
     return [
@@ -88,6 +97,8 @@ def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: in
         answer = InParts(inner, connection, query, values, parts)
         if query.has_long_answer:
             return as_csv(answer.streamed())
+        if query.shard is not None and query.shard.follows:
+            return as_csv(Noted(answer, inner.result).result())
         return as_csv(inner.result(answer.gathered()))
 
 
@@ -97,11 +108,35 @@ def test_the_bytes_are_those_of_the_complete_query(dataset: Dataset, name: str, 
     query = queries()[name]
     for options in OPTIONS[name]:
         values = dataset.bound(query, **options)
-        whole = as_csv(dataset.result(dataset.ask(query, values)))
+        whole = as_csv(dataset.result(dataset.shaped(query, values).relation))
         divided = in_parts(dataset, query, values, most)
         assert divided in (whole, None), (name, options, most)
-        asked_at_once = options == {"kind": ["failed"]} or dataset.snapshot.totals.points <= most
-        assert (divided is None) == asked_at_once
+        assert (divided is None) == is_asked_at_once(dataset, query, values, most)
+
+
+def is_asked_at_once(dataset: Dataset, query: Query, values: Mapping[str, Any], most: int) -> bool:
+    """Whether the query has one part, whatever its series."""
+    assert query.shard is not None
+    totals = dataset.snapshot.totals
+    size = totals.series if query.shard.most_series else totals.points
+    fits = size <= query.shard.most_for(values, most)
+    return fits or not query.shard.divides(values) or values.get("kind") == ["failed"]
+
+
+def test_the_rows_that_notes_are_about_are_those_of_all_parts(dataset: Dataset) -> None:
+    """Also if only the first rows are read, as for a terminal."""
+    query = queries()["max"]
+    values = dataset.bound(query, by="task", all_metrics=True)
+    parts = parts_of(dataset, query, values, 1)
+    whole = dataset.rows(dataset.shaped(query, values).relation)
+    with dataset.opened_again() as (inner, connection):
+        answer = InParts(inner, connection, query, values, parts)
+        noted = Noted(answer, lambda rows: inner.result(rows.filter("value > 1")))
+        assert len(parts) > 2
+        assert next(noted.result().plain_rows(limit=1))
+        assert noted.rows().rows == tuple(
+            row for row in whole.rows if (row[whole.columns.index("value")] or 0) > 1
+        )
 
 
 def test_a_filter_narrows_the_parts_too(written: MakeDataset) -> None:
