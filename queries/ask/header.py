@@ -35,7 +35,7 @@ _SHARD_WORDS: Final = re.compile(
     (,\ metric\ if\ (?P<coarser>\w+\ \w+))?
     (,\ only\ if\ (?P<only>\w+\ \w+)\ and\ no\ (?P<never>\w+))?
     (;\ (?P<whole>\w+\ \w+(\|\w+)*)\ at\ once)?
-    (;\ (?P<times>\d+)\ times\ the\ points\ without\ (?P<without>\w+(\|\w+)*))?
+    (;\ (?P<times>\d+(\.\d+)?)\ times\ the\ points(\ without\ (?P<without>\w+(\|\w+)*))?)?
     (;\ at\ most\ (?P<most_series>\d+)\ series)?
     """,
     re.VERBOSE,
@@ -98,7 +98,7 @@ class Shard:
     """``, metric if by variant``: a parameter, and its value that makes the key ``metric``."""
     whole: tuple[str, tuple[str, ...]] | None = None
     """``; kind a|b at once``: a parameter, and its values that need every series at once."""
-    larger: tuple[int, tuple[str, ...]] = (1, ())
+    larger: tuple[float, tuple[str, ...]] = (1, ())
     """``; 6 times the points without a|b``: how much larger a part is if no such value is given."""
     only: tuple[str, str, str] | None = None
     """``, only if by task and no at``: with other values, the query is not divided."""
@@ -120,7 +120,8 @@ class Shard:
     def most_for(self, values: Mapping[str, Any], most: int) -> int:
         """Return the maximum number of points of a part, from what it is for other queries."""
         times, without = self.larger
-        return most if any(values.get(name) is not None for name in without) else times * most
+        is_given = any(values.get(name) is not None for name in without)
+        return most if is_given else int(times * most)
 
     def key_for(self, values: Mapping[str, Any]) -> Literal["metric", "series"]:
         """Return the key for the values that are bound to the query's parameters."""
@@ -294,7 +295,7 @@ def _shard_of(words: Mapping[str, str | None]) -> Shard:
         is_sorted=words["sorted"] is not None,
         coarser=(coarser[0], coarser[2]) if words["coarser"] else None,
         whole=(name, tuple(choices.split("|"))) if whole else None,
-        larger=(int(words["times"] or 1), tuple(without.split("|"))) if without else (1, ()),
+        larger=(float(words["times"] or 1), tuple(without.split("|")) if without else ()),
         only=(by, value, words["never"] or "") if only else None,
         most_series=int(words["most_series"]) if words["most_series"] else None,
     )

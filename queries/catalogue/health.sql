@@ -31,7 +31,7 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer severity, kind, task, task_id, metric, variant, iteration, detail
--- :shard series, sorted; kind failed|unread|stale|short at once
+-- :shard series, sorted; kind failed|unread|stale|short at once; 1.5 times the points
 -- :example --kind failed --kind zero --metric accuracy
 WITH chosen AS MATERIALIZED (
     SELECT *, row_number() OVER () AS curve
