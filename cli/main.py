@@ -10,8 +10,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from clearml_snapshot.cli.options.output import LOG, LOG_VARIABLE, typed_value
 from clearml_snapshot.cli.output.scrubbed import scrubbed_streams
-from clearml_snapshot.cli.output.terminal import complain, silence
+from clearml_snapshot.cli.output.terminal import complain, log_lines, silence
 from clearml_snapshot.cli.process.loading import import_errors
 from clearml_snapshot.cli.typer_ext.commands import Group, usage_line
 from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE, set_completer
@@ -97,38 +98,51 @@ set_completer(_complete)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a bug keeps its traceback."""
     _open_closed_streams()
-    with scrubbed_streams():
-        return _exit_code(arguments)
+    typed = sys.argv[1:] if arguments is None else arguments
+    with scrubbed_streams(), log_lines(typed_value(typed, LOG) or os.environ.get(LOG_VARIABLE)):
+        try:
+            code, error = _ending(typed)
+            if error is not None:
+                complain(error)
+                _write_failure(typed, code, error)
+        except BrokenPipeError:
+            silence(sys.stdout, sys.stderr)
+        except SnapshotError as failure:  # stdout cannot be written
+            complain(str(failure))
+        return code
 
 
-def _exit_code(arguments: Sequence[str] | None) -> int:
-    """Run one command; report an error in one line."""
+def _write_failure(arguments: Sequence[str], code: int, error: str) -> None:
+    """Write the error as JSON too, if that is the format that was requested."""
+    if typed_value(arguments, "--format") == "json":
+        from clearml_snapshot.cli.text.outcome import write_failure
+
+        write_failure(arguments, code, error)
+        sys.stdout.flush()
+
+
+def _ending(arguments: Sequence[str]) -> tuple[int, str | None]:
+    """Run one command; return its exit code, and an error as one line."""
     try:
         with terminated_as_interrupted(), import_errors():
-            code = _run(sys.argv[1:] if arguments is None else arguments)
+            code = _run(arguments)
         sys.stdout.flush()
     except SnapshotError as error:
-        complain(str(error))
-        return error.exit_code
+        return error.exit_code, str(error)
     except typer.TyperException as error:
-        complain(usage_line(error))
-        return ExitCode.USAGE
+        return ExitCode.USAGE, usage_line(error)
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        return ExitCode.INTERRUPTED
+        return ExitCode.INTERRUPTED, "interrupted"
     except PermissionError as error:
-        complain(f"cannot access {error.filename}: {error.strerror}; ask its owner")
-        return ExitCode.FAILED
+        return ExitCode.FAILED, f"cannot access {error.filename}: {error.strerror}; ask its owner"
     except MemoryError:
-        complain("out of memory; query less data, or allow more memory")
-        return ExitCode.FAILED
+        return ExitCode.FAILED, "out of memory; query less data, or allow more memory"
     except BrokenPipeError:
         silence(sys.stdout, sys.stderr)
-        return ExitCode.COMPLETE
+        return ExitCode.COMPLETE, None
     except OSError as error:
-        complain(_system_error(error))
-        return ExitCode.FAILED
-    return code
+        return ExitCode.FAILED, _system_error(error)
+    return code, None
 
 
 def _system_error(error: OSError) -> str:

@@ -15,6 +15,8 @@ from clearml_snapshot.cli.main import PROGRAM, make_app
 from clearml_snapshot.cli.options.sections import QUERY_OPTIONS
 from clearml_snapshot.cli.output.formats import DESCRIPTION
 from clearml_snapshot.cli.output.stdout import write_text
+from clearml_snapshot.cli.text.outcome import DESCRIPTION as OUTCOME_DESCRIPTION
+from clearml_snapshot.cli.text.outcome import OUTCOMES
 from clearml_snapshot.cli.typer_ext.commands import Command, Group
 from clearml_snapshot.cli.typer_ext.help import OptionText, option_texts
 from clearml_snapshot.exporter.errors import EXIT_CODE_MEANINGS
@@ -34,6 +36,16 @@ Results go to stdout, everything else (progress, notes, errors) to stderr, so pi
 """
 
 
+_LOG: Final = """
+## Logs
+
+With `--log time` or `--log json`, or `CLEARML_SNAPSHOT_LOG` in the environment, these four commands
+begin each line on stderr with the time in UTC, or write it as a JSON object with the keys `time`,
+`level` (`info`, `warning` or `error`) and `message`. [schedule.md](schedule.md) has a crontab and
+systemd units to paste.
+"""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One command, as it is documented."""
@@ -50,7 +62,7 @@ def reference() -> str:
     shared = _shared(entries)
     parts = [_HEAD, *(_entry(entry, shared) for entry in entries)]
     parts += [_section(section, "## ") for section in shared]
-    parts += [_formats(), _exit_codes()]
+    parts += [_formats(), _exit_codes(), _outcomes()]
     return "\n".join(parts)
 
 
@@ -122,6 +134,12 @@ def _anchor(title: str) -> str:
 
 def _formats() -> str:
     return f"## Formats\n\n{DESCRIPTION}"
+
+
+def _outcomes() -> str:
+    rows = "\n".join(f"| `{word}` | {int(code)} |" for code, word in OUTCOMES.items())
+    table = f"\n| outcome | code |\n|:--|--:|\n{rows}\n"
+    return f"## How a command ended, as JSON\n\n{OUTCOME_DESCRIPTION}{table}{_LOG}"
 
 
 def _exit_codes() -> str:

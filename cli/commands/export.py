@@ -13,11 +13,10 @@ from clearml_snapshot.cli.options.reread import Again, AgainOptions
 from clearml_snapshot.cli.options.sections import EXPORT
 from clearml_snapshot.cli.options.server import RunLimitOptions, RunLimits, Server, ServerOptions
 from clearml_snapshot.cli.options.tasks import Filters
-from clearml_snapshot.cli.output.formats import json_text
 from clearml_snapshot.cli.output.progress import make_progress
-from clearml_snapshot.cli.output.stdout import write_text
 from clearml_snapshot.cli.output.terminal import note
-from clearml_snapshot.cli.text.export import alerts, summary
+from clearml_snapshot.cli.text.export import alerts, missing_tasks, summary
+from clearml_snapshot.cli.text.outcome import write_outcome
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    add_command(app, "export", export, panel=EXPORT)
+    add_command(app, "export", export, panel=EXPORT, logs=True)
 
 
 def export(
@@ -66,10 +65,11 @@ def export(
         naming_owner(data, writing=True),
     ):
         report = act(data, selection, options=options, progress=make_progress(quiet=quiet))
-    if form == "json":
-        write_text(json_text(report.as_dict()))
     for line in alerts(report) if quiet else summary(report):
         note(line)
+    if form == "json":
+        missing = missing_tasks(report)
+        write_outcome("export", report.exit_code, report.as_dict(), missing=missing)
     raise typer.Exit(report.exit_code)
 
 

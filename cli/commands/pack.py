@@ -1,13 +1,13 @@
 """The `pack` and `unpack` commands."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clearml_snapshot.cli.options.dataset import Dataset
 from clearml_snapshot.cli.options.metrics import MetricOptions, Metrics
-from clearml_snapshot.cli.options.output import Quiet
+from clearml_snapshot.cli.options.output import Json, Quiet
 from clearml_snapshot.cli.options.query_limits import LimitOptions, make_pages, open_for_query
 from clearml_snapshot.cli.options.sections import OUTPUT, REDACTION, SHARE
 from clearml_snapshot.cli.options.sharing import ShareNew
@@ -16,11 +16,12 @@ from clearml_snapshot.cli.output.stdout import refuse_stdout, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.process.interrupt import Interruptible
+from clearml_snapshot.cli.text.outcome import write_outcome
 from clearml_snapshot.cli.typer_ext.commands import add_command
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.exporter.store.format.states import in_words
+from clearml_snapshot.exporter.store.format.states import in_words, incomplete
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.pack.contents import PackOptions
@@ -65,7 +66,7 @@ _Folder = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    add_command(app, "pack", pack, panel=SHARE)
+    add_command(app, "pack", pack, panel=SHARE, logs=True)
     add_command(app, "unpack", unpack, panel=SHARE)
 
 
@@ -77,6 +78,7 @@ def pack(
     metrics: Metrics,
     redact: _Redact = None,
     keep_secrets: _KeepSecrets = False,
+    form: Json = None,
     quiet: Quiet = False,
 ) -> None:
     """Pack a snapshot, or a part of it, into one .zip or folder to share.
@@ -94,16 +96,24 @@ def pack(
     with open_for_query(dataset, filters, LimitOptions()) as opened:
         resolved, notes = opened.filter, [*condition_notes(opened)]
         packed = pack_it(opened, target, options, filters, make_progress(quiet=quiet))
-    write_text(_described(packed))
+    if resolved is not None and resolved.cut_offs and not quiet:
+        notes.append(f"only tasks {', '.join(resolved.cut_offs)}")
+    _report(packed, notes, form, quiet=quiet)
+
+
+def _report(packed: "Packed", notes: "list[str]", form: str | None, *, quiet: bool) -> None:
+    if form is None:
+        write_text(_described(packed))
     for line in notes:
         note(line)
-    if resolved is not None and resolved.cut_offs and not quiet:
-        note(f"only tasks {', '.join(resolved.cut_offs)}")
     for line in () if quiet else packed.taken_out:
         note(f"omitted: {line}")
     missing = in_words(packed.states)
     if missing:
         note(f"warning: not complete: of {counted(packed.tasks, 'task')} {missing}")
+    if form == "json":
+        facts = _facts(packed, notes)
+        write_outcome("pack", ExitCode.COMPLETE, facts, missing=incomplete(packed.states))
 
 
 def unpack(
@@ -155,6 +165,20 @@ def _options(
     return PackOptions(
         metrics.metrics, metrics.variants, metrics.excluded, frozenset(categories), keep_secrets
     )
+
+
+def _facts(packed: "Packed", notes: "list[str]") -> dict[str, Any]:
+    """Return what was packed as JSON types."""
+    return {
+        "path": str(packed.path),
+        "bytes": packed.bytes,
+        "tasks": packed.tasks,
+        "series": packed.series,
+        "points": packed.points,
+        "content_id": packed.content_id,
+        "omitted": packed.taken_out,
+        "notes": notes,
+    }
 
 
 def _described(packed: "Packed") -> str:

@@ -9,13 +9,14 @@ import typer
 
 from clearml_snapshot.cli.options.dataset import DEFAULT_DATA, Data
 from clearml_snapshot.cli.options.export import Workers
-from clearml_snapshot.cli.options.output import Quiet
+from clearml_snapshot.cli.options.output import Json, Quiet
 from clearml_snapshot.cli.options.sections import MAINTAIN, SERVER, TASKS
 from clearml_snapshot.cli.options.server import Server
 from clearml_snapshot.cli.options.tasks import Filters
 from clearml_snapshot.cli.output.stdout import write_text
 from clearml_snapshot.cli.output.terminal import note
-from clearml_snapshot.cli.text.safe_to_delete import proof, summary
+from clearml_snapshot.cli.text.outcome import write_outcome
+from clearml_snapshot.cli.text.safe_to_delete import facts, proof, summary
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
@@ -58,7 +59,7 @@ _Reread = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    add_command(app, "safe-to-delete", safe_to_delete, panel=MAINTAIN)
+    add_command(app, "safe-to-delete", safe_to_delete, panel=MAINTAIN, logs=True)
 
 
 def safe_to_delete(
@@ -68,6 +69,7 @@ def safe_to_delete(
     workers: Workers = 4,
     reread: _Reread = False,
     data: Data = DEFAULT_DATA,
+    form: Json = None,
     quiet: Quiet = False,
 ) -> None:
     """List tasks that are safe to delete: their scalars are fully stored.
@@ -90,14 +92,19 @@ def safe_to_delete(
         reread=reread,
         notice=narrate,
     )
-    write_text("".join(f"{task_id}\n" for task_id in result.task_ids))
+    if form is None:
+        write_text("".join(f"{task_id}\n" for task_id in result.task_ids))
     for line in (*summary(result), *proof(result, reread)):
         narrate(line)
-    _record(data, listed, note)
-    if any(result.count(reason) for reason in _WARNINGS):
-        if quiet:
-            note(f"warning: {next(summary(result))}")
-        raise typer.Exit(ExitCode.PARTIAL)
+    is_recorded = _record(data, listed, note)
+    doubts: dict[str, int] = {reason: result.count(reason) for reason in _WARNINGS}
+    code = ExitCode.PARTIAL if any(doubts.values()) else ExitCode.COMPLETE
+    if quiet and code:
+        note(f"warning: {next(summary(result))}")
+    if form == "json":
+        details = facts(result, reread=reread, older_than=limit, recorded=is_recorded)
+        write_outcome("safe-to-delete", code, details, missing=doubts)
+    raise typer.Exit(code)
 
 
 def _cut_off(older_than: str | None, narrate: Callable[[str], None]) -> datetime | None:
@@ -112,7 +119,7 @@ def _cut_off(older_than: str | None, narrate: Callable[[str], None]) -> datetime
     return limit
 
 
-def _record(data: Path, listed: "dict[str, datetime]", warn: Callable[[str], None]) -> None:
+def _record(data: Path, listed: "dict[str, datetime]", warn: Callable[[str], None]) -> bool:
     """Record the list in the dataset; a failure is reported, and the command continues."""
     from clearml_snapshot.exporter.deletable.record import record
 
@@ -124,6 +131,8 @@ def _record(data: Path, listed: "dict[str, datetime]", warn: Callable[[str], Non
             f"the list was not recorded in the dataset ({reason}); after deleting these tasks, "
             "pass them to the next export with --accept-gone @FILE"
         )
+        return False
+    return True
 
 
 def _verified(

@@ -10,13 +10,14 @@ from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import make_pages
 from clearml_snapshot.cli.options.sections import MAINTAIN
 from clearml_snapshot.cli.output.destination import OutputOptions
-from clearml_snapshot.cli.output.stdout import write_answer, write_text
+from clearml_snapshot.cli.output.stdout import STDOUT, write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.process.interrupt import Interruptible
-from clearml_snapshot.cli.text.verify import finding_lines
+from clearml_snapshot.cli.text.outcome import write_outcome
+from clearml_snapshot.cli.text.verify import facts, finding_lines
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
-from clearml_snapshot.exporter.store.format.states import MISSING, in_words
+from clearml_snapshot.exporter.store.format.states import MISSING, in_words, incomplete
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.store.verify.verify import Verification
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
-    add_command(app, "verify", verify, panel=MAINTAIN)
+    add_command(app, "verify", verify, panel=MAINTAIN, logs=True)
 
 
 def verify(
@@ -66,14 +67,28 @@ def verify(
     if server_summary:
         _write_server_summary(folder, output)
         return
-    if output.format is not None or output.table is not None:
-        raise UsageError("verify prints lines; --format and --table need --server-summary")
+    as_json = _is_json(output)
     verification = _verified(folder, quiet=output.quiet, quick=quick)
-    lines = finding_lines(verification)
-    write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
+    code = _verdict(verification)
+    if not as_json:
+        lines = finding_lines(verification)
+        write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
     for text in verification.notes:
         note(text)
-    raise typer.Exit(_verdict(verification))
+    if as_json:
+        write_outcome("verify", code, facts(verification), missing=incomplete(verification.states))
+    raise typer.Exit(code)
+
+
+def _is_json(output: OutputOptions) -> bool:
+    """Return whether to print one JSON object; the other formats are for tables."""
+    if output.format not in (None, "json") or output.table is not None:
+        raise UsageError(
+            "verify prints lines or --format json; other formats and --table need --server-summary"
+        )
+    if output.format == "json" and output.path not in (None, STDOUT):
+        raise UsageError("verify --format json prints on stdout; redirect it instead of using -o")
+    return output.format == "json"
 
 
 def _verified(folder: Path, *, quiet: bool, quick: bool) -> "Verification":

@@ -20,10 +20,11 @@ def whoami(server: Server, form: Json = None) -> None:
     """Show the configured server and user, and what that user can see."""
     from clearml_snapshot.exporter.reader.whoami import identify
 
-    facts = identify(server.limits(), server.web_host, note)
+    who = identify(server.limits(), server.web_host, note)
     if form == "json":
-        write_text(json_text(facts))
+        write_text(json_text(who.as_dict()))
         return
+    facts = who.in_words()
     width = max(map(len, facts))
     lines = (printable(f"{name:<{width}}  {value}") for name, value in facts.items())
     write_text("".join(f"{line}\n" for line in lines))

@@ -23,8 +23,15 @@ class OptionGroup:
     """Takes the options by keyword and returns the object that the command receives."""
 
 
-def expand_groups(command: Callable[..., object]) -> Callable[..., object]:
-    """Replace the group parameters of a command by the options of their groups."""
+def expand_groups(
+    command: Callable[..., object], applied: Sequence[inspect.Parameter] = ()
+) -> Callable[..., object]:
+    """Replace the group parameters of a command by the options of their groups.
+
+    Args:
+        command: the function.
+        applied: further options, which are applied before the command and not passed to it.
+    """
     own = list(inspect.signature(command, eval_str=True).parameters.values())
     groups = {parameter.name: group for parameter in own if (group := _group_of(parameter))}
     options = {
@@ -37,6 +44,8 @@ def expand_groups(command: Callable[..., object]) -> Callable[..., object]:
         for name, group in groups.items():
             taken = {option.name: values.pop(option.name) for option in options[name]}
             values[name] = group.build(**taken)
+        for parameter in applied:
+            values.pop(parameter.name)
         return command(**values)
 
     parameters = [
@@ -44,6 +53,7 @@ def expand_groups(command: Callable[..., object]) -> Callable[..., object]:
         for parameter in own
         for option in options.get(parameter.name, [parameter])
     ]
+    parameters += applied
     run.__annotations__ = {option.name: option.annotation for option in parameters}
     return signed(run, parameters)
 

@@ -1,13 +1,15 @@
 """The options that choose where a result is written and in which format."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
 
 from clearml_snapshot.cli.options.groups import OptionGroup, option
 from clearml_snapshot.cli.options.sections import OUTPUT
 from clearml_snapshot.cli.output.destination import Format, OutputOptions
+from clearml_snapshot.cli.output.terminal import LogForm
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 
@@ -31,6 +33,36 @@ Json = Annotated[
         show_default="text on stderr",
     ),
 ]
+
+LOG: Final = "--log"
+LOG_VARIABLE: Final = "CLEARML_SNAPSHOT_LOG"
+
+Log = Annotated[
+    LogForm | None,
+    option(
+        LOG,
+        section=OUTPUT,
+        metavar="FORM",
+        envvar=LOG_VARIABLE,
+        help="How lines on stderr are written: text, time (each begins with the time in UTC) or "
+        "json (each is an object with time, level and message).",
+        show_default="text",
+    ),
+]
+"""For commands that run at night; `main` applies it before the arguments are parsed."""
+
+
+def typed_value(arguments: Sequence[str], option: str) -> str | None:
+    """Find the last value of an option in arguments that were not parsed yet."""
+    value = None
+    for at, argument in enumerate(arguments):
+        if argument == "--":
+            break
+        if argument == option and at + 1 < len(arguments):
+            value = arguments[at + 1]
+        elif argument.startswith(f"{option}="):
+            value = argument.partition("=")[2]
+    return value
 
 
 def output_options(

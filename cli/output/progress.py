@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.scrubbed import scrub_streams
-from clearml_snapshot.cli.output.terminal import is_terminal, line, note, with_marks
+from clearml_snapshot.cli.output.terminal import is_terminal, line, note, with_marks, writes_log
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.exporter.progress import Progress
 
@@ -114,7 +114,7 @@ def make_progress(*, quiet: bool) -> Progress:
     """Choose how progress is reported: not at all, as a bar, or as lines for a log."""
     if quiet:
         return Progress()
-    return BarProgress() if is_terminal(sys.stderr) else PlainProgress()
+    return BarProgress() if is_terminal(sys.stderr) and not writes_log() else PlainProgress()
 
 
 def _draw(text: str) -> None:
@@ -147,7 +147,7 @@ def parts_bar(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     Yields:
         A function that receives the number of finished parts, and of all parts.
     """
-    if quiet or not is_terminal(sys.stderr):
+    if quiet or writes_log() or not is_terminal(sys.stderr):
         yield lambda _done, _all: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn

@@ -1,11 +1,16 @@
 """Escapes unsafe characters; writes notes and errors to stderr."""
 
+import json
 import os
 import sys
-from typing import Final, TextIO, cast
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Final, Literal, TextIO, cast, get_args
 
 from clearml_snapshot.exporter.errors import shortened
-from clearml_snapshot.exporter.unseen import as_escape, spelled_out
+from clearml_snapshot.exporter.own_keys import scrub_json
+from clearml_snapshot.exporter.unseen import as_escape, as_json, spelled_out
 
 _NO_LINKS: Final = frozenset({"", "dumb", "linux", "unknown"})
 """Values of TERM for terminals that print a hyperlink's escape sequence or do not support it."""
@@ -34,17 +39,56 @@ def line(text: str) -> str:
     return shortened(printable(text))
 
 
+LogForm = Literal["text", "time", "json"]
+"""How lines on stderr are written: text, or for a log."""
+
+_log: LogForm = "text"
+
+
+@contextmanager
+def log_lines(form: str | None) -> Iterator[None]:
+    """Write lines on stderr in one of the forms; an unknown one is refused later."""
+    global _log
+    before = _log
+    _log = cast("LogForm", form) if form in get_args(LogForm) else "text"
+    try:
+        yield
+    finally:
+        _log = before
+
+
+def writes_log() -> bool:
+    """Return whether lines on stderr have the form of a log."""
+    return _log != "text"
+
+
 def note(text: str) -> None:
     """Write one line on stderr; stdout is for data."""
     stream = sys.stderr
-    print(styled(line(text), "2", stream), file=with_marks(stream), flush=True)
+    if _log == "text":
+        print(styled(line(text), "2", stream), file=with_marks(stream), flush=True)
+    else:
+        level = "warning" if text.startswith("warning:") else "info"
+        print(_logged(_log, level, text), file=stream, flush=True)
 
 
 def complain(text: str) -> None:
     """Report in one line on stderr why the command fails."""
     stream = sys.stderr
-    message = f"{styled('error:', '1;31', stream)} {line(text)}"
-    print(message, file=with_marks(stream), flush=True)
+    if _log == "text":
+        message = f"{styled('error:', '1;31', stream)} {line(text)}"
+        print(message, file=with_marks(stream), flush=True)
+    else:
+        print(_logged(_log, "error", text), file=stream, flush=True)
+
+
+def _logged(form: LogForm, level: str, text: str) -> str:
+    """Write a line of a log, with the time in UTC."""
+    time = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    if form == "time":
+        return f"{time} {'error: ' if level == 'error' else ''}{line(text)}"
+    entry = {"time": time, "level": level, "message": shortened(text)}
+    return spelled_out(scrub_json(json.dumps(entry, ensure_ascii=False)), as_json)
 
 
 def styled(text: str, codes: str, stream: TextIO) -> str:

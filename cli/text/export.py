@@ -28,6 +28,18 @@ def alerts(report: ExportReport | Forecast) -> Iterator[str]:
         yield _ending(report)
 
 
+def missing_tasks(report: ExportReport | Forecast) -> dict[str, int] | None:
+    """Count the tasks of this run that are not complete, by state; a dry run reads none."""
+    if not isinstance(report, ExportReport):
+        return None
+    return {
+        "partial": report.tasks_partial,
+        "failed": report.tasks_failed,
+        "unread": report.tasks_unread,
+        "lost": report.tasks_lost,
+    }
+
+
 def _warnings(report: ExportReport | Forecast) -> Iterator[str]:
     return (f"warning: {text}" for text in report.warnings)
 

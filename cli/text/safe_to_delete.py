@@ -1,7 +1,8 @@
 """Formats which tasks are safe to delete, and why others are not, for the terminal."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.cli.output.words import counted
 
@@ -22,6 +23,21 @@ _DESCRIPTIONS: Final[dict["Reason", str]] = {
     "not counted": "that the server could not count",
     "summary differs": "whose summary on the server contradicts what is stored: export --recount",
 }
+
+
+def facts(
+    result: "CountedAgain", *, reread: bool, older_than: datetime | None, recorded: bool
+) -> dict[str, Any]:
+    """Return the list and the reasons as JSON types."""
+    return {
+        "task_ids": result.task_ids,
+        "not_listed": result.left_out,
+        "without_summary": result.without_summary,
+        "reread": reread,
+        "older_than": None if older_than is None else older_than.astimezone(UTC).isoformat(),
+        "recorded": recorded,
+        "notes": [*summary(result), *proof(result, reread)],
+    }
 
 
 def summary(result: "CountedAgain") -> Iterator[str]:

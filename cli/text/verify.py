@@ -1,7 +1,7 @@
 """Formats the result of a verification for the terminal."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.exporter.sizes import size_in_words
@@ -15,6 +15,24 @@ NOT_CHECKED: Final = (
     "not checked: the rows, the statistics of the Parquet files, and whether the texts agree with "
     "the rows (verify without --quick checks them)"
 )
+
+
+def facts(verification: "Verification") -> dict[str, Any]:
+    """Return what was found as JSON types."""
+    return {
+        "path": str(verification.root),
+        "intact": verification.is_intact,
+        "quick": verification.is_quick,
+        "files": verification.files,
+        "bytes": verification.bytes,
+        "tasks": verification.tasks,
+        "series": verification.series,
+        "points": verification.points,
+        "content_id": verification.content_id,
+        "problems": verification.problems,
+        "not_proven": verification.unproven,
+        "notes": verification.notes,
+    }
 
 
 def finding_lines(verification: "Verification") -> Iterator[str]:

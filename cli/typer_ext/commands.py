@@ -1,16 +1,21 @@
 """Commands and groups of commands whose help shows options and commands in sections."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
+from typing import Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from clearml_snapshot.cli.options.groups import expand_groups
+from clearml_snapshot.cli.options.output import Log
 from clearml_snapshot.cli.output.terminal import printable_lines
 from clearml_snapshot.cli.typer_ext.parameters import make_plain
 from clearml_snapshot.cli.typer_ext.private import Context, HelpFormatter, Parameter
+
+_LOG: Final = inspect.Parameter("log", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Log)
 
 
 class Command(TyperCommand):
@@ -93,9 +98,20 @@ def add_command(
     *,
     panel: str | None = None,
     cls: type[Command] = Command,
+    logs: bool = False,
 ) -> None:
-    """Add a command to the application; its docstring is its help, ``panel`` its section."""
-    app.command(name, cls=cls, rich_help_panel=panel)(expand_groups(command))
+    """Add a command to the application.
+
+    Args:
+        app: the application.
+        name: its name.
+        command: the function; its docstring is the help.
+        panel: the section of the help that lists it.
+        cls: the class of the command.
+        logs: whether it has the option for the lines of a log.
+    """
+    applied = (_LOG,) if logs else ()
+    app.command(name, cls=cls, rich_help_panel=panel)(expand_groups(command, applied))
 
 
 def usage_line(error: typer.TyperException) -> str:

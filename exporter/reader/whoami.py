@@ -1,6 +1,8 @@
 """Collects which server and user are configured, where, and what the user can see."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.client.client import Client
@@ -9,10 +11,56 @@ from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.reader.listing import count_visible
 
 
-def identify(
-    limits: RequestLimits, web_host: str | None, notice: Callable[[str], None]
-) -> dict[str, str]:
-    """Log in and collect what ``whoami`` shows, in order and without secrets.
+@dataclass(frozen=True, slots=True)
+class Whoami:
+    """What ``whoami`` shows, without secrets."""
+
+    server_version: str
+    api_version: str
+    user_name: str
+    user_id: str
+    company: str
+    settings: tuple[tuple[str, str, str], ...]
+    """The name of each setting, its value and where it comes from."""
+    route: Mapping[str, str]
+    """The proxy and the CA bundle, if there are any."""
+    projects: int
+    """Projects that the user can see."""
+    tasks: int
+
+    def in_words(self) -> dict[str, str]:
+        """Return everything in order, for a person."""
+        settings = {name: f"{value} (from {source})" for name, value, source in self.settings}
+        return {
+            "server": f"ClearML {self.server_version}, API {self.api_version}",
+            "user": f"{self.user_name} ({self.user_id})",
+            "company": self.company,
+            **settings,
+            **self.route,
+            "visible": f"{self.projects:,} projects, {self.tasks:,} tasks",
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON types; each setting is followed by where it comes from."""
+        settings: dict[str, str] = {}
+        for name, value, source in self.settings:
+            key = name.replace(" ", "_")
+            settings |= {key: value, f"{key}_from": source}
+        return {
+            "server_version": self.server_version,
+            "api_version": self.api_version,
+            "user_name": self.user_name,
+            "user_id": self.user_id,
+            "company": self.company,
+            **settings,
+            **{name.replace(" ", "_"): value for name, value in self.route.items()},
+            "visible_projects": self.projects,
+            "visible_tasks": self.tasks,
+        }
+
+
+def identify(limits: RequestLimits, web_host: str | None, notice: Callable[[str], None]) -> Whoami:
+    """Log in and collect what ``whoami`` shows.
 
     Raises:
         LoginError, ServerError: the login failed.
@@ -21,15 +69,17 @@ def identify(
     api = Client(configuration, limits, notice)
     identity = api.login()
     projects, tasks = count_visible(api)
-    settings = {name: f"{value} (from {source})" for name, value, source in configuration.sources}
-    return {
-        "server": f"ClearML {identity.server_version}, API {identity.api_version}",
-        "user": f"{identity.user_name} ({identity.user_id})",
-        "company": identity.company_name,
-        **settings,
-        **_on_the_way(api.route),
-        "visible": f"{projects:,} projects, {tasks:,} tasks",
-    }
+    return Whoami(
+        identity.server_version,
+        identity.api_version,
+        identity.user_name,
+        identity.user_id,
+        identity.company_name,
+        configuration.sources,
+        _on_the_way(api.route),
+        projects,
+        tasks,
+    )
 
 
 def _on_the_way(route: Route) -> dict[str, str]:

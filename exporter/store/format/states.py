@@ -29,6 +29,11 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
+def incomplete(states: Mapping[str, int]) -> dict[str, int]:
+    """Choose the tasks that are not complete, by state."""
+    return {state: n for state, n in states.items() if n and state != "complete"}
+
+
 def in_words(states: Mapping[str, int], which: Collection[str] = tuple(MEANINGS)) -> str:
     """Format how many tasks are in each state, such as ``1 partial, 490 not read yet``.
 

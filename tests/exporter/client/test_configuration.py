@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,7 +168,7 @@ def server(start_standin: Callable[..., StandIn], monkeypatch: pytest.MonkeyPatc
     return standin
 
 
-def whoami(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, str]:
+def whoami(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
     assert main(["whoami", "--format", "json", *more]) == 0
     out, err = capsys.readouterr()
     assert err == ""
@@ -180,15 +181,23 @@ def whoami(capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, str]:
 
 def test_whoami_with_variables(server: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     assert whoami(capsys) == {
-        "server": "ClearML 2.3.0, API 2.34",
-        "user": "Default User (__tests__)",
+        "server_version": "2.3.0",
+        "api_version": "2.34",
+        "user_name": "Default User",
+        "user_id": "__tests__",
         "company": "clearml",
-        "api server": f"{server.url} (from CLEARML_API_HOST)",
-        "web server": "http://127.0.0.1:8080 (from CLEARML_WEB_HOST)",
-        "access key": "ACCE… (from CLEARML_API_ACCESS_KEY)",
-        "secret key": "<set> (from CLEARML_API_SECRET_KEY)",
-        "verify certificate": "True (from clearml's default)",
-        "visible": "1 projects, 3 tasks",
+        "api_server": server.url,
+        "api_server_from": "CLEARML_API_HOST",
+        "web_server": "http://127.0.0.1:8080",
+        "web_server_from": "CLEARML_WEB_HOST",
+        "access_key": "ACCE…",
+        "access_key_from": "CLEARML_API_ACCESS_KEY",
+        "secret_key": "<set>",
+        "secret_key_from": "CLEARML_API_SECRET_KEY",
+        "verify_certificate": "True",
+        "verify_certificate_from": "clearml's default",
+        "visible_projects": 1,
+        "visible_tasks": 3,
     }
 
 
@@ -203,9 +212,9 @@ def test_whoami_with_a_file(
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLEARML_CONFIG_FILE", path)
     login = whoami(capsys)
-    assert login["api server"] == f"{server.url} (from {path})"
-    assert login["secret key"] == f"<set> (from {path})"
-    assert login["web server"].startswith("unknown")
+    assert (login["api_server"], login["api_server_from"]) == (server.url, path)
+    assert (login["secret_key"], login["secret_key_from"]) == ("<set>", path)
+    assert login["web_server"].startswith("unknown")
 
 
 def test_whoami_with_a_token(
@@ -216,7 +225,7 @@ def test_whoami_with_a_token(
         monkeypatch.delenv(name)
     monkeypatch.setenv("CLEARML_AUTH_TOKEN", token)
     login = whoami(capsys)
-    assert login["token"] == "<set> (from CLEARML_AUTH_TOKEN)"
+    assert (login["token"], login["token_from"]) == ("<set>", "CLEARML_AUTH_TOKEN")
     assert token not in json.dumps(login)
 
 
