@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.store.disk.leftovers import is_removed, remove_at
 from clearml_snapshot.exporter.store.engine.file_names import is_pattern, literal, literals
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, missing_columns
+from clearml_snapshot.exporter.store.format.shared_views import SCHEMA, outside_views
 from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.ask.header import read
@@ -119,17 +120,18 @@ def show(
 
 
 def views_script(snapshot: Snapshot) -> str:
-    """Write SQL for another DuckDB that makes a view of each table and names every file.
+    """Write SQL for another DuckDB that makes the views of ``open.sql`` and names every file.
 
     Args:
         snapshot: whose files to read; they must not be in a pack.
     """
     listed = {entry.table for entry in snapshot.files}
     views = (
-        f"CREATE OR REPLACE VIEW {table} AS {_reading(table, snapshot)};\n"
+        f"CREATE OR REPLACE VIEW {SCHEMA}.{table} AS {_reading(table, snapshot)};\n"
         for table in filter(listed.__contains__, TABLE_NAMES)
     )
-    return "SET TimeZone = 'UTC';\n" + "".join(views)
+    begin = f"SET TimeZone = 'UTC';\nCREATE SCHEMA IF NOT EXISTS {SCHEMA};\n"
+    return begin + "".join(views) + outside_views()
 
 
 def hide_points(connection: duckdb.DuckDBPyConnection) -> None:

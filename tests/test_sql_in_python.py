@@ -17,6 +17,7 @@ REASONS: Final = {
     "exporter/store/compare/digest.py": "one expression for fetched and for stored points",
     "exporter/store/engine/engine.py": "settings of a connection",
     "exporter/store/format/readme.py": "the contents of open.sql",
+    "exporter/store/format/shared_views.py": "makes what views.sql creates replaceable",
     "exporter/store/verify/rows.py": "a temporary table, and the number of its rows",
     "queries/ask/pivot.py": "as many columns as were requested",
     "queries/ask/standalone_sql.py": "a text to print, with names and values in it",

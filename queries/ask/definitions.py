@@ -1,10 +1,11 @@
-"""Reads ``views.sql``: the views and macros that a statement needs."""
+"""Reads both files ``views.sql``: the views and macros that a statement needs."""
 
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
+from clearml_snapshot.exporter.store.format.shared_views import shared_views
 from clearml_snapshot.queries.ask.header import read
 
 CREATE: Final = re.compile(r"^CREATE (VIEW|MACRO) (\w+)", re.MULTILINE)
@@ -17,9 +18,14 @@ _WORD: Final = re.compile(r"\w+")
 def definitions() -> Mapping[str, str]:
     """Return the statement that creates each view or macro, with its comment.
 
-    Each uses only those before it. The file is divided as text: parsing it takes DuckDB 10 ms.
+    Each uses only those before it. The text is divided here: parsing it takes DuckDB 10 ms.
     """
-    return {match[2]: match[0] for match in _STATEMENT.finditer(read("views.sql"))}
+    return {match[2]: match[0] for match in _STATEMENT.finditer(all_views())}
+
+
+def all_views() -> str:
+    """Return the SQL of all of them: first those that every DuckDB on a snapshot has."""
+    return shared_views("picked") + "\n" + read("views.sql")
 
 
 def needed(statement: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The views and macros of ``views.sql``, each created when a statement needs it."""
+"""The views and macros of both ``views.sql``, each created when a statement needs it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +10,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.queries import Dataset, open_dataset
-from clearml_snapshot.queries.ask.definitions import definitions, needed
-from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.ask.definitions import all_views, definitions, needed
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
 
@@ -33,7 +32,7 @@ def created(dataset: Dataset) -> set[str]:
 
 def test_the_file_is_divided_as_duckdb_divides_it() -> None:
     with duckdb.connect() as connection:
-        statements = connection.extract_statements(read("views.sql"))
+        statements = connection.extract_statements(all_views())
     assert "".join("".join(definitions().values()).split()) == "".join(
         "".join(statement.query.split()) for statement in statements
     )

@@ -12,7 +12,7 @@ from typing import Final
 
 import duckdb
 
-from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.ask.definitions import all_views
 
 Shape = Callable[[random.Random, int], list[float]]
 
@@ -244,7 +244,7 @@ def suspects(cases: Sequence[Case], query: str = "FROM suspect_zeros") -> dict[i
             GROUP BY ALL
             """
         )
-        connection.execute(read("views.sql"))
+        connection.execute(all_views())
         rows = connection.execute(f"SELECT task_id, iteration FROM ({query})").fetchall()
     iterations: dict[int, set[int]] = {}
     for task_id, iteration in rows:

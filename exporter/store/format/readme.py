@@ -12,18 +12,27 @@ import pyarrow as pa
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import ABOUT, TABLES
+from clearml_snapshot.exporter.store.format.shared_views import SCHEMA, outside_views
 from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words
 
 _OPEN_SQL: Final = """\
 -- Views over this snapshot; start DuckDB inside this folder:  duckdb -init open.sql
 SET TimeZone = 'UTC';
+
+-- The tables as they are stored.
+CREATE SCHEMA IF NOT EXISTS {schema};
 """
 
 _VIEW: Final = """\
 -- {about}
-CREATE OR REPLACE VIEW {table} AS
+CREATE OR REPLACE VIEW {schema}.{table} AS
 SELECT *
 FROM read_parquet('{glob}'{options});
+"""
+
+_SHARED: Final = """\
+-- The views for questions: the tables, with the names of task and project beside each point; params
+-- and best.
 """
 
 _TEXTS: Final = {
@@ -40,9 +49,12 @@ _PAGES: Final = {
 
 
 def open_sql() -> str:
-    """Return SQL with one view per table, for a DuckDB that is started inside the folder."""
+    """Return SQL for a DuckDB that is started inside the folder.
+
+    It has the views that ``clearml-snapshot sql`` has too.
+    """
     views = [_view(table) for table in TABLES]
-    return "\n".join([_OPEN_SQL, *views])
+    return "\n".join([_OPEN_SQL.format(schema=SCHEMA), *views, _SHARED, outside_views()])
 
 
 def _view(table: str) -> str:
@@ -50,7 +62,7 @@ def _view(table: str) -> str:
     if table == "scalars":
         glob = "scalars/*/*.parquet"
         options = ", hive_partitioning = true, hive_types_autocast = false"
-    return _VIEW.format(about=ABOUT[table], table=table, glob=glob, options=options)
+    return _VIEW.format(about=ABOUT[table], schema=SCHEMA, table=table, glob=glob, options=options)
 
 
 def readme(header: Mapping[str, Any]) -> str:

@@ -73,6 +73,7 @@ def test_every_table_is_described() -> None:
     for table in TABLES:
         assert f"| `{table}/` | {ABOUT[table]} |" in readme(HEADER)
         assert f"CREATE OR REPLACE VIEW {table} AS" in open_sql()
+        assert f"CREATE OR REPLACE VIEW stored.{table} AS" in open_sql()
 
 
 WORDS: Final = (
