@@ -11,9 +11,20 @@
 --
 -- :answer param, value, n_tasks, examples
 -- :example --param 'Args/*' --project nlp
-WITH named AS (
-    SELECT task_id, section || '/' || name AS param, name, value
+WITH grouped AS (
+    SELECT section, name, value, count(*) AS n_tasks
     FROM hyperparams
+    GROUP BY ALL
+),
+-- A task has a section and name once. Sections and names may contain a slash, so two of them may have
+-- one name here: only for these are tasks counted once, which takes a set of tasks for each value.
+names AS MATERIALIZED (
+    SELECT
+        section,
+        name,
+        section || '/' || name AS param,
+        count(*) OVER (PARTITION BY section || '/' || name) > 1 AS is_shared
+    FROM (SELECT DISTINCT section, name FROM grouped)
 ),
 fitting AS (
     SELECT
@@ -24,16 +35,29 @@ fitting AS (
             WHEN param GLOB typed OR name GLOB typed THEN 2
             WHEN lower(param) GLOB lower(typed) OR lower(name) GLOB lower(typed) THEN 3
         END AS how
-    FROM (SELECT DISTINCT param, name FROM named)
+    FROM names
     CROSS JOIN (SELECT unnest($param::VARCHAR[]) AS typed)
     WHERE how IS NOT NULL
     QUALIFY how = min(how) OVER (PARTITION BY typed)
 ),
+shared AS (
+    SELECT task_id, param, value
+    FROM hyperparams
+    JOIN (FROM names WHERE is_shared) AS several USING (section, name)
+),
 counted AS (
-    SELECT param, value, count(DISTINCT task_id) AS n_tasks
-    FROM named
+    SELECT param, value, n_tasks
+    FROM (
+        SELECT param, value, n_tasks
+        FROM grouped
+        JOIN names USING (section, name)
+        WHERE NOT is_shared
+        UNION ALL
+        SELECT param, value, count(DISTINCT task_id) AS n_tasks
+        FROM shared
+        GROUP BY param, value
+    )
     WHERE $param IS NULL OR param IN (SELECT param FROM fitting)
-    GROUP BY param, value
 ),
 summed AS (
     SELECT
@@ -44,8 +68,14 @@ summed AS (
     GROUP BY param
 ),
 tasks_with AS (
+    SELECT param, sum(n_tasks)::BIGINT AS n_tasks
+    FROM grouped
+    JOIN names USING (section, name)
+    WHERE NOT is_shared
+    GROUP BY param
+    UNION ALL
     SELECT param, count(DISTINCT task_id) AS n_tasks
-    FROM named
+    FROM shared
     GROUP BY param
 )
 SELECT

@@ -118,3 +118,28 @@ def test_only_five_examples_the_most_frequent_first(make_dataset: MakeDataset) -
     (row,) = ask(make_dataset(tasks), "params")
     assert row["examples"] == ["f", "a", "b", "c", "d"]
     assert (row["n_tasks"], row["n_values"]) == (7, 6)
+
+
+def test_a_task_counts_once_for_two_parameters_of_one_name(make_dataset: MakeDataset) -> None:
+    params = [("a/b", "lr", "1"), ("a", "b/lr", "1"), ("Args", "lr", "1")]
+    tasks = [
+        {
+            "task_id": letter * 32,
+            "params": [
+                {"section": section, "name": name, "value": value}
+                for section, name, value in (params if letter == "a" else params[:1])
+            ],
+        }
+        for letter in "ab"
+    ]
+    folder = make_dataset(tasks)
+    rows = ask(folder, "params")
+    assert [(r["param"], r["value"], r["n_tasks"]) for r in rows] == [
+        ("Args/lr", "1", 1),
+        ("a/b/lr", "1", 2),
+    ]
+    rows = ask(folder, "params", param=["a/b/lr", "Args/lr"])
+    assert [(r["param"], r["value"], r["n_tasks"]) for r in rows] == [
+        ("Args/lr", "1", 1),
+        ("a/b/lr", "1", 2),
+    ]
