@@ -34,7 +34,8 @@ _Target = Annotated[
         "-o",
         metavar="PATH",
         rich_help_panel=OUTPUT,
-        help="NAME.zip, which is replaced if it exists, or a new or empty folder.",
+        help="NAME.zip, which is replaced if it exists, or a folder: new, empty, or an earlier "
+        "pack, which is replaced.",
     ),
 ]
 _Redact = Annotated[

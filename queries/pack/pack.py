@@ -12,23 +12,25 @@ from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors, named
+from clearml_snapshot.exporter.store.disk.exchange import replace_folder
 from clearml_snapshot.exporter.store.disk.files import (
     FileEntry,
     move_into_place,
     sync_file,
     sync_folder,
 )
+from clearml_snapshot.exporter.store.disk.litter import is_unused
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_beside
 from clearml_snapshot.exporter.store.disk.targets import (
     check_new_file,
-    check_new_folder,
     check_parent,
 )
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.pack.derived_texts import PAGES
-from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
+from clearml_snapshot.exporter.store.pack.earlier import check_folder, difference_from_pack
+from clearml_snapshot.exporter.store.pack.zip_writer import members, top_folder, write_archive
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.verify.files import damaged_files
 from clearml_snapshot.exporter.store.writing.dataset import arrow_memory_released
@@ -70,7 +72,8 @@ def pack(
 
     Args:
         dataset: a dataset from ``open_dataset``, narrowed by its filter.
-        target: ``NAME.zip``, which is replaced, or a new or empty folder.
+        target: ``NAME.zip``, which is replaced, or a folder that is new, empty or an earlier pack,
+            which is replaced too.
         options: what to include of these tasks; everything by default.
         typed_filter: the filter that the dataset was opened with, to be recorded in the pack.
         progress: receives notes about progress; silent by default.
@@ -84,6 +87,7 @@ def pack(
     """
     options, progress = options or PackOptions(), progress or Progress()
     _check_target(target)
+    _refuse_source(dataset, target)
     part, more = pack_part(dataset, options, typed_filter, progress)
     try:
         with (
@@ -99,7 +103,11 @@ def pack(
             _write_pages(folder)
             content_id = write_sums(folder, entries)
             made = read_snapshot(folder)
-            size = _publish_archive(folder, target) if is_archive else _publish(folder, target)
+            size = (
+                _publish_archive(folder, target, content_id)
+                if is_archive
+                else _publish(folder, target)
+            )
     except (OSError, pa.ArrowException) as error:
         raise DatasetError(
             f"{dataset.snapshot.location} cannot be read: {str(error).splitlines()[0]}; "
@@ -120,7 +128,12 @@ def _check_target(target: Path) -> None:
     if target.suffix.lower() == ARCHIVE:
         check_new_file(target, "-o")
     else:
-        check_new_folder(target, "-o")
+        check_folder(target, "-o")
+
+
+def _refuse_source(dataset: Dataset, target: Path) -> None:
+    if dataset.snapshot.pack is None and dataset.snapshot.root.resolve() == target.resolve():
+        raise UsageError(f"-o {target} is what would be packed; choose another folder")
 
 
 def _never_changes(folder: Path) -> bool:
@@ -142,11 +155,11 @@ def _write_pages(folder: Path) -> None:
         sync_file(folder / name)
 
 
-def _publish_archive(folder: Path, target: Path) -> int:
+def _publish_archive(folder: Path, target: Path, content_id: str) -> int:
     """Write the archive beside the target and publish it with one rename."""
     beside = folder.with_name("archive.zip")
     with named(beside), beside.open("wb") as stream:
-        write_archive(stream, members(folder))
+        write_archive(stream, members(folder), top_folder(content_id))
         stream.flush()
         os.fsync(stream.fileno())
     size = beside.stat().st_size
@@ -157,5 +170,11 @@ def _publish_archive(folder: Path, target: Path) -> int:
 
 def _publish(folder: Path, target: Path) -> int:
     size = sum(member.size for member in members(folder))
-    move_into_place(folder, target.resolve())
+    if is_unused(target):
+        move_into_place(folder, target.resolve())
+        return size
+    problem = difference_from_pack(target, hashes=False)  # since it was checked at the beginning
+    if problem:
+        raise UsageError(f"-o {target} was changed meanwhile ({problem}); nothing was replaced")
+    replace_folder(folder, target.resolve())
     return size

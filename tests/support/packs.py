@@ -95,7 +95,8 @@ def unzipped(archive: Path) -> Path:
     folder = archive.with_suffix("")
     with zipfile.ZipFile(archive) as opened:
         opened.extractall(folder)
-    return folder
+    (inside,) = folder.iterdir()
+    return inside
 
 
 def listing(folder: Path) -> list[str]:

@@ -50,7 +50,7 @@ class Archive:
     files: Mapping[str, Entry]
     """By their path in the snapshot."""
     folder: str
-    """The folder that contains everything, with ``/``; empty in what ``pack`` writes."""
+    """The folder that contains everything, with ``/``; empty in what earlier versions wrote."""
     litter: tuple[str, ...] = ()
     """The names that are ignored."""
 

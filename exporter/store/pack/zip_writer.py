@@ -40,16 +40,22 @@ def _opener(path: Path) -> Callable[[], BinaryIO]:
     return lambda: path.open("rb")
 
 
-def write_archive(stream: BinaryIO, contents: Iterable[Member]) -> None:
+def top_folder(content_id: str) -> str:
+    """Name the folder that contains everything in an archive: the same for the same contents."""
+    return f"clearml-snapshot-{content_id[:8]}/"
+
+
+def write_archive(stream: BinaryIO, contents: Iterable[Member], folder: str = "") -> None:
     """Write an archive, a block at a time.
 
     Args:
         stream: empty, and able to seek: sizes and checksums are written when they are known.
         contents: in any order; they are stored by name.
+        folder: contains everything, with ``/``; earlier versions had none.
     """
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for member in sorted(contents, key=lambda member: member.name):
-            info = zipfile.ZipInfo(member.name, _DATE)
+            info = zipfile.ZipInfo(folder + member.name, _DATE)
             info.create_system, info.external_attr = _UNIX, _PLAIN_FILE
             info.file_size = member.size  # decides whether its header has room for 64 bits
             with member.open() as source, archive.open(info, "w") as target:

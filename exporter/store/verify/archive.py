@@ -17,8 +17,9 @@ from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 from clearml_snapshot.exporter.store.disk.targets import check_space
 from clearml_snapshot.exporter.store.pack.cache import cache_folder, scratch_in_cache
 from clearml_snapshot.exporter.store.pack.contents import Archive, read_archive
-from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
+from clearml_snapshot.exporter.store.pack.zip_writer import members, top_folder, write_archive
 from clearml_snapshot.exporter.store.untrusted.zip_reader import STORED, Entry, blocks
+from clearml_snapshot.exporter.store.verify.checksums import stored_content_id
 
 _MOST_DIFFERENCES: Final = 10_000
 """Bytes; an archive with more of them was written by something else."""
@@ -90,11 +91,11 @@ def archive_problems(path: Path, pack: Arrived) -> list[str] | None:
         One line for each place that differs; None for an archive that another tool wrote, whose
         original bytes are unknown.
     """
-    if not _is_like_ours(pack.archive):
+    if not _is_like_ours(pack):
         return None
     with path.open("rb") as stream:
         compared = _Compared(stream)
-        write_archive(cast("BinaryIO", compared), members(pack.folder))
+        write_archive(cast("BinaryIO", compared), members(pack.folder), pack.archive.folder)
         differing = compared.finished()
     names = [_name_at(pack.archive, at) for at in differing]
     headers = {name for name in names if name.startswith(_HEADER)}
@@ -103,12 +104,15 @@ def archive_problems(path: Path, pack: Arrived) -> list[str] | None:
     return [f"changed since it was written: {name}" for name in dict.fromkeys(names)]
 
 
-def _is_like_ours(archive: Archive) -> bool:
-    """Return whether files are stored, sorted, at the top, and without entries of folders."""
+def _is_like_ours(pack: Arrived) -> bool:
+    """Return whether files are stored, sorted, in our folder, and without entries of folders."""
+    archive = pack.archive
     entries = archive.layout.entries
     names = [entry.name for entry in entries]
+    content_id = stored_content_id(pack.folder)
+    ours = ("", *([top_folder(content_id)] if content_id else []))
     return (
-        not archive.folder
+        archive.folder in ours
         and len(entries) == len(archive.files)
         and names == sorted(names)
         and all(entry.method == STORED for entry in entries)

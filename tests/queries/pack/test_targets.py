@@ -1,8 +1,13 @@
 """Where a pack is written, and that nothing half written is left."""
 
 import errno
+import os
+import shutil
+import signal
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +15,10 @@ from clearml_snapshot.exporter.errors import (
     SnapshotError,
     UsageError,
 )
+from clearml_snapshot.exporter.store.disk import exchange
+from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
+from clearml_snapshot.exporter.store.verify.verify import verify
+from clearml_snapshot.queries import open_dataset
 from tests.support.packs import listing, pack_of
 
 
@@ -18,6 +27,147 @@ def test_a_folder_has_files_of_its_own(odd: Path, tmp_path: Path) -> None:
     pack_of(odd, tmp_path / "pack")
     assert {path.stat().st_nlink for path in (tmp_path / "pack").rglob("*.parquet")} == {1}
     assert listing(tmp_path)[0] == "pack"
+
+
+def test_an_earlier_pack_is_replaced_in_one_step(
+    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "pack"
+    pack_of(odd, target)
+    before = contents(target)
+    (target / ".DS_Store").write_text("left by a system")
+    packed = pack_of(odd, target, metrics=("loss",))
+    assert listing(tmp_path)[0] == "pack"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pack"]
+    assert contents(target) != before
+    assert verify(target).content_id == packed.content_id
+    assert verify(target).is_intact
+    monkeypatch.setattr(exchange, "exchange", lambda *_: False)  # another system
+    pack_of(odd, target)
+    assert contents(target) == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["pack"]
+
+
+@pytest.mark.parametrize("can_exchange", [True, False])
+def test_a_kill_while_a_pack_is_replaced_costs_nothing(
+    odd: Path, tmp_path: Path, *, can_exchange: bool
+) -> None:
+    """Killed before and after each renaming: the old or the new one is there, complete."""
+    target = tmp_path / "pack"
+    pack_of(odd, target)
+    old = contents(target)
+    names = set()
+    for step in range(3):
+        child = os.fork()
+        if not child:
+            try:
+                with pytest.MonkeyPatch.context() as patch:
+                    _kill_at(step, patch, can_exchange=can_exchange)
+                    pack_of(odd, target, metrics=("loss",))
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        kept = [entry for entry in tmp_path.iterdir() if not entry.name.startswith(".")]
+        assert kept
+        assert all(verify(entry).is_intact for entry in kept)
+        names |= {entry.name.partition(".")[0] for entry in kept}
+        for entry in kept:
+            if entry != target and not target.exists():
+                entry.rename(target)
+        pack_of(odd, target)
+        assert contents(target) == old
+        assert not [entry for entry in tmp_path.iterdir() if entry.name.startswith(".")]
+        for entry in tmp_path.glob("pack.replaced-*"):
+            shutil.rmtree(entry)
+    assert names == {"pack"}
+
+
+def _kill_at(step: int, patch: pytest.MonkeyPatch, *, can_exchange: bool) -> None:
+    calls = iter(range(9))
+
+    def killing(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if next(calls) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments)
+
+        return call
+
+    if can_exchange:
+        patch.setattr(exchange, "exchange", killing(exchange.exchange))
+        patch.setattr(exchange, "sync_folder", killing(exchange.sync_folder))
+    else:
+        patch.setattr(exchange, "exchange", lambda *_: False)
+        patch.setattr(exchange, "sync_folder", killing(exchange.sync_folder))
+        patch.setattr(exchange.shutil, "rmtree", killing(shutil.rmtree))
+        if step == 2:
+            patch.setattr(Path, "rename", _second_rename_kills(Path.rename))
+
+
+def _second_rename_kills(rename: Callable[..., Path]) -> Callable[..., Path]:
+    def call(path: Path, target: Path) -> Path:
+        if path.name == "pack" and path.parent.name.startswith("."):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return rename(path, target)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda pack: (pack / "mine.txt").write_text("mine"), "mine.txt does not belong to it"),
+        (lambda pack: (pack / "mine").mkdir(), "mine does not belong to it"),
+        (lambda pack: (pack / "link").symlink_to(pack), "link does not belong to it"),
+        (lambda pack: (pack / "README.md").write_text("notes"), "README.md was changed"),
+        (lambda pack: (pack / "open.sql").unlink(), "open.sql is missing"),
+        (lambda pack: (pack / "SHA256SUMS").unlink(), "it has no readable snapshot.json"),
+    ],
+)
+def test_what_is_not_only_an_earlier_pack_is_kept(
+    odd: Path, tmp_path: Path, change: Callable[[Path], object], reason: str
+) -> None:
+    target = tmp_path / "pack"
+    pack_of(odd, target)
+    change(target)
+    before = listing(tmp_path)
+    with pytest.raises(UsageError, match=reason):
+        pack_of(odd, target)
+    assert listing(tmp_path) == before
+
+
+def test_neither_a_snapshot_nor_the_source_is_replaced(odd: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree((odd / "current").resolve(), copy)
+    with pytest.raises(UsageError, match="a snapshot that was not packed"):
+        pack_of(odd, copy)
+    pack_of(odd, tmp_path / "pack")
+    with pytest.raises(UsageError, match="is what would be packed"):
+        pack_of(tmp_path / "pack", tmp_path / "pack", metrics=("loss",))
+
+
+def test_an_archive_has_one_folder(odd: Path, tmp_path: Path) -> None:
+    packed = pack_of(odd, tmp_path / "a.zip")
+    pack_of(odd, tmp_path / "b.zip")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        archive.extractall(tmp_path / "by hand")
+    (folder,) = (tmp_path / "by hand").iterdir()
+    assert folder.name == f"clearml-snapshot-{packed.content_id[:8]}"
+    for path in (tmp_path / "a.zip", folder):
+        verification = verify(path)
+        assert (verification.problems, verification.notes) == ((), ())
+        assert verification.content_id == packed.content_id
+    earlier = tmp_path / "earlier.zip"
+    with earlier.open("wb") as stream:
+        write_archive(stream, members(folder))
+    assert (verify(earlier).problems, verify(earlier).notes) == ((), ())
+    with open_dataset(earlier) as dataset:
+        assert dataset.sql("SELECT count(*) > 0 FROM scalars").fetchall() == [(True,)]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.*[a-z]")}
 
 
 def test_targets_that_cannot_be_meant(odd: Path, tmp_path: Path) -> None:
