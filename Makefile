@@ -27,8 +27,10 @@ install: $(VENV)/.installed ## Install the tool and its tools into .venv
 $(VENV)/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; say which: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --disable-pip-version-check --upgrade pip "setuptools>=77"
-	$(BIN)/pip install -q --disable-pip-version-check -e . --group dev
+	@# Warnings about how the package is built are for those who look for them.
+	@{ $(BIN)/pip install -q --disable-pip-version-check --upgrade pip "setuptools>=77" \
+		&& $(BIN)/pip install -q --disable-pip-version-check -e . --group dev; } 2>$(VENV)/install.log \
+		|| { cat $(VENV)/install.log >&2; exit 1; }
 	@touch $@
 
 demo: install ## Export from the embedded stand-in server and query the result

@@ -4,6 +4,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -69,13 +70,37 @@ def demo(
         os.environ.update(server.environment())
         note(f"a stand-in ClearML server with an invented history listens on {server.url}")
         for command in _COMMANDS:
-            moved = (
-                ["--server-moved"] if command[0] == "export" and _has_moved(data, server) else []
-            )
-            _show(
-                run, [*command, *moved, *([] if command == ("whoami",) else ["--data", str(data)])]
-            )
+            if command[0] == "export":
+                _export(run, command, data, server)
+            else:
+                _show(run, [*command, *([] if command == ("whoami",) else ["--data", str(data)])])
     note(f"the dataset stays in {data}; to query it: {sys.argv[0]} query max --data {data}")
+
+
+def _export(
+    run: Callable[[Sequence[str]], int], command: Sequence[str], data: Path, server: "StandIn"
+) -> None:
+    """Export after another demo in the same folder, whose server has another port."""
+    before = _host(data)
+    _wait(data)
+    arguments = [*command, "--data", str(data), "--wait"]
+    try:
+        _show(run, [*arguments, *_moved(data, server)])
+    except typer.Exit:
+        if _host(data) == before or not _moved(data, server):
+            raise
+        note("another demo has just exported into this folder; continuing with its dataset")
+        _show(run, [*arguments, *_moved(data, server)])
+
+
+def _wait(data: Path) -> None:
+    """Wait until a demo that is exporting into the folder has finished."""
+    from clearml_snapshot.exporter.store.disk.locks import locked
+    from clearml_snapshot.exporter.store.format.layout import lock
+
+    if lock(data).is_file():
+        with suppress(OSError), locked(lock(data), wait=True):
+            pass
 
 
 def _stand_in(seed: int, port: int | None) -> "StandIn":
@@ -94,15 +119,21 @@ def _stand_in(seed: int, port: int | None) -> "StandIn":
         ) from None
 
 
-def _has_moved(data: Path, server: "StandIn") -> bool:
-    """Return whether a dataset comes from a demo on another port."""
+def _moved(data: Path, server: "StandIn") -> list[str]:
+    """Return the option that is needed if a dataset comes from a demo on another port."""
+    host = _host(data)
+    is_other = host is not None and host.startswith(_LOCAL) and host != server.url
+    return ["--server-moved"] if is_other else []
+
+
+def _host(data: Path) -> str | None:
+    """Return the server of a dataset; None without a dataset."""
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
     try:
-        host = str(open_snapshot(data).server.get("host"))
+        return str(open_snapshot(data).server.get("host"))
     except SnapshotError:  # no dataset yet; other problems are reported by the export
-        return False
-    return host.startswith(_LOCAL) and host != server.url
+        return None
 
 
 def _show(run: Callable[[Sequence[str]], int], arguments: Sequence[str]) -> None:

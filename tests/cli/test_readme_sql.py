@@ -49,7 +49,8 @@ def test_all_three_give_the_same(
     answer = tmp_path / "answer.parquet"
     if "read_parquet" in statement:  # README says that it is for DuckDB anywhere
         monkeypatch.chdir(history.parent)
-        assert duckdb.sql(statement).fetchall()
+        with duckdb.connect() as anywhere:
+            assert anywhere.execute(statement).fetchall()
         return
     done = piped("sql", statement, "-o", str(answer))
     assert getattr(done, "returncode", None) == 0, done

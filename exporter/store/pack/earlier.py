@@ -59,10 +59,10 @@ def difference_from_pack(folder: Path, *, hashes: bool = True) -> str | None:
         return f"{min(missing)} is missing"
     try:
         changed = (name for name in sums if hashes and sha256(folder / name) != sums[name])
-        name = next(changed, None)
+        first = next(changed, None)
     except OSError as error:
         return f"{error.filename} cannot be read"
-    return None if name is None else f"{name} was changed"
+    return None if first is None else f"{first} was changed"
 
 
 def _files(folder: Path) -> dict[str, bool]:

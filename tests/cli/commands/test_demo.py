@@ -1,6 +1,7 @@
 """`demo`: everything at once, and a second time."""
 
 import socket
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,6 +39,28 @@ def test_the_demo(
         assert main(["demo", "--data", str(data)]) == 0
     assert "81 unchanged" in capsys.readouterr().err
     assert open_snapshot(data).server["moved_from"]
+
+
+def test_several_at_once_and_after_a_kill(program: list[str], tmp_path: Path) -> None:
+    """Each has a server of its own, and all use one dataset, which a killed one has begun."""
+    command = [*program, "demo", "--data", str(tmp_path / "demo")]
+
+    def start() -> "subprocess.Popen[str]":
+        nowhere, pipe = subprocess.DEVNULL, subprocess.PIPE
+        return subprocess.Popen(command, text=True, stdout=nowhere, stderr=pipe)
+
+    killed = start()
+    assert killed.stderr is not None
+    for line in killed.stderr:
+        if "tasks to read" in line:
+            break
+    killed.kill()
+    killed.wait()
+    killed.stderr.close()
+    running = [start() for _ in range(2)]
+    notes = [demo.communicate(timeout=120)[1] for demo in running]
+    assert [demo.returncode for demo in running] == [0, 0], notes
+    assert open_snapshot(tmp_path / "demo").totals.tasks == 81
 
 
 def test_a_port_that_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

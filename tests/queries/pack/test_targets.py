@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.store.disk import exchange
+from clearml_snapshot.exporter.store.disk.files import sync_folder
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.queries import open_dataset
@@ -95,11 +96,11 @@ def _kill_at(step: int, patch: pytest.MonkeyPatch, *, can_exchange: bool) -> Non
 
     if can_exchange:
         patch.setattr(exchange, "exchange", killing(exchange.exchange))
-        patch.setattr(exchange, "sync_folder", killing(exchange.sync_folder))
+        patch.setattr(exchange, "sync_folder", killing(sync_folder))
     else:
         patch.setattr(exchange, "exchange", lambda *_: False)
-        patch.setattr(exchange, "sync_folder", killing(exchange.sync_folder))
-        patch.setattr(exchange.shutil, "rmtree", killing(shutil.rmtree))
+        patch.setattr(exchange, "sync_folder", killing(sync_folder))
+        patch.setattr(shutil, "rmtree", killing(shutil.rmtree))
         if step == 2:
             patch.setattr(Path, "rename", _second_rename_kills(Path.rename))
 
