@@ -15,7 +15,8 @@ HEAD = """\
 
 <!-- Written by `make docs` out of the code; edit the docstrings. -->
 
-These names are public. Everything else can change in any version. Errors are subclasses of
+These names are public. Everything else can change in any version. `clearml_snapshot` itself has
+`export`, `open_dataset`, `Selection`, `TaskFilter` and `__version__`. Errors are subclasses of
 `clearml_snapshot.exporter.errors.SnapshotError`; its message is what the command prints, and its
 `exit_code` is what the command ends with. [catalogue.md](catalogue.md) lists the queries of
 `Dataset.query` with their parameters, [../data/README.md](../data/README.md) the tables of

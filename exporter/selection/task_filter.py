@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.selection.filter_names import (
     tags_and_patterns,
 )
 from clearml_snapshot.exporter.selection.names import Names, names_pattern
+from clearml_snapshot.exporter.selection.several import accept_one
 from clearml_snapshot.exporter.selection.times import parse_time
 from clearml_snapshot.exporter.spans import moment_in_utc
 
@@ -40,7 +41,10 @@ NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 
 @dataclass(frozen=True)
 class TaskFilter:
-    """A filter as typed; fields are combined with AND, an empty one selects every task."""
+    """A filter as typed; fields are combined with AND, an empty one selects every task.
+
+    A single text is accepted wherever a tuple of texts is.
+    """
 
     projects: tuple[str, ...] = ()
     """Names, globs or ids, joined with OR."""
@@ -75,6 +79,9 @@ class TaskFilter:
     """Whether hidden tasks are included."""
     limit: int | None = None
     order: Order = "newest"
+
+    def __post_init__(self) -> None:
+        accept_one(self)
 
     @property
     def given(self) -> frozenset[str]:

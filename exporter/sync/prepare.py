@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.scalars.fetch import pages_of
 from clearml_snapshot.exporter.selection.selection import Remembered, Selection
+from clearml_snapshot.exporter.selection.several import accept_one
 from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -59,6 +60,9 @@ class ExportOptions:
     """Which snapshots to keep from now on; None is the rule that the dataset remembers."""
     share: SharedWith | None = None
     """Who may read the dataset from now on; None changes nothing, and a new one is private."""
+
+    def __post_init__(self) -> None:
+        accept_one(self)
 
 
 @dataclass(frozen=True)
