@@ -239,7 +239,8 @@ def suspects(cases: Sequence[Case], query: str = "FROM suspect_zeros") -> dict[i
             CREATE TABLE picked.series AS
             SELECT
                 task_id, metric, variant, count(*) AS n, min(value) AS min, max(value) AS max,
-                arg_max(value, iteration) AS last
+                arg_max(value, iteration) AS last, arg_min(iteration, value) AS min_iteration,
+                arg_max(iteration, value) AS max_iteration
             FROM picked.scalars
             GROUP BY ALL
             """

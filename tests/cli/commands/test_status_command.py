@@ -115,7 +115,7 @@ def test_status_of_an_older_snapshot(in_trouble: Path, capsys: Capture) -> None:
         (["status", "--top", "3"], "--top needs --by"),
         (["status", "--format", "csv"], "status prints a page; use --by"),
         (["status", "--table", "x"], "status prints a page; use --by"),
-        (["verify", "--format", "csv"], "--format and --table need --server-summary"),
+        (["verify", "--format", "csv"], "other formats and --table need --server-summary"),
         (["selections", "remove"], "remove needs the number"),
         (["selections", "remove", "3"], "there is no selection 3; choose a number from 1 to 2"),
         (["selections", "remove", "1", "--snapshot", "1"], "omit --snapshot"),

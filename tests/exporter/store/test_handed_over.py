@@ -138,8 +138,9 @@ def _by_pack(source: Path, target: Path) -> None:
     archive = target.parent / "q3.zip"
     with open_dataset(source) as dataset:
         pack(dataset, archive)
-    target.mkdir()
-    shutil.unpack_archive(archive, target)
+    shutil.unpack_archive(archive, target.parent / "unpacked")
+    (folder,) = (target.parent / "unpacked").iterdir()
+    folder.rename(target)
 
 
 def _read_only(source: Path, target: Path) -> None:
