@@ -101,8 +101,8 @@ def figure(rows: Sequence[Row]) -> dict[str, Any]:
             "height": 110,
             "mark": {"type": "line", "point": {"size": 16}},
             "encoding": {
-                "x": _axis("points", {"title": None, "format": "~s", "tickCount": 5}),
-                "y": _axis("seconds", {"title": "seconds", "format": "~g", "tickCount": 4}),
+                "x": _axis("points", {"title": None, "format": "~s", "values": _POWERS}),
+                "y": _axis("seconds", {"title": "seconds", "format": "~g", "values": _POWERS}),
                 "color": {
                     **line,
                     "scale": {**kinds, "range": ["#0072b2", "#d55e00", "#999999"]},
@@ -116,6 +116,9 @@ def figure(rows: Sequence[Row]) -> dict[str, Any]:
             },
         },
     }
+
+
+_POWERS: Final = [10.0**power for power in range(-1, 10)]
 
 
 def _axis(field: str, axis: Mapping[str, Any]) -> Mapping[str, Any]:
