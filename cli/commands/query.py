@@ -264,7 +264,7 @@ def _write(
             result = in_parts.streamed() if in_parts else opened.result(opened.ask(query, values))
             write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=columns)
             return Rows((), (), ((),) * min(result.n_read, 1))
-        if in_parts and query.shard is not None and query.shard.follows:
+        if in_parts and in_parts.follows:
             noted = Noted(in_parts, lambda rows: source.result(*relevant(rows, query, values)))
             write_answer(
                 noted.result(), output, name=query.name, screenful=SCREENFUL, answer=columns

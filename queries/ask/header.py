@@ -118,7 +118,9 @@ class Shard:
         return bool(values.get(name) == value) and values.get(never) is None
 
     def most_for(self, values: Mapping[str, Any], most: int) -> int:
-        """Return the maximum number of points of a part, from what it is for other queries."""
+        """Return the maximum size of a part, from the number of points for other queries."""
+        if self.most_series is not None:
+            return min(self.most_series, most)
         times, without = self.larger
         is_given = any(values.get(name) is not None for name in without)
         return most if is_given else int(times * most)
@@ -315,8 +317,8 @@ def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
     """Say why a question cannot be divided as its header says; None if it can."""
     if shard.is_sorted and "ORDER BY" not in sql:
         return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
-    by, _, never = shard.only or ("", "", "")
-    if unknown := {*shard.larger[1], by, never} - {"", *(each.name for each in params)}:
+    named = {*shard.larger[1], *(shard.coarser or ())[:1], *(shard.only or ())[::2]}
+    if unknown := named - {each.name for each in params}:
         return f"the query has no parameter {min(unknown)}"
     if shard.whole is None:
         return None

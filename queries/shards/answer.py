@@ -55,6 +55,11 @@ class InParts:
         with translating_errors():
             self._narrowing.show_everything()
 
+    @property
+    def follows(self) -> bool:
+        """Whether the answers of the parts, one after the other, are the complete answer."""
+        return self._query.shard is not None and self._query.shard.follows
+
     def streamed(self) -> Result:
         """Return the rows, each part computed when it is reached."""
         return Result(self.connection, self)
@@ -70,7 +75,7 @@ class InParts:
             for relation in self:
                 self._keep(relation)
             if self._whole is not None:
-                self._keep(self._dataset.ask(self._query, self._whole))
+                self._keep(self._dataset.shaped(self._query, self._whole).relation)
             rows = self.connection.table(_GATHERED)
             return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
 

@@ -28,14 +28,14 @@ def parts_of(
         dataset: the dataset.
         query: the query.
         values: what is bound to its parameters.
-        most: the maximum number of points of a part, unless the query allows larger ones.
+        most: the maximum size of a part, unless the query has a limit of its own.
     """
     if query.shard is None or not query.shard.divides(values):
         return ()
+    by_series = query.shard.most_series is not None
     most = query.shard.most_for(values, most)
-    most_series = query.shard.most_series and min(query.shard.most_series, most)
     totals = dataset.snapshot.totals
-    if totals.series <= most_series if most_series else totals.points <= most:
+    if (totals.series if by_series else totals.points) <= most:
         return ()
     if query.shard.whole is not None and not divided(query, values)[0][query.shard.whole[0]]:
         return ()
@@ -43,9 +43,14 @@ def parts_of(
 
     narrows = any(param.name == "metric" and param.many for param in query.params)
     names = ("metric", "variant", "all_metrics") if narrows else ()
-    asked = {"every": not narrows, **_NO_SERIES, **{name: values.get(name) for name in names}}
+    asked = {
+        "every": not narrows,
+        "by_series": by_series,
+        **_NO_SERIES,
+        **{name: values.get(name) for name in names},
+    }
     rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
-    return plan(map(Pair._make, rows), query.shard.key_for(values), most, most_series)
+    return plan(map(Pair._make, rows), query.shard.key_for(values), most)
 
 
 def divided(

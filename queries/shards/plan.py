@@ -14,7 +14,8 @@ class Pair(NamedTuple):
     metric: str
     variant: str
     n_series: int
-    n_points: int
+    size: int
+    """Its points, or its series for a query that reads no points."""
 
 
 @dataclass(frozen=True)
@@ -27,38 +28,31 @@ class Part:
     slices: int = 1
 
 
-def plan(
-    pairs: Iterable[Pair], key: Key, most: int, most_series: int | None = None
-) -> tuple[Part, ...]:
+def plan(pairs: Iterable[Pair], key: Key, most: int) -> tuple[Part, ...]:
     """Divide the series into parts; the answers of the parts, in order, are the complete answer.
 
     Args:
         pairs: each metric and variant once, in the order of the answer.
         key: what may be divided between parts.
-        most: the maximum number of points of a part. A part is larger only if a metric and
-            variant, or one series for the key ``series``, has more points.
-        most_series: the maximum number of series of a part instead, if it is not None.
+        most: the maximum size of a part. A part is larger only if a metric and variant, or one
+            series for the key ``series``, is.
     """
-    if most_series is None:
-        return tuple(_parts(pairs, key, most))
-    return tuple(
-        _parts((pair._replace(n_points=pair.n_series) for pair in pairs), key, most_series)
-    )
+    return tuple(_parts(pairs, key, most))
 
 
 def _parts(pairs: Iterable[Pair], key: Key, most: int) -> Iterator[Part]:
     together: list[tuple[str, str]] = []
-    points = 0
+    total = 0
     for pair in pairs:
-        slices = min(pair.n_series, -(-pair.n_points // most)) if key == "series" else 1
-        if together and (slices > 1 or points + pair.n_points > most):
+        slices = min(pair.n_series, -(-pair.size // most)) if key == "series" else 1
+        if together and (slices > 1 or total + pair.size > most):
             yield Part(tuple(together))
-            together, points = [], 0
+            together, total = [], 0
         if slices > 1:
             chosen = ((pair.metric, pair.variant),)
             yield from (Part(chosen, number, slices) for number in range(slices))
         else:
             together.append((pair.metric, pair.variant))
-            points += pair.n_points
+            total += pair.size
     if together:
         yield Part(tuple(together))

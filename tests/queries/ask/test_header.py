@@ -55,6 +55,14 @@ def test_a_header_is_read() -> None:
             "line 2: the query has no parameter k",
         ),
         (
+            "-- T.\n-- :shard series, metric if k a\nSELECT 1;",
+            "line 2: the query has no parameter k",
+        ),
+        (
+            "-- T.\n-- :shard metric, only if k a and no l\nSELECT 1;",
+            "line 2: the query has no parameter k",
+        ),
+        (
             "-- T.\n-- :shard metric; k a|b at once\nSELECT 1;",
             r"line 2: a\|b at once: k must be a list",
         ),

@@ -97,7 +97,7 @@ def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: in
         answer = InParts(inner, connection, query, values, parts)
         if query.has_long_answer:
             return as_csv(answer.streamed())
-        if query.shard is not None and query.shard.follows:
+        if answer.follows:
             return as_csv(Noted(answer, inner.result).result())
         return as_csv(inner.result(answer.gathered()))
 

@@ -46,7 +46,7 @@ def test_each_pair_is_in_order_and_parts_are_as_large_as_they_may_be(
     parts = plan(pairs, cast("Key", key), most)
     named = [name for part in parts if not part.slice for name in part.pairs]
     assert named == [(pair.metric, pair.variant) for pair in pairs]
-    points = {(pair.metric, pair.variant): pair.n_points for pair in pairs}
+    points = {(pair.metric, pair.variant): pair.size for pair in pairs}
     sizes = [sum(points[name] for name in part.pairs) / part.slices for part in parts]
     assert all(size <= most for size, part in zip(sizes, parts, strict=True) if len(part.pairs) > 1)
     for (part, size), (after, _) in pairwise(zip(parts, sizes, strict=True)):
