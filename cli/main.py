@@ -115,10 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write_failure(arguments: Sequence[str], code: int, error: str) -> None:
     """Write the error as JSON too, if that is the format that was requested."""
     if typed_value(arguments, "--format") == "json":
-        from clearml_snapshot.cli.text.outcome import write_failure
+        from clearml_snapshot.cli.text.outcome import has_outcome, write_failure
 
-        write_failure(arguments, code, error)
-        sys.stdout.flush()
+        if has_outcome(arguments):
+            write_failure(arguments[0], code, error)
+            sys.stdout.flush()
 
 
 def _ending(arguments: Sequence[str]) -> tuple[int, str | None]:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from clearml_snapshot.cli.options.output import typed_value
 from clearml_snapshot.cli.output.formats import json_text
 from clearml_snapshot.cli.output.stdout import write_text
 from clearml_snapshot.exporter.errors import ExitCode
@@ -67,17 +66,14 @@ def write_outcome(
     write_text(json_text({**_head(command, code, None, counts), **details}))
 
 
-def write_failure(arguments: Sequence[str], code: int, error: str) -> None:
-    """Write the object of a command that failed, if the arguments request one."""
-    if requests_outcome(arguments):
-        write_text(json_text(_head(arguments[0], ExitCode(code), error, None)))
+def write_failure(command: str, code: int, error: str) -> None:
+    """Write the object of a command that failed."""
+    write_text(json_text(_head(command, ExitCode(code), error, None)))
 
 
-def requests_outcome(arguments: Sequence[str]) -> bool:
-    """Return whether these arguments request such an object; they may be invalid otherwise."""
-    if not arguments or arguments[0] not in COMMANDS or "--server-summary" in arguments:
-        return False
-    return typed_value(arguments, "--format") == "json"
+def has_outcome(arguments: Sequence[str]) -> bool:
+    """Return whether the JSON of a command is such an object; its arguments may be invalid."""
+    return bool(arguments) and arguments[0] in COMMANDS and "--server-summary" not in arguments
 
 
 def _head(
