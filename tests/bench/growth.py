@@ -19,7 +19,7 @@ from docs.performance import COLUMNS, MEASURED, PICTURE, Row, figure, measuremen
 from tests.bench.questions import QUESTIONS, measured
 
 LONGEST: Final = 600.0
-"""Seconds. A question that took longer is not asked of larger datasets, or repeated."""
+"""Seconds. A question that took longer is not asked of larger datasets."""
 
 
 def measure(data: str, repeat: int, skipped: set[str]) -> Iterable[Row]:
@@ -77,7 +77,7 @@ def main() -> None:
         data = f"{arguments.folder}/{size}"
         if not (Path(data) / "current").exists():
             sys.exit(f"no dataset in {data}; write one with `make bench-data BENCH_SIZES={size}`")
-        for row in measure(data, arguments.repeat if float(size) < 1e9 else 1, skipped):
+        for row in measure(data, arguments.repeat, skipped):
             rows[row.question, row.points] = row
             save(rows)
     draw(save(rows))
