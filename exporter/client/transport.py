@@ -285,4 +285,4 @@ def _watch(connections: "weakref.ref[Connections]") -> None:
     while (watched := connections()) is not None:
         watched.abort_late()
         del watched
-        time.sleep(_LOOK_EVERY)
+        time.sleep(_LOOK_EVERY)  # nothing wakes it: a deadline passes by itself

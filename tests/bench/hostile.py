@@ -142,7 +142,7 @@ def run(data: Path, statement: str, *options: str, presses: int = 0) -> Run:
             started = time.monotonic()
             for _ in range(presses):
                 os.kill(process.pid, signal.SIGINT)  # send_signal would wait for it
-                time.sleep(0.3)
+                time.sleep(0.3)  # as a person presses it again: the time between is what is tried
         code, resident = _wait(process, started + TIMEOUT + 5 * GRACE + SLACK)
         seconds = time.monotonic() - started
         error.seek(0)
@@ -153,7 +153,7 @@ def _wait_until_it_works(process: "subprocess.Popen[bytes]") -> None:
     """Wait until it has used more CPU than a start takes, or has ended."""
     used = 0.0
     while used < WORKING:
-        time.sleep(0.02)
+        time.sleep(0.02)  # /proc can only be looked at again and again
         fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
         used = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         if fields[0] == "Z":
@@ -170,7 +170,7 @@ def _wait(process: "subprocess.Popen[bytes]", until: float) -> tuple[int, int]:
             return process.returncode, used.ru_maxrss * unit
         if time.monotonic() > until:
             process.kill()
-        time.sleep(0.02)
+        time.sleep(0.02)  # wait4 has no timeout, and nothing else tells how much memory was used
 
 
 def limited(data: Path, statement: str, form: tuple[str, ...]) -> Iterator[str]:

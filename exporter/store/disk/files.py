@@ -76,7 +76,7 @@ def link_or_copy(source: Path, target: Path) -> None:
     """Link a file under a second name; if the file system has no hard links, copy it."""
     try:
         target.hardlink_to(source)
-    except (OSError, NotImplementedError):
+    except (OSError, NotImplementedError):  # a drive, or a Python, without hard links
         copy_synced(source, target)
 
 

@@ -161,7 +161,8 @@ def _starts(column: ReadColumn, iterations: "pa.Array[Any]") -> _Numbers:
         begins |= is_null
         begins[1:] |= is_null[:-1]
     for name in _KEY:
-        codes = _array(column(name)).indices.to_numpy(zero_copy_only=False)  # type: ignore[attr-defined]
+        array = _array(column(name))  # the stubs do not know that it has a dictionary
+        codes = array.indices.to_numpy(zero_copy_only=False)  # type: ignore[attr-defined]
         begins[1:] |= codes[1:] != codes[:-1]
     return np.flatnonzero(begins)
 
