@@ -161,11 +161,13 @@ ranked AS (
                     WHEN 'std' THEN std
                     WHEN 'n' THEN -n
                 END NULLS LAST,
-                list_transform("group", lambda one: {'number': number_in(one), 'text': one}),
+                list_transform("group", lambda one: {'number': nearest_number(one), 'text': one}),
                 list_transform(
                     others,
                     lambda one: {
-                        'key': one.key, 'number': number_in(one.setting), 'text': one.setting
+                        'key': one.key,
+                        'number': nearest_number(one.setting),
+                        'text': one.setting
                     }
                 )
         ) AS place

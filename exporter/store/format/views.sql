@@ -52,13 +52,20 @@ FROM (
 )
 GROUP BY task_id;
 
--- The number that a hyperparameter's text is, NULL if it is not one. Digits that a DOUBLE cannot
--- hold would make different numbers equal, so a number with more than 15 digits stays a text.
-CREATE MACRO number_in(text) AS CASE
+-- The DOUBLE that is nearest to the number in a hyperparameter's text, by which texts are sorted; NULL
+-- if there is no finite one.
+CREATE MACRO nearest_number(text) AS CASE
     WHEN regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?')
-        AND length(regexp_replace(text, '[eE].*|[^0-9]', '', 'g')) <= 15
         AND isfinite(try_cast(text AS DOUBLE))
         THEN try_cast(text AS DOUBLE) + 0.0
+END;
+
+-- The number that a hyperparameter's text is, NULL if it is not one. Digits that a DOUBLE cannot hold,
+-- and numbers too small for one, would make different numbers equal: these stay texts.
+CREATE MACRO number_in(text) AS CASE
+    WHEN length(regexp_replace(text, '[eE].*|[^0-9]', '', 'g')) <= 15
+        AND (nearest_number(text) <> 0 OR NOT regexp_matches(text, '^[^eE]*[1-9]'))
+        THEN nearest_number(text)
 END;
 
 -- One row per metric and variant: its highest and its lowest value over all tasks, with the task that

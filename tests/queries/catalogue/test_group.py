@@ -180,3 +180,38 @@ def test_groups_are_sorted_and_limited(make_dataset: MakeDataset) -> None:
     seeds = ask(folder, "group", metric="m", best="lowest", by="param:seed")
     assert len(seeds) == 4, "as doubles some of them would be equal"
     assert ask(folder, "group", metric="m", best="lowest", by_all_except="*")[0]["n"] == 4
+
+
+def test_numbers_with_many_digits_are_sorted_as_numbers(make_dataset: MakeDataset) -> None:
+    """Samplers log 17 digits; only whether two of them are one group is decided by the text."""
+    values = ["0.5", "3.1622776601683795e-05", "0.001", "1e-3", "0.30000000000000004", "none"]
+    tasks = [
+        {
+            "task_id": f"{at:032x}",
+            "points": [("loss", "v", 1, 1.0)],
+            "params": [{"section": "Args", "name": "lr", "value": value}],
+        }
+        for at, value in enumerate(values)
+    ]
+    options: dict[str, Any] = {"metric": "loss", "best": "lowest", "by": "Args/lr"}
+    rows = ask(make_dataset(tasks), "group", sort="group", **options)
+    assert [row["Args/lr"] for row in rows] == [
+        "3.1622776601683795e-05",
+        "1e-3",
+        "0.30000000000000004",
+        "0.5",
+        "none",
+    ]
+
+
+def test_a_number_that_is_too_small_for_a_double_is_not_0(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {
+            "task_id": f"{at:032x}",
+            "points": [("loss", "v", 1, 1.0)],
+            "params": [{"section": "Args", "name": "eps", "value": value}],
+        }
+        for at, value in enumerate(["0", "0.0", "1e-999"])
+    ]
+    rows = ask(make_dataset(tasks), "group", metric="loss", best="lowest", by="Args/eps")
+    assert sorted(row["n"] for row in rows) == [1, 2]
