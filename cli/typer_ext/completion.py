@@ -1,25 +1,31 @@
-"""Completes names from the dataset: metrics, variants, projects, tasks, tags, users.
+"""Completes names from the dataset: metrics, variants, projects, tasks, tags, users, snapshots.
 
 A completion must be fast and must never fail: it reads the snapshot's small tables itself, without
 the views of a query, and offers nothing if there is no dataset.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from datetime import UTC
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.cli.options.dataset import DATA_VARIABLE, DEFAULT_DATA, parse_snapshot_ref
 from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.exporter.errors import SnapshotError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from duckdb import DuckDBPyConnection
 
 MOST: Final = 200
 """Names that are offered to a shell."""
 LONGEST: Final = 1_000
 """Characters of a name; longer names are not offered."""
+_DATED: Final = 50
+"""Snapshots whose time is shown beside their number: each needs its snapshot.json."""
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "threads": 1,
     "memory_limit": "1GB",
@@ -27,21 +33,22 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
 }
 """DuckDB's configuration: completion writes nothing to disk."""
 
-_METRIC: Final = ("series", "metric")
-_SERIES: Final = ("series", "metric || '/' || variant")
+_METRICS: Final = ("series", "metrics.sql")
 _PARAM: Final = ("hyperparams", "section || '/' || name")
+_PARAM_NAME: Final = ("hyperparams", "name")
 _NAME: Final = ("tasks", "name")
 _ID: Final = ("tasks", "task_id")
 _TAG: Final = ("tasks", "unnest(tags)")
 
 SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
-    "metric": (_METRIC, _SERIES),
-    "exclude_metric": (_METRIC, _SERIES),
-    "at": (_METRIC, _SERIES),
-    "also": (_METRIC, _SERIES),
+    "metric": (_METRICS,),
+    "exclude_metric": (_METRICS,),
+    "at": (_METRICS,),
+    "also": (_METRICS,),
     "variant": (("series", "variant"),),
-    "param": (_PARAM,),
-    "by_all_except": (_PARAM,),
+    "param": (_PARAM, _PARAM_NAME),
+    "by_all_except": (_PARAM, _PARAM_NAME),
+    "by": (_PARAM, _PARAM_NAME),
     "project": (("tasks", "project"),),
     "task_name": (_NAME,),
     "task": (_ID, _NAME),
@@ -53,10 +60,19 @@ SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "status": (("tasks", "status"),),
     "type_": (("tasks", "type"),),
 }
-"""Tables and columns of each parameter's values; a later one is used if earlier ones are empty."""
+"""Tables and columns of each parameter's values; a later one is used if earlier ones are empty.
+
+Instead of a column there may be a file of SQL.
+"""
+
+_SNAPSHOTS: Final = frozenset({"snapshot", "before", "after"})
+"""The parameters that choose a snapshot of a dataset."""
+
+Offers = dict[str, str]
+"""Names, in the order in which they are offered, with descriptions or empty texts."""
 
 
-def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str] | None:
+def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> Offers | None:
     """List names that start with what was typed; None if the dataset has none for the parameter.
 
     Args:
@@ -65,40 +81,86 @@ def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> list[str
             read.
         incomplete: the start of the value.
     """
-    sources = SOURCES.get(parameter)
-    if sources is None:
+    if parameter not in SOURCES and parameter not in _SNAPSHOTS:
         return None
     data = typed.get("path") or typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
     folder = Path(os.path.expanduser(data))  # noqa: PTH111  # Path.expanduser raises without a home
-    return _stored(folder, typed.get("snapshot"), sources, incomplete)
+    if parameter in _SNAPSHOTS:
+        return _snapshots(folder, incomplete)
+    return dict.fromkeys(_stored(folder, typed.get("snapshot"), parameter, incomplete), "")
 
 
-def _stored(
-    data: Path, snapshot: str | None, sources: Iterable[tuple[str, str]], incomplete: str
-) -> list[str]:
+def _stored(data: Path, snapshot: str | None, parameter: str, incomplete: str) -> list[str]:
+    """List names of a snapshot that start with what was typed."""
     import duckdb
 
-    from clearml_snapshot.exporter.errors import SnapshotError
     from clearml_snapshot.exporter.store.engine.file_names import literals
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
+    fixed, prefix, beginning = _fixed_names(parameter, incomplete)
     try:
         opened = open_snapshot(data, parse_snapshot_ref(snapshot), points=False)
         with duckdb.connect(config=_CONFIG) as connection:
-            for table, column in sources:
-                connection.execute(
-                    f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
-                    "WHERE starts_with(one, $2) AND length(one) <= $3 ORDER BY ALL",
-                    [literals(opened.paths(table)), incomplete, LONGEST],
-                )
+            for table, column in SOURCES[parameter]:
+                files = literals(opened.paths(table))
+                connection.execute(_sql(column), [files, beginning, LONGEST])
                 if names := list(islice(_printable_names(connection), MOST)):
-                    return names
+                    return [*fixed, *(prefix + name for name in names)]
     except (SnapshotError, duckdb.Error, OSError):
-        pass  # no dataset, or one that cannot be read: nothing to offer
-    return []
+        pass  # no dataset, or one that cannot be read
+    return fixed
+
+
+def _fixed_names(parameter: str, incomplete: str) -> tuple[list[str], str, str]:
+    """Return what else fits than names, what is before a name, and the beginning of the name."""
+    if parameter != "by":
+        return [], "", incomplete
+    from clearml_snapshot.queries.ask.parameters import BY_PARAM, GROUPINGS
+
+    prefix = BY_PARAM if incomplete.startswith(BY_PARAM) else ""
+    fixed = [name for name in GROUPINGS if name.startswith(incomplete)]
+    return fixed, prefix, incomplete.removeprefix(prefix)
+
+
+def _sql(column: str) -> str:
+    if column.endswith(".sql"):
+        from clearml_snapshot.exporter.store.engine.sql_text import read_sql
+
+        return read_sql(__package__, column)
+    return (
+        f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
+        "WHERE starts_with(one, $2) AND length(one) <= $3 ORDER BY ALL"
+    )
 
 
 def _printable_names(connection: "DuckDBPyConnection") -> Iterator[str]:
     """Return the names without control characters; others do not count towards ``MOST``."""
     while rows := connection.fetchmany(MOST):
         yield from (name for (name,) in rows if name and printable(name) == name)
+
+
+def _snapshots(data: Path, incomplete: str) -> Offers:
+    """List a dataset's snapshots, newest first: by number, or by time if that was begun."""
+    from clearml_snapshot.exporter.store.format import layout
+    from clearml_snapshot.exporter.store.opening import created, kept_snapshots
+
+    try:
+        newest_first = kept_snapshots(data)[: -MOST - 1 : -1]
+        numbers = [number for number in newest_first if str(number).startswith(incomplete)]
+        times = {
+            number: _time(created(layout.snapshot(data, number)))
+            for number in (numbers[:_DATED] if numbers else newest_first)
+        }
+    except (SnapshotError, OSError):
+        return {}  # no dataset, or one that cannot be read
+    if numbers:
+        return {str(number): times.get(number, "") for number in numbers}
+    return {
+        time: f"snapshot {number}" for number, time in times.items() if time.startswith(incomplete)
+    }
+
+
+def _time(moment: "datetime") -> str:
+    """Write a time so that it chooses this snapshot, and not the one before it."""
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return text.removesuffix("+00:00").removesuffix("000") + "Z"

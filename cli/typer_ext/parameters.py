@@ -15,7 +15,7 @@ from clearml_snapshot.cli.typer_ext.private import (
     TyperParameter,
 )
 
-Completer = Callable[[str, dict[str, Any], str], list[str] | None]
+Completer = Callable[[str, dict[str, Any], str], dict[str, str] | None]
 """Takes a parameter's name, what is typed before it and its beginning; see ``completion``."""
 
 SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
@@ -42,12 +42,16 @@ class _Plain(TyperParameter):
 
     def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
         """Offer names from the dataset, otherwise what the option's type knows."""
-        complete = _Plain.completer
-        names = complete and complete(self.name or "", ctx.params, incomplete)
-        if names is None:
+        complete = None if get_origin(self._kind) is Literal else _Plain.completer
+        offers = complete and complete(self.name or "", ctx.params, incomplete)
+        if offers is None:
             return super().shell_complete(ctx, incomplete)
         is_argument = isinstance(self, TyperArgument)  # a leading dash would make it an option
-        return [CompletionItem(name) for name in names if not (is_argument and name[:1] == "-")]
+        return [
+            CompletionItem(name, help=text)
+            for name, text in offers.items()
+            if not (is_argument and name[:1] == "-")
+        ]
 
     def _converted(self, ctx: Context, value: Any) -> Any:
         convert = self._converter()
@@ -62,11 +66,15 @@ class _Plain(TyperParameter):
     def _takes_many(self) -> bool:
         return self.multiple or self.nargs != 1
 
+    @property
+    def _kind(self) -> Any:
+        """The type of one value."""
+        kind: Any = self.type_descriptor.annotation
+        return (*get_args(kind), None)[0] if self._takes_many else kind
+
     def _converter(self) -> Callable[[Any], object] | None:
         """Find the conversion of one value; it raises ValueError for an invalid value."""
-        kind: Any = self.type_descriptor.annotation
-        if self._takes_many:
-            kind = (*get_args(kind), None)[0]
+        kind = self._kind
         if get_origin(kind) is Literal:
             return functools.partial(_chosen, get_args(kind))
         if kind in (int, float):

@@ -4,7 +4,8 @@ The names that are offered come from other people: metrics, projects, tasks, tit
 no shell may evaluate an answer when TAB is pressed, and TAB must insert one word that means exactly
 the name when the line is run. Typer's own function for zsh evaluates its answer, and its functions
 for bash and PowerShell insert a name unchanged. So the functions here send requests of their own
-form (``lines_SHELL``), and functions of Typer that were installed before get no answer.
+form (``lines_SHELL``), and functions of Typer that were installed before get no answer. The shells
+keep the order of an answer: snapshots are offered newest first.
 
 zsh and fish quote what they insert; for bash and PowerShell it is quoted here.
 """
@@ -40,8 +41,10 @@ _BASH: Final = """
                  "${COMP_LINE:0:COMP_POINT}" "$COMP_WORDBREAKS" 2>/dev/null)
 }
 
-complete -o default -F %(complete_func)s %(prog_name)s
+complete -o nosort -o default -F %(complete_func)s %(prog_name)s 2>/dev/null ||
+    complete -o default -F %(complete_func)s %(prog_name)s
 """
+"""bash sorts what it offers, and knows ``nosort`` since 4.4."""
 
 _ZSH: Final = """
 #compdef %(prog_name)s
@@ -56,7 +59,7 @@ _ZSH: Final = """
   done < <(env %(autocomplete_var)s=lines_zsh %(prog_name)s \\
                "${(@Q)words[2,CURRENT-1]}" "$compstate[quote]$PREFIX" 2>/dev/null)
   if (( $#names )); then
-    compadd -l -d shown -a names
+    compadd -V names -l -d shown -a names
   else
     _files
   fi
@@ -82,7 +85,7 @@ function %(complete_func)s
     end
 end
 
-complete --command %(prog_name)s --no-files --arguments "(%(complete_func)s)"
+complete --command %(prog_name)s --no-files --keep-order --arguments "(%(complete_func)s)"
 """
 
 _NEEDS_NO_QUOTES: Final = re.compile(r"[\w-]+")

@@ -14,7 +14,13 @@ from clearml_snapshot.exporter.store.finding import dataset_near
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
-from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header, read_snapshot
+from clearml_snapshot.exporter.store.snapshots import (
+    Snapshot,
+    damaged,
+    read_header,
+    read_snapshot,
+)
+from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
 
 T = TypeVar("T")
 
@@ -114,10 +120,9 @@ def _open_current(data: Path) -> Snapshot:
 
 
 def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
-    newest = read_header(current)["number"]
-    kept = [number for number in numbers(data) if number <= newest]
+    kept = _kept(data, current)
     if isinstance(which, datetime):
-        kept_then = [n for n in kept if _created(layout.snapshot(data, n)) <= which]
+        kept_then = [n for n in kept if created(layout.snapshot(data, n)) <= which]
         number = kept_then[-1] if kept_then else None
     elif which < 0:
         number = kept[which - 1] if len(kept) > -which else None
@@ -131,5 +136,32 @@ def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
     return layout.snapshot(data, number)
 
 
-def _created(folder: Path) -> datetime:
-    return datetime.fromisoformat(read_header(folder)["created_at"])
+def kept_snapshots(data: Path) -> list[int]:
+    """List the numbers of a dataset's snapshots up to the current one, oldest first.
+
+    Raises:
+        DatasetError: there is no dataset, or it is damaged.
+    """
+    return _kept(data, _current(data))
+
+
+def _kept(data: Path, current: Path) -> list[int]:
+    header = read_header(current)
+    newest = _of_header(current, snapshot_json.number, header)
+    return [number for number in numbers(data) if number <= newest]
+
+
+def created(folder: Path) -> datetime:
+    """Return when a snapshot was made.
+
+    Raises:
+        DatasetError: its ``snapshot.json`` is damaged.
+    """
+    return _of_header(folder, snapshot_json.moment, read_header(folder))
+
+
+def _of_header(folder: Path, read: Callable[[object], T], header: object) -> T:
+    try:
+        return read(header)
+    except ValueError as error:
+        raise damaged(folder, error) from error

@@ -100,7 +100,7 @@ def parse_header(content: bytes, root: Path) -> dict[str, Any]:
         raise DatasetError(f"{path} was not written by clearml-snapshot; choose another folder")
     version = header.get("format_version")
     if type(version) is not int or version < 1:
-        raise _damaged(root, "it has no format version")
+        raise damaged(root, "it has no format version")
     if version > layout.FORMAT_VERSION:
         raise DatasetError(
             f"{root} has format version {version}, but this version reads up to "
@@ -134,7 +134,7 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
     try:
         manifest = snapshot_json.manifest(header)
     except ValueError as error:
-        raise _damaged(root, error) from error
+        raise damaged(root, error) from error
     return Snapshot(
         root=root,
         number=manifest.number,
@@ -151,7 +151,8 @@ def described(root: Path, header: Mapping[str, Any]) -> Snapshot:
     )
 
 
-def _damaged(root: Path, why: object) -> DatasetError:
+def damaged(root: Path, why: object) -> DatasetError:
+    """Return the error for a ``snapshot.json`` whose contents are wrong."""
     return DatasetError(
         f"{root / layout.SNAPSHOT_JSON} is damaged ({why}); copy the snapshot again"
     )
@@ -161,12 +162,12 @@ def _check_list(snapshot: Snapshot) -> None:
     """Check that each table has files, each of them listed once and inside the folder."""
     for entry in snapshot.files:
         if not _stays_inside(entry.path):
-            raise _damaged(snapshot.root, f"the path {entry.path!r} points outside the folder")
+            raise damaged(snapshot.root, f"the path {entry.path!r} points outside the folder")
     if len({entry.path for entry in snapshot.files}) != len(snapshot.files):
-        raise _damaged(snapshot.root, "a file is listed twice")
+        raise damaged(snapshot.root, "a file is listed twice")
     missing = set(layout.TABLE_NAMES) - {entry.table for entry in snapshot.files}
     if missing:
-        raise _damaged(snapshot.root, f"no file of {', '.join(sorted(missing))}")
+        raise damaged(snapshot.root, f"no file of {', '.join(sorted(missing))}")
 
 
 def _check_files(root: Path, files: Iterable[FileEntry]) -> None:

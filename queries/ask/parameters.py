@@ -33,7 +33,9 @@ Pairs = tuple[tuple[str, str], ...]
 GROUPINGS: Final = ("project", "status", "tag", "type", "user", "week")
 """What ``group`` can group by, besides hyperparameters."""
 
-_BY_PARAM: Final = "param:"
+BY_PARAM: Final = "param:"
+"""May be written before a hyperparameter, as in earlier versions; tells it from a grouping."""
+
 _PARTNER: Final = "_variant"
 _FEWEST: Final = 2
 """Minimum number of tasks to compare."""
@@ -153,12 +155,12 @@ def _groupings(text: str, names: ExistingNames) -> list[str]:
     if text in GROUPINGS:
         return [text]
     try:
-        named = find_params(text.removeprefix(_BY_PARAM), names.param_names)
+        named = find_params(text.removeprefix(BY_PARAM), names.param_names)
     except NoSuchNameError:
-        if text.startswith(_BY_PARAM):
+        if text.startswith(BY_PARAM):
             raise
         raise no_such("--by", text, (*GROUPINGS, *names.param_names)) from None
-    return [_BY_PARAM + name for name in named]
+    return [BY_PARAM + name for name in named]
 
 
 def chosen_pairs(

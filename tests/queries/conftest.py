@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer, TaskPoints
 from clearml_snapshot.exporter.store.writing.dataset import writing
 
@@ -52,7 +53,7 @@ def make_dataset(written: MakeDataset, tmp_path: Path) -> MakeDataset:
     return make
 
 
-def write(folder: Path, tasks: Sequence[Mapping[str, Any]]) -> None:
+def write(folder: Path, tasks: Sequence[Mapping[str, Any]], *, keep: str | None = None) -> None:
     with writing(folder) as dataset:
         stage = dataset.new_stage()
         for task in tasks:
@@ -74,6 +75,7 @@ def write(folder: Path, tasks: Sequence[Mapping[str, Any]]) -> None:
             server={"host": "http://server"},
             selections=[],
             export_row={"export_id": "e1", "started": START, "result": "complete", "user": "Ada"},
+            keep=None if keep is None else Retention.parse(keep),
         )
 
 

@@ -141,11 +141,17 @@ class Shell:
         record.unlink()
         return arguments
 
-    def show(self, line: str, shown: str) -> None:
-        """Type a line, wait until the screen shows a text, and take the line back."""
+    def show(self, line: str, shown: str) -> str:
+        """Type a line, wait until the screen shows a text, and take the line back.
+
+        Returns:
+            What the screen showed until then.
+        """
         self._type(line)
         self._wait_for(shown)
+        screen = self._screen
         self._type("\x15")
+        return screen
 
     def asked(self) -> list[str]:
         """Give the arguments with which the shell's function last ran the program."""

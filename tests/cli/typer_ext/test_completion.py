@@ -1,7 +1,9 @@
 """What the shells are offered: names of queries, and what the dataset holds."""
 
 import functools
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +14,8 @@ import pytest
 from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
 from clearml_snapshot.cli.typer_ext.completion import complete as stored_names
 from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE
+from clearml_snapshot.exporter.store.format import layout
+from tests.queries.conftest import write
 from tests.support.programs import find_program
 from tests.support.real_shells import BREAKS, Run, ask
 
@@ -35,7 +39,10 @@ def complete(run_here: Run, history: Path) -> Complete:
     ("words", "offered"),
     [
         (("query", "lead"), ["leaderboard"]),
-        (("query", "max", "--metric", "l"), ["loss"]),
+        (("query", "max", "--metric", "l"), ["loss", "loss/train", "loss/val"]),
+        (("query", "max", "--metric", ":mon"), ["monitor:gpu"]),
+        (("query", "max", "--metric", ":monitor:g"), ["gpu"]),
+        (("query", "max", "--metric", ":monitor:gpu/"), ["gpu/gpu_0_utilization"]),
         (("query", "max", "-m", "loss/"), ["loss/train", "loss/val"]),
         (("query", "max", "--at", "acc"), ["accuracy"]),
         (("query", "max", "--variant", "v"), ["val"]),
@@ -45,9 +52,14 @@ def complete(run_here: Run, history: Path) -> Complete:
         (("query", "max", "--task-name", "training"), ["'training lr=0.01'", "'training lr=0.1'"]),
         (("query", "compare", "a"), ["a" * 32]),
         (("query", "max", "--task", "train"), ["'training lr=0.01'", "'training lr=0.1'"]),
-        (("query", "max", "data", "--metric", "l"), ["loss"]),
+        (("query", "max", "data", "--metric", "a"), ["accuracy"]),
         (("query", "max", "--metric", "nothing"), []),
         (("query", "max", "--by", "pro"), ["project"]),
+        (("status", "--by", "pro"), ["project"]),
+        (("query", "group", "--by", "t"), ["tag", "type"]),
+        (("query", "group", "--by", "tag", "--by", "us"), ["user"]),
+        (("query", "max", "--snapshot", ""), ["1"]),
+        (("diff", ""), ["1"]),
     ],
 )
 def test_bash(complete: Complete, words: tuple[str, ...], offered: list[str]) -> None:
@@ -58,7 +70,7 @@ def test_zsh_and_fish_quote_for_themselves(complete: Complete) -> None:
     words = ("query", "max", "--task-name", "train")
     for shell in ("zsh", "fish"):
         assert complete(*words, shell=shell) == ["training lr=0.01", "training lr=0.1"]
-        assert complete("query", "max", "--metric=l", shell=shell) == ["--metric=loss"]
+        assert complete("query", "max", "--metric=a", shell=shell) == ["--metric=accuracy"]
         assert complete("query", "max", "--metric=", shell=shell)[-1] == "--metric=loss"
 
 
@@ -145,12 +157,102 @@ def test_the_dataset_is_the_one_that_is_meant(complete: Complete, tmp_path: Path
     assert complete("query", "max", "--data", elsewhere, "--metric", "l") == []
     assert complete("query", "max", "-m", "l", CLEARML_SNAPSHOT_DATA=elsewhere) == []
     assert complete("query", "max", "--snapshot", "7", "--metric", "l") == []
+    assert complete("query", "max", "--snapshot", "1", "--metric", "a") == ["accuracy"]
 
 
 def test_names_that_would_steer_the_terminal_are_not_offered(history: Path) -> None:
     offered = stored_names("task_name", {"data": history}, "")
-    assert offered == ["training lr=0.01", "training lr=0.1"]
+    assert offered == {"training lr=0.01": "", "training lr=0.1": ""}
     assert stored_names("output", {"data": history}, "") is None
+
+
+def test_variants_follow_a_metric_only_if_it_has_several(tmp_path: Path) -> None:
+    """One name is completed with a space behind it, two names without."""
+    pairs = [("loss", "train"), ("loss", "val"), ("lone", "x"), ("loss/val", "a"), ("val", "y")]
+    points = [(metric, variant, 1, 0.5) for metric, variant in pairs]
+    write(tmp_path, [{"task_id": "1", "points": points}])
+    offered = {
+        begun: list(stored_names("metric", {"data": tmp_path}, begun) or ())
+        for begun in ("l", "los", "loss/", "loss/v", "loss/t", "lo", "lon", "lone/", "x")
+    }
+    assert offered == {
+        "l": ["lone", "loss", "loss/val"],
+        "los": ["loss", "loss/val"],
+        "loss/": ["loss/train", "loss/val"],
+        "loss/v": ["loss/val"],
+        "loss/t": ["loss/train"],
+        "lo": ["lone", "loss", "loss/val"],
+        "lon": ["lone"],
+        "lone/": ["lone/x"],
+        "x": [],
+    }
+
+
+def test_groupings_are_offered_beside_hyperparameters(tmp_path: Path) -> None:
+    params = [
+        {"section": section, "name": name, "value": "1"}
+        for section, name in [("Args", "lr"), ("Args", "layers"), ("type", "a"), ("model", "m")]
+    ]
+    write(tmp_path, [{"task_id": "1", "params": params}])
+    offered = {
+        begun: list(stored_names("by", {"data": tmp_path}, begun) or ())
+        for begun in ("", "A", "t", "la", "param:", "param:Args/la", "param:l", "none")
+    }
+    groupings = ["project", "status", "tag", "type", "user", "week"]
+    named = ["Args/layers", "Args/lr", "model/m", "type/a"]
+    assert offered == {
+        "": [*groupings, *named],
+        "A": ["Args/layers", "Args/lr"],
+        "t": ["tag", "type", "type/a"],
+        "la": ["layers"],
+        "param:": [f"param:{name}" for name in named],
+        "param:Args/la": ["param:Args/layers"],
+        "param:l": ["param:layers", "param:lr"],
+        "none": [],
+    }
+    assert stored_names("by", {"data": tmp_path / "none"}, "ta") == {"tag": ""}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a dataset that has the snapshots 1 to 11."""
+    data = tmp_path_factory.mktemp("kept") / "data"
+    for _ in range(11):
+        write(data, [{"task_id": "1"}], keep="11")
+    return data
+
+
+def test_snapshots_are_offered_newest_first(kept: Path, run_here: Run) -> None:
+    offered = stored_names("snapshot", {"data": kept}, "")
+    assert offered is not None
+    assert list(offered) == [str(number) for number in range(11, 0, -1)]
+    assert list(stored_names("before", {"data": kept}, "1") or ()) == ["11", "10", "1"]
+    year = offered["11"][:4]
+    times = stored_names("snapshot", {"data": kept}, year) or {}
+    assert list(times.items()) == [(time, f"snapshot {n}") for n, time in offered.items()]
+    for number, time in offered.items():
+        shown = run_here("status", "--format", "json", "--snapshot", time, cwd=kept.parent)
+        assert json.loads(shown.stdout)["number"] == int(number)
+
+
+def test_snapshots_are_offered_only_where_there_are_several_to_choose_from(
+    kept: Path, complete: Complete
+) -> None:
+    one = layout.snapshot(kept, 3)
+    for data in (str(one), str(kept / "none"), str(kept / "README.md"), "~nobody/x"):
+        assert complete("query", "max", "--data", data, "--snapshot", "") == []
+    assert stored_names("snapshot", {"data": kept}, "-") == {}
+
+
+def test_a_damaged_snapshot_offers_nothing(tmp_path: Path, complete: Complete) -> None:
+    for _ in range(2):
+        write(tmp_path, [{"task_id": "1"}], keep="2")
+    header = layout.snapshot(tmp_path, 1) / layout.SNAPSHOT_JSON
+    intact = header.read_text()
+    for broken in ("", "[]", "{}", re.sub('"created_at.*', "", intact), "\\x00"):
+        header.write_text(broken)
+        assert complete("status", "--data", str(tmp_path), "--snapshot", "") == []
+        assert complete("status", "--data", str(tmp_path), "--snapshot", "20") == []
 
 
 PROGRAM = f"""#!{sys.executable}
@@ -169,7 +271,7 @@ def test_a_process_of_its_own_answers_bash_and_loads_nothing_heavy(
     shim.write_text(PROGRAM)
     shim.chmod(0o700)
     function = run_here(cwd=tmp_path, **{SHELL_VARIABLE: "source_bash"}).stdout
-    line = "clearml-snapshot query max --metric l"
+    line = "clearml-snapshot query max --metric a"
     asking = f"COMP_LINE='{line}' COMP_POINT={len(line)}; _clearml_snapshot_completion"
     ended = subprocess.run(
         [
@@ -184,7 +286,7 @@ def test_a_process_of_its_own_answers_bash_and_loads_nothing_heavy(
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
         check=False,
     )
-    assert ended.stdout == "loss\n", ended.stderr
+    assert ended.stdout == "accuracy\n", ended.stderr
     loaded = {name.partition(".")[0] for name in (tmp_path / "loaded").read_text().split()}
     heavy = {"clearml", "pyarrow", "pandas", "numpy", "requests", "rich", "pydantic"}
     assert heavy & loaded == set()

@@ -179,3 +179,34 @@ def test_a_completed_name_is_one_word_and_runs_nothing(
 
         session.show(f"clearml-snapshot KEYall {quote}\t\t\t", "nSHOWN")
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_space_follows_only_what_is_complete(
+    shell: str, session: Shell, history: Path, run_here: Run
+) -> None:
+    for begun, typed, completed in [
+        (":mon", "\t", ":monitor:gpu"),
+        (":monitor:", "\t", ":monitor:gpu"),
+        (":monitor:gpu/", "\t", ":monitor:gpu/gpu_0_utilization"),
+        ("':mon", "\t", ":monitor:gpu"),
+        ("acc", "\t", "accuracy"),
+        ("lo", "\t/val", "loss/val"),  # several variants follow: no space
+        ("loss/t", "\t", "loss/train"),
+    ]:
+        quote = "'" if begun.startswith("'") else ""
+        words = ["query", "max", "-m", begun.removeprefix(quote)]
+        session.answer({"first": ask(run_here, shell, words, quote, history.parent)})
+        assert session.run(f"clearml-snapshot query max -m {begun}{typed} x") in (
+            ["query", "max", "-m", completed, "x"],
+            ["query", "max", "-m", completed, "", "x"],
+        )
+        assert run_here(*session.asked(), cwd=history.parent, **request(shell)).stdout == "".join(
+            f"{line}\n" for line in ask(run_here, shell, words, quote, history.parent)
+        )
+
+
+def test_shells_keep_the_order_of_an_answer(session: Shell) -> None:
+    names = ["zzzz", "mmmm", "aaaa", "nnnn"]
+    session.answer({"first": names})
+    shown = session.show("clearml-snapshot query max --snapshot \t\t", names[-1])
+    assert sorted(names, key=shown.index) == names

@@ -83,6 +83,13 @@ def test_an_older_snapshot_by_date(data: Path) -> None:
         open_snapshot(data, datetime(2001, 1, 1, tzinfo=UTC))
 
 
+@pytest.mark.parametrize("created", [None, "soon", 7, "2026-01-01T10:00:00"])
+def test_an_older_snapshot_whose_date_is_damaged(data: Path, created: object) -> None:
+    _edit(data / "snapshots/000001", lambda header: header.update(created_at=created))
+    with pytest.raises(DatasetError, match=r"000001/snapshot.json is damaged \(.*created_at"):
+        open_snapshot(data, datetime.now(UTC))
+
+
 @pytest.mark.parametrize("which", [4, 0, -3])
 def test_a_snapshot_that_is_not_there(data: Path, which: int) -> None:
     with pytest.raises(DatasetError, match=rf"has no snapshot {which}; available: 1, 2, 3"):
