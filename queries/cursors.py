@@ -21,6 +21,7 @@ class Cursors:
         self._first = first
         self._own = threading.local()
         self._own.connection = first
+        self._own.beside = weakref.WeakSet()
         self._made: weakref.WeakSet[duckdb.DuckDBPyConnection] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._is_closed = False
@@ -33,12 +34,34 @@ class Cursors:
             UsageError: the connections are closed.
         """
         if not hasattr(self._own, "connection"):
-            with self._lock:
-                if self._is_closed:
-                    raise UsageError("this dataset is closed; open it again")
-                self._own.connection = self._first.cursor()
-                self._made.add(self._own.connection)
+            self._own.connection = self._new()
+            self._own.beside = weakref.WeakSet()
         connection: duckdb.DuckDBPyConnection = self._own.connection
+        return connection
+
+    @property
+    def beside_here(self) -> "weakref.WeakSet[duckdb.DuckDBPyConnection]":
+        """What `beside` has given to the calling thread and is still in use."""
+        _ = self.here
+        made: weakref.WeakSet[duckdb.DuckDBPyConnection] = self._own.beside
+        return made
+
+    def beside(self) -> duckdb.DuckDBPyConnection:
+        """Make one more connection for the calling thread; it ends with its last relation.
+
+        Raises:
+            UsageError: the connections are closed.
+        """
+        connection = self._new()
+        self.beside_here.add(connection)
+        return connection
+
+    def _new(self) -> duckdb.DuckDBPyConnection:
+        with self._lock:
+            if self._is_closed:
+                raise UsageError("this dataset is closed; open it again")
+            connection = self._first.cursor()
+            self._made.add(connection)
         return connection
 
     def close(self) -> None:

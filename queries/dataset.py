@@ -4,7 +4,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -26,24 +25,16 @@ from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
+from clearml_snapshot.queries.frames import copy_frames
 from clearml_snapshot.queries.names import read_params, read_series
-from clearml_snapshot.queries.result import Rows
+from clearml_snapshot.queries.result import Answer, Rows
 from clearml_snapshot.queries.views import Views
 
 T = TypeVar("T")
+Params = Mapping[str, Any] | Sequence[Any] | None
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The result of a query, not read yet."""
-
-    query: Query
-    values: Mapping[str, Any]
-    """The values of the query's parameters, by name."""
-    relation: duckdb.DuckDBPyRelation
 
 
 class Dataset(session.Session):
@@ -118,27 +109,39 @@ class Dataset(session.Session):
                 self._others.discard(inner._connection)
 
     def sql(
-        self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
+        self, statement: str, params: Params = None, *, tables: Mapping[str, Any] | None = None
     ) -> duckdb.DuckDBPyRelation:
         """Run one SELECT over ``scalars``, ``tasks``, ``series``, ``hyperparams``, ….
 
         Args:
-            statement: exactly one SELECT; it sees the snapshot and nothing else.
+            statement: exactly one SELECT; it sees the snapshot and ``tables``, nothing else.
             params: values for ``$name`` (a mapping) or ``?`` (a sequence).
+            tables: tables of your own by name: DataFrames of pandas (without their index) or
+                Polars, tables and readers of Arrow, and anything with ``__arrow_c_stream__``. They
+                are copied, so a later change does not change the answer. As always in DuckDB, a NaN
+                of pandas is NULL.
 
         Returns:
-            A relation, evaluated when it is read: ``.df()``, ``.pl()``, ``.arrow()``,
-            ``.fetchall()``; ``Dataset.rows`` reads it without pandas, pyarrow or pytz.
+            A relation, evaluated when it is read: ``.df()``, ``.pl()``, ``.to_arrow_table()``,
+            ``.fetchall()``, or anything that reads the Arrow PyCapsule interface, such as
+            ``polars.DataFrame(relation)``; ``Dataset.rows`` reads it without pandas, pyarrow or
+            pytz.
 
         Raises:
-            UsageError: it is not a single SELECT, or DuckDB refuses it.
+            UsageError: it is not a single SELECT, or DuckDB refuses it; or a name in ``tables``
+                is not plain, or means something in the dataset.
             DatasetError: a file of the snapshot cannot be read.
         """
-        return self._relation(one_select(self._connection, statement), params)
+        select = one_select(self._connection, statement)
+        if tables is None:
+            return self._relation(select, params)
+        connection = self._cursors.beside()
+        copy_frames(connection, tables)
+        relation = self._relation(select, params, connection)
+        self._beside[relation] = connection
+        return relation
 
-    def explain(
-        self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None = None
-    ) -> str:
+    def explain(self, statement: str, params: Params = None) -> str:
         """Return DuckDB's plan for a statement that ``sql`` accepts.
 
         Raises:
@@ -271,14 +274,16 @@ class Dataset(session.Session):
         return dict(rows.fetchall())
 
     def _relation(
-        self, statement: str, params: Mapping[str, Any] | Sequence[Any] | None
+        self,
+        statement: str,
+        params: Params,
+        connection: duckdb.DuckDBPyConnection | None = None,
     ) -> duckdb.DuckDBPyRelation:
+        used = connection or self._connection
         try:
-            return self._bind(
-                statement, lambda: self._connection.sql(statement, params=_parameters(params))
-            )
+            return self._bind(statement, lambda: used.sql(statement, params=_parameters(params)))
         except duckdb.Error as error:
-            raise self._located(statement, params, error) from error
+            raise _located(used, statement, params, error) from error
 
     def _bind(self, statement: str, bind: Callable[[], T]) -> T:
         """Bind a statement, with the views and macros that it needs.
@@ -302,19 +307,6 @@ class Dataset(session.Session):
                 with translating_errors():
                     session.add_points(self._connection, self.snapshot)
                 self._lacks_points = False
-
-    def _located(
-        self,
-        statement: str,
-        params: Mapping[str, Any] | Sequence[Any] | None,
-        error: duckdb.Error,
-    ) -> SnapshotError:
-        """Find where in the statement an error is: relations do not report that, EXPLAIN does."""
-        try:
-            self._connection.execute(f"EXPLAIN {statement}", _parameters(params))
-        except type(error) as located:
-            return translated(located)
-        return translated(error)
 
     def __enter__(self) -> Self:
         return self
@@ -375,7 +367,18 @@ def open_dataset(
     )
 
 
-def _parameters(params: Mapping[str, Any] | Sequence[Any] | None) -> dict[str, Any] | list[Any]:
+def _located(
+    connection: duckdb.DuckDBPyConnection, statement: str, params: Params, error: duckdb.Error
+) -> SnapshotError:
+    """Find where in the statement an error is: relations do not report that, EXPLAIN does."""
+    try:
+        connection.execute(f"EXPLAIN {statement}", _parameters(params))
+    except type(error) as located:
+        return translated(located)
+    return translated(error)
+
+
+def _parameters(params: Params) -> dict[str, Any] | list[Any]:
     if params is None:
         return []
     return dict(params) if isinstance(params, Mapping) else list(params)

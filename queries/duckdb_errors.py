@@ -24,6 +24,7 @@ _POSITION: Final = r"(?m)^LINE (\d+): (.*)\n([ ]*)\^+"
 _INTERRUPTED: Final = "Query interrupted"
 """The text of the RuntimeError that DuckDB raises after Ctrl-C."""
 _BUSY: Final = "connection is busy with another call"
+_STREAMING: Final = "connection has an open result"
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = (
     r'(?i)(?:column "|does not have a column named "|column named )"?(title|series)"'
@@ -92,6 +93,11 @@ def translated(
         return UsageError(
             "another thread is reading a relation of this thread; make and read each relation in "
             "one thread"
+        )
+    if _STREAMING in text:
+        return UsageError(
+            "a stream of an earlier answer is still open in this thread; read it to its end or "
+            "delete it, or query in another thread"
         )
     if is_out_of_room(error):
         return SnapshotError(

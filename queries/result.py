@@ -6,7 +6,7 @@ DuckDB itself converts the values, so that no row needs pyarrow, pytz or one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,8 @@ from clearml_snapshot.queries.duckdb_errors import of_a_stream, translating_erro
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+    from clearml_snapshot.queries.ask.header import Query
 
 Value = bool | int | float | str | None
 """A cell's value; None is NULL."""
@@ -75,6 +77,25 @@ class Rows:
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return one dict per row."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The result of a query, not read yet.
+
+    Anything that reads the Arrow PyCapsule interface reads it: ``pyarrow.table(answer)``,
+    ``polars.DataFrame(answer)``, ``pandas.DataFrame.from_arrow(answer)``.
+    """
+
+    query: Query
+    values: Mapping[str, Any]
+    """The values of the query's parameters, by name."""
+    relation: duckdb.DuckDBPyRelation
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Run the query and give its rows as a stream of Arrow; each call runs it again."""
+        with translating_errors():
+            return self.relation.__arrow_c_stream__(requested_schema)
 
 
 class Result:

@@ -229,6 +229,10 @@ class Session:
     def __init__(self) -> None:
         self._others: Final[weakref.WeakSet[duckdb.DuckDBPyConnection]] = weakref.WeakSet()
         """Connections of another DuckDB that answer questions to this one."""
+        self._beside: Final[
+            weakref.WeakKeyDictionary[duckdb.DuckDBPyRelation, duckdb.DuckDBPyConnection]
+        ] = weakref.WeakKeyDictionary()
+        """The connections of relations that do not have the one of their thread."""
 
     @property
     def _connection(self) -> duckdb.DuckDBPyConnection:
@@ -256,17 +260,19 @@ class Session:
 
     def result(self, *relations: duckdb.DuckDBPyRelation, is_materialized: bool = False) -> Result:
         """Return what reads relations of the calling thread, one by one, in bounded memory."""
-        return Result(self._connection, relations, are_materialized=is_materialized)
+        connection = self._beside.get(relations[0]) if relations else None
+        return Result(connection or self._connection, relations, are_materialized=is_materialized)
 
     def interrupter(self) -> Callable[[], None]:
         """Return a function that interrupts the calling thread's queries, from any thread."""
-        own, others = self._connection.interrupt, self._others
+        own, others = self._connection.interrupt, (self._others, self._cursors.beside_here)
 
         def interrupt() -> None:
             own()
-            for other in tuple(others):
-                with suppress(duckdb.ConnectionException):  # it was closed at this moment
-                    other.interrupt()
+            with suppress(RuntimeError):  # one was added at this moment; interrupts are repeated
+                for other in [other for several in others for other in several]:
+                    with suppress(duckdb.ConnectionException):  # it was closed at this moment
+                        other.interrupt()
 
         return interrupt
 

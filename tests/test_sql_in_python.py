@@ -23,6 +23,7 @@ REASONS: Final = {
     "queries/ask/standalone_sql.py": "a text to print, with names and values in it",
     "queries/dataset.py": "EXPLAIN before the statement of a user",
     "queries/diff/comparison.py": "the same views for two snapshots",
+    "queries/frames.py": "a table from an object of the caller",
     "queries/result.py": "casts the columns of an answer",
     "queries/session.py": "views over a list of files, and settings of a connection",
     "queries/shards/answer.py": "a table and a view for a moment, with fixed names",
