@@ -72,7 +72,7 @@ def output_options(
             "--format",
             section=OUTPUT,
             metavar="FORMAT",
-            help="table, csv, tsv, json, jsonl, markdown, latex, parquet, arrow or text.",
+            help="table, csv, tsv, json, jsonl, markdown, latex, parquet, arrow, xlsx or text.",
             show_default="by file extension, else table on a terminal, csv in a pipe",
         ),
     ] = None,
@@ -83,8 +83,8 @@ def output_options(
             "-o",
             section=OUTPUT,
             metavar="FILE",
-            help="Write to a file: .csv, .tsv, .json, .jsonl, .md, .tex, .parquet, .arrow, .txt, "
-            ".duckdb.",
+            help="Write to a file: .csv, .tsv, .json, .jsonl, .md, .tex, .parquet, .arrow, .xlsx, "
+            ".txt, .duckdb.",
             show_default="stdout",
         ),
     ] = None,

@@ -8,7 +8,7 @@ SCREENFUL: Final = 40
 """The number of rows that a terminal shows."""
 
 Format = Literal[
-    "table", "csv", "tsv", "json", "jsonl", "markdown", "latex", "parquet", "arrow", "text"
+    "table", "csv", "tsv", "json", "jsonl", "markdown", "latex", "parquet", "arrow", "xlsx", "text"
 ]
 
 

@@ -14,6 +14,7 @@ from clearml_snapshot.cli.output.lines import (
 )
 from clearml_snapshot.cli.output.paper import write_latex, write_markdown
 from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.cli.output.spreadsheet.workbook import write_xlsx
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.own_keys import scrub_json
 from clearml_snapshot.exporter.unseen import as_json, spelled_out
@@ -28,7 +29,14 @@ an empty field (csv, tsv, markdown, latex) or null. NaN and infinities are `NaN`
 `-Infinity`; in JSON they are strings, because JSON has no such numbers and null would mean NULL.
 In JSON, markdown and latex, control characters, bidi marks and other invisible characters are
 escaped. Lists, structs and maps are JSON text in csv. Text that begins with `=` or `@` is written
-unchanged: import the column as text if a spreadsheet should not evaluate it.
+unchanged in csv: import the column as text if a spreadsheet should not evaluate it, or write xlsx.
+
+xlsx needs an optional package: `pip install 'clearml-snapshot[xlsx]'`. Numbers are numbers, in all
+their digits; text is text, also if it looks like a formula or a number. NULL is an empty cell. What
+Excel cannot hold as a number is text: NaN, infinities, numbers nearer to 0 than 2.3e-308, and whole
+numbers or decimals of more than 15 digits. Times are text, in UTC. A sheet has at most 1,048,576
+rows and 16,384 columns, and a cell 32,767 characters: a larger answer is an error, and no file is
+written.
 """
 """The formats, as the reference describes them."""
 
@@ -134,7 +142,8 @@ WRITERS: Final[Mapping[str, Writer]] = {
     "text": write_text,
     "parquet": write_parquet,
     "arrow": write_arrow,
+    "xlsx": write_xlsx,
 }
 """Every format except the table, which depends on the terminal."""
 
-BINARY: Final = frozenset({"parquet", "arrow"})
+BINARY: Final = frozenset({"parquet", "arrow", "xlsx"})

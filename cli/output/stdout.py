@@ -42,6 +42,7 @@ EXTENSIONS: Final = {
     ".parquet": "parquet",
     ".arrow": "arrow",
     ".feather": "arrow",
+    ".xlsx": "xlsx",
     ".txt": "text",
 }
 _DATABASE: Final = ".duckdb"

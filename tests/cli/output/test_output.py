@@ -168,7 +168,7 @@ def test_a_database_keeps_several_answers(piped: Piped, tmp_path: Path) -> None:
     [
         (["-o", "."], "is a folder; choose the name of a file"),
         (["-o", "data.csv/x.csv"], "there is no folder"),
-        (["-o", "answer.xlsx"], "unknown file extension"),
+        (["-o", "answer.xls"], "unknown file extension"),
         (["--table", "t"], "add -o FILE.duckdb"),
         (["-o", "x.duckdb", "--format", "csv"], "--format cannot be used"),
     ],
@@ -180,7 +180,7 @@ def test_what_cannot_be_written(piped: Piped, target: list[str], message: str) -
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet", "a.arrow", "a.duckdb"])
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.parquet", "a.arrow", "a.xlsx", "a.duckdb"])
 def test_a_query_that_fails_late_is_one_error_in_every_format(
     piped: Piped, tmp_path: Path, name: str
 ) -> None:
@@ -310,8 +310,9 @@ def test_sql_shows_40_rows_and_the_true_count(on_terminal: OnTerminal, piped: Pi
     assert len(piped("sql", "SELECT range AS i FROM range(12345)").stdout.splitlines()) == 12346
 
 
-def test_binary_is_not_thrown_at_a_terminal(on_terminal: OnTerminal) -> None:
-    session = on_terminal("sql", "SELECT 1", "--format", "parquet")
+@pytest.mark.parametrize("form", ["parquet", "xlsx"])
+def test_binary_is_not_thrown_at_a_terminal(on_terminal: OnTerminal, form: str) -> None:
+    session = on_terminal("sql", "SELECT 1", "--format", form)
     assert (session.code, session.screen) == (ExitCode.USAGE, "")
 
 
