@@ -1,10 +1,12 @@
 """Writes an answer as an Excel workbook, in memory that does not grow with the number of rows."""
 
+import io
 import math
 import re
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -37,11 +39,16 @@ class _InFull(float):
         return float.__repr__(self)
 
 
+_LONG: Final = 0.1 + 0.2
+"""It needs 17 digits."""
+
+
 def write_xlsx(rows: SafeRows, sink: BinaryIO) -> None:
     """Write a workbook with one sheet: a head, and a row for each row of the answer.
 
     Raises:
-        UsageError: XlsxWriter is not installed, or the answer is larger than a sheet may be.
+        UsageError: XlsxWriter is not installed or would round numbers, or the answer is larger
+            than a sheet may be.
         SnapshotError: there is no space for the temporary file.
         OSError: the sink cannot be written.
     """
@@ -56,7 +63,7 @@ def write_xlsx(rows: SafeRows, sink: BinaryIO) -> None:
     with tempfile.TemporaryDirectory(prefix="clearml-snapshot-") as folder:
         complete = Path(folder) / "answer.xlsx"
         try:
-            _write_book(rows, complete)
+            _write_book(rows, xlsxwriter, complete)
         except (OSError, xlsxwriter.exceptions.FileCreateError) as error:
             cause = error if isinstance(error, OSError) else error.args[0]
             raise SnapshotError(
@@ -67,9 +74,9 @@ def write_xlsx(rows: SafeRows, sink: BinaryIO) -> None:
             shutil.copyfileobj(file, sink)
 
 
-def _write_book(rows: SafeRows, target: Path) -> None:
+def _write_book(rows: SafeRows, library: ModuleType, target: Path) -> None:
     options = {"constant_memory": True, "tmpdir": str(target.parent), "use_zip64": True}
-    book = _library().Workbook(str(target), options)
+    book = library.Workbook(str(target), options)
     book.set_properties({"created": _CREATED})
     sheet = book.add_worksheet("answer")
     sheet.freeze_panes(1, 0)
@@ -90,7 +97,21 @@ def _library() -> ModuleType:
             "pip install 'clearml-snapshot[xlsx]'"
         ) from None
     library: ModuleType = xlsxwriter
+    if _rounds_numbers(library):
+        raise UsageError(
+            f"xlsx: XlsxWriter {library.__version__} would round numbers to 16 digits; install "
+            "another release with: pip install -U 'clearml-snapshot[xlsx]'"
+        )
     return library
+
+
+def _rounds_numbers(library: ModuleType) -> bool:
+    """Return whether this release leaves digits out, as 3.2.0 does."""
+    sink = io.BytesIO()
+    with library.Workbook(sink, {"in_memory": True}) as book:
+        book.add_worksheet().write_number(0, 0, _InFull(_LONG))
+    with zipfile.ZipFile(sink) as archive:
+        return repr(_LONG).encode() not in archive.read("xl/worksheets/sheet1.xml")
 
 
 def _write_rows(rows: SafeRows, sheet: Any) -> None:

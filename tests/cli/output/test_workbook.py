@@ -186,6 +186,17 @@ def test_without_the_library_one_line_says_how_to_get_it(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_release_of_the_library_that_rounds_numbers_is_refused(
+    piped: Piped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as 3.2.0, which formats numbers in another way."""
+    monkeypatch.setattr(workbook, "_InFull", float)
+    done = piped("sql", "SELECT 1", "-o", str(tmp_path / "a.xlsx"))
+    assert done.returncode == ExitCode.USAGE
+    assert "would round numbers to 16 digits; install another release" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_reader_that_goes_away_and_a_full_disk(
     piped: Piped, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
