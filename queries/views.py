@@ -40,7 +40,7 @@ class Views:
         Raises:
             duckdb.Error: a file cannot be read, or lacks a column.
         """
-        self._create(_TABLES, connection)
+        self._create(needed(" ".join(_TABLES)), connection)
         connection.sql(read("series_columns.sql"))  # only binds it
 
     def create_for(self, statement: str, connection: duckdb.DuckDBPyConnection) -> None:

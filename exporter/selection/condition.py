@@ -125,7 +125,10 @@ def references(condition: Condition) -> Iterator[Reference]:
 
 
 def is_number(text: str) -> bool:
-    """Return whether a text is a finite decimal number."""
+    """Return whether a text is a finite decimal number.
+
+    ``nearest_number`` in ``exporter/store/format/views.sql`` decides the same in SQL.
+    """
     return len(text) <= _LONGEST_NUMBER and _NUMBER.fullmatch(text) is not None
 
 

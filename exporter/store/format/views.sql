@@ -1,4 +1,4 @@
--- The views and the macro that every DuckDB on a snapshot has: in this program, in open.sql and in
+-- The views and macros that every DuckDB on a snapshot has: in this program, in open.sql and in
 -- DuckDB's own shell. The schema "picked" has the snapshot's tables, here limited to the selected
 -- tasks; in the other two it is called "stored".
 --
@@ -6,8 +6,39 @@
 -- neither adds nor removes rows, and skips it when none of its columns is used.
 CREATE VIEW tasks AS FROM picked.tasks;
 CREATE VIEW series AS FROM picked.series;
-CREATE VIEW hyperparams AS FROM picked.hyperparams;
 CREATE VIEW exports AS FROM picked.exports;
+
+-- The DOUBLE that is nearest to the number in a hyperparameter's text; NULL if the text is not a
+-- number, or one that no finite DOUBLE is near. A number is what --where takes for one: up to 1,000
+-- characters, with an exponent of at most four digits, and white space around it. The test of
+-- value_number compares both.
+CREATE MACRO nearest_number(text) AS list_transform(
+    [regexp_extract(
+        text,
+        '^[\t-\r\x1C-\x1F\x{85}\pZ]*([+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]{1,4})?)'
+        '[\t-\r\x1C-\x1F\x{85}\pZ]*\z',
+        1
+    )],
+    lambda number: CASE
+        WHEN length(number) <= 1000 AND isfinite(try_cast(number AS DOUBLE))
+            THEN try_cast(number AS DOUBLE) + 0.0
+    END
+)[1];
+
+-- The number by which hyperparameters are compared for being equal. Digits that a DOUBLE cannot hold,
+-- and numbers too small for one, would make different numbers equal: these stay texts, and are NULL.
+CREATE MACRO number_in(text) AS CASE
+    WHEN length(regexp_replace(text, '[eE].*|[^0-9]', '', 'g')) <= 15
+        AND (
+            abs(nearest_number(text)) >= 2.2250738585072014e-308
+            OR NOT regexp_matches(text, '^[^eE]*[1-9]')
+        )
+        THEN nearest_number(text)
+END;
+
+CREATE VIEW hyperparams AS
+SELECT task_id, section, name, value, nearest_number(value) AS value_number, type
+FROM picked.hyperparams;
 
 CREATE VIEW scalars AS
 SELECT
@@ -51,22 +82,6 @@ FROM (
     GROUP BY ALL
 )
 GROUP BY task_id;
-
--- The DOUBLE that is nearest to the number in a hyperparameter's text, by which texts are sorted; NULL
--- if there is no finite one.
-CREATE MACRO nearest_number(text) AS CASE
-    WHEN regexp_full_match(text, '[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?')
-        AND isfinite(try_cast(text AS DOUBLE))
-        THEN try_cast(text AS DOUBLE) + 0.0
-END;
-
--- The number that a hyperparameter's text is, NULL if it is not one. Digits that a DOUBLE cannot hold,
--- and numbers too small for one, would make different numbers equal: these stay texts.
-CREATE MACRO number_in(text) AS CASE
-    WHEN length(regexp_replace(text, '[eE].*|[^0-9]', '', 'g')) <= 15
-        AND (nearest_number(text) <> 0 OR NOT regexp_matches(text, '^[^eE]*[1-9]'))
-        THEN nearest_number(text)
-END;
 
 -- One row per metric and variant: its highest and its lowest value over all tasks, with the task that
 -- has it; of equal values, the task with the lowest id.

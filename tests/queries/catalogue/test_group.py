@@ -211,7 +211,7 @@ def test_a_number_that_is_too_small_for_a_double_is_not_0(make_dataset: MakeData
             "points": [("loss", "v", 1, 1.0)],
             "params": [{"section": "Args", "name": "eps", "value": value}],
         }
-        for at, value in enumerate(["0", "0.0", "1e-999"])
+        for at, value in enumerate(["0", "0.0", "1e-999", "4e-324", "5e-324"])
     ]
     rows = ask(make_dataset(tasks), "group", metric="loss", best="lowest", by="Args/eps")
-    assert sorted(row["n"] for row in rows) == [1, 2]
+    assert sorted(row["n"] for row in rows) == [1, 1, 1, 2]
