@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
@@ -31,9 +31,10 @@ _SHARD: Final = re.compile(r":shard\b\s*(.*)")
 _ANSWER: Final = re.compile(r":answer\b\s*(.*)")
 _SHARD_WORDS: Final = re.compile(
     r"""
-    (?P<key>metric|series) (?P<sorted>,\ sorted)?
+    (?P<key>metric|series|task) (?P<sorted>,\ sorted)?
     (,\ metric\ if\ (?P<coarser>\w+\ \w+))?
     (,\ only\ if\ (?P<only>\w+\ \w+)\ and\ no\ (?P<never>\w+))?
+    (,\ not\ if\ (?P<unless>\w+\ \w+))?
     (;\ (?P<whole>\w+\ \w+(\|\w+)*)\ at\ once)?
     (;\ (?P<times>\d+(\.\d+)?)\ times\ the\ points(\ without\ (?P<without>\w+(\|\w+)*))?)?
     (;\ at\ most\ (?P<most_series>\d+)\ series)?
@@ -83,15 +84,16 @@ class Param:
 
 @dataclass(frozen=True)
 class Shard:
-    """How a question may be divided into parts; ``:shard metric`` or ``:shard series``.
+    """How a question may be divided: ``:shard metric``, ``:shard series`` or ``:shard task``.
 
-    In each part the query sees some of the series. The answer must be the answers of the parts, one
-    after the other in the order of metric and variant and, for ``series``, of the tasks' names and
-    ids.
+    In each part the query sees some of the series or, for ``task``, some of the tasks with
+    everything about them. The answer must be the answers of the parts, one after the other in the
+    order of metric and variant and, for ``series``, of the tasks' names and ids; for ``task``, in
+    the order of the tasks' names and ids alone.
     """
 
-    key: Literal["metric", "series"]
-    """What the query treats independently: each metric and variant, or each series."""
+    key: Literal["metric", "series", "task"]
+    """What the query treats independently: each metric and variant, each series, or each task."""
     is_sorted: bool = False
     """``, sorted``: the rows of all parts are sorted again by the query's last ORDER BY."""
     coarser: tuple[str, str] | None = None
@@ -102,6 +104,8 @@ class Shard:
     """``; 6 times the points without a|b``: how much larger a part is if no such value is given."""
     only: tuple[str, str, str] | None = None
     """``, only if by task and no at``: with other values, the query is not divided."""
+    unless: tuple[str, str] | None = None
+    """``, not if per task``: with this value, the query is not divided."""
     most_series: int | None = None
     """``; at most 200000 series``: parts are sized by their series, whatever points these have."""
 
@@ -112,6 +116,8 @@ class Shard:
 
     def divides(self, values: Mapping[str, Any]) -> bool:
         """Whether the query may be divided with the values that are bound to its parameters."""
+        if self.unless is not None and values.get(self.unless[0]) == self.unless[1]:
+            return False
         if self.only is None:
             return True
         name, value, never = self.only
@@ -125,7 +131,7 @@ class Shard:
         is_given = any(values.get(name) is not None for name in without)
         return most if is_given else int(times * most)
 
-    def key_for(self, values: Mapping[str, Any]) -> Literal["metric", "series"]:
+    def key_for(self, values: Mapping[str, Any]) -> Literal["metric", "series", "task"]:
         """Return the key for the values that are bound to the query's parameters."""
         if self.coarser is not None and values.get(self.coarser[0]) == self.coarser[1]:
             return "metric"
@@ -156,7 +162,7 @@ class Query:
     @property
     def has_long_answer(self) -> bool:
         """Whether its answer is as long as the points or series, so that rows are streamed."""
-        return self.shard is not None and self.shard.key == "series" and self.shard.follows
+        return self.shard is not None and self.shard.key != "metric" and self.shard.follows
 
     def param(self, name: str) -> Param:
         """Find a parameter.
@@ -278,7 +284,7 @@ def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str)
         if tag := _SHARD.match(line):
             words = _SHARD_WORDS.fullmatch(tag[1].strip())
             if words is None:
-                raise BrokenQueryError(query, number, "write `:shard metric` or `:shard series`")
+                raise BrokenQueryError(query, number, "write `:shard metric`, series or task")
             shard = _shard_of(words.groupdict())
             if problem := _problem(shard, params, sql):
                 raise BrokenQueryError(query, number, problem)
@@ -290,17 +296,24 @@ def _shard_of(words: Mapping[str, str | None]) -> Shard:
     """Read what a tag ``:shard`` consists of."""
     whole, only, without = words["whole"], words["only"], words["without"]
     name, _, choices = (whole or "").partition(" ")
-    coarser = (words["coarser"] or "").partition(" ")
     by, _, value = (only or "").partition(" ")
     return Shard(
-        "metric" if words["key"] == "metric" else "series",
+        cast("Literal['metric', 'series', 'task']", words["key"]),
         is_sorted=words["sorted"] is not None,
-        coarser=(coarser[0], coarser[2]) if words["coarser"] else None,
+        coarser=_word_and_value(words["coarser"]),
         whole=(name, tuple(choices.split("|"))) if whole else None,
         larger=(float(words["times"] or 1), tuple(without.split("|")) if without else ()),
         only=(by, value, words["never"] or "") if only else None,
+        unless=_word_and_value(words["unless"]),
         most_series=int(words["most_series"]) if words["most_series"] else None,
     )
+
+
+def _word_and_value(text: str | None) -> tuple[str, str] | None:
+    if text is None:
+        return None
+    word, _, value = text.partition(" ")
+    return word, value
 
 
 def _answer(query: str, header: Sequence[str]) -> AnswerColumns:
@@ -317,7 +330,8 @@ def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
     """Say why a question cannot be divided as its header says; None if it can."""
     if shard.is_sorted and "ORDER BY" not in sql:
         return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
-    named = {*shard.larger[1], *(shard.coarser or ())[:1], *(shard.only or ())[::2]}
+    named = {*shard.larger[1], *(shard.only or ())[::2]}
+    named |= {tag[0] for tag in (shard.coarser, shard.unless) if tag}
     if unknown := named - {each.name for each in params}:
         return f"the query has no parameter {min(unknown)}"
     if shard.whole is None:

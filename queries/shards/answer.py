@@ -12,7 +12,7 @@ from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.result import Result, Rows
 from clearml_snapshot.queries.shards.divide import divided
 from clearml_snapshot.queries.shards.narrow import Narrowing
-from clearml_snapshot.queries.shards.plan import Part
+from clearml_snapshot.queries.shards.plan import AnyPart
 
 OnPart = Callable[[int, int], None]
 """Receives the number of finished parts, and of all parts."""
@@ -36,7 +36,7 @@ class InParts:
         connection: duckdb.DuckDBPyConnection,
         query: Query,
         values: Mapping[str, Any],
-        parts: tuple[Part, ...],
+        parts: tuple[AnyPart, ...],
         on_part: OnPart = lambda _done, _all: None,
     ) -> None:
         self._dataset, self.connection = dataset, connection

@@ -7,7 +7,7 @@ from clearml_snapshot.queries.ask.header import Query, read
 from clearml_snapshot.queries.dataset import Dataset
 
 if TYPE_CHECKING:
-    from clearml_snapshot.queries.shards.plan import Part
+    from clearml_snapshot.queries.shards.plan import AnyPart
 
 MOST_POINTS: Final = 5_000_000
 """The maximum number of points of a part, unless one series has more.
@@ -21,7 +21,7 @@ _NO_SERIES: Final = {"metric": None, "variant": None, "all_metrics": None}
 
 def parts_of(
     dataset: Dataset, query: Query, values: Mapping[str, Any], most: int = MOST_POINTS
-) -> "tuple[Part, ...]":
+) -> "tuple[AnyPart, ...]":
     """Plan the parts of a query; if there is at most one, the query is run unchanged.
 
     Args:
@@ -39,7 +39,7 @@ def parts_of(
         return ()
     if query.shard.whole is not None and not divided(query, values)[0][query.shard.whole[0]]:
         return ()
-    from clearml_snapshot.queries.shards.plan import Pair, plan  # few questions get here
+    from clearml_snapshot.queries.shards.plan import Pair, plan, plan_tasks  # few get here
 
     narrows = any(param.name == "metric" and param.many for param in query.params)
     names = ("metric", "variant", "all_metrics") if narrows else ()
@@ -49,8 +49,12 @@ def parts_of(
         **_NO_SERIES,
         **{name: values.get(name) for name in names},
     }
+    key = query.shard.key_for(values)
+    if key == "task":
+        sizes = dataset.sql(read("shards/sizes_of_tasks.sql"), asked)
+        return plan_tasks((size for (size,) in dataset.rows(sizes).rows), most)
     rows = dataset.rows(dataset.sql(read("shards/pairs.sql"), asked)).rows
-    return plan(map(Pair._make, rows), query.shard.key_for(values), most)
+    return plan(map(Pair._make, rows), key, most)
 
 
 def divided(

@@ -1,4 +1,4 @@
-"""Limits the views of a connection to the series of one part, and restores them."""
+"""Limits the views of a connection to the series or tasks of one part, and restores them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,13 +7,16 @@ import duckdb
 
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.queries.ask.header import read
-from clearml_snapshot.queries.shards.plan import Part
+from clearml_snapshot.queries.shards.plan import AnyPart, Part, TaskRange
 
-_TABLES: Final = ("series", "scalars")
+_OF_SERIES: Final = ("series", "scalars")
+_OF_TASKS: Final = ("tasks", "hyperparams", "series", "scalars")
+_MOST_PROJECTS: Final = 50
+"""A longer list takes more time than the files that it skips."""
 
 
 class Narrowing:
-    """The views ``picked.series`` and ``picked.scalars`` of a connection that nothing else uses.
+    """The views in ``picked`` of a connection that nothing else uses.
 
     Args:
         connection: a connection that a dataset has opened.
@@ -21,21 +24,48 @@ class Narrowing:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
-        self._selects = {table: _select(connection, table) for table in _TABLES}
+        self._selects = {table: _select(connection, table) for table in _OF_TASKS}
         self._sliced: tuple[tuple[str, str], ...] = ()
+        self._tasks_are_numbered = False
 
-    def show(self, part: Part) -> None:
-        """Limit the views to the series of a part, and their points."""
+    def show(self, part: AnyPart) -> None:
+        """Limit the views to the series of a part, and their points; or to its tasks."""
+        if isinstance(part, TaskRange):
+            self._show_tasks(part)
+            return
         if part.slice is not None and self._sliced != part.pairs:
             self.show_everything()
             self._slice(part)
-        for table, select in self._selects.items():
-            self._replace(table, f"{select} WHERE {_condition(part, table)}")
+        for table in _OF_SERIES:
+            self._replace(table, f"{self._selects[table]} WHERE {_condition(part, table)}")
 
     def show_everything(self) -> None:
         """Restore the views."""
         for table, select in self._selects.items():
             self._replace(table, select)
+
+    def _show_tasks(self, part: TaskRange) -> None:
+        if not self._tasks_are_numbered:
+            numbered = read("shards/numbered_tasks.sql")
+            self._connection.execute(f"CREATE OR REPLACE TABLE picked.task_places AS {numbered}")
+            self._tasks_are_numbered = True
+        where = f"place BETWEEN {part.first} AND {part.last}"
+        chosen = f"task_id IN (SELECT task_id FROM picked.task_places WHERE {where})"
+        for table in _OF_TASKS:
+            also = f" AND {self._near(part)}" if table == "scalars" else ""
+            self._replace(table, f"{self._selects[table]} WHERE {chosen}{also}")
+
+    def _near(self, part: TaskRange) -> str:
+        """Write a condition by which readers skip files of other projects, and row groups."""
+        bounds = {"first": part.first, "last": part.last}
+        statement = read("shards/task_range.sql")
+        [(least, most, projects, any_without)] = self._connection.execute(
+            statement, bounds
+        ).fetchall()
+        between = f"task_id BETWEEN {sql_value(least)} AND {sql_value(most)}"
+        if any_without or len(projects) > _MOST_PROJECTS:
+            return between
+        return f"{between} AND project_id IN ({', '.join(map(sql_value, projects))})"
 
     def _slice(self, part: Part) -> None:
         [(metric, variant)] = part.pairs

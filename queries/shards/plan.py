@@ -1,4 +1,4 @@
-"""Divides the series of a query into parts of limited size; pure functions."""
+"""Divides the series or the tasks of a query into parts of limited size; pure functions."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -26,6 +26,19 @@ class Part:
     slice: int | None = None
     """Which slice of the only pair, from 0, in the order of the tasks' names and ids."""
     slices: int = 1
+
+
+@dataclass(frozen=True)
+class TaskRange:
+    """Some complete tasks that follow one another in the order of their names and ids."""
+
+    first: int
+    """From 0."""
+    last: int
+    """This one included."""
+
+
+AnyPart = Part | TaskRange
 
 
 def plan(pairs: Iterable[Pair], key: Key, most: int) -> tuple[Part, ...]:
@@ -56,3 +69,24 @@ def _parts(pairs: Iterable[Pair], key: Key, most: int) -> Iterator[Part]:
             total += pair.size
     if together:
         yield Part(tuple(together))
+
+
+def plan_tasks(sizes: Iterable[int], most: int) -> tuple[TaskRange, ...]:
+    """Divide the tasks into parts; the answers of the parts, in order, are the complete answer.
+
+    Args:
+        sizes: the size of each task, in the order of the answer.
+        most: the maximum size of a part. A part is larger only if it is a single task.
+    """
+    return tuple(_ranges(sizes, most))
+
+
+def _ranges(sizes: Iterable[int], most: int) -> Iterator[TaskRange]:
+    first, total, last = 0, 0, -1
+    for last, size in enumerate(sizes):
+        if last > first and total + size > most:
+            yield TaskRange(first, last - 1)
+            first, total = last, 0
+        total += size
+    if last >= first:
+        yield TaskRange(first, last)

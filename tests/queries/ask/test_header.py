@@ -48,7 +48,11 @@ def test_a_header_is_read() -> None:
         ("SELECT 1;", "line 1: no title"),
         ("--\n-- Title.\nSELECT 1;", "line 1: no title"),
         ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
-        ("-- T.\n-- :shard task\nSELECT 1;", "line 2: write `:shard metric` or `:shard series`"),
+        ("-- T.\n-- :shard project\nSELECT 1;", "line 2: write `:shard metric`, series or task"),
+        (
+            "-- T.\n-- :shard task, not if k a\nSELECT 1;",
+            "line 2: the query has no parameter k",
+        ),
         ("-- T.\n-- :shard metric, sorted\nSELECT 1;", "line 2: the SQL has no ORDER BY"),
         (
             "-- T.\n-- :shard metric; 4 times the points without k\nSELECT 1;",

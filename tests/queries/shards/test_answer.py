@@ -184,6 +184,58 @@ def test_a_query_of_the_users_own_may_read_nothing_but_points(dataset: Dataset) 
     assert whole.count(b"\n") > 3
 
 
+BY_TASK: Final = """-- What there is of each task.
+--
+-- :shard task
+SELECT
+    tasks.name,
+    task_id,
+    n_params,
+    count(DISTINCT (metric, variant)) AS n_series,
+    count(scalars.task_id) AS n,
+    max(value),
+    any_value(params['Args/lr'])
+FROM tasks
+LEFT JOIN (SELECT task_id, count(*) AS n_params FROM hyperparams GROUP BY ALL) USING (task_id)
+LEFT JOIN params USING (task_id)
+LEFT JOIN scalars USING (task_id)
+GROUP BY ALL
+ORDER BY tasks.name NULLS LAST, task_id
+"""
+
+
+@pytest.mark.parametrize("most", SIZES)
+def test_a_query_may_be_divided_by_its_tasks(dataset: Dataset, most: int) -> None:
+    """A part has everything about its tasks, and each task is in one part, also without points."""
+    query = parse("own", BY_TASK)
+    whole = as_csv(dataset.result(dataset.ask(query, {})))
+    assert in_parts(dataset, query, {}, most) == (whole if most < dataset_size(dataset) else None)
+    assert whole.count(b"\n") == dataset.snapshot.totals.tasks + 1
+
+
+def dataset_size(dataset: Dataset) -> int:
+    return dataset.snapshot.totals.points
+
+
+def test_a_filter_narrows_parts_of_tasks_too(written: MakeDataset) -> None:
+    query = parse("own", BY_TASK)
+    with open_dataset(written(many(12)), filter=TaskFilter(statuses=("completed",))) as dataset:
+        whole = as_csv(dataset.result(dataset.ask(query, {})))
+        assert in_parts(dataset, query, {}, 50) == whole
+        assert 1 < whole.count(b"\n") < 12
+
+
+def test_nothing_stays_narrowed_to_some_tasks(dataset: Dataset) -> None:
+    query = parse("own", BY_TASK)
+    parts = parts_of(dataset, query, {}, 1)
+    assert len(parts) > 2
+    with dataset.opened_again() as (inner, connection):
+        list(InParts(inner, connection, query, {}, parts).streamed().plain_rows())
+        for table in ("tasks", "series", "scalars", "hyperparams"):
+            everything = f"SELECT count(*) FROM {table}"
+            assert inner.rows(inner.sql(everything)) == dataset.rows(dataset.sql(everything))
+
+
 def test_parts_are_reported_and_nothing_stays_narrowed(dataset: Dataset) -> None:
     query, seen = queries()["curve"], list[tuple[int, int]]()
     values = dataset.bound(query)

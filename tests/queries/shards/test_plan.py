@@ -6,7 +6,7 @@ from typing import cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearml_snapshot.queries.shards.plan import Key, Pair, Part, plan
+from clearml_snapshot.queries.shards.plan import Key, Pair, Part, TaskRange, plan, plan_tasks
 
 PAIRS = st.lists(
     st.tuples(
@@ -52,3 +52,27 @@ def test_each_pair_is_in_order_and_parts_are_as_large_as_they_may_be(
     for (part, size), (after, _) in pairwise(zip(parts, sizes, strict=True)):
         if part.slice is None and after.slice is None:
             assert size + points[after.pairs[0]] > most, "the next pair would have fitted"
+
+
+def test_tasks_follow_one_another_and_a_large_one_is_alone() -> None:
+    assert plan_tasks([4, 5, 0, 25, 2], most=10) == (
+        TaskRange(0, 2),
+        TaskRange(3, 3),
+        TaskRange(4, 4),
+    )
+    assert plan_tasks([], most=10) == ()
+    assert plan_tasks([0, 0], most=10) == (TaskRange(0, 1),)
+
+
+@given(sizes=st.lists(st.integers(0, 99)), most=st.integers(1, 120))
+def test_each_task_is_in_one_part_and_parts_are_as_large_as_they_may_be(
+    sizes: list[int], most: int
+) -> None:
+    parts = plan_tasks(sizes, most)
+    held = [number for part in parts for number in range(part.first, part.last + 1)]
+    assert held == list(range(len(sizes)))
+    totals = [sum(sizes[part.first : part.last + 1]) for part in parts]
+    for part, total in zip(parts, totals, strict=True):
+        assert total <= most or part.first == part.last
+    for total, after in zip(totals, parts[1:], strict=False):
+        assert total + sizes[after.first] > most, "the next task would have fitted"
