@@ -10,6 +10,8 @@ import griffe
 PACKAGES = ("clearml_snapshot.exporter", "clearml_snapshot.queries")
 _OURS = "clearml_snapshot."
 _STARS = {griffe.ParameterKind.var_positional: "*", griffe.ParameterKind.var_keyword: "**"}
+_AS_READ = {"Texts()": ("tuple[str, ...]", "()")}
+"""Type and default of fields that also accept another type."""
 HEAD = """\
 # The Python interface
 
@@ -78,10 +80,11 @@ def _class(documented: griffe.Class, bases: Iterable[griffe.Object]) -> Iterator
 
 def _field(field: griffe.Attribute) -> str:
     """Write a field or a property: name, type, default, and what it is."""
-    kind = str(field.annotation or "").removeprefix("Final").removeprefix("[").removesuffix("]")
-    typed = f": {field.annotation}" if kind else ""
-    has_default = field.value is not None and "class-attribute" in field.labels
-    head = f"- `{field.name}{typed}" + (f" = {field.value}`" if has_default else "`")
+    annotation, value = _AS_READ.get(str(field.value), (field.annotation, field.value))
+    kind = str(annotation or "").removeprefix("Final").removeprefix("[").removesuffix("]")
+    typed = f": {annotation}" if kind else ""
+    has_default = value is not None and "class-attribute" in field.labels
+    head = f"- `{field.name}{typed}" + (f" = {value}`" if has_default else "`")
     text = " ".join(_prose(field).split()).replace("Raises: - ", "Raises ")
     return f"{head}: {text}" if text else head
 

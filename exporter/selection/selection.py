@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Series, resolve_metric
-from clearml_snapshot.exporter.selection.several import accept_one
+from clearml_snapshot.exporter.selection.several import Texts
 from clearml_snapshot.exporter.selection.task_filter import NARROW_NOTHING, Missing, TaskFilter
 
 _WITH_EVERYTHING: Final = NARROW_NOTHING | {"hidden", "archived", "limit"}
@@ -22,12 +22,9 @@ class Selection:
     """The tasks and metrics of one export; a dataset remembers its selections."""
 
     filter: TaskFilter = field(default_factory=TaskFilter)
-    metrics: tuple[str, ...] = ()
+    metrics: Texts = Texts()
     """Metric arguments; if there are none, every metric is selected."""
-    exclude_metrics: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        accept_one(self)
+    exclude_metrics: Texts = Texts()
 
     @classmethod
     def typed(

@@ -1,27 +1,33 @@
 """Accepts one text where a filter takes several: ``projects="vision"`` is ``("vision",)``."""
 
 from collections.abc import Iterable
-from dataclasses import fields
-from typing import Any
 
 from clearml_snapshot.exporter.errors import UsageError
 
 
-def accept_one(instance: Any) -> None:
-    """Make each field whose default is ``()`` a tuple of texts.
+class Texts:
+    """A field of a frozen dataclass: it accepts a text or texts, and is a tuple of texts.
 
-    A text would otherwise be read letter by letter.
-
-    Args:
-        instance: of a frozen dataclass, which calls this in ``__post_init__``.
-
-    Raises:
-        UsageError: a value is neither a text nor texts.
+    A text would otherwise be read letter by letter. Type checkers see both types, because
+    dataclasses give what they are given to ``__set__``.
     """
-    for field in fields(instance):
-        value = getattr(instance, field.name)
-        if field.default == () and value != ():
-            object.__setattr__(instance, field.name, tuple(_texts(field.name, value)))
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> tuple[str, ...]:
+        if instance is None:
+            return ()  # the default
+        texts: tuple[str, ...] = vars(instance)[self._name]
+        return texts
+
+    def __set__(self, instance: object, value: str | Iterable[str]) -> None:
+        """Store the value as a tuple.
+
+        Raises:
+            UsageError: it is neither a text nor texts.
+        """
+        vars(instance)[self._name] = tuple(_texts(self._name, value))
 
 
 def _texts(name: str, value: object) -> Iterable[str]:

@@ -23,7 +23,7 @@ from clearml_snapshot.exporter.selection.filter_names import (
     tags_and_patterns,
 )
 from clearml_snapshot.exporter.selection.names import Names, names_pattern
-from clearml_snapshot.exporter.selection.several import accept_one
+from clearml_snapshot.exporter.selection.several import Texts
 from clearml_snapshot.exporter.selection.times import parse_time
 from clearml_snapshot.exporter.spans import moment_in_utc
 
@@ -46,42 +46,39 @@ class TaskFilter:
     A single text is accepted wherever a tuple of texts is.
     """
 
-    projects: tuple[str, ...] = ()
+    projects: Texts = Texts()
     """Names, globs or ids, joined with OR."""
     subprojects: bool = True
     """Whether a project includes its sub-projects."""
-    task_names: tuple[str, ...] = ()
+    task_names: Texts = Texts()
     """Names or globs, joined with OR."""
     task_name_regex: str | None = None
     """An unanchored regular expression, as the server takes it."""
-    task_ids: tuple[str, ...] = ()
+    task_ids: Texts = Texts()
     """Ids, the beginnings of ids, exact names or addresses of tasks, joined with OR."""
-    tags: tuple[str, ...] = ()
+    tags: Texts = Texts()
     """All of them; a glob means at least one tag that it matches."""
-    any_tags: tuple[str, ...] = ()
+    any_tags: Texts = Texts()
     """Tags or globs: at least one of them."""
-    exclude_tags: tuple[str, ...] = ()
+    exclude_tags: Texts = Texts()
     """Tags or globs: none of them."""
-    statuses: tuple[str, ...] = ()
+    statuses: Texts = Texts()
     """Names of the server or of the web UI, or globs, joined with OR."""
-    types: tuple[str, ...] = ()
+    types: Texts = Texts()
     """Names or globs, joined with OR."""
-    users: tuple[str, ...] = ()
+    users: Texts = Texts()
     """Names, ids or ``me``, joined with OR."""
     created_after: str | None = None
     created_before: str | None = None
     updated_after: str | None = None
     updated_before: str | None = None
-    where: tuple[str, ...] = ()
+    where: Texts = Texts()
     """Conditions on hyperparameters and values, joined with AND; values only of stored tasks."""
     archived: Archived = "include"
     hidden: bool = False
     """Whether hidden tasks are included."""
     limit: int | None = None
     order: Order = "newest"
-
-    def __post_init__(self) -> None:
-        accept_one(self)
 
     @property
     def given(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.scalars.fetch import pages_of
 from clearml_snapshot.exporter.selection.selection import Remembered, Selection
-from clearml_snapshot.exporter.selection.several import accept_one
+from clearml_snapshot.exporter.selection.several import Texts
 from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -52,7 +52,7 @@ class ExportOptions:
     """The server has a new address; see ``server_moved``."""
     again: Again | None = None
     """What to check of stored tasks although none of their dates changed."""
-    accept_gone: tuple[str, ...] = ()
+    accept_gone: Texts = Texts()
     """Ids, or unique beginnings of ids, of tasks that may be gone; ``all`` accepts every task."""
     order: Literal["newest", "oldest", "archived-first"] = "newest"
     """Which tasks are read first; archived ones are likely to be deleted soon."""
@@ -60,9 +60,6 @@ class ExportOptions:
     """Which snapshots to keep from now on; None is the rule that the dataset remembers."""
     share: SharedWith | None = None
     """Who may read the dataset from now on; None changes nothing, and a new one is private."""
-
-    def __post_init__(self) -> None:
-        accept_one(self)
 
 
 @dataclass(frozen=True)
