@@ -174,10 +174,11 @@ def _draw_on_screen(
 ) -> str:
     """Draw what fits the terminal, and report what did not, even with --quiet."""
     from clearml_snapshot.cli.output.tables import table as tables
+    from clearml_snapshot.cli.output.tables.drawing import Screen
 
     shown = list(rows) if screenful is None else rows.first(screenful + 1)
     size = shutil.get_terminal_size()
-    screen = tables.Screen(
+    screen = Screen(
         0 if options.wide else size.columns,
         shows_colours(sys.stdout),
         shows_links(sys.stdout),

@@ -10,7 +10,7 @@ from typing import Final
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.spread import NULL, with_spread
 from clearml_snapshot.cli.output.tables.cells import cell_texts
-from clearml_snapshot.cli.output.tables.fit import Needs
+from clearml_snapshot.cli.output.tables.fit import Needs, fit, fit_alike
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, beginning, ending, least_width
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
@@ -50,6 +50,8 @@ class DrawnColumn:
     """Its cells carry the address of the row's web page."""
     is_whole: bool = False
     """Its texts must not be shortened."""
+    is_task: bool = False
+    """Its head is a letter that stands for a task."""
 
     @property
     def is_number(self) -> bool:
@@ -168,23 +170,48 @@ def _least_heads(columns: Iterable[DrawnColumn]) -> dict[str, int]:
     return least
 
 
+def widths_of(
+    columns: Sequence[DrawnColumn], width: int, answer: AnswerColumns
+) -> dict[int, int] | None:
+    """Compute the width of each column that is shown, by its place.
+
+    Returns:
+        None if not even the columns of the answer fit.
+    """
+    needs = needs_of(columns, answer)
+    if not answer.names:
+        return fit_alike(needs, width)
+    last = [(each.name == LINK_COLUMN, each.kind is Kind.TIME) for each in columns]
+    order = sorted(range(len(columns)), key=lambda at: (last[at], at))
+    widths = fit([needs[place] for place in order], width)
+    return None if widths is None else {order[at]: width for at, width in widths.items()}
+
+
+def is_tight(columns: Sequence[DrawnColumn], widths: dict[int, int] | None) -> bool:
+    """Return whether a text of the answer would be shortened."""
+    return widths is None or any(
+        column.is_answer and widths[place] < column.cells_width
+        for place, column in enumerate(columns)
+    )
+
+
 def with_letters(
     columns: Sequence[DrawnColumn], legend: Sequence[tuple[str, str]]
 ) -> tuple[list[DrawnColumn], list[str]]:
     """Replace heads by letters.
 
     Returns:
-        The columns, and a line per letter that explains it.
+        The columns, and for each letter a text that explains it.
     """
     letters = {printable(name): _letter(place) for place, (name, _) in enumerate(legend)}
     renamed = [
-        replace(each, name=letters[each.name], short_name=letters[each.name])
+        replace(each, name=letters[each.name], short_name=letters[each.name], is_task=True)
         if each.name in letters
         else each
         for each in columns
     ]
-    lines = [f"{_letter(place)}: {printable(text)}" for place, (_, text) in enumerate(legend)]
-    return renamed, lines
+    texts = [f"{_letter(place)}: {printable(text)}" for place, (_, text) in enumerate(legend)]
+    return renamed, texts
 
 
 def _letter(place: int) -> str:

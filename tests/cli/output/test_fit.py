@@ -12,9 +12,10 @@ from rich.cells import cell_len
 
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.spread import with_spread
+from clearml_snapshot.cli.output.tables.drawing import Screen
 from clearml_snapshot.cli.output.tables.fit import GAP, Needs, fit, fit_alike
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, least_width, shortened
-from clearml_snapshot.cli.output.tables.table import Screen, draw_table
+from clearml_snapshot.cli.output.tables.table import draw_table
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, parse_answer
@@ -125,6 +126,66 @@ def test_columns_of_the_answer_stay_and_constant_ones_go_above(history: Path) ->
     assert left_out == ("detail", "other")
     upright, _ = drawn(history, STATEMENT, 12, ANSWER)
     assert upright.count("value") == 3
+
+
+def _compared(n_tasks: int) -> tuple[str, AnswerColumns, list[str]]:
+    """Write a statement whose columns are tasks, the last of which has no value in any row."""
+    labels = [f"resnet50 seed={number} of a series" for number in range(n_tasks)]
+    values = [f'metric + {number}.125 AS "{label}"' for number, label in enumerate(labels[:-1])]
+    statement = (
+        "SELECT 'a long metric ' || metric AS metric, 'v' || variant AS variant, "
+        f'{", ".join(values)}, NULL::DOUBLE AS "{labels[-1]}", metric * 100 AS detail '
+        "FROM range(1, 4) AS m(metric), range(2) AS v(variant) ORDER BY ALL"
+    )
+    legend = tuple((label, f"{label} ({number})") for number, label in enumerate(labels))
+    return statement, AnswerColumns(("metric", "variant", *labels), legend=legend), labels
+
+
+@pytest.mark.parametrize("n_tasks", [2, 3, 9])
+def test_every_task_has_its_value_at_every_width(history: Path, n_tasks: int) -> None:
+    statement, answer, labels = _compared(n_tasks)
+    values = [f"{row}.125" for row in range(1, n_tasks + 2)]
+    n_lines = {}
+    for width in (24, 36, 48, 60, 80, 200):
+        text, _ = drawn(history, statement, width, answer)
+        assert {label: f"{label} (" in text or label in text for label in labels} == dict.fromkeys(
+            labels, True
+        )
+        assert [text.count(f"{value}") for value in values] == [
+            2 * min(n, n_tasks - 1, 3, n_tasks + 2 - n) for n in range(1, n_tasks + 2)
+        ]
+        assert text.count("–") == 6
+        assert width < 36 or max(map(cell_len, text.splitlines())) <= width
+        n_lines[width] = text.count("\n")
+    assert list(n_lines.values()) == sorted(n_lines.values(), reverse=True)
+
+
+def test_what_compared_rows_share_is_above_them(history: Path) -> None:
+    statement, answer, _ = _compared(4)
+    text, left_out = drawn(history, statement, 40, answer)
+    assert text.splitlines()[4:] == [
+        "",
+        "  variant      A      B      C  D",
+        "metric: a long metric 1",
+        "  v0       1.125  2.125  3.125  –",
+        "  v1       1.125  2.125  3.125  –",
+        "metric: a long metric 2",
+        "  v0       2.125  3.125  4.125  –",
+        "  v1       2.125  3.125  4.125  –",
+        "metric: a long metric 3",
+        "  v0       3.125  4.125  5.125  –",
+        "  v1       3.125  4.125  5.125  –",
+    ]
+    assert left_out == ("detail",)
+    statement, answer, _ = _compared(9)
+    text, left_out = drawn(history, statement, 40, answer)
+    assert text.splitlines()[9:13] == [
+        "",
+        "metric: a long metric 1  variant: v0",
+        "  A: 1.125  B: 2.125  C: 3.125  D: 4.125",
+        "  E: 5.125  F: 6.125  G: 7.125  H: 8.125",
+    ]
+    assert left_out == ("detail",)
 
 
 def test_what_a_statement_selects_stays_where_it_is_if_it_fits(history: Path) -> None:

@@ -18,6 +18,7 @@ import pytest
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.tables import long_table as long_tables
 from clearml_snapshot.cli.output.tables import table as tables
+from clearml_snapshot.cli.output.tables.drawing import Screen
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.queries import open_dataset
 
@@ -327,7 +328,7 @@ def test_a_table_in_a_pipe_is_drawn_row_by_row(
         for statement in (ODD, shown, "SELECT 1 AS none LIMIT 0"):
             rows = SafeRows(dataset.result(dataset.sql(statement)))
             long_tables.write_table(rows, written)
-            screen = tables.Screen(100_000, colours=False, links=False)
+            screen = Screen(100_000, colours=False, links=False)
             assert written.getvalue().decode() == tables.draw_table(rows, list(rows), screen).text
             written = io.BytesIO()
 

@@ -26,6 +26,7 @@ CASES: Final = {
     "compare_params": "compare 'vit-small' 'vit-small retry' --params",
     "compare_steps": "compare 'vit-small' 'vit-small retry' -m accuracy --steps",
     "compare_more": "compare 'resnet50 baseline' 'vit-small' 'ablation: mixup' -m loss",
+    "compare_many": "compare 'resnet50*' -m loss",
     "curve": "curve -m accuracy --task-name 'vit-small*' --points 4",
     "first": "first -m accuracy --above 0.92",
     "gone": "gone",
