@@ -48,6 +48,7 @@ curves AS MATERIALIZED (
         first_iteration,
         series.last_iteration,
         epoch_ms(first_timestamp) AS first_ms,
+        greatest(abs(min), abs(max)) AS magnitude,
         row_number() OVER (ORDER BY metric, variant, name NULLS LAST, task_id) AS curve
     FROM series
     LEFT JOIN tasks USING (task_id)
@@ -125,52 +126,95 @@ ranges AS (
     WHERE coalesce($x, 'iteration') <> 'iteration' OR $suspect_zeros = 'exclude'
     GROUP BY curve
 ),
+-- A sum of doubles depends on their order, a sum of integers does not. So values are added as
+-- 128-bit integers of 80 binary places below the largest magnitude of their series; a value with
+-- more places, next to much larger ones, is added as a double, in the order of the curve. The
+-- scale is a power of two as two factors, because it may be too large for a double.
+scales AS (
+    SELECT curve, pow(2.0, places // 2) AS scale, pow(2.0, places - places // 2) AS scale_again
+    FROM (
+        SELECT
+            curve,
+            80 - CASE WHEN magnitude > 0 THEN floor(log2(magnitude)) ELSE 0 END::BIGINT AS places
+        FROM curves
+    )
+),
 parts AS (
     SELECT
         smoothed.*,
+        scale,
+        scale_again,
         CASE
             WHEN low = high THEN 0
             ELSE least($points - 1, floor((x - low) / (high - low) * $points))
         END AS part
     FROM smoothed
-    JOIN ranges USING (curve)
+    JOIN (FROM ranges JOIN scales USING (curve)) USING (curve)
     WHERE $points IS NOT NULL
+),
+units AS (
+    SELECT
+        parts.*,
+        CASE WHEN isfinite(value) THEN value END AS finite,
+        finite * scale * scale_again AS units,
+        units = trunc(units) AS is_whole,
+        smooth_value * scale * scale_again AS smooth_units,
+        smooth_units = trunc(smooth_units) AS is_smooth_whole
+    FROM parts
+    WHERE $keep::VARCHAR IS DISTINCT FROM 'extremes'
+),
+sums AS (
+    SELECT
+        curve,
+        unnest(min({'x': x, 'iteration': iteration, 'timestamp': timestamp})),
+        sum(CASE WHEN is_whole THEN units END::HUGEINT) AS total,
+        sum(finite ORDER BY x, iteration) FILTER (NOT is_whole) AS rest,
+        count(finite) AS n_finite,
+        sum(CASE WHEN is_smooth_whole THEN smooth_units END::HUGEINT) AS smooth_total,
+        sum(smooth_value ORDER BY x, iteration) FILTER (NOT is_smooth_whole) AS smooth_rest,
+        count(smooth_value) AS n_smooth,
+        count(*) AS n
+    FROM units
+    WHERE $smooth IS NOT NULL
+        OR $window IS NOT NULL
+        OR coalesce($x, 'iteration') <> 'iteration'
+    GROUP BY curve, part
+    UNION ALL BY NAME
+    -- The order of x is that of the iterations, and there is one mean: less to compare.
+    SELECT
+        curve,
+        min(x) AS x,
+        min(iteration) AS iteration,
+        arg_min_null(timestamp, iteration) AS timestamp,
+        sum(CASE WHEN is_whole THEN units END::HUGEINT) AS total,
+        sum(finite ORDER BY iteration) FILTER (NOT is_whole) AS rest,
+        count(finite) AS n_finite,
+        count(*) AS n
+    FROM units
+    WHERE $smooth IS NULL AND $window IS NULL AND coalesce($x, 'iteration') = 'iteration'
+    GROUP BY curve, part
 ),
 means AS (
     SELECT
         curve,
-        min({'x': x, 'iteration': iteration, 'timestamp': timestamp}) AS earliest,
-        -- The sum of doubles depends on their order, so each mean specifies the order of its rows.
-        avg(value ORDER BY x, iteration) FILTER (isfinite(value)) AS value,
-        avg(smooth_value ORDER BY x, iteration)
-            FILTER (smooth_value IS NOT NULL) AS smooth_value,
-        count(*) AS n
-    FROM parts
-    WHERE $keep::VARCHAR IS DISTINCT FROM 'extremes'
-        AND (
-            $smooth IS NOT NULL
-            OR $window IS NOT NULL
-            OR coalesce($x, 'iteration') <> 'iteration'
-        )
-    GROUP BY curve, part
-    UNION ALL
-    -- The order of x is that of the iterations, and there is one mean: less to sort.
-    SELECT
-        curve,
-        min({'x': x, 'iteration': iteration, 'timestamp': timestamp}) AS earliest,
-        avg(value ORDER BY iteration) FILTER (isfinite(value)) AS value,
-        NULL::DOUBLE AS smooth_value,
-        count(*) AS n
-    FROM parts
-    WHERE $keep IS DISTINCT FROM 'extremes'
-        AND $smooth IS NULL
-        AND $window IS NULL
-        AND coalesce($x, 'iteration') = 'iteration'
-    GROUP BY curve, part
+        iteration,
+        timestamp,
+        x,
+        n,
+        CASE WHEN n_finite > 0
+            THEN coalesce(total, 0)::DOUBLE / n_finite / scale / scale_again
+                + coalesce(rest / n_finite, 0)
+        END AS value,
+        CASE WHEN n_smooth > 0
+            THEN coalesce(smooth_total, 0)::DOUBLE / n_smooth / scale / scale_again
+                + coalesce(smooth_rest / n_smooth, 0)
+        END AS smooth_value
+    FROM sums
+    JOIN scales USING (curve)
 ),
 extremes AS (
     SELECT
-        * EXCLUDE (part),
+        * EXCLUDE (part, scale, scale_again),
         CASE WHEN isfinite(value) THEN value END AS finite,
         count(*) OVER (PARTITION BY curve, part) AS n
     FROM parts
@@ -185,7 +229,6 @@ resampled AS (
     FROM smoothed
     WHERE $points IS NULL
     UNION ALL BY NAME
-    SELECT * EXCLUDE (earliest), unnest(earliest)
     FROM means
     UNION ALL BY NAME
     SELECT * EXCLUDE (finite)

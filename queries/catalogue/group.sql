@@ -47,7 +47,8 @@ read_params AS (
     SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS text
     FROM hyperparams
     SEMI JOIN having_it USING (task_id)
-    WHERE $by::VARCHAR[] IS NOT NULL OR $by_all_except::VARCHAR[] IS NOT NULL
+    WHERE $by_all_except::VARCHAR[] IS NOT NULL
+        OR list_contains($by::VARCHAR[], 'param:' || section || '/' || name)
     GROUP BY ALL
 ),
 -- A number has one spelling in all groups: the shortest.
