@@ -25,21 +25,38 @@
 --    reward are more frequent.
 --
 -- Most series are excluded early, those without a mark before any window is computed, and
--- neighbours are looked up only for the points in question.
-CREATE MACRO suspects(marks, metrics := NULL, task_ids := NULL) AS TABLE
+-- neighbours are looked up only for the points in question. deciding is the name of the value of a
+-- series that an answer uses, max, min or last: series in which it is not a mark have no suspect
+-- points that matter. NULL means that every point matters. Series of more than at_once points are
+-- looked through for marks before the search, which takes one more pass but much less memory.
+CREATE MACRO suspects(
+    marks, metrics := NULL, task_ids := NULL, deciding := NULL, at_once := 500000
+) AS TABLE
 WITH crossing AS MATERIALIZED (
-    SELECT task_id, metric, variant, mark, row_number() OVER () AS curve
+    SELECT task_id, metric, variant, mark, n, row_number() OVER () AS curve
     FROM picked.series
     CROSS JOIN (SELECT unnest(list_distinct(coalesce(marks, [0.0])))::DOUBLE AS mark) AS marked
     WHERE min <= mark
         AND max >= mark
         AND (metrics IS NULL OR list_contains(metrics, metric))
         AND (task_ids IS NULL OR task_id IN (SELECT unnest(task_ids)))
+        AND coalesce(
+            list_contains(
+                coalesce(marks, [0.0]),
+                CASE deciding WHEN 'max' THEN max WHEN 'min' THEN min WHEN 'last' THEN last END
+            ),
+            deciding IS NULL
+        )
 ),
 -- Series that contain a mark among values that are not all whole numbers: computed without a
 -- window. Row groups are skipped by the join with the metrics, if these are few.
+large AS (
+    FROM crossing WHERE (SELECT sum(n) FROM crossing) > at_once
+),
 curves AS MATERIALIZED (
-    FROM crossing
+    FROM crossing WHERE (SELECT sum(n) FROM crossing) <= at_once
+    UNION ALL
+    FROM large
     SEMI JOIN (
         SELECT curve
         FROM (
@@ -51,8 +68,8 @@ curves AS MATERIALIZED (
                         THEN value - mark + mark
                 END AS other
             FROM picked.scalars
-            SEMI JOIN (SELECT DISTINCT metric FROM crossing) USING (metric)
-            JOIN crossing USING (task_id, metric, variant)
+            SEMI JOIN (SELECT DISTINCT metric FROM large) USING (metric)
+            JOIN large USING (task_id, metric, variant)
             WHERE isfinite(value)
                 AND iteration IS NOT NULL
                 AND (metrics IS NULL OR metric BETWEEN list_min(metrics) AND list_max(metrics))
@@ -454,20 +471,21 @@ CREATE MACRO repeatable_std(numbers) AS list_transform(
 )[1];
 
 -- The points, without the suspect ones if these are excluded. metrics, unless it is NULL, lists the
--- selected metrics, so that no others are examined.
-CREATE MACRO points_as_asked(suspect_zeros, marks, metrics) AS TABLE
+-- selected metrics, so that no others are examined; task_ids likewise.
+CREATE MACRO points_as_asked(suspect_zeros, marks, metrics, task_ids := NULL) AS TABLE
 SELECT scalars.*
 FROM scalars
 ANTI JOIN (
-    FROM suspects(marks, metrics := metrics)
+    FROM suspects(marks, metrics := metrics, task_ids := task_ids)
     WHERE suspect_zeros = 'exclude'
 ) AS suspect USING (task_id, metric, variant, iteration);
 
 -- The series, with extremes, last values and means without suspect points if these are excluded;
--- the counts are those of all points. Only series with suspect points are computed again.
-CREATE MACRO series_as_asked(suspect_zeros, marks, metrics) AS TABLE
+-- the counts are those of all points. Only series with suspect points are computed again, and only
+-- if the value that is used, the one that deciding names, may be suspect.
+CREATE MACRO series_as_asked(suspect_zeros, marks, metrics, deciding := NULL) AS TABLE
 WITH suspect AS (
-    FROM suspects(marks, metrics := metrics)
+    FROM suspects(marks, metrics := metrics, deciding := deciding)
     WHERE suspect_zeros = 'exclude'
 ),
 again AS (

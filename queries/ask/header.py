@@ -33,11 +33,12 @@ _SHARD_WORDS: Final = re.compile(
     r"""
     (?P<key>metric|series|task) (?P<sorted>,\ sorted)?
     (,\ metric\ if\ (?P<coarser>\w+\ \w+))?
-    (,\ only\ if\ (?P<only>\w+\ \w+)\ and\ no\ (?P<never>\w+))?
+    (,\ only\ if\ (?P<only>\w+\ \w+(\ or\ \w+\ \w+)*)\ and\ no\ (?P<never>\w+))?
     (,\ not\ if\ (?P<unless>\w+\ \w+))?
     (;\ (?P<whole>\w+\ \w+(\|\w+)*)\ at\ once)?
     (;\ (?P<times>\d+(\.\d+)?)\ times\ the\ points(\ without\ (?P<without>\w+(\|\w+)*))?)?
-    (;\ at\ most\ (?P<most_series>\d+)\ series)?
+    (;\ at\ most\ (?P<most_series>\d+)\ series
+        (,\ fewer\ if\ (?P<deciding>max|min|last)\ is\ suspect)?)?
     """,
     re.VERBOSE,
 )
@@ -82,6 +83,10 @@ class Param:
         return "--" + self.name.rstrip("_").replace("_", "-")
 
 
+Deciding = Literal["max", "min", "last"]
+"""The value of a series that an answer uses."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """How a question may be divided: ``:shard metric``, ``:shard series`` or ``:shard task``.
@@ -102,12 +107,17 @@ class Shard:
     """``; kind a|b at once``: a parameter, and its values that need every series at once."""
     larger: tuple[float, tuple[str, ...]] = (1, ())
     """``; 6 times the points without a|b``: how much larger a part is if no such value is given."""
-    only: tuple[str, str, str] | None = None
-    """``, only if by task and no at``: with other values, the query is not divided."""
+    only: tuple[tuple[str, str], ...] = ()
+    """``, only if by task or suspect_zeros exclude and no at``: one of these must be given."""
+    never: str | None = None
+    """The parameter after ``and no``: if it is given, the query is not divided."""
     unless: tuple[str, str] | None = None
     """``, not if per task``: with this value, the query is not divided."""
     most_series: int | None = None
     """``; at most 200000 series``: parts are sized by their series, whatever points these have."""
+    deciding: "Deciding | None" = None
+    """``, fewer if max is suspect``: and, if suspect zeros are excluded, by the points of series
+    whose maximum is a value that NaN was logged as."""
 
     @property
     def follows(self) -> bool:
@@ -118,15 +128,12 @@ class Shard:
         """Whether the query may be divided with the values that are bound to its parameters."""
         if self.unless is not None and values.get(self.unless[0]) == self.unless[1]:
             return False
-        if self.only is None:
-            return True
-        name, value, never = self.only
-        return bool(values.get(name) == value) and values.get(never) is None
+        if self.never is not None and values.get(self.never) is not None:
+            return False
+        return not self.only or any(values.get(name) == value for name, value in self.only)
 
     def most_for(self, values: Mapping[str, Any], most: int) -> int:
         """Return the maximum size of a part, from the number of points for other queries."""
-        if self.most_series is not None:
-            return min(self.most_series, most)
         times, without = self.larger
         is_given = any(values.get(name) is not None for name in without)
         return most if is_given else int(times * most)
@@ -296,16 +303,18 @@ def _shard_of(words: Mapping[str, str | None]) -> Shard:
     """Read what a tag ``:shard`` consists of."""
     whole, only, without = words["whole"], words["only"], words["without"]
     name, _, choices = (whole or "").partition(" ")
-    by, _, value = (only or "").partition(" ")
+    either = [each.partition(" ") for each in only.split(" or ")] if only else []
     return Shard(
         cast("Literal['metric', 'series', 'task']", words["key"]),
         is_sorted=words["sorted"] is not None,
         coarser=_word_and_value(words["coarser"]),
         whole=(name, tuple(choices.split("|"))) if whole else None,
         larger=(float(words["times"] or 1), tuple(without.split("|")) if without else ()),
-        only=(by, value, words["never"] or "") if only else None,
+        only=tuple((name, value) for name, _, value in either),
+        never=words["never"],
         unless=_word_and_value(words["unless"]),
         most_series=int(words["most_series"]) if words["most_series"] else None,
+        deciding=cast("Deciding | None", words["deciding"]),
     )
 
 
@@ -330,7 +339,7 @@ def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
     """Say why a question cannot be divided as its header says; None if it can."""
     if shard.is_sorted and "ORDER BY" not in sql:
         return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
-    named = {*shard.larger[1], *(shard.only or ())[::2]}
+    named = {*shard.larger[1], *dict(shard.only)} | ({shard.never} - {None})
     named |= {tag[0] for tag in (shard.coarser, shard.unless) if tag}
     if unknown := named - {each.name for each in params}:
         return f"the query has no parameter {min(unknown)}"

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from clearml_snapshot.queries.ask.header import Query
 
-_AS_ASKED: Final = re.compile(r"\b(series|points)_as_asked\(\$suspect_zeros\b[^)]*\)")
+_AS_ASKED: Final = re.compile(
+    r"\b(series|points)_as_asked\(\s*\$suspect_zeros\b(?:[^()]|\([^()]*\))*\)"
+)
 _VIEWS: Final = {"series": "series", "points": "picked.scalars"}
 _LONGER_BLOCKS: Final = re.compile(r"\blonger_blocks\('(\w+)',[^)]*\)")
 

@@ -19,19 +19,29 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer metric, variant, value, iteration, at_metric, at_variant, at_value, at_iteration, project if by project, task, task_id
--- :shard metric, only if by task and no at; at most 200000 series
+-- :shard metric, only if by task or suspect_zeros exclude and no at; at most 200000 series, fewer if last is suspect
 -- :example --metric accuracy --by project
 WITH chosen AS (
     SELECT
         *,
         coalesce(NOT isfinite(last), last IS NULL) AND n > n_nonfinite + n_null AS look_again
-    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
+    FROM series_as_asked(
+        $suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[], deciding := 'last'
+    ) AS series
     WHERE is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
+),
+endless AS (
+    SELECT coalesce(list(DISTINCT task_id), []) AS task_ids FROM chosen WHERE look_again
 ),
 again AS (
     SELECT task_id, metric, variant, value, iteration, timestamp
-    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
-    SEMI JOIN (FROM chosen WHERE look_again) AS endless USING (task_id, metric, variant)
+    FROM points_as_asked(
+        $suspect_zeros::VARCHAR,
+        $nan_value::DOUBLE[],
+        $metric,
+        task_ids := (SELECT task_ids FROM endless)
+    )
+    SEMI JOIN (FROM chosen WHERE look_again) AS unanswered USING (task_id, metric, variant)
     WHERE isfinite(value) AND ($metric IS NULL OR list_contains($metric, metric))
     QUALIFY 1 = row_number() OVER (
         PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST

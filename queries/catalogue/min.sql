@@ -17,7 +17,7 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer metric, variant, value, iteration, at_metric, at_variant, at_value, at_iteration, project if by project, task, task_id
--- :shard metric, only if by task and no at; at most 200000 series
+-- :shard metric, only if by task or suspect_zeros exclude and no at; at most 200000 series, fewer if min is suspect
 -- :example --metric loss/validation --top 3 --suspect-zeros exclude
 WITH candidates AS (
     SELECT
@@ -27,7 +27,9 @@ WITH candidates AS (
         min_timestamp AS timestamp,
         min AS rank_1,
         min_iteration AS rank_2
-    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
+    FROM series_as_asked(
+        $suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[], deciding := 'min'
+    ) AS series
     WHERE is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
 ),
 points AS (

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.queries.ask.header import Query, read
 from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.notes.suspect_zeros import marks_of
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.shards.plan import AnyPart
@@ -32,10 +33,11 @@ def parts_of(
     """
     if query.shard is None or not query.shard.divides(values):
         return ()
-    by_series = query.shard.most_series is not None
+    points_each = MOST_POINTS // query.shard.most_series if query.shard.most_series else None
+    examines = points_each is None or values.get("suspect_zeros") == "exclude"
     most = query.shard.most_for(values, most)
     totals = dataset.snapshot.totals
-    if (totals.series if by_series else totals.points) <= most:
+    if totals.series * (points_each or 0) + totals.points * examines <= most:
         return ()
     if query.shard.whole is not None and not divided(query, values)[0][query.shard.whole[0]]:
         return ()
@@ -45,7 +47,9 @@ def parts_of(
     names = ("metric", "variant", "all_metrics") if narrows else ()
     asked = {
         "every": not narrows,
-        "by_series": by_series,
+        "points_each": points_each,
+        "deciding": query.shard.deciding,
+        "marks": list(marks_of(values)) if points_each and examines else [],
         **_NO_SERIES,
         **{name: values.get(name) for name in names},
     }

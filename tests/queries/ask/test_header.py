@@ -67,6 +67,11 @@ def test_a_header_is_read() -> None:
             "line 2: the query has no parameter k",
         ),
         (
+            "-- T.\n-- :param k  a|c: which.\n-- :shard metric, only if k a or m b and no k\n"
+            "SELECT $k::TEXT;",
+            "line 3: the query has no parameter m",
+        ),
+        (
             "-- T.\n-- :shard metric; k a|b at once\nSELECT 1;",
             r"line 2: a\|b at once: k must be a list",
         ),

@@ -158,6 +158,23 @@ def test_true_zeros_are_left_alone() -> None:
     assert [(cases[number].family, len(cases[number].values)) for number in suspected] == []
 
 
+def test_many_points_are_looked_through_first_with_the_same_result() -> None:
+    cases = [*with_nan((40, 100)), *with_true_zeros((30, 100))]
+    assert suspects(cases, "FROM suspects([0.0], at_once := 0)") == suspects(cases)
+
+
+@pytest.mark.parametrize("deciding", ["max", "min", "last"])
+def test_series_whose_deciding_value_is_no_mark_are_not_searched(deciding: str) -> None:
+    cases = [*with_nan((40, 100))]
+    expected = {}
+    for number, found in suspects(cases).items():
+        values = cases[number].values
+        used = {"max": max(values), "min": min(values), "last": values[-1]}[deciding]
+        if used == 0.0:
+            expected[number] = found
+    assert suspects(cases, f"FROM suspects([0.0], deciding := '{deciding}')") == expected
+
+
 @pytest.mark.parametrize("mark", [-1.0, 1e9])
 def test_what_the_user_set_counts_as_nan(mark: float) -> None:
     cases = [case for case in with_nan((60,), mark=mark) if case.family in PLAIN]

@@ -16,7 +16,7 @@ from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import Query, parse, queries
 from clearml_snapshot.queries.result import Result
 from clearml_snapshot.queries.shards.answer import InParts, Noted
-from clearml_snapshot.queries.shards.divide import parts_of
+from clearml_snapshot.queries.shards.divide import MOST_POINTS, parts_of
 from tests.support.nasty import nasty
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -37,6 +37,7 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
             {},
             {"by": "task", "all_metrics": True},
             {"by": "task", "suspect_zeros": "exclude"},
+            {"suspect_zeros": "exclude", "nan_value": [0.0, 1.0], "top": 2},
             {"by": "task", "at": ["acc"]},
         ]
         for name in ("max", "min", "last")
@@ -118,7 +119,8 @@ def is_asked_at_once(dataset: Dataset, query: Query, values: Mapping[str, Any], 
     """Whether the query has one part, whatever its series."""
     assert query.shard is not None
     totals = dataset.snapshot.totals
-    size = totals.series if query.shard.most_series else totals.points
+    by_series = query.shard.most_series
+    size = totals.series * (MOST_POINTS // by_series) if by_series else totals.points
     fits = size <= query.shard.most_for(values, most)
     return fits or not query.shard.divides(values) or values.get("kind") == ["failed"]
 
