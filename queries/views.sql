@@ -262,6 +262,18 @@ CREATE MACRO is_chosen(metric_name, variant_name, metrics, variants, all_metrics
     ELSE is_listed(metric_name, variant_name, metrics, variants)
 END;
 
+-- How much of a part a series takes, if a question is answered in parts: its points or, if a query
+-- reads the table series, points_each, and its points if it must be searched for suspect zeros.
+-- deciding is the value that such an answer uses, marks are the values that NaN was logged as.
+CREATE MACRO size_in_part(points_each, deciding, marks, n_points, highest, lowest, latest) AS CASE
+    WHEN points_each IS NULL THEN n_points
+    WHEN list_contains(
+        marks, CASE deciding WHEN 'max' THEN highest WHEN 'min' THEN lowest ELSE latest END
+    )
+        THEN points_each + n_points
+    ELSE points_each
+END;
+
 -- The best tasks of every metric and variant, in any order; those who order them need rank_0 too.
 --
 -- candidates is the name of a table of the series to compare, with value, iteration and timestamp

@@ -339,7 +339,7 @@ def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
     """Say why a question cannot be divided as its header says; None if it can."""
     if shard.is_sorted and "ORDER BY" not in sql:
         return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
-    named = {*shard.larger[1], *dict(shard.only)} | ({shard.never} - {None})
+    named = {*shard.larger[1], *dict(shard.only), *([shard.never] if shard.never else [])}
     named |= {tag[0] for tag in (shard.coarser, shard.unless) if tag}
     if unknown := named - {each.name for each in params}:
         return f"the query has no parameter {min(unknown)}"
