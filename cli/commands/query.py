@@ -36,6 +36,7 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.finding import is_dataset
+from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.ask.best import guess_best
 from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
 from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
@@ -43,7 +44,7 @@ from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.ask.user_queries import UserQueries
-    from clearml_snapshot.queries.result import Rows
+    from clearml_snapshot.queries.result import Result, Rows
 
 _CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
 _DEFAULT: Final = re.compile(r"\s*\(default: ([^)]*)\)")
@@ -262,19 +263,29 @@ def _write(
         columns = with_made(query.answer, values)
         if query.has_long_answer:
             result = in_parts.streamed() if in_parts else opened.result(opened.ask(query, values))
-            write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=columns)
+            _write_result(result, output, query, columns)
             return Rows((), (), ((),) * min(result.n_read, 1))
         if in_parts and in_parts.follows:
             noted = Noted(in_parts, lambda rows: source.result(*relevant(rows, query, values)))
-            write_answer(
-                noted.result(), output, name=query.name, screenful=SCREENFUL, answer=columns
-            )
+            _write_result(noted.result(), output, query, columns)
             return noted.rows()
         shaped = Shaped(in_parts.gathered(), columns) if in_parts else opened.shaped(query, values)
         relation = shaped.relation.materialize()
         result = source.result(relation, is_materialized=True)
-        write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=shaped.answer)
+        _write_result(result, output, query, shaped.answer)
         return source.result(*relevant(relation, query, values)).in_memory()
+
+
+def _write_result(
+    result: "Result", output: OutputOptions, query: Query, answer: AnswerColumns
+) -> None:
+    columns = [column.name for column in result.columns]
+    write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=answer)
+    if query.file is not None:
+        from clearml_snapshot.queries.ask.user_queries import unknown_columns
+
+        for line in unknown_columns(query, answer, columns):
+            note(line)
 
 
 def _write_differences(
@@ -289,7 +300,7 @@ def _write_differences(
     if len(relation):
         write_text("\n")
         differing = opened.result(relation, is_materialized=True)
-        write_answer(differing, output, name=query.name, screenful=SCREENFUL, answer=shaped.answer)
+        _write_result(differing, output, query, shaped.answer)
 
 
 def _shown(

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-_MADE: Final = "*"
+MADE: Final = "*"
+"""Stands for the columns that are made from names."""
 _ENTRY: Final = r"(\*|\w+)(?: ± (\w+))?(?: if (\w+) (\w+))?"
 
 
@@ -62,7 +63,7 @@ def with_made(
         name
         for entry in answer.names
         if entry not in without
-        for name in (made if entry == _MADE else (entry,))
+        for name in (made if entry == MADE else (entry,))
     )
     return answer._replace(names=names)
 

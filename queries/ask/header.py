@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.names import no_such
+from clearml_snapshot.exporter.selection.names import near_names, no_such
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
-from clearml_snapshot.queries.ask.answer_columns import EVERY_COLUMN, AnswerColumns, parse_answer
+from clearml_snapshot.queries.ask.answer_columns import (
+    EVERY_COLUMN,
+    AnswerColumns,
+    parse_answer,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -29,6 +33,14 @@ _PARAM: Final = re.compile(r":param (\w+)\s+(.+)")
 _EXAMPLE: Final = re.compile(r":example\b\s*(.*)")
 _SHARD: Final = re.compile(r":shard\b\s*(.*)")
 _ANSWER: Final = re.compile(r":answer\b\s*(.*)")
+_TAGS: Final = {
+    "param": (_PARAM, ":param name  text"),
+    "example": (_EXAMPLE, ":example options to try"),
+    "shard": (_SHARD, ":shard series"),
+    "answer": (_ANSWER, ":answer column, column"),
+}
+"""The words of a header, each with its line and what that looks like."""
+_TAG_LIKE: Final = re.compile(r":(\w+)(:?)")
 _SHARD_WORDS: Final = re.compile(
     r"""
     (?P<key>metric|series|task) (?P<sorted>,\ sorted)?
@@ -218,23 +230,24 @@ def parse(name: str, sql: str, file: Path | None = None) -> Query:
     """Read a query file's header.
 
     Raises:
-        BrokenQueryError: it has no title, or a parameter has no type in the SQL or a wrong name.
+        BrokenQueryError: it has no title, a parameter has no type in the SQL or a wrong name, or a
+            line has a tag that does not exist.
     """
     header = list(_header(sql))
     if not header or not header[0]:
         raise BrokenQueryError(name, 1, "no title; start with `-- What it answers.`")
+    _refuse_other_tags(name, header)
     params = tuple(
         _param(name, number, match, sql)
         for number, line in enumerate(header, 1)
         if (match := _PARAM.match(line))
     )
     examples = [match[1] for line in header if (match := _EXAMPLE.match(line))]
-    tags = (_PARAM, _EXAMPLE, _SHARD, _ANSWER)
-    lines = (line for line in header[1:] if not any(tag.match(line) for tag in tags))
+    lines = (line for line in header[1:] if not any(tag.match(line) for tag, _ in _TAGS.values()))
     text = "\n".join(lines).strip()
     example = examples[0] if examples else None
     shard = _shard(name, header, params, sql)
-    answer = _answer(name, header)
+    answer = _answer(name, header, params)
     return Query(name, header[0], text, params, sql, example, shard, answer, file)
 
 
@@ -255,7 +268,7 @@ def check(query: Query, connection: "duckdb.DuckDBPyConnection") -> None:
     in_header = {param.name for param in query.params}
     for param in sorted(in_sql ^ in_header):
         mark = rf"\${param}\b" if param in in_sql else rf"--\s*:param {param}\b"
-        line = _line_of(mark, query.sql)
+        line = line_of(mark, query.sql)
         complaint = "header has no `:param" if param in in_sql else "SQL does not use the"
         tail = f"{param}  …`" if param in in_sql else f"parameter {param}"
         raise BrokenQueryError(query.name, line, f"the {complaint} {tail}")
@@ -274,8 +287,9 @@ def _statements(query: Query, connection: "duckdb.DuckDBPyConnection") -> "list[
         raise BrokenQueryError(query.name, int(at[1]) if at else 1, text) from error
 
 
-def _line_of(pattern: str, sql: str) -> int:
-    match = re.search(pattern, sql)
+def line_of(pattern: str, sql: str) -> int:
+    """Return the number of the first line with a match, from 1."""
+    match = re.search(pattern, sql, re.MULTILINE)
     return sql.count("\n", 0, match.start()) + 1 if match else 1
 
 
@@ -284,6 +298,31 @@ def _header(sql: str) -> Iterator[str]:
         if not line.startswith("--"):
             return
         yield line.removeprefix("--").strip()
+
+
+def _refuse_other_tags(query: str, header: Sequence[str]) -> None:
+    """Check that each line that looks like a tag is one, and that only parameters are repeated.
+
+    A word between two colons, as in ``:monitor:``, is text if it is not like a word of a header.
+    """
+    seen = set[str]()
+    for number, line in enumerate(header, 1):
+        match = _TAG_LIKE.match(line)
+        if match is None:
+            continue
+        word = match[1]
+        if word not in _TAGS:
+            near = near_names(word.lower(), _TAGS)
+            if match[2] and not near:
+                continue
+            hint = f"did you mean :{near[0]}?" if near else f"there are :{', :'.join(_TAGS)}"
+            raise BrokenQueryError(query, number, f"no header line starts with :{word}; {hint}")
+        tag, form = _TAGS[word]
+        if match[2] or not tag.match(line):
+            raise BrokenQueryError(query, number, f"write `{form}`")
+        if word in seen and tag is not _PARAM:
+            raise BrokenQueryError(query, number, f"there is another :{word}; write one line")
+        seen.add(word)
 
 
 def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str) -> Shard | None:
@@ -325,12 +364,15 @@ def _word_and_value(text: str | None) -> tuple[str, str] | None:
     return word, value
 
 
-def _answer(query: str, header: Sequence[str]) -> AnswerColumns:
+def _answer(query: str, header: Sequence[str], params: Sequence[Param]) -> AnswerColumns:
+    names = {param.name for param in params}
     for number, line in enumerate(header, 1):
         if tag := _ANSWER.match(line):
             answer = parse_answer(tag[1])
             if answer is None:
                 raise BrokenQueryError(query, number, "write `:answer column, column, mean ± std`")
+            if unknown := {param for _, param, _ in answer.conditions} - names:
+                raise BrokenQueryError(query, number, f"the query has no parameter {min(unknown)}")
             return answer
     return EVERY_COLUMN
 

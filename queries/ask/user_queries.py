@@ -13,9 +13,18 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.format.layout import SNAPSHOT_JSON
-from clearml_snapshot.queries.ask.header import BrokenQueryError, Query, check, parse, queries
+from clearml_snapshot.queries.ask.answer_columns import MADE, AnswerColumns
+from clearml_snapshot.queries.ask.header import (
+    BrokenQueryError,
+    Query,
+    check,
+    line_of,
+    parse,
+    queries,
+)
 
 QUERIES_VARIABLE: Final = "CLEARML_SNAPSHOT_QUERIES"
 BESIDE: Final = "queries"
@@ -85,6 +94,19 @@ def load(folders: Iterable[Path], *, reserved: Collection[str] = ()) -> UserQuer
         except UsageError as unusable:
             problems.append(f"{file}: {unusable}")
     return UserQueries(dict(sorted(loaded.items())), tuple(problems))
+
+
+def unknown_columns(query: Query, answer: AnswerColumns, columns: Sequence[str]) -> list[str]:
+    """Report the columns that a query's ``:answer`` names and that its answer does not have.
+
+    Args:
+        query: the query of a user.
+        answer: its columns for the values of its parameters.
+        columns: the names of the columns that it has.
+    """
+    at = f"{query.file}, line {line_of('^-- *:answer', query.sql)}, :answer"
+    unknown = [name for name in answer.names if name not in {*columns, MADE}]
+    return [f"{at}: {no_such('column', name, columns)}" for name in unknown]
 
 
 def _files(folders: Iterable[Path]) -> Iterator[Path]:

@@ -61,3 +61,39 @@ def test_one_metric_has_a_coverage_line_too(piped: Piped, mine: Path) -> None:
     done = piped("query", "--queries", str(mine), "above", "-m", "loss")
     assert (done.returncode, done.stdout) == (0, "points\n8\n")
     assert "2 of 3 tasks have it" in done.stderr
+
+
+@pytest.mark.parametrize("shard", ["", "-- :shard series\n"])
+def test_a_column_of_answer_that_is_not_there_is_reported(
+    piped: Piped, tmp_path: Path, shard: str
+) -> None:
+    header = "-- Last values.\n--\n-- :param by  How (default: no).\n"
+    answer = "-- :answer task, vlaue, value ± sdt, project if by project\n"
+    sql = (
+        "SELECT metric, variant, task, task_id, last AS value, $by::TEXT AS by "
+        "FROM (SELECT *, name AS task FROM series JOIN tasks USING (task_id)) ORDER BY ALL\n"
+    )
+    file = tmp_path / "ends.sql"
+    file.write_text(f"{header}{shard}{answer}{sql}")
+    done = piped("query", "--queries", str(tmp_path), "ends", "-q")
+    line = 4 if not shard else 5
+    assert done.returncode == 0
+    assert done.stdout.startswith("metric,variant,task,task_id,value,by\n")
+    assert done.stderr.splitlines() == [
+        f"{file}, line {line}, :answer: no column 'vlaue'; did you mean 'value'?",
+        f"{file}, line {line}, :answer: no column 'sdt'; there are "
+        "'by', 'metric', 'task', 'task_id', 'value', 'variant'",
+    ]
+    done = piped("query", "--queries", str(tmp_path), "ends", "--by", "project", "-q")
+    assert ":answer: no column 'project'" in done.stderr.splitlines()[-1]
+    file.write_text(f"{header}{shard}{answer.replace('vlaue, value ± sdt', 'value')}{sql}")
+    assert piped("query", "--queries", str(tmp_path), "ends", "-q").stderr == ""
+
+
+def test_a_misspelt_word_of_a_header_is_reported(piped: Piped, mine: Path) -> None:
+    file = mine / "ends.sql"
+    file.write_text("-- Last values.\n--\n-- :answr task\nSELECT 1 AS one ORDER BY ALL\n")
+    done = piped("query", "--queries", str(mine), "ends")
+    assert done.returncode == 2
+    reported = f"{file}, line 3: no header line starts with :answr; did you mean :answer?"
+    assert reported in done.stderr

@@ -94,6 +94,24 @@ def test_a_header_is_read() -> None:
             "-- Title.\nCOPY (SELECT 1) TO 'x';",
             "line 2: a query file must contain exactly one SELECT",
         ),
+        (
+            "-- T.\n-- :anwser x\nSELECT 1;",
+            "line 2: no header line starts with :anwser; did you mean :answer",
+        ),
+        ("-- T.\n-- :Example --top 3\nSELECT 1;", "line 2: .* :Example; did you mean :example"),
+        ("-- T.\n--:params x  X.\nSELECT $x::INT;", "line 2: .* :params; did you mean :param"),
+        ("-- T.\n-- :shards: metric\nSELECT 1;", "line 2: .* :shards; did you mean :shard"),
+        (
+            "-- T.\n-- :zzz 1\nSELECT 1;",
+            "line 2: .* :zzz; there are :param, :example, :shard, :answer",
+        ),
+        ("-- T.\n-- :param x\nSELECT $x::INT;", "line 2: write `:param name  text`"),
+        ("-- T.\n-- :answer: x\nSELECT 1;", "line 2: write `:answer column, column`"),
+        (
+            "-- T.\n-- :answer x\n-- :answer y\nSELECT 1;",
+            "line 3: there is another :answer; write one line",
+        ),
+        ("-- T.\n-- :answer x if k a\nSELECT 1;", "line 2: the query has no parameter k"),
         ("-- Title.\n", "line 2: a query file must contain exactly one SELECT"),
         ("-- Title.\nSELECT 1,\n\nSELEC 1 1;", "line 4: syntax error"),
     ],
@@ -101,6 +119,12 @@ def test_a_header_is_read() -> None:
 def test_a_broken_file_is_refused_with_a_reason(sql: str, complaint: str) -> None:
     with pytest.raises(BrokenQueryError, match=complaint):
         check(parse("broken", sql), duckdb.connect())
+
+
+def test_a_word_between_colons_is_text() -> None:
+    text = ":monitor: metrics are\n:zzz:1 not tags, nor is : this"
+    query = parse("points", "-- T.\n--\n" + "".join(f"-- {line}\n" for line in text.split("\n")))
+    assert query.text == text
 
 
 def test_inner_files_are_not_queries() -> None:
