@@ -24,9 +24,11 @@ Writer = Callable[[SafeRows, BinaryIO], None]
 DESCRIPTION: Final = """\
 Markdown and LaTeX are for reading, as the table is: they have four digits of a double, eight of an
 id, and only the columns of the answer, without addresses (`--wide` adds the other columns,
-`--columns` chooses). No other format shortens a value: ids, links and digits are complete. NULL is
-an empty field (csv, tsv, markdown, latex) or null. NaN and infinities are `NaN`, `Infinity` and
-`-Infinity`; in JSON they are strings, because JSON has no such numbers and null would mean NULL.
+`--columns` chooses). Columns with one value in all rows become a caption: a line `Table: …` in
+Markdown, a comment with `\\caption` in LaTeX. No other format shortens a value: ids, links and
+digits are complete. NULL is an empty field (csv, tsv, markdown, latex) or null. NaN and infinities
+are `NaN`, `Infinity` and `-Infinity`; in JSON they are strings, because JSON has no such numbers
+and null would mean NULL.
 In JSON, markdown and latex, control characters, bidi marks and other invisible characters are
 escaped. Lists, structs and maps are JSON text in csv. Text that begins with `=` or `@` is written
 unchanged in csv: import the column as text if a spreadsheet should not evaluate it, or write xlsx.

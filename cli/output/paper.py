@@ -1,20 +1,25 @@
-"""Writes tables for an issue, a README or a paper: Markdown and LaTeX, with few digits.
+r"""Writes tables for an issue, a README or a paper: Markdown and LaTeX, with few digits.
 
 A double has four significant digits, an id its first eight characters, and a mean and its deviation
 are one column. Of a query's answer only the columns that it declares are written, unless others
-were chosen; addresses never are, except if they were chosen by name.
+were chosen; addresses never are, except if they were chosen by name. What all rows share is a
+caption instead of columns: a line ``Table: …`` in Markdown, which Pandoc makes a caption, and a
+comment with ``\caption`` in LaTeX, to be moved into the environment of the table.
 """
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.cli.output.spread import with_spread
+from clearml_snapshot.cli.output.spread import NULL, with_spread
+from clearml_snapshot.cli.output.tables.kept import KeptCells, kept_cells
 from clearml_snapshot.cli.output.terminal import printable
-from clearml_snapshot.queries.result import Value
+from clearml_snapshot.queries.result import Kind, Value
 
 _DIGITS: Final = 4
 _WHOLE: Final = 1000
@@ -33,32 +38,34 @@ class _PaperColumn:
     place: int
     spread: int | None = None
     """The place of the standard deviation that belongs to this mean."""
+    may_be_shared: bool = False
+    """It is not in the table if all rows have the same value, as on a terminal."""
 
 
 def write_markdown(rows: SafeRows, sink: BinaryIO) -> None:
     """Write a table for an issue or a README; numbers are aligned right."""
-    columns = _columns(rows)
-    marks = ["--:" if column.is_number else ":--" for column in columns]
-    heads = [_markdown(column.name) for column in columns]
-    body = (_texts(columns, row, _markdown) for row in rows)
-    for cells in _with_head([heads, marks], body):
-        sink.write(f"| {' | '.join(cells)} |\n".encode())
+    with _table(rows, _markdown) as table:
+        if table.shared:
+            sink.write(f"Table: {table.caption}\n\n".encode())
+        marks = ["--:" if column.is_number else ":--" for column in table.columns]
+        heads = [_markdown(column.name) for column in table.columns]
+        for cells in chain([heads, marks], table.rows):
+            sink.write(f"| {' | '.join(cells)} |\n".encode())
 
 
 def write_latex(rows: SafeRows, sink: BinaryIO) -> None:
     r"""Write a table for a paper, with the rules of the package booktabs."""
-    columns = _columns(rows)
-    kinds = "".join("r" if column.is_number else "l" for column in columns)
-    body = _with_head(
-        [[_latex(column.name) for column in columns]],
-        (_texts(columns, row, _latex) for row in rows),
-    )
-    sink.write(f"% \\usepackage{{booktabs}}\n\\begin{{tabular}}{{{kinds}}}\n\\toprule\n".encode())
-    for number, cells in enumerate(body):
-        sink.write(f"{' & '.join(cells)} \\\\\n".encode())
-        if number == 0:
-            sink.write(b"\\midrule\n")
-    sink.write(b"\\bottomrule\n\\end{tabular}\n")
+    with _table(rows, _latex) as table:
+        kinds = "".join("r" if column.is_number else "l" for column in table.columns)
+        heads = [_latex(column.name) for column in table.columns]
+        sink.write(b"% \\usepackage{booktabs}\n")
+        if table.shared:
+            sink.write(f"% \\caption{{{table.caption}}}\n".encode())
+        sink.write(f"\\begin{{tabular}}{{{kinds}}}\n\\toprule\n".encode())
+        sink.write(f"{' & '.join(heads)} \\\\\n\\midrule\n".encode())
+        for cells in table.rows:
+            sink.write(f"{' & '.join(cells)} \\\\\n".encode())
+        sink.write(b"\\bottomrule\n\\end{tabular}\n")
 
 
 def left_out(rows: SafeRows) -> list[str]:
@@ -77,17 +84,70 @@ def sensible(value: float) -> str:
     return f"{value:.{_DIGITS}g}"
 
 
-def _with_head(head: Sequence[Sequence[str]], body: Iterator[list[str]]) -> Iterator[Sequence[str]]:
-    """Run the query, which may fail, before anything is written."""
-    first = next(body, None)
-    yield from head
-    if first is not None:
-        yield first
-        yield from body
+_Escape = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table that is ready to be written."""
+
+    columns: Sequence[_PaperColumn]
+    rows: Iterable[Sequence[str]]
+    shared: Sequence[tuple[str, str]] = ()
+    """The names and the values of columns that are not in the table, escaped."""
+
+    @property
+    def caption(self) -> str:
+        """What all rows share."""
+        return "; ".join(f"{name}: {value}" for name, value in self.shared)
+
+
+@contextmanager
+def _table(rows: SafeRows, escape: _Escape) -> Iterator[_Table]:
+    """Run the query, which may fail, before anything is written, and find what all rows share."""
+    columns = _columns(rows)
+    movable = [place for place, column in enumerate(columns) if column.may_be_shared]
+    if not movable:
+        cells_of = (_texts(columns, row, escape) for row in rows)
+        first = list(islice(cells_of, 1))
+        yield _Table(columns, chain(first, cells_of))
+        return
+    with kept_cells() as kept:
+        first_row: Sequence[Value] | None = None
+        shared: Collection[int] = ()
+        for row in rows:
+            kept.add(_texts(columns, row, escape))
+            if first_row is None:
+                first_row = row
+                continue
+            places = [(at, columns[at].place) for at in movable]
+            movable = [at for at, place in places if row[place] == first_row[place]]
+            shared = movable[1:] if len(movable) == len(columns) else movable
+        yield _without(shared, columns, kept, escape)
+
+
+def _without(
+    shared: Collection[int], columns: Sequence[_PaperColumn], kept: KeptCells, escape: _Escape
+) -> _Table:
+    """Take the columns out of the table that all rows share."""
+    first = next(iter(kept), [])
+    left = [place for place in range(len(columns)) if place not in shared]
+    return _Table(
+        [columns[place] for place in left],
+        ([cells[place] for place in left] for cells in kept),
+        [(escape(columns[place].name), first[place] or escape(NULL)) for place in shared],
+    )
 
 
 def _columns(rows: SafeRows) -> list[_PaperColumn]:
+    """Choose the columns.
+
+    Those with one value may go above the table unless columns were chosen, or all of them; the
+    values that are compared, which are doubles, and tasks never do.
+    """
     answer = rows.answer
+    stays = {label for label, _ in answer.legend}
+    may_be_shared = bool(answer.names) and not answer.are_exact and not rows.is_complete
     names = [column.name for column in rows.columns]
     spreads = {mean: std for mean, std in answer.spreads if {mean, std} <= {*names}}
     columns = []
@@ -103,14 +163,13 @@ def _columns(rows: SafeRows) -> list[_PaperColumn]:
                 column.kind.is_number,
                 place,
                 None if std is None else names.index(std),
+                may_be_shared and column.kind is not Kind.DOUBLE and column.name not in stays,
             )
         )
     return columns
 
 
-def _texts(
-    columns: Sequence[_PaperColumn], row: Sequence[Value], escape: Callable[[str], str]
-) -> list[str]:
+def _texts(columns: Sequence[_PaperColumn], row: Sequence[Value], escape: _Escape) -> list[str]:
     cells = []
     for column in columns:
         cell, std = row[column.place], None if column.spread is None else row[column.spread]

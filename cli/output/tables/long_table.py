@@ -1,21 +1,13 @@
 """Writes a table to a pipe or a file: every row and column, in constant memory."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from typing import IO, BinaryIO, Final
+from typing import BinaryIO
 
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.tables.cells import display_text
 from clearml_snapshot.cli.output.tables.fit import GAP
+from clearml_snapshot.cli.output.tables.kept import KeptCells, kept_cells
 from clearml_snapshot.cli.output.terminal import printable
-from clearml_snapshot.exporter.errors import SnapshotError
-from clearml_snapshot.exporter.store.disk.disk_errors import reason
-
-_BETWEEN: Final = "\x1f"
-"""Separates cells in the temporary file; a cell contains no control characters."""
-
-_IN_MEMORY: Final = 16 * 2**20
-"""Bytes; a larger table is kept on disk."""
 
 
 def write_table(rows: SafeRows, sink: BinaryIO) -> None:
@@ -29,25 +21,18 @@ def write_table(rows: SafeRows, sink: BinaryIO) -> None:
     """
     is_number = [column.kind.is_number for column in rows.columns]
     names = [printable(column.name) for column in rows.columns]
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY, "w+", encoding="utf-8", newline="\n") as waiting:
-        widths = _widths(names, _kept(rows, waiting))
+    with kept_cells() as waiting:
+        widths = _widths(names, _drawn(rows, waiting))
         sink.write(_line(names, widths, is_number))
-        waiting.seek(0)
-        for line in waiting:
-            sink.write(_line(line[:-1].split(_BETWEEN), widths, is_number))
+        for cells in waiting:
+            sink.write(_line(cells, widths, is_number))
 
 
-def _kept(rows: SafeRows, waiting: IO[str]) -> Iterator[list[str]]:
-    """Draw each row, and keep it in the temporary file."""
+def _drawn(rows: SafeRows, waiting: KeptCells) -> Iterator[list[str]]:
+    """Draw each row, and keep it."""
     for row in rows:
         cells = [display_text(*pair) for pair in zip(rows.columns, row, strict=True)]
-        try:
-            waiting.write(_BETWEEN.join(cells) + "\n")
-        except OSError as error:
-            raise SnapshotError(
-                f"cannot keep a table of this size in {tempfile.gettempdir()}: {reason(error)}; "
-                "free space there, set TMPDIR to another folder, or use --format csv"
-            ) from error
+        waiting.add(cells)
         yield cells
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.cli.output.tables import kept
 from clearml_snapshot.cli.output.tables import long_table as long_tables
 from clearml_snapshot.cli.output.tables import table as tables
 from clearml_snapshot.cli.output.tables.drawing import Screen
@@ -321,7 +322,7 @@ def test_a_table_in_a_pipe_is_drawn_row_by_row(
     history: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The same bytes as when all of it is drawn at once; the rows wait on disk for the widths."""
-    monkeypatch.setattr(long_tables, "_IN_MEMORY", 100)
+    monkeypatch.setattr(kept, "_IN_MEMORY", 100)
     written = io.BytesIO()
     with open_dataset(history) as dataset:
         shown = "SELECT name, task_id, project, created, archived, tags, user FROM tasks"

@@ -1,14 +1,26 @@
 """Tables for a paper: few digits, no addresses, and names that LaTeX prints and does not obey."""
 
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clearml_snapshot.cli.output.paper import _latex, _latex_number, sensible
+from clearml_snapshot.cli.output.paper import (
+    _latex,
+    _latex_number,
+    sensible,
+    write_latex,
+    write_markdown,
+)
+from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.cli.output.tables.kept import KeptCells
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 
 Piped = Callable[..., Any]
 
@@ -52,8 +64,9 @@ def test_numbers_have_sensible_digits(value: float, text: str, latex: str) -> No
 
 def test_a_paper_has_the_answer_and_no_addresses(piped: Piped) -> None:
     done = piped("query", "max", "-m", "loss", "--format", "markdown")
-    head, _, first, *_ = done.stdout.splitlines()
-    assert head == "| metric | variant | value | iteration | task | task_id |"
+    caption, _, head, _, first, *_ = done.stdout.splitlines()
+    assert caption == "Table: metric: loss; iteration: 0"
+    assert head == "| variant | value | task | task_id |"
     assert first.endswith("| training lr=0.01 | bbbbbbbb |")
     assert "columns not shown: timestamp" in done.stderr
     wide = piped("query", "max", "-m", "loss", "--format", "latex", "--wide").stdout
@@ -81,3 +94,107 @@ def test_latex_is_a_table_of_booktabs(piped: Piped) -> None:
         "query", "group", "-m", "loss/train", "--best", "lowest", "--format", "markdown"
     )
     assert "mean ± std" in grouped.stdout
+
+
+ROWS = """
+    SELECT unnest(['a', 'b']) AS name, 'a|b_c\\n' AS shared, 1.5::DOUBLE AS number, 7 AS count,
+        NULL::TEXT AS nothing, true AS flag, 'x' AS task
+"""
+
+
+def drawn(history: Path, write: Callable[..., None], *names: str, **options: Any) -> list[str]:
+    answer = options.pop("answer", AnswerColumns(names, legend=(("task", "task"),)))
+    statement = options.pop("statement", ROWS)
+    with open_dataset(history) as dataset:
+        result = dataset.result(dataset.sql(statement))
+        sink = io.BytesIO()
+        write(SafeRows(result, answer=answer, **options), sink)
+    return sink.getvalue().decode().splitlines()
+
+
+NAMES = ("name", "shared", "number", "count", "nothing", "flag", "task")
+
+
+def test_what_all_rows_share_is_a_caption(history: Path) -> None:
+    assert drawn(history, write_markdown, *NAMES) == [
+        r"Table: shared: a\|b_c\\n; count: 7; nothing: –; flag: true",
+        "",
+        "| name | number | task |",
+        "| :-- | --: | :-- |",
+        "| a | 1.5 | x |",
+        "| b | 1.5 | x |",
+    ]
+    latex = drawn(history, write_latex, *NAMES)
+    assert latex[:4] == [
+        r"% \usepackage{booktabs}",
+        r"% \caption{shared: a\textbar{}b\_c\textbackslash{}n; count: $7$; "
+        r"nothing: \textendash{}; flag: true}",
+        r"\begin{tabular}{lrl}",
+        r"\toprule",
+    ]
+    assert latex[6] == r"a & $1.5$ & x \\"
+
+
+def test_a_column_that_was_chosen_or_is_alone_stays(history: Path) -> None:
+    exact = AnswerColumns(NAMES, are_exact=True)
+    for options in ({"answer": exact}, {"is_complete": True}, {"answer": AnswerColumns()}):
+        head = drawn(history, write_markdown, *NAMES, **options)[0]
+        assert head == "| name | shared | number | count | nothing | flag | task |"
+    one_row = drawn(history, write_markdown, *NAMES, statement=f"FROM ({ROWS}) LIMIT 1")
+    assert one_row[0] == "| name | shared | number | count | nothing | flag | task |"
+    no_row = drawn(history, write_latex, *NAMES, statement=f"FROM ({ROWS}) LIMIT 0")
+    assert no_row[3:] == [
+        r"name & shared & number & count & nothing & flag & task \\",
+        r"\midrule",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+    alike = "SELECT 'a' AS one, 'b' AS two FROM range(2)"
+    assert drawn(history, write_markdown, "one", "two", statement=alike) == [
+        "Table: two: b",
+        "",
+        "| one |",
+        "| :-- |",
+        "| a |",
+        "| a |",
+    ]
+
+
+def test_values_that_only_look_alike_stay_in_the_table(history: Path) -> None:
+    statement = f"SELECT unnest(['{'a' * 32}', '{'a' * 31}b']) AS id, unnest([1, 2]) AS n"
+    assert drawn(history, write_markdown, "id", "n", statement=statement) == [
+        "| id | n |",
+        "| :-- | --: |",
+        "| aaaaaaaa | 1 |",
+        "| aaaaaaaa | 2 |",
+    ]
+
+
+@pytest.mark.parametrize("write", [write_markdown, write_latex])
+def test_rows_are_written_one_after_the_other(
+    history: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., None]
+) -> None:
+    """A table of any length takes little memory: its rows are in a temporary file."""
+    pulled, most_ahead = 0, 0
+    rows_of = KeptCells.__iter__
+
+    def counted(kept: KeptCells) -> Iterator[list[str]]:
+        nonlocal pulled
+        for cells in rows_of(kept):
+            pulled += 1
+            yield cells
+
+    class Sink(io.BytesIO):
+        def write(self, data: Any) -> int:
+            nonlocal most_ahead
+            most_ahead = max(most_ahead, pulled - self.getvalue().count(b"row"))
+            return super().write(data)
+
+    monkeypatch.setattr(KeptCells, "__iter__", counted)
+    statement = "SELECT 'x' AS same, 'row' || range AS n FROM range(100)"
+    with open_dataset(history) as dataset:
+        result = dataset.result(dataset.sql(statement))
+        sink = Sink()
+        write(SafeRows(result, answer=AnswerColumns(("same", "n"))), sink)
+    assert sink.getvalue().count(b"row") == 100
+    assert most_ahead <= 2
