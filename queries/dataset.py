@@ -18,6 +18,7 @@ from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session, task_filter, task_ids
+from clearml_snapshot.queries.aliases import STORED, Aliases, applied
 from clearml_snapshot.queries.ask import parameters
 from clearml_snapshot.queries.ask.columns import Shaped, with_columns
 from clearml_snapshot.queries.ask.header import Query, find, read
@@ -48,12 +49,14 @@ class Dataset(session.Session):
         snapshot: Snapshot,
         filter: TaskFilter | ResolvedFilter | None = None,
         *,
+        aliases: Aliases | None = None,
         threads: int | None = None,
         memory_limit: str | None = None,
         allow_files: Sequence[Path] = (),
     ) -> None:
         super().__init__()
-        self._limits = {"threads": threads, "memory_limit": memory_limit}
+        self._options = {"aliases": aliases, "threads": threads, "memory_limit": memory_limit}
+        self._schema = STORED if aliases else session.FILES
         self.snapshot: Final = snapshot
         """The snapshot that is queried; the points of a pack may still be packed."""
         self._open, self._views = ExitStack(), Views()
@@ -64,18 +67,23 @@ class Dataset(session.Session):
                 first = session.connect(
                     snapshot,
                     points=not self._lacks_points,
+                    schema=self._schema,
                     threads=threads,
                     memory_limit=memory_limit,
                 )
                 self._cursors = opening.enter_context(Cursors(first))
+                self.aliased: Final = applied(aliases, self._connection, filter, self._bring_points)
+                """Which series have new names (``renames``); None without aliases."""
                 self.filter: Final[ResolvedFilter | None] = task_filter.apply_filter(
                     self._connection, filter
                 )
                 """The filter that narrows the tasks; None if there is none."""
+                if self.aliased:
+                    self.aliased.unite(self._connection, self.filter, self._bring_points)
                 self._views.create_tables(self._connection)
                 if self._lacks_points:
                     self._views.create_all(self._connection)  # later, DuckDB would need the points
-                    session.hide_points(self._connection)
+                    session.hide_points(self._connection, self._schema)
                 session.confine(self._connection, [snapshot], allow_files)
             self._open = opening.pop_all()
 
@@ -100,8 +108,8 @@ class Dataset(session.Session):
         Args:
             threads: the number of DuckDB's threads; None means as in this dataset.
         """
-        limits: dict[str, Any] = {**self._limits, **({"threads": threads} if threads else {})}
-        with Dataset(self.unpacked(), self.filter, **limits) as inner:
+        options: dict[str, Any] = {**self._options, **({"threads": threads} if threads else {})}
+        with Dataset(self.unpacked(), self.filter, **options) as inner:
             self._others.add(inner._connection)
             try:
                 yield inner, inner._connection
@@ -305,7 +313,7 @@ class Dataset(session.Session):
         with self._points:
             if self._lacks_points:
                 with translating_errors():
-                    session.add_points(self._connection, self.snapshot)
+                    session.add_points(self._connection, self.snapshot, self._schema)
                 self._lacks_points = False
 
     def __enter__(self) -> Self:
@@ -328,6 +336,7 @@ def open_dataset(
     *,
     snapshot: int | datetime | None = None,
     filter: TaskFilter | None = None,
+    aliases: str | os.PathLike[str] | Mapping[str, str | Sequence[str]] | None = None,
     threads: int | None = None,
     memory_limit: str | None = None,
     allow_files: Sequence[str | os.PathLike[str]] = (),
@@ -341,6 +350,8 @@ def open_dataset(
         path: the folder or pack; None means ``CLEARML_SNAPSHOT_DATA``, else ``./data``.
         snapshot: its number, -1 for the one before the current, or a time.
         filter: narrows every answer, also of ``sql``, to some tasks; task ids may be prefixes.
+        aliases: a file with ``new name = stored name`` of metrics in each line, or a mapping of new
+            names to stored ones; every answer has the new names.
         threads: threads of DuckDB; None means one per core.
         memory_limit: in DuckDB's format, ``2GB``; None means half of the memory of the machine or
             container, at most 4 GB.
@@ -349,9 +360,11 @@ def open_dataset(
     Raises:
         DatasetError: it does not exist, is damaged, or is newer than this tool.
         NoSuchNameError: the filter has a name that the snapshot does not contain.
-        UsageError: the filter, ``threads`` or ``memory_limit`` is not valid.
+        UsageError: the filter, ``threads``, ``memory_limit`` or ``aliases`` is not valid, or a task
+            has two points for one iteration because of the aliases.
     """
     folder = Path(path if path is not None else os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)
+    rules = None if aliases is None else Aliases.read(aliases)
     opened_on_purpose = tuple(map(Path, allow_files))
     for folder_to_allow in opened_on_purpose:
         refuse_address(folder_to_allow)
@@ -360,6 +373,7 @@ def open_dataset(
         lambda opened: Dataset(
             opened,
             filter,
+            aliases=rules,
             threads=threads,
             memory_limit=memory_limit,
             allow_files=opened_on_purpose,

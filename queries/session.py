@@ -33,7 +33,10 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "preserve_insertion_order": True,
 }
 
-_PACKED_POINTS: Final = "files.points_still_in_the_pack"
+FILES: Final = "files"
+"""The schema of the tables of a snapshot."""
+
+_PACKED_POINTS: Final = "points_still_in_the_pack"
 """What the view ``scalars`` reads while the points of a pack are not unpacked."""
 
 _USUAL_MEMORY: Final = "50%"
@@ -49,15 +52,17 @@ def connect(
     snapshot: Snapshot,
     *,
     points: bool = True,
+    schema: str = FILES,
     threads: int | None = None,
     memory_limit: str | None = None,
 ) -> duckdb.DuckDBPyConnection:
-    """Open DuckDB in memory with the tables of a snapshot as views in the schema ``files``.
+    """Open DuckDB in memory with the tables of a snapshot as views in a schema.
 
     Args:
         snapshot: whose files to read.
         points: whether the files of ``scalars`` are there; if not, ``add_points`` makes the view
             later.
+        schema: the schema of the views.
         threads: threads of DuckDB; None means one per core.
         memory_limit: in DuckDB's format, ``2GB``; None means half of the memory of the machine or
             container, at most 4 GB.
@@ -67,7 +72,7 @@ def connect(
     """
     connection = start(threads=threads, memory_limit=memory_limit)
     connection.execute("CREATE SCHEMA picked")
-    show(connection, snapshot, "files", points=points)
+    show(connection, snapshot, schema, points=points)
     return connection
 
 
@@ -115,44 +120,50 @@ def show(
         if points or table != "scalars":
             connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
         else:
-            connection.execute(f"CREATE VIEW {_PACKED_POINTS} AS {read('packed_points.sql')}")
-            connection.execute(f"CREATE VIEW {schema}.scalars AS FROM {_PACKED_POINTS}")
+            packed = f"{schema}.{_PACKED_POINTS}"
+            connection.execute(f"CREATE VIEW {packed} AS {read('packed_points.sql')}")
+            connection.execute(f"CREATE VIEW {schema}.scalars AS FROM {packed}")
 
 
-def views_script(snapshot: Snapshot) -> str:
+def views_script(snapshot: Snapshot, schema: str = SCHEMA, over_them: str = "") -> str:
     """Write SQL for another DuckDB that makes the views of ``open.sql`` and names every file.
 
     Args:
         snapshot: whose files to read; they must not be in a pack.
+        schema: the schema of the tables.
+        over_them: SQL that makes the schema of ``open.sql`` if it is another one.
     """
     listed = {entry.table for entry in snapshot.files}
     views = (
-        f"CREATE OR REPLACE VIEW {SCHEMA}.{table} AS {_reading(table, snapshot)};\n"
+        f"CREATE OR REPLACE VIEW {schema}.{table} AS {_reading(table, snapshot)};\n"
         for table in filter(listed.__contains__, TABLE_NAMES)
     )
-    begin = f"SET TimeZone = 'UTC';\nCREATE SCHEMA IF NOT EXISTS {SCHEMA};\n"
-    return begin + "".join(views) + outside_views()
+    begin = f"SET TimeZone = 'UTC';\nCREATE SCHEMA IF NOT EXISTS {schema};\n"
+    return begin + "".join(views) + over_them + outside_views()
 
 
-def hide_points(connection: duckdb.DuckDBPyConnection) -> None:
+def hide_points(connection: duckdb.DuckDBPyConnection, schema: str = FILES) -> None:
     """Refuse statements that read points, however they name them, until ``add_points``.
 
     DuckDB finds out itself, when it binds a statement: ``get_table_names`` takes no parameters.
     """
-    connection.execute(f"DROP VIEW {_PACKED_POINTS}")
+    connection.execute(f"DROP VIEW {schema}.{_PACKED_POINTS}")
 
 
 def reads_hidden_points(error: duckdb.Error) -> bool:
     """Return whether a statement was refused because it reads points that are still packed."""
-    return isinstance(error, duckdb.CatalogException) and _PACKED_POINTS.split(".")[1] in str(error)
+    return isinstance(error, duckdb.CatalogException) and _PACKED_POINTS in str(error)
 
 
-def add_points(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+def add_points(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, schema: str = FILES
+) -> None:
     """Add the view of points that were not there when the connection was opened."""
     from clearml_snapshot.exporter.store.pack.cache import with_points  # only packs need it
 
     with_points(snapshot)
-    connection.execute(f"CREATE OR REPLACE VIEW files.scalars AS {_reading('scalars', snapshot)}")
+    reading = _reading("scalars", snapshot)
+    connection.execute(f"CREATE OR REPLACE VIEW {schema}.scalars AS {reading}")
 
 
 def confine(

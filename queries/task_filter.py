@@ -50,6 +50,15 @@ def apply_filter(
     return resolved
 
 
+def selected_ids(
+    connection: duckdb.DuckDBPyConnection, applied: ResolvedFilter | None
+) -> list[str] | None:
+    """List the tasks that an applied filter selects; None without a filter."""
+    if applied is None:
+        return None
+    return [task_id for (task_id,) in connection.table("picked.ids").fetchall()]
+
+
 def _resolved(
     connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter | None
 ) -> ResolvedFilter | None:

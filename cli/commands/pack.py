@@ -86,7 +86,8 @@ def pack(
 
     It opens in a browser (index.html), in a spreadsheet (summary.csv), in any program that reads
     Parquet, and in clearml-snapshot. The same contents give the same bytes, which the content id
-    identifies. Names and values are searched for credentials again.
+    identifies. Names and values are searched for credentials again. Metrics have their stored
+    names; whoever queries the pack can use --aliases.
     """
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.queries.notes.conditions import condition_notes

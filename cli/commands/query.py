@@ -3,7 +3,7 @@
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -21,7 +21,7 @@ from clearml_snapshot.cli.options.dataset import (
     chosen,
 )
 from clearml_snapshot.cli.options.groups import expand_groups, signed
-from clearml_snapshot.cli.options.metrics import MetricOptions, Metrics
+from clearml_snapshot.cli.options.metrics import Aliases, MetricOptions, Metrics
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY, QUERY_OPTIONS
@@ -30,6 +30,7 @@ from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.progress import parts_bar
 from clearml_snapshot.cli.output.stdout import is_for_reading, write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
+from clearml_snapshot.cli.text.query import footnotes
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
 from clearml_snapshot.exporter.errors import UsageError
@@ -183,6 +184,7 @@ def ask(
     *,
     path: At = None,
     metrics: Metrics,
+    aliases: Aliases = None,
     filters: Filters,
     output: Output,
     dataset: Dataset,
@@ -204,9 +206,10 @@ def ask(
         **{name: value for name, value in typed.items() if value not in (None, [])},
     }
     if show:
-        write_text(_shown(query, given, filters, dataset))
+        write_text(_shown(query, given, filters, dataset, aliases))
         return
-    with open_for_query(dataset, filters, limits) as opened, translating_errors():
+    opening = open_for_query(dataset, filters, limits, aliases=aliases)
+    with opening as opened, translating_errors():
         guessed = guess_best(query, given, opened)
         values = opened.bound(query, **({"best": guessed} if guessed else {}), **given)
         if guessed:
@@ -220,7 +223,7 @@ def answer(
     """Write the answer of a query to bound values, and the notes below it."""
     rows = _write(opened, query, values, output)
     _write_differences(opened, query, values, output)
-    for line in _footnotes(opened, query, values, rows, quiet=output.quiet):
+    for line in footnotes(opened, query, values, rows, quiet=output.quiet):
         note(line)
 
 
@@ -304,45 +307,24 @@ def _write_differences(
 
 
 def _shown(
-    query: Query, given: Mapping[str, Any], filters: TaskFilter, choice: DatasetChoice
+    query: Query,
+    given: Mapping[str, Any],
+    filters: TaskFilter,
+    choice: DatasetChoice,
+    aliases: Path | None,
 ) -> str:
     """Render the query for DuckDB; the dataset is opened only to resolve what was typed."""
-    from clearml_snapshot.queries.ask.standalone_sql import standalone
+    from clearml_snapshot.queries.ask.standalone_sql import RENAMED, standalone
 
-    if not given and replace(filters, hidden=False).is_empty:
+    if not given and aliases is None and replace(filters, hidden=False).is_empty:
         return standalone(query, {})
-    with open_for_query(choice, filters, LimitOptions()) as opened:
+    with open_for_query(choice, filters, LimitOptions(), aliases=aliases) as opened:
         ids = [row[0] for row in opened.rows(opened.tasks()).rows] if opened.filter else None
         guessed = guess_best(query, given, opened)
         best = {"best": guessed} if guessed else {}
-        return standalone(query, opened.bound(query, **best, **given), ids)
-
-
-def _footnotes(
-    opened: "OpenDataset",
-    query: Query,
-    values: Mapping[str, Any],
-    rows: "Rows",
-    *,
-    quiet: bool,
-) -> Iterator[str]:
-    """Report suspect or missing values and, unless quiet, what the answer covers."""
-    from clearml_snapshot.queries.notes.compared import not_at_one_iteration
-    from clearml_snapshot.queries.notes.conditions import condition_notes
-    from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
-    from clearml_snapshot.queries.notes.empty_answers import why_empty
-    from clearml_snapshot.queries.notes.suspect_zeros import notes
-
-    reason = why_empty(opened, query, values, rows)
-    if reason is not None:
-        yield reason
-    yield from not_at_one_iteration(query, rows)
-    yield from notes(opened, query, values, rows)
-    reach = coverage(opened, values)
-    yield from warnings(reach) if quiet else lines(reach, rows)
-    yield from condition_notes(opened)
-    if opened.filter is not None and opened.filter.cut_offs and not quiet:
-        yield f"only tasks {', '.join(opened.filter.cut_offs)}"
+        values = opened.bound(query, **best, **given)
+        renamed = opened.aliased.script("main", RENAMED, ids) if opened.aliased else ""
+        return standalone(query, values, ids, renamed)
 
 
 def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:

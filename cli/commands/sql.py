@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from clearml_snapshot.cli.options.dataset import At, Dataset, chosen, parse_snapshot_ref
+from clearml_snapshot.cli.options.metrics import Aliases
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY
 from clearml_snapshot.cli.options.text_input import read_stdin, read_text
 from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.stdout import write_answer, write_text
+from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.finding import is_dataset
@@ -50,6 +52,7 @@ def sql(
     file: _File = None,
     explain: _Explain = False,
     allow_files: _AllowFiles = None,
+    aliases: Aliases = None,
     output: Output,
     dataset: Dataset,
     limits: Limits,
@@ -62,22 +65,26 @@ def sql(
     starts on the snapshot.
     """
     from clearml_snapshot.queries.duckdb_errors import translating_errors
+    from clearml_snapshot.queries.notes.aliases import alias_notes
 
     statement, path = _in_order(statement, path)
     dataset = chosen(dataset, path)
     if statement is None and file is None and _is_bare(output, explain, allow_files):
         from clearml_snapshot.cli.process.duckdb_shell import start_shell
 
-        start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot))
+        start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot), aliases)
         return
     text = _statement(statement, file)
-    with open_for_query(dataset, None, limits, allow_files or ()) as snapshot, translating_errors():
+    opening = open_for_query(dataset, None, limits, allow_files or (), aliases)
+    with opening as snapshot, translating_errors():
         if explain:
             write_text(snapshot.explain(text) + "\n")
         else:
             write_answer(
                 snapshot.result(snapshot.sql(text)), output, name="sql", screenful=SCREENFUL
             )
+            for line in () if output.quiet else alias_notes(snapshot):
+                note(line)
 
 
 def _in_order(statement: str | None, at: Path | None) -> tuple[str | None, Path | None]:

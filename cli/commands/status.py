@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from clearml_snapshot.cli.options.dataset import At, Dataset, DatasetChoice, chosen
+from clearml_snapshot.cli.options.metrics import Aliases
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, open_for_query
 from clearml_snapshot.cli.options.sections import MAINTAIN, QUERY
@@ -92,7 +93,7 @@ def status(
         raise typer.Exit(ExitCode.PARTIAL)
 
 
-def show(path: At = None, *, dataset: Dataset) -> None:
+def show(path: At = None, *, aliases: Aliases = None, dataset: Dataset) -> None:
     """Show what a dataset, snapshot or pack contains, and its best values.
 
     First the status, then the lowest value of each metric whose name tells that low values are
@@ -103,7 +104,8 @@ def show(path: At = None, *, dataset: Dataset) -> None:
 
     dataset = chosen(dataset, path)
     status(dataset=dataset, output=OutputOptions())
-    with open_for_query(dataset, None, LimitOptions()) as opened, translating_errors():
+    opening = open_for_query(dataset, None, LimitOptions(), aliases=aliases)
+    with opening as opened, translating_errors():
         _write_best(opened)
 
 

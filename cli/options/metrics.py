@@ -1,10 +1,11 @@
 """The options that choose metrics and variants."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Final
 
 from clearml_snapshot.cli.options.groups import OptionGroup, option
-from clearml_snapshot.cli.options.sections import METRICS
+from clearml_snapshot.cli.options.sections import METRIC_NAMES, METRICS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,22 @@ _Excluded = Annotated[
     list[str] | None,
     option("--exclude-metric", section=METRICS, metavar="METRIC", help="Exclude these metrics."),
 ]
+
+
+ALIASES_VARIABLE: Final = "CLEARML_SNAPSHOT_ALIASES"
+
+Aliases = Annotated[
+    Path | None,
+    option(
+        "--aliases",
+        section=METRIC_NAMES,
+        metavar="FILE",
+        envvar=ALIASES_VARIABLE,
+        help="Show metrics under other names, as this file says: new name = stored name in each "
+        "line, such as val_loss = loss/validation. Stored data is not changed.",
+    ),
+]
+"""For commands that ask about metrics; `open_for_query` takes it."""
 
 
 def metric_options(

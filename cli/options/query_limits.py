@@ -4,19 +4,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from clearml_snapshot.cli.options.dataset import DatasetChoice, parse_snapshot_ref
 from clearml_snapshot.cli.options.groups import OptionGroup
 from clearml_snapshot.cli.options.sections import LIMITS
+from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.process.bounds import ended_after, within_memory
 from clearml_snapshot.cli.process.interrupt import Interruptible
+from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset
+
+
+_UNMATCHED: Final = 5
+"""Aliases that match nothing and are named."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +70,12 @@ def open_for_query(
     filters: TaskFilter | None,
     limits: LimitOptions,
     allow_files: Sequence[Path] = (),
+    aliases: Path | None = None,
 ) -> "Iterator[Dataset]":
     """Open a dataset; the block is interrupted at the time limit and by Ctrl-C.
 
     If DuckDB ignores that, the process ends: after ``ending.GRACE``, or if it uses too much memory.
+    Aliases that match no metric are reported.
 
     Raises:
         SnapshotError: the time limit is reached, or the dataset, snapshot or task does not exist.
@@ -81,6 +89,7 @@ def open_for_query(
             choice.data,
             snapshot=parse_snapshot_ref(choice.snapshot),
             filter=filters,
+            aliases=aliases,
             memory_limit=limits.memory,
             allow_files=allow_files,
         ) as dataset,
@@ -88,7 +97,22 @@ def open_for_query(
         within_memory(dataset.memory_limit),
         dataset.ending_after(limits.timeout),
     ):
-        yield dataset
+        if dataset.aliased:
+            note_unmatched(dataset.aliased.renames.unmatched)
+        try:
+            yield dataset
+        except NoSuchNameError as error:
+            if dataset.aliased is None:
+                raise
+            raise dataset.aliased.renames.explained(error) from None
+
+
+def note_unmatched(unmatched: Sequence[str]) -> None:
+    """Report aliases that match nothing: a name may be misspelt."""
+    for text in unmatched[:_UNMATCHED]:
+        note(text)
+    if len(unmatched) > _UNMATCHED:
+        note(f"… and {len(unmatched) - _UNMATCHED} more aliases that match no metric")
 
 
 def make_pages(folder: Path, names: Sequence[str], into: Path) -> None:

@@ -12,9 +12,11 @@ import tempfile
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
+from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
@@ -23,8 +25,13 @@ from clearml_snapshot.exporter.store.format.layout import table_at
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 
+if TYPE_CHECKING:
+    from clearml_snapshot.queries.aliases.views import AliasedViews
 
-def start_shell(data: Path, which: int | datetime | None = None) -> None:
+
+def start_shell(
+    data: Path, which: int | datetime | None = None, aliases: Path | None = None
+) -> None:
     """Start the installed ``duckdb`` with a view of each table of a snapshot or a pack.
 
     Unlike ``sql`` with a statement, the shell is not confined: it is the user's own program. Its
@@ -33,9 +40,10 @@ def start_shell(data: Path, which: int | datetime | None = None) -> None:
     Args:
         data: a dataset, a snapshot folder or a pack.
         which: a snapshot by number or time; the current one by default.
+        aliases: a file with new names of metrics.
 
     Raises:
-        UsageError: the shell is not installed.
+        UsageError: the shell is not installed, or the aliases cannot be used.
         DatasetError: there is no dataset, or no such snapshot.
         SnapshotError: the text that the shell reads cannot be written.
         Exit: with the exit code of the shell, if it is not 0.
@@ -49,7 +57,8 @@ def start_shell(data: Path, which: int | datetime | None = None) -> None:
     # A child process, so that the snapshot is protected from pruning while the shell runs.
     temporary = Path(tempfile.gettempdir())
     with hold(snapshot), scratch_in(temporary, "clearml-snapshot-shell-") as scratch:
-        init = _write_init(snapshot, scratch)
+        aliased = None if aliases is None else _aliased(snapshot, aliases)
+        init = _write_init(snapshot, scratch, aliased)
         code = _run([program, "-init", str(init)])
     if code:
         raise typer.Exit(code)
@@ -68,13 +77,29 @@ def _run(command: list[str]) -> int:
             signal.signal(signal.SIGTERM, before)
 
 
-def _write_init(snapshot: Snapshot, scratch: Path) -> Path:
+def _aliased(snapshot: Snapshot, aliases: Path) -> "AliasedViews | None":
+    """Find the new names of metrics, and report them."""
+    from clearml_snapshot.queries import open_dataset
+    from clearml_snapshot.queries.notes.aliases import alias_notes
+
+    with open_dataset(snapshot.root, aliases=aliases) as dataset:
+        for text in (
+            *(dataset.aliased.renames.unmatched if dataset.aliased else ()),
+            *alias_notes(dataset),
+        ):
+            note(text)
+        return dataset.aliased
+
+
+def _write_init(snapshot: Snapshot, scratch: Path, aliased: "AliasedViews | None") -> Path:
     """Write the views into a file that only this user can write; each file is named explicitly.
 
     Raises:
         DatasetError: a listed path cannot belong to a snapshot.
         SnapshotError: the temporary folder is not writable.
     """
+    from clearml_snapshot.exporter.store.format.shared_views import SCHEMA
+    from clearml_snapshot.queries.aliases import STORED
     from clearml_snapshot.queries.session import views_script
 
     for entry in snapshot.files:
@@ -86,7 +111,10 @@ def _write_init(snapshot: Snapshot, scratch: Path) -> Path:
     init = scratch / "views.sql"
     try:
         readable = replace(snapshot, root=_readable(snapshot.root, scratch))
-        init.write_text(views_script(readable), encoding="utf-8")
+        script = views_script(readable)
+        if aliased is not None:
+            script = views_script(readable, STORED, aliased.shell_script(SCHEMA))
+        init.write_text(script, encoding="utf-8")
     except OSError as error:
         raise SnapshotError(
             f"cannot write {init}: {reason(error)}; set TMPDIR to a writable folder"

@@ -77,8 +77,8 @@ def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> Offers |
 
     Args:
         parameter: the name of the option or argument.
-        typed: the parameters before it; ``path``, ``data`` and ``snapshot`` choose what is
-            read.
+        typed: the other parameters; ``path``, ``data`` and ``snapshot`` choose what is read, and
+            ``aliases`` gives metrics other names.
         incomplete: the start of the value.
     """
     if parameter not in SOURCES and parameter not in _SNAPSHOTS:
@@ -87,10 +87,10 @@ def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> Offers |
     folder = Path(os.path.expanduser(data))  # noqa: PTH111  # Path.expanduser raises without a home
     if parameter in _SNAPSHOTS:
         return _snapshots(folder, incomplete)
-    return dict.fromkeys(_stored(folder, typed.get("snapshot"), parameter, incomplete), "")
+    return dict.fromkeys(_stored(folder, typed, parameter, incomplete), "")
 
 
-def _stored(data: Path, snapshot: str | None, parameter: str, incomplete: str) -> list[str]:
+def _stored(data: Path, typed: dict[str, Any], parameter: str, incomplete: str) -> list[str]:
     """List names of a snapshot that start with what was typed."""
     import duckdb
 
@@ -99,11 +99,14 @@ def _stored(data: Path, snapshot: str | None, parameter: str, incomplete: str) -
 
     fixed, prefix, beginning = _fixed_names(parameter, incomplete)
     try:
-        opened = open_snapshot(data, parse_snapshot_ref(snapshot), points=False)
+        opened = open_snapshot(data, parse_snapshot_ref(typed.get("snapshot")), points=False)
         with duckdb.connect(config=_CONFIG) as connection:
             for table, column in SOURCES[parameter]:
                 files = literals(opened.paths(table))
-                connection.execute(_sql(column), [files, beginning, LONGEST])
+                sql, aliases = _sql(column), typed.get("aliases")
+                if aliases and table == "series":
+                    sql = _renamed(sql, connection, files, Path(aliases))
+                connection.execute(sql, [files, beginning, LONGEST])
                 if names := list(islice(_printable_names(connection), MOST)):
                     return [*fixed, *(prefix + name for name in names)]
     except (SnapshotError, duckdb.Error, OSError):
@@ -131,6 +134,18 @@ def _sql(column: str) -> str:
         f"SELECT DISTINCT one FROM (SELECT {column} AS one FROM read_parquet($1)) "
         "WHERE starts_with(one, $2) AND length(one) <= $3 ORDER BY ALL"
     )
+
+
+def _renamed(sql: str, connection: "DuckDBPyConnection", files: list[str], aliases: Path) -> str:
+    """Let SQL read the new names of metrics instead of the stored ones."""
+    from clearml_snapshot.queries.aliases import Aliases
+    from clearml_snapshot.queries.aliases.renames import shown_pairs
+
+    connection.execute("SELECT DISTINCT metric, variant FROM read_parquet($1)", [files])
+    pairs = shown_pairs(Aliases.read(aliases), connection.fetchall())
+    connection.execute("CREATE OR REPLACE TABLE renamed (metric VARCHAR, variant VARCHAR)")
+    connection.executemany("INSERT INTO renamed VALUES (?, ?)", pairs)
+    return sql.replace("read_parquet($1)", "(FROM renamed WHERE $1::VARCHAR[] IS NOT NULL)")
 
 
 def _printable_names(connection: "DuckDBPyConnection") -> Iterator[str]:

@@ -8,6 +8,8 @@ from clearml_snapshot.exporter.store.engine.sql_text import sql_name, sql_value
 from clearml_snapshot.queries.ask.definitions import CREATE, definitions, needed
 from clearml_snapshot.queries.ask.header import Param, Query
 
+RENAMED: Final = "new_names"
+"""The schema of series and points with new names."""
 _TABLES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
 _PARAMETER: Final = re.compile(r"\$([a-z_]+)")
 _HEAD: Final = """\
@@ -17,7 +19,12 @@ CREATE SCHEMA IF NOT EXISTS asked;
 """
 
 
-def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | None = None) -> str:
+def standalone(
+    query: Query,
+    values: Mapping[str, Any],
+    ids: Sequence[str] | None = None,
+    renamed: str = "",
+) -> str:
     """Write a query with everything that it needs: views, selected tasks and parameters.
 
     Parameters become variables, so that they can be changed and the SELECT run again. The SELECT
@@ -27,8 +34,13 @@ def standalone(query: Query, values: Mapping[str, Any], ids: Sequence[str] | Non
         query: the query.
         values: the values of its parameters; missing ones are NULL.
         ids: the tasks that a filter selects; None means no filter.
+        renamed: SQL that makes series and points with new names of metrics in ``RENAMED``.
     """
-    parts = [_HEAD, *(_picked(table, ids) for table in _TABLES), "USE asked;\n\n"]
+    parts = [_HEAD, renamed]
+    for table in _TABLES:
+        schema = RENAMED if renamed and table in ("series", "scalars") else "main"
+        parts.append(_picked(table, ids, schema))
+    parts.append("USE asked;\n\n")
     parts += [f"{_in_asked(definitions()[name])}\n\n" for name in needed(query.sql)]
     parts += [_variable(param, values.get(param.name)) for param in query.params]
     return "".join([*parts, "\n", _PARAMETER.sub(r"getvariable('\1')", query.sql)])
@@ -38,9 +50,9 @@ def _variable(param: Param, value: object) -> str:
     return f"SET VARIABLE {sql_name(param.name)} = {sql_value(value)}::{param.type};\n"
 
 
-def _picked(table: str, ids: Sequence[str] | None) -> str:
+def _picked(table: str, ids: Sequence[str] | None, schema: str) -> str:
     chosen = "" if ids is None or table == "exports" else f" WHERE task_id IN {sql_value(ids)}"
-    return f"CREATE OR REPLACE VIEW picked.{table} AS FROM main.{table}{chosen};\n"
+    return f"CREATE OR REPLACE VIEW picked.{table} AS FROM {schema}.{table}{chosen};\n"
 
 
 def _in_asked(statement: str) -> str:

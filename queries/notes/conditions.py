@@ -27,7 +27,8 @@ def condition_notes(dataset: Dataset) -> Iterator[str]:
         if sum(row[-1] for row in rows) > _LOOKED_AT:
             yield f"{name} is 0 in {len(rows):,} tasks; whether it is a NaN was not examined"
         elif rows:
-            with Dataset(dataset.unpacked()) as every:
+            aliases = dataset.aliased.renames.aliases if dataset.aliased else None
+            with Dataset(dataset.unpacked(), aliases=aliases) as every:
                 suspects = len(suspect_points(every, (row[:-1] for row in rows)))
             if suspects:
                 where = f"{suspects:,} task{'s' * (suspects != 1)}"

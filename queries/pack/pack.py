@@ -132,6 +132,8 @@ def _check_target(target: Path) -> None:
 
 
 def _refuse_source(dataset: Dataset, target: Path) -> None:
+    if dataset.aliased is not None:
+        raise UsageError("a pack has the names as stored; open the dataset without aliases")
     if dataset.snapshot.pack is None and dataset.snapshot.root.resolve() == target.resolve():
         raise UsageError(f"-o {target} is what would be packed; choose another folder")
 

@@ -1,0 +1,95 @@
+"""Every answer with aliases has the bytes of the answer to points stored under the new names."""
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clearml_snapshot.cli.output.formats import WRITERS
+from clearml_snapshot.cli.output.rows import SafeRows
+from clearml_snapshot.queries import Dataset, open_dataset
+from clearml_snapshot.queries.ask.header import Query, queries
+from clearml_snapshot.queries.result import Result
+from clearml_snapshot.queries.shards.answer import InParts, Noted
+from clearml_snapshot.queries.shards.divide import parts_of
+from tests.bench.repeat import FURTHER
+from tests.support.catalogue import NEEDED
+from tests.support.nasty import nasty
+from tests.support.renamed import aliases_file, as_stored
+
+MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
+
+
+@pytest.fixture(scope="module")
+def both(
+    written: MakeDataset, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Dataset, Dataset]]:
+    """The points as they are stored, with aliases; and stored under the new names."""
+    file = aliases_file(tmp_path_factory.mktemp("aliases"))
+    with (
+        open_dataset(written(as_stored(nasty())), aliases=file, threads=1) as renamed,
+        open_dataset(written(nasty()), threads=1) as plain,
+    ):
+        yield renamed, plain
+
+
+def as_csv(result: Result) -> bytes:
+    sink = io.BytesIO()
+    WRITERS["csv"](SafeRows(result), sink)
+    return sink.getvalue()
+
+
+def arguments(name: str) -> list[dict[str, Any]]:
+    compared = {"tasks": ["1" * 32, "2" * 32]} if name == "compare" else {}
+    few = [{**NEEDED.get(name, {}), **compared}]
+    more = [dict(one) for one in FURTHER.get(name, ())]
+    for one in more:
+        one.update({"metric": "acc"} if one.get("metric") == "accuracy" else {})
+        one.update({"also": "acc"} if one.get("also") == "accuracy" else {})
+        one.update({"by_all_except": "Args/seed"} if "by_all_except" in one else {})
+    every = {"all_metrics": True}
+    takes_all = any(param.name == "all_metrics" for param in queries()[name].params)
+    return [*few, *more, *([{**few[0], **every}] if takes_all else [])]
+
+
+@pytest.mark.parametrize("name", sorted(queries()))
+def test_the_bytes_are_those_of_the_new_names(both: tuple[Dataset, Dataset], name: str) -> None:
+    renamed, plain = both
+    query = queries()[name]
+    arguments_of = arguments(name)
+    for options in arguments_of:
+        values = renamed.bound(query, **options)
+        assert values == plain.bound(query, **options)
+        answers = [as_csv(data.result(data.shaped(query, values).relation)) for data in both]
+        assert answers[0] == answers[1], options
+        if options is arguments_of[0]:  # all options of a query are divided alike
+            assert in_parts(renamed, query, values, 20) in (answers[1], None), options
+            assert parts_of(renamed, query, values, 20) == parts_of(plain, query, values, 20)
+
+
+def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: int) -> bytes | None:
+    """Answer in parts, as the command does; None if the query runs in one piece."""
+    parts = parts_of(dataset, query, values, most)
+    if not parts:
+        return None
+    with dataset.opened_again() as (inner, connection):
+        answer = InParts(inner, connection, query, values, parts)
+        if query.has_long_answer:
+            return as_csv(answer.streamed())
+        if answer.follows:
+            return as_csv(Noted(answer, inner.result).result())
+        return as_csv(inner.result(answer.gathered()))
+
+
+@pytest.mark.parametrize("table", ["series", "scalars", "tasks", "best"])
+def test_sql_sees_the_new_names(both: tuple[Dataset, Dataset], table: str) -> None:
+    renamed, plain = (as_csv(data.result(data.sql(f"FROM {table} ORDER BY ALL"))) for data in both)
+    assert renamed == plain
+
+
+def test_the_names_are_the_new_ones(both: tuple[Dataset, Dataset]) -> None:
+    assert both[0].series_names == both[1].series_names
+    with open_dataset(both[0].snapshot.root) as stored:
+        assert stored.series_names.keys() - both[0].series_names.keys()
