@@ -216,7 +216,7 @@ def suspects(cases: Sequence[Case], query: str = "FROM suspect_zeros") -> dict[i
                 tags VARCHAR[], archived BOOLEAN, "user" VARCHAR
             );
             CREATE TABLE picked.hyperparams (
-                task_id VARCHAR, section VARCHAR, name VARCHAR, value VARCHAR
+                task_id VARCHAR, section VARCHAR, name VARCHAR, value VARCHAR, type VARCHAR
             );
             CREATE TABLE picked.exports (export_id VARCHAR);
             """
