@@ -273,8 +273,8 @@ def _write(
             _write_result(noted.result(), output, query, columns)
             return noted.rows()
         shaped = Shaped(in_parts.gathered(), columns) if in_parts else opened.shaped(query, values)
-        relation = shaped.relation.materialize()
-        result = source.result(relation, is_materialized=True)
+        relation = shaped.relation if in_parts else shaped.relation.materialize()
+        result = source.result(relation, is_materialized=in_parts is None)
         _write_result(result, output, query, shaped.answer)
         return source.result(*relevant(relation, query, values)).in_memory()
 

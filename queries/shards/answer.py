@@ -69,8 +69,9 @@ class InParts:
         return len(self._parts)
 
     def gathered(self) -> duckdb.DuckDBPyRelation:
-        """Compute the rows into a table, which DuckDB moves to disk if necessary."""
+        """Compute the rows into a table, which DuckDB compresses, and moves to disk if necessary."""
         with translating_errors():
+            self.connection.execute(_COMPRESSED)
             self.connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
             for relation in self:
                 self._keep(relation)
@@ -127,7 +128,8 @@ class Noted:
         return replace(kept[0], rows=tuple(row for part in kept for row in part.rows))
 
 
-_GATHERED: Final = "picked.gathered"
+_COMPRESSED: Final = "ATTACH IF NOT EXISTS ':memory:' AS gathered (COMPRESS true)"
+_GATHERED: Final = "gathered.main.rows"
 _PART: Final = "part_of_an_answer"
 
 
