@@ -7,7 +7,6 @@ a terminal.
 """
 
 import base64
-import html
 import json
 import re
 import string
@@ -149,6 +148,8 @@ def _widened(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _needles(secret: str) -> Iterator[str]:
     """Yield the forms of a credential: as it is, encoded, and cut."""
+    import html  # only where credentials are read
+
     escaped = {secret, json.dumps(secret)[1:-1], html.escape(secret), repr(secret)[1:-1]}
     yield from _spelt({cell for text in escaped for cell in _in_a_table(text)})
     yield from _spelt(_inside_base64(secret.encode(errors="surrogatepass")))

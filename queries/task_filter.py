@@ -17,7 +17,6 @@ from clearml_snapshot.exporter.selection.names import (
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.queries.ask.header import read
-from clearml_snapshot.queries.conditions import find_fulfilling
 from clearml_snapshot.queries.task_ids import find_tasks, names_like
 
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
@@ -69,6 +68,8 @@ def _resolved(
     names, now = _names(connection, task_filter), datetime.now(UTC)
     if not task_filter.where:
         return resolve(completed, names, now)
+    from clearml_snapshot.queries.conditions import find_fulfilling
+
     chosen = find_fulfilling(connection, task_filter.where)
     resolved = resolve(completed, names, now, fulfilling_ids=chosen.task_ids)
     return replace(resolved, notes=chosen.notes, extremes=chosen.extremes)

@@ -12,9 +12,7 @@ from clearml_snapshot.cli.output.lines import (
     write_jsonl,
     write_tsv,
 )
-from clearml_snapshot.cli.output.paper import write_latex, write_markdown
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.cli.output.spreadsheet.workbook import write_xlsx
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.own_keys import scrub_json
 from clearml_snapshot.exporter.unseen import as_json, spelled_out
@@ -132,6 +130,27 @@ def write_arrow(rows: SafeRows, sink: BinaryIO) -> None:
     ):
         for batch in reader:
             writer.write_batch(batch)
+
+
+def write_markdown(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write a table for reading, as GitHub's Markdown."""
+    from clearml_snapshot.cli.output import paper  # few answers need it
+
+    paper.write_markdown(rows, sink)
+
+
+def write_latex(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write a table for a paper, in the style of booktabs."""
+    from clearml_snapshot.cli.output import paper
+
+    paper.write_latex(rows, sink)
+
+
+def write_xlsx(rows: SafeRows, sink: BinaryIO) -> None:
+    """Write an Excel workbook."""
+    from clearml_snapshot.cli.output.spreadsheet import workbook
+
+    workbook.write_xlsx(rows, sink)
 
 
 WRITERS: Final[Mapping[str, Writer]] = {

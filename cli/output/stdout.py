@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from clearml_snapshot.cli.output.destination import OutputOptions
 from clearml_snapshot.cli.output.formats import BINARY, WRITERS
-from clearml_snapshot.cli.output.paper import left_out
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.scrubbed import ScreenSink
 from clearml_snapshot.cli.output.terminal import (
@@ -103,8 +102,11 @@ def write_answer(
     )
     with _sink(path, has_marks=form in BINARY) as sink:
         WRITERS[form](rows, sink)
-    if form in FOR_READING and (names := left_out(rows)):
-        _note_left_out(names, "use --columns or --wide")
+    if form in FOR_READING:
+        from clearml_snapshot.cli.output.paper import left_out  # few answers need it
+
+        if names := left_out(rows):
+            _note_left_out(names, "use --columns or --wide")
 
 
 def is_for_reading(options: OutputOptions) -> bool:

@@ -1,6 +1,5 @@
 """Names: those that exist, globs of them, and near matches for one that does not exist. Pure."""
 
-import difflib
 import fnmatch
 import re
 import unicodedata
@@ -93,6 +92,8 @@ def exact_pattern(texts: Iterable[str]) -> str:
 
 def near_names(text: str, names: Iterable[str]) -> list[str]:
     """Return up to three names that may have been meant: longer, similar or containing ones."""
+    import difflib  # only for a mistyped name
+
     candidates = sorted({name for name in names if name})
     lowered = {name.casefold(): name for name in candidates}
     close = difflib.get_close_matches(text.casefold(), lowered, n=3, cutoff=0.5)

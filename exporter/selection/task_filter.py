@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Final, Literal
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.condition import parse, references
 from clearml_snapshot.exporter.selection.filter_names import (
     find_projects,
     find_statuses,
@@ -232,6 +231,8 @@ def check_typed(typed: TaskFilter) -> None:
         UsageError: a time or a regular expression is invalid, or a condition is, or it compares a
             value of a metric, which a server cannot tell.
     """
+    from clearml_snapshot.exporter.selection.condition import parse, references  # not for queries
+
     for reference in chain.from_iterable(map(references, map(parse, typed.where))):
         if reference.statistic is not None:
             raise UsageError(f"export cannot decide --where {reference}: {_NOT_YET}")

@@ -69,7 +69,7 @@ class InParts:
         return len(self._parts)
 
     def gathered(self) -> duckdb.DuckDBPyRelation:
-        """Compute the rows into a table, which DuckDB compresses, and moves to disk if necessary."""
+        """Compute the rows into a compressed table, which DuckDB moves to disk if necessary."""
         with translating_errors():
             self.connection.execute(_COMPRESSED)
             self.connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
