@@ -70,7 +70,9 @@ def main() -> None:
     parser.add_argument("sizes", nargs="*", default=["1e5", "1e6", "1e7", "1e8"])
     parser.add_argument("--folder", default="/tmp/bench")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", default="", help="the beginning of titles; others stay as measured")
+    parser.add_argument(
+        "--only", default="", help="the beginning of titles; others stay as measured"
+    )
     arguments = parser.parse_args()
     rows = {(row.question, row.points): row for row in measurements()}
     skipped = set[str]()
