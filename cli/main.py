@@ -19,6 +19,7 @@ from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE, set_comple
 from clearml_snapshot.exporter.client.configured_keys import remember_configured
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
+from clearml_snapshot.exporter.settings import naming_options
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.exporter.store.finding import is_dataset
 
@@ -99,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; a bug keeps its traceback."""
     _open_closed_streams()
     typed = sys.argv[1:] if arguments is None else arguments
-    with scrubbed_streams(), log_lines(typed_value(typed, LOG) or os.environ.get(LOG_VARIABLE)):
+    log = typed_value(typed, LOG) or os.environ.get(LOG_VARIABLE)
+    with scrubbed_streams(), log_lines(log), naming_options():
         try:
             code, error = _ending(typed)
             if error is not None:

@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.selection.condition import Reference, parse
 from clearml_snapshot.exporter.selection.condition_truth import truth_of
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.param_names import find_params
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.best import guess
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.ask.parameters import chosen_pairs
@@ -71,13 +72,15 @@ class _Evaluation:
         params, series = self._meanings(reference)
         if params and series:
             raise UsageError(
-                f"--where: {reference.name!r} is a hyperparameter and a metric; write "
+                f"{setting('where')}: {reference.name!r} is a hyperparameter and a metric; write "
                 f"{_PARAM}{reference.name}, or max({reference.name}) and so on"
             )
         if len(params) > 1 or len(series) > 1:
             several = [*params, *("/".join(pair) for pair in series)]
             listed = ", ".join(several[:_NAMED]) + " …" * (len(several) > _NAMED)
-            raise UsageError(f"--where: {reference.name!r} could be {listed}; choose one")
+            raise UsageError(
+                f"{setting('where')}: {reference.name!r} could be {listed}; choose one"
+            )
         if params:
             return "values_of_param", {"param": params[0]}
         metric, variant = series[0]
@@ -117,8 +120,8 @@ class _Evaluation:
         name = f"{metric}/{variant}"
         if direction is None:
             raise UsageError(
-                f"--where: the name of {name} does not tell which values are better; write "
-                f"max({name}), min({name}) or last({name})"
+                f"{setting('where')}: the name of {name} does not tell which values are better; "
+                f"write max({name}), min({name}) or last({name})"
             )
         self.notes.append(f"where: {name} means its {direction} value in each task")
         return "max" if direction == "highest" else "min"

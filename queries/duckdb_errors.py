@@ -14,7 +14,7 @@ from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageE
 from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
-from clearml_snapshot.queries.limits import MORE_MEMORY
+from clearml_snapshot.queries.limits import more_memory
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,7 +102,7 @@ def translated(
     if is_out_of_room(error):
         return SnapshotError(
             "the disk is full, and the query does not fit into memory; free space in "
-            f"the cache folder (XDG_CACHE_HOME), {MORE_MEMORY}"
+            f"the cache folder (XDG_CACHE_HOME), {more_memory()}"
         )
     if isinstance(error, duckdb.PermissionException):
         return UsageError(f"SQL can read only the views of the snapshot: {text}")
@@ -111,7 +111,7 @@ def translated(
         return DatasetError(f"the snapshot cannot be read: {text}; {way}")
     if isinstance(error, duckdb.OutOfMemoryException):
         short = text.partition(" Possible solutions:")[0]
-        return SnapshotError(f"out of memory: {short}; {MORE_MEMORY}")
+        return SnapshotError(f"out of memory: {short}; {more_memory()}")
     if isinstance(error, duckdb.ConnectionException):
         return UsageError("this dataset is closed; open it again")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):

@@ -1,9 +1,11 @@
 """The messages of a query that reached one of its limits."""
 
-from typing import Final
+from clearml_snapshot.exporter.settings import setting
 
-MORE_MEMORY: Final = "query less data, or allow more memory with --memory-limit"
-"""What to do when the memory is not enough."""
+
+def more_memory() -> str:
+    """Describe what to do when the memory is not enough."""
+    return f"query less data, or allow more memory with {setting('memory_limit')}"
 
 
 def time_is_up(seconds: float) -> str:

@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.selection.names import (
     glob_around,
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.task_ids import find_tasks, names_like
 
@@ -132,17 +133,17 @@ def _me(connection: duckdb.DuckDBPyConnection, users: Mapping[str, str]) -> str 
     """
     if "me" in users or "me" in users.values():
         return None
-    names = _column(connection, "last_user")
+    names, me = _column(connection, "last_user"), setting("users", "me")
     if not names:
         raise UsageError(
-            "--user me: the snapshot does not say who exported it; give your name or id, "
+            f"{me}: the snapshot does not say who exported it; give your name or id, "
             "query users lists them"
         )
     ids = [user_id for user_id, name in users.items() if names[0] in (user_id, name)]
     if len(ids) > 1:
-        raise UsageError(f"--user me: {len(ids)} users are named {names[0]!r}; give your id")
+        raise UsageError(f"{me}: {len(ids)} users are named {names[0]!r}; give your id")
     if not ids:
-        raise NoSuchNameError(f"--user me is {names[0]!r}, who has no task in this snapshot")
+        raise NoSuchNameError(f"{me} is {names[0]!r}, who has no task in this snapshot")
     return ids[0]
 
 

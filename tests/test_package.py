@@ -121,5 +121,5 @@ def test_a_type_checker_accepts_what_works(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [5, None, b"vision", {"vision": 1}, ["vision", 5]])
 def test_what_is_no_text_is_refused(wrong: object) -> None:
-    with pytest.raises(UsageError, match="projects: give a text or several texts, not "):
+    with pytest.raises(UsageError, match="`projects`: give a text or several texts, not "):
         TaskFilter(projects=wrong)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from typing import Final
 from clearml_snapshot.cli.process.ending import GRACE, end_now
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.queries.limits import MORE_MEMORY, time_is_up
+from clearml_snapshot.queries.limits import more_memory, time_is_up
 
 if sys.platform == "win32":  # there is only DuckDB's own limit
     resource = None
@@ -111,7 +111,7 @@ def within_memory(limit: int) -> Iterator[None]:
 def _too_much(used: int, limit: int) -> str:
     return (
         f"out of memory: the query made the program use {size_in_words(used)}, and the limit is "
-        f"{size_in_words(limit)}; {MORE_MEMORY}"
+        f"{size_in_words(limit)}; {more_memory()}"
     )
 
 

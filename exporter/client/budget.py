@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from clearml_snapshot.exporter.errors import LimitReachedError, ServerError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.spans import span_as_typed
 
 _LONG: Final = 5.0
@@ -153,7 +154,9 @@ class RequestBudget:
 
     def _end(self) -> NoReturn:
         if self.reached is None and self.left <= 0:
-            self.reached = f"--max-time {span_as_typed(self._max_seconds or 0.0)} is reached"
+            seconds = self._max_seconds or 0.0
+            limit = setting("max_seconds", seconds, typed=span_as_typed(seconds))
+            self.reached = f"{limit} is reached"
         elif self.reached is None:
-            self.reached = f"--max-requests {self._max_requests} is reached"
+            self.reached = f"{setting('max_requests', self._max_requests)} is reached"
         raise LimitReachedError(f"{self.reached}; {_CONTINUE}")

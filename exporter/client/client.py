@@ -156,7 +156,7 @@ class Client:
 
     @property
     def limit_reached(self) -> str | None:
-        """The limit that kept a request from being sent (``--max-requests 500 is reached``)."""
+        """The limit that kept a request from being sent such as the largest number of requests."""
         return self._budget.reached
 
     @property

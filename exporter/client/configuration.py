@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from clearml_snapshot.exporter.addresses import normal_address, without_userinfo
 from clearml_snapshot.exporter.errors import LoginError, ServerError, UsageError
 from clearml_snapshot.exporter.own_keys import remember
+from clearml_snapshot.exporter.settings import setting
 
 DEFAULT: Final = "clearml's default"
 """The source of a setting that was not set."""
@@ -295,11 +296,11 @@ def _web_host(settings: Any, given: str | None, api_host: str) -> tuple[str | No
     if given:
         if normal_address(given) is None:
             raise UsageError(
-                f"--web-host: {without_userinfo(given)!r} is not an http(s) address, such as "
-                "https://app.clear.ml"
+                f"{setting('web_host')}: {without_userinfo(given)!r} is not an http(s) "
+                "address, such as https://app.clear.ml"
             )
-        return normal_address(given), "--web-host"
-    unknown = (None, "set CLEARML_WEB_HOST or --web-host for links")
+        return normal_address(given), setting("web_host")
+    unknown = (None, f"set CLEARML_WEB_HOST or {setting('web_host')} for links")
     configured, source = _setting(defs.ENV_WEB_HOST, "api.web_server", settings)
     if configured:
         if normal_address(configured) is None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.errors import LoginError, RefusedError
 from clearml_snapshot.exporter.own_keys import scrub
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.unseen import storable
 
 _TRANSIENT_STATUSES: Final = frozenset({401, 408, 425, 429, 500, 502, 503, 504, 509})
@@ -131,11 +132,11 @@ def speaks_it(route: Route) -> str:
 
 def asks_to_wait(host: str, error: TryAgainError, patience: float) -> str:
     """Write the error for a pause that is longer than the user is willing to wait."""
+    limit = setting("give_up_after", patience, typed=f"{patience:g}")
     until = f"{error.after:.0f} s" if error.after < _FOR_EVER else "unlimited length"
     return (
         f"{host} is not answering: {error}, and requests a pause of {until} (Retry-After), "
-        f"which is longer than --give-up-after {patience:g} allows; what is committed is kept, run "
-        "it again later"
+        f"which is longer than {limit} allows; what is committed is kept, run it again later"
     )
 
 

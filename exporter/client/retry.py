@@ -16,6 +16,7 @@ from clearml_snapshot.exporter.client.failures import (
 from clearml_snapshot.exporter.client.route import Route
 from clearml_snapshot.exporter.client.transport import Traffic
 from clearml_snapshot.exporter.errors import RefusedError, ServerError, SnapshotError
+from clearml_snapshot.exporter.settings import setting
 
 T = TypeVar("T")
 
@@ -181,7 +182,7 @@ class RetryPolicy:
             return ServerError(f"{host}: {error}; {speaks_it(self._route)}")
         return ServerError(
             f"{host} is not answering: {error}; gave up after {silence:.0f} s without a success "
-            "(--give-up-after); what is committed is kept, run it again later"
+            f"({setting('give_up_after')}); what is committed is kept, run it again later"
         )
 
     def _refused(self, error: TryAgainError, endpoint: str) -> SnapshotError:

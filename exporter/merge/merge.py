@@ -33,6 +33,7 @@ from clearml_snapshot.exporter.merge.sources import (
     read_copies,
 )
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.compare.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.compare.series_outline import (
     Name,
@@ -129,13 +130,16 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
         refuse_address(path)
     if target.suffix.lower() == ".zip":
         raise UsageError(
-            f"-o {target}: merge writes a dataset, which is a folder; use pack afterwards"
+            f"{setting('target')} {target}: merge writes a dataset, which is a folder; "
+            "use pack afterwards"
         )
     if not is_unfinished(target):
-        check_new_folder(target, "-o")
+        check_new_folder(target, setting("target"))
     for source in sources:
         if target.resolve().is_relative_to(source.resolve()):
-            raise UsageError(f"-o {target} is inside {source}; choose a folder outside of it")
+            raise UsageError(
+                f"{setting('target')} {target} is inside {source}; choose a folder outside of it"
+            )
     for position, source in enumerate(sources):
         if source.resolve() in [earlier.resolve() for earlier in sources[:position]]:
             raise UsageError(f"{source} is given twice; replace one of them")
@@ -199,7 +203,9 @@ def _write(
             build_merged(root, shares, about, spill)
 
         if dataset.snapshot is not None:  # another process was faster
-            raise UsageError(f"-o {target} now contains a dataset; choose another folder")
+            raise UsageError(
+                f"{setting('target')} {target} now contains a dataset; choose another folder"
+            )
         return dataset.adopt(make)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from clearml_snapshot.exporter.addresses import spelling
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.merge.sources import Source
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.compare.same_server import COMPARED, contradiction
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -42,9 +43,8 @@ def check_server(sources: Sequence[Source], *, same_server: bool = False) -> Non
     for source in sources:
         if any(line.partition(":")[0] == _HOSTS for line in source.taken_out):
             raise UsageError(
-                f"cannot tell which server {source.name} comes from (packed with --redact "
-                f"{_HOSTS}); "
-                "merge the original dataset"
+                f"cannot tell which server {source.name} comes from (packed with "
+                f"{setting('redact', _HOSTS)}); merge the original dataset"
             )
     addresses = [_addresses(source.snapshot) for source in sources]
     groups = _connected(
@@ -116,7 +116,8 @@ def _different(
     other, other_hosts = next((s, hosts) for s, hosts in others if hosts[0] not in group)
     return (
         f"{first.name} is from {first_hosts[0]}, and {other.name} is from {other_hosts[0]}; only "
-        "datasets of one server can be merged (--same-server if it has several addresses)"
+        f"datasets of one server can be merged ({setting('same_server', True)} if it has several "
+        "addresses)"
     )
 
 
@@ -141,8 +142,9 @@ def _check_tasks(
         links = _connected(links)
     if len(links) > 1:
         raise UsageError(
-            f"{_different(sources, addresses, groups)}; --same-server needs a task in "
-            "both, and there is none: export one of them again with --server-moved"
+            f"{_different(sources, addresses, groups)}; {setting('same_server', True)} needs a "
+            "task in both, and there is none: export one of them again with "
+            f"{setting('server_moved', True)}"
         )
 
 

@@ -32,6 +32,7 @@ from clearml_snapshot.exporter.reader.tasks import (
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 from clearml_snapshot.exporter.selection.names import glob_around, names_pattern
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
+from clearml_snapshot.exporter.settings import setting
 
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -167,7 +168,7 @@ def _matches_any(pattern: str, tags: set[str]) -> bool:
 
 def beyond_limit(resolved: ResolvedFilter) -> str:
     """Describe the tasks that the limit leaves out."""
-    return f"tasks beyond the {resolved.order} {resolved.limit}: --limit"
+    return f"tasks beyond the {resolved.order} {resolved.limit}: {setting('limit')}"
 
 
 def _left_out(
@@ -176,7 +177,7 @@ def _left_out(
     if more:
         yield beyond_limit(resolved)
     if resolved.archived == "exclude":
-        yield "archived tasks: --archived include"
+        yield f"archived tasks: {setting('archived', 'include')}"
     if resolved.hidden or resolved.task_ids is not None or resolved.archived == "only":
         return
     hidden = {"search_hidden": True, "system_tags": ["hidden"], "page": 0, "page_size": 1}
@@ -185,7 +186,7 @@ def _left_out(
     except RefusedError:
         return
     if answer.received:
-        yield "hidden tasks (behind datasets, pipelines, reports): --hidden include"
+        yield f"hidden tasks (behind datasets, pipelines, reports): {setting('hidden', True)}"
 
 
 def _similar(api: Client, resolved: ResolvedFilter) -> Iterator[str]:
@@ -195,8 +196,8 @@ def _similar(api: Client, resolved: ResolvedFilter) -> Iterator[str]:
         wider = replace(resolved, name_pattern=pattern, task_names=(), limit=None)
         found = list_tasks(api, wider, Progress()).tasks
         if found:
-            option = f"--task-name {shlex.quote(glob)}"
-            yield f"{len(found):,} tasks whose name contains it: {option}"
+            wider_name = setting("task_names", glob, typed=shlex.quote(glob))
+            yield f"{len(found):,} tasks whose name contains it: {wider_name}"
 
 
 def _age(task: Task) -> tuple[datetime, str]:

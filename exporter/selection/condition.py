@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.settings import setting
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">="]
 Statistic = Literal["best", "last", "max", "min"]
@@ -291,7 +292,7 @@ class _Parser:
 
     def _fail(self, reason: str) -> NoReturn:
         shown = self._text if len(self._text) <= 100 else self._text[:100] + "…"
-        raise UsageError(f"--where {shown!r}: {reason}")
+        raise UsageError(f"{setting('where')} {shown!r}: {reason}")
 
 
 def _unquoted(text: str) -> str:

@@ -24,6 +24,7 @@ from clearml_snapshot.exporter.selection.condition import (
     is_number,
 )
 from clearml_snapshot.exporter.selection.names import canonical
+from clearml_snapshot.exporter.settings import setting
 
 _HOLDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "=": operator.eq,
@@ -89,8 +90,8 @@ def _holds(comparison: Comparison, value: str | float | None) -> bool | None:
         return _text_holds(comparison, value)
     if not typed.is_number:
         raise UsageError(
-            f"--where: {comparison.reference} is compared with {typed.text!r}, which is not a "
-            "number"
+            f"{setting('where')}: {comparison.reference} is compared with {typed.text!r}, which is "
+            "not a number"
         )
     if value is None or math.isnan(value):
         return None
@@ -110,8 +111,8 @@ def _text_holds(comparison: Comparison, text: str) -> bool | None:
         return {"=": False, "!=": True}.get(comparison.operator)
     if comparison.operator not in ("=", "!="):
         raise UsageError(
-            f"--where: {comparison.reference} {comparison.operator} {typed.text!r}: a text can "
-            "only be compared with = and !="
+            f"{setting('where')}: {comparison.reference} {comparison.operator} {typed.text!r}: "
+            "a text can only be compared with = and !="
         )
     return compare(_comparable(text), _comparable(typed))
 

@@ -6,37 +6,10 @@ Works on what ``snapshot.json`` holds, without the code that exports, so that ``
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Any
 
 from clearml_snapshot.exporter.selection.task_filter import NARROW_NOTHING, TaskFilter
-
-_OPTIONS: Final[Mapping[str, str]] = {
-    "projects": "--project",
-    "task_names": "--task-name",
-    "task_name_regex": "--task-name-regex",
-    "task_ids": "--task",
-    "tags": "--tag",
-    "any_tags": "--any-tag",
-    "exclude_tags": "--exclude-tag",
-    "statuses": "--status",
-    "types": "--type",
-    "users": "--user",
-    "created_after": "--created-after",
-    "created_before": "--created-before",
-    "updated_after": "--updated-after",
-    "updated_before": "--updated-before",
-    "where": "--where",
-    "archived": "--archived",
-    "limit": "--limit",
-    "order": "--order",
-}
-"""The option of each field of ``TaskFilter`` that has a value."""
-
-_FLAGS: Final[Mapping[str, tuple[str, ...]]] = {
-    "subprojects": ("--no-subprojects",),
-    "hidden": ("--hidden", "include"),
-}
-"""The option of each field that differs from its default."""
+from clearml_snapshot.exporter.settings import option_of, typed_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +43,10 @@ def words(written: Mapping[str, Any]) -> str:
     for field in fields(TaskFilter):
         if field.name in narrowing:
             typed += _typed(field.name, narrowing[field.name])
-    for name, option in (("metrics", "--metric"), ("exclude_metrics", "--exclude-metric")):
-        typed += _with_values(option, written.get(name, ()))
+    for name in ("metrics", "exclude_metrics"):
+        typed += _with_values(option_of(name), written.get(name, ()))
     if not _asks_by_itself(written):
-        typed.insert(0, "--all")
+        typed.insert(0, option_of("everything"))
     return shlex.join(typed)
 
 
@@ -84,9 +57,9 @@ def _asks_by_itself(written: Mapping[str, Any]) -> bool:
 
 
 def _typed(name: str, value: Any) -> list[str]:
-    if name in _FLAGS:
-        return list(_FLAGS[name])
-    return _with_values(_OPTIONS[name], value if isinstance(value, list | tuple) else [value])
+    if isinstance(value, bool):
+        return list(typed_as(name, value))
+    return _with_values(option_of(name), value if isinstance(value, list | tuple) else [value])
 
 
 def _with_values(option: str, values: Sequence[Any]) -> list[str]:

@@ -9,6 +9,7 @@ from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Series, resolve_metric
 from clearml_snapshot.exporter.selection.several import Texts
 from clearml_snapshot.exporter.selection.task_filter import NARROW_NOTHING, Missing, TaskFilter
+from clearml_snapshot.exporter.settings import setting
 
 _WITH_EVERYTHING: Final = NARROW_NOTHING | {"hidden", "archived", "limit"}
 """Fields of a filter that ``--all`` can be combined with."""
@@ -47,7 +48,7 @@ class Selection:
             UsageError: every task and a filter of tasks were requested.
         """
         if everything and not tasks.given <= _WITH_EVERYTHING:
-            raise UsageError("--all and a task filter cannot be combined")
+            raise UsageError(f"{setting('everything', True)} and a task filter cannot be combined")
         if tasks.limit is None:
             tasks = replace(tasks, order="newest")  # an order alone selects nothing
         if everything or not tasks.is_empty or metrics or exclude_metrics:
@@ -95,11 +96,14 @@ class Selection:
     def left_out(self) -> tuple[str, ...]:
         """What this does not include besides the tasks that do not match, and how to include it."""
         facts = (
-            (bool(self.metrics), "other metrics: an export without --metric"),
-            (bool(self.exclude_metrics), "excluded metrics: an export without --exclude-metric"),
+            (bool(self.metrics), f"other metrics: an export without {setting('metrics')}"),
+            (
+                bool(self.exclude_metrics),
+                f"excluded metrics: an export without {setting('exclude_metrics')}",
+            ),
             (
                 bool(self.filter.projects) and not self.filter.subprojects,
-                "sub-projects: an export without --no-subprojects",
+                f"sub-projects: an export without {setting('subprojects', False)}",
             ),
         )
         return tuple(text for is_so, text in facts if is_so)

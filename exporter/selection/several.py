@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.settings import setting
 
 
 class Texts:
@@ -37,4 +38,4 @@ def _texts(name: str, value: object) -> Iterable[str]:
         texts = sorted(value) if isinstance(value, set | frozenset) else list(value)
         if all(isinstance(text, str) for text in texts):
             return texts
-    raise UsageError(f"{name}: give a text or several texts, not {value!r}")
+    raise UsageError(f"{setting(name)}: give a text or several texts, not {value!r}")

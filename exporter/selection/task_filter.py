@@ -24,16 +24,13 @@ from clearml_snapshot.exporter.selection.filter_names import (
 from clearml_snapshot.exporter.selection.names import Names, names_pattern
 from clearml_snapshot.exporter.selection.several import Texts
 from clearml_snapshot.exporter.selection.times import parse_time
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.spans import moment_in_utc
 
 Archived = Literal["include", "exclude", "only"]
 Order = Literal["newest", "oldest", "archived-first"]
 Missing = Literal["raise", "drop"]
 
-_NOT_YET: Final = (
-    "values of metrics are known only after their points were read; use --where with query or "
-    "pack, after the export"
-)
 NARROW_NOTHING: Final = frozenset({"order", "subprojects"})
 """Fields of a filter that only say how others are meant."""
 
@@ -175,9 +172,9 @@ def resolve(
         UsageError: a time or a regular expression is invalid, or ``where`` cannot be decided.
     """
     if typed.where and fulfilling_ids is None:
-        raise UsageError(f"cannot decide --where: {_NOT_YET}")
+        raise UsageError(f"cannot decide {setting('where')}: {_not_yet()}")
     if "" in typed.task_names or typed.task_name_regex == "":
-        raise UsageError("--task-name is empty; omit it, or use a name or a glob")
+        raise UsageError(f"{setting('task_names')} is empty; omit it, or use a name or a glob")
     tags = _resolved(typed.tags, lambda text: find_tag(text, names), "raise")
     any_tags = _resolved(typed.any_tags, lambda text: find_tag(text, names), missing)
     excluded = typed.exclude_tags
@@ -185,7 +182,7 @@ def resolve(
         excluded = tuple(tag for tag in excluded if has_tag(tag, names))
     excluded_tags = _resolved(excluded, lambda text: find_tag(text, names), "raise")
     if typed.limit is not None and typed.limit < 1:
-        raise UsageError(f"--limit {typed.limit}: use a number of at least 1")
+        raise UsageError(f"{setting('limit', typed.limit)}: use a number of at least 1")
     projects = _resolved(
         typed.projects, lambda text: find_projects(text, typed.subprojects, names), missing
     )
@@ -209,10 +206,10 @@ def resolve(
         statuses=_resolved(typed.statuses, find_statuses, "raise").ids,
         types=_resolved(typed.types, lambda text: find_types(text, names), "raise").ids,
         user_ids=users.ids,
-        created_after=_time(typed.created_after, now, "--created-after"),
-        created_before=_time(typed.created_before, now, "--created-before"),
-        updated_after=_time(typed.updated_after, now, "--updated-after"),
-        updated_before=_time(typed.updated_before, now, "--updated-before"),
+        created_after=_time(typed.created_after, now, "created_after"),
+        created_before=_time(typed.created_before, now, "created_before"),
+        updated_after=_time(typed.updated_after, now, "updated_after"),
+        updated_before=_time(typed.updated_before, now, "updated_before"),
         fulfilling_ids=fulfilling_ids,
         archived=typed.archived,
         hidden=typed.hidden,
@@ -233,9 +230,10 @@ def check_typed(typed: TaskFilter) -> None:
     """
     from clearml_snapshot.exporter.selection.condition import parse, references  # not for queries
 
+    where = setting("where")
     for reference in chain.from_iterable(map(references, map(parse, typed.where))):
         if reference.statistic is not None:
-            raise UsageError(f"export cannot decide --where {reference}: {_NOT_YET}")
+            raise UsageError(f"export cannot decide {where} {reference}: {_not_yet()}")
     nameless = replace(
         typed, projects=(), users=(), tags=(), any_tags=(), exclude_tags=(), types=(), where=()
     )
@@ -278,23 +276,31 @@ def _resolved(
     )
 
 
+def _not_yet() -> str:
+    """Explain why an export compares no values of metrics."""
+    return (
+        f"values of metrics are known only after their points were read; use {setting('where')} "
+        "with queries and packs, after the export"
+    )
+
+
 def _checked_regex(text: str | None) -> str | None:
     if text is None:
         return None
     try:
         re.compile(text)
     except re.error as error:
-        raise UsageError(f"--task-name-regex {text!r}: {error}") from None
+        raise UsageError(f"{setting('task_name_regex')} {text!r}: {error}") from None
     return text
 
 
-def _time(text: str | None, now: datetime, option: str) -> datetime | None:
+def _time(text: str | None, now: datetime, name: str) -> datetime | None:
     if text is None:
         return None
     try:
         return parse_time(text, now)
     except UsageError as error:
-        raise UsageError(f"{option}: {error}") from None
+        raise UsageError(f"{setting(name)}: {error}") from None
 
 
 def _with_words(resolved: ResolvedFilter, kept: TaskFilter) -> ResolvedFilter:

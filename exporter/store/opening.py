@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.finding import dataset_near
 from clearml_snapshot.exporter.store.format import layout
@@ -102,7 +103,7 @@ def _current(data: Path) -> Path:
         hint = (
             "run clearml-snapshot export first"
             if near is None
-            else f"there is one at {near} (--data)"
+            else f"there is one at {near} ({setting('path')})"
         )
         raise NoDatasetError(f"no dataset at {data}; {hint}")
     return folder
@@ -131,7 +132,8 @@ def _chosen(data: Path, current: Path, which: int | datetime) -> Path:
     if number is None:
         have = ", ".join(str(n) for n in kept)
         raise NoDatasetError(
-            f"{data} has no snapshot {which}; available: {have} (export --keep N keeps more)"
+            f"{data} has no snapshot {which}; available: {have} (export with "
+            f"{setting('keep')} keeps more)"
         )
     return layout.snapshot(data, number)
 

@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.reader.scalars.event_pages import PAGE
 from clearml_snapshot.exporter.reader.tasks import TaskDetails
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 from clearml_snapshot.exporter.selection.selection import Selection
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
@@ -52,7 +53,10 @@ def forecast(
     clock = time.monotonic()
     check_asked(folder, selection, options)
     if options.server_moved:
-        raise UsageError("--server-moved writes the new address; omit --dry-run")
+        raise UsageError(
+            f"{setting('server_moved', True)} cannot be combined with {setting('forecast')}, which "
+            "writes nothing"
+        )
     server = log_in(connect(options, progress), progress)
     with ExitStack() as held:
         snapshot = None

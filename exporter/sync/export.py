@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.reader.scalars.one_run import was_run_again_since
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import check_typed
+from clearml_snapshot.exporter.settings import a_selection, setting
 from clearml_snapshot.exporter.store.compare.digest import StoredDigests
 from clearml_snapshot.exporter.store.compare.overlap import StoredPoints
 from clearml_snapshot.exporter.store.compare.series_outline import StoredOutlines
@@ -174,18 +175,19 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
         check_typed(selection.filter)
     is_first = current_snapshot_folder(folder) is None
     if options.server_moved and is_first:
-        raise UsageError("--server-moved needs an existing dataset; omit it for the first export")
+        raise UsageError(
+            f"{setting('server_moved', True)} needs an existing dataset; omit it for the first "
+            "export"
+        )
+    only_failed = setting("only_failed", True)
     if options.only_failed and (selection is not None or is_first):
         raise UsageError(
-            f"--only-failed: there is no dataset at {folder} yet"
+            f"{only_failed}: there is no dataset at {folder} yet"
             if is_first
-            else "--only-failed and a filter cannot be combined"
+            else f"{only_failed} and a filter cannot be combined"
         )
     if selection is None and is_first:
-        raise UsageError(
-            "the first export of a dataset needs a filter (--project, --tag, …; see "
-            "`clearml-snapshot export --help`), or --all for every task"
-        )
+        raise UsageError(f"the first export of a dataset needs {a_selection()}")
 
 
 def _export(run: Run) -> ExportReport:

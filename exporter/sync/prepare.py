@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.scalars.fetch import pages_of
 from clearml_snapshot.exporter.selection.selection import Remembered, Selection
 from clearml_snapshot.exporter.selection.several import Texts
+from clearml_snapshot.exporter.settings import a_selection, setting
 from clearml_snapshot.exporter.store.format.retention import Retention
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -101,7 +102,9 @@ def log_in(api: Client, progress: Progress) -> Server:
         f"server {api.host} (ClearML {identity.server_version}), user {identity.user_name}"
     )
     if api.web_host is None:
-        progress.note("the web address is unknown, so tasks have no links; --web-host sets it")
+        progress.note(
+            f"the web address is unknown, so tasks have no links; {setting('web_host')} sets it"
+        )
     return Server(api, identity)
 
 
@@ -187,10 +190,7 @@ def _selections(selection: Selection | None, remembered: Sequence[Remembered]) -
     if selection is not None:
         return [selection]
     if not remembered:
-        raise UsageError(
-            "this dataset remembers no selection; give a filter (see `clearml-snapshot export "
-            "--help`), or --all for every task"
-        )
+        raise UsageError(f"this dataset remembers no selection; give {a_selection()}")
     return [entry.selection for entry in remembered]
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from clearml_snapshot.exporter.progress import Progress
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.writing.dataset import Dataset
 from clearml_snapshot.exporter.sync.apply import Applier
@@ -57,12 +58,12 @@ class Run:
         return [*self.prepared.discovery.warnings, *self.applier.warnings, *self._not_compared()]
 
     def _not_compared(self) -> list[str]:
-        """Report how many stored tasks --recount or --reread did not compare."""
+        """Report how many stored tasks an export with ``again`` did not compare."""
         unchanged = [planned for planned in self.prepared.plan.to_read if planned.is_same]
         left = sum(planned.task.task_id not in self.applier.done for planned in unchanged)
         if not left:
             return []
-        option = "--recount" if self.options.again == "counts" else "--reread"
+        option = setting("again", self.options.again)
         return [
             f"{option}: {left:,} of {len(unchanged):,} stored tasks whose dates did not change "
             f"were not compared before the run ended; use {option} again, with a higher limit if "

@@ -7,6 +7,7 @@ from clearml_snapshot.exporter.addresses import same_address, spelling
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.listing import list_by_id
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.compare.same_server import COMPARED, contradiction
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -44,12 +45,12 @@ def follow_server(
     Raises:
         UsageError: there is nothing to compare, or it is another server.
     """
-    snapshot = dataset.snapshot
+    snapshot, moved = dataset.snapshot, setting("server_moved", True)
     if snapshot is None:
-        raise UsageError("--server-moved needs an existing dataset; omit it for the first export")
+        raise UsageError(f"{moved} needs an existing dataset; omit it for the first export")
     old, new = snapshot.server.get("host"), server.api.host
     if old is None or same_address(old, new):
-        progress.note(f"--server-moved: the dataset already has the address {new}")
+        progress.note(f"{moved}: the dataset already has the address {new}")
         return
     compared = _compare(server, snapshot, old, accept_gone)
     progress.note(f"{old} is now {new}: {compared:,} stored tasks are the same there")
@@ -122,8 +123,8 @@ def _compare(server: "Server", snapshot: Snapshot, old: str, accept_gone: Sequen
     if len(seen_ids) < len(others):
         raise UsageError(
             f"{here} has only {len(seen_ids):,} of {len(ids):,} stored tasks of {old}, too few for "
-            "a proof; if the others were deleted add --accept-gone @FILE with their ids, or "
-            "--accept-gone all, else use another folder"
+            f"a proof; if the others were deleted add {setting('accept_gone', typed='@FILE')} with "
+            f"their ids, or {setting('accept_gone', 'all')}, else use another folder"
         )
     return len(seen_ids)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.ask.parameters import BEST, EXCLUDED, ExistingNames, chosen_pairs
 
@@ -69,7 +70,9 @@ def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> 
         ups = next("/".join(pair) for pair in pairs if guesses[pair] == "highest")
         downs = next("/".join(pair) for pair in pairs if guesses[pair] == "lowest")
         reason = f"high values of {ups} and low values of {downs} are better"
-    raise UsageError(f"query {query.name} needs --best max or --best min: {reason}")
+    raise UsageError(
+        f"query {query.name} needs {setting(BEST, 'max')} or {setting(BEST, 'min')}: {reason}"
+    )
 
 
 def _words(text: str) -> list[str]:

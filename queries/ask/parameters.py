@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.selection.metric_filter import (
 )
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.param_names import find_params
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"
@@ -89,7 +90,9 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
         if param.name in given and param.name not in ("metric", "variant"):
             values.update(_named_values(query, param, given[param.name], names))
     if values.get("by") == "task" and values.get("top", 1) not in (None, 1):
-        raise UsageError("--by task gives one row per task; for the best N, omit --by")
+        raise UsageError(
+            f"{setting('by', 'task')} gives one row per task; for the best N, omit {setting('by')}"
+        )
     return values
 
 
@@ -126,7 +129,7 @@ def _best(param: Param, value: Any) -> Any:
 
 def _asked_as(param: Param) -> str:
     """Name a parameter as it is typed."""
-    return "TASK..." if names_tasks(param) else param.option
+    return setting(param.name, option="TASK..." if names_tasks(param) else param.option)
 
 
 def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
@@ -159,7 +162,7 @@ def _groupings(text: str, names: ExistingNames) -> list[str]:
     except NoSuchNameError:
         if text.startswith(BY_PARAM):
             raise
-        raise no_such("--by", text, (*GROUPINGS, *names.param_names)) from None
+        raise no_such(setting("by"), text, (*GROUPINGS, *names.param_names)) from None
     return [BY_PARAM + name for name in named]
 
 
@@ -214,7 +217,7 @@ def _series_values(
     unwanted = set(chosen_pairs(excluded, (), series)) if excluded else set()
     pairs = tuple(pair for pair in pairs if pair not in unwanted)
     if not pairs:
-        raise UsageError("no metric is left; omit --exclude-metric, or exclude fewer metrics")
+        raise UsageError(f"no metric is left; omit {setting(EXCLUDED)}, or exclude fewer metrics")
     if query.param("metric").many:
         return {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
     values = {"metric": _only({m for m, _ in pairs}, "metric", query)}
@@ -242,16 +245,16 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _check_choice(param: Param, value: Any) -> None:
     for choice in _texts(value) if param.many and param.choices else (value,):
         if param.choices and choice not in param.choices:
-            raise no_such(param.option, str(choice), param.choices)
+            raise no_such(setting(param.name, option=param.option), str(choice), param.choices)
     if param.name == MARKS:
         _check_marks(value)
     if param.name == "top" and isinstance(value, int) and value < 1:
-        raise UsageError(f"--top {value}: use a number of at least 1")
+        raise UsageError(f"{setting('top', value)}: use a number of at least 1")
 
 
 def _check_marks(value: Any) -> None:
     for mark in value if isinstance(value, list | tuple) else (value,):
         if not isinstance(mark, int | float) or not math.isfinite(mark):
             raise UsageError(
-                f"--nan-value {mark}: use a finite number, the value that NaN was logged as"
+                f"{setting(MARKS, mark)}: use a finite number, the value that NaN was logged as"
             )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import Query, read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Rows
@@ -69,7 +70,7 @@ def _no_rows(query: Query, values: Mapping[str, Any], counts: Mapping[str, Any])
     if query.name in ("curve", "first") and not counts["n_with_iterations"]:
         return "there are only single values, which have no iteration; query last shows them"
     if query.name == "curve" and values["x"] in ("time", "relative"):
-        return "no point has a time; leave out --x"
+        return f"no point has a time; leave out {setting('x')}"
     if query.name == "stats" and values["iterations"] is not None:
         return f"no point is at iterations {values['iterations']}; query metrics shows their range"
     return None

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from clearml_snapshot.exporter.settings import setting
+
 
 @dataclass(frozen=True)
 class SuspectZero:
@@ -21,7 +23,8 @@ class SuspectZero:
         return (
             f"{row['metric']}/{row['variant']}: the {row['value'] or 0.0!r} of task "
             f"{row['task_id'][:8]} at iteration {row['iteration']} is probably a NaN "
-            f"({_logged(row['value'])}); without such zeros: {other} (--suspect-zeros exclude)"
+            f"({_logged(row['value'])}); without such zeros: {other} "
+            f"({_without_them()})"
         )
 
 
@@ -46,7 +49,7 @@ class SuspectCount:
         line += f"({_logged(*self.marks)}) and "
         if self.excluded:
             return line + "left out"
-        return line + f"{'take' if self.n_values > 1 else 'takes'} part (--suspect-zeros exclude)"
+        return line + f"{'take' if self.n_values > 1 else 'takes'} part ({_without_them()})"
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,17 @@ class Unexamined:
     def __str__(self) -> str:
         return (
             f"{self.n_series:,} series contain a value that may be a NaN; their "
-            f"{self.n_points:,} points were not examined for it (query health --kind zero does)"
+            f"{self.n_points:,} points were not examined for it (query health with "
+            f"{setting('kind', 'zero')} does)"
         )
 
 
 Note = SuspectZero | SuspectCount | Unexamined
+
+
+def _without_them() -> str:
+    """Name the setting that leaves them out."""
+    return setting("suspect_zeros", "exclude")
 
 
 def _logged(*marks: float) -> str:

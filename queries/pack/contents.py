@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MetricChoice, Metr
 from clearml_snapshot.exporter.selection.remembered import words
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.settings import option_of, setting
 from clearml_snapshot.exporter.store.pack.provenance import PackProvenance, provenance
 from clearml_snapshot.exporter.store.writing.subset import Part, Row
 from clearml_snapshot.queries.ask.header import read
@@ -86,7 +87,8 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
     if ids:
         raise UsageError(
             f"the id of {' and of '.join(ids)} looks like a credential, and ids cannot be "
-            "redacted; exclude it with a filter, or keep it with --keep-secrets"
+            "redacted; exclude it with a filter, or keep it with "
+            f"{setting('keep_secrets', True)}"
         )
     if secrets.count and redaction.SECRETS not in options.redact:
         places = ", ".join(secrets.places[:_PLACES])
@@ -95,7 +97,8 @@ def _secrets(dataset: Dataset, options: PackOptions) -> Secrets:
         )
         raise UsageError(
             f"found {redaction.values(secrets.count)} like a credential ({places}{more}); remove "
-            "them with --redact secrets, or keep them with --keep-secrets"
+            f"them with {setting('redact', redaction.SECRETS)}, or keep them with "
+            f"{setting('keep_secrets', True)}"
         )
     return secrets
 
@@ -116,7 +119,9 @@ def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
         excluded = set()
     left = tuple(pair for pair in selected if pair not in excluded)
     if not left:
-        raise UsageError("no metric is left; omit --exclude-metric, or exclude fewer metrics")
+        raise UsageError(
+            f"no metric is left; omit {setting('exclude_metrics')}, or exclude fewer metrics"
+        )
     return left
 
 
@@ -194,18 +199,20 @@ def _selection_words(dataset: Dataset, typed_filter: TaskFilter | None) -> str:
     omitted = words(
         Selection(replace(typed_filter, task_ids=()) if many else typed_filter).as_json()
     )
-    ids = f"--task ({len(typed_filter.task_ids):,} ids)" if many else ""
-    return " ".join(text for text in (omitted if omitted != "--all" else "", ids) if text)
+    ids = f"{option_of('task_ids')} ({len(typed_filter.task_ids):,} ids)" if many else ""
+    return " ".join(
+        text for text in (omitted if omitted != option_of("everything") else "", ids) if text
+    )
 
 
 def _asked_words(options: PackOptions, secrets: Secrets) -> frozenset[str]:
     """Write the metric arguments as typed, without anything that looks like a credential."""
     typed = (
-        ("--metric", options.metrics),
-        ("--variant", options.variants),
-        ("--exclude-metric", options.exclude_metrics),
+        ("metrics", options.metrics),
+        ("variants", options.variants),
+        ("exclude_metrics", options.exclude_metrics),
     )
-    omitted = " ".join(f"{option} {value}" for option, values in typed for value in values)
+    omitted = " ".join(f"{option_of(name)} {value}" for name, values in typed for value in values)
     safe = omitted if options.keep_secrets else secrets.search.text(omitted)
     return frozenset({safe} if safe else ())
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from clearml_snapshot.exporter.errors import DatasetError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors, named
 from clearml_snapshot.exporter.store.disk.exchange import replace_folder
 from clearml_snapshot.exporter.store.disk.files import (
@@ -121,21 +122,27 @@ def pack(
 def _check_target(target: Path) -> None:
     refuse_address(target)
     if target.suffix.lower() in _OTHER_ARCHIVES:
-        raise UsageError(f"-o {target}: a pack is a {ARCHIVE} or a folder; use one of these")
-    check_parent(target, "-o")
+        raise UsageError(
+            f"{setting('target')} {target}: a pack is a {ARCHIVE} or a folder; use one of these"
+        )
+    check_parent(target, setting("target"))
     if any(map(_never_changes, target.resolve().parents)):
-        raise UsageError(f"-o {target} is inside or beside a snapshot; choose another folder")
+        raise UsageError(
+            f"{setting('target')} {target} is inside or beside a snapshot; choose another folder"
+        )
     if target.suffix.lower() == ARCHIVE:
-        check_new_file(target, "-o")
+        check_new_file(target, setting("target"))
     else:
-        check_folder(target, "-o")
+        check_folder(target, setting("target"))
 
 
 def _refuse_source(dataset: Dataset, target: Path) -> None:
     if dataset.aliased is not None:
         raise UsageError("a pack has the names as stored; open the dataset without aliases")
     if dataset.snapshot.pack is None and dataset.snapshot.root.resolve() == target.resolve():
-        raise UsageError(f"-o {target} is what would be packed; choose another folder")
+        raise UsageError(
+            f"{setting('target')} {target} is what would be packed; choose another folder"
+        )
 
 
 def _never_changes(folder: Path) -> bool:
@@ -177,6 +184,8 @@ def _publish(folder: Path, target: Path) -> int:
         return size
     problem = difference_from_pack(target, hashes=False)  # since it was checked at the beginning
     if problem:
-        raise UsageError(f"-o {target} was changed meanwhile ({problem}); nothing was replaced")
+        raise UsageError(
+            f"{setting('target')} {target} was changed meanwhile ({problem}); nothing was replaced"
+        )
     replace_folder(folder, target.resolve())
     return size

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from clearml_snapshot.exporter.redaction.redactor import REDACTED
+from clearml_snapshot.exporter.settings import option_of
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.store.writing.subset import Row, RowEdit
 from clearml_snapshot.queries.pack.secret_scan import HEADER, Column, Secrets
@@ -43,6 +44,7 @@ _ALSO: Final[Mapping[str, tuple[str, ...]]] = {
 """What a category removes in addition."""
 
 _NOT_TOLD: Final = "(taken out)"
+_USER: Final = option_of("users")
 
 _OF_HOSTS: Final = ("host", "web", "company", "moved_from")
 """Keys of ``server`` in ``snapshot.json``."""
@@ -160,15 +162,15 @@ def header_changes(
 
 def without_users(selection: str, categories: Collection[str]) -> str:
     """Return the description of a selection, without users if they are redacted."""
-    if "users" not in categories or "--user" not in selection:
+    if "users" not in categories or _USER not in selection:
         return selection
     try:
         typed = shlex.split(selection)
     except ValueError:  # not written by clearml-snapshot
         return _NOT_TOLD
-    named = ((before == "--user", word) for before, word in pairwise(["", *typed]))
+    named = ((before == _USER, word) for before, word in pairwise(["", *typed]))
     return shlex.join(
-        _NOT_TOLD if is_user else f"--user={_NOT_TOLD}" if word.startswith("--user=") else word
+        _NOT_TOLD if is_user else f"{_USER}={_NOT_TOLD}" if word.startswith(f"{_USER}=") else word
         for is_user, word in named
     )
 

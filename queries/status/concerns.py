@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.spans import Age, moment_in_utc
 from clearml_snapshot.exporter.store.format.states import MISSING
 from clearml_snapshot.queries.status.status import Status
@@ -44,5 +45,5 @@ def concerns(status: Status, max_age: Age | None = None) -> Iterator[str]:
             hours = status.age / _HOUR
             yield (
                 f"the snapshot is {hours:,.1f} hours old, from before {moment_in_utc(cut_off)} "
-                f"(--max-age {max_age})"
+                f"({setting('max_age', str(max_age))})"
             )

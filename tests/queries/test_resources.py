@@ -104,7 +104,7 @@ def test_too_little_memory_is_one_line(make_dataset: MakeDataset) -> None:
         pytest.raises(SnapshotError, match=r"^out of memory: .*; query less data") as caught,
     ):
         dataset.rows(dataset.sql("SELECT len(list(range)) FROM range(9000000)"))
-    assert str(caught.value).endswith(", or allow more memory with --memory-limit")
+    assert str(caught.value).endswith(", or allow more memory with `memory_limit`")
     assert "\n" not in str(caught.value)
 
 

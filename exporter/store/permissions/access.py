@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.places import is_about
 from clearml_snapshot.exporter.store.permissions.modes import HAS_MODES, group_name
 
@@ -58,7 +59,7 @@ def _refusal(path: Path, refused: Path, *, writing: bool) -> str:
     if writing:
         return (
             f"cannot write to {path}: {whose}; run this as its owner, or choose your own folder "
-            "with --data"
+            f"with {setting('data')}"
         )
     return f"cannot read {path}: {whose}; {_way_out(path, nearest)}"
 

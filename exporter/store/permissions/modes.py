@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.settings import setting
 
 if sys.platform == "win32":
     grp = None
@@ -78,8 +79,8 @@ def refuse_without_modes(share: SharedWith | None) -> None:
     """
     if share is not None and not HAS_MODES:
         raise UsageError(
-            "--share does not apply on Windows; set permissions in the properties of the "
-            "dataset's folder"
+            f"{setting('share')} does not apply on Windows; set permissions in the properties of "
+            "the dataset's folder"
         )
 
 

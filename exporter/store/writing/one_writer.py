@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clearml_snapshot.exporter.errors import LockedError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.disk_errors import named
 from clearml_snapshot.exporter.store.disk.locks import HeldError, locked
 from clearml_snapshot.exporter.store.format import layout
@@ -51,7 +52,7 @@ def _locked_by(data: Path, error: HeldError) -> str:
     owner = _owner(data)
     who = error.owner or (f"process {owner['pid']}" if owner else "another process")
     since = f" since {owner['since']}" if owner else ""
-    way = "try later, or wait for it with --wait"
+    way = f"try later, or wait for it with {setting('wait', True)}"
     if error.marker is not None:
         way += f"; if it has ended, delete {error.marker}"
     return f"{data} is being written by {who}{since}; {way}"

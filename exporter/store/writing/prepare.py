@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.files import make_folder, sync_folder
 from clearml_snapshot.exporter.store.disk.litter import is_litter
 from clearml_snapshot.exporter.store.disk.locks import marker_of
@@ -99,11 +100,11 @@ def refuse_one_snapshot(data: Path) -> None:
     refuse_address(data)
     with naming_owner(data, writing=True):
         if data.exists() and not data.is_dir():
-            raise UsageError(f"{data} is not a folder; choose another with --data")
+            raise UsageError(f"{data} is not a folder; choose another with {setting('data')}")
         if (data / layout.SNAPSHOT_JSON).is_file():
             raise UsageError(
                 f"{data} is a single snapshot, which never changes; give the folder of a dataset "
-                "with --data"
+                f"with {setting('data')}"
             )
 
 
@@ -119,13 +120,13 @@ def _refuse_foreign_files(data: Path) -> None:
         if not is_expected and not (entry.is_dir() and _is_dataset(entry)):
             raise UsageError(
                 f"{data} contains {entry.name} and is not a clearml-snapshot dataset; "
-                "use an empty or a new folder with --data"
+                f"use an empty or a new folder with {setting('data')}"
             )
     foreign = [p for p in layout.snapshots(data).glob("*") if not _is_expected(p)]
     if foreign:
         raise UsageError(
             f"{data} contains snapshots/{foreign[0].name} and is not a clearml-snapshot dataset; "
-            "use an empty or a new folder with --data"
+            f"use an empty or a new folder with {setting('data')}"
         )
 
 

@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.selection.selection import (
     wanted_metrics,
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, resolve
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.fulfilling import find_fulfilling
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask, SelectedTask
@@ -180,10 +181,11 @@ class Discoverer:
         if not where:
             return list_tasks(self.api, resolved, self.progress)
         every = list_tasks(self.api, replace(resolved, limit=None), self.progress)
-        self.progress.note(f"reading the hyperparameters of {len(every.tasks):,} tasks for --where")
+        for_where = f"for {setting('where')}"
+        self.progress.note(f"reading the hyperparameters of {len(every.tasks):,} tasks {for_where}")
         found = find_fulfilling(self.api, where, every.tasks)
         discovery.problems += [
-            Problem(task_id, "", "failed", "its hyperparameters could not be read for --where")
+            Problem(task_id, "", "failed", f"its hyperparameters could not be read {for_where}")
             for task_id in found.unknown
         ]
         tasks = [task for task in every.tasks if task.task_id in found.task_ids]
@@ -301,7 +303,8 @@ class Discoverer:
                 f"{vanished.unexplained:,} of {there:,} stored tasks vanished from "
                 f"{self.api.host} at once: is it the right server, has this user lost a "
                 "permission? They are not marked as gone; if they were deleted on purpose, use "
-                "--accept-gone @FILE with their ids, or --accept-gone all"
+                f"{setting('accept_gone', typed='@FILE')} with their ids, or "
+                f"{setting('accept_gone', 'all')}"
             )
 
     def _warn_of_unread(self, discovery: Discovery) -> None:

@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.reader.tasks import Task
 from clearml_snapshot.exporter.selection.condition import Reference, parse, references
 from clearml_snapshot.exporter.selection.condition_truth import truth_of
 from clearml_snapshot.exporter.selection.param_names import find_params
+from clearml_snapshot.exporter.settings import setting
 
 _PARAM = "param:"
 
@@ -87,11 +88,11 @@ def _only_param(reference: Reference, held: Mapping[str, object]) -> str:
         if name != reference.name:
             raise
         raise NoSuchNameError(
-            f"--where: {error}; export compares no values of metrics, which are known only after "
-            "their points were read"
+            f"{setting('where')}: {error}; export compares no values of metrics, which are known "
+            "only after their points were read"
         ) from None
     if len(params) > 1:
         raise UsageError(
-            f"--where: {reference.name!r} could be {', '.join(params[:3])}; choose one"
+            f"{setting('where')}: {reference.name!r} could be {', '.join(params[:3])}; choose one"
         )
     return params[0]

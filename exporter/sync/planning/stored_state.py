@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.addresses import same_address
 from clearml_snapshot.exporter.errors import OtherServerError
 from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.selection.selection import Remembered
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
@@ -68,7 +69,8 @@ def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remember
     if stored is not None and not same_address(stored, host):
         raise OtherServerError(
             f"this dataset was exported from {stored}, but the configured server is {host}; if "
-            "that is its new address use --server-moved, else choose another folder with --data"
+            f"that is its new address use {setting('server_moved', True)}, else choose another "
+            f"folder with {setting('data')}"
         )
     return [Remembered.from_json(written) for written in snapshot.selections or ()]
 

@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.selection.names import canonical, exact_pattern
 from clearml_snapshot.exporter.selection.selection import is_id
 from clearml_snapshot.exporter.selection.task_address import ids_in_address
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
+from clearml_snapshot.exporter.settings import setting
 
 _NAMES_A_CALL: Final = 100
 """Names in one request."""
@@ -72,6 +73,6 @@ def _only_id(text: str, named_ids: Sequence[str], stored_ids: Iterable[str]) -> 
         listed = ", ".join(matching_ids[:_LISTED]) + " …" * (len(matching_ids) > _LISTED)
         raise UsageError(
             f"task {text!r} matches several tasks: {listed}; give more digits of the id, or use "
-            "--task-name for all tasks of a name"
+            f"{setting('task_names')} for all tasks of a name"
         )
     return matching_ids[0]

@@ -11,6 +11,7 @@ import pytest
 from clearml_snapshot.exporter.client.budget import RequestBudget, StoppedError
 from clearml_snapshot.exporter.client.failures import retry_after_seconds
 from clearml_snapshot.exporter.errors import ExitCode, LimitReachedError, RefusedError, ServerError
+from clearml_snapshot.exporter.settings import naming_options
 from clearml_snapshot.exporter.standin.data.history import grid_history
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
@@ -42,8 +43,8 @@ def test_no_request_beyond_the_ceiling_is_sent(start_standin: Start) -> None:
         list(pool.map(ask, range(20)))
     assert len(server.requests) == api.traffic.requests == 5, "the login is one of them"
     assert len(ends) == 16
-    assert set(ends) == {"--max-requests 5 is reached; run it again to continue"}
-    assert api.limit_reached == "--max-requests 5 is reached"
+    assert set(ends) == {"`max_requests=5` is reached; run it again to continue"}
+    assert api.limit_reached == "`max_requests=5` is reached"
 
 
 def test_the_last_request_that_is_allowed_reaches_no_ceiling(start_standin: Start) -> None:
@@ -61,7 +62,7 @@ def test_no_pause_for_a_try_that_will_not_come(start_standin: Start) -> None:
     wait = {"Retry-After": "300"}
     server = start_standin(faults=[Fault("status", "server.info", status=503, headers=wait)])
     api = logged_in(server, max_requests=2, give_up_after=400)
-    with pytest.raises(LimitReachedError, match="--max-requests 2 is reached"):
+    with pytest.raises(LimitReachedError, match="`max_requests=2` is reached"):
         api.get("server.info")
 
 
@@ -118,7 +119,7 @@ def test_a_pause_does_not_outlast_the_ceiling_of_time(clock: "Clock") -> None:
     begun = clock.now
     budget = RequestBudget(max_seconds=100)
     budget.pause(300)
-    with pytest.raises(LimitReachedError, match="--max-time"):
+    with pytest.raises(LimitReachedError, match="`max_seconds="):
         budget.acquire()
     assert clock.now - begun == 100
 
@@ -132,7 +133,7 @@ def test_a_pause_beyond_patience_ends_the_run(take_home: TakeHome, wait: str) ->
     assert caught.value.exit_code == ExitCode.SERVER
     assert not isinstance(caught.value, RefusedError)
     assert "Retry-After" in str(caught.value)
-    assert "--give-up-after 120" in str(caught.value)
+    assert "`give_up_after=120.0`" in str(caught.value)
     assert fault.fired <= 4, "at most those that the four threads had sent already"
     assert count(home.server, EVENTS) <= 6 + 4
     assert count(home.server, "server.info") == 0
@@ -158,11 +159,11 @@ def test_a_request_in_flight_is_cut_when_the_time_is_over(
     begun = clock.now
     api = logged_in(server, max_seconds=30, timeout=300, give_up_after=300)
     hasty(lambda endpoint, _: endpoint == "server.info")
-    with pytest.raises(LimitReachedError, match="--max-time 30s is reached"):
+    with pytest.raises(LimitReachedError, match="`max_seconds=30` is reached"):
         api.get("server.info")
     assert clock.now - begun == 30
     sent = len(server.requests)
-    with pytest.raises(LimitReachedError, match="--max-time 30s is reached"):
+    with pytest.raises(LimitReachedError, match="`max_seconds=30` is reached"):
         api.get("users.get_current_user")
     assert len(server.requests) == sent
 
@@ -172,7 +173,7 @@ def test_what_waits_for_another_try_ends_when_the_time_is_over(start_standin: St
     wait = {"Retry-After": "300"}
     server = start_standin(faults=[Fault("status", "server.info", status=429, headers=wait)])
     api = logged_in(server, max_seconds=30, give_up_after=400)
-    with pytest.raises(LimitReachedError, match="--max-time"):
+    with pytest.raises(LimitReachedError, match="`max_seconds="):
         api.get("server.info")
     assert count(server, "server.info") == 1
 
@@ -225,5 +226,6 @@ def test_a_slow_rate_is_not_silence_of_the_server(start_standin: Start) -> None:
 def test_the_ceiling_is_named_as_it_is_typed(seconds: float, words: str) -> None:
     budget = RequestBudget(max_seconds=seconds)
     budget._until = 0.0  # the time has passed
-    with pytest.raises(LimitReachedError, match=f"^--max-time {words} is reached; run it again"):
+    expected = f"^--max-time {words} is reached; run it again"
+    with naming_options(), pytest.raises(LimitReachedError, match=expected):
         budget.acquire()

@@ -90,7 +90,7 @@ def test_a_web_address_that_is_given_wins(configure: Configure) -> None:
 
 @pytest.mark.parametrize("given", ["app.example.org", f"user:{SECRET}@app", "http://app:99999"])
 def test_a_given_web_address_has_to_be_one(configure: Configure, given: str) -> None:
-    with pytest.raises(UsageError, match="--web-host") as caught:
+    with pytest.raises(UsageError, match="`web_host`") as caught:
         configure(given, CLEARML_API_HOST="https://api.example.org")
     assert SECRET not in str(caught.value)
 
@@ -100,7 +100,7 @@ def test_the_environment_is_named_as_the_source(configure: Configure) -> None:
     assert configuration.api_host == "http://localhost:8008"
     assert sources(configuration) == {
         "api server": "CLEARML_API_HOST",
-        "web server": "set CLEARML_WEB_HOST or --web-host for links",
+        "web server": "set CLEARML_WEB_HOST or `web_host` for links",
         "access key": "CLEARML_API_ACCESS_KEY",
         "secret key": "CLEARML_API_SECRET_KEY",
         "verify certificate": "clearml's default",

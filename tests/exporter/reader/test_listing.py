@@ -159,7 +159,7 @@ def test_a_name_that_no_task_has_as_a_whole(take_home: TakeHome) -> None:
     listing = lister.tell(TaskFilter(task_names=("raining",), archived="only"))
     matching = len(lister.ids(TaskFilter(task_names=("*raining*",), archived="only")))
     assert listing.tasks == ()
-    assert f"{matching} tasks whose name contains it: --task-name '*raining*'" in listing.left_out
+    assert f"{matching} tasks whose name contains it: `task_names='*raining*'`" in listing.left_out
     assert not lister.tell(TaskFilter(task_names=("xyzzy",), archived="only")).left_out
 
 
@@ -217,14 +217,14 @@ def test_more_tasks_than_any_page(take_home: TakeHome) -> None:
 
 def test_what_left_out_returns(take_home: TakeHome) -> None:
     lister = Lister(take_home(team()))
-    hidden = "hidden tasks (behind datasets, pipelines, reports): --hidden include"
+    hidden = "hidden tasks (behind datasets, pipelines, reports): `hidden=True`"
     assert lister.tell(TaskFilter()).left_out == (hidden,)
     assert lister.tell(TaskFilter(hidden=True)).left_out == ()
     assert lister.tell(TaskFilter(archived="exclude", hidden=True)).left_out == (
-        "archived tasks: --archived include",
+        "archived tasks: `archived='include'`",
     )
     assert lister.tell(TaskFilter(limit=3, hidden=True)).left_out == (
-        "tasks beyond the newest 3: --limit",
+        "tasks beyond the newest 3: `limit`",
     )
     assert lister.tell(TaskFilter(limit=150, hidden=True)).left_out == ()
 

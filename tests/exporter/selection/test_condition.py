@@ -92,7 +92,7 @@ def test_what_is_not_a_condition(text: str, complaint: str) -> None:
         return
     with pytest.raises(UsageError) as caught:
         parse(text)
-    assert str(caught.value).startswith("--where ")
+    assert str(caught.value).startswith("`where` ")
     assert complaint in str(caught.value)
 
 

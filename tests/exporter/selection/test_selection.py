@@ -101,5 +101,5 @@ def test_what_was_typed_is_a_selection(
 
 
 def test_everything_and_a_filter_contradict_each_other() -> None:
-    with pytest.raises(UsageError, match="--all and a task filter cannot be combined"):
+    with pytest.raises(UsageError, match="`everything=True` and a task filter cannot be combined"):
         Selection.typed(TaskFilter(statuses=("failed",)), everything=True)

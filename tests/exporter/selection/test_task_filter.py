@@ -79,8 +79,8 @@ def test_an_age_of_minutes_or_months_is_refused(text: str, option: str) -> None:
 @pytest.mark.parametrize(
     "text", ["yesterday", "", "7", "7 yards", "-3d", "2026-13-01", "99999999999w", "9999999d"]
 )
-def test_an_invalid_time_names_the_option(text: str) -> None:
-    with pytest.raises(UsageError, match=r"^--updated-before: ") as caught:
+def test_an_invalid_time_names_the_argument(text: str) -> None:
+    with pytest.raises(UsageError, match=r"^`updated_before`: ") as caught:
         resolve(TaskFilter(updated_before=text), NAMES, NOW)
     assert "\n" not in str(caught.value)
 
@@ -117,9 +117,9 @@ def test_users() -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ({"limit": 0}, "--limit 0"),
-        ({"limit": -5}, "--limit -5"),
-        ({"task_name_regex": "("}, "--task-name-regex '('"),
+        ({"limit": 0}, "`limit=0`"),
+        ({"limit": -5}, "`limit=-5`"),
+        ({"task_name_regex": "("}, "`task_name_regex` '('"),
         ({"tags": ("x",)}, "no tag 'x'"),
         ({"statuses": ("",)}, "no status ''"),
     ],

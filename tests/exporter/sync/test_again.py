@@ -159,10 +159,9 @@ def test_what_was_not_compared_is_reported(how: Again, by: str, home: "Home") ->
     report = export(home.folder, None, options=options, progress=progress)
     assert (report.result, report.tasks_unread) == (by, 0)
     (warning,) = report.warnings
-    option = {"counts": "--recount", "points": "--reread"}[how]
     left = 3 - report.tasks_unchanged
     assert left >= 1
-    assert warning.startswith(f"{option}: {left} of 3 stored tasks ")
+    assert warning.startswith(f"`again={how!r}`: {left} of 3 stored tasks ")
     last = max(home.rows("exports"), key=lambda row: row["started"])
     assert (last["warnings"], last["tasks_unread"]) == ([warning], 0)
     assert f"warning: {warning}" in [*summary(report)]

@@ -162,7 +162,7 @@ def test_a_server_moves_while_most_tasks_were_deleted(
     for task in deleted:
         database.delete_task(task)
     moved = take_home(database)
-    with pytest.raises(UsageError, match=r"has only 1 of 6 stored tasks .* --accept-gone @FILE"):
+    with pytest.raises(UsageError, match=r"has only 1 of 6 stored tasks .* `accept_gone` with"):
         moved.export(all_tasks=False, server_moved=True)
     report = moved.export(all_tasks=False, server_moved=True, accept_gone=tuple(deleted))
     assert (report.tasks_new, report.tasks_gone, report.tasks_gone_expected) == (1, 5, 5)

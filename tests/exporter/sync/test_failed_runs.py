@@ -117,7 +117,7 @@ def test_a_limit_before_a_task_was_read(home: "Home") -> None:
     row = rows(home)[-1]
     assert (row["result"], row["error"]) == (
         "ceiling",
-        "--max-requests 1 is reached before a task was read; use a higher limit",
+        "`max_requests=1` is reached before a task was read; use a higher limit",
     )
     assert row["requests"] == 1
     assert home.export(all_tasks=False).exit_code == 0
@@ -275,7 +275,7 @@ def test_what_was_not_sent_leaves_no_folder(
     for task_filter in (TaskFilter(created_after="soon"), TaskFilter(statuses=("dun",))):
         with pytest.raises(UsageError):
             home.export(Selection(task_filter))
-    with pytest.raises(UsageError, match="--server-moved"):
+    with pytest.raises(UsageError, match="`server_moved=True`"):
         home.export(server_moved=True)
     monkeypatch.setenv("CLEARML_API_HOST", "localhost:8008")
     with pytest.raises(ServerError):

@@ -156,7 +156,7 @@ def test_a_clean_up_of_many_can_be_confirmed(take_home: TakeHome) -> None:
         database.delete_task(gone)
     report, _ = again(home)
     assert (report.exit_code, report.tasks_gone) == (3, 0)
-    assert "--accept-gone" in report.warnings[0]
+    assert "`accept_gone`" in report.warnings[0]
     assert again(home, accept_loss=True)[0].tasks_gone == 0, "that is about points"
     assert again(home, accept_gone=("all",))[0].tasks_gone == 30
     assert again(home)[0].exit_code == 0

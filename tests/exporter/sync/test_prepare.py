@@ -74,7 +74,7 @@ def test_failed_tasks_alone(home: "Home", database: Database, task: str) -> None
     home.check(fresh)
     assert home.tasks()[task]["points_stored"] == 90
     assert len(remembered(home)) == 1
-    with pytest.raises(UsageError, match="--only-failed"):
+    with pytest.raises(UsageError, match="`only_failed=True`"):
         home.export(only_failed=True)
 
 

@@ -53,7 +53,9 @@ def test_the_same_server_goes_on(take_home: TakeHome, move: Move) -> None:
     home.export()  # one is gone, and that proves nothing about the address
     points = home.points()
     new = move(home.server)
-    with pytest.raises(UsageError, match=f"exported from {old}, .* is {new}; .* --server-moved"):
+    with pytest.raises(
+        UsageError, match=f"exported from {old}, .* is {new}; .* `server_moved=True`"
+    ):
         home.export(all_tasks=False)
     sent = len(home.server.requests)
     report = home.export(all_tasks=False, server_moved=True)
@@ -74,7 +76,7 @@ def test_the_same_server_goes_on(take_home: TakeHome, move: Move) -> None:
 
 def test_the_option_is_harmless_where_nothing_moved(take_home: TakeHome) -> None:
     home = take_home(grid_history(2, 1, 3))
-    with pytest.raises(UsageError, match="--server-moved needs an existing dataset"):
+    with pytest.raises(UsageError, match="`server_moved=True` needs an existing dataset"):
         home.export(server_moved=True)
     home.export()
     assert home.export(all_tasks=False, server_moved=True).result == "complete"
@@ -155,7 +157,7 @@ def test_most_tasks_gone_needs_a_word(take_home: TakeHome, move: Move) -> None:
     for key in list(home.database.tasks)[:6]:
         home.database.delete_task(key)
     move(home.server)
-    refused(home, "has only 3 of 9 stored tasks .* --accept-gone all")
+    refused(home, "has only 3 of 9 stored tasks .* `accept_gone='all'`")
     refused(home, "has only 3 of 9 stored tasks", accept_loss=True)
     assert home.export(all_tasks=False, server_moved=True, accept_gone=("all",)).tasks_gone == 6
 
@@ -181,7 +183,7 @@ def test_a_forecast_does_not_move_it(take_home: TakeHome, move: Move) -> None:
     home = take_home(grid_history(2, 1, 3))
     home.export()
     move(home.server)
-    with pytest.raises(UsageError, match="omit --dry-run"):
+    with pytest.raises(UsageError, match="cannot be combined with `forecast`"):
         forecast(home.folder, options=ExportOptions(server_moved=True))
 
 
@@ -212,7 +214,7 @@ def test_one_server_by_two_addresses(
 ) -> None:
     old, new = two()
     sources, target = [old.folder, new.folder], tmp_path / "both"
-    with pytest.raises(UsageError, match=r"only datasets of one server .*--same-server"):
+    with pytest.raises(UsageError, match=r"only datasets of one server .*`same_server=True`"):
         merge_datasets(sources, target)
     assert not target.exists()
     merge_datasets(sources, target, same_server=True)

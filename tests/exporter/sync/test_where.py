@@ -47,7 +47,7 @@ def test_tasks_are_selected_by_hyperparameters(
     home = take_home(database)
     report = home.export(where(*conditions, **others))
     assert {*home.tasks()} == {ids[name] for name in names}
-    assert ("tasks beyond the oldest 2: --limit" in report.left_out) == bool(others)
+    assert ("tasks beyond the oldest 2: `limit`" in report.left_out) == bool(others)
 
 
 def test_a_remembered_condition_is_decided_again(take_home: TakeHome) -> None:
@@ -66,9 +66,9 @@ def test_a_remembered_condition_is_decided_again(take_home: TakeHome) -> None:
 @pytest.mark.parametrize(
     ("condition", "complaint"),
     [
-        ("Args/rl < 1", "--where: no hyperparameter 'Args/rl'"),
+        ("Args/rl < 1", "`where`: no hyperparameter 'Args/rl'"),
         ("loss/train < 1", "export compares no values of metrics"),
-        ("min(loss) < 1", "export cannot decide --where min"),
+        ("min(loss) < 1", "export cannot decide `where` min"),
         ("lr <", "expected a number or a text"),
     ],
 )

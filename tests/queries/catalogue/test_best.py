@@ -239,13 +239,13 @@ def test_unknown_names_are_errors_with_near_matches(make_dataset: MakeDataset) -
         ask(folder, "max", metric="loss", variant="trai")
     with pytest.raises(NoSuchNameError, match="no query 'maxx'; did you mean 'max'"):
         ask(folder, "maxx")
-    with pytest.raises(NoSuchNameError, match="no --by 'tasks'; did you mean 'task'"):
+    with pytest.raises(NoSuchNameError, match="no `by` 'tasks'; did you mean 'task'"):
         ask(folder, "max", by="tasks")
     with pytest.raises(UsageError, match="no parameter 'metrics'; it has metric, variant"):
         ask(folder, "max", metrics="loss")
-    with pytest.raises(UsageError, match="top 0"):
+    with pytest.raises(UsageError, match="`top=0`: use"):
         ask(folder, "max", top=0)
-    with pytest.raises(UsageError, match="omit --by"):
+    with pytest.raises(UsageError, match="omit `by`"):
         ask(folder, "max", by="task", top=2)
 
 

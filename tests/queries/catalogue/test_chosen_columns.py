@@ -134,9 +134,9 @@ def check_leaderboard(
 
 def test_what_groups_and_columns_cannot_mean(make_dataset: MakeDataset) -> None:
     folder = replicates(make_dataset)
-    with pytest.raises(UsageError, match=r"query leaderboard needs --best: highest\|lowest"):
+    with pytest.raises(UsageError, match=r"query leaderboard needs `best`: highest\|lowest"):
         ask(folder, "leaderboard", metric="m")
-    with pytest.raises(NoSuchNameError, match="no --by 'weak'; did you mean 'week'"):
+    with pytest.raises(NoSuchNameError, match="no `by` 'weak'; did you mean 'week'"):
         ask(folder, "group", metric="m", best="highest", by="weak")
     with pytest.raises(NoSuchNameError, match="no hyperparameter 'Args/lrr'; did you mean"):
         ask(folder, "group", metric="m", best="highest", by="param:Args/lrr")

@@ -111,7 +111,7 @@ def test_metrics_are_chosen_as_in_max(make_dataset: MakeDataset) -> None:
     folder = make_dataset([{"task_id": "a" * 32, "points": broken}])
     assert {row["metric"] for row in ask(folder, kind="nonfinite")} == {"m"}
     assert {r["metric"] for r in ask(folder, kind="nonfinite", metric=":mon*")} == {":monitor:gpu"}
-    with pytest.raises(NoSuchNameError, match="no --kind 'spikes'; did you mean 'spike'"):
+    with pytest.raises(NoSuchNameError, match="no `kind` 'spikes'; did you mean 'spike'"):
         ask(folder, kind="spikes")
 
 

@@ -140,7 +140,9 @@ def test_an_export_that_ends_in_between_does_not_compare_a_snapshot_with_itself(
 
 def test_a_snapshot_that_is_not_kept(tmp_path: Path) -> None:
     write(tmp_path / "data", [])
-    with pytest.raises(DatasetError, match=r"has no snapshot -1; available: 1 \(export --keep N"):
+    with pytest.raises(
+        DatasetError, match=r"has no snapshot -1; available: 1 \(export with `keep`"
+    ):
         compare(Choice(tmp_path / "data", -1), Choice(tmp_path / "data"))
 
 

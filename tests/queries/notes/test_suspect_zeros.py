@@ -83,7 +83,7 @@ def test_a_winner_is_named_with_the_answer_without_it(make_dataset: MakeDataset)
         assert (winner.row["task_id"][0], winner.row["iteration"]) == ("a", 20)
         assert winner.without is not None
         assert (winner.without["value"], winner.without["task_id"][0]) == (1.6, "b")
-        assert "1.6 (--suspect-zeros exclude)" in str(winner)
+        assert "1.6 (`suspect_zeros='exclude'`)" in str(winner)
 
         by_task = dataset.rows(dataset.query("min", by="task"))
         (winner,) = suspect_zeros(dataset, "min", dataset.bound("min", by="task"), by_task)
@@ -269,7 +269,7 @@ def test_an_answer_with_suspect_zeros_has_a_note(make_dataset: MakeDataset) -> N
         for name, typed in QUESTIONS:
             text = note(zeros, name, typed)
             assert "the SDK logs NaN as 0" in text, (name, typed)
-            assert "--suspect-zeros exclude" in text, (name, typed)
+            assert "`suspect_zeros='exclude'`" in text, (name, typed)
         assert "NaN was logged as -1" in note(others, "stats", {"nan_value": -1})
         assert note(others, "stats", {}) == ""
 
@@ -282,18 +282,18 @@ def test_a_note_counts_values_and_tasks(make_dataset: MakeDataset) -> None:
 
     probably = "probably NaN (the SDK logs NaN as 0) and"
     assert notes_under("stats", metric="loss") == [
-        f"loss/v: 3 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
+        f"loss/v: 3 values of 2 tasks are {probably} take part (`suspect_zeros='exclude'`)"
     ]
     assert notes_under("stats", metric="loss", suspect_zeros="exclude") == [
         f"loss/v: 3 values of 2 tasks are {probably} left out"
     ]
     best = notes_under("leaderboard", metric="loss", best="lowest")
     assert best == [
-        f"loss/v: 2 values of 2 tasks are {probably} take part (--suspect-zeros exclude)"
+        f"loss/v: 2 values of 2 tasks are {probably} take part (`suspect_zeros='exclude'`)"
     ]
     assert notes_under("leaderboard", metric="loss", best="highest") == []
     assert notes_under("compare", tasks=["a" * 32, "c" * 32], metric="loss") == [
-        f"loss/v: 1 value of 1 task is {probably} takes part (--suspect-zeros exclude)"
+        f"loss/v: 1 value of 1 task is {probably} takes part (`suspect_zeros='exclude'`)"
     ]
 
 
@@ -307,7 +307,7 @@ def test_health_knows_what_the_user_set(make_dataset: MakeDataset) -> None:
 def test_what_cannot_count_as_nan(make_dataset: MakeDataset) -> None:
     with open_dataset(make_dataset(history(0.0))) as dataset:
         for wrong in (float("nan"), [0.0, float("inf")], "x"):
-            with pytest.raises(UsageError, match=r"--nan-value .*: use a finite number"):
+            with pytest.raises(UsageError, match=r"`nan_value=.*`: use a finite number"):
                 dataset.query("max", nan_value=wrong)
 
 

@@ -83,7 +83,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
             pass
         message = str(caught.value)
         assert f"process {os.getpid()} since 20" in message
-        assert "--wait" in message
+        assert "`wait=True`" in message
     with writing(tmp_path / "data"):
         pass
     assert not (tmp_path / "data" / ".staging").exists()
