@@ -19,10 +19,10 @@ HEAD = """\
 
 These names are public. Everything else can change in any version. `clearml_snapshot` itself has
 `export`, `open_dataset`, `Selection`, `TaskFilter` and `__version__`. Errors are subclasses of
-`clearml_snapshot.exporter.errors.SnapshotError`; its message is what the command prints, and its
-`exit_code` is what the command ends with. [catalogue.md](catalogue.md) lists the queries of
-`Dataset.query` with their parameters, [../data/README.md](../data/README.md) the tables of
-`Dataset.sql`.
+`clearml_snapshot.exporter.errors.SnapshotError`; its message is what the command prints, with
+arguments instead of options, and its `exit_code` is what the command ends with.
+[catalogue.md](catalogue.md) lists the queries of `Dataset.query` with their parameters,
+[../data/README.md](../data/README.md) the tables of `Dataset.sql`.
 """
 
 

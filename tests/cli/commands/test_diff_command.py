@@ -171,7 +171,7 @@ def test_a_pack(data: Path, tmp_path: Path, capsys: Capture) -> None:
 
 def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> None:
     for arguments, code, text in [
-        (["-7"], 2, "has no snapshot -7; available: 1, 2 (export --keep N keeps more)"),
+        (["-7"], 2, "has no snapshot -7; available: 1, 2 (export with --keep keeps more)"),
         (["dta"], 2, "dta does not exist; give a path, or a snapshot of --data"),
         (["-1", "--bi", "task"], 2, "no such option: --bi; did you mean --by"),
         (["-x"], 2, "no such option: -x"),
@@ -191,7 +191,7 @@ def test_what_cannot_be_meant(data: Path, tmp_path: Path, capsys: Capture) -> No
     single = tmp_path / "one"
     _export(single, [], "http://x")
     assert _typed(data=single) == 2
-    assert "has no snapshot -1; available: 1 (export --keep N" in capsys.readouterr().err
+    assert "has no snapshot -1; available: 1 (export with --keep" in capsys.readouterr().err
 
 
 def test_tables(data: Path, tmp_path: Path, capsys: Capture) -> None:

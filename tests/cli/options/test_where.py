@@ -107,8 +107,8 @@ def test_several_conditions_are_joined_with_and(data: Path) -> None:
 @pytest.mark.parametrize(
     ("condition", "complaint"),
     [
-        ("lr < 0.1", "--where: 'lr' could be Args/lr, Other/lr; choose one"),
-        ("loss > 1", "--where: 'loss' could be loss/train, loss/val; choose one"),
+        ("lr < 0.1", "`where`: 'lr' could be Args/lr, Other/lr; choose one"),
+        ("loss > 1", "`where`: 'loss' could be loss/train, loss/val; choose one"),
         (
             "accuracy > 1",
             "is a hyperparameter and a metric; write param:accuracy, or max(accuracy)",
@@ -120,9 +120,9 @@ def test_several_conditions_are_joined_with_and(data: Path) -> None:
         ("acuracy/val > 1", "no hyperparameter or metric 'acuracy/val'; did you mean"),
         ("param:x > 1", "no hyperparameter 'x'"),
         ("last(x) > 1", "no metric 'x'"),
-        ("opt < adam", "--where: opt < 'adam': a text can only be compared with = and !="),
+        ("opt < adam", "`where`: opt < 'adam': a text can only be compared with = and !="),
         ("max(latency) = fast", "max(latency) is compared with 'fast', which is not a number"),
-        (f"{EVIL} = 1", "--where \"x') OR 1=1 --"),
+        (f"{EVIL} = 1", "`where` \"x') OR 1=1 --"),
     ],
 )
 def test_what_cannot_be_decided(data: Path, condition: str, complaint: str) -> None:
@@ -163,7 +163,7 @@ def test_export_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture
         assert code == 2
         assert line.startswith(
             "error: export cannot decide --where max(accuracy/val): values of metrics are known "
-            "only after their points were read; use --where with query or pack"
+            "only after their points were read; use --where with queries and packs"
         )
     assert not (tmp_path / "new").exists()
 
