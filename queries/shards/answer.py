@@ -73,17 +73,17 @@ class InParts:
         with translating_errors():
             self.connection.execute(_COMPRESSED)
             self.connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
-            for relation in self:
-                self._keep(relation)
+            for number, relation in enumerate(self):
+                self._keep(relation, is_first=number == 0)
             if self._whole is not None:
                 self._keep(self._dataset.shaped(self._query, self._whole).relation)
             rows = self.connection.table(_GATHERED)
             return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
 
-    def _keep(self, relation: duckdb.DuckDBPyRelation) -> None:
+    def _keep(self, relation: duckdb.DuckDBPyRelation, *, is_first: bool = False) -> None:
         relation.create_view(_PART)
-        self.connection.execute(f"CREATE TABLE IF NOT EXISTS {_GATHERED} AS FROM {_PART} LIMIT 0")
-        self.connection.execute(f"INSERT INTO {_GATHERED} FROM {_PART}")
+        into = f"CREATE TABLE {_GATHERED} AS" if is_first else f"INSERT INTO {_GATHERED}"
+        self.connection.execute(f"{into} FROM {_PART}")
         self.connection.execute(f"DROP VIEW {_PART}")
 
 

@@ -146,8 +146,11 @@ def test_every_task_has_its_value_at_every_width(history: Path, n_tasks: int) ->
     statement, answer, labels = _compared(n_tasks)
     values = [f"{row}.125" for row in range(1, n_tasks + 2)]
     n_lines = {}
+    with open_dataset(history) as dataset:
+        rows = SafeRows(dataset.result(dataset.sql(statement)))
+        cells = list(rows)
     for width in (24, 36, 48, 60, 80, 200):
-        text, _ = drawn(history, statement, width, answer)
+        text = draw_table(rows, cells, Screen(width, False, False), answer).text
         assert {label: f"{label} (" in text or label in text for label in labels} == dict.fromkeys(
             labels, True
         )

@@ -23,6 +23,14 @@ from clearml_snapshot.queries import open_dataset
 from tests.support.packs import listing, pack_of
 
 
+@pytest.fixture(scope="module")
+def packed(odd: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pack of ``odd`` as a folder, to be copied: packing takes a second."""
+    folder = tmp_path_factory.mktemp("packed") / "pack"
+    pack_of(odd, folder)
+    return folder
+
+
 def test_a_folder_has_files_of_its_own(odd: Path, tmp_path: Path) -> None:
     (tmp_path / "pack").mkdir()
     pack_of(odd, tmp_path / "pack")
@@ -31,17 +39,16 @@ def test_a_folder_has_files_of_its_own(odd: Path, tmp_path: Path) -> None:
 
 
 def test_an_earlier_pack_is_replaced_in_one_step(
-    odd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    odd: Path, packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = tmp_path / "pack"
-    pack_of(odd, target)
+    target = shutil.copytree(packed, tmp_path / "pack")
     before = contents(target)
     (target / ".DS_Store").write_text("left by a system")
-    packed = pack_of(odd, target, metrics=("loss",))
+    replaced = pack_of(odd, target, metrics=("loss",))
     assert listing(tmp_path)[0] == "pack"
     assert [entry.name for entry in tmp_path.iterdir()] == ["pack"]
     assert contents(target) != before
-    assert verify(target).content_id == packed.content_id
+    assert verify(target).content_id == replaced.content_id
     assert verify(target).is_intact
     monkeypatch.setattr(exchange, "exchange", lambda *_: False)  # another system
     pack_of(odd, target)
@@ -51,11 +58,10 @@ def test_an_earlier_pack_is_replaced_in_one_step(
 
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_kill_while_a_pack_is_replaced_costs_nothing(
-    odd: Path, tmp_path: Path, *, can_exchange: bool
+    odd: Path, packed: Path, tmp_path: Path, *, can_exchange: bool
 ) -> None:
     """Killed before and after each renaming: the old or the new one is there, complete."""
-    target = tmp_path / "pack"
-    pack_of(odd, target)
+    target = shutil.copytree(packed, tmp_path / "pack")
     old = contents(target)
     names = set()
     for step in range(3):
@@ -126,10 +132,9 @@ def _second_rename_kills(rename: Callable[..., Path]) -> Callable[..., Path]:
     ],
 )
 def test_what_is_not_only_an_earlier_pack_is_kept(
-    odd: Path, tmp_path: Path, change: Callable[[Path], object], reason: str
+    odd: Path, packed: Path, tmp_path: Path, change: Callable[[Path], object], reason: str
 ) -> None:
-    target = tmp_path / "pack"
-    pack_of(odd, target)
+    target = shutil.copytree(packed, tmp_path / "pack")
     change(target)
     before = listing(tmp_path)
     with pytest.raises(UsageError, match=reason):
@@ -137,12 +142,14 @@ def test_what_is_not_only_an_earlier_pack_is_kept(
     assert listing(tmp_path) == before
 
 
-def test_neither_a_snapshot_nor_the_source_is_replaced(odd: Path, tmp_path: Path) -> None:
+def test_neither_a_snapshot_nor_the_source_is_replaced(
+    odd: Path, packed: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree((odd / "current").resolve(), copy)
     with pytest.raises(UsageError, match="a snapshot that was not packed"):
         pack_of(odd, copy)
-    pack_of(odd, tmp_path / "pack")
+    shutil.copytree(packed, tmp_path / "pack")
     with pytest.raises(UsageError, match="is what would be packed"):
         pack_of(tmp_path / "pack", tmp_path / "pack", metrics=("loss",))
 
