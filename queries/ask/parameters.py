@@ -96,6 +96,11 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
     return values
 
 
+def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
+    """Return the values that replace NaN, from what is bound to a query's parameters."""
+    return tuple(map(float, values.get(MARKS) or (0.0,)))
+
+
 def is_partner(query: Query, param: Param) -> bool:
     """Return whether a parameter is filled in with another one: the variants of metrics."""
     whose = param.name.removesuffix(_PARTNER)

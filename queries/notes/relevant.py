@@ -7,8 +7,8 @@ import duckdb
 
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.notes.coverage import OF_A_WINNER
-from clearml_snapshot.queries.notes.suspect_zeros import marks_of
 
 _HAS_VALUE: Final = {
     "best": "value IS NOT NULL",

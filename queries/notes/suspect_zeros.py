@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.queries.ask.header import Query, find, read
-from clearml_snapshot.queries.ask.parameters import MARKS
+from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Rows
 
@@ -249,11 +249,6 @@ def _field(name: str, values: Mapping[str, Any]) -> str | None:
 
 def _task_ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted({row["task_id"] for row in rows})
-
-
-def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
-    """Return the values that replace NaN, from what is bound to a query's parameters."""
-    return tuple(map(float, values.get(MARKS) or (0.0,)))
 
 
 def _point(row: Mapping[str, Any]) -> tuple[Any, ...]:

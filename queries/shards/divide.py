@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.notes.suspect_zeros import marks_of
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.shards.plan import AnyPart
