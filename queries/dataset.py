@@ -20,7 +20,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session, task_filter, task_ids
 from clearml_snapshot.queries.aliases import STORED, Aliases, applied
 from clearml_snapshot.queries.ask import parameters
-from clearml_snapshot.queries.ask.columns import Shaped, with_columns
+from clearml_snapshot.queries.ask.columns import Names, Shaped, with_columns
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
@@ -60,6 +60,7 @@ class Dataset(session.Session):
         self.snapshot: Final = snapshot
         """The snapshot that is queried; the points of a pack may still be packed."""
         self._open, self._views = ExitStack(), Views()
+        self._names = Names(lambda: self._connection)
         with ExitStack() as opening:
             opening.enter_context(hold(snapshot))
             self._points, self._lacks_points = threading.Lock(), not snapshot.has_points
@@ -197,7 +198,7 @@ class Dataset(session.Session):
         """Ask a query as ``ask`` does, and name the columns that are its answer."""
         with translating_errors():
             long_rows = self._relation(*statement_for(query, values))
-            return with_columns(query, values, long_rows, self._task_names)
+            return with_columns(query, values, long_rows, self._names)
 
     def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
         """Return the values that ``query`` binds to the parameters of a query."""
@@ -275,11 +276,6 @@ class Dataset(session.Session):
             return None
         with translating_errors():
             return task_filter.suggested_name(self._connection, self.filter)
-
-    def _task_names(self, ids: Sequence[str]) -> dict[str, str | None]:
-        """Read the names of tasks by id."""
-        rows = self._connection.execute(read("lookups/names_of.sql"), {"ids": list(ids)})
-        return dict(rows.fetchall())
 
     def _relation(
         self,

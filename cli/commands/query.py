@@ -248,8 +248,6 @@ def _write(
     Returns:
         The rows that notes may be about; of a long answer only whether there are any.
     """
-    from clearml_snapshot.queries.ask.answer_columns import with_made
-    from clearml_snapshot.queries.ask.columns import Shaped
     from clearml_snapshot.queries.notes.relevant import relevant
     from clearml_snapshot.queries.result import Rows
     from clearml_snapshot.queries.shards.divide import parts_of
@@ -263,17 +261,16 @@ def _write(
             on_part = stack.enter_context(parts_bar(quiet=output.quiet))
             source, connection = stack.enter_context(opened.opened_again())
             in_parts = InParts(source, connection, query, values, parts, on_part)
-        columns = with_made(query.answer, values)
+        shaped = opened.shaped(query, values)
         if query.has_long_answer:
-            result = in_parts.streamed() if in_parts else opened.result(opened.ask(query, values))
-            _write_result(result, output, query, columns)
+            result = in_parts.streamed() if in_parts else opened.result(shaped.relation)
+            _write_result(result, output, query, shaped.answer)
             return Rows((), (), ((),) * min(result.n_read, 1))
         if in_parts and in_parts.follows:
             noted = Noted(in_parts, lambda rows: source.result(*relevant(rows, query, values)))
-            _write_result(noted.result(), output, query, columns)
+            _write_result(noted.result(), output, query, shaped.answer)
             return noted.rows()
-        shaped = Shaped(in_parts.gathered(), columns) if in_parts else opened.shaped(query, values)
-        relation = shaped.relation if in_parts else shaped.relation.materialize()
+        relation = in_parts.gathered() if in_parts else shaped.relation.materialize()
         result = source.result(relation, is_materialized=in_parts is None)
         _write_result(result, output, query, shaped.answer)
         return source.result(*relevant(relation, query, values)).in_memory()

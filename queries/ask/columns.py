@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import duckdb
 
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name, sql_value
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, with_made
-from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.header import Query, read
+
+if TYPE_CHECKING:
+    from clearml_snapshot.queries.ask.wide import ColumnNames
 
 
 class Shaped(NamedTuple):
@@ -22,6 +26,35 @@ class Shaped(NamedTuple):
 NamesOf = Callable[[Sequence[str]], Mapping[str, str | None]]
 """Returns the names of tasks by id."""
 
+
+class Names:
+    """Reads the names of the selected tasks, and of what they have, when a query needs them.
+
+    Args:
+        connect: returns a connection that sees the selected tasks; those of an answer in parts,
+            from its first part on, some of them.
+    """
+
+    def __init__(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> None:
+        self._connect = connect
+
+    def of_tasks(self, ids: Sequence[str]) -> Mapping[str, str | None]:
+        """Read the names of tasks by id."""
+        rows = self._connect().execute(read("lookups/names_of.sql"), {"ids": list(ids)})
+        return dict(rows.fetchall())
+
+    @cached_property
+    def of_every_column(self) -> "ColumnNames":
+        """What `of_columns_here` returned first: for an answer in parts, before the first part."""
+        return self.of_columns_here()
+
+    def of_columns_here(self) -> "ColumnNames":
+        """Read the metrics and hyperparameters of the tasks that the connection sees."""
+        from clearml_snapshot.queries.ask.wide import column_names
+
+        return column_names(self._connect().sql(read("lookups/wide_names.sql")))
+
+
 _Made = tuple[duckdb.DuckDBPyRelation, Sequence[str]]
 """Rows, and the names of the columns that were made."""
 
@@ -33,7 +66,7 @@ def with_columns(
     query: Query,
     values: Mapping[str, Any],
     answer: duckdb.DuckDBPyRelation,
-    names_of: NamesOf,
+    names: Names,
 ) -> Shaped:
     """Turn names in the rows of a query into columns, in the order in which they were requested.
 
@@ -41,11 +74,11 @@ def with_columns(
         query: the query.
         values: the values of its parameters.
         answer: its rows as the SQL returns them.
-        names_of: used for the columns of tasks.
+        names: used for the columns of tasks, metrics and hyperparameters.
     """
     make = _SHAPES.get(query.name)
     if make is not None:
-        shaped, made = make(values, answer, names_of)
+        shaped, made = make(values, answer, names)
         columns = with_made(query.answer, values, made)
         return Shaped(shaped, columns._replace(legend=_legend(query, values, made)))
     if "at" in values and values["at"] is None and {*_AT} <= {*answer.columns}:
@@ -53,9 +86,7 @@ def with_columns(
     return Shaped(answer, with_made(query.answer, values))
 
 
-def _leaderboard(
-    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
-) -> _Made:
+def _leaderboard(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
     from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
 
     params = [("text", [name]) for name in values["param"] or ()]
@@ -70,7 +101,7 @@ def _leaderboard(
     return pivoted(answer, shape, made, order="metric, variant, place")
 
 
-def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf) -> _Made:
+def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
     by = [name.removeprefix("param:") for name in values["by"] or ()]
     differing = () if values["by_all_except"] is None else _keys(answer, "parameters")
     kept = [name for name in answer.columns if name not in ("group", "parameters")]
@@ -100,7 +131,7 @@ def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
     return sorted(key for (key,) in keys.fetchall())
 
 
-def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf) -> _Made:
+def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
     keys = {column: _keys(answer, column) for column in ("settings", "finals")}
     kept = [name for name in answer.columns if name not in keys]
     labels = distinct_names([*keys["settings"], *keys["finals"]], kept)
@@ -111,9 +142,7 @@ def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: 
     return answer.project(", ".join(columns)), labels
 
 
-def _compare(
-    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names_of: NamesOf
-) -> _Made:
+def _compare(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
     from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
 
     if values["params"]:
@@ -128,9 +157,15 @@ def _compare(
         order = "metric, variant, list_position(['end', 'common', 'nearest'], point)"
     made = [
         Column(label, of=sql_value(task_id), cell=cell)
-        for task_id, label in task_labels(values["tasks"], names_of).items()
+        for task_id, label in task_labels(values["tasks"], names.of_tasks).items()
     ]
     return pivoted(answer, Shape("task_id", (cell,), tuple(keys), behind), made, order=order)
+
+
+def _wide(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
+    from clearml_snapshot.queries.ask.wide import wide
+
+    return wide(values, answer, names.of_every_column, names.of_columns_here)
 
 
 def task_labels(task_ids: Sequence[str], names_of: NamesOf) -> dict[str, str]:
@@ -149,6 +184,7 @@ _SHAPES: Final = {
     "compare": _compare,
     "group": _group,
     "leaderboard": _leaderboard,
+    "wide": _wide,
 }
 
 

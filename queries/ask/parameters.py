@@ -89,11 +89,27 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
     for param in query.params:
         if param.name in given and param.name not in ("metric", "variant"):
             values.update(_named_values(query, param, given[param.name], names))
+    _check_together(values)
+    return values
+
+
+def _check_together(values: Mapping[str, Any]) -> None:
+    """Refuse arguments that have no effect beside another one."""
     if values.get("by") == "task" and values.get("top", 1) not in (None, 1):
         raise UsageError(
             f"{setting('by', 'task')} gives one row per task; for the best N, omit {setting('by')}"
         )
-    return values
+    if "per" not in values:
+        return
+    per_task = setting("per", "task")
+    is_per_task = values["per"] == "task"
+    needed = f"rows per step; omit {per_task}" if is_per_task else per_task
+    for name in ("fill", "tolerance") if is_per_task else (BEST, "param"):
+        if values[name] is not None:
+            raise UsageError(f"{setting(name)} needs {needed}")
+    if values["tolerance"] is not None and values["fill"] in (None, "exact"):
+        ways = f"{setting('fill', 'last')} or {setting('fill', 'nearest')}"
+        raise UsageError(f"{setting('tolerance')} needs {ways}")
 
 
 def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
@@ -253,6 +269,8 @@ def _check_choice(param: Param, value: Any) -> None:
             raise no_such(setting(param.name, option=param.option), str(choice), param.choices)
     if param.name == MARKS:
         _check_marks(value)
+    if param.name == "tolerance" and isinstance(value, int) and value < 0:
+        raise UsageError(f"{setting('tolerance', value)}: use a number of iterations, 0 or more")
     if param.name == "top" and isinstance(value, int) and value < 1:
         raise UsageError(f"{setting('top', value)}: use a number of at least 1")
 

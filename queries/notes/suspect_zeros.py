@@ -145,6 +145,8 @@ def suspect_counts(
     }
     if name == "leaderboard" and not excluded:
         parameters["task_ids"] = _task_ids(rows.as_dicts())
+    if values.get("per") == "task":
+        return _beside_tasks(dataset, values, parameters, excluded=excluded)
     counts = _counts(dataset, parameters, excluded=excluded)
     if values.get("also"):
         also = {"metric": values["also"], "variant": values["also_variant"], "field": "last"}
@@ -212,6 +214,26 @@ def _beside_winners(dataset: Dataset, values: Mapping[str, Any], rows: Rows) -> 
 
     for (metric, variant), tasks in series.items():
         yield SuspectCount(metric, variant, len(tasks), len({*tasks}), excluded=False, marks=marks)
+
+
+def _beside_tasks(
+    dataset: Dataset,
+    values: Mapping[str, Any],
+    parameters: Mapping[str, Any],
+    *,
+    excluded: bool,
+) -> "list[Note]":
+    """Count the suspect zeros among the values that ``wide`` shows of each task."""
+    from clearml_snapshot.queries.ask.wide import column_names, metrics_by_word
+
+    lines: list[Note] = []
+    every = column_names(dataset.sql(read("lookups/wide_names.sql")))
+    for word, names in metrics_by_word(values, every).items():
+        if names:
+            _, metrics, variants = zip(*names, strict=True)
+            series = {"metric": list(metrics), "variant": list(variants), "field": word}
+            lines += _counts(dataset, {**parameters, **series}, excluded=excluded)
+    return lines
 
 
 def _concerned(dataset: Dataset, parameters: Mapping[str, Any]) -> "Unexamined":

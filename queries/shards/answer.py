@@ -43,6 +43,8 @@ class InParts:
         self._query, self._parts, self._on_part = query, parts, on_part
         self._values, self._whole = divided(query, values)
         self._narrowing = Narrowing(connection)
+        with translating_errors():
+            dataset.shaped(query, self._values)  # it decides the columns, from all parts together
 
     def __iter__(self) -> Iterator[duckdb.DuckDBPyRelation]:
         """Create the answer of each part when it is reached; every iteration starts again."""

@@ -57,6 +57,11 @@ FURTHER: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"metric": "loss", "best": "lowest", "value": "mean", "suspect_zeros": "exclude"},
         {"metric": "loss", "best": "lowest", "by_all_except": "Args/seed"},
     ],
+    "wide": [
+        {"fill": "last"},
+        {"fill": "nearest", "tolerance": 3, "suspect_zeros": "exclude"},
+        {"per": "task"},
+    ],
     "curve": [
         {"metric": "loss", "smooth": 0.6},
         {"metric": "loss", "window": 7},

@@ -217,7 +217,7 @@ def test_nothing_of_a_name_is_obeyed_in_a_form(form: str, evil_folder: Path) -> 
     assert obeyed(screen) == []
 
 
-@pytest.mark.parametrize("name", ["max", "evil", *(queries() if SOAK else ())])
+@pytest.mark.parametrize("name", ["max", "wide", "evil", *(queries() if SOAK else ())])
 def test_nothing_of_a_name_is_obeyed_by_queries(name: str, evil_folder: Path) -> None:
     for arguments in ((), ("--format", "csv"), ("--show",), ("--help",)):
         screen = run("query", name, *arguments, "--data", "data")

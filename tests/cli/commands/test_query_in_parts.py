@@ -33,6 +33,7 @@ QUESTIONS: Final = (
     ("first", "--below", str(NEEDED["first"]["below"])),
     ("first", "--below", "-100"),
     ("health",),
+    ("wide", "--fill", "last"),
     ("curve", "--metric", "loss", "--task-name", "nobody*"),
 )
 

@@ -47,6 +47,8 @@ CASES: Final = {
     "tags": "tags",
     "tasks": "tasks --limit 12",
     "users": "users",
+    "wide": "wide -m accuracy -m loss --task-name 'vit-small*' --fill last",
+    "wide_tasks": "wide -m accuracy -m loss --per task --param 'Args/*' --project vision",
 }
 """Each picture's command after ``clearml-snapshot query``; every query has at least one."""
 

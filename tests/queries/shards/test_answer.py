@@ -49,6 +49,11 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"suspect_zeros": "exclude"},
         {"by": "variant"},
     ],
+    "wide": [
+        {"fill": "nearest", "tolerance": 3, "all_metrics": True},
+        {"metric": ["loss", "acc"]},
+        {"per": "task"},
+    ],
     "first": [{"below": 1}, {"below": 0.5, "for_": 3}, {"above": 0.2, "all_metrics": True}],
     "health": [
         {},

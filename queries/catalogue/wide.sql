@@ -1,0 +1,166 @@
+-- One row per step with a column per metric, or one per task with its best values and parameters.
+--
+-- A row per task and iteration, in which any of the selected metrics has a point, and a column for
+-- each metric/variant. --fill says what a cell has if there is no point at exactly this iteration: nothing
+-- (exact), the latest earlier value (last), or that of the nearest iteration, of two equally near
+-- ones the earlier (nearest); at most --tolerance iterations away. NULL values never fill other cells, NaN and
+-- infinities do. A single value has no iteration: it is in a row without one, and fills no other.
+--
+-- With --per task, a row per task, a column for each of its hyperparameters, and one for each
+-- metric/variant with its highest or lowest finite value, or the last, as the column's name says:
+-- --best says which; without it, accuracy is best high, loss low, and of metrics whose names do not tell
+-- the value at the last iteration is shown, unchanged. Reads the series table, not the points.
+--
+-- Two names that would read alike are two columns: variant b/c of a and variant c of a/b are 'a / b/c' and
+-- 'a/b / c'; names that differ only in capital letters have '(case 1)', '(case 2)' after them. The SQL
+-- returns a row per cell; the command makes the columns.
+--
+-- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
+-- :param variant        A variant or a glob; several are joined with OR (default: every variant).
+-- :param all_metrics    Include :monitor: metrics (default: false).
+-- :param per            step|task: what has a row (default: step).
+-- :param fill           exact|last|nearest: which value a cell has if there is no point at its iteration (default: exact).
+-- :param tolerance      Fill only from points at most so many iterations away (default: any distance).
+-- :param best           highest|lowest|max|min|last: with --per task, which value of each metric; max is highest, min is lowest (default: guessed from the name of each metric).
+-- :param param          With --per task, a hyperparameter as section/name, or a glob, that becomes a column; may be repeated (default: every hyperparameter).
+-- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
+-- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
+--
+-- :answer task, task_id, iteration, *
+-- :shard task, not if per task; 0.3 times the points
+-- :example --metric accuracy --metric loss --fill last --tolerance 100
+--
+-- Cells have only the numbers of their task and series; the names, which are long, are added at the end.
+WITH curves AS MATERIALIZED (
+    SELECT
+        task_id,
+        metric,
+        variant,
+        dense_rank() OVER (ORDER BY name NULLS LAST, task_id) AS task_number,
+        row_number() OVER (ORDER BY name NULLS LAST, task_id, metric, variant) AS curve
+    FROM series
+    LEFT JOIN tasks USING (task_id)
+    WHERE coalesce($per::VARCHAR, 'step') = 'step'
+        AND is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
+),
+points AS (
+    SELECT task_number, curve, iteration, value
+    FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric) AS points
+    JOIN curves USING (task_id, metric, variant)
+    WHERE coalesce($per, 'step') = 'step'
+        -- DuckDB does not read what these conditions exclude: files are sorted by metric.
+        AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
+        AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
+),
+steps AS (
+    SELECT DISTINCT task_number, iteration
+    FROM points
+    WHERE coalesce($fill::VARCHAR, 'exact') <> 'exact' AND iteration IS NOT NULL
+),
+grid AS (
+    SELECT
+        curve,
+        iteration,
+        CASE WHEN value IS NOT NULL THEN {'iteration': iteration, 'value': value} END AS known
+    FROM steps
+    JOIN (SELECT task_number, curve FROM curves) AS curves USING (task_number)
+    LEFT JOIN (SELECT curve, iteration, value FROM points) AS points USING (curve, iteration)
+),
+neighbours AS (
+    SELECT
+        curve,
+        iteration,
+        last_value(known IGNORE NULLS) OVER (
+            PARTITION BY curve
+            ORDER BY iteration ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS before,
+        CASE
+            WHEN $fill = 'nearest' THEN first_value(known IGNORE NULLS) OVER (
+                PARTITION BY curve
+                ORDER BY iteration ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING
+            )
+        END AS after
+    FROM grid
+),
+nearest AS (
+    SELECT
+        curve,
+        iteration,
+        iteration::HUGEINT - before.iteration AS behind,
+        after.iteration::HUGEINT - iteration AS ahead,
+        coalesce(ahead < behind, behind IS NULL) AS is_ahead,
+        CASE WHEN is_ahead THEN ahead ELSE behind END AS distance,
+        CASE WHEN is_ahead THEN after.value ELSE before.value END AS value
+    FROM neighbours
+),
+-- Every step has a cell for each series of its task, if only an empty one.
+cells AS (
+    SELECT curve, iteration, value
+    FROM points
+    WHERE iteration IS NULL OR coalesce($fill, 'exact') = 'exact'
+    UNION ALL
+    SELECT curve, iteration, CASE WHEN coalesce(distance <= $tolerance::BIGINT, true) THEN value END
+    FROM nearest
+),
+named AS (
+    SELECT
+        task_number,
+        task_id,
+        iteration,
+        'metric' AS beside,
+        metric AS beside_group,
+        variant AS beside_name,
+        NULL::VARCHAR AS text,
+        value AS number,
+        NULL::DOUBLE AS highest,
+        NULL::DOUBLE AS lowest,
+        NULL::DOUBLE AS last
+    FROM cells
+    JOIN curves USING (curve)
+    UNION ALL
+    SELECT NULL, task_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM tasks
+    WHERE $per = 'task'
+    UNION ALL
+    SELECT
+        NULL,
+        task_id,
+        NULL,
+        'metric',
+        metric,
+        variant,
+        NULL,
+        NULL,
+        CASE WHEN coalesce($best::VARCHAR, 'highest') = 'highest' THEN max END,
+        CASE WHEN coalesce($best, 'lowest') = 'lowest' THEN min END,
+        CASE WHEN coalesce($best, 'last') = 'last' THEN last END
+    FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
+    WHERE $per = 'task'
+        AND is_chosen(metric, variant, $metric, $variant::VARCHAR[], $all_metrics::BOOLEAN)
+    UNION ALL
+    SELECT NULL, task_id, NULL, 'param', section, name, value, NULL, NULL, NULL, NULL
+    FROM hyperparams
+    WHERE $per = 'task'
+        AND ($param::VARCHAR[] IS NULL OR list_contains($param, section || '/' || name))
+)
+SELECT
+    task_number,
+    tasks.name AS task,
+    task_id,
+    tasks.project,
+    tasks.status,
+    tasks.created,
+    tasks.web_url,
+    tasks.archived,
+    named.iteration,
+    beside,
+    beside_group,
+    beside_name,
+    text,
+    number,
+    highest,
+    lowest,
+    named.last
+FROM named
+LEFT JOIN tasks USING (task_id)
+ORDER BY task NULLS LAST, task_id, named.iteration NULLS LAST, beside DESC, beside_group, beside_name;
