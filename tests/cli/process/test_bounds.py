@@ -29,7 +29,8 @@ sys.exit(main(sys.argv[1:]))
 FILLING: Final = """
 import time
 from clearml_snapshot.cli.process.bounds import most_more, within_memory
-with within_memory(0):
+from clearml_snapshot.exporter.settings import naming_options
+with naming_options(), within_memory(0):
     try:
         bytearray(3 * most_more(0))
     except MemoryError:
