@@ -49,7 +49,7 @@ def test_a_dry_run_before_the_first_export(take_home: TakeHome, database: Databa
     planned = forecast(home.folder, Selection())
     assert (planned.tasks_new, planned.points) == (3, 270)
     assert not home.folder.exists()
-    with pytest.raises(UsageError, match="needs a filter"):
+    with pytest.raises(UsageError, match="needs a selection"):
         forecast(home.folder)
 
 

@@ -80,7 +80,7 @@ def test_changed_tasks_are_replaced(take_home: TakeHome) -> None:
 def test_known_tasks_are_read_again_without_a_selection(take_home: TakeHome) -> None:
     database, first, _ = small()
     home = take_home(database)
-    with pytest.raises(UsageError, match="the first export of a dataset needs a filter"):
+    with pytest.raises(UsageError, match="the first export of a dataset needs a selection"):
         home.export(all_tasks=False)
     home.export(Selection(TaskFilter(task_names=("first",))))
     database.report(first, [{"metric": "new", "variant": "v", "iter": 1, "value": 2.0}])
