@@ -264,9 +264,11 @@ END;
 
 -- How much of a part a series takes, if a question is answered in parts: its points or, if a query
 -- reads the table series, points_each, and its points if it must be searched for suspect zeros.
--- deciding is the value that such an answer uses, marks are the values that NaN was logged as.
+-- deciding is the value that such an answer uses (NULL: any of them), marks are the values that NaN
+-- was logged as.
 CREATE MACRO size_in_part(points_each, deciding, marks, n_points, highest, lowest, latest) AS CASE
-    WHEN points_each IS NULL THEN n_points
+    WHEN points_each IS NULL OR (deciding IS NULL AND len(marks) > 0)
+        THEN n_points + coalesce(points_each, 0)
     WHEN list_contains(
         marks, CASE deciding WHEN 'max' THEN highest WHEN 'min' THEN lowest ELSE latest END
     )
@@ -654,3 +656,218 @@ SELECT
         END AS block
     )
 FROM query_table(blocks);
+
+-- Whether a weight can be used for smoothing: an error if not. NULL does not smooth.
+CREATE MACRO is_weight(smooth) AS CASE
+    WHEN NOT (smooth >= 0 AND smooth < 1)
+        THEN error('smooth ' || smooth || ': give a weight from 0 to less than 1')
+    ELSE true
+END;
+
+-- Curves with their smoothed values. points is the name of a table with curve (a number),
+-- iteration, timestamp, value and x, which orders the points of a curve.
+--
+-- Usual values are numbered separately from the others, from 0. A window over doubles would add
+-- them in the order of a tree that depends on where DuckDB stores a series. Therefore blocks of 16,
+-- 256, … values are added in an order that depends only on these numbers: block is the sum that
+-- ends at a value, weighted by age for smooth; total is the part of the sum for window_size
+-- computed so far. Only usual values have a smoothed value.
+CREATE MACRO smoothed_points(points, smooth, window_size) AS TABLE
+WITH ones AS (
+    SELECT
+        curve,
+        iteration,
+        timestamp,
+        value,
+        x,
+        CASE WHEN isfinite(value) AND abs(value) < 1e200 THEN value END AS usual,
+        row_number() OVER (PARTITION BY curve, usual IS NULL ORDER BY x, iteration) - 1 AS place,
+        usual AS block,
+        0.0::DOUBLE AS total
+    FROM query_table(points)
+),
+blocks_16 AS (FROM longer_blocks('ones', 1, smooth, window_size)),
+blocks_256 AS (FROM longer_blocks('blocks_16', 16, smooth, window_size)),
+blocks_4096 AS (FROM longer_blocks('blocks_256', 256, smooth, window_size)),
+blocks_65536 AS (FROM longer_blocks('blocks_4096', 4096, smooth, window_size)),
+blocks_1048576 AS (FROM longer_blocks('blocks_65536', 65536, smooth, window_size)),
+blocks_16777216 AS (FROM longer_blocks('blocks_1048576', 1048576, smooth, window_size))
+SELECT
+    curve,
+    iteration,
+    timestamp,
+    value,
+    x,
+    CASE
+        WHEN usual IS NULL THEN NULL
+        WHEN window_size IS NOT NULL THEN total / least(window_size, place + 1)
+        ELSE block * (1 - smooth) / (1 - pow(smooth, place + 1))
+    END AS smooth_value
+FROM blocks_16777216;
+
+-- The same for curves that are not smoothed.
+CREATE MACRO unsmoothed_points(points) AS TABLE
+SELECT curve, iteration, timestamp, value, x, NULL::DOUBLE AS smooth_value
+FROM query_table(points);
+
+-- The value of a series that counts if nothing else is chosen.
+CREATE MACRO usual_value(best) AS CASE best WHEN 'highest' THEN 'max' ELSE 'min' END;
+
+-- What counts, in words.
+CREATE MACRO counted_as(what, smooth, n_last) AS concat(
+    what,
+    CASE WHEN n_last IS NOT NULL THEN ' of the last ' || n_last END,
+    CASE WHEN smooth IS NOT NULL THEN ', smoothed ' || smooth END
+);
+
+-- The series, numbered, for which the table series does not have the value that counts. listed is
+-- the name of a table of series, defined by the query. If rereads_last, the last finite value counts
+-- as the last one; otherwise that at the last iteration does, finite or not, unless smooth or n_last
+-- is given.
+CREATE MACRO series_to_read(listed, rereads_last, what, smooth, n_last) AS TABLE
+SELECT task_id, metric, variant, row_number() OVER () AS curve
+FROM query_table(listed)
+WHERE is_weight(smooth)
+    AND CASE
+        WHEN n_last < 1 THEN error('last ' || n_last || ': give a number of at least 1')
+        ELSE true
+    END
+    AND n > n_nonfinite + n_null
+    AND (
+        smooth IS NOT NULL
+        OR n_last IS NOT NULL
+        OR what = 'median'
+        OR (what = 'last' AND rereads_last AND coalesce(NOT isfinite(last), true))
+    );
+
+-- The maximum, minimum, mean, median or last value of each curve, or of its last n_last points.
+-- points is the name of a table with curve, iteration, timestamp and value, which is finite.
+CREATE MACRO summarised_points(points, what, n_last) AS TABLE
+SELECT
+    curve,
+    CASE what
+        WHEN 'max' THEN extreme.value
+        WHEN 'min' THEN extreme.value
+        WHEN 'last' THEN latest.value
+        WHEN 'mean' THEN mean
+        ELSE if(isfinite(lower + upper), (lower + upper) / 2, lower / 2 + upper / 2)
+    END AS counted,
+    CASE WHEN what = 'last' THEN latest.iteration ELSE extreme.iteration END AS counted_iteration,
+    CASE WHEN what = 'last' THEN latest.timestamp ELSE extreme.timestamp END AS counted_timestamp
+FROM (
+    SELECT
+        curve,
+        min({
+            'rank': CASE what WHEN 'max' THEN -value ELSE value END,
+            'iteration': iteration,
+            'timestamp': timestamp,
+            'value': value
+        }) FILTER (what IN ('max', 'min')) AS extreme,
+        coalesce(
+            arg_max(
+                {'value': value, 'iteration': iteration, 'timestamp': timestamp}, iteration
+            ) FILTER (what = 'last'),
+            any_value({'value': value, 'iteration': iteration, 'timestamp': timestamp})
+                FILTER (what = 'last')
+        ) AS latest,
+        repeatable_mean(list(value) FILTER (what = 'mean')) AS mean,
+        quantile_disc(value + 0.0, 0.5) FILTER (what = 'median') AS lower,
+        0.0 - quantile_disc(0.0 - value, 0.5) FILTER (what = 'median') AS upper
+    FROM (
+        FROM query_table(points)
+        QUALIFY n_last IS NULL
+            OR n_last >= row_number() OVER (
+                PARTITION BY curve ORDER BY iteration DESC NULLS LAST
+            )
+    )
+    GROUP BY curve
+);
+
+-- The value that counts of the series to read. points is the name of a table of points, defined by
+-- the query. Single values have no iteration and are not smoothed.
+CREATE MACRO counted_from_points(listed, points, rereads_last, what, smooth, n_last) AS TABLE
+WITH curves AS MATERIALIZED (
+    FROM series_to_read(listed, rereads_last, what, smooth, n_last)
+),
+finite AS (
+    SELECT curve, iteration, timestamp, value, iteration::DOUBLE AS x
+    FROM query_table(points)
+    JOIN curves USING (task_id, metric, variant)
+    WHERE isfinite(value) AND (smooth IS NULL OR iteration IS NOT NULL)
+),
+compared AS (
+    SELECT curve, iteration, timestamp, smooth_value AS value
+    FROM smoothed_points('finite', smooth, NULL)
+    WHERE smooth IS NOT NULL AND smooth_value IS NOT NULL
+    UNION ALL
+    SELECT curve, iteration, timestamp, value
+    FROM finite
+    WHERE smooth IS NULL
+)
+SELECT * EXCLUDE (curve), true AS is_from_points
+FROM curves
+LEFT JOIN summarised_points('compared', what, n_last) USING (curve);
+
+-- The same without smoothing, which DuckDB plans faster.
+CREATE MACRO counted_from_plain_points(listed, points, rereads_last, what, smooth, n_last) AS TABLE
+WITH curves AS MATERIALIZED (
+    FROM series_to_read(listed, rereads_last, what, NULL, n_last)
+),
+compared AS (
+    SELECT curve, iteration, timestamp, value
+    FROM query_table(points)
+    JOIN curves USING (task_id, metric, variant)
+    WHERE isfinite(value)
+)
+SELECT * EXCLUDE (curve), true AS is_from_points
+FROM curves
+LEFT JOIN summarised_points('compared', what, n_last) USING (curve);
+
+-- The series with the value that counts: that of the table again, with the columns of
+-- counted_from_points, for those that are in it.
+CREATE MACRO counted_series(listed, again, what) AS TABLE
+SELECT
+    series.*,
+    CASE
+        WHEN is_from_points THEN counted
+        WHEN what = 'max' THEN max
+        WHEN what = 'min' THEN min
+        WHEN what = 'mean' THEN mean
+        WHEN isfinite(last) THEN last
+    END AS value,
+    CASE
+        WHEN is_from_points THEN counted_iteration
+        WHEN what = 'max' THEN max_iteration
+        WHEN what = 'min' THEN min_iteration
+        WHEN what = 'last' AND isfinite(last) THEN last_iteration
+    END AS iteration,
+    CASE
+        WHEN is_from_points THEN counted_timestamp
+        WHEN what = 'max' THEN max_timestamp
+        WHEN what = 'min' THEN min_timestamp
+        WHEN what = 'last' AND isfinite(last) THEN last_timestamp
+    END AS timestamp
+FROM query_table(listed) AS series
+LEFT JOIN query_table(again) AS again USING (task_id, metric, variant);
+
+-- The same if the table series has every value that counts.
+CREATE MACRO stored_series(listed, what) AS TABLE
+SELECT
+    series.*,
+    CASE
+        WHEN what = 'max' THEN max
+        WHEN what = 'min' THEN min
+        WHEN what = 'mean' THEN mean
+        WHEN isfinite(last) THEN last
+    END AS value,
+    CASE
+        WHEN what = 'max' THEN max_iteration
+        WHEN what = 'min' THEN min_iteration
+        WHEN what = 'last' AND isfinite(last) THEN last_iteration
+    END AS iteration,
+    CASE
+        WHEN what = 'max' THEN max_timestamp
+        WHEN what = 'min' THEN min_timestamp
+        WHEN what = 'last' AND isfinite(last) THEN last_timestamp
+    END AS timestamp
+FROM query_table(listed) AS series;

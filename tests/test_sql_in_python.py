@@ -22,6 +22,7 @@ REASONS: Final = {
     "queries/aliases/views.py": "views and tables in the schema of whoever reads them",
     "queries/ask/pivot.py": "as many columns as were requested",
     "queries/ask/standalone_sql.py": "a text to print, with names and values in it",
+    "queries/ask/statement.py": "cuts out what a question does not need",
     "queries/ask/wide.py": "as many columns as there are metrics",
     "queries/dataset.py": "EXPLAIN before the statement of a user",
     "queries/diff/comparison.py": "the same views for two snapshots",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -248,20 +248,26 @@ def _write(
     Returns:
         The rows that notes may be about; of a long answer only whether there are any.
     """
+    from clearml_snapshot.queries.ask.statement import counts_points
     from clearml_snapshot.queries.notes.relevant import relevant
     from clearml_snapshot.queries.result import Rows
     from clearml_snapshot.queries.shards.divide import parts_of
 
-    parts = parts_of(opened, query, values)
-    in_parts, source = None, opened
+    progress = partial(parts_bar, quiet=output.quiet)
+    in_parts, asked = None, query
     with ExitStack() as stack:
+        if counts_points(query, values):
+            from clearml_snapshot.queries.shards.steps import counted_first
+
+            opened, asked = stack.enter_context(counted_first(opened, query, values, progress))
+        parts, source = parts_of(opened, asked, values), opened
         if len(parts) > 1:
             from clearml_snapshot.queries.shards.answer import InParts, Noted
 
-            on_part = stack.enter_context(parts_bar(quiet=output.quiet))
+            on_part = stack.enter_context(progress())
             source, connection = stack.enter_context(opened.opened_again())
             in_parts = InParts(source, connection, query, values, parts, on_part)
-        shaped = opened.shaped(query, values)
+        shaped = opened.shaped(asked, values)
         if query.has_long_answer:
             result = in_parts.streamed() if in_parts else opened.result(shaped.relation)
             _write_result(result, output, query, shaped.answer)

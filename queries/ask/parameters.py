@@ -89,6 +89,7 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
     for param in query.params:
         if param.name in given and param.name not in ("metric", "variant"):
             values.update(_named_values(query, param, given[param.name], names))
+    _check_what_counts(values, query)
     _check_together(values)
     return values
 
@@ -141,6 +142,17 @@ def names_tasks(param: Param) -> bool:
 def groups_by(param: Param) -> bool:
     """Return whether a parameter names what to group by, several things at once."""
     return param.many and param.name == "by"
+
+
+def _check_what_counts(values: Mapping[str, Any], query: Query) -> None:
+    """Refuse what contradicts ``value``, of the queries that have it."""
+    if query.file is not None or "smooth" not in values or "value" not in values:
+        return
+    value, by = values["value"], values.get("by")
+    if query.name == "leaderboard" and value and by and value != by:
+        raise UsageError(f"{setting('by')} is another name of {setting('value')}; give one")
+    if values.get("at") and value in ("mean", "median"):
+        raise UsageError(f"{setting('at')} needs the iteration of a value; a {value} has none")
 
 
 def _best(param: Param, value: Any) -> Any:

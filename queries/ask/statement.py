@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.header import Query, Shard
 
 _AS_ASKED: Final = re.compile(
     r"\b(series|points)_as_asked\(\s*\$suspect_zeros\b(?:[^()]|\([^()]*\))*\)"
@@ -12,11 +13,63 @@ _AS_ASKED: Final = re.compile(
 _VIEWS: Final = {"series": "series", "points": "picked.scalars"}
 _LAST_ORDER: Final = re.compile(r"^ORDER BY [^;]*;\s*\Z", re.MULTILINE)
 _SORTED_LATER: Final = frozenset({"wide"})
-_LONGER_BLOCKS: Final = re.compile(r"\blonger_blocks\('(\w+)',[^)]*\)")
+_SMOOTHED: Final = re.compile(r"\bsmoothed_points\('(\w+)',[^)]*\)")
 
 _WITH_OTHERS: Final = re.compile(
     r"\bbest_tasks\(\s*('\w+'), '\w+', (.+), \$at::VARCHAR\[\], \$at_variant::VARCHAR\[\]\s*\)"
 )
+_IN_BRACKETS: Final = r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)"
+_LISTED: Final = re.compile(rf"\blisted AS \(\s*FROM series_as_asked{_IN_BRACKETS}")
+_FROM_POINTS: Final = re.compile(
+    rf"\bagain AS \(\s*(?P<call>FROM counted_from_points{_IN_BRACKETS})\s*\)"
+)
+_REREADS_LAST: Final = re.compile(r"\(\s*'\w+',\s*'\w+',\s*true,")
+_COUNTED_SERIES: Final = re.compile(r"\bcounted_series\('(\w+)', '\w+',")
+_COUNTED_AS: Final = re.compile(rf",\s*counted_as{_IN_BRACKETS} AS counted\b")
+_WHAT_COUNTS: Final = ("value", "smooth", "last")
+
+
+def counts_another_value(query: Query, values: Mapping[str, Any]) -> bool:
+    """Whether other values of the series count than usually."""
+    by = query.name == "leaderboard" and values.get("by")  # its other name of value
+    return _counts(query) and bool(by or any(values.get(name) is not None for name in _WHAT_COUNTS))
+
+
+def counts_points(query: Query, values: Mapping[str, Any]) -> bool:
+    """Whether values count that the table ``series`` does not have."""
+    found = _FROM_POINTS.search(query.sql)
+    if found is None:
+        return False
+    is_last = (values.get("value") or values.get("by")) == "last"
+    return _counts_only_points(values) or (is_last and bool(_REREADS_LAST.search(found["call"])))
+
+
+def in_two_steps(query: Query, table: str) -> tuple[Query, Query]:
+    """Divide a query into one about the values that count, and the rest.
+
+    Args:
+        query: a query that counts points.
+        table: the name of the table from which the second step reads the answer of the first.
+    """
+    found = _FROM_POINTS.search(query.sql)
+    assert found is not None
+    first = query.sql[: found.end()] + "\nFROM again;\n"
+    begin, end = found.span("call")
+    return (
+        replace(query, name="counted", sql=first, shard=Shard("series")),
+        replace(query, sql=f"{query.sql[:begin]}FROM {table}{query.sql[end:]}", shard=None),
+    )
+
+
+def _counts_only_points(values: Mapping[str, Any]) -> bool:
+    """Whether no value that counts is in the table ``series``."""
+    if values.get("smooth") is not None or values.get("last") is not None:
+        return True
+    return (values.get("value") or values.get("by")) == "median"
+
+
+def _counts(query: Query) -> bool:
+    return _COUNTED_SERIES.search(query.sql) is not None
 
 
 def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -27,7 +80,9 @@ def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[st
     points, and the points of a pack need not be unpacked. In the same way, the steps of smoothing
     are left out if a curve is not smoothed, which saves 50 ms, and other metrics if there are none
     in ``at``, which saves 10 ms; their columns are left out too. Cells that become columns are
-    sorted afterwards, and not before as well.
+    sorted afterwards, and not before as well. The values that count are read from the table
+    ``series`` if it has them; if it has none of them, suspect zeros are excluded from the points
+    only.
 
     Args:
         query: the query.
@@ -36,10 +91,19 @@ def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[st
     sql = query.sql
     if query.name in _SORTED_LATER and query.file is None:
         sql = _LAST_ORDER.sub("", sql)
+    if query.file is None and _counts_only_points(values):
+        sql = _LISTED.sub("listed AS (FROM series", sql)
     if values.get("suspect_zeros") != "exclude":
         sql = _AS_ASKED.sub(lambda call: _VIEWS[call[1]], sql)
     if values.get("smooth") is None and values.get("window") is None:
-        sql = _LONGER_BLOCKS.sub(r"\1", sql)
+        sql = _SMOOTHED.sub(r"unsmoothed_points('\1')", sql)
+    if not counts_another_value(query, values):
+        sql = _COUNTED_AS.sub("", sql)
+    if _FROM_POINTS.search(sql) and not counts_points(query, values):
+        sql = _FROM_POINTS.sub("again AS (SELECT NULL)", sql)
+        sql = _COUNTED_SERIES.sub(r"stored_series('\1',", sql)
+    if values.get("smooth") is None:
+        sql = sql.replace("FROM counted_from_points(", "FROM counted_from_plain_points(")
     if values.get("at") is None:
         sql = _WITH_OTHERS.sub(r"best_tasks_alone(\1, \2)", sql)
     used = {name for name in values if re.search(rf"\${name}\b", sql)}

@@ -30,12 +30,10 @@ WITH asked AS (
         CASE
             WHEN $smooth::DOUBLE IS NOT NULL AND $window::BIGINT IS NOT NULL
                 THEN error('a curve is smoothed one way: give smooth or window')
-            WHEN NOT ($smooth >= 0 AND $smooth < 1)
-                THEN error('smooth ' || $smooth || ': give a weight from 0 to less than 1')
             WHEN $window < 1 THEN error('window ' || $window || ': give a number of at least 1')
             WHEN $points::BIGINT < 1
                 THEN error('points ' || $points || ': give a number of at least 1')
-            ELSE true
+            ELSE is_weight($smooth)
         END AS is_valid
 ),
 -- The selected series, numbered in the order of the answer. Points have only this number.
@@ -75,45 +73,7 @@ points AS (
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
--- Usual values are numbered separately from the others, from 0. A window over doubles would add
--- them in the order of a tree that depends on where DuckDB stores a series. Therefore blocks of 16,
--- 256, … values are added in an order that depends only on these numbers: block is the sum that
--- ends at a value, weighted by age for --smooth; total is the part of the sum for --window computed
--- so far.
-ones AS (
-    SELECT
-        points.*,
-        CASE WHEN isfinite(value) AND abs(value) < 1e200 THEN value END AS usual,
-        row_number() OVER (PARTITION BY curve, usual IS NULL ORDER BY x, iteration) - 1 AS place,
-        usual AS block,
-        0.0::DOUBLE AS total
-    FROM points
-    WHERE $smooth IS NOT NULL OR $window IS NOT NULL
-),
-blocks_16 AS (FROM longer_blocks('ones', 1, $smooth, $window)),
-blocks_256 AS (FROM longer_blocks('blocks_16', 16, $smooth, $window)),
-blocks_4096 AS (FROM longer_blocks('blocks_256', 256, $smooth, $window)),
-blocks_65536 AS (FROM longer_blocks('blocks_4096', 4096, $smooth, $window)),
-blocks_1048576 AS (FROM longer_blocks('blocks_65536', 65536, $smooth, $window)),
-blocks_16777216 AS (FROM longer_blocks('blocks_1048576', 1048576, $smooth, $window)),
-smoothed AS (
-    SELECT
-        curve,
-        iteration,
-        timestamp,
-        value,
-        x,
-        CASE
-            WHEN usual IS NULL THEN NULL
-            WHEN $window IS NOT NULL THEN total / least($window, place + 1)
-            ELSE block * (1 - $smooth) / (1 - pow($smooth, place + 1))
-        END AS smooth_value
-    FROM blocks_16777216
-    UNION ALL
-    SELECT *, NULL AS smooth_value
-    FROM points
-    WHERE $smooth IS NULL AND $window IS NULL
-),
+smoothed AS (FROM smoothed_points('points', $smooth, $window)),
 -- The range of x that is divided into parts. If x is the iteration and no points are excluded, the
 -- table series has both ends; otherwise the points have them.
 ranges AS (

@@ -1,47 +1,54 @@
 -- Groups of tasks: n, mean ± std, median and best of a metric, by hyperparameter, tag, week ….
 --
 -- Each task contributes one number: its highest or lowest finite value, depending on --best, or the
--- one chosen with --value. A task with several tags is in the group of each; tasks without a tag or
--- hyperparameter form a group without a name. A week begins on Monday, UTC, and is that of the
--- task's creation. --by-all-except groups replicates: within a group all hyperparameters are equal
--- except those named, and each one that differs between groups is a column. Numbers are compared as
--- numbers: 1e-3 and 0.001 are the same group. The group with the best mean is first. n counts
--- the tasks with a finite value (std is NULL for a single one), n_tasks all that have the metric,
--- n_nonfinite and n_null points. task is the one with the best value; ties go to the smallest id.
--- Values beyond 1e150 are scaled down by 2^600 while averaging, so that their squares do not
--- overflow. Reads the series table.
+-- one chosen with --value, --smooth and --last; the column counted then says which. Single values
+-- have no iteration and are not smoothed. A task with several tags is in the group of each; tasks
+-- without a tag or hyperparameter form a group without a name. A week begins on Monday, UTC, and is
+-- that of the task's creation. --by-all-except groups replicates: within a group all
+-- hyperparameters are equal except those named, and each one that differs between groups is a
+-- column. Numbers are compared as numbers: 1e-3 and 0.001 are the same group. The group with the
+-- best mean is first. n counts the tasks with a finite value (std is NULL for a single one),
+-- n_tasks all that have the metric, n_nonfinite and n_null points. task is the one with the best
+-- value; ties go to the smallest id. Values beyond 1e150 are scaled down by 2^600 while averaging,
+-- so that their squares do not overflow. Reads the series table, and points only for median and
+-- with --smooth or --last.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param best           highest|lowest|max|min: which values are better; max is highest, min is lowest. The command guesses it from well-known names: accuracy up, loss down.
 -- :param by             What to group by: project, user, tag, week, status, type, or a hyperparameter as section/name; several can be combined (default: a single group).
 -- :param by_all_except  A hyperparameter as section/name, or a glob: group by all others (default: none).
--- :param value          max|min|last|mean: which value of a series to use; last is the value at its last iteration (default: max for highest, min for lowest).
+-- :param value          max|min|last|mean|median: which value of a series counts; last is the value at its last iteration or, with --smooth or --last, the last finite one (default: max for highest, min for lowest).
+-- :param smooth         Weight of the exponential moving average, from 0 to less than 1: each series is smoothed first, as in curve (default: none).
+-- :param last           Only the last N finite points of a series count; all of them are smoothed (default: all).
 -- :param top            Number of groups (default: all).
 -- :param sort           mean|median|best|std|n|group: what the groups are sorted by (default: mean, or group if grouped by week).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
--- :answer metric, variant, *, n, mean ± std
+-- :answer metric, variant, counted, *, n, mean ± std
 -- :example --metric accuracy --by Args/lr
-WITH having_it AS (
-    SELECT
-        task_id,
-        metric,
-        variant,
-        n,
-        n_nonfinite,
-        n_null,
-        CASE coalesce(
-                $value::VARCHAR, CASE $best::VARCHAR WHEN 'highest' THEN 'max' ELSE 'min' END
-            )
-            WHEN 'max' THEN max
-            WHEN 'min' THEN min
-            WHEN 'mean' THEN mean
-            WHEN 'last' THEN CASE WHEN isfinite(last) THEN last END
-        END AS value
+WITH listed AS (
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
-    WHERE is_listed(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[])
+    WHERE is_listed(metric, variant, $metric, $variant::VARCHAR[])
+),
+listed_points AS (
+    FROM points_as_asked($suspect_zeros, $nan_value, $metric)
+    WHERE list_contains($metric, metric)
+),
+again AS (
+    FROM counted_from_points(
+        'listed',
+        'listed_points',
+        false,
+        coalesce($value::VARCHAR, usual_value($best::VARCHAR)),
+        $smooth::DOUBLE,
+        $last::BIGINT
+    )
+),
+having_it AS (
+    SELECT task_id, metric, variant, n, n_nonfinite, n_null, value
+    FROM counted_series('listed', 'again', coalesce($value, usual_value($best)))
 ),
 read_params AS (
     SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS text
@@ -194,7 +201,8 @@ SELECT
     n_tasks,
     n_points,
     n_nonfinite,
-    n_null
+    n_null,
+    counted_as(coalesce($value, usual_value($best)), $smooth, $last) AS counted
 FROM ranked
 WHERE place <= coalesce($top::BIGINT, 9223372036854775807)
 ORDER BY metric, variant, place;

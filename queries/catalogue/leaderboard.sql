@@ -1,17 +1,20 @@
 -- The best tasks of a metric, one row per task, with hyperparameters and other metrics.
 --
 -- Tasks are ranked by their highest or lowest finite value, depending on --best, or by the value
--- chosen with --by. A task without any finite value is listed last, without a value. Ties go to the
--- earliest iteration, then to the smallest task id. n, n_nonfinite and n_null count the points of
--- the task's series, n_tasks the ranked tasks. If several metrics are selected, each has its own
--- ranking. Other metrics (--also) show the value at their last iteration, unchanged. Reads the
--- series table; points are read only for last.
+-- chosen with --value, --smooth and --last; the column counted then says which. Single values have
+-- no iteration and are not smoothed. A task without any finite value is listed last, without a
+-- value. Ties go to the earliest iteration, then to the smallest task id. n, n_nonfinite and n_null
+-- count the points of the task's series, n_tasks the ranked tasks. If several metrics are selected,
+-- each has its own ranking. Other metrics (--also) show the value at their last iteration,
+-- unchanged. Reads the series table, and points only for last, median and with --smooth or --last.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param best           highest|lowest|max|min: which values are better; max is highest, min is lowest. The command guesses it from well-known names: accuracy up, loss down.
--- :param by             max|min|last|mean: which value of a series to use; last is its last finite value (default: max for highest, min for lowest).
--- :param last           Use only the last N finite points of a series (default: all).
+-- :param value          max|min|last|mean|median: which value of a series counts; last is its last finite value (default: max for highest, min for lowest).
+-- :param smooth         Weight of the exponential moving average, from 0 to less than 1: each series is smoothed first, as in curve (default: none).
+-- :param last           Only the last N finite points of a series count; all of them are smoothed (default: all).
+-- :param by             max|min|last|mean|median: the same as --value (default: none).
 -- :param top            Number of tasks (default: 10).
 -- :param param          A hyperparameter as section/name, or a glob, that becomes a column (default: none).
 -- :param also           Another metric, or a glob, that becomes a column (default: none).
@@ -19,75 +22,29 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
--- :answer metric, variant, place, value, task, *, task_id
+-- :answer metric, variant, counted, place, value, task, *, task_id
 -- :example --metric accuracy --param Args/lr --also loss/validation --top 5
-WITH chosen AS (
-    SELECT
-        *,
-        coalesce(
-            $by::VARCHAR, CASE $best::VARCHAR WHEN 'highest' THEN 'max' ELSE 'min' END
-        ) AS what,
-        n > n_nonfinite + n_null
-        AND (
-            $last::BIGINT IS NOT NULL
-            OR (what = 'last' AND coalesce(NOT isfinite(last), true))
-        ) AS look_again
+WITH listed AS (
     FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
-    WHERE is_listed(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[])
+    WHERE is_listed(metric, variant, $metric, $variant::VARCHAR[])
 ),
-tail AS (
-    SELECT
-        task_id,
-        metric,
-        variant,
-        max(value) AS max,
-        first(iteration ORDER BY value DESC, iteration NULLS LAST) AS max_iteration,
-        min(value) AS min,
-        first(iteration ORDER BY value, iteration NULLS LAST) AS min_iteration,
-        first(value ORDER BY iteration DESC NULLS LAST) AS last,
-        max(iteration) AS last_iteration,
-        repeatable_mean(list(value)) AS mean
-    FROM (
-        SELECT task_id, metric, variant, iteration, value
-        FROM points_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric)
-        SEMI JOIN (FROM chosen WHERE look_again) AS unanswered USING (task_id, metric, variant)
-        WHERE ($last IS NOT NULL OR coalesce($by = 'last', false))
-            AND isfinite(value)
-            AND list_contains($metric, metric)
-        QUALIFY coalesce($last, 1) >= row_number() OVER (
-            PARTITION BY task_id, metric, variant ORDER BY iteration DESC NULLS LAST
-        )
+listed_points AS (
+    FROM points_as_asked($suspect_zeros, $nan_value, $metric)
+    WHERE list_contains($metric, metric)
+),
+again AS (
+    FROM counted_from_points(
+        'listed',
+        'listed_points',
+        true,
+        coalesce($value::VARCHAR, $by::VARCHAR, usual_value($best::VARCHAR)),
+        $smooth::DOUBLE,
+        $last::BIGINT
     )
-    GROUP BY task_id, metric, variant
-),
-candidates AS (
-    SELECT
-        chosen.* EXCLUDE (max, min, last, mean),
-        CASE
-            WHEN look_again THEN CASE what
-                WHEN 'max' THEN {'value': tail.max, 'iteration': tail.max_iteration}
-                WHEN 'min' THEN {'value': tail.min, 'iteration': tail.min_iteration}
-                WHEN 'last' THEN {'value': tail.last, 'iteration': tail.last_iteration}
-                ELSE {'value': tail.mean, 'iteration': NULL}
-            END
-            ELSE CASE what
-                WHEN 'max' THEN {'value': chosen.max, 'iteration': chosen.max_iteration}
-                WHEN 'min' THEN {'value': chosen.min, 'iteration': chosen.min_iteration}
-                WHEN 'last' THEN {
-                    'value': CASE WHEN isfinite(chosen.last) THEN chosen.last END,
-                    'iteration': CASE WHEN isfinite(chosen.last) THEN chosen.last_iteration END
-                }
-                ELSE {'value': chosen.mean, 'iteration': NULL}
-            END
-        END AS found
-    FROM chosen
-    LEFT JOIN tail USING (task_id, metric, variant)
 ),
 placed AS (
     SELECT
         *,
-        found.value AS value,
-        found.iteration AS iteration,
         count(*) OVER (PARTITION BY metric, variant) AS n_tasks,
         row_number() OVER (
             PARTITION BY metric, variant
@@ -97,7 +54,7 @@ placed AS (
                 iteration NULLS LAST,
                 task_id
         ) AS place
-    FROM candidates
+    FROM counted_series('listed', 'again', coalesce($value, $by, usual_value($best)))
     QUALIFY place <= coalesce($top::BIGINT, 10)
 ),
 beside AS (
@@ -136,7 +93,8 @@ SELECT
     n,
     n_nonfinite,
     n_null,
-    n_tasks
+    n_tasks,
+    counted_as(coalesce($value, $by, usual_value($best)), $smooth, $last) AS counted
 FROM placed
 LEFT JOIN tasks USING (task_id)
 LEFT JOIN beside USING (task_id)

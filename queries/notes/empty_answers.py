@@ -97,6 +97,8 @@ def _no_value(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: R
     counts = _counts(dataset, values)
     if values["suspect_zeros"] == "exclude" and counts["n_not_finite"] < counts["n_points"]:
         return "no value: without suspect zeros no value is left"
+    if values.get("smooth") is not None and not counts["n_with_iterations"]:
+        return "no value: there are only single values, which have no iteration; leave out --smooth"
     return "no value: none of the values is a finite number"
 
 

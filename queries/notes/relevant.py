@@ -9,6 +9,7 @@ from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.notes.coverage import OF_A_WINNER
+from clearml_snapshot.queries.notes.suspect_zeros import WINNERS, counts_many
 
 _HAS_VALUE: Final = {
     "best": "value IS NOT NULL",
@@ -32,7 +33,8 @@ def relevant(
         query: its query.
         values: the values of its parameters.
     """
-    if query.name == "leaderboard":
+    is_of_some = query.name in WINNERS and values["by"] != "task" and counts_many(query, values)
+    if query.name == "leaderboard" or is_of_some:
         return (relation,)  # each of its tasks can have suspect zeros
     chosen = [relation.filter(condition).limit(1) for condition in _examples(query)]
     if conditions := list(_conditions({*relation.columns}, values)):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from clearml_snapshot.queries.notes.suspect_notes import Note, SuspectZero, Unexamined
 
 _CHOICE: Final = "suspect_zeros"
-_WINNERS: Final = frozenset({"max", "min", "last"})
+WINNERS: Final = frozenset({"max", "min", "last"})
 """The queries whose rows are single points."""
 
 _LOOKED_AT: Final = 3_000_000
@@ -43,15 +43,30 @@ def notes(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows)
     if query.file is not None or all(param.name != _CHOICE for param in query.params):
         return
     lines: list[Note] = []
-    if query.name in _WINNERS and values[_CHOICE] != "exclude":
+    names_winners = query.name in WINNERS and not counts_many(query, values)
+    if names_winners and values[_CHOICE] != "exclude":
         lines += suspect_zeros(dataset, query.name, values, rows)
-        lines += _beside_winners(dataset, values, rows)
     else:
         lines += suspect_counts(dataset, query.name, values, rows)
-    many = query.name not in _WINNERS and len(lines) > _SHOWN
+    if query.name in WINNERS and values[_CHOICE] != "exclude":
+        lines += _beside_winners(dataset, values, rows)
+    many = not names_winners and len(lines) > _SHOWN
     yield from map(str, lines[:_SHOWN] if many else lines)
     if many:
         yield f"… and {len(lines) - _SHOWN} more"
+
+
+def counts_many(query: Query, values: Mapping[str, Any]) -> bool:
+    """Whether several points of a series decide the value that counts, as in a mean.
+
+    A suspect zero then changes values that are not 0.
+    """
+    if query.file is not None or "smooth" not in values or "value" not in values:
+        return False
+    if values["smooth"] is not None or values["last"] is not None:
+        return True
+    what = values["value"] or (values["by"] if query.name == "leaderboard" else None)
+    return what in ("mean", "median")
 
 
 def suspect_zeros(
@@ -77,7 +92,7 @@ def suspect_zeros(
             "variant": [row["variant"] for row in zeros],
             "all_metrics": None,
             "task_ids": _task_ids(zeros),
-            "field": name,
+            "field": values.get("value") or name,
             "marks": list(marks),
         },
     )
@@ -143,7 +158,8 @@ def suspect_counts(
         "field": _field(name, values),
         "marks": list(marks_of(values)),
     }
-    if name == "leaderboard" and not excluded:
+    shows_all = name not in WINNERS or values["by"] == "task"
+    if not excluded and (name == "leaderboard" or not shows_all):
         parameters["task_ids"] = _task_ids(rows.as_dicts())
     if values.get("per") == "task":
         return _beside_tasks(dataset, values, parameters, excluded=excluded)
@@ -260,13 +276,12 @@ def _counts(dataset: Dataset, parameters: Mapping[str, Any], *, excluded: bool) 
 
 def _field(name: str, values: Mapping[str, Any]) -> str | None:
     """Return which value of a series an answer uses; None means any of its points."""
-    if name in _WINNERS:
-        return name
-    if name not in ("best", "leaderboard", "group") or values.get("last"):
+    if name not in ("best", "leaderboard", "group", *WINNERS) or counts_many(find(name), values):
         return None
-    chosen = values.get("by" if name == "leaderboard" else "value")
-    field = chosen or ("max" if values["best"] == "highest" else "min")
-    return None if field == "mean" else str(field)
+    chosen = values.get("value") or (values["by"] if name == "leaderboard" else None)
+    if name in WINNERS:
+        return str(chosen or name)
+    return str(chosen or ("max" if values["best"] == "highest" else "min"))
 
 
 def _task_ids(rows: Iterable[Mapping[str, Any]]) -> list[str]:

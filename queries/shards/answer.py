@@ -14,6 +14,9 @@ from clearml_snapshot.queries.shards.divide import divided
 from clearml_snapshot.queries.shards.narrow import Narrowing
 from clearml_snapshot.queries.shards.plan import AnyPart
 
+GATHERED: Final = "gathered.main.rows"
+"""The table with the rows of all parts."""
+
 OnPart = Callable[[int, int], None]
 """Receives the number of finished parts, and of all parts."""
 
@@ -74,17 +77,17 @@ class InParts:
         """Compute the rows into a compressed table, which DuckDB moves to disk if necessary."""
         with translating_errors():
             self.connection.execute(_COMPRESSED)
-            self.connection.execute(f"DROP TABLE IF EXISTS {_GATHERED}")
+            self.connection.execute(f"DROP TABLE IF EXISTS {GATHERED}")
             for number, relation in enumerate(self):
                 self._keep(relation, is_first=number == 0)
             if self._whole is not None:
                 self._keep(self._dataset.shaped(self._query, self._whole).relation)
-            rows = self.connection.table(_GATHERED)
+            rows = self.connection.table(GATHERED)
             return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
 
     def _keep(self, relation: duckdb.DuckDBPyRelation, *, is_first: bool = False) -> None:
         relation.create_view(_PART)
-        into = f"CREATE TABLE {_GATHERED} AS" if is_first else f"INSERT INTO {_GATHERED}"
+        into = f"CREATE TABLE {GATHERED} AS" if is_first else f"INSERT INTO {GATHERED}"
         self.connection.execute(f"{into} FROM {_PART}")
         self.connection.execute(f"DROP VIEW {_PART}")
 
@@ -131,7 +134,6 @@ class Noted:
 
 
 _COMPRESSED: Final = "ATTACH IF NOT EXISTS ':memory:' AS gathered (COMPRESS true)"
-_GATHERED: Final = "gathered.main.rows"
 _PART: Final = "part_of_an_answer"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.ask.header import Query, Shard, read
 from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.dataset import Dataset
 
@@ -48,7 +48,7 @@ def parts_of(
     asked = {
         "every": not narrows,
         "points_each": points_each,
-        "deciding": query.shard.deciding,
+        "deciding": _deciding(query.shard, values),
         "marks": list(marks_of(values)) if points_each and examines else [],
         **_NO_SERIES,
         **{name: values.get(name) for name in names},
@@ -77,3 +77,9 @@ def divided(
     in_parts = [value for value in chosen if value not in at_once]
     whole = [value for value in chosen if value in at_once]
     return {**values, name: in_parts}, ({**values, name: whole} if whole else None)
+
+
+def _deciding(shard: Shard, values: Mapping[str, Any]) -> str | None:
+    """Return the value of a series that may be a suspect zero; None if any of its points may."""
+    counted = values.get("value") or shard.deciding
+    return None if counted in ("mean", "median") else counted

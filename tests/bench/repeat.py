@@ -43,12 +43,13 @@ COMMITS: Final = 4
 NOW: Final = datetime(2026, 3, 1, tzinfo=UTC)
 
 FURTHER: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
-    "max": [{"metric": "accuracy", "at": "loss"}],
+    "max": [{"metric": "accuracy", "at": "loss"}, {"metric": "accuracy", "value": "median"}],
     "min": [{"suspect_zeros": "exclude"}],
     "last": [{"by": "project"}],
     "leaderboard": [
         {"metric": "loss", "best": "lowest", "param": "*", "also": "accuracy"},
         {"metric": "loss", "best": "lowest", "by": "mean", "last": 5},
+        {"metric": "loss", "best": "lowest", "smooth": 0.6},
     ],
     "stats": [{"by": "variant"}, {"suspect_zeros": "exclude"}],
     "first": [{"metric": "loss", "below": 1}],

@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from clearml_snapshot.queries.result import Result
 from clearml_snapshot.queries.shards.answer import InParts, Noted
 from clearml_snapshot.queries.shards.divide import MOST_POINTS, parts_of
 from clearml_snapshot.queries.shards.plan import AnyPart
+from clearml_snapshot.queries.shards.steps import counted_first
 from tests.support.nasty import nasty
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -124,6 +126,35 @@ def test_the_bytes_are_those_of_the_complete_query(dataset: Dataset, name: str) 
             assert answered(dataset, query, values, parts) == whole, (name, options, parts)
         for most, parts in parts_by_size.items():
             assert (not parts) == is_asked_at_once(dataset, query, values, most)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("max", {"smooth": 0.6, "all_metrics": True, "at": ["acc"], "top": 2}),
+        ("min", {"value": "last", "by": "task"}),
+        ("leaderboard", {"metric": "*", "best": "lowest", "value": "mean", "last": 5}),
+        ("group", {"metric": "*", "best": "highest", "value": "median", "by": "project"}),
+    ],
+)
+def test_values_that_count_are_computed_in_parts(
+    dataset: Dataset, name: str, options: Mapping[str, Any]
+) -> None:
+    query = queries()[name]
+    values = dataset.bound(query, **options)
+    whole = as_csv(dataset.result(dataset.shaped(query, values).relation))
+    done: list[int] = []
+
+    def on_part(number: int, _all: int) -> None:
+        done.append(number)
+
+    for most in (40, 10**9):
+        asked = counted_first(dataset, query, values, lambda: nullcontext(on_part), most)
+        with asked as (source, second):
+            assert as_csv(source.result(source.shaped(second, values).relation)) == whole
+            assert (second is query) == (most > 40)
+    assert done == list(range(len(done)))
+    assert len(done) > 2
 
 
 def is_asked_at_once(dataset: Dataset, query: Query, values: Mapping[str, Any], most: int) -> bool:

@@ -1,0 +1,45 @@
+"""Answers a query about points of series in two steps, so that only the first one is in parts.
+
+The first step computes the value of each series that counts, and the second one compares them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.statement import in_two_steps
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.shards.answer import GATHERED, InParts, OnPart
+from clearml_snapshot.queries.shards.divide import MOST_POINTS, parts_of
+
+
+@contextmanager
+def counted_first(
+    dataset: Dataset,
+    query: Query,
+    values: Mapping[str, Any],
+    progress: Callable[[], AbstractContextManager[OnPart]],
+    most: int = MOST_POINTS,
+) -> Iterator[tuple[Dataset, Query]]:
+    """Compute the values that count, unless there are so few points that one step is enough.
+
+    Args:
+        dataset: the dataset.
+        query: a query that counts points.
+        values: what is bound to its parameters.
+        progress: shows the parts that are finished.
+        most: the maximum number of points of a part.
+
+    Yields:
+        The query to ask, and the dataset to ask it of: those given, if one step is enough.
+    """
+    first, second = in_two_steps(query, GATHERED)
+    parts = parts_of(dataset, first, values, most)
+    if len(parts) < 2:
+        yield dataset, query
+        return
+    with dataset.opened_again() as (inner, connection):
+        with progress() as on_part:
+            InParts(inner, connection, first, values, parts, on_part).gathered()
+        yield inner, second
