@@ -46,9 +46,9 @@ _SHARD_WORDS: Final = re.compile(
     (?P<key>metric|series|task) (?P<sorted>,\ sorted)?
     (,\ metric\ if\ (?P<coarser>\w+\ \w+))?
     (,\ only\ if\ (?P<only>\w+\ \w+(\ or\ \w+\ \w+)*)\ and\ no\ (?P<never>\w+))?
-    (,\ not\ if\ (?P<unless>\w+\ \w+))?
     (;\ (?P<whole>\w+\ \w+(\|\w+)*)\ at\ once)?
-    (;\ (?P<times>\d+(\.\d+)?)\ times\ the\ points(\ without\ (?P<without>\w+(\|\w+)*))?)?
+    (;\ (?P<times>\d+(\.\d+)?)\ times\ the\ points(\ without\ (?P<without>\w+(\|\w+)*))?
+        (,\ (?P<other_times>\d+(\.\d+)?)\ times\ if\ (?P<other>\w+\ \w+))?)?
     (;\ at\ most\ (?P<most_series>\d+)\ series
         (,\ fewer\ if\ (?P<deciding>max|min|last)\ is\ suspect)?)?
     """,
@@ -123,8 +123,8 @@ class Shard:
     """``, only if by task or suspect_zeros exclude and no at``: one of these must be given."""
     never: str | None = None
     """The parameter after ``and no``: if it is given, the query is not divided."""
-    unless: tuple[str, str] | None = None
-    """``, not if per task``: with this value, the query is not divided."""
+    otherwise: tuple[float, str, str] | None = None
+    """``, 4 times if per task``: how much larger a part is if a parameter has this value."""
     most_series: int | None = None
     """``; at most 200000 series``: parts are sized by their series, whatever points these have."""
     deciding: "Deciding | None" = None
@@ -138,14 +138,14 @@ class Shard:
 
     def divides(self, values: Mapping[str, Any]) -> bool:
         """Whether the query may be divided with the values that are bound to its parameters."""
-        if self.unless is not None and values.get(self.unless[0]) == self.unless[1]:
-            return False
         if self.never is not None and values.get(self.never) is not None:
             return False
         return not self.only or any(values.get(name) == value for name, value in self.only)
 
     def most_for(self, values: Mapping[str, Any], most: int) -> int:
         """Return the maximum size of a part, from the number of points for other queries."""
+        if self.otherwise is not None and values.get(self.otherwise[1]) == self.otherwise[2]:
+            return int(self.otherwise[0] * most)
         times, without = self.larger
         is_given = any(values.get(name) is not None for name in without)
         return most if is_given else int(times * most)
@@ -341,6 +341,7 @@ def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str)
 def _shard_of(words: Mapping[str, str | None]) -> Shard:
     """Read what a tag ``:shard`` consists of."""
     whole, only, without = words["whole"], words["only"], words["without"]
+    other = _word_and_value(words["other"])
     name, _, choices = (whole or "").partition(" ")
     either = [each.partition(" ") for each in only.split(" or ")] if only else []
     return Shard(
@@ -351,7 +352,7 @@ def _shard_of(words: Mapping[str, str | None]) -> Shard:
         larger=(float(words["times"] or 1), tuple(without.split("|")) if without else ()),
         only=tuple((name, value) for name, _, value in either),
         never=words["never"],
-        unless=_word_and_value(words["unless"]),
+        otherwise=(float(words["other_times"] or 1), *other) if other else None,
         most_series=int(words["most_series"]) if words["most_series"] else None,
         deciding=cast("Deciding | None", words["deciding"]),
     )
@@ -382,7 +383,7 @@ def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
     if shard.is_sorted and "ORDER BY" not in sql:
         return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
     named = {*shard.larger[1], *dict(shard.only), *([shard.never] if shard.never else [])}
-    named |= {tag[0] for tag in (shard.coarser, shard.unless) if tag}
+    named |= {tag[0] for tag in (shard.coarser, (shard.otherwise or ("",))[1:]) if tag}
     if unknown := named - {each.name for each in params}:
         return f"the query has no parameter {min(unknown)}"
     if shard.whole is None:

@@ -27,7 +27,7 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer task, task_id, iteration, *
--- :shard task, not if per task; 0.3 times the points
+-- :shard task; 0.3 times the points, 3 times if per task
 -- :example --metric accuracy --metric loss --fill last --tolerance 100
 --
 -- Cells have only the numbers of their task and series; the names, which are long, are added at the end.

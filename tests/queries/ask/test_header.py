@@ -50,7 +50,7 @@ def test_a_header_is_read() -> None:
         ("-- Title.\n--\n-- :param x  Text.\nSELECT 1;", r"line 3: write \$x::TYPE once"),
         ("-- T.\n-- :shard project\nSELECT 1;", "line 2: write `:shard metric`, series or task"),
         (
-            "-- T.\n-- :shard task, not if k a\nSELECT 1;",
+            "-- T.\n-- :shard task; 2 times the points, 3 times if k a\nSELECT 1;",
             "line 2: the query has no parameter k",
         ),
         ("-- T.\n-- :shard metric, sorted\nSELECT 1;", "line 2: the SQL has no ORDER BY"),
