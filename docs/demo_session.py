@@ -46,7 +46,7 @@ class DemoSession:
         self._folder, self._environment, self._clock = folder, environment, clock
 
     def run(self, command: str, *, minutes_later: int = 0) -> list[str]:
-        """Run a command; give its line, its answer as on a terminal, and its notes after that.
+        """Run a command; give its line, and its answer and notes in the order of a terminal.
 
         Args:
             command: as it is typed.
@@ -58,20 +58,14 @@ class DemoSession:
         self._clock.shift(timedelta(minutes=minutes_later))
         terminal, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, WIDTH, 0, 0))
-        with tempfile.TemporaryFile() as stderr:
-            try:
-                with (
-                    _streams(theirs, stderr.fileno()),
-                    _surroundings(self._folder, self._environment),
-                ):
-                    code = main(shlex.split(command)[1:])
-            finally:
-                os.close(theirs)
-            stderr.seek(0)
-            notes = stderr.read().decode()
+        try:
+            with _streams(theirs), _surroundings(self._folder, self._environment):
+                code = main(shlex.split(command)[1:])
+        finally:
+            os.close(theirs)
+        printed = _everything(terminal).replace(self._folder, HOME)
         if code:
-            raise SystemExit(f"{command} ended with {code}: {notes}")
-        printed = f"{_everything(terminal)}{notes}".replace(self._folder, HOME)
+            raise SystemExit(f"{command} ended with {code}: {printed}")
         return [f"$ {command}", *printed.splitlines(), ""]
 
 
@@ -83,6 +77,8 @@ def demo_session() -> Iterator[DemoSession]:
         "uuid.uuid4": lambda: uuid.UUID(int=7 << 64, version=4),
         # how far it is, which is shown where a machine takes its time
         f"{progress.__name__}._PLAIN_EVERY": math.inf,
+        # a bar, of which nothing is left on a terminal when the command ends
+        f"{progress.__name__}.is_terminal": lambda _stream: False,
     }
     with ExitStack() as stack:
         for name, value in pinned.items():
@@ -124,13 +120,13 @@ def _resolved(server: StandIn) -> Iterator[None]:
 
 
 @contextmanager
-def _streams(terminal: int, notes: int) -> Iterator[None]:
+def _streams(terminal: int) -> Iterator[None]:
     """Let this process have the streams that one of its own would have.
 
     To start one takes far longer than most commands do, and there are twenty.
     """
     with ExitStack() as stack, Path(os.devnull).open() as nothing:
-        theirs = {"stdin": nothing.fileno(), "stdout": terminal, "stderr": notes}
+        theirs = {"stdin": nothing.fileno(), "stdout": terminal, "stderr": terminal}
         for descriptor_number, (name, descriptor) in enumerate(theirs.items()):
             stack.callback(_put_back, descriptor_number, os.dup(descriptor_number))
             stack.callback(setattr, sys, name, getattr(sys, name))

@@ -97,6 +97,14 @@ def option_of(name: str) -> str:
     return _OPTIONS.get(name) or "--" + name.rstrip("_").replace("_", "-")
 
 
+def own_table(name: str) -> str:
+    """Say how a statement reads a table of the caller; empty on the command line."""
+    if _READERS.commands:
+        return ""
+    plain = name if name.isidentifier() else "name"
+    return f"a table of your own is read with `tables={{{plain!r}: …}}`"
+
+
 def a_selection() -> str:
     """Describe how to select tasks for an export."""
     if not _READERS.commands:

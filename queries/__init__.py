@@ -1,4 +1,4 @@
-"""Dataset → answers. ``open_dataset`` and ``Dataset`` are the public Python interface.
+"""Dataset → answers. ``open_dataset``, ``Dataset`` and ``Answer`` are the public Python interface.
 
     from clearml_snapshot.queries import open_dataset
 
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.dataset import Dataset, open_dataset
+    from clearml_snapshot.queries.result import Answer
 
-__all__ = ["Dataset", "open_dataset"]
+__all__ = ["Answer", "Dataset", "open_dataset"]
 
 
 def __getattr__(name: str) -> object:

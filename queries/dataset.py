@@ -131,10 +131,9 @@ class Dataset(session.Session):
                 of pandas is NULL.
 
         Returns:
-            A relation, evaluated when it is read: ``.df()``, ``.pl()``, ``.to_arrow_table()``,
-            ``.fetchall()``, or anything that reads the Arrow PyCapsule interface, such as
-            ``polars.DataFrame(relation)``; ``Dataset.rows`` reads it without pandas, pyarrow or
-            pytz.
+            A relation, evaluated when it is read, by ``.df()`` (needs pandas), ``.pl()`` (Polars),
+            ``.to_arrow_table()``, ``.fetchall()``, ``Dataset.rows``, or anything that reads the
+            Arrow PyCapsule interface, such as ``polars.DataFrame(relation)``.
 
         Raises:
             UsageError: it is not a single SELECT, or DuckDB refuses it; or a name in ``tables``
@@ -165,7 +164,7 @@ class Dataset(session.Session):
         return "\n".join(str(row[-1]) for row in plan)
 
     def query(self, name: str | Query, /, **typed: Any) -> duckdb.DuckDBPyRelation:
-        """Run a query of the catalogue, such as ``max``; see ``ask.header.queries``.
+        """Run a query of the catalogue, such as ``max``, without its notes; ``answer`` has them.
 
         Args:
             name: the query's name, the same as its file's; or a user's own query, from
@@ -180,7 +179,7 @@ class Dataset(session.Session):
         return self.answer(name, **typed).relation
 
     def answer(self, name: str | Query, /, **typed: Any) -> Answer:
-        """Run a query as ``query`` does, and return its bound values with the relation.
+        """Run a query as ``query`` does; the answer has ``notes``, as below it on the command line.
 
         Raises:
             NoSuchNameError: no such query, metric or variant.
@@ -188,7 +187,13 @@ class Dataset(session.Session):
         """
         query = name if isinstance(name, Query) else find(name)
         values = self.bound(query, **typed)
-        return Answer(query, values, self.ask(query, values))
+
+        def notes(relation: duckdb.DuckDBPyRelation) -> tuple[str, ...]:
+            from clearml_snapshot.queries.notes.below import notes_on  # it imports this module
+
+            return notes_on(self, query, values, relation)
+
+        return Answer(query, values, self.ask(query, values), notes)
 
     def ask(self, query: Query, values: Mapping[str, Any]) -> duckdb.DuckDBPyRelation:
         """Ask a query with the values that ``bound`` gave for it."""

@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.settings import own_table
 from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
+from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES
 from clearml_snapshot.queries.limits import more_memory
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ _INTERRUPTED: Final = "Query interrupted"
 """The text of the RuntimeError that DuckDB raises after Ctrl-C."""
 _BUSY: Final = "connection is busy with another call"
 _STREAMING: Final = "connection has an open result"
+_UNKNOWN_TABLE: Final = r'Table with name "?(?P<name>.+?)"? does not exist'
+_SYSTEM_TABLE: Final = r' Did you mean "(?:pg|duckdb|sqlite|pragma|information_schema)[_.][^"]*"\?'
+"""A suggestion of DuckDB that is no part of a dataset."""
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = (
     r'(?i)(?:column "|does not have a column named "|column named )"?(title|series)"'
@@ -116,7 +121,7 @@ def translated(
         return UsageError("this dataset is closed; open it again")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
         return SnapshotError(f"DuckDB failed: {text}")
-    return UsageError(f"SQL: {text}{_hint(text)}")
+    return UsageError(f"SQL: {_other_table(text)}{_hint(text)}")
 
 
 def _is_damage(error: duckdb.Error) -> bool:
@@ -138,6 +143,19 @@ def in_one_line(error: duckdb.Error, *, located: bool = True) -> str:
         return line
     near = position[2][max(0, len(position[3]) - len(f"LINE {position[1]}: ")) :]
     return f"{line} (line {position[1]}, at {near[:30].strip()!r})"
+
+
+def _other_table(text: str) -> str:
+    """Replace DuckDB's suggestion of a system table by what a statement can read."""
+    match = re.search(_UNKNOWN_TABLE, text)
+    if match is None:
+        return text
+    of_dataset = re.sub(_SYSTEM_TABLE, "", text, count=1)
+    if hint := own_table(match["name"]):
+        return f"{of_dataset}; {hint}"
+    if of_dataset == text:
+        return text
+    return f"{of_dataset}; the tables are {', '.join(TABLE_NAMES)}"
 
 
 def _hint(text: str) -> str:

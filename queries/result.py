@@ -6,11 +6,12 @@ DuckDB itself converts the values, so that no row needs pyarrow, pytz or one of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cached_property
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,6 +92,18 @@ class Answer:
     values: Mapping[str, Any]
     """The values of the query's parameters, by name."""
     relation: duckdb.DuckDBPyRelation
+    _write_notes: Callable[[duckdb.DuckDBPyRelation], tuple[str, ...]] = field(repr=False)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the command line prints below the answer, each as one line of text.
+
+        They name zeros that are probably NaN, with the value that is best without them, and say how
+        many tasks the answer covers and what is missing. They are computed when they are first
+        read, which runs the query once more.
+        """
+        with translating_errors():
+            return self._write_notes(self.relation)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Run the query and give its rows as a stream of Arrow; each call runs it again."""

@@ -1,6 +1,7 @@
 """The generated parts of the documentation match the code."""
 
 import re
+import tomllib
 from importlib import import_module
 
 import pytest
@@ -32,6 +33,34 @@ def test_the_content_id_is_shown_as_a_program_prints_it_and_is_one() -> None:
     assert len(ids) == 2
     assert len(set(ids)) == 1
     assert re.fullmatch(r"[0-9a-f]{64}", ids[0])
+
+
+def test_a_session_shows_notes_and_progress_where_they_appear() -> None:
+    """On a terminal both streams are one: what is printed while a command works comes first."""
+    shown = README.read_text(encoding="utf-8").partition("<!-- session -->")[2]
+    for earlier, later in (
+        ("columns not shown: ", "value  iteration  timestamp"),
+        ("yolo-m lr=0.05", "74 of 81 tasks have it"),
+        ("packing into q3-sweep.zip", "q3-sweep.zip: "),
+        ("hashing 7 files", "intact: 7 files"),
+    ):
+        assert 0 < shown.index(earlier) < shown.index(later), earlier
+
+
+def test_the_readme_names_every_extra_as_it_installs_the_rest() -> None:
+    """There is no index with the package: everything is installed from the clone."""
+    install = README.read_text(encoding="utf-8").partition("## Install")[2].partition("\n## ")[0]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert re.findall(r"pip install '\.\[(\w+)\]'", install) == [*project["optional-dependencies"]]
+    assert "pip install ." in install
+    assert re.search(r"pip install pandas polars", install)
+
+
+def test_the_readme_says_what_is_not_installed_with_it() -> None:
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    shell = text.partition("`clearml-snapshot sql` without a statement")[2].partition(". ")[0]
+    assert "if `duckdb` is installed" in shell
+    assert "`wide`" in text
 
 
 @pytest.mark.parametrize("package", PACKAGES)

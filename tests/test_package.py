@@ -58,10 +58,10 @@ def test_the_example_of_the_readme_runs(
     vision = database.add_project("vision")
     for name, tags, value in (("a", ("model_v2",), 0.5), ("b", (), 0.75)):
         task = database.add_task(name, vision, status="completed", tags=tags)
-        for metric in ("accuracy", "loss"):
-            at = np.arange(3)
-            database.report_series(task, metric, "v", at, at + value, 1_700_000_000_000 + at)
-    shown = "print(report.tasks_new, best[0][2], len(curves))"
+        at = np.arange(3)
+        for metric, values in (("accuracy", at + value), ("loss", np.array([2.5, 0.0, 2.0]))):
+            database.report_series(task, metric, "v", at, values, 1_700_000_000_000 + at)
+    shown = "print(report.tasks_new, best[0][2], len(curves), lowest[0][2], *notes[:2], sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", readme_example() + shown],
         env={**os.environ, **start_standin(database).environment()},
@@ -70,7 +70,14 @@ def test_the_example_of_the_readme_runs(
         text=True,
         check=False,
     )
-    assert (done.stdout, done.returncode) == ("1 2.5 3\n", 0), done.stderr
+    assert done.returncode == 0, done.stderr
+    *figures, suspect, reach = done.stdout.splitlines()
+    assert figures == ["1", "2.5", "3", "0.0"]
+    assert suspect.endswith(
+        "at iteration 1 is probably a NaN (the SDK logs NaN as 0); without such zeros: 2.0 "
+        "(`suspect_zeros='exclude'`)"
+    )
+    assert reach == "1 of 1 task has it"
 
 
 def test_one_text_is_several() -> None:

@@ -30,7 +30,6 @@ from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.progress import parts_bar
 from clearml_snapshot.cli.output.stdout import is_for_reading, write_answer, write_text
 from clearml_snapshot.cli.output.terminal import note, printable
-from clearml_snapshot.cli.text.query import footnotes
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
 from clearml_snapshot.exporter.errors import UsageError
@@ -40,7 +39,12 @@ from clearml_snapshot.exporter.store.finding import is_dataset
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.ask.best import guess_best
 from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
-from clearml_snapshot.queries.ask.parameters import is_partner, names_tasks
+from clearml_snapshot.queries.ask.parameters import (
+    choices_of,
+    is_partner,
+    names_tasks,
+    required,
+)
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
@@ -175,7 +179,9 @@ def _query_function(query: Query) -> Callable[..., None]:
     if any(map(names_tasks, query.params)):  # nothing can follow an argument that takes many
         groups = [parameter for parameter in groups if parameter.name != "path"]
     example = "" if query.example is None else f"\n\nExample: query {query.name} {query.example}"
-    run_query.__doc__ = f"{query.title}\n\n{query.text}{example}"
+    needs = required(query)
+    needs = f"\n\nRequired: {needs}." if needs else ""
+    run_query.__doc__ = f"{query.title}\n\n{query.text}{needs}{example}"
     return signed(run_query, [*own, *groups])
 
 
@@ -221,6 +227,8 @@ def answer(
     opened: "OpenDataset", query: Query, values: Mapping[str, Any], output: OutputOptions
 ) -> None:
     """Write the answer of a query to bound values, and the notes below it."""
+    from clearml_snapshot.queries.notes.below import footnotes
+
     rows = _write(opened, query, values, output)
     _write_differences(opened, query, values, output)
     for line in footnotes(opened, query, values, rows, quiet=output.quiet):
@@ -363,7 +371,7 @@ def _option(param: Param) -> inspect.Parameter:
     kind: Any = _TYPES.get(param.type.removesuffix("[]"), str)
     text = _DEFAULT.sub("", _CHOICES.sub("", param.text))
     if param.choices and not param.many:
-        kind = Literal[param.choices]
+        kind = Literal[choices_of(param)]
     elif param.choices:  # Typer does not support a list of choices
         text += f" Any of {', '.join(param.choices)}."
     if param.many:

@@ -31,7 +31,7 @@ In JSON, markdown and latex, control characters, bidi marks and other invisible 
 escaped. Lists, structs and maps are JSON text in csv. Text that begins with `=` or `@` is written
 unchanged in csv: import the column as text if a spreadsheet should not evaluate it, or write xlsx.
 
-xlsx needs an optional package: `pip install 'clearml-snapshot[xlsx]'`. Numbers are numbers, in all
+xlsx needs an optional package: `pip install XlsxWriter`. Numbers are numbers, in all
 their digits; text is text, also if it looks like a formula or a number. NULL is an empty cell. What
 Excel cannot hold as a number is text: NaN, infinities, numbers nearer to 0 than 2.3e-308, and whole
 numbers or decimals of more than 15 digits. Times are text, in UTC. A sheet has at most 1,048,576

@@ -5,9 +5,14 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import Query
-from clearml_snapshot.queries.ask.parameters import BEST, EXCLUDED, ExistingNames, chosen_pairs
+from clearml_snapshot.queries.ask.parameters import (
+    BEST,
+    EXCLUDED,
+    ExistingNames,
+    chosen_pairs,
+    needed_best,
+)
 
 Direction = Literal["highest", "lowest"]
 
@@ -51,8 +56,8 @@ def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> 
     Raises:
         UsageError: the names do not tell, or not the same of all metrics.
     """
-    needs = any(param.name == BEST and not param.optional for param in query.params)
-    if not needs or given.get(BEST) is not None or not given.get("metric"):
+    needed = "".join(needed_best(param) for param in query.params if not param.optional)
+    if not needed or given.get(BEST) is not None or not given.get("metric"):
         return None
     pairs = chosen_pairs(given["metric"], given.get("variant") or (), names.series_names)
     excluded = given.get(EXCLUDED) or ()
@@ -70,9 +75,7 @@ def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> 
         ups = next("/".join(pair) for pair in pairs if guesses[pair] == "highest")
         downs = next("/".join(pair) for pair in pairs if guesses[pair] == "lowest")
         reason = f"high values of {ups} and low values of {downs} are better"
-    raise UsageError(
-        f"query {query.name} needs {setting(BEST, 'max')} or {setting(BEST, 'min')}: {reason}"
-    )
+    raise UsageError(f"query {query.name} needs {needed}: {reason}")
 
 
 def _words(text: str) -> list[str]:

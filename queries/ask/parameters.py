@@ -25,8 +25,8 @@ MARKS: Final = "nan_value"
 
 BEST: Final = "best"
 """The parameter that says which values are better."""
-BEST_WORDS: Final = {"max": "highest", "min": "lowest"}
-"""Other words for its values."""
+_BEST_WORDS: Final = {"max": "highest", "min": "lowest", "highest": "max", "lowest": "min"}
+"""The other word for each of its values."""
 
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
@@ -82,7 +82,7 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
         _check_choice(query.param(name), value)
     for param in query.params:
         if param.name not in given and not param.optional:
-            raise UsageError(f"query {query.name} needs {_asked_as(param)}: {param.text}")
+            raise UsageError(f"query {query.name} needs {_asked_as(param)}")
     values: dict[str, Any] = {param.name: given.get(param.name) for param in query.params}
     if excluded or given.keys() & {"metric", "variant"}:
         values.update(_series_values(query, given, names.series_names, excluded))
@@ -155,14 +155,48 @@ def _check_what_counts(values: Mapping[str, Any], query: Query) -> None:
         raise UsageError(f"{setting('at')} needs the iteration of a value; a {value} has none")
 
 
+def choices_of(param: Param) -> tuple[str, ...]:
+    """Return what a parameter accepts: for ``best``, ``max`` is ``highest`` in every query."""
+    if param.name != BEST:
+        return param.choices
+    others = (_BEST_WORDS[word] for word in param.choices if word in _BEST_WORDS)
+    return tuple(dict.fromkeys((*param.choices, *others)))
+
+
+def needed_best(param: Param) -> str:
+    """Name the two values of ``best``, one of which is needed; empty if it has others."""
+    has_both = {"max", "min"} <= {*choices_of(param)} and param.name == BEST
+    return f"{setting(BEST, 'max')} or {setting(BEST, 'min')}" if has_both else ""
+
+
+def required(query: Query) -> str:
+    """List the options without which a query does not run; empty if there are none."""
+    needed = [
+        param for param in query.params if not param.optional and not is_partner(query, param)
+    ]
+    has_metric = any(param.name == "metric" for param in needed)
+    guessed = [param for param in needed if has_metric and needed_best(param)]
+    always = (
+        "TASK" if names_tasks(param) else param.option for param in needed if param not in guessed
+    )
+    return ", ".join(always) + "".join(
+        f", and {param.option} if the name of the metric does not tell" for param in guessed
+    )
+
+
 def _best(param: Param, value: Any) -> Any:
-    word = BEST_WORDS.get(value, value)
-    return word if word in param.choices else value
+    """Return the word that the query itself knows; if it knows both, ``highest`` or ``lowest``."""
+    words = (value, _BEST_WORDS.get(value) if isinstance(value, str) else None)
+    known = [word for word in words if word in param.choices]
+    return max(known, key=lambda word: word in ("highest", "lowest")) if known else value
 
 
 def _asked_as(param: Param) -> str:
-    """Name a parameter as it is typed."""
-    return setting(param.name, option="TASK..." if names_tasks(param) else param.option)
+    """Name a parameter as it is typed, and describe it."""
+    if values := needed_best(param):
+        return f"{values}: which values are better"
+    option = "TASK..." if names_tasks(param) else param.option
+    return f"{setting(param.name, option=option)}: {param.text}"
 
 
 def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
@@ -278,7 +312,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _check_choice(param: Param, value: Any) -> None:
     for choice in _texts(value) if param.many and param.choices else (value,):
         if param.choices and choice not in param.choices:
-            raise no_such(setting(param.name, option=param.option), str(choice), param.choices)
+            raise no_such(setting(param.name, option=param.option), str(choice), choices_of(param))
     if param.name == MARKS:
         _check_marks(value)
     if param.name == "tolerance" and isinstance(value, int) and value < 0:

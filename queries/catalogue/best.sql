@@ -8,7 +8,7 @@
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
--- :param best           highest|lowest: which values are better; required.
+-- :param best           highest|lowest|max|min: which values are better; max is highest, min is lowest. The command guesses it from well-known names: accuracy up, loss down.
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, may win (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --

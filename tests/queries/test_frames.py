@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.settings import naming_options
 from clearml_snapshot.queries import Dataset, open_dataset
 from tests.queries.conftest import MakeDataset
 
@@ -69,6 +70,46 @@ def test_a_frame_is_joined_and_the_relation_can_be_read_again(
     assert [*dataset.result(relation).plain_rows()] == ANSWER
     assert pa.table(relation).column(0).to_pylist() == LABELS["label"]
     assert relation.filter("label = 'third'").fetchall() == ANSWER[1:]
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables", "end"),
+    [
+        ("FROM frame", {}, "frame does not exist! (line 1, at 'frame'); TELLS 'frame': …}`"),
+        (
+            "FROM df",
+            {"other": pa.table(LABELS)},
+            "df does not exist! (line 1, at 'df'); TELLS 'df': …}`",
+        ),
+        ("FROM pg_x", {}, "pg_x does not exist! (line 1, at 'pg_x'); TELLS 'pg_x': …}`"),
+        ('FROM "my frame"', {}, "; TELLS 'name': …}`"),
+        (
+            "FROM scalers",
+            {},
+            "Did you mean \"scalars\"? (line 1, at 'scalers'); TELLS 'scalers': …}`",
+        ),
+    ],
+)
+def test_an_unknown_table_may_be_one_of_the_caller(
+    dataset: Dataset, statement: str, tables: dict[str, Any], end: str
+) -> None:
+    """DuckDB suggests tables of its own, such as pg_namespace."""
+    with pytest.raises(UsageError) as refused:
+        dataset.sql(statement, tables=tables)
+    tells = "a table of your own is read with `tables={"
+    assert end.replace("TELLS ", tells) in str(refused.value)
+    assert 'Did you mean "pg_' not in str(refused.value)
+
+
+def test_on_the_command_line_the_tables_are_listed(dataset: Dataset) -> None:
+    known = "the tables are tasks, hyperparams, series, scalars, exports"
+    with naming_options():
+        with pytest.raises(
+            UsageError, match=rf"frame does not exist! \(line 1, at 'frame'\); {known}$"
+        ):
+            dataset.sql("FROM frame")
+        with pytest.raises(UsageError, match=r'Did you mean "scalars"\? \(line [^;]*$'):
+            dataset.sql("FROM scalers")
 
 
 def test_frames_are_joined_with_parameters_and_each_other(dataset: Dataset) -> None:

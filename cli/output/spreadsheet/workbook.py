@@ -94,13 +94,13 @@ def _library() -> ModuleType:
     except ImportError:
         raise UsageError(
             "xlsx needs the package XlsxWriter, which is not installed; install it with: "
-            "pip install 'clearml-snapshot[xlsx]'"
+            "pip install XlsxWriter"
         ) from None
     library: ModuleType = xlsxwriter
     if _rounds_numbers(library):
         raise UsageError(
             f"xlsx: XlsxWriter {library.__version__} would round numbers to 16 digits; install "
-            "another release with: pip install -U 'clearml-snapshot[xlsx]'"
+            "another release with: pip install -U XlsxWriter"
         )
     return library
 

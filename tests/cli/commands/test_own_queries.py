@@ -39,6 +39,32 @@ def test_they_are_listed_and_run_like_built_in_queries(piped: Piped, mine: Path)
     assert "--least" in help_text
 
 
+@pytest.mark.parametrize("known", ["highest|lowest", "min|max", "highest|lowest|max|min"])
+def test_best_is_given_in_either_words(piped: Piped, mine: Path, known: str) -> None:
+    (mine / "direction.sql").write_text(
+        f"-- Title.\n--\n-- :param best  {known}: which values are good.\n"
+        "SELECT $best::VARCHAR AS best ORDER BY ALL\n"
+    )
+    ours = "min" if known == "min|max" else "lowest"
+    for word in ("lowest", "min"):
+        done = piped("query", "--queries", str(mine), "direction", "--best", word, "-q")
+        assert (done.stdout, done.returncode) == (f"best\n{ours}\n", 0), done.stderr
+    help_text = piped("query", "--queries", str(mine), "direction", "--help").stdout
+    assert "Required: --best." in help_text
+
+
+def test_another_best_is_not_guessed(piped: Piped, mine: Path) -> None:
+    (mine / "quick.sql").write_text(
+        "-- Title.\n--\n-- :param metric  A metric.\n-- :param best    first|all: which rows.\n"
+        "SELECT $best::VARCHAR AS best, $metric::VARCHAR AS metric ORDER BY ALL\n"
+    )
+    done = piped("query", "--queries", str(mine), "quick", "-m", "loss", "-q")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "query quick needs --best: first|all: which rows." in done.stderr
+    done = piped("query", "--queries", str(mine), "quick", "-m", "loss", "--best", "all", "-q")
+    assert (done.returncode, done.stdout) == (0, "best,metric\nall,loss\n"), done.stderr
+
+
 def test_they_see_what_sql_sees(piped: Piped, mine: Path) -> None:
     done = piped("query", "--queries", str(mine), "thief")
     assert (done.returncode, done.stdout) == (2, "")

@@ -119,9 +119,43 @@ def test_the_best(asked: Asked, arguments: Sequence[str], best: str) -> None:
     assert err == ("" if "--best" in arguments else guessed)
 
 
+@pytest.mark.parametrize("name", ["best", "leaderboard", "group", "wide"])
+@pytest.mark.parametrize(("word", "other"), [("max", "highest"), ("min", "lowest")])
+def test_every_query_accepts_both_words_for_the_best(
+    asked: Asked, name: str, word: str, other: str
+) -> None:
+    more = ("--per", "task") if name == "wide" else ()
+    code, rows, err = asked(name, "--metric", "latency", *more, "--best", word)
+    assert code == 0, err
+    assert asked(name, "--metric", "latency", *more, "--best", other)[:2] == (0, rows)
+
+
+@pytest.mark.parametrize("name", ["best", "leaderboard", "group"])
+def test_help_says_what_is_required(asked: Asked, name: str) -> None:
+    code, lines, _ = asked(name, "--help")
+    text = " ".join(" ".join(lines).split())
+    assert code == 0
+    assert "Required: --metric, and --best if the name of the metric does not tell." in text
+    assert "--best highest|lowest|max|min" in text
+    assert "guesses it from well- known names" in text.replace("well-known", "well- known")
+
+
+def test_help_of_a_query_that_needs_nothing(asked: Asked) -> None:
+    assert "Required" not in "".join(asked("max", "--help")[1])
+    assert "  Required: TASK." in asked("compare", "--help")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        *(
+            (
+                (name, "--metric", "latency"),
+                f"query {name} needs --best max or --best min: the name of latency/p99 does not "
+                "tell which values are better",
+            )
+            for name in ("best", "group")
+        ),
         (
             ("leaderboard", "--metric", "latency"),
             "query leaderboard needs --best max or --best min: the name of latency/p99 does not "

@@ -2,7 +2,10 @@
 
 import pytest
 
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.best import guess
+from tests.queries.conftest import MakeDataset
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,19 @@ def test_low_is_better(name: str) -> None:
 )
 def test_a_name_that_does_not_tell(name: str) -> None:
     assert guess(*name.split("/")) is None
+
+
+@pytest.mark.parametrize("name", ["best", "leaderboard", "group"])
+def test_python_is_told_which_argument_is_missing(written: MakeDataset, name: str) -> None:
+    folder = written([{"task_id": "a" * 32, "points": [("accuracy", "v", 0, 0.5)]}])
+    message = f"query {name} needs `best='max'` or `best='min'`: which values are better"
+    with open_dataset(folder) as dataset:
+        with pytest.raises(UsageError) as refused:
+            dataset.query(name, metric="accuracy")
+        assert str(refused.value) == message
+        for best in ("max", "highest"):
+            assert dataset.query(name, metric="accuracy", best=best).fetchall()
+        with pytest.raises(
+            UsageError, match="no `best` 'up'; there are 'highest', 'lowest', 'max', 'min'"
+        ):
+            dataset.query(name, metric="accuracy", best="up")

@@ -1,0 +1,58 @@
+"""Collects every note below the answer of a query."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import duckdb
+
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.notes.aliases import alias_notes
+from clearml_snapshot.queries.notes.compared import not_at_one_iteration
+from clearml_snapshot.queries.notes.conditions import condition_notes
+from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
+from clearml_snapshot.queries.notes.empty_answers import why_empty
+from clearml_snapshot.queries.notes.relevant import relevant
+from clearml_snapshot.queries.notes.suspect_zeros import notes
+from clearml_snapshot.queries.result import Rows
+
+
+def footnotes(
+    dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows, *, quiet: bool
+) -> Iterator[str]:
+    """Report suspect or missing values and, unless quiet, what the answer covers.
+
+    Args:
+        dataset: the dataset.
+        query: the query.
+        values: the values of its parameters.
+        rows: the rows of its answer that notes may be about; see ``relevant``.
+        quiet: leave out what is true of a complete answer as well.
+    """
+    if not quiet:
+        yield from alias_notes(dataset, query, values)
+    reason = why_empty(dataset, query, values, rows)
+    if reason is not None:
+        yield reason
+    yield from not_at_one_iteration(query, rows)
+    yield from notes(dataset, query, values, rows)
+    reach = coverage(dataset, values)
+    yield from warnings(reach) if quiet else lines(reach, rows)
+    yield from condition_notes(dataset)
+    if dataset.filter is not None and dataset.filter.cut_offs and not quiet:
+        yield f"only tasks {', '.join(dataset.filter.cut_offs)}"
+
+
+def notes_on(
+    dataset: Dataset,
+    query: Query,
+    values: Mapping[str, Any],
+    relation: duckdb.DuckDBPyRelation,
+) -> tuple[str, ...]:
+    """Run a query whose answer was not read yet, and give its notes."""
+    if query.has_long_answer:
+        first = relation.limit(1).fetchall()
+        rows = Rows((), (), ((),) * len(first))
+    else:
+        rows = dataset.result(*relevant(relation.materialize(), query, values)).in_memory()
+    return tuple(footnotes(dataset, query, values, rows, quiet=False))
