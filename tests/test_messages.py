@@ -164,7 +164,10 @@ CASES: Final[list[tuple[Callable[[Path], object], str]]] = [
     (narrowed(where="loss < abc"), "^`where`: loss is compared with 'abc'"),
     (narrowed(users="me"), "^`users='me'` is 'Ada', who has no task"),
     (narrowed(projects=5), "^`projects`: give a text or several texts"),
-    (queried("leaderboard", metric="loss"), "^query leaderboard needs `best='max'` or `best='min'`"),
+    (
+        queried("leaderboard", metric="loss"),
+        "^query leaderboard needs `best='max'` or `best='min'`",
+    ),
     (queried("max", metric="loss", top=0), "^`top=0`: use a number"),
     (queried("max", metric="loss", top=2, by="task"), "^`by='task'` gives .* omit `by`$"),
     (queried("max", metric="loss", by="tasks"), "^no `by` 'tasks'"),

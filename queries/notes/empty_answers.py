@@ -98,7 +98,8 @@ def _no_value(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: R
     if values["suspect_zeros"] == "exclude" and counts["n_not_finite"] < counts["n_points"]:
         return "no value: without suspect zeros no value is left"
     if values.get("smooth") is not None and not counts["n_with_iterations"]:
-        return "no value: there are only single values, which have no iteration; leave out --smooth"
+        only = "there are only single values, which have no iteration"
+        return f"no value: {only}; leave out {setting('smooth')}"
     return "no value: none of the values is a finite number"
 
 
