@@ -21,7 +21,7 @@ from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.interrupt import terminated_as_interrupted
 from clearml_snapshot.exporter.settings import naming_options
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
-from clearml_snapshot.exporter.store.finding import is_dataset
+from clearml_snapshot.exporter.store.finding import is_dataset, looks_like_path
 
 PROGRAM = "clearml-snapshot"
 
@@ -186,7 +186,8 @@ def _in_full(arguments: Sequence[str]) -> Sequence[str]:
     if first == "version":
         return ["--version", *others]
     commands = {command for commands in _FILES.values() for command in commands}
-    if first not in commands and not first.startswith("-") and is_dataset(Path(first)):
+    is_path = is_dataset(Path(first)) or looks_like_path(first)
+    if first not in commands and not first.startswith("-") and is_path:
         return ["show", *arguments]
     return arguments
 

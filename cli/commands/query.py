@@ -35,7 +35,8 @@ from clearml_snapshot.cli.typer_ext.private import Context
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
-from clearml_snapshot.exporter.store.finding import is_dataset
+from clearml_snapshot.exporter.store.finding import is_dataset, looks_like_path
+from clearml_snapshot.exporter.store.opening import no_dataset
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.ask.best import guess_best
 from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
@@ -205,6 +206,8 @@ def ask(
 
     path, typed = _dataset_among_tasks(query, path, typed)
     if path is not None and not path.exists():
+        if looks_like_path(str(path)):
+            raise no_dataset(path)
         raise UsageError(f"no dataset at {path}; if it is a metric, use --metric {path}")
     dataset = chosen(dataset, path)
     given = {

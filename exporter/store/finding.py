@@ -1,7 +1,7 @@
 """Recognises datasets, snapshots and packs by their names and files, and finds one nearby."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
@@ -12,6 +12,9 @@ from clearml_snapshot.exporter.store.format import layout
 _MOST: Final = 200
 """Entries of a folder that are looked at."""
 _PACK: Final = ".zip"
+_TAIL: Final = 2**20
+"""Bytes at the end of a zip file in which its list of files is searched for."""
+_END_OF_ZIP: Final = b"PK\x05\x06"
 
 
 def is_dataset(path: Path) -> bool:
@@ -23,15 +26,55 @@ def is_dataset(path: Path) -> bool:
     return False
 
 
+def looks_like_path(text: str) -> bool:
+    """Return whether a text that names nothing here was probably meant as the path of a dataset."""
+    with suppress(OSError, ValueError):
+        path = Path(text)
+        return path.suffix.lower() == _PACK or (len(path.parts) > 1 and path.parent.is_dir())
+    return False
+
+
 def dataset_near(path: Path) -> Path | None:
-    """Find a dataset: the one that a path is in, one below or beside it, or in a folder above."""
+    """Find a dataset: the one that a path is in, or one below or beside it, or in a folder above.
+
+    Among those below and beside it, the one whose name is most similar is preferred.
+    """
     with suppress(OSError, ValueError):
         here = path if path.is_dir() else path.parent
-        ways = (_enclosing(here), _below(path), _below(here), _beside_parents(here))
-        for candidate in chain.from_iterable(ways):
-            if candidate.resolve() != path.resolve() and is_dataset(candidate):
-                return candidate
+        around = _datasets(path, chain(_below(path), _below(here)))
+        nearby = _similar(path, here, around) or around[:1]
+        ways = (_datasets(path, _enclosing(here)), nearby, _datasets(path, _beside_parents(here)))
+        return next(chain.from_iterable(ways), None)
     return None
+
+
+def _datasets(path: Path, candidates: Iterable[Path]) -> list[Path]:
+    """List the candidates that are datasets, without the path itself."""
+    return [
+        candidate
+        for candidate in candidates
+        if candidate.resolve() != path.resolve() and is_dataset(candidate) and _can_open(candidate)
+    ]
+
+
+def _similar(path: Path, here: Path, datasets: Iterable[Path]) -> list[Path]:
+    """Return the dataset whose name was probably meant, if there is one."""
+    import difflib  # only for a mistyped path
+
+    by_name = {os.path.relpath(found, here).casefold(): found for found in datasets}
+    typed = os.path.relpath(path, here).casefold()
+    return [by_name[name] for name in difflib.get_close_matches(typed, by_name, n=1)]
+
+
+def _can_open(path: Path) -> bool:
+    """Return whether what looks like a pack has a list of files that names a snapshot's."""
+    if not path.is_file():
+        return True
+    with suppress(OSError), path.open("rb") as file:
+        file.seek(-min(path.stat().st_size, _TAIL), os.SEEK_END)
+        tail = file.read(_TAIL)
+        return _END_OF_ZIP in tail and layout.SNAPSHOT_JSON.encode() in tail
+    return False
 
 
 def _is_dataset_folder(path: Path) -> bool:

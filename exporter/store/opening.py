@@ -99,14 +99,19 @@ def _open_pack(path: Path, points: bool) -> Snapshot:
 def _current(data: Path) -> Path:
     folder = current_snapshot_folder(data)
     if folder is None:
-        near = dataset_near(data)
-        hint = (
-            "run clearml-snapshot export first"
-            if near is None
-            else f"there is one at {near} ({setting('path')})"
-        )
-        raise NoDatasetError(f"no dataset at {data}; {hint}")
+        raise no_dataset(data)
     return folder
+
+
+def no_dataset(data: Path) -> NoDatasetError:
+    """Make the error for a path without a dataset, which names one that may have been meant."""
+    near = dataset_near(data)
+    hint = (
+        "run clearml-snapshot export first"
+        if near is None
+        else f"there is one at {near} ({setting('path')})"
+    )
+    return NoDatasetError(f"no dataset at {data}; {hint}")
 
 
 def _open_current(data: Path) -> Snapshot:

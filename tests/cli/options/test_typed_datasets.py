@@ -1,5 +1,6 @@
 """A dataset, a snapshot or a pack as an argument, and what is said where there is none."""
 
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,20 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--data", str(folder / "data" / "demo"), "-o", str(folder / "it.zip")]
     assert main(["pack", *options, "--quiet"]) == 0
     return folder
+
+
+@pytest.fixture
+def shelf(home: Path, tmp_path: Path) -> Path:
+    """A folder with two packs, a dataset, and files that only have the name of a pack."""
+    for name in ("a-first.zip", "q3-sweep.zip"):
+        (tmp_path / name).write_bytes((home / "it.zip").read_bytes())
+    (tmp_path / "q3-swap.zip").write_text("snapshot.json")
+    with zipfile.ZipFile(tmp_path / "q3-swep2.zip", "w") as archive:
+        archive.writestr("photo.txt", "")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "vision").symlink_to(home / "data" / "demo")
+    (tmp_path / "runs" / "audio").symlink_to(home / "data" / "demo")
+    return tmp_path
 
 
 class Shell:
@@ -100,6 +115,37 @@ def test_where_a_dataset_is(
     code, _, err = shell(*arguments)
     assert code in (1, 2)
     assert err == f"error: {message}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("show", "q3-swep.zip"), "q3-sweep.zip"),
+        (("q3-swep.zip",), "q3-sweep.zip"),
+        (("status", "--data", "q3-swep.zip"), "q3-sweep.zip"),
+        (("query", "best", "q3-swep.zip", "--metric", "accuracy"), "q3-sweep.zip"),
+        (("query", "best", "runs/vison", "--metric", "accuracy"), "runs/vision"),
+        (("show", "runs/vison"), "runs/vision"),
+        (("runs/vison",), "runs/vision"),
+        (("show", "vison"), "runs/vision"),
+        (("show", "swep-vison-x"), "a-first.zip"),
+    ],
+)
+def test_the_suggested_dataset_is_real_and_has_the_most_similar_name(
+    shell: Shell,
+    shelf: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: Sequence[str],
+    near: str,
+) -> None:
+    monkeypatch.chdir(shelf)
+    code, _, err = shell(*arguments)
+    typed = next(word for word in arguments if "swep" in word or "vison" in word)
+    assert (code, err) == (2, f"error: no dataset at {typed}; there is one at {near} (--data)\n")
+
+
+def test_what_looks_like_a_metric_is_not_taken_for_a_path(shell: Shell, shelf: Path) -> None:
+    assert "use --metric loss/train" in shell("query", "max", "loss/train")[2]
 
 
 def test_without_any_dataset(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
