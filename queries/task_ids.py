@@ -6,6 +6,7 @@ from typing import Final, Literal
 import duckdb
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.selection.described import DescribedTask, several_tasks
 from clearml_snapshot.exporter.selection.names import (
     canonical,
     did_you_mean,
@@ -16,8 +17,8 @@ from clearml_snapshot.exporter.selection.names import (
 from clearml_snapshot.exporter.selection.task_address import ids_in_address
 from clearml_snapshot.queries.ask.header import read
 
-_LISTED: Final = 5
-"""Ids that an error lists; more are counted by an ellipsis."""
+_SHORT: Final = 8
+"""Digits of an id that an error lists, unless more are needed to tell the tasks apart."""
 _NEAR: Final = 20
 """The most similar names, among which an error looks for the one that was meant."""
 
@@ -54,7 +55,7 @@ def find_tasks(
     if not task_ids:
         raise _no_task(connection, text, among)
     if len(task_ids) > 1:
-        raise UsageError(_several(text, task_ids))
+        raise UsageError(_several(connection, text, task_ids))
     return (task_ids[0],)
 
 
@@ -91,9 +92,17 @@ def _of_glob(connection: duckdb.DuckDBPyConnection, text: str) -> list[str]:
     return [task_id for task_id, name in rows if pattern.search(name)]
 
 
-def _several(text: str, task_ids: list[str]) -> str:
-    listed = ", ".join(task_ids[:_LISTED]) + (" …" if len(task_ids) > _LISTED else "")
-    return f"task {text!r} matches several tasks: {listed}; give more digits of the id"
+def _several(connection: duckdb.DuckDBPyConnection, text: str, task_ids: list[str]) -> str:
+    """Make the text of the error; the beginnings of ids in it are enough to choose a task."""
+    parameters = {"ids": task_ids}
+    rows = connection.execute(read("lookups/described_tasks.sql"), parameters).fetchall()
+    longest = max(map(len, task_ids))
+    size = next(
+        (n for n in range(_SHORT, longest) if len({key[:n] for key in task_ids}) == len(task_ids)),
+        longest,
+    )
+    tasks = [DescribedTask(task_id[:size], *others) for task_id, *others in rows]
+    return f"{several_tasks(text, tasks)}; give one of these ids"
 
 
 def _no_task(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> NoSuchNameError:

@@ -68,11 +68,16 @@ def write_latex(rows: SafeRows, sink: BinaryIO) -> None:
         sink.write(b"\\bottomrule\n\\end{tabular}\n")
 
 
-def left_out(rows: SafeRows) -> list[str]:
-    """Name the columns of an answer that these formats do not write."""
+def left_out(rows: SafeRows) -> Iterator[tuple[list[str], str]]:
+    """Yield the columns of an answer that these formats do not write, and how to get them."""
     columns = _columns(rows)
     written = {place for column in columns for place in (column.place, column.spread)}
-    return [column.name for place, column in enumerate(rows.columns) if place not in written]
+    names = [column.name for place, column in enumerate(rows.columns) if place not in written]
+    others = [name for name in names if name != _ADDRESS]
+    if others:
+        yield others, "use --columns or --wide"
+    if len(others) < len(names):
+        yield [_ADDRESS], "use --columns"
 
 
 def sensible(value: float) -> str:

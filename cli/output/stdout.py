@@ -105,8 +105,8 @@ def write_answer(
     if form in FOR_READING:
         from clearml_snapshot.cli.output.paper import left_out  # few answers need it
 
-        if names := left_out(rows):
-            _note_left_out(names, "use --columns or --wide")
+        for names, way in left_out(rows):
+            _note_left_out(names, way)
 
 
 def is_for_reading(options: OutputOptions) -> bool:
@@ -190,7 +190,8 @@ def _draw_on_screen(
         return tables.draw_lines(rows, shown[0], screen).text
     drawing = tables.draw_table(rows, shown[:screenful], screen, answer)
     if drawing.left_out and shown:
-        _note_left_out(drawing.left_out, "use --columns, --wide or -o FILE")
+        chosen = "" if options.columns else "--columns, "
+        _note_left_out(drawing.left_out, f"use {chosen}--wide or -o FILE.csv")
     if screenful is not None and len(shown) > screenful:
         total = rows.count()
         of_all = "" if total is None else f" of {total:,}"

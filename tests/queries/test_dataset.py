@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,28 @@ def test_what_does_not_exist_is_an_error(
         letters(team(make_dataset), **options)
 
 
+def test_tasks_with_the_same_name_are_told_apart(make_dataset: MakeDataset) -> None:
+    """The newest is first, and what is listed of an id is enough to choose the task."""
+    names = {"name": "it", "user": "Ada", "project": "vision/demo"}
+    ids = ["a" * 32, "a" * 8 + "b" * 24, "c" * 32, *(f"{n}" * 32 for n in range(4))]
+    days = [datetime(2026, 2, day, 23, 59, tzinfo=UTC) for day in range(20, 20 - len(ids), -1)]
+    tasks = [{"task_id": i, "created": day, **names} for i, day in zip(ids, days, strict=True)]
+    folder = make_dataset([*tasks, {"task_id": "d" * 32, "name": "plain"}])
+    with pytest.raises(UsageError) as caught:
+        letters(folder, task_ids=("it",))
+    assert str(caught.value) == (
+        "task 'it' matches 7 tasks: aaaaaaaaa (2026-02-20, Ada, vision/demo), "
+        "aaaaaaaab (2026-02-19, Ada, vision/demo), ccccccccc (2026-02-18, Ada, vision/demo), "
+        "000000000 (2026-02-17, Ada, vision/demo), 111111111 (2026-02-16, Ada, vision/demo) …; "
+        "give one of these ids"
+    )
+    with open_dataset(folder, filter=TaskFilter(task_ids=("aaaaaaaab",))) as dataset:
+        assert dataset.sql("SELECT task_id FROM tasks").fetchall() == [(ids[1],)]
+
+
 def test_a_prefix_of_several_ids_is_an_error_that_lists_them(make_dataset: MakeDataset) -> None:
     folder = make_dataset([{"task_id": "ab1"}, {"task_id": "ab2"}, {"task_id": "ab"}])
-    with pytest.raises(UsageError, match="task 'a' matches several tasks: ab, ab1, ab2; give"):
+    with pytest.raises(UsageError, match=r"task 'a' matches 3 tasks: ab.*, ab1.*, ab2.*; give"):
         letters(folder, task_ids=("a",))
     with open_dataset(folder, filter=TaskFilter(task_ids=("ab",))) as dataset:
         assert dataset.sql("SELECT task_id FROM tasks").fetchall() == [("ab",)]

@@ -7,6 +7,8 @@ from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.listing import list_tasks
+from clearml_snapshot.exporter.reader.tasks import Task
+from clearml_snapshot.exporter.selection.described import DescribedTask, several_tasks
 from clearml_snapshot.exporter.selection.names import canonical, exact_pattern
 from clearml_snapshot.exporter.selection.selection import is_id
 from clearml_snapshot.exporter.selection.task_address import ids_in_address
@@ -15,8 +17,6 @@ from clearml_snapshot.exporter.settings import setting
 
 _NAMES_A_CALL: Final = 100
 """Names in one request."""
-_LISTED: Final = 5
-"""Ids that an error lists."""
 
 
 def find_task_ids(
@@ -44,35 +44,41 @@ def find_task_ids(
             ids.append(text)
         else:
             others.append(text)
-    ids_of = _ids_by_name(api, others, progress)
-    ids += [_only_id(text, ids_of.get(canonical(text), ()), stored_ids) for text in others]
+    named = _tasks_by_name(api, others, progress)
+    ids += [_only_id(text, named.get(canonical(text), ()), stored_ids) for text in others]
     return tuple(dict.fromkeys(ids))
 
 
-def _ids_by_name(api: Client, names: Sequence[str], progress: Progress) -> dict[str, list[str]]:
+def _tasks_by_name(api: Client, names: Sequence[str], progress: Progress) -> dict[str, list[Task]]:
     """List the tasks of exact names, also hidden ones."""
-    ids: dict[str, list[str]] = {}
+    tasks: dict[str, list[Task]] = {}
     for at in range(0, len(names), _NAMES_A_CALL):
         group = exact_pattern(names[at : at + _NAMES_A_CALL])
         named = ResolvedFilter(name_pattern=group, hidden=True)
         for task in list_tasks(api, named, progress).tasks:
-            ids.setdefault(canonical(task.name), []).append(task.task_id)
-    return ids
+            tasks.setdefault(canonical(task.name), []).append(task)
+    return tasks
 
 
-def _only_id(text: str, named_ids: Sequence[str], stored_ids: Iterable[str]) -> str:
+def _only_id(text: str, named: Sequence[Task], stored_ids: Iterable[str]) -> str:
     """Return the id of the only task that a text can mean."""
     begun = (key for key in stored_ids if text and key.startswith(text.lower()))
-    matching_ids = list(dict.fromkeys([*named_ids, *begun]))
+    described = {task.task_id: _described(task) for task in named}
+    matching_ids = list(dict.fromkeys([*described, *begun]))
     if not matching_ids:
         raise NoSuchNameError(
             f"no task {text!r}: no stored id begins like this, and no task on the server has this "
             "name; give all 32 digits of the id, the exact name or the task's address"
         )
     if len(matching_ids) > 1:
-        listed = ", ".join(matching_ids[:_LISTED]) + " …" * (len(matching_ids) > _LISTED)
+        matching = [described.get(task_id, DescribedTask(task_id)) for task_id in matching_ids]
         raise UsageError(
-            f"task {text!r} matches several tasks: {listed}; give more digits of the id, or use "
+            f"{several_tasks(text, matching)}; give one of these ids, or use "
             f"{setting('task_names')} for all tasks of a name"
         )
     return matching_ids[0]
+
+
+def _described(task: Task) -> DescribedTask:
+    day = None if task.created is None else f"{task.created:%Y-%m-%d}"
+    return DescribedTask(task.task_id, day, task.user, task.project)

@@ -5,6 +5,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ def team() -> list[dict[str, Any]]:
             "type": "report",
             "status": "failed",
             "tags": ["v1.1"],
+            "created": datetime(2025, 11, 3, tzinfo=UTC),
             "points": points,
         },
         {
@@ -129,7 +131,10 @@ def test_options_of_a_filter(typed: Typed, options: Sequence[str], answer: str) 
     [
         (("--task", f"x.org/projects/p/tasks/{'e' * 32}"), f"task {'e' * 32} of x.org/projects/p/"),
         (("--task", "https://x.org/p"), "'https://x.org/p' is not the address of a task; copy it"),
-        (("--task", "resnet two"), f"task 'resnet two' matches several tasks: {B}, {D}; give more"),
+        (
+            ("--task", "resnet two"),
+            "task 'resnet two' matches 2 tasks: b2b2b2b2 (2025-11-03), d4d4d4d4; give one of these",
+        ),
         (("--task", "resnet on"), "no task 'resnet on'; did you mean 'resnet one' or 'resnet two'"),
         (("--task", "0123"), f"no task '0123': {NO_TASK}"),
         (("--tag", "w*"), "no tag 'w*'; there are"),

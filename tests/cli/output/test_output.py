@@ -279,6 +279,7 @@ def test_several_rows_fit_the_terminal(on_terminal_process: OnTerminal, columns:
         assert head[:4] == ["metric", "variant", "value", "iteration"]
     if columns == 80:
         assert "columns not shown: timestamp, status" in session.stderr
+        assert "(use --columns, --wide or -o FILE.csv to get them)" in session.stderr
     if columns == 200:
         assert "columns not shown" not in session.stderr
 

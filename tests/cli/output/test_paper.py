@@ -76,6 +76,29 @@ def test_a_paper_has_the_answer_and_no_addresses(piped: Piped) -> None:
     assert "https" in piped("query", "max", "-m", "loss", "--format", "markdown", *chosen).stdout
 
 
+@pytest.mark.parametrize("extension", ["md", "tex"])
+def test_the_notes_below_a_paper_say_what_brings_the_columns(
+    piped: Piped, tmp_path: Path, extension: str
+) -> None:
+    file = str(tmp_path / f"it.{extension}")
+
+    def columns(*arguments: str) -> tuple[list[str], list[str]]:
+        """Return what the notes say of --wide, and of --columns alone."""
+        notes = piped("query", "max", "-m", "loss", "-o", file, *arguments).stderr
+        told = re.findall(r"columns not shown: (.*) \(use (.*) to get them\)", notes)
+        ways = {way: names.split(" and ")[0].split(", ") for names, way in told}
+        return ways.pop("--columns or --wide", []), ways.pop("--columns", [])
+
+    by_wide, by_name = columns()
+    assert "timestamp" in by_wide
+    assert by_name == ["web_url"]
+    assert columns("--wide") == ([], ["web_url"])
+    names = ",".join(["value", *by_wide, "web_url"])
+    assert columns("--columns", names) == ([], [])
+    written = Path(file).read_text().replace("\\_", "_")
+    assert [name for name in [*by_wide, "web_url"] if name not in written] == []
+
+
 def test_latex_is_a_table_of_booktabs(piped: Piped) -> None:
     columns = ("--columns", "task,value")
     done = piped("query", "max", "-m", "loss", "-q", "--format", "latex", *columns)

@@ -148,7 +148,7 @@ def test_a_task_is_found_by_its_name_and_its_address(take_home: TakeHome) -> Non
         (f"app.example.org/projects/p/compare-tasks;ids={two},{three}/scalars", [two, three]),
     ):
         assert [*find_task_ids(api, [text], [two], Progress())] == found
-    with pytest.raises(UsageError, match=f"task 'two' matches several tasks: .*{three}"):
+    with pytest.raises(UsageError, match=f"task 'two' matches 2 tasks: .*{three} .*, p.*; give"):
         find_task_ids(api, ["two"], [], Progress())
     home.export(Selection(TaskFilter(task_ids=("é one*",))))
     assert [*home.tasks()] == [one]

@@ -145,9 +145,7 @@ def test_tasks_of_one_name_are_distinguished(make_dataset: MakeDataset) -> None:
         "iterations",
         "differ_at",
     ]
-    with pytest.raises(
-        UsageError, match=f"task 'metric' matches several tasks: {'a' * 32}, {'b' * 32}"
-    ):
+    with pytest.raises(UsageError, match=r"task 'metric' matches 2 tasks: aaaaaaaa.*, bbbbbbbb"):
         ask(folder, "compare", tasks=["metric", "c"])
     with pytest.raises(UsageError, match="2 or more different tasks"):
         ask(folder, "compare", tasks=["aa", "aaa"])
