@@ -87,10 +87,12 @@ def make_app(command: str | None = None) -> typer.Typer:
     return app
 
 
-def _complete(parameter: str, typed: dict[str, Any], incomplete: str) -> dict[str, str] | None:
+def _complete(
+    parameter: str, typed: dict[str, Any], incomplete: str, query: object
+) -> dict[str, str] | None:
     from clearml_snapshot.cli.typer_ext.completion import complete  # only a shell that asks
 
-    return complete(parameter, typed, incomplete)
+    return complete(parameter, typed, incomplete, query)
 
 
 set_completer(_complete)

@@ -161,6 +161,7 @@ def _query_command(query: Query) -> Command:
     add_command(app, query.name, _query_function(query))
     command = typer.main.get_command(app)
     assert isinstance(command, Command)
+    command.context_settings["obj"] = query  # completion asks for its columns
     return command
 
 

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.cli.options.dataset import DATA_VARIABLE, DEFAULT_DATA, parse_snapshot_ref
 from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.cli.typer_ext.conditions import PARAM, begun_name, completed_conditions
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.store.finding import is_dataset
+from clearml_snapshot.queries.ask.header import Query
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -67,12 +70,15 @@ Instead of a column there may be a file of SQL.
 
 _SNAPSHOTS: Final = frozenset({"snapshot", "before", "after"})
 """The parameters that choose a snapshot of a dataset."""
+_OTHERS: Final = _SNAPSHOTS | {"where", "columns"}
 
 Offers = dict[str, str]
 """Names, in the order in which they are offered, with descriptions or empty texts."""
 
 
-def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> Offers | None:
+def complete(
+    parameter: str, typed: dict[str, Any], incomplete: str, query: object = None
+) -> Offers | None:
     """List names that start with what was typed; None if the dataset has none for the parameter.
 
     Args:
@@ -80,14 +86,72 @@ def complete(parameter: str, typed: dict[str, Any], incomplete: str) -> Offers |
         typed: the other parameters; ``path``, ``data`` and ``snapshot`` choose what is read, and
             ``aliases`` gives metrics other names.
         incomplete: the start of the value.
+        query: the query of the catalogue that is asked; None for other commands.
     """
-    if parameter not in SOURCES and parameter not in _SNAPSHOTS:
+    if parameter not in SOURCES and parameter not in _OTHERS:
         return None
-    data = typed.get("path") or typed.get("data") or os.environ.get(DATA_VARIABLE) or DEFAULT_DATA
-    folder = Path(os.path.expanduser(data))  # noqa: PTH111  # Path.expanduser raises without a home
+    folder = _dataset(typed)
     if parameter in _SNAPSHOTS:
         return _snapshots(folder, incomplete)
+    if parameter == "where":
+        return dict.fromkeys(_in_condition(folder, typed, incomplete), "")
+    if parameter == "columns":
+        return _columns(folder, typed, incomplete, query) if isinstance(query, Query) else None
     return dict.fromkeys(_stored(folder, typed, parameter, incomplete), "")
+
+
+def _dataset(typed: dict[str, Any]) -> Path:
+    """Find the dataset: an argument, which may be among those that name tasks, or ``--data``."""
+    arguments = [typed.get("path"), typed.get("statement"), *(typed.get("tasks") or ())]
+    given = next((str(text) for text in arguments if text and is_dataset(_path(text))), None)
+    data = given or typed.get("path") or typed.get("data") or os.environ.get(DATA_VARIABLE)
+    return _path(data or DEFAULT_DATA)
+
+
+def _path(text: str | Path) -> Path:
+    return Path(os.path.expanduser(text))  # noqa: PTH111  # Path.expanduser raises without a home
+
+
+def _in_condition(data: Path, typed: dict[str, Any], incomplete: str) -> list[str]:
+    """List conditions that go on from what was typed with a name, or with what follows it."""
+    begun = begun_name(incomplete)
+    if begun is None:
+        return []
+    kinds = ("metric",) if begun.is_metric else ("param", "metric")
+    if begun.name.startswith(PARAM) or "everything" in typed:  # export compares no metrics
+        kinds = ("param",)
+    prefix = PARAM if begun.name.startswith(PARAM) else ""
+    names = [
+        f"{prefix}{name}"
+        for kind in kinds
+        for name in _stored(data, typed, kind, begun.name.removeprefix(prefix))
+    ]
+    return completed_conditions(begun, dict.fromkeys(names))
+
+
+def _columns(data: Path, typed: dict[str, Any], incomplete: str, query: Query) -> Offers:
+    """List columns of a query's answer, without running it: those that have the same names always.
+
+    Columns that are made from names, as of hyperparameters, are not offered.
+    """
+    import duckdb
+
+    from clearml_snapshot.queries.ask.columns import fixed_columns
+    from clearml_snapshot.queries.dataset import open_dataset
+
+    before, comma, begun = incomplete.rpartition(",")
+    chosen = {name.strip() for name in before.split(",")}
+    nothing_bound = {param.name: None for param in query.params}
+    try:
+        with open_dataset(data) as dataset:
+            columns = dataset.sql(query.sql, nothing_bound).columns
+            columns = fixed_columns(query, columns, has_at=bool(typed.get("at")))
+    except (SnapshotError, duckdb.Error, OSError):
+        return {}
+    start = begun.lstrip()
+    prefix = f"{before}{comma}{begun.removesuffix(start)}"
+    fitting = [name for name in columns if name.startswith(start) and name not in chosen]
+    return {f"{prefix}{name}": "" for name in fitting}
 
 
 def _stored(data: Path, typed: dict[str, Any], parameter: str, incomplete: str) -> list[str]:

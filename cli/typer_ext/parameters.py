@@ -15,8 +15,9 @@ from clearml_snapshot.cli.typer_ext.private import (
     TyperParameter,
 )
 
-Completer = Callable[[str, dict[str, Any], str], dict[str, str] | None]
-"""Takes a parameter's name, what is typed before it and its beginning; see ``completion``."""
+Completer = Callable[[str, dict[str, Any], str, object], dict[str, str] | None]
+"""Takes a parameter's name, what is typed before it, its beginning, and the query; see
+``completion``."""
 
 SHELL_VARIABLE: Final = "_CLEARML_SNAPSHOT_COMPLETE"
 """The variable in which a shell requests completions; Typer chose its name."""
@@ -43,7 +44,7 @@ class _Plain(TyperParameter):
     def shell_complete(self, ctx: Context, incomplete: str) -> list[CompletionItem]:
         """Offer names from the dataset, otherwise what the option's type knows."""
         complete = None if get_origin(self._kind) is Literal else _Plain.completer
-        offers = complete and complete(self.name or "", ctx.params, incomplete)
+        offers = complete and complete(self.name or "", ctx.params, incomplete, ctx.obj)
         if offers is None:
             return super().shell_complete(ctx, incomplete)
         is_argument = isinstance(self, TyperArgument)  # a leading dash would make it an option

@@ -131,15 +131,17 @@ def _offers(command: ClickCommand, words: Sequence[str], incomplete: str) -> lis
     The list is empty if a word before the cursor is invalid, because TAB must not print errors.
     """
     try:
-        context = resolve_context(command, {}, command.name or "", list(words))
+        before = words[:-1] if words and words[-1].startswith("-") else words
+        # An option without its value would end the parsing, and arguments are read after options.
+        context = resolve_context(command, {}, command.name or "", list(before))
         source, value = resolve_incomplete(context, list(words), incomplete)
         if incomplete == "=":  # a word of its own: only bash splits there, but not in what it sends
             value = incomplete
         items = source.shell_complete(context, value)
     except (SnapshotError, typer.TyperException, typer.Exit, OSError):
         return []
-    before = incomplete.removesuffix(value) if value else incomplete  # --option=
-    described = [(f"{before}{item.value}", _on_one_line(item.help or "")) for item in items]
+    option = incomplete.removesuffix(value) if value else incomplete  # --option=
+    described = [(f"{option}{item.value}", _on_one_line(item.help or "")) for item in items]
     return [offer for offer in described if _can_be_shown(offer[0])]
 
 

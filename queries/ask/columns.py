@@ -86,6 +86,18 @@ def with_columns(
     return Shaped(answer, with_made(query.answer, values))
 
 
+def fixed_columns(query: Query, columns: Iterable[str], *, has_at: bool) -> list[str]:
+    """Leave out of the columns that the SQL returns those that the answer does not have.
+
+    Args:
+        query: the query.
+        columns: those of its SQL, from some of which others are made.
+        has_at: whether the values of another metric are requested.
+    """
+    gone = {*_MADE_FROM.get(query.name, ()), *(() if has_at else _AT)}
+    return [name for name in columns if name not in gone]
+
+
 def _leaderboard(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
     from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
 
@@ -185,6 +197,14 @@ _SHAPES: Final = {
     "group": _group,
     "leaderboard": _leaderboard,
     "wide": _wide,
+}
+
+
+_MADE_FROM: Final = {
+    "best": ("settings", "finals"),
+    "compare": ("task_id", "value", "setting"),
+    "group": ("group", "parameters"),
+    "leaderboard": _BESIDE,
 }
 
 

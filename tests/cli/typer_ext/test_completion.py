@@ -15,6 +15,7 @@ from clearml_snapshot.cli.typer_ext.bash_words import continuations, parse
 from clearml_snapshot.cli.typer_ext.completion import complete as stored_names
 from clearml_snapshot.cli.typer_ext.parameters import SHELL_VARIABLE
 from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.queries.ask.header import find, names
 from tests.queries.conftest import write
 from tests.support.programs import find_program
 from tests.support.real_shells import BREAKS, Run, ask
@@ -60,10 +61,96 @@ def complete(run_here: Run, history: Path) -> Complete:
         (("query", "group", "--by", "tag", "--by", "us"), ["user"]),
         (("query", "max", "--snapshot", ""), ["1"]),
         (("diff", ""), ["1"]),
+        (("query", "max", "--columns", "metric,va"), ["metric,variant", "metric,value"]),
+        (("query", "max", "--where", "los"), ["loss", "loss/train", "loss/val"]),
     ],
 )
 def test_bash(complete: Complete, words: tuple[str, ...], offered: list[str]) -> None:
     assert complete(*words) == offered
+
+
+def test_a_dataset_as_an_argument_is_the_one_that_completes(
+    complete: Complete, tmp_path: Path
+) -> None:
+    """It may be anywhere before the cursor, and among the tasks of a query."""
+    elsewhere = str(tmp_path / "other")
+    params = [{"section": "Args", "name": "lr", "value": "1"}]
+    task = {"task_id": "e" * 32, "points": [("elsewhere", "x", 1, 1.0)], "params": params}
+    write(Path(elsewhere), [task])
+    for words in (
+        ("query", "max", elsewhere, "--metric"),
+        ("query", "max", elsewhere, "--top", "3", "-m"),
+        ("query", "max", "--top", "3", elsewhere, "--where"),
+        ("query", "compare", "a" * 32, elsewhere, "--metric"),
+    ):
+        assert complete(*words, "el")[0].strip("'").startswith("else"), words
+    assert complete("query", "compare", elsewhere, "ee") == ["e" * 32]
+    assert complete("query", "max", elsewhere, "--metric=e", shell="zsh") == ["--metric=elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("A", ["Args/layers", "Args/lr"]),
+        ("Args/lr < 0.1 and los", ["loss", "loss/train", "loss/val"]),
+        ("Args/lr < 0.1 and param:Args/l", ["param:Args/layers", "param:Args/lr"]),
+        ("0.5 < acc", ["accuracy <", "accuracy <=", "accuracy >"]),
+        ("not (a > 1 or min(acc", ["accuracy) <", "accuracy) <=", "accuracy) >"]),
+        ("min(A", []),
+        ('"my', ['"my name" <', '"my name" <=', '"my name" >']),
+        ("my", []),
+        ("Args/lr < A", []),
+        ("Args/lr ", []),
+        ("Args/lr in (A", []),
+        ("name = 'A", []),
+        ("x = 'A' and Args/la", ["Args/layers <", "Args/layers <=", "Args/layers >"]),
+        ("(" * 2000, []),
+    ],
+)
+def test_conditions_go_on_with_names_where_a_name_belongs(
+    conditioned: Path, typed: str, offered: list[str]
+) -> None:
+    answer = list(stored_names("where", {"data": conditioned}, typed) or ())
+    assert all(text.startswith(typed) for text in answer)
+    start = len(typed) - len(re.split(r"[ (]", typed)[-1]) if typed[:1] != '"' else 0
+    assert [text[start:] for text in answer][:3] == offered
+
+
+@pytest.fixture(scope="module")
+def conditioned(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset with hyperparameters and metrics."""
+    data = tmp_path_factory.mktemp("conditioned") / "data"
+    params = [
+        {"section": section, "name": name, "value": "1"}
+        for section, name in [("Args", "lr"), ("Args", "layers")]
+    ]
+    pairs = [("loss", "train"), ("loss", "val"), ("accuracy", "val"), ("my name", "x")]
+    points = [(metric, variant, 1, 0.5) for metric, variant in pairs]
+    write(data, [{"task_id": "1", "params": params, "points": points}])
+    return data
+
+
+def test_an_export_compares_no_metrics(conditioned: Path) -> None:
+    assert stored_names("where", {"data": conditioned, "everything": False}, "los") == {}
+
+
+def test_columns_of_every_query_are_completed_without_running_it(
+    conditioned: Path, run_here: Run
+) -> None:
+    for name in names():
+        offered = list(stored_names("columns", {"data": conditioned}, "", find(name)) or ())
+        assert offered, name
+        assert all(column.isidentifier() for column in offered), name
+    leader = find("leaderboard")
+    begun = functools.partial(stored_names, "columns", {"data": conditioned})
+    assert list(begun("metric,va", leader) or ()) == ["metric,variant", "metric,value"]
+    assert list(begun("variant, va", leader) or ()) == ["variant, value"]
+    assert begun("x", leader) == {}
+    assert begun("a", None) is None
+    typed = ["max", "--metric", "loss/val", "--columns"]
+    columns = list(begun("", find("max")) or ())
+    done = run_here("query", *typed, ",".join(columns), "--data", str(conditioned), cwd=conditioned)
+    assert done.stdout.splitlines()[0] == ",".join(columns)
 
 
 def test_zsh_and_fish_quote_for_themselves(complete: Complete) -> None:
