@@ -137,14 +137,15 @@ def _columns(data: Path, typed: dict[str, Any], incomplete: str, query: Query) -
     import duckdb
 
     from clearml_snapshot.queries.ask.columns import fixed_columns
+    from clearml_snapshot.queries.ask.statement import statement_for
     from clearml_snapshot.queries.dataset import open_dataset
 
     before, comma, begun = incomplete.rpartition(",")
     chosen = {name.strip() for name in before.split(",")}
-    nothing_bound = {param.name: None for param in query.params}
+    values = {param.name: typed.get(param.name) or None for param in query.params}
     try:
         with open_dataset(data) as dataset:
-            columns = dataset.sql(query.sql, nothing_bound).columns
+            columns = dataset.sql(*statement_for(query, values)).columns
             columns = fixed_columns(query, columns, has_at=bool(typed.get("at")))
     except (SnapshotError, duckdb.Error, OSError):
         return {}

@@ -27,6 +27,11 @@ LONGEST_TEXT: Final = 32_767
 _INSTEAD: Final = "write .csv or .parquet instead"
 _DIGITS: Final = 15
 """Excel shows a whole number with at most so many digits, and zeros after them."""
+_MEASURED: Final = 200
+"""Rows, the first ones, whose cells the widths of the columns fit."""
+_WIDEST: Final = 60
+"""Characters that a column is wide at most."""
+_MARGIN: Final = 2
 _NAMED: Final = "NaN", "Infinity", "-Infinity"
 _CREATED: Final = datetime(2000, 1, 1)
 """Not the present: the same answer is the same file."""
@@ -83,7 +88,8 @@ def _write_book(rows: SafeRows, library: ModuleType, target: Path) -> None:
     bold = book.add_format({"bold": True})
     for place, column in enumerate(rows.columns):
         sheet.write_string(0, place, _checked(column.name, column, 1), bold)
-    _write_rows(rows, sheet)
+    for place, width in enumerate(_write_rows(rows, sheet)):
+        sheet.set_column(place, place, min(width + _MARGIN, _WIDEST))
     book.close()
 
 
@@ -114,7 +120,9 @@ def _rounds_numbers(library: ModuleType) -> bool:
         return repr(_LONG).encode() not in archive.read("xl/worksheets/sheet1.xml")
 
 
-def _write_rows(rows: SafeRows, sheet: Any) -> None:
+def _write_rows(rows: SafeRows, sheet: Any) -> list[int]:
+    """Write the rows, and return the width of each column in the head and the first rows."""
+    widths = [len(column.name) for column in rows.columns]
     writers = [_WRITERS.get(column.kind, _same) for column in rows.columns]
     for at, row in enumerate(rows, 1):
         if at == MOST_ROWS:
@@ -126,12 +134,15 @@ def _write_rows(rows: SafeRows, sheet: Any) -> None:
             if cell is None:
                 continue
             value = write(cell)
+            if at <= _MEASURED:
+                widths[place] = max(widths[place], len(str(value)))
             if isinstance(value, str):
                 sheet.write_string(at, place, _checked(value, rows.columns[place], at + 1))
             elif isinstance(value, bool):
                 sheet.write_boolean(at, place, value)
             else:
                 sheet.write_number(at, place, value)
+    return widths
 
 
 def _checked(text: str, column: Column, row: int) -> str:

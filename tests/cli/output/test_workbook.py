@@ -225,3 +225,14 @@ def test_a_temporary_folder_that_is_full(piped: Piped, monkeypatch: pytest.Monke
     assert (done.returncode, done.stdout) == (ExitCode.FAILED, "")
     assert done.stderr.startswith("error: cannot keep a workbook of this size in ")
     assert done.stderr.count("\n") == 1
+
+
+def test_columns_are_as_wide_as_their_first_rows(tmp_path: Path) -> None:
+    columns = [Column(name, Kind.TEXT, "") for name in ("a", "a long name", "long", "late")]
+    first = [("x" * 20, "y", "z" * 500, "w")] * workbook._MEASURED
+    files = [io.BytesIO(), io.BytesIO()]
+    for file in files:
+        workbook.write_xlsx(Given(columns, [*first, ("x", "y", "z", "w" * 40)]), file)
+    assert files[0].getvalue() == files[1].getvalue()
+    sizes = openpyxl.load_workbook(files[0]).worksheets[0].column_dimensions
+    assert [int(sizes[letter].width) for letter in "ABCD"] == [22, 13, 60, 6]

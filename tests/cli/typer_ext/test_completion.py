@@ -146,6 +146,9 @@ def test_columns_of_every_query_are_completed_without_running_it(
     assert list(begun("metric,va", leader) or ()) == ["metric,variant", "metric,value"]
     assert list(begun("variant, va", leader) or ()) == ["variant, value"]
     assert begun("x", leader) == {}
+    smoothed = {"data": conditioned, "smooth": 0.5}
+    assert list(stored_names("columns", smoothed, "cou", find("max")) or ()) == ["counted"]
+    assert begun("cou", find("max")) == {}
     assert begun("a", None) is None
     typed = ["max", "--metric", "loss/val", "--columns"]
     columns = list(begun("", find("max")) or ())
