@@ -6,13 +6,14 @@ from typing import Final, Literal
 import duckdb
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.described import DescribedTask, several_tasks
 from clearml_snapshot.exporter.selection.names import (
+    DescribedTask,
     canonical,
     did_you_mean,
     is_glob,
     names_pattern,
     near_names,
+    several_tasks,
 )
 from clearml_snapshot.exporter.selection.task_address import ids_in_address
 from clearml_snapshot.queries.ask.header import read

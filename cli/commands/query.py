@@ -36,7 +36,6 @@ from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.finding import is_dataset, looks_like_path
-from clearml_snapshot.exporter.store.opening import no_dataset
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.ask.best import guess_best
 from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
@@ -208,6 +207,8 @@ def ask(
     path, typed = _dataset_among_tasks(query, path, typed)
     if path is not None and not path.exists():
         if looks_like_path(str(path)):
+            from clearml_snapshot.exporter.store.opening import no_dataset  # loads msgspec
+
             raise no_dataset(path)
         raise UsageError(f"no dataset at {path}; if it is a metric, use --metric {path}")
     dataset = chosen(dataset, path)

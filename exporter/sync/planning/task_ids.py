@@ -8,8 +8,12 @@ from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.listing import list_tasks
 from clearml_snapshot.exporter.reader.tasks import Task
-from clearml_snapshot.exporter.selection.described import DescribedTask, several_tasks
-from clearml_snapshot.exporter.selection.names import canonical, exact_pattern
+from clearml_snapshot.exporter.selection.names import (
+    DescribedTask,
+    canonical,
+    exact_pattern,
+    several_tasks,
+)
 from clearml_snapshot.exporter.selection.selection import is_id
 from clearml_snapshot.exporter.selection.task_address import ids_in_address
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
