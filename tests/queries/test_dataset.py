@@ -19,6 +19,7 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import no_readers
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.header import find
+from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.duckdb_errors import translated
 from tests.support.teams import P1, P2, START, MakeDataset, team
 
@@ -149,11 +150,13 @@ def test_an_unused_join_costs_nothing(make_dataset: MakeDataset) -> None:
 
 def test_max_opens_no_points_unless_it_looks_for_suspect_zeros(make_dataset: MakeDataset) -> None:
     with open_dataset(team(make_dataset)) as dataset:
-        scans = [
-            dataset.explain(
-                find("max").sql, dataset.bound("max", metric="loss", suspect_zeros=choice)
-            ).count("Read Parquet")
+        bound = (
+            dataset.bound("max", metric="loss", suspect_zeros=choice)
             for choice in ("include", "exclude")
+        )
+        scans = [
+            dataset.explain(*statement_for(find("max"), values)).count("Read Parquet")
+            for values in bound
         ]
     assert scans[0] == 2  # series and tasks
     assert scans[1] > 2

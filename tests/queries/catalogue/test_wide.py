@@ -142,13 +142,12 @@ def test_a_hyperparameter_and_a_metric_of_one_name_stay_apart(make_dataset: Make
     assert row["Args/lr (min)"] == 0.5
 
 
-def test_only_rows_per_step_are_made_in_parts() -> None:
+def test_parts_of_rows_per_task_are_larger() -> None:
     """Rows per task are made of the table of series."""
     shard = find("wide").shard
     assert shard is not None
-    assert shard.divides({"per": None})
-    assert shard.divides({"per": "step"})
-    assert not shard.divides({"per": "task"})
+    sizes = [shard.most_for({"per": per}, 1_000_000) for per in (None, "step", "task")]
+    assert sizes == [300_000, 300_000, 3_000_000]
 
 
 def test_two_thousand_metrics(make_dataset: MakeDataset) -> None:
