@@ -13,7 +13,9 @@ from clearml_snapshot.exporter.selection.names import (
     Names,
     canonical,
     did_you_mean,
+    forms,
     glob_around,
+    is_glob,
 )
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.exporter.settings import setting
@@ -66,6 +68,7 @@ def _resolved(
         return None
     ids = (key for text in task_filter.task_ids for key in find_tasks(connection, text, "stored"))
     completed = replace(task_filter, task_ids=tuple(dict.fromkeys(ids)))
+    _check_names(connection, task_filter.task_names)
     names, now = _names(connection, task_filter), datetime.now(UTC)
     if not task_filter.where:
         return resolve(completed, names, now)
@@ -102,7 +105,24 @@ def suggested_name(connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilt
     pattern = re.compile(resolved.name_pattern or "")
     if any(pattern.search(name) for name in _column(connection, "task_names")):
         return None
-    text = resolved.task_names[0]
+    return _not_named(connection, resolved.task_names[0])
+
+
+def _check_names(connection: duckdb.DuckDBPyConnection, texts: Iterable[str]) -> None:
+    """Check that a task has each name; a glob may match nothing, as a tag or project may not.
+
+    Raises:
+        NoSuchNameError: no stored task has one of them.
+    """
+    exact = [text for text in texts if text and not is_glob(text)]
+    stored = set(_column(connection, "task_names") if exact else ())
+    for text in exact:
+        if stored.isdisjoint(forms(text)):
+            raise NoSuchNameError(_not_named(connection, text))
+
+
+def _not_named(connection: duckdb.DuckDBPyConnection, text: str) -> str:
+    """Complain that no stored task is named like this, with what may have been meant."""
     complaint = f"no task is named {text!r}, and a name matches as a whole"
     glob = glob_around(text)
     if glob is not None:

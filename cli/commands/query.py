@@ -26,6 +26,7 @@ from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, Limits, open_for_query
 from clearml_snapshot.cli.options.sections import QUERY, QUERY_OPTIONS
 from clearml_snapshot.cli.options.tasks import Filters
+from clearml_snapshot.cli.options.text_input import read_ids
 from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
 from clearml_snapshot.cli.output.progress import parts_bar
 from clearml_snapshot.cli.output.stdout import is_for_reading, write_answer, write_text
@@ -212,6 +213,7 @@ def ask(
             raise no_dataset(path)
         raise UsageError(f"no dataset at {path}; if it is a metric, use --metric {path}")
     dataset = chosen(dataset, path)
+    typed = _tasks_read(query, typed, filters)
     given = {
         **_series(metrics),
         **{name: value for name, value in typed.items() if value not in (None, [])},
@@ -224,7 +226,8 @@ def ask(
         guessed = guess_best(query, given, opened)
         values = opened.bound(query, **({"best": guessed} if guessed else {}), **given)
         if guessed:
-            note(f"--best {guessed} was guessed from the name of the metric")
+            mark = "warning: " if output.quiet else ""  # it decides which values win
+            note(f"{mark}--best {guessed} was guessed from the name of the metric")
         answer(opened, query, values, output)
 
 
@@ -251,6 +254,18 @@ def _dataset_among_tasks(
             others = [text for text in tasks if text not in datasets]
             return Path(datasets[0]), {**typed, param.name: others}
     return at, typed
+
+
+def _tasks_read(query: Query, typed: dict[str, Any], filters: TaskFilter) -> dict[str, Any]:
+    """Read the tasks of a query from stdin or a file; if it needs some, ``--task`` gives them too.
+
+    Raises:
+        UsageError: a file cannot be read, or contains no task.
+    """
+    for param in filter(names_tasks, query.params):
+        ids = read_ids(typed.get(param.name) or (), "TASK")
+        typed = {**typed, param.name: [*(ids or (() if param.optional else filters.task_ids))]}
+    return typed
 
 
 def _write(
@@ -354,7 +369,8 @@ def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:
 
 def _argument(param: Param) -> inspect.Parameter:
     """Build the positional argument: the tasks."""
-    argument = typer.Argument(help=param.text, show_default=False, metavar="TASK...")
+    more = " @FILE or - (stdin) reads many, as --task does, which can be used instead."
+    argument = typer.Argument(help=param.text + more, show_default=False, metavar="TASK...")
     return inspect.Parameter(
         param.name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,25 @@ from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 _ID_COLUMN: Final = "task_id"
 """The column of ids in the tables that this program writes."""
+_OTHER_COLUMNS: Final = frozenset(
+    [
+        "id",
+        "iteration",
+        "mean",
+        "metric",
+        "name",
+        "parameter",
+        "place",
+        "project",
+        "status",
+        "tags",
+        "task",
+        "user",
+        "value",
+        "variant",
+    ]
+)
+"""Columns of such tables: where one of them is a head and ``task_id`` is not, ids are missing."""
 _DELIMITERS: Final = (",", "\t")
 
 
@@ -22,14 +42,14 @@ def read_ids(texts: Iterable[str], option: str = "--task") -> tuple[str, ...]:
     program writes its answers.
 
     Raises:
-        UsageError: the file cannot be read, or no id was given.
+        UsageError: the file cannot be read, no id was given, or a table has no ids.
     """
     ids: list[str] = []
     for text in texts:
         if text == "-":
-            ids += _ids_in(read_stdin())
+            ids += _ids_in(read_stdin(), f"{option} -")
         elif text.startswith("@"):
-            ids += _ids_in(read_text(Path(text[1:]), option))
+            ids += _ids_in(read_text(Path(text[1:]), option), f"{option} {text}")
         else:
             ids.append(text)
     if not ids and list(texts):
@@ -51,12 +71,37 @@ def read_stdin() -> str:
         raise UsageError("stdin is not UTF-8 text") from None
 
 
-def _ids_in(text: str) -> list[str]:
+def _ids_in(text: str, where: str) -> list[str]:
     from_table = _ids_in_table(text)
     if from_table is not None:
         return from_table
+    accepted = f"give one task per line, or a CSV with a column {_ID_COLUMN}"
+    if _is_table(text):
+        raise UsageError(f"{where}: this CSV has no column {_ID_COLUMN}; {accepted}")
+    if _is_json(text):
+        raise UsageError(f"{where}: cannot read tasks from JSON; {accepted}")
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     return [line for line in lines if line]
+
+
+def _is_table(text: str) -> bool:
+    """Return whether the first line has heads of an answer: names of tasks may contain commas."""
+    first = text.partition("\n")[0]
+    heads = {head.strip().lower() for mark in _DELIMITERS for head in _fields(first, mark)}
+    return bool(heads & _OTHER_COLUMNS)
+
+
+def _is_json(text: str) -> bool:
+    """Return whether the text, or its first line, is an object or a list of objects."""
+    for part in (text, text.strip().partition("\n")[0]):
+        try:
+            value = json.loads(part)
+        except (ValueError, RecursionError):
+            continue
+        first = value[0] if isinstance(value, list) and value else value
+        if isinstance(first, dict):
+            return True
+    return False
 
 
 def _ids_in_table(text: str) -> list[str] | None:

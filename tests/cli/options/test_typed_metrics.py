@@ -115,7 +115,7 @@ def test_the_best(asked: Asked, arguments: Sequence[str], best: str) -> None:
     code, rows, err = asked("leaderboard", *arguments, "--top", "1", "--quiet")
     assert (code, {f"run {best}" in row for row in rows}) == (0, {True}), err
     direction = {"a": "highest", "b": "lowest"}[best]
-    guessed = f"--best {direction} was guessed from the name of the metric\n"
+    guessed = f"warning: --best {direction} was guessed from the name of the metric\n"
     assert err == ("" if "--best" in arguments else guessed)
 
 

@@ -140,6 +140,10 @@ def test_options_of_a_filter(typed: Typed, options: Sequence[str], answer: str) 
         (("--tag", "w*"), "no tag 'w*'; there are"),
         (("--type", "repotr"), "no task type 'repotr'; did you mean 'report'"),
         (("--status", "x*"), "no status 'x*'"),
+        (
+            ("--task-name", "resnet one", "--task-name", "resnet tow"),
+            "no task is named 'resnet tow', and a name matches as a whole; did you mean 'resnet",
+        ),
     ],
 )
 def test_what_cannot_be_meant(typed: Typed, options: Sequence[str], message: str) -> None:
@@ -198,6 +202,66 @@ def test_an_answer_is_an_input(
     assert typed("--task", "-" if way == "-" else f"@{table}") == "ac"
 
 
+@pytest.mark.parametrize("given", [("--task", "-"), ("-",), ("--task", "@{}"), ("@{}",)])
+def test_compare_reads_its_tasks(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: Sequence[str]
+) -> None:
+    table = tmp_path / "picked.csv"
+    code, _, err = typed.run("query", "max", "-m", "loss", "--by", "task", "-o", str(table))
+    assert code == 0, err
+    stdin = io.TextIOWrapper(io.BytesIO(table.read_bytes()), encoding="utf-8")
+    monkeypatch.setattr("sys.stdin", stdin)
+    arguments = [text.format(table) for text in given]
+    code, out, err = typed.run("query", "compare", *arguments, "-m", "loss", "--format", "json")
+    assert (code, {"resnet one", "resnet two"} <= {*json.loads(out)[0]}) == (0, True), err
+
+
+def test_compare_keeps_a_filter_beside_its_tasks(typed: Typed) -> None:
+    code, _, err = typed.run("query", "compare", A, B, "--task", A)
+    assert (code, err.startswith(f"error: no task '{B}'")) == (2, True), err
+
+
+ACCEPTED = "give one task per line, or a CSV with a column task_id"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task\nresnet one\n", f"this CSV has no column task_id; {ACCEPTED}"),
+        ("Name\tID\nresnet one\t1\n", f"this CSV has no column task_id; {ACCEPTED}"),
+        ('"metric","value"\nloss,1\n', f"this CSV has no column task_id; {ACCEPTED}"),
+        ('[{"task_id":"x"}]', f"cannot read tasks from JSON; {ACCEPTED}"),
+        ('[\n{"task_id":\n"x"}\n]\n', f"cannot read tasks from JSON; {ACCEPTED}"),
+        ('{"task_id":"x"}\n{"task_id":"y"}\n', f"cannot read tasks from JSON; {ACCEPTED}"),
+        ("[" * 2_000, "no task"),
+        ("[1]\n", f"no task '[1]': {NO_TASK}"),
+        ("my run, lr=0.1\n", f"no task 'my run, lr=0.1': {NO_TASK}"),
+    ],
+)
+def test_what_has_no_ids(typed: Typed, tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "x"
+    file.write_text(text)
+    where = f"--task @{file}: " if ACCEPTED in message else ""
+    assert typed("--task", f"@{file}").startswith(where + message)
+    code, _, err = typed.run("query", "compare", f"@{file}", A)
+    where = f"TASK @{file}: " if ACCEPTED in message else ""
+    assert (code, err.startswith(f"error: {where}{message[:9]}")) == (2, True), err
+
+
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_a_limit_of_tasks_is_no_limit_of_rows(typed: Typed, quiet: Sequence[str]) -> None:
+    limited = "only the newest {} of the matching tasks {} used (--limit {})"
+    command = ("query", "leaderboard", "-m", "loss", "--best", "min", *quiet, "--limit")
+    for limit, which, verb in (("1", "one", "was"), ("2", "2", "were")):
+        _, _, err = typed.run(*command, limit)
+        assert f"{limited.format(which, verb, limit)}; --top limits rows\n" in err
+    for too_large in ("4", "5"):
+        assert "--limit" not in typed.run(*command, too_large)[2]
+    _, _, err = typed.run("query", "tasks", "--limit", "2", "--order", "oldest", *quiet)
+    note = "only the oldest 2 of the matching tasks were used (--limit 2)\n"
+    assert (note in err) == (not quiet)
+
+
 def test_a_table_in_which_names_break_lines(typed: Typed, tmp_path: Path) -> None:
     table = tmp_path / "x.csv"
     table.write_text(f'\ufeffname,"task_id"\r\n"a # name\r\nwith, a break",{B}\r\n"",{A}\r\n')
@@ -209,20 +273,30 @@ def test_a_table_in_which_names_break_lines(typed: Typed, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "note"),
+    ("name", "message"),
     [
-        ("resnet", "; did you mean '*resnet*' (3 tasks)?"),
-        ("esnet *", "; did you mean '*esnet *' (3 tasks)?"),
-        ("resnet tow", "; did you mean 'resnet two' or 'resnet one'?"),
-        ("*gpt[3", ""),
-        ("", "error: --task-name is empty; omit it, or use a name or a glob"),
+        ("resnet", "no task is named 'resnet', and a name matches as a whole; did you mean '*re"),
+        ("resnet tow", "no task is named 'resnet tow', and a name matches as a whole; did you me"),
+        ("0123", "no task is named '0123', and a name matches as a whole\n"),
+        ("", "--task-name is empty; omit it, or use a name or a glob\n"),
     ],
 )
-def test_a_name_matches_as_a_whole(typed: Typed, name: str, note: str) -> None:
+def test_a_name_that_no_task_has_is_an_error(typed: Typed, name: str, message: str) -> None:
+    for command in (("query", "max", "-m", "loss"), ("pack", "-o", "unused.zip")):
+        code, _, err = typed.run(*command, "--task-name", name)
+        assert (code, err.count("\n")) == (2, 1)
+        assert f"{err}\n".startswith(f"error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("esnet *", "; did you mean '*esnet *' (3 tasks)?"),
+        ("*gpt[3", ""),
+    ],
+)
+def test_a_glob_may_match_nothing(typed: Typed, name: str, note: str) -> None:
     code, _, err = typed.run("query", "max", "-m", "loss", "--task-name", name)
-    if note.startswith("error"):
-        assert (code, err) == (2, f"{note}\n")
-        return
     reason = f"no task is named {name!r}, and a name matches as a whole{note}"
     assert (code, err.splitlines()[0]) == (0, f"no rows: {reason}")
     code, _, err = typed.run("pack", "--task-name", name, "-o", "unused.zip")
