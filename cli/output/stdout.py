@@ -75,8 +75,11 @@ def write_answer(
     """
     path = None if options.path in (None, STDOUT) else options.path
     if options.columns:
-        result.keep(options.columns)
-        answer = AnswerColumns(options.columns, are_exact=True)
+        from clearml_snapshot.cli.output.tables.heads import chosen_columns
+
+        every = [column.name for column in result.columns]
+        answer = chosen_columns(options.columns, every, answer)
+        result.keep(answer.names)
     if path is not None and path.suffix.lower() == _DATABASE:
         _write_database(result, path, options, name)
         return
@@ -187,7 +190,7 @@ def _draw_on_screen(
         size.lines if answer.names and not options.wide else 0,
     )
     if len(shown) == 1:
-        return tables.draw_lines(rows, shown[0], screen).text
+        return tables.draw_lines(rows, shown[0], screen, answer).text
     drawing = tables.draw_table(rows, shown[:screenful], screen, answer)
     if drawing.left_out and shown:
         chosen = "" if options.columns else "--columns, "

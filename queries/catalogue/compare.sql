@@ -21,7 +21,7 @@
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is shown (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
--- :answer metric, variant, point, iteration if steps true, parameter, *, difference, differ_at
+-- :answer metric, variant, point, iteration, iterations, parameter, *, difference, differ_at
 -- :example vit-small 'vit-small retry' --metric accuracy
 WITH points AS (
     SELECT metric, variant, iteration, task_id, value

@@ -101,7 +101,7 @@ def drawn_columns(
     names = [column.name for column in rows.columns]
     linked = next((name for name in _LINKED if name in names), None)
     spreads = {mean: std for mean, std in answer.spreads if {mean, std} <= {*names}}
-    ends = Counter(map(_end, names))
+    ends = Counter(map(end_of, names))
     drawn = []
     for place, column in enumerate(rows.columns):
         if column.name in spreads.values() or (hide_link and column.name == LINK_COLUMN):
@@ -115,7 +115,7 @@ def drawn_columns(
         drawn.append(
             DrawnColumn(
                 printable(head),
-                printable(head if ends[_end(column.name)] > 1 else _end(head)),
+                printable(head if ends[end_of(column.name)] > 1 else end_of(head)),
                 column.kind,
                 tuple(texts),
                 is_constant=len(shown) > 1 and len({*map(repr, cells)}) == 1,
@@ -128,7 +128,8 @@ def drawn_columns(
     return drawn
 
 
-def _end(name: str) -> str:
+def end_of(name: str) -> str:
+    """Return a name without the section of a hyperparameter, or the metric of a variant."""
     return name.rpartition("/")[2] or name
 
 
@@ -203,21 +204,21 @@ def with_letters(
     Returns:
         The columns, and for each letter a text that explains it.
     """
-    letters = {printable(name): _letter(place) for place, (name, _) in enumerate(legend)}
+    letters = {printable(name): letter(place) for place, (name, _) in enumerate(legend)}
     renamed = [
         replace(each, name=letters[each.name], short_name=letters[each.name], is_task=True)
         if each.name in letters
         else each
         for each in columns
     ]
-    texts = [f"{_letter(place)}: {printable(text)}" for place, (_, text) in enumerate(legend)]
+    texts = [f"{letter(place)}: {printable(text)}" for place, (_, text) in enumerate(legend)]
     return renamed, texts
 
 
-def _letter(place: int) -> str:
+def letter(place: int) -> str:
     """Number with letters: A, B, … Z, then AA, AB and so on."""
     more, last = divmod(place, len(ascii_uppercase))
-    return (_letter(more - 1) if more else "") + ascii_uppercase[last]
+    return (letter(more - 1) if more else "") + ascii_uppercase[last]
 
 
 def width_of(text: str) -> int:

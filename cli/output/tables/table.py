@@ -6,7 +6,6 @@ from typing import Final
 
 from clearml_snapshot.cli.output.formats import plain
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.cli.output.tables.cells import display_text
 from clearml_snapshot.cli.output.tables.columns import (
     LINK_COLUMN,
     DrawnColumn,
@@ -43,14 +42,23 @@ class Drawing:
     """Columns that did not fit."""
 
 
-def draw_lines(rows: SafeRows, row: Sequence[Value], screen: Screen) -> Drawing:
-    """Draw one row as ``name  value`` lines; texts and doubles are not shortened."""
+def draw_lines(
+    rows: SafeRows, row: Sequence[Value], screen: Screen, answer: AnswerColumns = EVERY_COLUMN
+) -> Drawing:
+    """Draw one row as ``name  value`` lines, each value as in a table; texts are not shortened.
+
+    Without declared columns, as of ``sql``, a double has all its digits.
+    """
     link = _link(rows, row)
-    widest = max(len(printable(column.name)) for column in rows.columns)
+    columns = drawn_columns(rows, [row], answer)
+    widest = max(len(column.name) for column in columns)
+    texts = [column.texts[0] for column in columns]
+    if not answer.names:
+        exact = zip(row, texts, strict=True)
+        texts = [plain(cell) if isinstance(cell, float) else text for cell, text in exact]
     lines = []
-    for column, cell in zip(rows.columns, row, strict=True):
-        name = printable(column.name).ljust(widest)
-        text = plain(cell) if isinstance(cell, float) else display_text(column, cell)
+    for column, text in zip(columns, texts, strict=True):
+        name = column.name.ljust(widest)
         width = width_of(f"{name}  {text}")
         name = marked(name, "2", screen)
         text = marked(text, "1", screen) if column.name == "value" else text

@@ -254,9 +254,55 @@ def test_one_row_prints_as_lines_on_a_terminal(on_terminal: OnTerminal) -> None:
     session = on_terminal("query", "min", "-m", "loss/train", "-q", TERM="dumb")
     lines = dict(line.split("  ", 1) for line in session.screen.splitlines())
     values = {name.strip(): value.strip() for name, value in lines.items()}
-    assert values["value"] == "0.123456789012345", "unabridged: it is there to be copied"
+    assert values["value"] == "0.123457", "as in a table"
     assert (values["task_id"], values["task"]) == ("aaaaaaaa", "training lr=0.1")
     assert values["web_url"].startswith("https://")
+
+
+def test_one_row_of_sql_has_all_digits(on_terminal: OnTerminal) -> None:
+    session = on_terminal("sql", "SELECT 0.123456789012345::DOUBLE AS x", TERM="dumb")
+    assert session.screen.split() == ["x", "0.123456789012345"]
+
+
+def test_one_row_joins_a_mean_and_its_deviation(on_terminal: OnTerminal, piped: Piped) -> None:
+    command = ("query", "group", "-m", "loss/train", "--best", "min")
+    lines = on_terminal(*command, "-q", TERM="dumb").screen.splitlines()
+    assert [line.split()[:4] for line in lines if line.startswith(("mean", "std"))] == [
+        ["mean", "±", "std", "0.187"]
+    ]
+    (row,) = json.loads(piped(*command, "--format", "json").stdout)
+    assert row["mean"] == (0.123456789012345 + 0.25) / 2
+
+
+@pytest.mark.parametrize(
+    ("typed", "heads"),
+    [
+        ("n,mean ± std", "n\tmean ± std"),
+        ("mean,std", "mean\tstd"),
+        ("mean ± std,std", "mean ± std"),
+    ],
+)
+def test_columns_are_named_as_in_a_table(
+    on_terminal: OnTerminal, piped: Piped, typed: str, heads: str
+) -> None:
+    command = ("query", "group", "-m", "loss", "--best", "min", "--columns", typed, "-q")
+    screen = on_terminal(*command, TERM="dumb").screen
+    assert re.sub("  +", "\t", screen.splitlines()[0].strip()) == heads
+    names = list(dict.fromkeys(typed.replace(" ± ", ",").split(",")))
+    assert piped(*command, "--format", "csv").stdout.splitlines()[0] == ",".join(names)
+    marked = piped(*command, "--format", "markdown").stdout.splitlines()[0]
+    assert marked == f"| {' | '.join(heads.split(chr(9)))} |"
+
+
+def test_compare_keeps_its_iterations(on_terminal: OnTerminal, piped: Piped) -> None:
+    command = ("query", "compare", "aaaa", "bbbb", "-m", "loss", "-m", "accuracy")
+    wanted = {"iteration", "iterations"}
+    for columns in (50, 80, 120):
+        session = on_terminal(*command, columns=columns, TERM="dumb")
+        assert not any(f": {name}" in session.stderr for name in wanted)
+        assert "iteration" in session.screen
+    for form in ("markdown", "latex"):
+        assert "iteration" in piped(*command, "--format", form).stdout
 
 
 def visible(screen: str) -> str:
