@@ -134,7 +134,7 @@ def check_leaderboard(
 
 def test_what_groups_and_columns_cannot_mean(make_dataset: MakeDataset) -> None:
     folder = replicates(make_dataset)
-    with pytest.raises(UsageError, match=r"query leaderboard needs `best`: highest\|lowest"):
+    with pytest.raises(UsageError, match="query leaderboard needs `best='max'` or"):
         ask(folder, "leaderboard", metric="m")
     with pytest.raises(NoSuchNameError, match="no `by` 'weak'; did you mean 'week'"):
         ask(folder, "group", metric="m", best="highest", by="weak")
