@@ -2,13 +2,12 @@
 
 import inspect
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -33,16 +32,15 @@ from clearml_snapshot.cli.output.stdout import is_for_reading, write_answer, wri
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.typer_ext.commands import Command, Group, add_command
 from clearml_snapshot.cli.typer_ext.private import Context
+from clearml_snapshot.cli.typer_ext.query_options import parameters_of
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.finding import is_dataset, looks_like_path
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.ask.best import guess_best
-from clearml_snapshot.queries.ask.header import Param, Query, find, names, queries
+from clearml_snapshot.queries.ask.header import Query, find, names, queries
 from clearml_snapshot.queries.ask.parameters import (
-    choices_of,
-    is_partner,
     names_tasks,
     required,
 )
@@ -52,17 +50,9 @@ if TYPE_CHECKING:
     from clearml_snapshot.queries.ask.user_queries import UserQueries
     from clearml_snapshot.queries.result import Result, Rows
 
-_CHOICES: Final = re.compile(r"^\w+(?:\|\w+)+: ")
-_DEFAULT: Final = re.compile(r"\s*\(default: ([^)]*)\)")
 _SERIES_PARAMS: Final = frozenset({"metric", "variant"})
 _TYPED_DATA: Final = "clearml_snapshot.typed_data"
 _OWN: Final = "clearml_snapshot.own_queries"
-_TYPES: Final[dict[str, type]] = {
-    "BIGINT": int,
-    "INTEGER": int,
-    "DOUBLE": float,
-    "BOOLEAN": bool,
-}
 
 
 def register(app: typer.Typer) -> None:
@@ -171,11 +161,7 @@ def _query_function(query: Query) -> Callable[..., None]:
     def run_query(**typed: Any) -> None:
         ask(query, **typed)
 
-    own = [
-        _argument(param) if names_tasks(param) else _option(param)
-        for param in query.params
-        if param.name not in _SERIES_PARAMS and not is_partner(query, param)
-    ]
+    own = parameters_of(query, shared=_SERIES_PARAMS, section=QUERY_OPTIONS)
     shared = inspect.signature(ask, eval_str=True).parameters.values()
     groups = [parameter for parameter in shared if parameter.kind is parameter.KEYWORD_ONLY]
     if any(map(names_tasks, query.params)):  # nothing can follow an argument that takes many
@@ -365,48 +351,3 @@ def _series(metrics: MetricOptions) -> dict[str, tuple[str, ...]]:
         "exclude_metric": metrics.excluded,
     }
     return {name: texts for name, texts in given.items() if texts}
-
-
-def _argument(param: Param) -> inspect.Parameter:
-    """Build the positional argument: the tasks."""
-    more = " @FILE or - (stdin) reads many, as --task does, which can be used instead."
-    argument = typer.Argument(help=param.text + more, show_default=False, metavar="TASK...")
-    return inspect.Parameter(
-        param.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,
-        annotation=Annotated[list[str] | None, argument],
-    )
-
-
-def _metavar(param: Param, kind: object) -> str | None:
-    """Choose the placeholder of the option's value; None shows the choices."""
-    if param.choices and not param.many:
-        return None
-    return "N" if kind in (int, float) else param.name.rstrip("_").upper()
-
-
-def _option(param: Param) -> inspect.Parameter:
-    """Build an option from a parameter of a query's header."""
-    default = _DEFAULT.search(param.text)
-    kind: Any = _TYPES.get(param.type.removesuffix("[]"), str)
-    text = _DEFAULT.sub("", _CHOICES.sub("", param.text))
-    if param.choices and not param.many:
-        kind = Literal[choices_of(param)]
-    elif param.choices:  # Typer does not support a list of choices
-        text += f" Any of {', '.join(param.choices)}."
-    if param.many:
-        kind = list[kind]
-    option = typer.Option(
-        param.option,
-        help=text[:1].upper() + text[1:],
-        show_default=default[1] if default and kind is not bool else False,
-        metavar=_metavar(param, kind),
-        rich_help_panel=QUERY_OPTIONS,
-    )
-    return inspect.Parameter(
-        param.name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=None,  # required ones are checked after everything is parsed
-        annotation=Annotated[kind | None, option],
-    )
