@@ -20,7 +20,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session, task_filter, task_ids
 from clearml_snapshot.queries.aliases import STORED, Aliases, applied
 from clearml_snapshot.queries.ask import parameters
-from clearml_snapshot.queries.ask.columns import Names, Shaped, with_columns
+from clearml_snapshot.queries.ask.columns.shaped import Names, Shaped, with_columns
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for

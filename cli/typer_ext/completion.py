@@ -136,7 +136,7 @@ def _columns(data: Path, typed: dict[str, Any], incomplete: str, query: Query) -
     """
     import duckdb
 
-    from clearml_snapshot.queries.ask.columns import fixed_columns
+    from clearml_snapshot.queries.ask.columns.shaped import fixed_columns
     from clearml_snapshot.queries.ask.statement import statement_for
     from clearml_snapshot.queries.dataset import open_dataset
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from keyword import iskeyword
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.names import near_names, no_such
@@ -25,6 +25,7 @@ from clearml_snapshot.queries.ask.answer_columns import (
     AnswerColumns,
     parse_answer,
 )
+from clearml_snapshot.queries.ask.shard import Shard, parse_shard
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,19 +42,6 @@ _TAGS: Final = {
 }
 """The words of a header, each with its line and what that looks like."""
 _TAG_LIKE: Final = re.compile(r":(\w+)(:?)")
-_SHARD_WORDS: Final = re.compile(
-    r"""
-    (?P<key>metric|series|task) (?P<sorted>,\ sorted)?
-    (,\ metric\ if\ (?P<coarser>\w+\ \w+))?
-    (,\ only\ if\ (?P<only>\w+\ \w+(\ or\ \w+\ \w+)*)\ and\ no\ (?P<never>\w+))?
-    (;\ (?P<whole>\w+\ \w+(\|\w+)*)\ at\ once)?
-    (;\ (?P<times>\d+(\.\d+)?)\ times\ the\ points(\ without\ (?P<without>\w+(\|\w+)*))?
-        (,\ (?P<other_times>\d+(\.\d+)?)\ times\ if\ (?P<other>\w+\ \w+))?)?
-    (;\ at\ most\ (?P<most_series>\d+)\ series
-        (,\ fewer\ if\ (?P<deciding>max|min|last)\ is\ suspect)?)?
-    """,
-    re.VERBOSE,
-)
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
 _LINE: Final = r" \(line (\d+), at .*\)$"
 
@@ -93,68 +81,6 @@ class Param:
     def option(self) -> str:
         """Return its option; ``for_`` is ``--for``, as a parameter cannot be a Python keyword."""
         return "--" + self.name.rstrip("_").replace("_", "-")
-
-
-Deciding = Literal["max", "min", "last"]
-"""The value of a series that an answer uses."""
-
-
-@dataclass(frozen=True)
-class Shard:
-    """How a question may be divided: ``:shard metric``, ``:shard series`` or ``:shard task``.
-
-    In each part the query sees some of the series or, for ``task``, some of the tasks with
-    everything about them. The answer must be the answers of the parts, one after the other in the
-    order of metric and variant and, for ``series``, of the tasks' names and ids; for ``task``, in
-    the order of the tasks' names and ids alone.
-    """
-
-    key: Literal["metric", "series", "task"]
-    """What the query treats independently: each metric and variant, each series, or each task."""
-    is_sorted: bool = False
-    """``, sorted``: the rows of all parts are sorted again by the query's last ORDER BY."""
-    coarser: tuple[str, str] | None = None
-    """``, metric if by variant``: a parameter, and its value that makes the key ``metric``."""
-    whole: tuple[str, tuple[str, ...]] | None = None
-    """``; kind a|b at once``: a parameter, and its values that need every series at once."""
-    larger: tuple[float, tuple[str, ...]] = (1, ())
-    """``; 6 times the points without a|b``: how much larger a part is if no such value is given."""
-    only: tuple[tuple[str, str], ...] = ()
-    """``, only if by task or suspect_zeros exclude and no at``: one of these must be given."""
-    never: str | None = None
-    """The parameter after ``and no``: if it is given, the query is not divided."""
-    otherwise: tuple[float, str, str] | None = None
-    """``, 4 times if per task``: how much larger a part is if a parameter has this value."""
-    most_series: int | None = None
-    """``; at most 200000 series``: parts are sized by their series, whatever points these have."""
-    deciding: "Deciding | None" = None
-    """``, fewer if max is suspect``: and, if suspect zeros are excluded, by the points of series
-    whose maximum is a value that NaN was logged as."""
-
-    @property
-    def follows(self) -> bool:
-        """Whether the answers of the parts, one after the other, are the complete answer."""
-        return not self.is_sorted and self.whole is None
-
-    def divides(self, values: Mapping[str, Any]) -> bool:
-        """Whether the query may be divided with the values that are bound to its parameters."""
-        if self.never is not None and values.get(self.never) is not None:
-            return False
-        return not self.only or any(values.get(name) == value for name, value in self.only)
-
-    def most_for(self, values: Mapping[str, Any], most: int) -> int:
-        """Return the maximum size of a part, from the number of points for other queries."""
-        if self.otherwise is not None and values.get(self.otherwise[1]) == self.otherwise[2]:
-            return int(self.otherwise[0] * most)
-        times, without = self.larger
-        is_given = any(values.get(name) is not None for name in without)
-        return most if is_given else int(times * most)
-
-    def key_for(self, values: Mapping[str, Any]) -> Literal["metric", "series", "task"]:
-        """Return the key for the values that are bound to the query's parameters."""
-        if self.coarser is not None and values.get(self.coarser[0]) == self.coarser[1]:
-            return "metric"
-        return self.key
 
 
 @dataclass(frozen=True)
@@ -328,41 +254,13 @@ def _refuse_other_tags(query: str, header: Sequence[str]) -> None:
 def _shard(query: str, header: Sequence[str], params: Sequence[Param], sql: str) -> Shard | None:
     for number, line in enumerate(header, 1):
         if tag := _SHARD.match(line):
-            words = _SHARD_WORDS.fullmatch(tag[1].strip())
-            if words is None:
+            shard = parse_shard(tag[1])
+            if shard is None:
                 raise BrokenQueryError(query, number, "write `:shard metric`, series or task")
-            shard = _shard_of(words.groupdict())
-            if problem := _problem(shard, params, sql):
+            if problem := shard.problem(params, sql):
                 raise BrokenQueryError(query, number, problem)
             return shard
     return None
-
-
-def _shard_of(words: Mapping[str, str | None]) -> Shard:
-    """Read what a tag ``:shard`` consists of."""
-    whole, only, without = words["whole"], words["only"], words["without"]
-    other = _word_and_value(words["other"])
-    name, _, choices = (whole or "").partition(" ")
-    either = [each.partition(" ") for each in only.split(" or ")] if only else []
-    return Shard(
-        cast("Literal['metric', 'series', 'task']", words["key"]),
-        is_sorted=words["sorted"] is not None,
-        coarser=_word_and_value(words["coarser"]),
-        whole=(name, tuple(choices.split("|"))) if whole else None,
-        larger=(float(words["times"] or 1), tuple(without.split("|")) if without else ()),
-        only=tuple((name, value) for name, _, value in either),
-        never=words["never"],
-        otherwise=(float(words["other_times"] or 1), *other) if other else None,
-        most_series=int(words["most_series"]) if words["most_series"] else None,
-        deciding=cast("Deciding | None", words["deciding"]),
-    )
-
-
-def _word_and_value(text: str | None) -> tuple[str, str] | None:
-    if text is None:
-        return None
-    word, _, value = text.partition(" ")
-    return word, value
 
 
 def _answer(query: str, header: Sequence[str], params: Sequence[Param]) -> AnswerColumns:
@@ -376,22 +274,6 @@ def _answer(query: str, header: Sequence[str], params: Sequence[Param]) -> Answe
                 raise BrokenQueryError(query, number, f"the query has no parameter {min(unknown)}")
             return answer
     return EVERY_COLUMN
-
-
-def _problem(shard: Shard, params: Sequence[Param], sql: str) -> str | None:
-    """Say why a question cannot be divided as its header says; None if it can."""
-    if shard.is_sorted and "ORDER BY" not in sql:
-        return "the SQL has no ORDER BY, by which the rows of all parts are sorted"
-    named = {*shard.larger[1], *dict(shard.only), *([shard.never] if shard.never else [])}
-    named |= {tag[0] for tag in (shard.coarser, (shard.otherwise or ("",))[1:]) if tag}
-    if unknown := named - {each.name for each in params}:
-        return f"the query has no parameter {min(unknown)}"
-    if shard.whole is None:
-        return None
-    name, at_once = shard.whole
-    if any(each.name == name and each.many and {*at_once} <= {*each.choices} for each in params):
-        return None
-    return f"{'|'.join(at_once)} at once: {name} must be a list, and have these among its choices"
 
 
 def _param(query: str, line: int, match: re.Match[str], sql: str) -> Param:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from clearml_snapshot.queries.ask.header import Query, Shard
+from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.shard import Shard
 
 _AS_ASKED: Final = re.compile(
     r"\b(series|points)_as_asked\(\s*\$suspect_zeros\b(?:[^()]|\([^()]*\))*\)"

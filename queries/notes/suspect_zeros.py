@@ -240,7 +240,7 @@ def _beside_tasks(
     excluded: bool,
 ) -> "list[Note]":
     """Count the suspect zeros among the values that ``wide`` shows of each task."""
-    from clearml_snapshot.queries.ask.wide import column_names, metrics_by_word
+    from clearml_snapshot.queries.ask.columns.wide import column_names, metrics_by_word
 
     lines: list[Note] = []
     every = column_names(dataset.sql(read("lookups/wide_names.sql")))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from clearml_snapshot.queries.ask.header import Query, Shard, read
+from clearml_snapshot.queries.ask.header import Query, read
 from clearml_snapshot.queries.ask.parameters import marks_of
+from clearml_snapshot.queries.ask.shard import Shard
 from clearml_snapshot.queries.dataset import Dataset
 
 if TYPE_CHECKING:

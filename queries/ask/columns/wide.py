@@ -9,7 +9,7 @@ import duckdb
 from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name, sql_value
 from clearml_snapshot.queries.ask.best import guess
-from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
+from clearml_snapshot.queries.ask.columns.pivot import Column, Shape, pivoted
 
 _CELLS: Final = ("text", "number", "highest", "lowest", "last")
 _MARK: Final = "[beside, beside_group, beside_name]"

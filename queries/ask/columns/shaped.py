@@ -12,7 +12,7 @@ from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, with_made
 from clearml_snapshot.queries.ask.header import Query, read
 
 if TYPE_CHECKING:
-    from clearml_snapshot.queries.ask.wide import ColumnNames
+    from clearml_snapshot.queries.ask.columns.wide import ColumnNames
 
 
 class Shaped(NamedTuple):
@@ -50,7 +50,7 @@ class Names:
 
     def of_columns_here(self) -> "ColumnNames":
         """Read the metrics and hyperparameters of the tasks that the connection sees."""
-        from clearml_snapshot.queries.ask.wide import column_names
+        from clearml_snapshot.queries.ask.columns.wide import column_names
 
         return column_names(self._connect().sql(read("lookups/wide_names.sql")))
 
@@ -99,7 +99,7 @@ def fixed_columns(query: Query, columns: Iterable[str], *, has_at: bool) -> list
 
 
 def _leaderboard(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
-    from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
+    from clearml_snapshot.queries.ask.columns.pivot import Column, Shape, pivoted
 
     params = [("text", [name]) for name in values["param"] or ()]
     also = zip(values["also"] or (), values["also_variant"] or (), strict=True)
@@ -155,7 +155,7 @@ def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Nam
 
 
 def _compare(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
-    from clearml_snapshot.queries.ask.pivot import Column, Shape, pivoted
+    from clearml_snapshot.queries.ask.columns.pivot import Column, Shape, pivoted
 
     if values["params"]:
         keys, cell, behind = ["parameter"], "setting", "parameter"
@@ -175,7 +175,7 @@ def _compare(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: 
 
 
 def _wide(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
-    from clearml_snapshot.queries.ask.wide import wide
+    from clearml_snapshot.queries.ask.columns.wide import wide
 
     return wide(values, answer, names.of_every_column, names.of_columns_here)
 
