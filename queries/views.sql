@@ -823,34 +823,7 @@ SELECT * EXCLUDE (curve), true AS is_from_points
 FROM curves
 LEFT JOIN summarised_points('compared', what, n_last) USING (curve);
 
--- The series with the value that counts: that of the table again, with the columns of
--- counted_from_points, for those that are in it.
-CREATE MACRO counted_series(listed, again, what) AS TABLE
-SELECT
-    series.*,
-    CASE
-        WHEN is_from_points THEN counted
-        WHEN what = 'max' THEN max
-        WHEN what = 'min' THEN min
-        WHEN what = 'mean' THEN mean
-        WHEN isfinite(last) THEN last
-    END AS value,
-    CASE
-        WHEN is_from_points THEN counted_iteration
-        WHEN what = 'max' THEN max_iteration
-        WHEN what = 'min' THEN min_iteration
-        WHEN what = 'last' AND isfinite(last) THEN last_iteration
-    END AS iteration,
-    CASE
-        WHEN is_from_points THEN counted_timestamp
-        WHEN what = 'max' THEN max_timestamp
-        WHEN what = 'min' THEN min_timestamp
-        WHEN what = 'last' AND isfinite(last) THEN last_timestamp
-    END AS timestamp
-FROM query_table(listed) AS series
-LEFT JOIN query_table(again) AS again USING (task_id, metric, variant);
-
--- The same if the table series has every value that counts.
+-- The series with the value that counts, as far as the table series has it.
 CREATE MACRO stored_series(listed, what) AS TABLE
 SELECT
     series.*,
@@ -871,3 +844,14 @@ SELECT
         WHEN what = 'last' AND isfinite(last) THEN last_timestamp
     END AS timestamp
 FROM query_table(listed) AS series;
+
+-- The same, with the columns of counted_from_points for those that are in the table again.
+CREATE MACRO counted_series(listed, again, what) AS TABLE
+SELECT
+    series.* REPLACE (
+        CASE WHEN is_from_points THEN counted ELSE value END AS value,
+        CASE WHEN is_from_points THEN counted_iteration ELSE iteration END AS iteration,
+        CASE WHEN is_from_points THEN counted_timestamp ELSE timestamp END AS timestamp
+    )
+FROM stored_series(listed, what) AS series
+LEFT JOIN query_table(again) AS again USING (task_id, metric, variant);
