@@ -3,7 +3,6 @@
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -262,38 +261,14 @@ def _write(
     Returns:
         The rows that notes may be about; of a long answer only whether there are any.
     """
-    from clearml_snapshot.queries.ask.statement import counts_points
     from clearml_snapshot.queries.notes.relevant import relevant
-    from clearml_snapshot.queries.result import Rows
-    from clearml_snapshot.queries.shards.divide import parts_of
+    from clearml_snapshot.queries.shards.asking import asked
 
+    keep = partial(relevant, query=query, values=values)
     progress = partial(parts_bar, quiet=output.quiet)
-    in_parts, asked = None, query
-    with ExitStack() as stack:
-        if counts_points(query, values):
-            from clearml_snapshot.queries.shards.steps import counted_first
-
-            opened, asked = stack.enter_context(counted_first(opened, query, values, progress))
-        parts, source = parts_of(opened, asked, values), opened
-        if len(parts) > 1:
-            from clearml_snapshot.queries.shards.answer import InParts, Noted
-
-            on_part = stack.enter_context(progress())
-            source, connection = stack.enter_context(opened.opened_again())
-            in_parts = InParts(source, connection, query, values, parts, on_part)
-        shaped = opened.shaped(asked, values)
-        if query.has_long_answer:
-            result = in_parts.streamed() if in_parts else opened.result(shaped.relation)
-            _write_result(result, output, query, shaped.answer)
-            return Rows((), (), ((),) * min(result.n_read, 1))
-        if in_parts and in_parts.follows:
-            noted = Noted(in_parts, lambda rows: source.result(*relevant(rows, query, values)))
-            _write_result(noted.result(), output, query, shaped.answer)
-            return noted.rows()
-        relation = in_parts.gathered() if in_parts else shaped.relation.materialize()
-        result = source.result(relation, is_materialized=in_parts is None)
-        _write_result(result, output, query, shaped.answer)
-        return source.result(*relevant(relation, query, values)).in_memory()
+    with asked(opened, query, values, keep, progress) as answer:
+        _write_result(answer.result, output, query, answer.columns)
+        return answer.kept()
 
 
 def _write_result(

@@ -1,22 +1,18 @@
 """Every answer with aliases has the bytes of the answer to points stored under the new names."""
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from clearml_snapshot.cli.output.formats import WRITERS
-from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.queries import Dataset, open_dataset
-from clearml_snapshot.queries.ask.header import Query, queries
-from clearml_snapshot.queries.result import Result
-from clearml_snapshot.queries.shards.answer import InParts, Noted
+from clearml_snapshot.queries.ask.header import queries
 from clearml_snapshot.queries.shards.divide import parts_of
 from tests.bench.repeat import FURTHER
 from tests.support.catalogue import NEEDED
 from tests.support.nasty import nasty
+from tests.support.parts import as_csv, in_parts
 from tests.support.renamed import aliases_file, as_stored
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -33,12 +29,6 @@ def both(
         open_dataset(written(nasty()), threads=1) as plain,
     ):
         yield renamed, plain
-
-
-def as_csv(result: Result) -> bytes:
-    sink = io.BytesIO()
-    WRITERS["csv"](SafeRows(result), sink)
-    return sink.getvalue()
 
 
 def arguments(name: str) -> list[dict[str, Any]]:
@@ -67,20 +57,6 @@ def test_the_bytes_are_those_of_the_new_names(both: tuple[Dataset, Dataset], nam
         if options is arguments_of[0]:  # all options of a query are divided alike
             assert in_parts(renamed, query, values, 20) in (answers[1], None), options
             assert parts_of(renamed, query, values, 20) == parts_of(plain, query, values, 20)
-
-
-def in_parts(dataset: Dataset, query: Query, values: Mapping[str, Any], most: int) -> bytes | None:
-    """Answer in parts, as the command does; None if the query runs in one piece."""
-    parts = parts_of(dataset, query, values, most)
-    if not parts:
-        return None
-    with dataset.opened_again() as (inner, connection):
-        answer = InParts(inner, connection, query, values, parts)
-        if query.has_long_answer:
-            return as_csv(answer.streamed())
-        if answer.follows:
-            return as_csv(Noted(answer, inner.result).result())
-        return as_csv(inner.result(answer.gathered()))
 
 
 @pytest.mark.parametrize("table", ["series", "scalars", "tasks", "best"])
