@@ -29,7 +29,7 @@ _BUSY: Final = "connection is busy with another call"
 _STREAMING: Final = "connection has an open result"
 _UNKNOWN_TABLE: Final = r'Table with name "?(?P<name>.+?)"? does not exist'
 _SYSTEM_TABLE: Final = r' Did you mean "(?:pg|duckdb|sqlite|pragma|information_schema)[_.][^"]*"\?'
-"""A suggestion of DuckDB that is no part of a dataset."""
+"""What DuckDB suggests although no dataset has it."""
 _SDK_WORDS: Final = {"title": "metric", "series": "variant"}
 _UNKNOWN_COLUMN: Final = (
     r'(?i)(?:column "|does not have a column named "|column named )"?(title|series)"'

@@ -485,7 +485,7 @@ CREATE MACRO repeatable_std(numbers) AS list_transform(
 )[1];
 
 -- The points, without the suspect ones if these are excluded. metrics, unless it is NULL, lists the
--- selected metrics, so that no others are examined; task_ids likewise.
+-- selected metrics, so that no others are examined. task_ids does the same for tasks.
 CREATE MACRO points_as_asked(suspect_zeros, marks, metrics, task_ids := NULL) AS TABLE
 SELECT scalars.*
 FROM scalars

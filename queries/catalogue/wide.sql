@@ -1,25 +1,27 @@
 -- One row per step with a column per metric, or one per task with its best values and parameters.
 --
--- A row per task and iteration, in which any of the selected metrics has a point, and a column for
--- each metric/variant. --fill says what a cell has if there is no point at exactly this iteration: nothing
--- (exact), the latest earlier value (last), or that of the nearest iteration, of two equally near
--- ones the earlier (nearest); at most --tolerance iterations away. NULL values never fill other cells, NaN and
--- infinities do. A single value has no iteration: it is in a row without one, and fills no other.
+-- Each task has a row for every iteration at which one of the selected metrics has a point, and each
+-- metric/variant has a column. Where a metric has no point at the iteration of a row, --fill chooses
+-- the value of the cell: none (exact), the latest earlier one (last), or the nearest one, and the
+-- earlier of two that are equally near (nearest). --tolerance limits how many iterations away it may be.
+-- A NULL never fills another cell; NaN and infinities do. A single value has no iteration: it is in a
+-- row of its own and fills no other cell.
 --
--- With --per task, a row per task, a column for each of its hyperparameters, and one for each
--- metric/variant with its highest or lowest finite value, or the last, as the column's name says:
--- --best says which; without it, accuracy is best high, loss low, and of metrics whose names do not tell
--- the value at the last iteration is shown, unchanged. Reads the series table, not the points.
+-- With --per task, each task has one row. Each of its hyperparameters has a column, and so has each
+-- metric/variant, with its highest or lowest finite value or the last one, as the name of the column
+-- says. --best chooses; without it, accuracy shows the highest value, loss the lowest, and a metric
+-- whose name does not tell shows the value at its last iteration, unchanged. Reads the series table,
+-- not the points.
 --
--- Two names that would read alike are two columns: variant b/c of a and variant c of a/b are 'a / b/c' and
--- 'a/b / c'; names that differ only in capital letters have '(case 1)', '(case 2)' after them. The SQL
--- returns a row per cell; the command makes the columns.
+-- Names that would read alike stay two columns: variant b/c of a and variant c of a/b are 'a / b/c' and
+-- 'a/b / c'; names that differ only in capital letters are followed by '(case 1)' and '(case 2)'. The
+-- SQL returns a row per cell; the command makes the columns.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Include :monitor: metrics (default: false).
 -- :param per            step|task: what has a row (default: step).
--- :param fill           exact|last|nearest: which value a cell has if there is no point at its iteration (default: exact).
+-- :param fill           exact|last|nearest: the value of a cell whose metric has no point at the iteration of the row (default: exact).
 -- :param tolerance      Fill only from points at most so many iterations away (default: any distance).
 -- :param best           highest|lowest|max|min|last: with --per task, which value of each metric; max is highest, min is lowest (default: guessed from the name of each metric).
 -- :param param          With --per task, a hyperparameter as section/name, or a glob, that becomes a column; may be repeated (default: every hyperparameter).

@@ -18,7 +18,7 @@ def alias_notes(
     """Say which stored names an answer shows under new ones, and in how many selected tasks.
 
     Args:
-        dataset: the dataset; without aliases there are no notes.
+        dataset: the dataset. Nothing is returned if it has no aliases.
         query: the query; None means a statement that may read any series.
         values: the values of its parameters.
     """

@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(415, text.encode(), "text/html; charset=utf-8")
             return
         if standin.faults.latency:
-            time.sleep(standin.faults.latency)
+            time.sleep(standin.faults.latency)  # the fault: a slow server
         status, body, fault = standin.answer(self.path, self.headers.get("Authorization"), payload)
         if fault is None:
             self._send(status, body)
