@@ -5,7 +5,6 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from clearml_snapshot.cli.output import progress
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.queries import Dataset
 from clearml_snapshot.queries.ask.header import Query
-from clearml_snapshot.queries.shards import divide
+from clearml_snapshot.queries.shards import asking, divide
 from clearml_snapshot.queries.shards.narrow import Narrowing
 from tests.support.catalogue import NEEDED
 
@@ -42,15 +41,14 @@ QUESTIONS: Final = (
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Let a part have at most two points, and note how many parts each question had."""
     counts: list[int] = []
-    planned = partial(divide.parts_of, most=2)
 
-    def parts_of(dataset: Dataset, query: Query, values: dict[str, Any]) -> Any:
-        parts = planned(dataset, query, values)
+    def parts_of(dataset: Dataset, query: Query, values: dict[str, Any], _most: int) -> Any:
+        parts = divide.parts_of(dataset, query, values, 2)
         counts.append(len(parts))
         return parts
 
     with monkeypatch.context() as patch:
-        patch.setattr(divide, "parts_of", parts_of)
+        patch.setattr(asking, "parts_of", parts_of)
         yield counts
 
 
