@@ -37,12 +37,17 @@ WITH chosen AS MATERIALIZED (
     SELECT *, row_number() OVER () AS curve
     FROM series
     WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
+        -- These kinds are about tasks.
+        AND (
+            $kind::VARCHAR[] IS NULL
+            OR NOT list_has_all(['failed', 'unread', 'stale', 'short'], $kind)
+        )
 ),
 suspect AS MATERIALIZED (
     SELECT suspects.*, curve
     FROM suspects($nan_value::DOUBLE[], metrics := $metric) AS suspects
     JOIN chosen USING (task_id, metric, variant)
-    WHERE $kind::VARCHAR[] IS NULL
+    WHERE $kind IS NULL
         OR list_has_any($kind, ['zero', 'spike', 'diverged', 'plateau', 'gap', 'backwards'])
 ),
 -- The extremes of the series that have suspect zeros, computed without these zeros.
