@@ -23,7 +23,7 @@
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer metric, variant, task, task_id, iteration, x, value, smoothed
--- :shard series
+-- :shard series; 0.8 times the points without points
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (
     SELECT
