@@ -26,6 +26,14 @@ class Coverage:
     """Selected tasks that have a requested series."""
     running: int
     """Tasks with such a series whose status was in_progress."""
+    queued: int
+    """The same for queued: a task that is to continue."""
+    draft: int
+    """The same for created, which the web UI calls draft."""
+    failed: int
+    """The same for failed."""
+    stopped: int
+    """The same for stopped, which the web UI calls aborted."""
     archived: int
     """Tasks with such a series that are archived."""
     gone: int
@@ -34,7 +42,7 @@ class Coverage:
     """Tasks with such a series of which the server has lost points that are still stored."""
     partial: int
     """Selected tasks that were read only in part."""
-    failed: int
+    unreadable: int
     """Selected tasks whose points could not be read at all."""
     unread: int
     """Selected tasks whose points were not read yet."""
@@ -46,8 +54,10 @@ class Coverage:
     """The snapshot's."""
     created_at: datetime
     """The snapshot's."""
-    about_metrics: bool = True
-    """Whether the query is about metrics; if not, ``having`` counts tasks with any series."""
+    subject: str | None = None
+    """What tasks have that count in ``having``, in words; None: the query is not about metrics."""
+    names_metrics: bool = False
+    """Whether metrics were selected; if not, ``having`` counts tasks with any series."""
     about_tasks: bool = False
     """Whether the query names its tasks; if not, it is about all selected ones."""
 
@@ -72,9 +82,21 @@ def coverage(dataset: Dataset, values: Mapping[str, Any]) -> Coverage:
         stored=snapshot.totals.tasks,
         number=snapshot.number,
         created_at=snapshot.created_at,
-        about_metrics="metric" in values,
+        subject=_subject(values),
+        names_metrics=parameters["metric"] is not None,
         about_tasks=parameters["tasks"] is not None,
     )
+
+
+def _subject(values: Mapping[str, Any]) -> str | None:
+    """Describe the series that a query is about; None if it is about tasks."""
+    if "metric" not in values:
+        return None
+    metrics = values["metric"]
+    if metrics is None:
+        return "metrics" if values.get("all_metrics") else "metrics (:monitor: not counted)"
+    is_one = isinstance(metrics, str) or len({*metrics}) == 1
+    return "it" if is_one else "one of the selected metrics"
 
 
 def _of_one_metric(dataset: Dataset, metric: str, variant: object) -> dict[str, list[str]]:
@@ -107,8 +129,8 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
 
 def warnings(reach: Coverage) -> list[str]:
     """Return the line about the tasks if it reports that something is missing."""
-    missing = (reach.failed, reach.partial, reach.unread, reach.lost, reach.shrunk, reach.gone)
-    return [_tasks(reach)] if any(missing) else []
+    missing = (reach.unreadable, reach.partial, reach.unread, reach.lost)
+    return [_tasks(reach)] if any((*missing, reach.shrunk, reach.gone)) else []
 
 
 _SHOWN: Final = 5
@@ -141,27 +163,35 @@ def _not_numbers(row: Mapping[str, Any]) -> str:
 def _tasks(reach: Coverage) -> str:
     narrowed = reach.selected != reach.stored and not reach.about_tasks
     among = f" (of {reach.stored:,} in the snapshot)" if narrowed else ""
+    noun, verb = ("task", "has") if reach.selected == 1 else ("tasks", "have")
+    text = f"{reach.selected:,} {noun}"
+    missing = _missing(reach)
+    if reach.subject is None:
+        return f"{text}{among}" + (f": {missing}" if missing else "")
+    if reach.names_metrics or reach.having < reach.selected:
+        text = f"{reach.having:,} of {text} {verb} {reach.subject}"
     having = _counted(
         (reach.running, "running"),
+        (reach.queued, "queued"),
+        (reach.draft, "draft"),
+        (reach.failed, "failed"),
+        (reach.stopped, "stopped"),
         (reach.archived, "archived"),
         (reach.shrunk, "shrunk on the server"),
         (reach.gone, "gone from the server"),
     )
-    missing = in_words(
-        {name: getattr(reach, name) for name in ("failed", "partial", "unread", "lost")}
-    )
+    text += among + (f": {having}" if having else "")
+    return text + (f"; of all selected {missing}" if missing else "")
+
+
+def _missing(reach: Coverage) -> str:
+    """Describe the selected tasks that were not read completely; empty if there are none."""
+    states = {name: getattr(reach, name) for name in ("partial", "unread", "lost")}
+    missing = in_words({"failed": reach.unreadable, **states})
     if reach.gone_before:
         before = f"{reach.gone_before:,} gone before they were read completely"
         missing = f"{missing}, {before}" if missing else before
-    noun = "task" if reach.selected == 1 else "tasks"
-    if not reach.about_metrics:
-        text = f"{reach.selected:,} {noun}{among}"
-        return text + (f": {missing}" if missing else "")
-    verb = "has" if reach.selected == 1 else "have"
-    text = f"{reach.having:,} of {reach.selected:,} {noun} {verb} it{among}"
-    if having:
-        text += f": {having}"
-    return text + (f"; of all selected {missing}" if missing else "")
+    return missing
 
 
 def _counted(*counts: tuple[int, str]) -> str:

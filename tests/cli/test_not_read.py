@@ -53,7 +53,8 @@ def test_every_command_reports_it(stopped: Path, tmp_path: Path, capsys: Capture
         (line,) = capsys.readouterr().err.splitlines()
         assert unread in line, "quiet leaves out notes, and never what is missing"
     assert f"{states['unread']} unread" in words["status"]
-    has_it = f"{states['complete']} of 6 tasks have it; of all selected {unread}"
+    complete = f"{states['complete']} of 6 tasks have metrics (:monitor: not counted)"
+    has_it = f"{complete}; of all selected {unread}"
     assert has_it in words["query max"]
     assert codes.pop("verify") == codes.pop("verify of the pack") == 3
     assert set(codes.values()) == {0}

@@ -64,8 +64,9 @@ def test_tasks_that_were_gone_before_they_were_read_are_counted(make_dataset: Ma
 
 def test_monitoring_alone_is_not_having_it(make_dataset: MakeDataset) -> None:
     folder = mixed(make_dataset)
-    assert under(folder)[0].startswith("4 of 6 tasks have it: 2 running, 2 archived")
-    assert under(folder, all_metrics=True)[0].startswith("5 of 6 tasks have it")
+    ordinary = "4 of 6 tasks have metrics (:monitor: not counted)"
+    assert under(folder)[0].startswith(f"{ordinary}: 2 running, 2 archived")
+    assert under(folder, all_metrics=True)[0].startswith("5 of 6 tasks have metrics: 2 running")
     assert under(folder, metric=":monitor:")[0].startswith("2 of 6 tasks have it")
     assert under(folder)[1] == "acc/val: task dddddddd is still running and archived"
 
@@ -87,7 +88,36 @@ def test_many_marked_winners_are_cut_short(make_dataset: MakeDataset) -> None:
 
 
 def test_nothing(make_dataset: MakeDataset) -> None:
-    assert under(make_dataset([]))[0] == "0 of 0 tasks have it"
+    assert under(make_dataset([]))[0] == "0 tasks"
+
+
+def test_tasks_that_did_not_complete_are_counted(make_dataset: MakeDataset) -> None:
+    """Their values are averaged with those of completed tasks unless a filter excludes them."""
+    statuses = ("failed", "failed", "stopped", "queued", "created", "in_progress", "completed")
+    loss = [("loss", "train", 1, 1.0)]
+    tasks = [
+        {"task_id": f"{at}" * 32, "status": status, "points": loss}
+        for at, status in enumerate(statuses)
+    ]
+    without = {"task_id": "f" * 32, "status": "failed"}
+    folder = make_dataset([*tasks, without, {**without, "task_id": "e" * 32, "status": "stopped"}])
+    assert under(folder, metric="loss")[0] == (
+        "7 of 9 tasks have it: 1 running, 1 queued, 1 draft, 2 failed, 1 stopped"
+    )
+    completed = TaskFilter(statuses=("completed",))
+    assert under(folder, completed, metric="loss")[0] == (
+        "1 of 1 task has it (of 9 in the snapshot)"
+    )
+
+
+def test_a_line_says_what_the_tasks_have(make_dataset: MakeDataset) -> None:
+    points = [("loss", "train", 1, 1.0), ("loss", "val", 1, 1.0), ("acc", "val", 1, 1.0)]
+    tasks = [{"task_id": letter * 32, "points": points} for letter in "ab"]
+    every, some = make_dataset(tasks), make_dataset([*tasks, {"task_id": "c" * 32}])
+    assert under(every)[0] == "2 tasks"
+    assert under(some)[0] == "2 of 3 tasks have metrics (:monitor: not counted)"
+    assert under(some, metric="loss")[0] == "2 of 3 tasks have it"
+    assert under(some, metric=["loss", "acc"])[0] == "2 of 3 tasks have one of the selected metrics"
 
 
 def test_a_question_about_no_metric_counts_tasks(make_dataset: MakeDataset) -> None:
