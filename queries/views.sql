@@ -23,6 +23,11 @@
 -- 4. Marks are suspect only if they are rare: a series may have two dips, or one per twenty values.
 --    A dip is a run of marks, or a value less than half of both neighbours. Zeros of a sparse
 --    reward are more frequent.
+-- 5. The only value of a series has no neighbours, so it is never suspect: ClearML's single values,
+--    and curves of one point. A note names such marks (queries/notes/single_zeros.sql) if they are
+--    at most a fifth of the values of this kind that the metric and variant have in all stored
+--    tasks, and the others are on one side of the mark, no nearer than half their median distance,
+--    and not all whole numbers.
 --
 -- Most series are excluded early, those without a mark before any window is computed, and
 -- neighbours are looked up only for the points in question. deciding is the name of the value of a

@@ -14,6 +14,7 @@ from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
 from clearml_snapshot.queries.notes.empty_answers import why_empty
 from clearml_snapshot.queries.notes.limited import limited
 from clearml_snapshot.queries.notes.relevant import relevant
+from clearml_snapshot.queries.notes.single_zeros import single_zero_notes
 from clearml_snapshot.queries.notes.suspect_zeros import notes
 from clearml_snapshot.queries.result import Rows
 
@@ -37,6 +38,7 @@ def footnotes(
         yield reason
     yield from not_at_one_iteration(query, rows)
     yield from notes(dataset, query, values, rows)
+    yield from single_zero_notes(dataset, query, values, rows)
     reach = coverage(dataset, values)
     yield from limited(dataset.filter, reach, query, quiet=quiet)
     yield from warnings(reach) if quiet else lines(reach, rows)

@@ -23,7 +23,7 @@ class SuspectZero:
         return (
             f"{row['metric']}/{row['variant']}: the {row['value'] or 0.0!r} of task "
             f"{row['task_id'][:8]} at iteration {row['iteration']} is probably a NaN "
-            f"({_logged(row['value'])}); without such zeros: {other} "
+            f"({logged(row['value'])}); without such zeros: {other} "
             f"({_without_them()})"
         )
 
@@ -46,7 +46,7 @@ class SuspectCount:
         tasks = f"{self.n_tasks:,} task" + ("s" if self.n_tasks > 1 else "")
         be = "are" if self.n_values > 1 else "is"
         line = f"{self.metric}/{self.variant}: {values} of {tasks} {be} probably NaN "
-        line += f"({_logged(*self.marks)}) and "
+        line += f"({logged(*self.marks)}) and "
         if self.excluded:
             return line + "left out"
         return line + f"{'take' if self.n_values > 1 else 'takes'} part ({_without_them()})"
@@ -75,7 +75,7 @@ def _without_them() -> str:
     return setting("suspect_zeros", "exclude")
 
 
-def _logged(*marks: float) -> str:
+def logged(*marks: float) -> str:
     """Describe the value that NaN was logged as."""
     if not any(marks):
         return "the SDK logs NaN as 0"
