@@ -1,13 +1,20 @@
 """Finds the stored tasks that fulfil the conditions of ``--where``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import duckdb
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
-from clearml_snapshot.exporter.selection.condition import Reference, parse
+from clearml_snapshot.exporter.selection.condition import (
+    Comparison,
+    Condition,
+    Joined,
+    Not,
+    Reference,
+    parse,
+)
 from clearml_snapshot.exporter.selection.condition_truth import truth_of
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.param_names import find_params
@@ -28,8 +35,11 @@ class Chosen:
     task_ids: frozenset[str]
     notes: tuple[str, ...] = ()
     """What names were taken to mean where that is not obvious."""
-    extremes: tuple[tuple[str, str, str], ...] = ()
-    """Metric, variant and ``max`` or ``min`` of each extreme that was compared."""
+    compared: tuple[tuple[str, str, str, frozenset[float]], ...] = ()
+    """Metric, variant, and ``max``, ``min`` or ``last`` of each value that conditions compared.
+
+    With the numbers that a condition says it is or is not: it decides about a NaN logged as one.
+    """
 
 
 def find_fulfilling(connection: duckdb.DuckDBPyConnection, conditions: Iterable[str]) -> Chosen:
@@ -45,10 +55,30 @@ def find_fulfilling(connection: duckdb.DuckDBPyConnection, conditions: Iterable[
     """
     evaluation = _Evaluation(connection, StoredNames(connection))
     task_ids = evaluation.all_tasks()
-    truths = [truth_of(parse(text), evaluation.values_of, task_ids) for text in conditions]
+    parsed = [parse(text) for text in conditions]
+    truths = [truth_of(condition, evaluation.values_of, task_ids) for condition in parsed]
     fulfilling = frozenset.intersection(*(truth.true for truth in truths))
-    notes, extremes = dict.fromkeys(evaluation.notes), dict.fromkeys(evaluation.extremes)
-    return Chosen(fulfilling, tuple(notes), tuple(extremes))
+    numbers: dict[tuple[str, str, str], set[float]] = {}
+    for series in evaluation.compared.values():
+        numbers.setdefault(series, set())
+    for reference, number in _equal_to(parsed):
+        if reference in evaluation.compared:
+            numbers[evaluation.compared[reference]].add(number)
+    compared = tuple((*series, frozenset(named)) for series, named in numbers.items())
+    return Chosen(fulfilling, tuple(dict.fromkeys(evaluation.notes)), compared)
+
+
+def _equal_to(conditions: Iterable[Condition]) -> Iterator[tuple[Reference, float]]:
+    """Yield what conditions say is a number, or is not."""
+    for condition in conditions:
+        if isinstance(condition, Joined):
+            yield from _equal_to(condition.conditions)
+        elif isinstance(condition, Not):
+            yield from _equal_to([condition.condition])
+        elif isinstance(condition, Comparison):
+            typed = condition.value
+            if condition.operator in ("=", "!=") and typed.is_number:
+                yield condition.reference, float(typed.text)
 
 
 @dataclass
@@ -58,7 +88,8 @@ class _Evaluation:
     connection: duckdb.DuckDBPyConnection
     names: StoredNames
     notes: list[str] = field(default_factory=list)
-    extremes: list[tuple[str, str, str]] = field(default_factory=list)
+    compared: dict[Reference, tuple[str, str, str]] = field(default_factory=dict)
+    """Metric, variant and which value of a series each reference means."""
     _values: dict[Reference, dict[str, Any]] = field(default_factory=dict)
 
     def values_of(self, reference: Reference) -> dict[str, Any]:
@@ -87,8 +118,7 @@ class _Evaluation:
         which: str = reference.statistic or "best"
         if which == "best":
             which = self._best(metric, variant)
-        if which != "last":
-            self.extremes.append((metric, variant, which))
+        self.compared[reference] = (metric, variant, which)
         return "values_of_series", {"metric": metric, "variant": variant, "which": which}
 
     def _meanings(self, reference: Reference) -> tuple[list[str], list[tuple[str, str]]]:

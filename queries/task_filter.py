@@ -76,7 +76,7 @@ def _resolved(
 
     chosen = find_fulfilling(connection, task_filter.where)
     resolved = resolve(completed, names, now, fulfilling_ids=chosen.task_ids)
-    return replace(resolved, notes=chosen.notes, extremes=chosen.extremes)
+    return replace(resolved, notes=chosen.notes, compared=chosen.compared)
 
 
 def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Names:

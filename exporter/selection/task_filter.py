@@ -127,8 +127,11 @@ class ResolvedFilter:
     """A description of each condition; they are joined with AND."""
     notes: tuple[str, ...] = field(default=(), compare=False)
     """What names in conditions were taken to mean."""
-    extremes: tuple[tuple[str, str, str], ...] = field(default=(), compare=False)
-    """Metric, variant and ``max`` or ``min`` of each value that a condition compared."""
+    compared: tuple[tuple[str, str, str, frozenset[float]], ...] = field(default=(), compare=False)
+    """Metric, variant, and ``max``, ``min`` or ``last`` of each value that conditions compared.
+
+    With the numbers that a condition says it is or is not: it decides about a NaN logged as one.
+    """
     dropped: tuple[str, ...] = field(default=(), compare=False)
     """A sentence for each name that was left out because it does not exist."""
 

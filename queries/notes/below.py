@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 
 from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.notes.aliases import alias_notes
 from clearml_snapshot.queries.notes.compared import not_at_one_iteration
@@ -42,7 +43,7 @@ def footnotes(
     reach = coverage(dataset, values)
     yield from limited(dataset.filter, reach, query, quiet=quiet)
     yield from warnings(reach) if quiet else lines(reach, rows)
-    yield from condition_notes(dataset)
+    yield from condition_notes(dataset, marks_of(values))
     if dataset.filter is not None and dataset.filter.cut_offs and not quiet:
         yield f"only tasks {', '.join(dataset.filter.cut_offs)}"
 

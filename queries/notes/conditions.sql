@@ -1,12 +1,16 @@
--- The extremes of a series that are 0, of all stored tasks, with the number of points of each.
-SELECT
-    task_id,
-    metric,
-    variant,
-    CASE $which::VARCHAR WHEN 'max' THEN max_iteration ELSE min_iteration END AS iteration,
-    n
-FROM files.series
-WHERE metric = $metric
-    AND variant = $variant
-    AND CASE $which WHEN 'max' THEN max ELSE min END = 0
-    AND iteration IS NOT NULL
+-- The values of a series that conditions compared and that are a mark, of all stored tasks, with the
+-- number of points of each.
+SELECT task_id, metric, variant, iteration, n
+FROM (
+    SELECT
+        *,
+        CASE $which::VARCHAR WHEN 'max' THEN max WHEN 'min' THEN min ELSE last END AS value,
+        CASE $which
+            WHEN 'max' THEN max_iteration
+            WHEN 'min' THEN min_iteration
+            ELSE last_iteration
+        END AS iteration
+    FROM files.series
+    WHERE metric = $metric AND variant = $variant
+)
+WHERE value = $mark::DOUBLE

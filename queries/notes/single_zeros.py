@@ -4,7 +4,7 @@ ClearML's single values are the usual case. Nothing excludes them, because nothi
 are; ``single_zeros.sql`` decides which ones are unlike those of other tasks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -65,14 +65,13 @@ def _of_rows(
     found = []
     if points:
         metrics, variants = zip(*sorted({point[:2] for point in points}), strict=True)
-        series = {"metric": list(metrics), "variant": list(variants)}
         task_ids = sorted({task_id for _, _, task_id in points})
-        every = _zeros(dataset, values, **series, task_ids=task_ids)
+        every = single_zeros(dataset, [*metrics], [*variants], marks=marks, task_ids=task_ids)
         found = [row for row in every if (row["metric"], row["variant"], row["task_id"]) in points]
     if name == "leaderboard" and values["also"]:
-        series = {"metric": values["also"], "variant": values["also_variant"]}
         task_ids = sorted({row["task_id"] for row in shown})
-        found += _zeros(dataset, values, **series, task_ids=task_ids)
+        also = values["also"], values["also_variant"]
+        found += single_zeros(dataset, *also, marks=marks, task_ids=task_ids)
     return found
 
 
@@ -80,11 +79,11 @@ def _of_series(
     dataset: Dataset, name: str, values: Mapping[str, Any], _: Rows
 ) -> list[dict[str, Any]]:
     """Find those among the selected series, whose values are averaged or counted."""
-    return _zeros(
+    return single_zeros(
         dataset,
-        values,
-        metric=values.get("metric"),
-        variant=values.get("variant"),
+        values.get("metric"),
+        values.get("variant"),
+        marks=marks_of(values),
         all_metrics=values.get("all_metrics"),
         task_ids=values.get("tasks"),
         has_iteration=name in ("curve", "first")
@@ -93,12 +92,40 @@ def _of_series(
     )
 
 
-def _zeros(
-    dataset: Dataset, values: Mapping[str, Any], **parameters: object
+def single_zeros(
+    dataset: Dataset,
+    metric: Sequence[str] | None,
+    variant: Sequence[str] | None,
+    *,
+    marks: Sequence[float],
+    all_metrics: bool | None = None,
+    task_ids: Sequence[str] | None = None,
+    has_iteration: bool = False,
 ) -> list[dict[str, Any]]:
-    unset = {"all_metrics": None, "has_iteration": False, "marks": list(marks_of(values))}
-    relation = dataset.sql(read("notes/single_zeros.sql"), {**unset, **parameters})
-    return dataset.rows(relation).as_dicts()
+    """Find zeros that may be NaN and are the only values of their series.
+
+    Args:
+        dataset: the dataset.
+        metric: the metrics of the series; None means every one.
+        variant: the variant of each.
+        marks: the values that replace NaN.
+        all_metrics: whether every metric includes ``:monitor:``.
+        task_ids: the tasks; None means those that the filter selects.
+        has_iteration: leave out ClearML's single values.
+
+    Returns:
+        Rows of ``metric``, ``variant``, ``task_id``, ``mark``, and of the other tasks' values
+        ``lowest`` and ``highest``.
+    """
+    parameters = {
+        "metric": metric,
+        "variant": variant,
+        "all_metrics": all_metrics,
+        "task_ids": task_ids,
+        "marks": list(marks),
+        "has_iteration": has_iteration,
+    }
+    return dataset.rows(dataset.sql(read("notes/single_zeros.sql"), parameters)).as_dicts()
 
 
 def _lines(zeros: Iterable[Mapping[str, Any]], values: Mapping[str, Any]) -> Iterator[str]:

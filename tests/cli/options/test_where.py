@@ -168,29 +168,124 @@ def test_export_says_why_it_cannot(tmp_path: Path, capsys: pytest.CaptureFixture
     assert not (tmp_path / "new").exists()
 
 
-def test_a_zero_that_is_probably_nan_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """It makes a task fulfil a condition, or excludes one."""
+def with_nan(folder: Path, metric: str = "loss") -> Path:
+    """Write falling curves: that of task b has a NaN in the middle, that of task c at the end."""
     curve = [2.5 - number / 100 for number in range(60)]
-    curves = {"a": curve, "b": [*curve[:30], 0.0, *curve[31:]]}
+    curves = {"a": curve, "b": [*curve[:30], 0.0, *curve[31:]], "c": [*curve[:58], 0.0, 0.0]}
     write(
-        tmp_path / "data",
+        folder,
         [
             {
                 "task_id": letter * 32,
-                "points": [("loss", "train", at, value) for at, value in enumerate(values)],
+                "points": [(metric, "train", at, value) for at, value in enumerate(values)],
             }
             for letter, values in curves.items()
         ],
     )
-    note = (
-        "where: the lowest value of loss/train is in 1 task a 0 that is probably NaN (the SDK "
-        "logs NaN as 0)"
-    )
-    for condition, letter in (("loss < 1", "b"), ("loss > 1", "a")):
-        options = ["--where", condition, "--data", str(tmp_path / "data"), "--format", "json"]
-        assert main(["query", "tasks", *options]) == 0
+    return folder
+
+
+PROBABLY = "probably a NaN (the SDK logs NaN as 0)"
+
+
+@pytest.mark.parametrize(
+    ("metric", "condition", "letters", "note", "other", "letters_then"),
+    [
+        pytest.param(
+            "loss",
+            "loss < 1",
+            "bc",
+            f"where: the lowest value of loss/train is 0 in 2 selected tasks, {PROBABLY}; "
+            "--where 'min(loss/train) != 0' leaves them out",
+            ["loss < 1", "min(loss/train) != 0"],
+            "",
+            id="it fulfils a condition",
+        ),
+        pytest.param(
+            "loss",
+            "loss > 1",
+            "a",
+            "where: the lowest value of loss/train is 0 in 2 tasks that are left out, "
+            f"{PROBABLY}; `or min(loss/train) = 0` selects them",
+            ["loss > 1 or min(loss/train) = 0"],
+            "abc",
+            id="it does not fulfil one",
+        ),
+        pytest.param(
+            "loss",
+            "last(loss) < 1.8",
+            "c",
+            f"where: the last value of loss/train is 0 in 1 selected task, {PROBABLY}; "
+            "--where 'last(loss/train) != 0' leaves it out",
+            ["last(loss) < 1.8 and last(loss/train) != 0"],
+            "",
+            id="the last value",
+        ),
+        pytest.param(
+            "the loss",
+            '"the loss" < 1',
+            "bc",
+            f"where: the lowest value of the loss/train is 0 in 2 selected tasks, {PROBABLY}; "
+            "--where 'min(\"the loss/train\") != 0' leaves them out",
+            ['"the loss" < 1', 'min("the loss/train") != 0'],
+            "",
+            id="a name with a space",
+        ),
+    ],
+)
+def test_a_zero_that_is_probably_nan_is_reported(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    metric: str,
+    condition: str,
+    letters: str,
+    note: str,
+    other: list[str],
+    letters_then: str,
+) -> None:
+    """It decides whether a task is selected; the note says how to decide otherwise."""
+    folder = with_nan(tmp_path / "data", metric)
+
+    def chosen(*conditions: str) -> tuple[str, list[str]]:
+        options = [word for text in conditions for word in ("--where", text)]
+        assert main(["query", "tasks", *options, "--data", str(folder), "--format", "json"]) == 0
         out, err = capsys.readouterr()
-        assert [row["task_id"][0] for row in json.loads(out)] == [letter]
-        assert note in err.splitlines()
+        lines = [line for line in err.splitlines() if "NaN" in line]
+        return "".join(sorted(row["task_id"][0] for row in json.loads(out))), lines
+
+    assert chosen(condition) == (letters, [note])
+    assert chosen(*other) == (letters_then, [])
+
+
+def test_a_single_value_of_zero_is_reported(tmp_path: Path) -> None:
+    values = (0.0, 0.31, 0.36, 0.4, 0.41)
+    write(
+        tmp_path / "data",
+        [
+            {"task_id": f"{at}" * 32, "points": [("final", "loss", None, value)]}
+            for at, value in enumerate(values)
+        ],
+    )
+    task_filter = TaskFilter(where="final < 0.35")
+    with open_dataset(tmp_path / "data", filter=task_filter) as dataset:
+        notes = dataset.answer("tasks").notes
+    assert (
+        "where: the lowest value of final/loss is 0 in 1 selected task, perhaps a NaN (the SDK "
+        "logs NaN as 0); `where='min(final/loss) != 0'` leaves it out"
+    ) in notes
+
+
+def test_what_the_user_set_is_reported(tmp_path: Path) -> None:
+    curve = [2.5 - number / 100 for number in range(60)]
+    points = [("loss", "train", at, value) for at, value in enumerate([*curve[:30], -1.0, 2.0])]
+    write(tmp_path / "data", [{"task_id": "a" * 32, "points": points}])
+    with open_dataset(tmp_path / "data", filter=TaskFilter(where="loss < 1")) as dataset:
+        notes = dataset.answer("max", nan_value=-1).notes
+    decided = TaskFilter(where="loss < 1 and loss != -1.0")
+    with open_dataset(tmp_path / "data", filter=decided) as dataset:
+        answer = dataset.answer("max", nan_value=-1)
+        assert not any(line.startswith("where: the lowest") for line in answer.notes)
+    assert (
+        "where: the lowest value of loss/train is -1 in 1 selected task, probably a NaN (NaN was "
+        "logged as -1); `where='min(loss/train) != -1'` leaves it out"
+    ) in notes
