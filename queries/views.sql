@@ -593,6 +593,14 @@ CREATE MACRO nearest(value, iteration, wanted) AS
         value, {'distance': abs(iteration::HUGEINT - wanted::HUGEINT), 'iteration': iteration}
     ) FILTER (isfinite(value) AND iteration IS NOT NULL);
 
+-- A number as text for reading, in four digits or, from 1,000 on, in whole numbers.
+CREATE MACRO in_four_digits(number) AS CASE
+    WHEN isnan(number::DOUBLE) THEN 'NaN'
+    WHEN isinf(number::DOUBLE) THEN CASE WHEN number > 0 THEN 'Infinity' ELSE '-Infinity' END
+    WHEN abs(number) BETWEEN 1000 AND 1e15 THEN format('{:.0f}', number::DOUBLE)
+    ELSE format('{:.4g}', number::DOUBLE + 0.0)
+END;
+
 -- The value of the row that is distance rows earlier in its series; 0.0 before the first.
 CREATE MACRO earlier(number, distance, curve, usual, place) AS coalesce(
     lag(number, distance) OVER (PARTITION BY curve, usual IS NULL ORDER BY place), 0.0

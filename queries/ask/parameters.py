@@ -38,6 +38,8 @@ BY_PARAM: Final = "param:"
 """May be written before a hyperparameter, as in earlier versions; tells it from a grouping."""
 
 _PARTNER: Final = "_variant"
+_PLATEAU: Final = "plateau_metric"
+"""The parameter with the metrics in which plateaus are looked for."""
 _FEWEST: Final = 2
 """Minimum number of tasks to compare."""
 
@@ -89,9 +91,27 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
     for param in query.params:
         if param.name in given and param.name not in ("metric", "variant"):
             values.update(_named_values(query, param, given[param.name], names))
+    if _PLATEAU in values:
+        values |= _improving_series(values, names)
     _check_what_counts(values, query)
     _check_together(values)
     return values
+
+
+def _improving_series(values: Mapping[str, Any], names: ExistingNames) -> dict[str, Any]:
+    """Choose the series in which a plateau is one: their names tell which values are better."""
+    kinds = values.get("kind")
+    chosen = values[_PLATEAU] is not None or values.get("metric") is not None
+    if chosen or (kinds is not None and "plateau" not in kinds):
+        return {}
+    from clearml_snapshot.queries.ask.best import guess  # which uses this module
+
+    pairs = chosen_pairs((), (), names.series_names, all_metrics=True)
+    improving = [pair for pair in pairs if guess(*pair)]
+    return {
+        _PLATEAU: [metric for metric, _ in improving],
+        _PLATEAU + _PARTNER: [variant for _, variant in improving],
+    }
 
 
 def _check_together(values: Mapping[str, Any]) -> None:

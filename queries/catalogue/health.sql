@@ -13,7 +13,9 @@
 -- last value is not finite, is such a zero, or lies more than ten interquartile ranges outside the
 -- middle half of all values. spike: a jump up and down again (or down and up), both many times
 -- larger than usual. plateau: most of the iterations come after both the highest and the lowest
--- value; the hours that they took are shown. A constant series is not a plateau.
+-- value; the hours that they took are shown. A constant series is not a plateau. Unless metrics are
+-- selected, plateaus are only looked for where the name tells which values are better, as those of
+-- loss and accuracy do: a learning rate or the time of an epoch has no best value.
 --
 -- Iterations. gap: a step much larger than the usual one. offset: the first iteration is larger
 -- than the range of iterations after it, as after a resume. backwards: the wall time decreases from
@@ -27,6 +29,8 @@
 -- :param short_share    Share of the usual number of iterations (default: 0.1).
 -- :param spike_factor   A spike is more than this many times the usual jump (default: 20).
 -- :param plateau_share  Share of the iterations after the highest and the lowest value (default: 0.5).
+-- :param plateau_metric  Metrics in which plateaus are looked for (default: those of --metric, or those whose name tells which values are better).
+-- :param plateau_metric_variant  The variants of the metrics in plateau_metric; filled in automatically (default: none).
 -- :param gap_factor     A gap is more than this many times the usual step of iterations (default: 5).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
@@ -160,19 +164,21 @@ about_points AS (
                     'kind': 'gap',
                     'n': CASE WHEN has_gap THEN n_gaps END,
                     'iteration': gap_at,
-                    'detail': 'largest step ' || largest_step || ', usual ' || usual_step
+                    'detail': 'the largest step is ' || largest_step
+                    || ' iterations, the usual one ' || in_four_digits(usual_step)
                 },
                 {
                     'kind': 'spike',
                     'n': CASE WHEN has_spike THEN n_spikes END,
                     'iteration': spike_at,
-                    'detail': 'largest jump ' || highest_peak || ', usual ' || usual_jump
+                    'detail': 'the largest jump is ' || in_four_digits(highest_peak)
+                    || ', the usual one ' || in_four_digits(usual_jump)
                 },
                 {
                     'kind': 'backwards',
                     'n': n_backwards,
                     'iteration': backwards_at,
-                    'detail': 'an earlier time than the iteration before'
+                    'detail': 'its time is earlier than at the iteration before'
                 }
             ],
             recursive := true
@@ -193,7 +199,8 @@ about_series AS (
                     'kind': 'nonfinite',
                     'n': n_nonfinite + n_null,
                     'iteration': NULL::BIGINT,
-                    'detail': 'of ' || n || ' values'
+                    'detail': 'NaN, infinite or missing: ' || n_nonfinite + n_null || ' of ' || n
+                    || ' values'
                 },
                 {
                     'kind': 'diverged',
@@ -203,18 +210,27 @@ about_series AS (
                             AND upper > lower AND n_steps >= 10 THEN 1
                     END,
                     'iteration': last_iteration,
-                    'detail': 'ends at ' || last
-                    || CASE WHEN ends_suspect THEN ', probably a NaN' ELSE '' END
-                    || coalesce(', half of the values are in ' || lower || ' … ' || upper, '')
+                    'detail': CASE
+                        WHEN ends_suspect
+                            THEN 'the last value, ' || in_four_digits(last) || ', is probably a NaN'
+                        ELSE 'the last value is ' || in_four_digits(last)
+                    END || coalesce(
+                        '; half of all values are between ' || in_four_digits(lower) || ' and '
+                        || in_four_digits(upper),
+                        ''
+                    )
                 },
                 {
                     'kind': 'plateau',
-                    'n': CASE WHEN best_share > coalesce($plateau_share::DOUBLE, 0.5) THEN 1 END,
+                    'n': CASE
+                        WHEN can_improve
+                            AND best_share > coalesce($plateau_share::DOUBLE, 0.5) THEN 1
+                    END,
                     'iteration': best_iteration,
-                    'detail': round(100 * best_share) || ' % of the iterations came after the best'
-                    || coalesce(
-                        ', ' || round(epoch(last_timestamp - best_timestamp) / 3600, 2)
-                        || ' hours',
+                    'detail': 'no new highest or lowest value in the last '
+                    || round(100 * best_share)::BIGINT || ' % of the iterations' || coalesce(
+                        ' (' || round(epoch(last_timestamp - best_timestamp) / 3600, 2)
+                        || ' hours)',
                         ''
                     )
                 },
@@ -226,7 +242,7 @@ about_series AS (
                             AND n >= 3 THEN 1
                     END,
                     'iteration': first_iteration,
-                    'detail': 'begins at iteration ' || first_iteration || ', ends at '
+                    'detail': 'begins at iteration ' || first_iteration || ' and ends at '
                     || last_iteration
                 }
             ],
@@ -250,7 +266,10 @@ about_series AS (
                     (last_iteration::HUGEINT - best_iteration)
                     / (last_iteration::HUGEINT - first_iteration)
             END AS best_share,
-            coalesce(last_suspect = last_iteration, false) AS ends_suspect
+            coalesce(last_suspect = last_iteration, false) AS ends_suspect,
+            $plateau_metric::VARCHAR[] IS NULL OR is_listed(
+                metric, variant, $plateau_metric, $plateau_metric_variant::VARCHAR[]
+            ) AS can_improve
         FROM chosen
         LEFT JOIN usual USING (curve)
         LEFT JOIN extremes USING (curve)
@@ -270,7 +289,7 @@ about_tasks AS (
                     'kind': 'failed',
                     'found': status = 'failed',
                     'detail': coalesce(
-                        nullif(status_message, ''), nullif(status_reason, ''), 'no reason told'
+                        nullif(status_message, ''), nullif(status_reason, ''), 'no reason given'
                     )
                 },
                 {
@@ -282,15 +301,15 @@ about_tasks AS (
                     'kind': 'stale',
                     'found': status = 'in_progress' AND now - last_update > to_hours(1)
                         * coalesce($stale_hours::DOUBLE, 24),
-                    'detail': round(epoch(now - last_update) / 3600, 1)
+                    'detail': in_four_digits(round(epoch(now - last_update) / 3600, 1))
                     || ' hours without an update'
                 },
                 {
                     'kind': 'short',
                     'found': n_siblings >= 4
                         AND coalesce(length, 0) < usual * coalesce($short_share::DOUBLE, 0.1),
-                    'detail': coalesce(length || ' iterations', 'no iterations')
-                    || ', usual in its project ' || usual
+                    'detail': coalesce('the last iteration is ' || length, 'no iterations')
+                    || '; the median of its project is ' || in_four_digits(usual)
                 }
             ],
             recursive := true
@@ -307,8 +326,10 @@ zeros AS (
         'zero' AS kind,
         count(*) AS n,
         min(iteration) AS iteration,
-        'between ' || arg_min(before, iteration) || coalesce(
-            ' and ' || arg_min(after, iteration), ' and the end'
+        coalesce(
+            'between ' || in_four_digits(arg_min(before, iteration)) || ' and '
+            || in_four_digits(arg_min(after, iteration)),
+            'after ' || in_four_digits(arg_min(before, iteration)) || ', to the end'
         ) AS detail
     FROM suspect
     GROUP BY task_id, metric, variant

@@ -93,8 +93,99 @@ def test_short_is_relative_to_the_project(make_dataset: MakeDataset) -> None:
 )
 def test_curves(make_dataset: MakeDataset, values: list[Any], finding: Any) -> None:
     kind = finding[0]
-    assert finding in kinds(make_dataset, task("a", values))
-    assert kinds(make_dataset, task("a", values), kind=kind) == {finding}
+    assert finding in kinds(make_dataset, task("a", values), metric="m")
+    assert kinds(make_dataset, task("a", values), metric="m", kind=kind) == {finding}
+
+
+FLAT = [5.0, 4.0, 3.0, *([3.5, 3.2] * 9)]
+
+
+def test_a_plateau_is_one_of_a_metric_that_can_be_better(make_dataset: MakeDataset) -> None:
+    """A learning rate and the time of an epoch do not improve, unless the user says so."""
+    names = ("loss", "val_acc", "learning_rate", "epoch_time")
+    points = [(name, "v", at, value) for name in names for at, value in enumerate(FLAT)]
+    folder = make_dataset([{"task_id": "a" * 32, "points": points}])
+
+    def flat(**typed: Any) -> list[str]:
+        return [row["metric"] for row in ask(folder, **typed) if row["kind"] == "plateau"]
+
+    assert flat() == flat(kind="plateau") == ["loss", "val_acc"]
+    assert flat(metric="*") == sorted(names)
+    assert flat(plateau_metric="learning_rate") == ["learning_rate"]
+    assert flat(plateau_metric="learning_rate", metric="loss") == []
+    assert flat(kind="gap") == []
+
+
+def detail(folder: Path, kind: str) -> str:
+    (row,) = ask(folder, kind=kind, metric="m")
+    return str(row["detail"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        (
+            "spike",
+            [at / 30 + 0.2 * (at % 2) + (5 if at == 8 else 0) for at in range(30)],
+            "the largest jump is 4.767, the usual one 0.2333",
+        ),
+        (
+            "diverged",
+            [*FALLING, 1e5 / 3],
+            "the last value is 33333; half of all values are between 5.8 and 8.8",
+        ),
+        (
+            "diverged",
+            [*FALLING, NAN],
+            "the last value is NaN; half of all values are between 5.725 and 8.575",
+        ),
+        (
+            "diverged",
+            [*FALLING, -math.inf],
+            "the last value is -Infinity; half of all values are between 5.725 and 8.575",
+        ),
+        (
+            "diverged",
+            [*FALLING, 0.0],
+            "the last value, 0, is probably a NaN; half of all values are between 5.725 and 8.575",
+        ),
+        ("nonfinite", [*FALLING, NAN, None], "NaN, infinite or missing: 2 of 22 values"),
+        ("zero", [1 / 3 + 1, 1.5, 0.0, 4 / 3, 1.5], "between 1.5 and 1.333"),
+        ("zero", [1.5, 1.4, 4 / 3, 0.0, 0.0], "after 1.333, to the end"),
+        (
+            "plateau",
+            FLAT,
+            "no new highest or lowest value in the last 90 % of the iterations (0.01 hours)",
+        ),
+    ],
+)
+def test_details_are_sentences_with_a_few_digits(
+    make_dataset: MakeDataset, kind: str, values: list[float | None], expected: str
+) -> None:
+    assert detail(make_dataset([task("a", values)]), kind) == expected
+
+
+def test_details_about_iterations(make_dataset: MakeDataset) -> None:
+    def folder(*points: tuple[int, int]) -> Path:
+        listed = [("m", "v", at, 1.0, second) for at, second in points]
+        return make_dataset([{"task_id": "a" * 32, "points": listed}])
+
+    gap = folder(*((at, at) for at in (1, 2, 3, 4, 90, 91)))
+    assert detail(gap, "gap") == "the largest step is 86 iterations, the usual one 1"
+    offset = folder((1000, 0), (1001, 1), (1004, 2))
+    assert detail(offset, "offset") == "begins at iteration 1000 and ends at 1004"
+    backwards = folder((1, 5), (2, 3))
+    assert detail(backwards, "backwards") == "its time is earlier than at the iteration before"
+
+
+def test_a_short_task_is_compared_with_its_project(make_dataset: MakeDataset) -> None:
+    lengths = {"a": 490, "b": 489, "c": 488, "d": 489, "e": 3}
+    tasks = [
+        {"task_id": letter * 32, "points": [("m", "v", at, 1.0) for at in (0, length)]}
+        for letter, length in lengths.items()
+    ]
+    (row,) = ask(make_dataset([*tasks, {"task_id": "f" * 32}]), kind="short")[:1]
+    assert row["detail"] == "the last iteration is 3; the median of its project is 489"
 
 
 def test_a_constant_is_not_a_plateau(make_dataset: MakeDataset) -> None:

@@ -322,7 +322,7 @@ def test_health_passes_over_suspect_zeros(make_dataset: MakeDataset) -> None:
         rows = dataset.rows(dataset.query("health", metric="loss")).as_dicts()
     by_kind = {(row["task_id"][0], row["kind"]): row for row in rows}
     assert by_kind.keys() == {("a", "zero"), ("b", "zero"), ("b", "diverged")}
-    assert by_kind["b", "diverged"]["detail"].startswith("ends at 0.0, probably a NaN, half of the")
+    assert by_kind["b", "diverged"]["detail"].startswith("the last value, 0, is probably a NaN; ")
     assert by_kind["b", "diverged"]["iteration"] == 310
 
 
