@@ -249,6 +249,10 @@ class Session:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         return self._cursors.here
 
+    def beside(self) -> duckdb.DuckDBPyConnection:
+        """Make one more connection of the calling thread, for tables of its own; close it."""
+        return self._cursors.beside()
+
     @contextmanager
     def ending_after(self, seconds: float | None) -> Iterator[None]:
         """Interrupt what runs in this block if it takes longer; None means no limit.

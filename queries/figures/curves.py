@@ -1,0 +1,284 @@
+"""Makes a figure of the curves of some metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import duckdb
+
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.selection.param_names import find_params
+from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.queries.ask.best import guess
+from clearml_snapshot.queries.ask.header import find, read
+from clearml_snapshot.queries.ask.parameters import BY_PARAM
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.duckdb_errors import translating_errors
+from clearml_snapshot.queries.figures import axes
+from clearml_snapshot.queries.figures.labels import LONGEST_TITLE, Run, grouped, harmless, labels
+from clearml_snapshot.queries.figures.model import (
+    Band,
+    Curve,
+    Figure,
+    Panel,
+    Points,
+    Theme,
+    usual_gap,
+)
+from clearml_snapshot.queries.figures.points import POINTS, gathered
+from clearml_snapshot.queries.figures.thinning import COLUMNS, thinned
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_COLOURS: Final = 12
+"""Curves that can be told apart by their colours."""
+MOST_FAINT: Final = 100
+"""Curves that are drawn faintly, one by one; of more the range of their values is drawn."""
+_MOST_PANELS: Final = 12
+
+Best = Literal["highest", "lowest"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How curves are drawn."""
+
+    color: str = "task"
+    """task, project, user, tag, or a hyperparameter."""
+    log_x: bool = False
+    log_y: bool = False
+    clips: bool = True
+    """Whether a few points far from all others are left outside the axis."""
+    title: str | None = None
+    size: tuple[int, int] | None = None
+    theme: Theme = "light"
+    columns: int = COLUMNS
+    """Pixel columns: points are thinned to what they can show."""
+    top: int | None = None
+    """The number of runs with the best values; None means all."""
+    best: Best | None = None
+    """Which values are better; None: guessed from the name, if it says so."""
+
+
+def curves(dataset: Dataset, look: Look, **typed: Any) -> Figure:
+    """Make a figure of curves, one panel per metric.
+
+    Args:
+        dataset: the dataset.
+        look: how they are drawn.
+        typed: parameters of the query ``curve``.
+
+    Raises:
+        NoSuchNameError: no such metric, variant or hyperparameter.
+        UsageError: a parameter is wrong, or there are too many metrics.
+        SnapshotError: no selected task has points of the metrics.
+    """
+    query = find("curve")
+    values = dataset.bound(query, **typed)
+    notes: list[str] = []
+    runs, color = _runs(dataset, values, look)
+    metrics = {run.metric: [r for r in runs if r.metric == run.metric] for run in runs}
+    if not runs:
+        raise SnapshotError("no selected task has points of these metrics")
+    if len(metrics) > _MOST_PANELS:
+        raise UsageError(
+            f"a figure has at most {_MOST_PANELS} metrics, and {len(metrics)} match; name fewer"
+        )
+    panels = []
+    for metric, of_metric in metrics.items():
+        best = _better(look, of_metric, notes)
+        chosen = _top(of_metric, look, best, notes)
+        panels.append(_panel(dataset, values, metric, chosen, look, color, best, notes))
+    title = harmless(look.title, LONGEST_TITLE) if look.title else ""
+    return Figure(title, tuple(panels), tuple(dict.fromkeys(notes)), look.size, look.theme)
+
+
+def _better(look: Look, runs: Sequence[Run], notes: list[str]) -> Best | None:
+    """Return which values of a metric are better, if it was said or its names tell."""
+    if look.best:
+        return look.best
+    guesses = {guess(run.metric, run.variant) for run in runs}
+    [guessed, *others] = guesses
+    if others:
+        guessed = None
+    if look.top is not None and guessed is None:
+        raise UsageError(
+            f"{setting('top')} needs {setting('best', 'lowest')} or {setting('best', 'highest')}: "
+            f"the name of {harmless(runs[0].metric)} does not tell which values are better"
+        )
+    if guessed and look.top is not None:
+        notes.append(f"{setting('best', guessed)} was guessed from the name of the metric")
+    return guessed
+
+
+def _runs(dataset: Dataset, values: Mapping[str, Any], look: Look) -> tuple[list[Run], str]:
+    """Read the series that the figure is about, and the parameter that gives the colours."""
+    color = look.color
+    if color not in ("task", "project", "user", "tag"):
+        found = find_params(color.removeprefix(BY_PARAM), dataset.param_names)
+        if len(found) > 1:
+            raise UsageError(f"{color!r} matches {len(found)} hyperparameters; name one")
+        [color] = found
+    asked = {name: values[name] for name in ("metric", "variant", "all_metrics")}
+    rows = dataset.rows(dataset.sql(read("figures/series.sql"), asked)).as_dicts()
+    ids = list(dict.fromkeys(row["task_id"] for row in rows))
+    params: dict[str, dict[str, str | None]] = {}
+    is_named = len(ids) <= MOST_FAINT or color not in ("task", "project", "user", "tag")
+    if is_named:
+        listed = dataset.rows(dataset.sql(read("figures/parameters.sql"), {"task_ids": ids}))
+        for param, task_id, value in listed.rows:
+            params.setdefault(task_id, {})[param] = value
+    return [
+        Run(
+            row["curve"],
+            row["metric"],
+            row["variant"],
+            row["task_id"],
+            row["task"],
+            row["project"],
+            row["user"],
+            tuple(row["tags"]),
+            params.get(row["task_id"], {}),
+            row["lowest"],
+            row["highest"],
+        )
+        for row in rows
+    ], color
+
+
+def _top(runs: Sequence[Run], look: Look, best: Best | None, notes: list[str]) -> list[Run]:
+    """Choose the runs with the best values; a run without a finite value is the last."""
+    if look.top is None or look.top >= len(runs):
+        return [*runs]
+
+    def place(run: Run) -> tuple[bool, float, int]:
+        value = run.lowest if best == "lowest" else run.highest
+        is_missing = value is None or not isfinite(value)
+        sign = 1 if best == "lowest" else -1
+        return is_missing, 0.0 if value is None or is_missing else sign * value, run.curve
+
+    notes.append(f"{look.top} of {len(runs)} curves, those with the {best} values")
+    return sorted(runs, key=place)[: look.top]
+
+
+def _panel(
+    dataset: Dataset,
+    values: Mapping[str, Any],
+    metric: str,
+    runs: Sequence[Run],
+    look: Look,
+    color: str,
+    best: Best | None,
+    notes: list[str],
+) -> Panel:
+    is_smooth = values["smooth"] is not None or values["window"] is not None
+    with gathered(dataset, values, runs) as connection:
+        if len(runs) > MOST_FAINT:
+            drawn = [_spread(connection, look, runs)]
+            notes.append(
+                f"{len(runs):,} curves of {harmless(metric)} are too many to draw: the line is "
+                f"their median, the band reaches from the lowest to the highest"
+            )
+        else:
+            raw = _thinned(connection, look, "value")
+            smooth = _thinned(connection, look, "smoothed") if is_smooth else {}
+            drawn = _drawn(runs, raw, smooth, color, best)
+            groups = {curve.colour for curve in drawn}
+            if len(groups) > MOST_COLOURS:
+                median = _spread(connection, look, runs, has_band=False)
+                drawn = [_faint(curve) for curve in drawn] + [median]
+                notes.append(
+                    f"{len(runs)} curves of {harmless(metric)} are too many to tell apart: they "
+                    "are faint, and the line is their median"
+                )
+    panel = axes.fitted(
+        harmless(metric, LONGEST_TITLE),
+        drawn,
+        values["x"],
+        log_x=look.log_x,
+        log_y=look.log_y,
+        clips=look.clips,
+    )
+    notes.extend(axes.notes_on(panel))
+    return panel
+
+
+def _thinned(connection: duckdb.DuckDBPyConnection, look: Look, column: str) -> dict[int, Points]:
+    """Thin a column of the points, and divide it by curve."""
+    with translating_errors():
+        points = connection.table(POINTS).project(f"curve, x, {column} AS value")
+        if column == "smoothed":
+            points = points.filter("value IS NOT NULL")
+        table = thinned(connection, points, look.columns, is_log=look.log_x)
+    return _by_curve(table)
+
+
+def _by_curve(table: "pa.Table") -> dict[int, Points]:
+    found: dict[int, tuple[list[float], list[float | None]]] = {}
+    columns = (table.column(name).to_pylist() for name in ("curve", "x", "value"))
+    for curve, x, value in zip(*columns, strict=True):
+        xs, ys = found.setdefault(curve, ([], []))
+        xs.append(x)
+        ys.append(value)
+    return {curve: Points(tuple(xs), tuple(ys)) for curve, (xs, ys) in found.items()}
+
+
+def _drawn(
+    runs: Sequence[Run],
+    raw: Mapping[int, Points],
+    smooth: Mapping[int, Points],
+    color: str,
+    best: Best | None,
+) -> list[Curve]:
+    values = [run.task_id if color == "task" else grouped(run, color) for run in runs]
+    colours = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    if color == "task" and len({run.variant for run in runs}) > 1:
+        colours = {}
+    named = labels(runs)
+    every = [x for points in raw.values() for x in (points.x[0], points.x[-1])]
+    width = max(every, default=0.0) - min(every, default=0.0)
+    drawn = []
+    for number, (run, label, value) in enumerate(zip(runs, named, values, strict=True)):
+        points = smooth.get(run.curve, Points()) if smooth else raw.get(run.curve, Points())
+        drawn.append(
+            Curve(
+                label if color == "task" else harmless(f"{value} · {label}"),
+                colours.get(value, number),
+                points,
+                raw.get(run.curve) if smooth else None,
+                best=_best(points, best),
+                gap=usual_gap(points.x, width),
+            )
+        )
+    return drawn
+
+
+def _best(points: Points, best: Best | None) -> tuple[float, float] | None:
+    finite = points.finite
+    if best is None or not finite:
+        return None
+    choose = max if best == "highest" else min
+    value = choose(value for _, value in finite)
+    return next((x, y) for x, y in finite if y == value)
+
+
+def _faint(curve: Curve) -> Curve:
+    return Curve(curve.label, 0, curve.points, is_faint=True, gap=curve.gap)
+
+
+def _spread(
+    connection: duckdb.DuckDBPyConnection,
+    look: Look,
+    runs: Sequence[Run],
+    *,
+    has_band: bool = True,
+) -> Curve:
+    """Draw the median of many curves, and the range from the lowest to the highest."""
+    with translating_errors():
+        asked = {"columns": min(look.columns, 400), "is_log": look.log_x}
+        rows = connection.execute(read("figures/spread.sql"), asked).fetchall()
+    xs, middles, lows, highs, _ = zip(*rows, strict=True) if rows else ((), (), (), (), ())
+    band = Band(xs, lows, highs) if has_band and all(map(isfinite, (*lows, *highs))) else None
+    return Curve(f"median of {len(runs):,}", 1, Points(xs, middles), band=band)

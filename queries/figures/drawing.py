@@ -1,0 +1,107 @@
+"""Draws a figure as SVG, PNG, PDF or HTML."""
+
+import json
+from collections.abc import Callable, Mapping
+from html import escape
+from types import ModuleType
+from typing import Any, Final
+
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.unseen import as_json, spelled_out
+from clearml_snapshot.queries.figures.model import Figure
+from clearml_snapshot.queries.figures.vega import vega_lite
+
+_VEGA_LITE: Final = "5.20"
+_SCALE: Final = 2
+"""Pixels of a PNG per pixel of the figure: screens and printers are fine."""
+
+
+def picture(figure: Figure, suffix: str) -> bytes:
+    """Draw a figure.
+
+    Args:
+        figure: the figure.
+        suffix: the extension of one of the ``PICTURES``.
+
+    Raises:
+        UsageError: the package that draws is not installed.
+    """
+    return PICTURES[suffix](figure)
+
+
+def specification(figure: Figure) -> bytes:
+    """Write a figure as Vega-Lite, as JSON that may stand in a page."""
+    text = json.dumps(vega_lite(figure), ensure_ascii=False, allow_nan=False)
+    return (spelled_out(text, as_json).replace("<", "\\u003c") + "\n").encode()
+
+
+def svg(figure: Figure) -> str:
+    """Draw a figure as SVG."""
+    drawn: str = _library().vegalite_to_svg(_spec(figure), **_OPTIONS)
+    return drawn
+
+
+def _spec(figure: Figure) -> dict[str, Any]:
+    return vega_lite(figure)
+
+
+def _svg(figure: Figure) -> bytes:
+    return (svg(figure) + "\n").encode()
+
+
+def _png(figure: Figure) -> bytes:
+    drawn: bytes = _library().vegalite_to_png(_spec(figure), scale=_SCALE, **_OPTIONS)
+    return drawn
+
+
+def _pdf(figure: Figure) -> bytes:
+    drawn: bytes = _library().vegalite_to_pdf(_spec(figure), **_OPTIONS)
+    return drawn
+
+
+def _html(figure: Figure) -> bytes:
+    """Write a page with the drawing, which nothing in the page can change: it has no script."""
+    title = escape(figure.title or figure.panels[0].title)
+    notes = "".join(f"<p>{escape(note)}</p>\n" for note in figure.notes)
+    return _PAGE.format(title=title, drawing=svg(figure), notes=notes).encode()
+
+
+PICTURES: Final[Mapping[str, Callable[[Figure], bytes]]] = {
+    ".svg": _svg,
+    ".png": _png,
+    ".pdf": _pdf,
+    ".html": _html,
+    ".vl.json": specification,
+}
+"""What can be drawn, by extension."""
+
+_OPTIONS: Final[Mapping[str, Any]] = {"vl_version": _VEGA_LITE, "allowed_base_urls": []}
+"""A figure has its data, and nothing is read from elsewhere."""
+
+_PAGE: Final = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>body {{ margin: 1rem; font-family: sans-serif }} svg {{ max-width: 100%; height: auto }}</style>
+</head>
+<body>
+{drawing}
+{notes}</body>
+</html>
+"""
+
+
+def _library() -> ModuleType:
+    try:
+        import vl_convert
+    except ImportError:
+        raise UsageError(
+            "pictures need the package vl-convert-python, which is not installed; install it "
+            "with: pip install vl-convert-python"
+        ) from None
+    library: ModuleType = vl_convert
+    return library

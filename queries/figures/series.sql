@@ -1,0 +1,18 @@
+-- The series of a figure, numbered in the order of its legend, with what a label may need.
+SELECT
+    row_number() OVER (ORDER BY metric, variant, name NULLS LAST, series.task_id) AS curve,
+    metric,
+    variant,
+    series.task_id AS task_id,
+    coalesce(name, '') AS task,
+    coalesce(project, '') AS project,
+    coalesce(user, '') AS user,
+    coalesce(list_sort(tags), []) AS tags,
+    min AS lowest,
+    max AS highest,
+    n
+FROM series
+LEFT JOIN tasks USING (task_id)
+WHERE first_iteration IS NOT NULL
+    AND is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
+ORDER BY curve;

@@ -1,0 +1,46 @@
+"""Thins points for a picture without losing a spike; ``thinned.sql`` describes how."""
+
+from typing import TYPE_CHECKING, Final
+
+import duckdb
+
+from clearml_snapshot.queries.ask.header import read
+from clearml_snapshot.queries.duckdb_errors import translating_errors
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS: Final = 1200
+"""Pixel columns, if the width of the picture is not known."""
+_POINTS: Final = "points_to_thin"
+
+
+def thinned(
+    connection: duckdb.DuckDBPyConnection,
+    points: str | duckdb.DuckDBPyRelation,
+    columns: int = COLUMNS,
+    *,
+    is_log: bool = False,
+) -> "pa.Table":
+    """Keep the points of each curve that draw the same picture, at most eight per pixel column.
+
+    Args:
+        connection: the connection of the points.
+        points: a relation, or the name of a table or view, with the columns ``curve`` (an integer),
+            ``x`` and ``value`` (doubles). A relation is computed twice: first for its ranges.
+        columns: pixel columns of a curve.
+        is_log: whether the axis of x is logarithmic; points that it cannot show are left out.
+
+    Returns:
+        Columns ``curve``, ``x``, ``value`` and ``n``, sorted by the first three.
+    """
+    with translating_errors():
+        if not isinstance(points, str):
+            points.create_view(_POINTS, replace=True)
+            points = _POINTS
+        connection.execute(read("figures/thinned.sql"))
+        asked = {"points": points, "columns": columns, "is_log": is_log}
+        return connection.sql(_THINNED, params=asked).to_arrow_table()
+
+
+_THINNED: Final = "FROM thinned($points, $columns, $is_log)"
