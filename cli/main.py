@@ -29,6 +29,7 @@ _FILES: Final = {
     "export": ("export",),
     "whoami": ("whoami",),
     "query": ("query",),
+    "looking.plot": ("plot",),
     "sql": ("sql",),
     "status": ("status", "show"),
     "verify": ("verify",),

@@ -26,6 +26,7 @@ REASONS: Final = {
     "queries/ask/columns/wide.py": "as many columns as there are metrics",
     "queries/dataset.py": "EXPLAIN before the statement of a user",
     "queries/diff/comparison.py": "the same views for two snapshots",
+    "queries/figures/thinning.py": "calls what an SQL file makes",
     "queries/frames.py": "a table from an object of the caller",
     "queries/result.py": "casts the columns of an answer",
     "queries/session.py": "views over a list of files, and settings of a connection",

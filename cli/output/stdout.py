@@ -156,6 +156,17 @@ def write_text(text: str, path: Path | None = None) -> None:
         sink.write(scrub(text).encode())
 
 
+def write_drawing(data: bytes, path: Path | None = None) -> None:
+    """Write a picture, or text with colours of this program, to stdout or to a file.
+
+    Raises:
+        UsageError: the path is a directory, or its directory does not exist.
+        SnapshotError: it cannot be written.
+    """
+    with _sink(None if path == STDOUT else path, has_marks=True) as sink:
+        sink.write(data)
+
+
 def _default_format(path: Path | None) -> str:
     if path is None:
         return "table" if is_terminal(sys.stdout) else "csv"

@@ -20,7 +20,7 @@ _OUTSIDE: Final = 0.5
 """Percent of the drawn points on each side that may be outliers."""
 _FEWEST: Final = 50
 """Points below which none is an outlier."""
-_FAR: Final = 10
+_FAR: Final = 3
 """Times the height of all other points: outliers that would be hard on these are left outside."""
 
 

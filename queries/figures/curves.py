@@ -179,7 +179,7 @@ def _panel(
             drawn = [_spread(connection, look, runs)]
             notes.append(
                 f"{len(runs):,} curves of {harmless(metric)} are too many to draw: the line is "
-                f"their median, the band reaches from the lowest to the highest"
+                "the median of those that reach each step, and the band is their range"
             )
         else:
             raw = _thinned(connection, look, "value")
@@ -191,10 +191,10 @@ def _panel(
                 drawn = [_faint(curve) for curve in drawn] + [median]
                 notes.append(
                     f"{len(runs)} curves of {harmless(metric)} are too many to tell apart: they "
-                    "are faint, and the line is their median"
+                    "are faint, and the line is the median of those that reach each step"
                 )
     panel = axes.fitted(
-        harmless(metric, LONGEST_TITLE),
+        _title(metric, runs),
         drawn,
         values["x"],
         log_x=look.log_x,
@@ -203,6 +203,13 @@ def _panel(
     )
     notes.extend(axes.notes_on(panel))
     return panel
+
+
+def _title(metric: str, runs: Sequence[Run]) -> str:
+    """Name the metric, and its variant if all curves have the same."""
+    [variant, *others] = {run.variant for run in runs}
+    is_same = others or variant == metric
+    return harmless(metric if is_same else f"{metric}/{variant}", LONGEST_TITLE)
 
 
 def _thinned(connection: duckdb.DuckDBPyConnection, look: Look, column: str) -> dict[int, Points]:

@@ -86,7 +86,10 @@ _PAGE: Final = """\
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<style>body {{ margin: 1rem; font-family: sans-serif }} svg {{ max-width: 100%; height: auto }}</style>
+<style>
+body {{ margin: 1rem; font-family: sans-serif }}
+svg {{ max-width: 100%; height: auto }}
+</style>
 </head>
 <body>
 {drawing}

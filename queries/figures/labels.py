@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from os.path import commonprefix
 from typing import Final
 
 from clearml_snapshot.exporter.own_keys import scrub
@@ -101,10 +100,12 @@ def _beginning(names: Sequence[str]) -> int:
     """Count the characters that all names begin with and that end with a word."""
     if len(set(names)) < 2:
         return 0
-    common = commonprefix(list(names))
-    while common and common[-1].isalnum():
-        common = common[:-1]
-    return len(common) if len(common) >= _SHORTEST_CUT else 0
+    first, last = min(names), max(names)
+    pairs = enumerate(zip(first, last, strict=False))
+    end = next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
+    while end and first[end - 1].isalnum():
+        end -= 1
+    return end if end >= _SHORTEST_CUT else 0
 
 
 def _unique(made: Sequence[str], runs: Sequence[Run]) -> list[str]:

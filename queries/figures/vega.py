@@ -59,7 +59,11 @@ def _bands(panel: Panel, figure: Figure) -> Iterator[Layer]:
     for curve in panel.curves:
         if curve.band:
             rows = zip(curve.band.x, curve.band.low, curve.band.high, strict=True)
-            values = [{"x": _x(panel, x), "low": low, "high": high} for x, low, high in rows]
+            values = [
+                {"x": _x(panel, x), "low": max(low, panel.y.low), "high": min(high, panel.y.high)}
+                for x, low, high in rows
+                if not panel.x.is_log or x > 0
+            ]
             mark = {"type": "area", "opacity": 0.2, "clip": True, "color": _colour(curve)}
             y = _y(panel)
             yield _layer(panel, values, mark, y={**y, "field": "low"}, y2={"field": "high"})
@@ -120,10 +124,14 @@ def _drawn(
 def _marks(panel: Panel, figure: Figure) -> Iterator[Layer]:
     """Mark the best points, values that are not finite, and points outside the axis."""
     clear = [curve for curve in panel.curves if not curve.is_faint]
-    best = [(curve, *curve.best) for curve in clear if curve.best]
+    best = [
+        (curve, *curve.best)
+        for curve in clear
+        if curve.best and panel.y.low <= curve.best[1] <= panel.y.high
+    ]
     back = _CONFIGS[figure.theme]["back"]
     ring = {"type": "point", "filled": True, "size": 60, "stroke": back, "strokeWidth": 1.5,
-            "opacity": 1, "clip": True}  # fmt: skip
+            "opacity": 1}  # fmt: skip
     yield from _points(panel, figure, best, ring)
     lost = [
         (curve, x, panel.y.low)
@@ -185,7 +193,7 @@ def _x_axis(axis: Axis) -> Layer:
         scale["type"] = "log"
     ticks: Layer = {"labelOverlap": True, "labelFlush": True, "tickCount": 8}
     if not axis.is_time:
-        ticks["format"] = "~s" if axis.high >= 100_000 else ",~g"
+        ticks["format"] = "~s" if axis.high >= 100_000 else ",~f"
     kind = "temporal" if axis.is_time else "quantitative"
     return {"field": "x", "type": kind, "title": axis.title, "scale": scale, "axis": ticks}
 
@@ -237,7 +245,7 @@ def _legend(figure: Figure, n_curves: int) -> Layer:
     legend: Layer = {"labelLimit": 300, "symbolType": "stroke", "symbolStrokeWidth": 2.5,
                      "symbolOpacity": 1, "symbolSize": 180}  # fmt: skip
     if width < _NARROW or n_curves == 1:
-        legend |= {"orient": "bottom", "columns": max(1, width // 260), "direction": "horizontal"}
+        legend |= {"orient": "bottom", "columns": max(1, width // 200), "direction": "horizontal"}
     return legend
 
 

@@ -1,0 +1,283 @@
+"""The `plot` command: curves in the terminal, or as a picture."""
+
+import re
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from clearml_snapshot.cli.options.dataset import Dataset, chosen
+from clearml_snapshot.cli.options.groups import OptionGroup, option
+from clearml_snapshot.cli.options.metrics import Aliases, MetricOptions, Metrics
+from clearml_snapshot.cli.options.output import Quiet
+from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
+from clearml_snapshot.cli.options.sections import OUTPUT, QUERY, QUERY_OPTIONS
+from clearml_snapshot.cli.options.tasks import Filters
+from clearml_snapshot.cli.output.stdout import STDOUT, write_drawing
+from clearml_snapshot.cli.output.terminal import is_terminal, note, shows_colours
+from clearml_snapshot.cli.typer_ext.commands import add_command
+from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.store.finding import is_dataset
+
+if TYPE_CHECKING:
+    from clearml_snapshot.queries.figures.curves import Look
+    from clearml_snapshot.queries.figures.model import Figure
+    from clearml_snapshot.queries.figures.terminal import Screen
+
+_SUFFIXES: Final = (".svg", ".png", ".pdf", ".html", ".vl.json")
+_DOTS: Final = 2
+"""Dots of braille beside each other in a character."""
+_TEXT: Final = ".txt"
+_LARGEST: Final = 10_000
+
+
+@dataclass(frozen=True)
+class PlotOptions:
+    """Which values of the curves are drawn, and how; as typed."""
+
+    curve: dict[str, Any]
+    """Parameters of the query ``curve``."""
+    look: dict[str, Any]
+    """Fields of ``queries.figures.curves.Look``."""
+
+
+def plot_options(
+    smooth: Annotated[
+        float | None,
+        option(
+            "--smooth",
+            section=QUERY_OPTIONS,
+            metavar="W",
+            help="Smooth curves as TensorBoard does, with a weight from 0 to less than 1; the "
+            "values themselves are drawn faintly behind.",
+        ),
+    ] = None,
+    window: Annotated[
+        int | None,
+        option(
+            "--window",
+            section=QUERY_OPTIONS,
+            metavar="N",
+            help="Smooth curves by the mean of the last N finite values.",
+        ),
+    ] = None,
+    x: Annotated[
+        Literal["iteration", "time", "relative"] | None,
+        option(
+            "--x",
+            section=QUERY_OPTIONS,
+            metavar="iteration|time|relative",
+            help="The horizontal axis.",
+            show_default="iteration",
+        ),
+    ] = None,
+    log_x: Annotated[
+        bool, option("--log-x", section=QUERY_OPTIONS, help="Make the horizontal axis logarithmic.")
+    ] = False,
+    log_y: Annotated[
+        bool, option("--log-y", section=QUERY_OPTIONS, help="Make the vertical axis logarithmic.")
+    ] = False,
+    color: Annotated[
+        str,
+        option(
+            "--color",
+            "--colour",
+            section=QUERY_OPTIONS,
+            metavar="WHAT",
+            help="What has a colour of its own: task, project, user, tag, or a hyperparameter as "
+            "param:SECTION/NAME.",
+        ),
+    ] = "task",
+    top: Annotated[
+        int | None,
+        option(
+            "--top",
+            section=QUERY_OPTIONS,
+            metavar="N",
+            min=1,
+            help="Draw only the N curves of each metric with the best values.",
+        ),
+    ] = None,
+    best: Annotated[
+        Literal["highest", "lowest"] | None,
+        option(
+            "--best",
+            section=QUERY_OPTIONS,
+            metavar="highest|lowest",
+            help="Which values are better.",
+            show_default="guessed from the name of the metric",
+        ),
+    ] = None,
+    suspect_zeros: Annotated[
+        Literal["include", "exclude"] | None,
+        option(
+            "--suspect-zeros",
+            section=QUERY_OPTIONS,
+            metavar="include|exclude",
+            help="Whether a 0 among values far from 0, probably a NaN, is drawn.",
+            show_default="include",
+        ),
+    ] = None,
+    no_clip: Annotated[
+        bool,
+        option(
+            "--no-clip",
+            section=QUERY_OPTIONS,
+            help="Show all values, also a few that are so far from the others that these would "
+            "become flat; otherwise they are marked at the edge.",
+        ),
+    ] = False,
+    title: Annotated[
+        str | None, option("--title", section=OUTPUT, metavar="TEXT", help="Title of the figure.")
+    ] = None,
+    size: Annotated[
+        str | None,
+        option(
+            "--size",
+            section=OUTPUT,
+            metavar="WIDTHxHEIGHT",
+            help="Size of each chart: pixels of a picture, columns and lines of a terminal.",
+        ),
+    ] = None,
+    theme: Annotated[
+        Literal["light", "dark", "paper"],
+        option(
+            "--theme",
+            section=OUTPUT,
+            metavar="light|dark|paper",
+            help="Colours of a picture; paper has a serif font, thin lines with dashes, no grid.",
+        ),
+    ] = "light",
+) -> PlotOptions:
+    """Collect how curves are drawn."""
+    curve = {"smooth": smooth, "window": window, "x": x, "suspect_zeros": suspect_zeros}
+    look: dict[str, Any] = {
+        "color": color, "log_x": log_x, "log_y": log_y, "clips": not no_clip, "title": title,
+        "theme": theme, "top": top, "best": best,
+    }  # fmt: skip
+    if size is not None:
+        look["size"] = _size(size)
+    return PlotOptions({name: value for name, value in curve.items() if value is not None}, look)
+
+
+Plot = Annotated[PlotOptions, OptionGroup(plot_options)]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    add_command(app, "plot", plot, panel=QUERY)
+
+
+def plot(
+    named: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="METRIC…", help="Metrics, metric/variant, or globs of either."),
+    ] = None,
+    *,
+    output: Annotated[
+        Path | None,
+        option(
+            "-o",
+            "--output",
+            section=OUTPUT,
+            metavar="FILE",
+            help="Draw into a file: .svg, .png, .pdf, .html, .vl.json (Vega-Lite) or .txt.",
+        ),
+    ] = None,
+    plotting: Plot,
+    metrics: Metrics,
+    aliases: Aliases = None,
+    filters: Filters,
+    dataset: Dataset,
+    limits: Limits,
+    quiet: Quiet = False,
+) -> None:
+    """Draw the curves of metrics, in the terminal or as a picture.
+
+    No spike is lost: of the points that share a column of pixels, the first, the last, the lowest
+    and the highest are drawn, never a mean. NaN, infinite and missing values interrupt a line and
+    are marked. More than 12 curves are drawn faintly with their median, more than 100 as their
+    median and range.
+
+    Example: plot loss/validation --project vision --smooth 0.6 -o loss.svg
+    """
+    from clearml_snapshot.queries.duckdb_errors import translating_errors
+    from clearml_snapshot.queries.figures.curves import Look, curves
+
+    path, typed = _dataset_among_metrics(named or [])
+    suffix = _suffix(output)
+    look = _fitting(Look(**plotting.look), suffix)
+    opening = open_for_query(chosen(dataset, path), filters, limits, aliases=aliases)
+    with opening as opened, translating_errors():
+        figure = curves(opened, look, **_series(typed, metrics), **plotting.curve)
+        write_drawing(_drawn(figure, suffix, output), output)
+        for line in () if quiet else figure.notes:
+            note(line)
+
+
+def _dataset_among_metrics(typed: list[str]) -> tuple[Path | None, list[str]]:
+    """Find the dataset among the metrics: the last argument, if it is one."""
+    if typed and is_dataset(Path(typed[-1])):
+        return Path(typed[-1]), typed[:-1]
+    return None, typed
+
+
+def _series(named: list[str], metrics: MetricOptions) -> dict[str, Any]:
+    texts = (*named, *metrics.metrics)
+    if not texts:
+        raise UsageError("name a metric, such as loss; `query metrics` lists them")
+    given = {"metric": texts, "variant": metrics.variants, "exclude_metric": metrics.excluded}
+    return {name: value for name, value in given.items() if value}
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{2,5})[x×](\d{1,5})", text)
+    if not match or not all(0 < int(side) <= _LARGEST for side in match.groups()):
+        raise UsageError(f"--size {text}: give it as WIDTHxHEIGHT, such as 760x400")
+    return int(match[1]), int(match[2])
+
+
+def _suffix(output: Path | None) -> str:
+    """Return the extension that chooses what is drawn.
+
+    Raises:
+        UsageError: it is not a known one.
+    """
+    if output is None or output == STDOUT:
+        return _TEXT
+    name = output.name.lower()
+    for suffix in (*_SUFFIXES, _TEXT):
+        if name.endswith(suffix):
+            return suffix
+    raise UsageError(f"-o {output}: unknown file extension; use {', '.join((*_SUFFIXES, _TEXT))}")
+
+
+def _fitting(look: "Look", suffix: str) -> "Look":
+    """Thin the points to what the picture can show."""
+    if suffix == _TEXT:
+        width = look.size[0] if look.size else shutil.get_terminal_size().columns
+        return replace(look, columns=_DOTS * width)
+    return replace(look, columns=look.size[0]) if look.size else look
+
+
+def _drawn(figure: "Figure", suffix: str, output: Path | None) -> bytes:
+    if suffix != _TEXT:
+        from clearml_snapshot.queries.figures.drawing import picture
+
+        return picture(figure, suffix)
+    from clearml_snapshot.queries.figures.terminal import text
+
+    return text(figure, _screen(output)).encode()
+
+
+def _screen(output: Path | None) -> "Screen":
+    from clearml_snapshot.queries.figures.terminal import Screen
+
+    size = shutil.get_terminal_size()
+    is_file = output not in (None, STDOUT)
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
+    has_unicode = is_file or not is_terminal(sys.stdout) or encoding.startswith("utf")
+    return Screen(size.columns, size.lines, not is_file and shows_colours(sys.stdout), has_unicode)
