@@ -1,6 +1,7 @@
 """Draws a figure as SVG, PNG, PDF or HTML."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from types import ModuleType
@@ -38,7 +39,10 @@ def specification(figure: Figure) -> bytes:
 def svg(figure: Figure) -> str:
     """Draw a figure as SVG."""
     drawn: str = _library().vegalite_to_svg(_spec(figure), **_OPTIONS)
-    return drawn
+    numbers: dict[str, int] = {}
+    return _CLIP.sub(
+        lambda match: match[1] + str(numbers.setdefault(match[2], len(numbers))), drawn
+    )
 
 
 def _spec(figure: Figure) -> dict[str, Any]:
@@ -77,6 +81,9 @@ PICTURES: Final[Mapping[str, Callable[[Figure], bytes]]] = {
 
 _OPTIONS: Final[Mapping[str, Any]] = {"vl_version": _VEGA_LITE, "allowed_base_urls": []}
 """A figure has its data, and nothing is read from elsewhere."""
+
+_CLIP: Final = re.compile(r'((?: id="|clip-path="url\(#)clip)(\d+)')
+"""Ids that the library numbers in the order of all drawings of a process."""
 
 _PAGE: Final = """\
 <!DOCTYPE html>

@@ -11,6 +11,8 @@ LONGEST: Final = 40
 """Characters of a label."""
 LONGEST_TITLE: Final = 80
 _MOST_PARAMS: Final = 2
+_BETWEEN_WORDS: Final = " _/"
+"""Not points and hyphens, which are also parts of a number."""
 _SHORTEST_CUT: Final = 12
 """Characters that several names begin with before it is worth leaving them out."""
 
@@ -103,7 +105,7 @@ def _beginning(names: Sequence[str]) -> int:
     first, last = min(names), max(names)
     pairs = enumerate(zip(first, last, strict=False))
     end = next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
-    while end and first[end - 1].isalnum():
+    while end and first[end - 1] not in _BETWEEN_WORDS:
         end -= 1
     return end if end >= _SHORTEST_CUT else 0
 

@@ -46,7 +46,7 @@ def gathered(
     )
     pairs = sorted({(run.metric, run.variant) for run in runs})
     narrowed = {**values, "metric": [p[0] for p in pairs], "variant": [p[1] for p in pairs]}
-    connection = dataset.beside()
+    connection = dataset._own_connection()
     try:
         with translating_errors(), asked(dataset, find("curve"), narrowed, lambda _: ()) as answer:
             connection.register("series_of_a_figure", chosen)

@@ -40,7 +40,8 @@ def thinned(
             points = _POINTS
         connection.execute(read("figures/thinned.sql"))
         asked = {"points": points, "columns": columns, "is_log": is_log}
-        return connection.sql(_THINNED, params=asked).to_arrow_table()
+        table: pa.Table = connection.sql(_THINNED, params=asked).to_arrow_table()
+        return table
 
 
 _THINNED: Final = "FROM thinned($points, $columns, $is_log)"

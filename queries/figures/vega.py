@@ -10,7 +10,7 @@ COLOURS: Final = (
     "#7f3c8d", "#8c6d31", "#3d3d3d", "#b5bd00", "#e7298a", "#00b3b3",
 )  # fmt: skip
 """For twelve curves: first the seven that people with any colour vision can tell apart."""
-_DASHES: Final = ([], [6, 2], [2, 2], [8, 2, 2, 2], [10, 4], [1, 3])
+_DASHES: Final[tuple[list[int], ...]] = ([], [6, 2], [2, 2], [8, 2, 2, 2], [10, 4], [1, 3])
 """Only on paper, which may be printed without colour."""
 SIZE: Final = (760, 400)
 """Pixels of a panel."""
@@ -116,7 +116,7 @@ def _drawn(
                 {"field": "curve", "type": "nominal", "title": "curve"},
                 {"field": "x", "type": "temporal" if panel.x.is_time else "quantitative",
                  "title": panel.x.title},
-                {"field": "y", "type": "quantitative", "title": panel.title},
+                {"field": "y", "type": "quantitative", "title": "value"},
             ]  # fmt: skip
         yield _layer(panel, values, shape, **more)
 

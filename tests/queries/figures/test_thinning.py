@@ -107,8 +107,7 @@ def test_one_spike_among_five_million_points_is_kept() -> None:
     assert table.num_rows < 4_100
     values = dict(zip(table["x"].to_pylist(), table["value"].to_pylist(), strict=True))
     assert values[2345678.0] == 50.0
-    assert math.isnan(values[4000001.0])
-    assert sum(table["n"].to_pylist()) > 0
+    assert repr(values[4000001.0]) == "nan"
 
 
 @pytest.mark.parametrize("is_log", [False, True])

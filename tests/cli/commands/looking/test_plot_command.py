@@ -1,0 +1,89 @@
+"""The command ``plot``, run as its users run it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Session
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+OnTerminal = Callable[..., Session]
+_CODES = re.compile(r"\x1b\[[\d;]*m")
+
+
+@pytest.mark.parametrize("columns", [60, 100, 200])
+def test_a_plot_fits_the_terminal(on_terminal: OnTerminal, columns: int) -> None:
+    done = on_terminal("plot", "loss", "accuracy", columns=columns)
+    assert done.code == 0, done.stderr
+    assert "\x1b[" in done.screen
+    lines = _CODES.sub("", done.screen).split("\n")
+    assert max(map(len, lines)) <= columns
+    assert max(map(len, lines)) >= columns - 12
+    assert any("⠀" < character <= "⣿" for character in done.screen)
+
+
+def test_without_colours_each_curve_has_its_character(on_terminal: OnTerminal) -> None:
+    done = on_terminal("plot", "loss", NO_COLOR="1")
+    assert "\x1b" not in done.screen
+    assert " ** train · " in done.screen
+    assert " ++ val · " in done.screen
+
+
+@pytest.mark.parametrize(
+    ("suffix", "begins"),
+    [
+        (".svg", b"<svg"),
+        (".png", b"\x89PNG"),
+        (".pdf", b"%PDF"),
+        (".html", b"<!DOCTYPE html>"),
+        (".vl.json", b'{"$schema"'),
+        (".txt", b"loss/"),
+    ],
+)
+def test_the_extension_chooses_what_is_drawn(
+    piped: Run, tmp_path: Path, suffix: str, begins: bytes
+) -> None:
+    file = tmp_path / f"loss{suffix}"
+    done = piped("plot", "loss/train", "-o", str(file), "--size", "300x200", "--theme", "paper")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert file.read_bytes().startswith(begins)
+    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("loss", "-o", "x.jpg"), "unknown file extension; use .svg, .png"),
+        ((), "name a metric, such as loss; `query metrics` lists them"),
+        (("losss",), "no metric 'losss'; did you mean 'loss'"),
+        (("loss", "--size", "12"), "--size 12: give it as WIDTHxHEIGHT, such as 760x400"),
+        (("loss", "--smooth", "2"), "smooth"),
+        (("loss", "--color", "nothing"), "no hyperparameter 'nothing'"),
+        (("loss", "--smooth", "0.5", "--window", "3"), "a curve is smoothed one way"),
+    ],
+)
+def test_what_cannot_be_drawn_is_one_line(
+    piped: Run, arguments: tuple[str, ...], message: str
+) -> None:
+    done = piped("plot", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("package", "output"), [("uniplot", ()), ("vl_convert", ("-o", "loss.svg"))]
+)
+def test_a_missing_package_is_one_line_with_the_command(
+    piped: Run, monkeypatch: pytest.MonkeyPatch, package: str, output: tuple[str, ...]
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    done = piped("plot", "loss", *output)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "install it with: pip install " in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,305 @@
+"""What is drawn, looked at: coordinates of SVG, pixels of PNG, and dots of braille."""
+
+import json
+import re
+import struct
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.store.parts.staging import PointBuffer
+from clearml_snapshot.exporter.store.writing.dataset import writing
+from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.figures.curves import Look, curves
+from clearml_snapshot.queries.figures.drawing import picture, specification, svg
+from clearml_snapshot.queries.figures.labels import LONGEST, Run, harmless, labels
+from clearml_snapshot.queries.figures.model import Figure
+from clearml_snapshot.queries.figures.terminal import Screen, text
+from tests.queries.conftest import START, MakeDataset
+
+MANY = 5_000_000
+SPIKE = 2_345_678
+HOSTILE = "</script><script>alert(1)</script>\" onload='x' \u202egnp.exe\x1b[2J &amp; ${x}\n"
+
+
+@pytest.fixture(scope="module")
+def spike(tmp_path_factory: pytest.TempPathFactory) -> Figure:
+    """The figure of five million equal values and one other."""
+    folder = tmp_path_factory.mktemp("spike")
+    values = np.zeros(MANY)
+    values[SPIKE] = 1.0
+    points = {
+        "task_id": pa.repeat(pa.scalar("a" * 32), MANY),
+        "metric": pa.repeat(pa.scalar("loss"), MANY),
+        "variant": pa.repeat(pa.scalar("loss"), MANY),
+        "iteration": pa.array(np.arange(MANY)),
+        "timestamp": pa.array(np.full(MANY, 10**12), pa.timestamp("ms", "UTC")),
+        "value": pa.array(values),
+        "worker": pa.repeat(pa.scalar("w"), MANY),
+    }
+    with writing(folder) as dataset:
+        stage = dataset.new_stage()
+        buffer = PointBuffer(stage, None)
+        buffer.add(pa.table(points))
+        task = {"task_id": "a" * 32, "name": "spike", "server_id": "http://server",
+                "state": "complete", "status": "completed", "archived": False,
+                "fetched_at": START, "fingerprint": "f"}  # fmt: skip
+        stage.add(task, (), buffer.finish())
+        row = {"export_id": "e", "started": START, "result": "complete", "user": "Ada"}
+        server = {"host": "http://server"}
+        dataset.commit(stage, server=server, selections=[], export_row=row, keep=None)
+    with open_dataset(folder) as opened:
+        return curves(opened, Look(columns=200), metric="loss")
+
+
+def test_one_spike_among_five_million_points_is_in_the_svg(spike: Figure) -> None:
+    lines = re.findall(r'aria-roledescription="line mark"[^>]*d="([^"]*)"', svg(spike))
+    lines = lines or re.findall(r'<path[^>]*d="(M[^"]{50,})"', svg(spike))
+    points = [tuple(map(float, p.split(","))) for p in re.findall(r"[ML]([\d.]+,[\d.]+)", lines[0])]
+    tops = [x for x, y in points if y < 20]
+    assert len(points) < 900
+    assert tops == [pytest.approx(760 * SPIKE / MANY, abs=1.5)]
+    assert {round(y) for _, y in points} == {round(min(y for _, y in points)), round(points[0][1])}
+
+
+def test_the_spike_is_in_the_pixels_of_the_png(spike: Figure) -> None:
+    pixels = _pixels(picture(spike, ".png"))
+    blue = (pixels[..., 2].astype(int) - pixels[..., 0]) > 100
+    height = np.flatnonzero(blue.any(axis=1))
+    assert height[-1] - height[0] > 700  # two pixels per pixel of 400
+    upper = blue[height[0] : height[0] + 300]
+    assert 1 <= np.flatnonzero(upper.any(axis=0)).size <= 12
+
+
+def test_the_spike_is_in_the_terminal(spike: Figure) -> None:
+    drawn = text(spike, Screen(100, 30)).split("\n")
+    first, last = 2, next(i for i, line in enumerate(drawn) if line.startswith("└")) - 1
+    for row in drawn[first : last - 1]:
+        columns = [at for at, c in enumerate(row) if "⠀" < c <= "⣿"]
+        assert len(columns) in (1, 2), row
+        assert columns[0] == pytest.approx(1 + 88 * SPIKE / MANY, abs=1.5)
+    characters = text(spike, Screen(100, 30, has_unicode=False))
+    assert characters.isascii()
+    assert characters.count("*") > 88 + 10
+
+
+def _pixels(png: bytes) -> Any:
+    """Decode an RGBA PNG without another library."""
+    at, data, width, height = 8, b"", 0, 0
+    while at < len(png):
+        (length,), kind = struct.unpack(">I", png[at : at + 4]), png[at + 4 : at + 8]
+        body = png[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            width, height, depth, colour = struct.unpack(">IIBB", body[:10])
+            assert (depth, colour) == (8, 6)
+        data += body if kind == b"IDAT" else b""
+        at += 12 + length
+    raw = np.frombuffer(zlib.decompress(data), np.uint8).reshape(height, 1 + 4 * width)
+    rows = np.zeros((height + 1, width + 1, 4), np.uint8)
+    for y in range(height):
+        kind, row = raw[y, 0], raw[y, 1:].reshape(width, 4)
+        if kind in (0, 2):
+            rows[y + 1, 1:] = row + (rows[y, 1:] if kind == 2 else 0)
+        elif kind == 1:
+            rows[y + 1, 1:] = np.cumsum(row, axis=0, dtype=np.uint8)
+        else:
+            _filtered(rows, y, row, int(kind))
+    return rows[1:, 1:]
+
+
+def _filtered(rows: Any, y: int, row: Any, kind: int) -> None:
+    for x in range(len(row)):
+        left, up, corner = (rows[y + 1, x].astype(int), rows[y, x + 1].astype(int),
+                            rows[y, x].astype(int))  # fmt: skip
+        if kind == 3:
+            guess = (left + up) // 2
+        else:
+            p = left + up - corner
+            a, b, c = abs(p - left), abs(p - up), abs(p - corner)
+            guess = np.where((a <= b) & (a <= c), left, np.where(b <= c, up, corner))
+        rows[y + 1, x + 1] = (row[x] + guess) % 256
+
+
+class _Elements(HTMLParser):
+    """Collects the elements and attributes that a browser would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def _check_elements(drawn: str) -> None:
+    parser = _Elements()
+    parser.feed(drawn)
+    known = "html head meta title style body p svg defs g path text rect clippath line tspan"
+    assert parser.names <= {*known.split()}
+    assert not [name for name in parser.attributes if name.startswith("on") or name == "href"]
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", drawn)
+
+
+def _task(number: int, points: Any, **columns: Any) -> dict[str, Any]:
+    return {"task_id": f"{number:032x}", "points": points, **columns}
+
+
+def _line(values: Any, metric: str = "loss", variant: str = "train") -> list[Any]:
+    return [(metric, variant, at, value) for at, value in enumerate(values)]
+
+
+def _figure(folder: Path, look: Look | None = None, **typed: Any) -> Figure:
+    with open_dataset(folder) as dataset:
+        return curves(dataset, look or Look(), **{"metric": "loss", **typed})
+
+
+def test_hostile_names_are_harmless_in_every_output(make_dataset: MakeDataset) -> None:
+    names = [HOSTILE, "x" * 8000, "\u202e\u2066", "", "<img src=x onerror=alert(1)>"]
+    folder = make_dataset(
+        [
+            _task(n, _line([1, 2, 3], HOSTILE * 200, HOSTILE), name=name)
+            for n, name in enumerate(names)
+        ]
+    )
+    with open_dataset(folder) as dataset:
+        figure = curves(dataset, Look(title=HOSTILE * 50), metric="*")
+    assert len({curve.label for curve in figure.panels[0].curves}) == len(names)
+    assert max(len(curve.label) for curve in figure.panels[0].curves) <= LONGEST
+    page = picture(figure, ".html").decode()
+    for drawn in (svg(figure), page):
+        _check_elements(drawn)
+    ElementTree.fromstring(svg(figure))
+    drawn = text(figure, Screen(60, 24))
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202a-\u202e\u2066-\u2069]", drawn)
+    assert max(map(len, drawn.split("\n"))) <= 60 + len(figure.panels[0].title)
+    written = specification(figure).decode()
+    assert "<" not in written
+    assert json.loads(written)["title"]["text"].startswith("</script>")
+    assert picture(figure, ".pdf").startswith(b"%PDF")
+
+
+def test_labels_name_only_what_differs() -> None:
+    runs = [
+        Run(n, "loss", "train", f"{n:032x}", "vision resnet50", params={"Args/lr": lr})
+        for n, lr in enumerate(("0.1", "0.01"))
+    ]
+    assert labels(runs) == ["lr=0.1", "lr=0.01"]
+    assert labels([Run(1, "loss", "train", "a" * 32, "one")]) == ["one"]
+    named = [
+        Run(n, "loss", v, "a" * 32, "sweep of august seed 1")
+        for n, v in enumerate(("train", "val"))
+    ]
+    assert labels(named) == ["train", "val"]
+    begun = [
+        Run(n, "loss", "train", f"{n:032x}", f"sweep of august {t}") for n, t in enumerate("ab")
+    ]
+    assert labels(begun) == ["…a", "…b"]
+    rates = [
+        Run(n, "loss", "train", f"{n:032x}", f"the sweep of lr-0.{t}")
+        for n, t in enumerate(("1", "01"))
+    ]
+    assert labels(rates) == ["…lr-0.1", "…lr-0.01"]
+    same = [Run(n, "loss", "train", f"{n}{'0' * 31}", "same") for n in (1, 2)]
+    assert labels(same) == ["same 1000", "same 2000"]
+
+
+def test_a_label_keeps_its_beginning_and_its_end() -> None:
+    assert harmless("a" * 30 + "b" * 30, 12) == "aaaaaaa…bbbb"
+
+
+def test_values_that_are_not_finite_interrupt_the_line_and_are_marked(
+    make_dataset: MakeDataset,
+) -> None:
+    nan, infinite = float("nan"), float("inf")
+    values = [5, 4, nan, 3, infinite, None, 2, 1.5]
+    figure = _figure(make_dataset([_task(1, _line(values))]))
+    [curve] = figure.panels[0].curves
+    assert [[y for _, y in piece] for piece in curve.points.lines()] == [[5, 4], [3], [2, 1.5]]
+    assert curve.points.not_finite == (2, 4, 5)
+    assert curve.best == (7, 1.5)
+    assert figure.notes == (
+        "loss/train: 1 curve has NaN, infinite or missing values, marked × below",
+    )
+    assert text(figure, Screen(60, 24)).count("×") == 3
+
+
+def test_a_gap_in_the_iterations_is_not_crossed(make_dataset: MakeDataset) -> None:
+    points = [("loss", "train", at, 1.0) for at in (*range(50), *range(500, 550))]
+    [curve] = _figure(make_dataset([_task(1, points)])).panels[0].curves
+    assert [len(piece) for piece in curve.points.lines(curve.gap)] == [50, 50]
+
+
+def test_outliers_are_left_outside_with_a_mark_unless_all_is_wanted(
+    make_dataset: MakeDataset,
+) -> None:
+    folder = make_dataset([_task(1, _line([1e9, *(1 + n % 10 / 10 for n in range(999))]))])
+    clipped, whole = _figure(folder), _figure(folder, Look(clips=False))
+    assert clipped.panels[0].y.high < 2.5
+    assert clipped.panels[0].n_above == 1
+    assert "above" in clipped.notes[0]
+    assert "up to 1e+09" in clipped.notes[0]
+    assert "▲" in text(clipped, Screen(60, 24))
+    assert whole.panels[0].y.high > 1e9
+    assert whole.notes == ()
+
+
+def test_many_curves_are_faint_and_more_are_a_band(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([_task(n, _line([n, n + 1.0])) for n in range(1, 14)])
+    figure = _figure(folder)
+    *faint, median = figure.panels[0].curves
+    assert (len(faint), all(curve.is_faint for curve in faint)) == (13, True)
+    assert median.points.value == (7, 8)
+    assert figure.notes[0].startswith("13 curves of loss are too many to tell apart")
+    crowd = make_dataset([_task(n, _line([n, n + 1.0])) for n in range(1, 102)])
+    [spread] = _figure(crowd).panels[0].curves
+    assert spread.band is not None
+    assert (spread.points.value, spread.band.low, spread.band.high) == (
+        (51, 52),
+        (1, 2),
+        (101, 102),
+    )
+
+
+def test_the_best_runs_are_picked_by_their_best_value(make_dataset: MakeDataset) -> None:
+    tasks = [_task(n, _line([9, value, 9])) for n, value in enumerate((3, 1, float("nan"), 2))]
+    look = Look(top=2, best="lowest")
+    figure = _figure(make_dataset(tasks), look)
+    assert sorted(curve.best[1] for curve in figure.panels[0].curves if curve.best) == [1, 2]
+    assert figure.notes == ("2 of 4 curves, those with the lowest values",)
+
+
+def test_colours_follow_a_parameter(make_dataset: MakeDataset) -> None:
+    params = [[{"section": "Args", "name": "lr", "value": v}] for v in ("0.1", "0.2", "0.1")]
+    folder = make_dataset([_task(n, _line([1, 2]), params=p) for n, p in enumerate(params)])
+    figure = _figure(folder, Look(color="param:Args/lr"))
+    assert [curve.colour for curve in figure.panels[0].curves] == [0, 1, 0]
+    assert figure.panels[0].curves[1].label.startswith("lr=0.2")
+
+
+def test_smoothed_curves_have_their_values_behind_them(make_dataset: MakeDataset) -> None:
+    [curve] = _figure(make_dataset([_task(1, _line([4, 2]))]), smooth=0.5).panels[0].curves
+    assert curve.raw is not None
+    assert curve.raw.value == (4, 2)
+    assert list(curve.points.value) == pytest.approx([4, 8 / 3])
+
+
+def test_nothing_to_draw_is_an_error(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([_task(1, _line([1]))])
+    with pytest.raises(UsageError, match="`top` needs"):
+        _figure(make_dataset([_task(1, _line([1, 2], "x", "x"))]), Look(top=1), metric="x")
+    with open_dataset(folder) as dataset, pytest.raises(SnapshotError):
+        curves(dataset, Look(), metric="loss", variant="val")
+
+
+def test_pictures_repeat(make_dataset: MakeDataset) -> None:
+    folder = make_dataset([_task(n, _line([3, 1, 2])) for n in range(3)])
+    assert svg(_figure(folder)) == svg(_figure(folder))
