@@ -33,6 +33,7 @@ _OPTIONS: Final[Mapping[str, str]] = {
 
 _WITH_VALUE: Final[Mapping[tuple[str, object], tuple[str, ...]]] = {
     ("hidden", True): ("--hidden", "include"),
+    ("clips", False): ("--no-clip",),
     ("again", "counts"): ("--recount",),
     ("again", "points"): ("--reread",),
 }

@@ -67,7 +67,7 @@ def notes_on(panel: Panel) -> list[str]:
             parts.append(f"below {panel.y.low:.4g} (down to {min(values):.4g})")
         notes.append(
             f"{panel.title}: points {' and '.join(parts)} are marked at the edge; "
-            f"{setting('clip', False, typed='', option='--no-clip').strip()} shows them"
+            f"{setting('clips', False)} shows them"
         )
     lost = sum(len((curve.raw or curve.points).not_finite) > 0 for curve in panel.curves)
     if lost:

@@ -226,6 +226,6 @@ def _library() -> Any:
     except ImportError:
         raise UsageError(
             "a plot in the terminal needs the package uniplot, which is not installed; install it "
-            "with: pip install uniplot (or draw a picture with -o FILE.svg)"
+            "with: pip install uniplot"
         ) from None
     return uniplot
