@@ -30,6 +30,7 @@ _FILES: Final = {
     "whoami": ("whoami",),
     "query": ("query",),
     "looking.plot": ("plot",),
+    "looking.report": ("report",),
     "sql": ("sql",),
     "status": ("status", "show"),
     "verify": ("verify",),

@@ -31,7 +31,7 @@ def sources(*suffixes: str) -> set[str]:
         path.relative_to(ROOT).as_posix()
         for part in PARTS
         for path in (ROOT / part).rglob("*")
-        if path.name.endswith(suffixes)
+        if path.as_posix().endswith(suffixes)
     }
 
 
@@ -84,9 +84,8 @@ def python(wheel: Path) -> Path:
 
 def test_the_wheel_holds_every_module_query_and_marker(wheel: Path) -> None:
     held = set(zipfile.ZipFile(wheel).namelist())
-    expected = {
-        installed(path) for path in sources(".py", ".sql", ".tsv", ".html", ".md", "py.typed")
-    }
+    endings = (".py", ".sql", ".tsv", ".html", ".css", ".js", ".md", "py.typed")
+    expected = {installed(path) for path in sources(*endings, "vendor/LICENSE")}
     assert expected - held == set(), "add its folder to [tool.setuptools] packages"
     ours = {name for name in held if name.startswith("clearml_snapshot/")}
     assert ours - expected == set()

@@ -177,6 +177,12 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("-o", "x.zip", "--redact", EVIL_ARGUMENT, *D),
         ("-o", f"{EVIL_FOLDER}/x.zip", *D),
     ),
+    "report": (
+        ("-o", f"r{EVIL_FOLDER}.html", *D),
+        ("-o", "-", *D),
+        ("-o", f"{EVIL_FOLDER}/r.html", "--heading", EVIL_ARGUMENT, *D),
+        ("-o", "r.html", "--metric", EVIL_ARGUMENT, *D),
+    ),
     "unpack": (("a.zip", "-o", f"u{EVIL_FOLDER}"), (EVIL_ARGUMENT, "-o", "x")),
     "merge": (("data", "a.zip", "-o", f"m{EVIL_FOLDER}"), (EVIL_ARGUMENT, "-o", "y")),
     "demo": (("--data", f"demo{EVIL_FOLDER}"),),

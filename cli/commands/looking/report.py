@@ -1,0 +1,133 @@
+"""The `report` command."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clearml_snapshot.cli.options.dataset import At, Dataset, chosen
+from clearml_snapshot.cli.options.metrics import Aliases, Metrics
+from clearml_snapshot.cli.options.output import Quiet
+from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
+from clearml_snapshot.cli.options.sections import OUTPUT, QUERY, QUERY_OPTIONS
+from clearml_snapshot.cli.options.tasks import Filters
+from clearml_snapshot.cli.output.stdout import write_text
+from clearml_snapshot.cli.output.terminal import note, printable
+from clearml_snapshot.cli.output.words import counted
+from clearml_snapshot.cli.typer_ext.commands import add_command
+from clearml_snapshot.exporter.sizes import size_in_words
+from clearml_snapshot.exporter.store.format.states import in_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from clearml_snapshot.queries.report.write import Written
+
+_Target = Annotated[
+    Path,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+        help="The page, such as report.html; - is stdout.",
+    ),
+]
+_Heading = Annotated[
+    str | None,
+    typer.Option(
+        "--heading",
+        metavar="TEXT",
+        rich_help_panel=OUTPUT,
+        help="Heading of the page.",
+        show_default="the project and the number of tasks",
+    ),
+]
+_Top = Annotated[
+    int | None,
+    typer.Option(
+        "--top",
+        metavar="N",
+        min=1,
+        rich_help_panel=QUERY_OPTIONS,
+        help="Only the N best tasks of each metric given with --metric.",
+        show_default="every task",
+    ),
+]
+_Best = Annotated[
+    Literal["highest", "lowest"] | None,
+    typer.Option(
+        "--best",
+        metavar="HOW",
+        rich_help_panel=QUERY_OPTIONS,
+        help="Which values are better, highest or lowest.",
+        show_default="guessed from each name",
+    ),
+]
+_Parts = Annotated[
+    int | None,
+    typer.Option(
+        "--points",
+        metavar="N",
+        min=1,
+        rich_help_panel=OUTPUT,
+        help="Divide each long curve into N equal parts, and include the first, last, lowest and "
+        "highest point of each.",
+        show_default="every point, or as many parts as fit 5 MB, at least 32",
+    ),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    add_command(app, "report", report, panel=QUERY)
+
+
+def report(
+    target: _Target,
+    *,
+    path: At = None,
+    top: _Top = None,
+    best: _Best = None,
+    heading: _Heading = None,
+    parts: _Parts = None,
+    metrics: Metrics,
+    aliases: Aliases = None,
+    filters: Filters,
+    dataset: Dataset,
+    limits: Limits,
+    quiet: Quiet = False,
+) -> None:
+    """Write one HTML file with a leaderboard and curves, which opens in any browser.
+
+    It needs no network: sort and filter tasks, zoom, smooth and compare curves, and send the file
+    to a colleague. Points that do not fit are left out so that every spike stays visible, and the
+    page says so. The same contents give the same bytes.
+    """
+    from clearml_snapshot.queries.report.model import ReportOptions
+    from clearml_snapshot.queries.report.write import write_report
+
+    options = ReportOptions(
+        metrics.metrics, metrics.variants, metrics.excluded, top, best, heading, parts
+    )
+    with open_for_query(chosen(dataset, path), filters, limits, aliases=aliases) as opened:
+        written = write_report(opened, options)
+        write_text(written.html, target)
+    for line in () if quiet else _described(written, target):
+        note(line)
+    missing = in_words(written.report.states)
+    if missing:
+        note(f"warning: not complete: {missing}")
+
+
+def _described(written: "Written", target: Path) -> "Iterator[str]":
+    report, size = written.report, size_in_words(len(written.html.encode()))
+    yield (
+        f"{printable(str(target))}: {size}, {counted(len(report.tasks), 'task')}, "
+        f"{report.n_series:,} series"
+    )
+    if report.parts is not None:
+        yield (
+            f"{report.n_included:,} of {counted(report.n_points, 'point')} included; "
+            "--points N includes more"
+        )

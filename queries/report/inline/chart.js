@@ -1,0 +1,389 @@
+// Charts: uPlot has axes, scales, zoom and cursor; the curves are drawn here, because each has its
+// own x. Only charts that are in view are drawn.
+const ink = () => getComputedStyle(document.documentElement).getPropertyValue("--ink").trim();
+const line = () => getComputedStyle(document.documentElement).getPropertyValue("--line").trim();
+const faint = () => getComputedStyle(document.documentElement).getPropertyValue("--faint").trim();
+const live = new Map(); // number of a chart → what is drawn of it
+const TIMES = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 28800, 43200, 86400,
+  172800, 432000, 864000, 2592000, 8640000, 31536000];
+let hovered = null;
+
+// The exponential moving average as TensorBoard draws it; what is not finite does not affect others.
+function smoothed(values, weight) {
+  const made = new Float64Array(values.length);
+  let sum = 0, rest = 1;
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isFinite(values[i])) { made[i] = values[i]; continue; }
+    sum = sum * weight + (1 - weight) * values[i];
+    rest *= weight;
+    made[i] = sum / (1 - rest);
+  }
+  return made;
+}
+
+function xOf(curve) {
+  if (chosen.x === "iteration") return curve.iteration;
+  if (!curve.clock) return null;
+  if (chosen.x === "clock") return curve.clock;
+  return curve.since ??= curve.clock.map((time) => time - curve.clock[0]);
+}
+
+function yOf(curve) {
+  const weight = Number(chosen.smooth) || 0;
+  if (!weight) return curve.value;
+  if (curve.weight !== weight) Object.assign(curve, { weight, smooth: smoothed(curve.value, weight) });
+  return curve.smooth;
+}
+
+const isDrawable = (value, isLog) => Number.isFinite(value) && (!isLog || value > 0);
+const isLogX = () => chosen.logx === "1", isLogY = () => chosen.logy === "1";
+
+// The first point at or after x.
+function place(xs, x) {
+  let low = 0, high = xs.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (xs[middle] < x) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+const visible = (drawn) => drawn.curves.filter((curve) => xOf(curve)
+  && (slots.has(curve.task) || chosen.rest === "1"));
+
+function extent(drawn, from = -Infinity, to = Infinity) {
+  const range = { x: [Infinity, -Infinity], y: [Infinity, -Infinity] };
+  const grow = (pair, value) => { if (value < pair[0]) pair[0] = value; if (value > pair[1]) pair[1] = value; };
+  for (const curve of visible(drawn)) {
+    const xs = xOf(curve), ys = yOf(curve);
+    for (let i = 0; i < xs.length; i++) {
+      if (xs[i] < from || xs[i] > to || !isDrawable(xs[i], isLogX())) continue;
+      if (isDrawable(ys[i], isLogY())) { grow(range.x, xs[i]); grow(range.y, ys[i]); }
+    }
+  }
+  return range;
+}
+
+function padded([low, high], isLog, share) {
+  if (!(low <= high)) return isLog ? [1, 10] : [0, 1];
+  if (low === high) {
+    if (isLog) return [low / 2, high * 2];
+    const more = Math.abs(low) * 0.1 || 1;
+    return [low - more, high + more];
+  }
+  if (isLog) {
+    const more = Math.max((high / low) ** share, 1.0001);
+    return [low / more, high * more];
+  }
+  return [low - (high - low) * share, high + (high - low) * share];
+}
+
+function fit(drawn) {
+  const { x, y } = extent(drawn);
+  const [left, right] = padded(x, isLogX(), x[0] === x[1] ? 0.04 : 0);
+  const [low, high] = padded(y, isLogY(), 0.05);
+  drawn.plot.batch(() => {
+    drawn.plot.setScale("x", { min: left, max: right });
+    drawn.plot.setScale("y", { min: low, max: high });
+  });
+  drawn.isZoomed = false;
+}
+
+function stroke(plot, curve, look, width, alpha) {
+  const { ctx, bbox } = plot, xs = xOf(curve), ys = yOf(curve);
+  const { min, max } = plot.scales.x, scale = devicePixelRatio;
+  const from = Math.max(0, place(xs, min) - 1), to = Math.min(xs.length, place(xs, max) + 2);
+  const isColoured = look.dash !== null, marks = [];
+  ctx.strokeStyle = ctx.fillStyle = look.colour;
+  ctx.globalAlpha = alpha;
+  ctx.lineWidth = width * scale;
+  ctx.lineJoin = "round";
+  ctx.setLineDash((look.dash ?? []).map((length) => length * scale));
+  ctx.beginPath();
+  let isDown = false;
+  for (let i = from; i < to; i++) {
+    if (!isDrawable(ys[i], isLogY()) || !isDrawable(xs[i], isLogX())) {
+      isDown = false;
+      if (!Number.isFinite(ys[i])) marks.push(i);
+      continue;
+    }
+    const x = plot.valToPos(xs[i], "x", true), y = plot.valToPos(ys[i], "y", true);
+    if (isDown) ctx.lineTo(x, y); else ctx.moveTo(x, y);
+    const isAlone = !isDown && (i + 1 >= to || !isDrawable(ys[i + 1], isLogY()));
+    if (isAlone || (isColoured && to - from <= 40)) {
+      ctx.fillRect(x - 2 * scale, y - 2 * scale, 4 * scale, 4 * scale);
+    }
+    isDown = true;
+  }
+  ctx.stroke();
+  if (!isColoured) return;
+  ctx.setLineDash([]);
+  ctx.lineWidth = 2 * scale;
+  for (const i of marks) { // a cross for NaN or no number, a triangle for an infinity
+    const x = plot.valToPos(xs[i], "x", true), size = 4 * scale;
+    const y = ys[i] === Infinity ? bbox.top + size : bbox.top + bbox.height - size;
+    ctx.beginPath();
+    if (Number.isNaN(ys[i])) {
+      ctx.moveTo(x - size, y - size); ctx.lineTo(x + size, y + size);
+      ctx.moveTo(x - size, y + size); ctx.lineTo(x + size, y - size);
+    } else {
+      const up = ys[i] > 0 ? 1 : -1;
+      ctx.moveTo(x - size, y + up * size); ctx.lineTo(x + size, y + up * size);
+      ctx.lineTo(x, y - up * size); ctx.closePath();
+    }
+    ctx.stroke();
+  }
+}
+
+function drawCurves(plot, drawn) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  const some = visible(drawn), grey = { colour: faint(), dash: null };
+  const isOn = (curve) => slots.has(curve.task);
+  const alone = some.some(isOn) ? 0.55 : 1;
+  for (const curve of some) if (!isOn(curve)) stroke(plot, curve, grey, 1, alone);
+  for (const curve of some) {
+    if (isOn(curve) && curve.task !== pinned() && curve.task !== hovered) {
+      stroke(plot, curve, style(curve.task), 1.75, hovered === null ? 1 : 0.6);
+    }
+  }
+  const base = some.find((curve) => curve.task === pinned());
+  if (base) stroke(plot, base, { colour: ink(), dash: [] }, 3, 1);
+  const top = some.find((curve) => curve.task === hovered && curve !== base);
+  if (top) stroke(plot, top, style(top.task) ?? { colour: ink(), dash: [] }, 3, 1);
+  ctx.restore();
+}
+
+function xLabels(plot, splits, _axis, _space, step) {
+  return splits.map((value) => value === null ? null : chosen.x === "clock" ? moment(value, step)
+    : chosen.x === "since" ? duration(value) : digits(value, 5));
+}
+
+function options(drawn, width) {
+  const isTime = chosen.x !== "iteration" && !isLogX();
+  const axis = { stroke: ink(), grid: { stroke: line(), width: 1 }, ticks: { stroke: line(), width: 1 }, font: "12px system-ui, sans-serif" };
+  const logLabels = (label) => (plot, splits, ...more) => label(plot, splits.map((value) => value === null
+    || (plot.scales.y.max / plot.scales.y.min > 50 && !/^[1]0*$/.test(value.toExponential().split("e")[0].replace(".", ""))) ? null : value), ...more);
+  const yLabels = (_plot, splits) => splits.map((value) => value === null ? null : digits(value, 5));
+  return {
+    width, height: 240, legend: { show: false }, padding: [10, 26, 0, 0],
+    cursor: { y: false, points: { show: false }, drag: { x: true, y: true, uni: 30, setScale: false } },
+    scales: {
+      x: { time: false, distr: isLogX() ? 3 : 1, auto: false, range: (_plot, low, high) => [low, high] },
+      y: { distr: isLogY() ? 3 : 1, auto: false, range: (_plot, low, high) => [low, high] },
+    },
+    series: [{}, { show: true, paths: () => null, points: { show: false } }],
+    axes: [
+      { ...axis, values: xLabels, space: chosen.x === "clock" ? 100 : 70, ...(isTime ? { incrs: TIMES } : {}) },
+      {
+        ...axis, values: isLogY() ? logLabels(yLabels) : yLabels,
+        size: (plot, values) => {
+          const context = plot.ctx;
+          context.save();
+          context.font = `${12 * devicePixelRatio}px system-ui, sans-serif`;
+          const longest = Math.max(20, ...(values ?? []).map((text) => context.measureText(text ?? "").width));
+          context.restore();
+          return Math.ceil(longest / devicePixelRatio) + 18;
+        },
+      },
+    ],
+    hooks: {
+      draw: [(plot) => drawCurves(plot, drawn)],
+      setSelect: [(plot) => zoomTo(drawn, plot.select)],
+      setCursor: [(plot) => { if (drawn.isPointed) point(drawn, plot.cursor); }],
+    },
+  };
+}
+
+function zoomTo(drawn, box) {
+  const { plot } = drawn;
+  if (box.width < 4 && box.height < 4) return;
+  const isTall = box.height < plot.over.clientHeight - 1 && box.height > 0;
+  const isWide = box.width < plot.over.clientWidth - 1 && box.width > 0;
+  plot.batch(() => {
+    const left = plot.posToVal(box.left, "x"), right = plot.posToVal(box.left + box.width, "x");
+    if (isWide) plot.setScale("x", { min: left, max: right });
+    if (isTall) {
+      plot.setScale("y", { min: plot.posToVal(box.top + box.height, "y"), max: plot.posToVal(box.top, "y") });
+    } else {
+      const [low, high] = padded(extent(drawn, left, right).y, isLogY(), 0.05);
+      plot.setScale("y", { min: low, max: high });
+    }
+  });
+  plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+  drawn.isZoomed = true;
+}
+
+// The point of a curve that is nearest to x, or null if the curve is elsewhere.
+function nearest(curve, x) {
+  const xs = xOf(curve);
+  if (!xs?.length) return null;
+  if (xs.length > 1 && (x < xs[0] || x > xs[xs.length - 1])) return null;
+  const at = place(xs, x);
+  if (at === 0) return 0;
+  if (at === xs.length) return at - 1;
+  return x - xs[at - 1] <= xs[at] - x ? at - 1 : at;
+}
+
+function point(drawn, cursor) {
+  if (cursor.left === null || cursor.left < 0) { unpoint(); return; }
+  const { plot } = drawn, x = plot.posToVal(cursor.left, "x");
+  let best = null, distance = Infinity;
+  for (const curve of visible(drawn)) {
+    const at = nearest(curve, x);
+    if (at === null || !isDrawable(yOf(curve)[at], isLogY())) continue;
+    const away = Math.abs(plot.valToPos(yOf(curve)[at], "y") - cursor.top) + (slots.has(curve.task) ? 0 : 12);
+    if (away < distance) [best, distance] = [curve.task, away];
+  }
+  const isNew = hovered !== best;
+  hovered = best;
+  for (const other of live.values()) {
+    if (!other.plot) continue;
+    if (other !== drawn) {
+      const left = other.plot.valToPos(x, "x");
+      const isInside = left >= 0 && left <= other.plot.over.clientWidth;
+      other.plot.setCursor({ left: isInside ? left : -10, top: isInside ? 0 : -10 }, false);
+    }
+    readOut(other, x);
+    if (isNew) other.plot.redraw(false, false);
+  }
+}
+
+function unpoint() {
+  if (hovered === null) return;
+  hovered = null;
+  for (const drawn of live.values()) {
+    if (!drawn.plot) continue;
+    drawn.plot.setCursor({ left: -10, top: -10 }, false);
+    drawn.out.textContent = "";
+    drawn.plot.redraw(false, false);
+  }
+}
+
+function readOut(drawn, x) {
+  const curve = drawn.curves.find((one) => one.task === hovered);
+  const at = curve && xOf(curve) ? nearest(curve, x) : null;
+  if (at === null) { drawn.out.textContent = hovered === null ? "" : "no point here"; return; }
+  const where = chosen.x === "clock" ? moment(curve.clock[at]) : chosen.x === "since"
+    ? duration(xOf(curve)[at]) : whole(curve.iteration[at]);
+  const raw = Number(chosen.smooth) ? ` (not smoothed: ${digits(curve.value[at], 5)})` : "";
+  drawn.out.replaceChildren(
+    element("strong", { textContent: digits(yOf(curve)[at], 5) }), ` at ${where}${raw}  `,
+    swatch(curve.task), " ", named(tasks[curve.task].name),
+  );
+}
+
+async function draw(figure, chart) {
+  const number = chart.number;
+  if (live.has(number)) return;
+  const drawn = { curves: [], out: figure.querySelector(".out"), figure, chart };
+  live.set(number, drawn);
+  drawn.curves = await (chart.curves ??= decode(`block${number}`));
+  if (live.get(number) !== drawn) return; // it left the view
+  build(drawn);
+}
+
+function build(drawn) {
+  const holder = drawn.figure.querySelector(".plot");
+  drawn.plot?.destroy();
+  drawn.plot = new uPlot(options(drawn, holder.clientWidth), [[0, 1], [0, 1]], holder);
+  const over = drawn.plot.over;
+  over.addEventListener("mouseenter", () => { drawn.isPointed = true; });
+  over.addEventListener("mouseleave", () => { drawn.isPointed = false; unpoint(); });
+  over.addEventListener("dblclick", () => fit(drawn));
+  fit(drawn);
+  describe(drawn);
+  drawn.figure.dataset.drawn = "1";
+}
+
+function describe(drawn) {
+  const some = drawn.curves, chart = drawn.chart, notes = [];
+  const inTime = some.filter(xOf);
+  if (inTime.length < some.length) notes.push(`${whole(some.length - inTime.length)} curves without times are not shown`);
+  const thinnedCurves = some.filter((curve) => curve.iteration.length < curve.stored);
+  if (Number(chosen.smooth) && thinnedCurves.length) {
+    notes.push(`smoothed over the points included here, which are the extremes of ${whole(thinnedCurves.length)} thinned curves: the average may be off`);
+  }
+  if (isLogY() || isLogX()) {
+    const lost = inTime.reduce((sum, curve) => sum + curve.value.reduce((n, y, i) => n
+      + (Number.isFinite(y) && ((isLogY() && !(y > 0)) || (isLogX() && !(xOf(curve)[i] > 0)))), 0), 0);
+    if (lost) notes.push(`${whole(lost)} points at or below 0 have no place on a logarithmic axis`);
+  }
+  if (chart.odd) notes.push(`${whole(chart.odd)} values are not finite: × is NaN or no number, △ ▽ infinity`);
+  if (chart.included < chart.points) notes.push(`${whole(chart.included)} of ${whole(chart.points)} points included`);
+  drawn.figure.querySelector(".note").textContent = notes.join("; ");
+  const holder = drawn.figure.querySelector(".plot");
+  holder.ariaLabel = `${chartName(chart)}: curves of ${whole(some.length)} tasks. Keys: arrow left and right `
+    + "move, plus and minus zoom, 0 shows everything.";
+}
+
+function drop(number) {
+  const drawn = live.get(number);
+  if (!drawn) return;
+  live.delete(number);
+  drawn.plot?.destroy();
+  delete drawn.figure.dataset.drawn;
+}
+
+function byKey(chart, event) {
+  const drawn = live.get(chart.number);
+  if (!drawn?.plot) return;
+  const { plot } = drawn, { min, max } = plot.scales.x, width = max - min;
+  if (event.key === "0") fit(drawn);
+  else if (["+", "=", "-"].includes(event.key)) {
+    const more = event.key === "-" ? width / 2 : -width / 4;
+    plot.setScale("x", { min: min - more, max: max + more });
+    drawn.isZoomed = true;
+  } else if (event.key.startsWith("Arrow") && /Left|Right/.test(event.key)) {
+    const step = plot.over.clientWidth / 50 * (event.key === "ArrowLeft" ? -1 : 1);
+    drawn.key = Math.min(plot.over.clientWidth, Math.max(0, (drawn.key ?? 0) + step));
+    plot.setCursor({ left: drawn.key, top: 0 }, false);
+    point(drawn, { left: drawn.key, top: 0 });
+  } else return;
+  event.preventDefault();
+}
+
+const watcher = new IntersectionObserver((entries) => {
+  for (const entry of entries) {
+    const chart = charts[Number(entry.target.dataset.chart)];
+    if (entry.isIntersecting) draw(entry.target, chart); else drop(chart.number);
+  }
+}, { rootMargin: "400px" });
+
+function layOut() {
+  let matches = () => true;
+  $("metric").setCustomValidity("");
+  try {
+    const pattern = new RegExp(chosen.metric, "i");
+    matches = (chart) => pattern.test(chartName(chart)) || pattern.test(`${chart.metric}/${chart.variant}`);
+  } catch {
+    $("metric").setCustomValidity("not a valid regular expression");
+  }
+  $("metric").ariaInvalid = String(!$("metric").validity.valid);
+  const some = charts.filter((chart) => chart.block && matches(chart));
+  watcher.disconnect();
+  [...live.keys()].forEach(drop);
+  $("charts").replaceChildren(...some.map((chart) => {
+    const holder = element("div", { className: "plot", tabIndex: 0, role: "img", ariaLabel: chartName(chart) });
+    holder.addEventListener("keydown", (event) => byKey(chart, event));
+    const figure = element("figure", {},
+      element("figcaption", {}, element("h3", {}, named(chartName(chart))), element("p", { className: "out" })),
+      holder, element("p", { className: "note" }));
+    figure.dataset.chart = chart.number;
+    watcher.observe(figure);
+    return figure;
+  }));
+  $("metric-note").textContent = `${whole(some.length)} of ${whole(charts.filter((chart) => chart.block).length)} charts`;
+}
+
+function redrawAll() {
+  for (const drawn of live.values()) {
+    if (!drawn.plot) continue;
+    drawn.plot.redraw(false, false);
+    describe(drawn);
+  }
+}
+const rebuildAll = () => { for (const drawn of live.values()) if (drawn.plot) build(drawn); };

@@ -1,0 +1,62 @@
+// Connects the controls with what they change.
+function refresh() {
+  drawTable();
+  if (chosen.rest === "1") redrawAll(); else rebuildAll();
+  drawScatter();
+}
+
+function bind(id, key, then, event = "input") {
+  const control = $(id), isBox = control.type === "checkbox";
+  control.addEventListener(event, () => {
+    choose({ [key]: isBox ? (control.checked ? "1" : "0") : control.value });
+    then();
+  });
+}
+
+function fillControls() {
+  for (const [id, key] of [["find", "find"], ["metric", "metric"], ["x", "x"], ["smooth", "smooth"], ["sx", "sx"], ["sy", "sy"]]) {
+    if (chosen[key] !== "" || ["find", "metric"].includes(id)) $(id).value = chosen[key];
+  }
+  for (const id of ["logx", "logy", "rest"]) $(id).checked = chosen[id] === "1";
+  $("smooth-value").textContent = chosen.smooth;
+}
+
+function everything() {
+  fillControls();
+  startShown();
+  drawColumnMenu();
+  drawTable();
+  layOut();
+  drawScatter();
+}
+
+let waiting = 0;
+const soon = (then) => () => { clearTimeout(waiting); waiting = setTimeout(then, 120); };
+
+bind("find", "find", soon(() => { rowsShown = PAGE; drawTable(); }));
+bind("metric", "metric", soon(layOut));
+bind("x", "x", rebuildAll);
+bind("logx", "logx", rebuildAll);
+bind("logy", "logy", rebuildAll);
+bind("rest", "rest", rebuildAll);
+bind("smooth", "smooth", () => { $("smooth-value").textContent = chosen.smooth; rebuildAll(); });
+bind("sx", "sx", drawScatter, "change");
+bind("sy", "sy", drawScatter, "change");
+$("board-more").addEventListener("click", () => { rowsShown += PAGE; drawTable(); });
+$("none").addEventListener("click", () => { slots.clear(); choose({ on: "none" }); refresh(); });
+$("best").addEventListener("click", () => {
+  slots.clear();
+  sorted(found()).slice(0, FIRST).forEach((task) => show(task, true));
+  refresh();
+});
+$("reset").addEventListener("click", () => { for (const drawn of live.values()) if (drawn.plot) fit(drawn); });
+addEventListener("hashchange", () => { readAddress(); everything(); });
+isDark.addEventListener("change", () => { drawTable(); rebuildAll(); drawScatter(); });
+let width = innerWidth;
+addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; rebuildAll(); drawScatter(); } });
+addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
+
+readAddress();
+fillScatter();
+everything();
+document.documentElement.dataset.ready = "1";

@@ -1,0 +1,102 @@
+"""What a report contains, as data."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+Direction = Literal["highest", "lowest"]
+
+FEWEST_PARTS: Final = 32
+"""Equal parts of a curve that are kept of any report; a chart on a phone is ten times as wide."""
+
+POINTS_THAT_FIT: Final = 700_000
+"""Points that take less than 5 MB, compressed and as text: 4,000 noisy curves take 4.3 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report is about, besides the tasks that its dataset is open for."""
+
+    metrics: tuple[str, ...] = ()
+    """As in ``query``; none means all but ``:monitor:``."""
+    variants: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    top: int | None = None
+    """Only so many of the best tasks of each metric; None means all tasks."""
+    best: Direction | None = None
+    """Which values are better; None means that it is guessed from each name."""
+    heading: str | None = None
+    """The title of the page; None means that it is made of the contents."""
+    parts: int | None = None
+    """Equal parts of a curve that are kept; None means as many as fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of one task."""
+
+    task: int
+    """Its place in ``Report.tasks``."""
+    row: dict[str, Any]
+    """Its row of ``series.sql``."""
+    is_suspect: bool = False
+    """Its best value is a 0 among values far from 0, probably a NaN."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """All series of one metric and variant."""
+
+    metric: str
+    variant: str
+    best: Direction | None
+    """Which values are better; None if nobody knows: then the last value counts."""
+    series: tuple[Series, ...]
+    block: bytes | None = None
+    """Its curves, as ``encoding.py`` writes them; None if all are single values."""
+    n_points: int = 0
+    """Points that are stored."""
+    n_included: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report contains."""
+
+    tasks: tuple[dict[str, Any], ...]
+    """Rows of ``tasks.sql``."""
+    params: dict[str, dict[int, str | None]]
+    """By name: the value by task, in the order of ``tasks``."""
+    charts: tuple[Chart, ...]
+    parts: int | None
+    """Equal parts of a curve that were kept; None: all points are included."""
+    n_selected: int
+    """Tasks that the filter selects, before ``top``."""
+    unexamined: bool = False
+    """Whether best values of 0 were not examined, because that takes too long."""
+    about: dict[str, Any] = field(default_factory=dict)
+    """What is complete: rows of ``pages/*.sql``."""
+
+    @property
+    def states(self) -> dict[str, int]:
+        """The selected tasks by state."""
+        return {row["state"]: row["tasks"] for row in self.about["states"]}
+
+    @property
+    def n_series(self) -> int:
+        """Curves and single values."""
+        return sum(len(chart.series) for chart in self.charts)
+
+    @property
+    def n_points(self) -> int:
+        """Points that are stored of them."""
+        return sum(chart.n_points for chart in self.charts)
+
+    @property
+    def n_included(self) -> int:
+        """Points of curves that the page contains."""
+        return sum(chart.n_included for chart in self.charts)
+
+    @property
+    def projects(self) -> set[str | None]:
+        """The projects of its tasks."""
+        return {task["project"] for task in self.tasks}
