@@ -17,7 +17,7 @@ from clearml_snapshot.queries.report.model import Chart, Report
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_SCRIPTS: Final = ("base", "table", "chart", "scatter", "page")
+_SCRIPTS: Final = ("base", "table", "chart", "scatter", "parallel", "page")
 """Files of ``inline/`` in the order in which they run."""
 
 _LONGEST_NAME: Final = 200

@@ -335,7 +335,8 @@ function byKey(chart, event) {
   if (event.key === "0") fit(drawn);
   else if (["+", "=", "-"].includes(event.key)) {
     const more = event.key === "-" ? width / 2 : -width / 4;
-    plot.setScale("x", { min: min - more, max: max + more });
+    const ratio = (max / min) ** (event.key === "-" ? 0.5 : -0.25);
+    plot.setScale("x", isLogX() ? { min: min / ratio, max: max * ratio } : { min: min - more, max: max + more });
     drawn.isZoomed = true;
   } else if (event.key.startsWith("Arrow") && /Left|Right/.test(event.key)) {
     const step = plot.over.clientWidth / 50 * (event.key === "ArrowLeft" ? -1 : 1);

@@ -2,7 +2,12 @@
 function refresh() {
   drawTable();
   if (chosen.rest === "1") redrawAll(); else rebuildAll();
+  drawRelations();
+}
+
+function drawRelations() {
   drawScatter();
+  drawParallel();
 }
 
 function bind(id, key, then, event = "input") {
@@ -27,7 +32,7 @@ function everything() {
   drawColumnMenu();
   drawTable();
   layOut();
-  drawScatter();
+  drawRelations();
 }
 
 let waiting = 0;
@@ -40,8 +45,8 @@ bind("logx", "logx", rebuildAll);
 bind("logy", "logy", rebuildAll);
 bind("rest", "rest", rebuildAll);
 bind("smooth", "smooth", () => { $("smooth-value").textContent = chosen.smooth; rebuildAll(); });
-bind("sx", "sx", drawScatter, "change");
-bind("sy", "sy", drawScatter, "change");
+bind("sx", "sx", drawRelations, "change");
+bind("sy", "sy", drawRelations, "change");
 $("board-more").addEventListener("click", () => { rowsShown += PAGE; drawTable(); });
 $("none").addEventListener("click", () => { slots.clear(); choose({ on: "none" }); refresh(); });
 $("best").addEventListener("click", () => {
@@ -51,9 +56,9 @@ $("best").addEventListener("click", () => {
 });
 $("reset").addEventListener("click", () => { for (const drawn of live.values()) if (drawn.plot) fit(drawn); });
 addEventListener("hashchange", () => { readAddress(); everything(); });
-isDark.addEventListener("change", () => { drawTable(); rebuildAll(); drawScatter(); });
+isDark.addEventListener("change", () => { drawTable(); rebuildAll(); drawRelations(); });
 let width = innerWidth;
-addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; rebuildAll(); drawScatter(); } });
+addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; rebuildAll(); drawRelations(); } });
 addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
 
 readAddress();

@@ -69,6 +69,6 @@ function drawScatter() {
     }] },
   }, [[0, 1], [0, 1]], holder);
   const left = tasks.length - some.length;
-  $("scatter-note").textContent = `${whole(some.length)} tasks${left ? `; ${whole(left)} without a number in one of the two are not shown` : ""}`;
+  $("scatter-note").textContent = `${whole(some.length)} tasks${left ? `; not shown: ${whole(left)} without a number in one of the two` : ""}`;
   holder.ariaLabel = `${across.title} across, ${up.title} up, ${$("scatter-note").textContent}`;
 }

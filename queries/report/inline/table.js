@@ -39,6 +39,7 @@ function setVisible(column, isOn) {
   if (!isOn && column.isShown) hiding.add(column.key);
   choose({ show: [...showing].join("."), hide: [...hiding].join(".") });
   drawTable();
+  drawParallel();
 }
 
 function usualSort() {

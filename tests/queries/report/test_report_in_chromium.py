@@ -200,7 +200,7 @@ def test_zoom_shows_a_spike_and_the_line_runs_through_all_charts(
         assert seen.said == []
 
 
-def test_the_scatter_plot_draws_a_point_per_task(browser: "Browser", dozen_page: Path) -> None:
+def test_parameters_are_drawn_against_values(browser: "Browser", dozen_page: Path) -> None:
     with visit(browser, dozen_page) as seen:
         page = seen.page
         page.locator("#scatter").scroll_into_view_if_needed()
@@ -209,6 +209,12 @@ def test_the_scatter_plot_draws_a_point_per_task(browser: "Browser", dozen_page:
         page.select_option("#sx", label="Args/lr")
         page.select_option("#sy", label="loss / train")
         assert "Args/lr across, loss / train up" in page.get_attribute("#scatter", "aria-label")
+        assert page.inner_text("#parallel-note").startswith("12 tasks, the 3 axes")
+        assert "Args/lr, Args/seed, loss / train:" in page.get_attribute("#parallel", "aria-label")
+        assert page.evaluate(COLOURED, "#parallel canvas") > 3
+        page.locator("summary", has_text="Columns").click()
+        page.locator("#columns label", has_text="Args/seed").locator("input").uncheck()
+        assert page.inner_text("#parallel-note").startswith("12 tasks, the 2 axes")
         assert seen.said == []
 
 
