@@ -102,9 +102,10 @@ class _Evaluation:
         """Decide what a name means; return the file of SQL and its parameters."""
         params, series = self._meanings(reference)
         if params and series:
+            metric = "/".join(series[0])
             raise UsageError(
-                f"{setting('where')}: {reference.name!r} is a hyperparameter and a metric; write "
-                f"{_PARAM}{reference.name}, or max({reference.name}) and so on"
+                f"{setting('where')}: {reference.name!r} is the hyperparameter {params[0]} and the "
+                f"metric {metric}; write {_PARAM}{params[0]}, or max({metric}) and so on"
             )
         if len(params) > 1 or len(series) > 1:
             several = [*params, *("/".join(pair) for pair in series)]
@@ -150,8 +151,8 @@ class _Evaluation:
         name = f"{metric}/{variant}"
         if direction is None:
             raise UsageError(
-                f"{setting('where')}: the name of {name} does not tell which values are better; "
-                f"write max({name}), min({name}) or last({name})"
+                f"{setting('where')}: {name} could mean its highest, lowest or last value; write "
+                f"max({name}), min({name}) or last({name})"
             )
         self.notes.append(f"where: {name} means its {direction} value in each task")
         return "max" if direction == "highest" else "min"

@@ -11,28 +11,28 @@ from typing import Any, Final, Self, TypeVar
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.metric_filter import Series
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session, task_filter, task_ids
-from clearml_snapshot.queries.aliases import STORED, Aliases, applied
+from clearml_snapshot.queries.aliases import STORED, Aliases, applied, explained
 from clearml_snapshot.queries.ask import parameters
+from clearml_snapshot.queries.ask.best import guess_note, guessed_best
 from clearml_snapshot.queries.ask.columns.shaped import Names, Shaped, with_columns
 from clearml_snapshot.queries.ask.header import Query, find, read
 from clearml_snapshot.queries.ask.one_select import one_select
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
-from clearml_snapshot.queries.duckdb_errors import translated, translating_errors
+from clearml_snapshot.queries.duckdb_errors import Params, bindable, located, translating_errors
 from clearml_snapshot.queries.frames import copy_frames
 from clearml_snapshot.queries.names import read_params, read_series
 from clearml_snapshot.queries.result import Answer, Rows
 from clearml_snapshot.queries.views import Views
 
 T = TypeVar("T")
-Params = Mapping[str, Any] | Sequence[Any] | None
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
@@ -159,7 +159,7 @@ class Dataset(session.Session):
         with translating_errors():
             plan = self._bind(
                 select,
-                lambda: self._connection.execute(f"EXPLAIN {select}", _parameters(params)),
+                lambda: self._connection.execute(f"EXPLAIN {select}", bindable(params)),
             ).fetchall()
         return "\n".join(str(row[-1]) for row in plan)
 
@@ -186,12 +186,12 @@ class Dataset(session.Session):
             UsageError: a parameter is unknown, missing or wrong.
         """
         query = name if isinstance(name, Query) else find(name)
-        values = self.bound(query, **typed)
+        values, guessed = self.bound(query, **typed), guessed_best(query, typed, self)
 
         def notes(relation: duckdb.DuckDBPyRelation) -> tuple[str, ...]:
             from clearml_snapshot.queries.notes.below import notes_on  # it imports this module
 
-            return notes_on(self, query, values, relation)
+            return (*guess_note(guessed), *notes_on(self, query, values, relation))
 
         return Answer(query, values, self.ask(query, values), notes)
 
@@ -206,9 +206,10 @@ class Dataset(session.Session):
             return with_columns(query, values, long_rows, self._names)
 
     def bound(self, name: str | Query, /, **typed: Any) -> dict[str, Any]:
-        """Return the values that ``query`` binds to the parameters of a query."""
+        """Return the values that ``query`` binds; ``best`` is guessed if it is needed."""
         query = name if isinstance(name, Query) else find(name)
-        return parameters.bound(query, typed, self)
+        with explained(self.aliased):
+            return parameters.bound(query, {**typed, **guessed_best(query, typed, self)}, self)
 
     def rows(self, relation: duckdb.DuckDBPyRelation) -> Rows:
         """Read a relation of this thread into memory, times as aware datetimes.
@@ -290,9 +291,9 @@ class Dataset(session.Session):
     ) -> duckdb.DuckDBPyRelation:
         used = connection or self._connection
         try:
-            return self._bind(statement, lambda: used.sql(statement, params=_parameters(params)))
+            return self._bind(statement, lambda: used.sql(statement, params=bindable(params)))
         except duckdb.Error as error:
-            raise _located(used, statement, params, error) from error
+            raise located(used, statement, params, error) from error
 
     def _bind(self, statement: str, bind: Callable[[], T]) -> T:
         """Bind a statement, with the views and macros that it needs.
@@ -380,20 +381,3 @@ def open_dataset(
             allow_files=opened_on_purpose,
         ),
     )
-
-
-def _located(
-    connection: duckdb.DuckDBPyConnection, statement: str, params: Params, error: duckdb.Error
-) -> SnapshotError:
-    """Find where in the statement an error is: relations do not report that, EXPLAIN does."""
-    try:
-        connection.execute(f"EXPLAIN {statement}", _parameters(params))
-    except type(error) as located:
-        return translated(located)
-    return translated(error)
-
-
-def _parameters(params: Params) -> dict[str, Any] | list[Any]:
-    if params is None:
-        return []
-    return dict(params) if isinstance(params, Mapping) else list(params)

@@ -6,9 +6,9 @@ DuckDB is loaded where it is used: the output of other commands imports this mod
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.settings import own_table
@@ -20,6 +20,9 @@ from clearml_snapshot.queries.limits import more_memory
 
 if TYPE_CHECKING:
     import duckdb
+
+Params = Mapping[str, Any] | Sequence[Any] | None
+"""The values of a statement: by name, or in their order."""
 
 _KIND: Final = r"^[A-Z][\w ]*? Error: "
 _POSITION: Final = r"(?m)^LINE (\d+): (.*)\n([ ]*)\^+"
@@ -164,3 +167,21 @@ def _hint(text: str) -> str:
         return ""
     word = match[1].lower()
     return f"; ClearML's {word} is the column {_SDK_WORDS[word]}"
+
+
+def located(
+    connection: duckdb.DuckDBPyConnection, statement: str, params: Params, error: duckdb.Error
+) -> SnapshotError:
+    """Find where in the statement an error is: relations do not report that, EXPLAIN does."""
+    try:
+        connection.execute(f"EXPLAIN {statement}", bindable(params))
+    except type(error) as located:
+        return translated(located)
+    return translated(error)
+
+
+def bindable(params: Params) -> dict[str, Any] | list[Any]:
+    """Return the values of a statement as DuckDB takes them."""
+    if params is None:
+        return []
+    return dict(params) if isinstance(params, Mapping) else list(params)

@@ -108,6 +108,10 @@ def _several(connection: duckdb.DuckDBPyConnection, text: str, task_ids: list[st
 
 def _no_task(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> NoSuchNameError:
     """Make the error, with names that are alike: ids that are alike would be random."""
+    if among == "selected" and _matching(connection, "stored", text, text.strip().lower()):
+        return NoSuchNameError(
+            f"the filter does not select task {text!r}, which this snapshot has; change the filter"
+        )
     near = names_like(connection, text, among)
     hint = (
         "; " + did_you_mean(near)

@@ -165,8 +165,8 @@ CASES: Final[list[tuple[Callable[[Path], object], str]]] = [
     (narrowed(users="me"), "^`users='me'` is 'Ada', who has no task"),
     (narrowed(projects=5), "^`projects`: give a text or several texts"),
     (
-        queried("leaderboard", metric="loss"),
-        "^query leaderboard needs `best='max'` or `best='min'`",
+        queried("leaderboard", best="max"),
+        "^query leaderboard needs `metric`",
     ),
     (queried("max", metric="loss", top=0), "^`top=0`: use a number"),
     (queried("max", metric="loss", top=2, by="task"), "^`by='task'` gives .* omit `by`$"),

@@ -37,7 +37,7 @@ from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.finding import is_dataset, looks_like_path
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
-from clearml_snapshot.queries.ask.best import guess_best
+from clearml_snapshot.queries.ask.best import guess_note, guessed_best
 from clearml_snapshot.queries.ask.header import Query, find, names, queries
 from clearml_snapshot.queries.ask.parameters import (
     names_tasks,
@@ -208,11 +208,9 @@ def ask(
         return
     opening = open_for_query(dataset, filters, limits, aliases=aliases)
     with opening as opened, translating_errors():
-        guessed = guess_best(query, given, opened)
-        values = opened.bound(query, **({"best": guessed} if guessed else {}), **given)
-        if guessed:
-            mark = "warning: " if output.quiet else ""  # it decides which values win
-            note(f"{mark}--best {guessed} was guessed from the name of the metric")
+        values = opened.bound(query, **given)
+        for line in () if output.quiet else guess_note(guessed_best(query, given, opened)):
+            note(line)
         answer(opened, query, values, output)
 
 
@@ -312,9 +310,7 @@ def _shown(
         return standalone(query, {})
     with open_for_query(choice, filters, LimitOptions(), aliases=aliases) as opened:
         ids = [row[0] for row in opened.rows(opened.tasks()).rows] if opened.filter else None
-        guessed = guess_best(query, given, opened)
-        best = {"best": guessed} if guessed else {}
-        values = opened.bound(query, **best, **given)
+        values = opened.bound(query, **given)
         renamed = opened.aliased.script("main", RENAMED, ids) if opened.aliased else ""
         return standalone(query, values, ids, renamed)
 

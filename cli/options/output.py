@@ -19,7 +19,8 @@ Quiet = Annotated[
         "--quiet",
         "-q",
         section=OUTPUT,
-        help="Print no notes and no progress on stderr; failures and warnings are still printed.",
+        help="Print no notes and no progress on stderr; failures, warnings, and what a table "
+        "leaves out are still printed.",
     ),
 ]
 

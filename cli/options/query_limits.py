@@ -14,7 +14,6 @@ from clearml_snapshot.cli.options.sections import LIMITS
 from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.process.bounds import ended_after, within_memory
 from clearml_snapshot.cli.process.interrupt import Interruptible
-from clearml_snapshot.exporter.errors import NoSuchNameError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ def open_for_query(
         SnapshotError: the time limit is reached, or the dataset, snapshot or task does not exist.
     """
     from clearml_snapshot.queries import open_dataset
+    from clearml_snapshot.queries.aliases import explained
 
     with (
         Interruptible() as interruptible,
@@ -98,13 +98,9 @@ def open_for_query(
         dataset.ending_after(limits.timeout),
     ):
         if dataset.aliased:
-            note_unmatched(dataset.aliased.renames.unmatched)
-        try:
+            note_unmatched(tuple(dataset.aliased.renames.unmatched.values()))
+        with explained(dataset.aliased):
             yield dataset
-        except NoSuchNameError as error:
-            if dataset.aliased is None:
-                raise
-            raise dataset.aliased.renames.explained(error) from None
 
 
 def note_unmatched(unmatched: Sequence[str]) -> None:

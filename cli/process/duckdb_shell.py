@@ -84,7 +84,7 @@ def _aliased(snapshot: Snapshot, aliases: Path) -> "AliasedViews | None":
 
     with open_dataset(snapshot.root, aliases=aliases) as dataset:
         for text in (
-            *(dataset.aliased.renames.unmatched if dataset.aliased else ()),
+            *(dataset.aliased.renames.unmatched.values() if dataset.aliased else ()),
             *alias_notes(dataset),
         ):
             note(text)

@@ -261,6 +261,9 @@ class _Parser:
             if not self._took(")"):
                 self._unexpected("`)`")
             return Reference(name, statistic)
+        if token.kind == "word" and (self._next.kind, self._next.text) == ("mark", "("):
+            known = ", ".join(f"{name}(…)" for name in _STATISTICS)
+            self._fail(f"{token.text[:40]}(…) is not known; a metric has {known}")
         return Reference(self._name(token))
 
     def _name(self, token: _Token) -> str:

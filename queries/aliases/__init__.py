@@ -8,10 +8,13 @@ The modules are loaded only if there are aliases.
 """
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from clearml_snapshot.exporter.errors import NoSuchNameError
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,3 +78,12 @@ def applied(
     if getattr(task_filter, "where", ()):
         aliased.unite(connection, None, bring_points)
     return aliased
+
+
+@contextmanager
+def explained(aliased: "AliasedViews | None") -> Iterator[None]:
+    """Say in an error about the name of a metric what aliases did with it."""
+    try:
+        yield
+    except NoSuchNameError as error:
+        raise (aliased.renames.explained(error) if aliased else error) from None

@@ -1,6 +1,6 @@
 """Decides which stored series the rules of aliases rename, and to what; pure functions."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,17 +39,28 @@ class Renames:
     aliases: Aliases
     renames: tuple[Rename, ...]
     """In the order of the rules; without series that keep their name."""
-    unmatched: tuple[str, ...]
+    unmatched: Mapping[Rule, str]
     """A sentence for each rule that matches nothing."""
 
     def explained(self, error: NoSuchNameError) -> NoSuchNameError:
-        """Say what a metric is called now if an error is about its stored name."""
-        for stored, shown in map(named, self.renames):
-            missing = f"no metric {stored!r}"
-            if str(error).startswith(f"{missing};"):
-                source = self.aliases.source
-                return NoSuchNameError(f"{missing}; it is shown as {shown!r}, by {source}")
+        """Say what a metric is called now if an error is about its stored name.
+
+        If it is about the new name of a rule that matches nothing, say that.
+        """
+        for missing, reason in self._reasons():
+            if str(error).startswith(f"no metric {missing!r};"):
+                return NoSuchNameError(f"no metric {missing!r}; {reason}")
         return error
+
+    def _reasons(self) -> Iterator[tuple[str, str]]:
+        source = self.aliases.source
+        for stored, shown in map(named, self.renames):
+            yield stored, f"it is shown as {shown!r}, by {source}"
+        for rename in self.renames:
+            stored, shown = named(rename)
+            yield rename.stored[0], f"{stored} is shown as {shown!r}, by {source}"
+        for rule, sentence in self.unmatched.items():
+            yield rule.new.text, sentence
 
 
 def find_renames(aliases: Aliases, series: Series) -> Renames:
@@ -66,11 +77,11 @@ def find_renames(aliases: Aliases, series: Series) -> Renames:
         UsageError: two rules contradict each other, or a name could be several things.
     """
     found: dict[Pair, Rename] = {}
-    unmatched = []
+    unmatched = {}
     for rule in aliases.rules:
         pairs = list(_renamed_pairs(rule, series, series))
         if not pairs:
-            unmatched.append(_unmatched(rule, series))
+            unmatched[rule] = _unmatched(rule, series)
         of_metric = bool(_fitting_metrics(rule, series))
         for stored, shown in pairs:
             first = found.setdefault(stored, Rename(stored, shown, rule, of_metric))
@@ -81,7 +92,7 @@ def find_renames(aliases: Aliases, series: Series) -> Renames:
                 )
     changed = tuple(rename for rename in found.values() if rename.stored != rename.shown)
     _refuse_chains(aliases, changed, series)
-    return Renames(aliases, changed, tuple(unmatched))
+    return Renames(aliases, changed, unmatched)
 
 
 def named(rename: Rename) -> tuple[str, str]:

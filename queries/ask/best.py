@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import Query
 from clearml_snapshot.queries.ask.parameters import (
     BEST,
@@ -12,6 +13,7 @@ from clearml_snapshot.queries.ask.parameters import (
     ExistingNames,
     chosen_pairs,
     needed_best,
+    texts,
 )
 
 Direction = Literal["highest", "lowest"]
@@ -47,6 +49,22 @@ def guess(metric: str, variant: str) -> Direction | None:
     return "highest" if is_up else "lowest"
 
 
+def guessed_best(
+    query: Query, given: Mapping[str, Any], names: ExistingNames
+) -> dict[str, Direction]:
+    """Return the guess of ``guess_best`` as an argument; empty if there is none."""
+    direction = guess_best(query, given, names)
+    return {} if direction is None else {BEST: direction}
+
+
+def guess_note(guessed: Mapping[str, Direction]) -> tuple[str, ...]:
+    """Say what ``guessed_best`` guessed, in at most one line."""
+    return tuple(
+        f"{setting(name, direction)} was guessed from the name of the metric"
+        for name, direction in guessed.items()
+    )
+
+
 def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> Direction | None:
     """Guess ``best`` for a query that needs it, from the metrics that were typed.
 
@@ -59,8 +77,8 @@ def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> 
     needed = "".join(needed_best(param) for param in query.params if not param.optional)
     if not needed or given.get(BEST) is not None or not given.get("metric"):
         return None
-    pairs = chosen_pairs(given["metric"], given.get("variant") or (), names.series_names)
-    excluded = given.get(EXCLUDED) or ()
+    pairs = chosen_pairs(texts(given["metric"]), texts(given.get("variant")), names.series_names)
+    excluded = texts(given.get(EXCLUDED))
     unwanted = chosen_pairs(excluded, (), names.series_names) if excluded else ()
     pairs = tuple(pair for pair in pairs if pair not in {*unwanted}) or pairs
     guesses = {pair: guess(*pair) for pair in pairs}
@@ -70,7 +88,7 @@ def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> 
     unknown = ["/".join(pair) for pair, direction in guesses.items() if direction is None]
     if unknown:
         listed = ", ".join(unknown[:_NAMED]) + " …" * (len(unknown) > _NAMED)
-        reason = f"the name of {listed} does not tell which values are better"
+        reason = f"{listed} does not say whether high or low values are better"
     else:
         ups = next("/".join(pair) for pair in pairs if guesses[pair] == "highest")
         downs = next("/".join(pair) for pair in pairs if guesses[pair] == "lowest")

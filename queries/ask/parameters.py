@@ -1,5 +1,6 @@
 """Checks the arguments of a query and turns them into values to bind."""
 
+import dataclasses
 import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
@@ -14,7 +15,8 @@ from clearml_snapshot.exporter.selection.metric_filter import (
 )
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.param_names import find_params
-from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.settings import option_of, setting
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"
@@ -77,9 +79,10 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
         NoSuchNameError: a metric, variant, hyperparameter or task that does not exist.
     """
     given = {name: value for name, value in typed.items() if value is not None}
+    _refuse_filters(query, given)
     if BEST in given:
         given[BEST] = _best(query.param(BEST), given[BEST])
-    excluded = _texts(given.pop(EXCLUDED, None))
+    excluded = texts(given.pop(EXCLUDED, None))
     for name, value in given.items():
         _check_choice(query.param(name), value)
     for param in query.params:
@@ -112,6 +115,21 @@ def _improving_series(values: Mapping[str, Any], names: ExistingNames) -> dict[s
         _PLATEAU: [metric for metric, _ in improving],
         _PLATEAU + _PARTNER: [variant for _, variant in improving],
     }
+
+
+def _refuse_filters(query: Query, given: Collection[str]) -> None:
+    """Say where tasks are selected, if an argument is one of a filter."""
+    known = {param.name for param in query.params}
+    for name in sorted({*given} - known):
+        option = "--" + name.replace("_", "-")
+        fields = [field.name for field in dataclasses.fields(TaskFilter)]
+        meant = [field for field in fields if field == name or option_of(field) == option]
+        if meant or name == "filter":
+            example = f"TaskFilter({meant[0]}=…)" if meant else "TaskFilter(…)"
+            raise UsageError(
+                f"query {query.name} has no parameter {name!r}; select tasks when the dataset is "
+                f"opened: `open_dataset(…, filter={example})`"
+            )
 
 
 def _check_together(values: Mapping[str, Any]) -> None:
@@ -222,21 +240,21 @@ def _asked_as(param: Param) -> str:
 def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
     """Resolve an argument that names something to the names that exist."""
     if names_series(query, param):
-        pairs = chosen_pairs(_texts(value), (), names.series_names)
+        pairs = chosen_pairs(texts(value), (), names.series_names)
         return {param.name: [m for m, _ in pairs], param.name + _PARTNER: [v for _, v in pairs]}
     if names_params(param):
-        matching = (name for text in _texts(value) for name in find_params(text, names.param_names))
+        matching = (name for text in texts(value) for name in find_params(text, names.param_names))
         return {param.name: list(dict.fromkeys(matching))}
     if names_tasks(param):
-        ids = list(dict.fromkeys(key for text in _texts(value) for key in names.task_ids(text)))
+        ids = list(dict.fromkeys(key for text in texts(value) for key in names.task_ids(text)))
         if len(ids) < _FEWEST:
             raise UsageError(f"query {query.name} takes {_FEWEST} or more different tasks")
         return {param.name: ids}
     if groups_by(param):
-        matching = (name for text in _texts(value) for name in _groupings(text, names))
+        matching = (name for text in texts(value) for name in _groupings(text, names))
         return {param.name: list(dict.fromkeys(matching))}
     if param.type == "VARCHAR[]":
-        return {param.name: list(_texts(value))}
+        return {param.name: list(texts(value))}
     alone = param.many and not isinstance(value, list | tuple)
     return {param.name: [value]} if alone else {}
 
@@ -249,8 +267,23 @@ def _groupings(text: str, names: ExistingNames) -> list[str]:
     except NoSuchNameError:
         if text.startswith(BY_PARAM):
             raise
-        raise no_such(setting("by"), text, (*GROUPINGS, *names.param_names)) from None
+        known = (*GROUPINGS, *names.param_names)
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) > 1 and all(_is_grouping(part, names) for part in parts):
+            several = " and ".join(map(repr, parts))
+            raise NoSuchNameError(
+                f"no grouping or hyperparameter {text!r}; give {several} as several values of "
+                f"{setting('by')}"
+            ) from None
+        raise no_such("grouping or hyperparameter", text, known) from None
     return [BY_PARAM + name for name in named]
+
+
+def _is_grouping(text: str, names: ExistingNames) -> bool:
+    try:
+        return bool(_groupings(text, names))
+    except NoSuchNameError:
+        return False
 
 
 def chosen_pairs(
@@ -296,8 +329,8 @@ def _series_values(
     query: Query, given: Mapping[str, Any], series: Series, excluded: Iterable[str]
 ) -> dict[str, Any]:
     pairs = chosen_pairs(
-        _texts(given.get("metric")),
-        _texts(given.get("variant")),
+        texts(given.get("metric")),
+        texts(given.get("variant")),
         series,
         all_metrics=bool(given.get("all_metrics")),
     )
@@ -323,14 +356,15 @@ def _only(matches: set[str], what: str, query: Query) -> str:
     return next(iter(matches))
 
 
-def _texts(value: Any) -> tuple[str, ...]:
+def texts(value: Any) -> tuple[str, ...]:
+    """Return one text, or several, as a tuple; None means no text."""
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(value)
 
 
 def _check_choice(param: Param, value: Any) -> None:
-    for choice in _texts(value) if param.many and param.choices else (value,):
+    for choice in texts(value) if param.many and param.choices else (value,):
         if param.choices and choice not in param.choices:
             raise no_such(setting(param.name, option=param.option), str(choice), choices_of(param))
     if param.name == MARKS:

@@ -1,5 +1,6 @@
 """What a dataset shows: its views, one snapshot, the tasks of a filter, and nothing else."""
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -117,6 +118,56 @@ def test_a_prefix_of_several_ids_is_an_error_that_lists_them(make_dataset: MakeD
         letters(folder, task_ids=("a",))
     with open_dataset(folder, filter=TaskFilter(task_ids=("ab",))) as dataset:
         assert dataset.sql("SELECT task_id FROM tasks").fetchall() == [("ab",)]
+
+
+@pytest.mark.parametrize(
+    ("argument", "example"),
+    [
+        ({"where": "loss < 1"}, "TaskFilter(where=…)"),
+        ({"project": "team"}, "TaskFilter(projects=…)"),
+        ({"task": "a"}, "TaskFilter(task_ids=…)"),
+        ({"statuses": "failed"}, "TaskFilter(statuses=…)"),
+        ({"filter": TaskFilter()}, "TaskFilter(…)"),
+    ],
+    ids=str,
+)
+def test_an_argument_of_a_filter_is_told_where_it_belongs(
+    make_dataset: MakeDataset, argument: dict[str, Any], example: str
+) -> None:
+    with (
+        open_dataset(team(make_dataset)) as dataset,
+        pytest.raises(UsageError, match=re.escape(f"`open_dataset(…, filter={example})`")),
+    ):
+        dataset.query("max", metric="loss", **argument)
+
+
+def test_best_is_guessed_as_on_the_command_line(make_dataset: MakeDataset) -> None:
+    with open_dataset(team(make_dataset)) as dataset:
+        answer = dataset.answer("leaderboard", metric="loss")
+        told = dataset.answer("leaderboard", metric="loss", best="lowest")
+        rows = answer.relation.fetchall()
+        assert rows == told.relation.fetchall()
+        assert rows
+        assert answer.notes == (
+            "`best='lowest'` was guessed from the name of the metric",
+            *told.notes,
+        )
+        values = dataset.bound("leaderboard", metric="loss", best=None)
+        assert values["best"] == "lowest"
+
+
+def test_a_task_that_the_filter_leaves_out_is_not_unknown(make_dataset: MakeDataset) -> None:
+    folder = team(make_dataset)
+    with open_dataset(folder, filter=TaskFilter(task_ids="b")) as dataset:
+        for text in ("a" * 32, "aaaa"):
+            with pytest.raises(NoSuchNameError) as failed:
+                dataset.task_ids(text)
+            assert str(failed.value) == (
+                f"the filter does not select task {text!r}, which this snapshot has; change the "
+                "filter"
+            )
+        with pytest.raises(NoSuchNameError, match="no task 'zzz'"):
+            dataset.task_ids("zzz")
 
 
 def test_scalars_carry_their_task(make_dataset: MakeDataset) -> None:

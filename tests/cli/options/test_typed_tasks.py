@@ -218,7 +218,8 @@ def test_compare_reads_its_tasks(
 
 def test_compare_keeps_a_filter_beside_its_tasks(typed: Typed) -> None:
     code, _, err = typed.run("query", "compare", A, B, "--task", A)
-    assert (code, err.startswith(f"error: no task '{B}'")) == (2, True), err
+    unselected = f"error: the filter does not select task '{B}', which this snapshot has"
+    assert (code, err.startswith(unselected)) == (2, True), err
 
 
 ACCEPTED = "give one task per line, or a CSV with a column task_id"

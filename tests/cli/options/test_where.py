@@ -111,15 +111,17 @@ def test_several_conditions_are_joined_with_and(data: Path) -> None:
         ("loss > 1", "`where`: 'loss' could be loss/train, loss/val; choose one"),
         (
             "accuracy > 1",
-            "is a hyperparameter and a metric; write param:accuracy, or max(accuracy)",
+            "'accuracy' is the hyperparameter Args/accuracy and the metric accuracy/val; write "
+            "param:Args/accuracy, or max(accuracy/val) and so on",
         ),
         (
             "latency < 5",
-            "the name of latency/p99 does not tell which values are better; write max(",
+            "latency/p99 could mean its highest, lowest or last value; write max(latency/p99)",
         ),
         ("acuracy/val > 1", "no hyperparameter or metric 'acuracy/val'; did you mean"),
         ("param:x > 1", "no hyperparameter 'x'"),
         ("last(x) > 1", "no metric 'x'"),
+        ("mean(loss) > 1", "mean(…) is not known; a metric has best(…), last(…), max(…), min(…)"),
         ("opt < adam", "`where`: opt < 'adam': a text can only be compared with = and !="),
         ("max(latency) = fast", "max(latency) is compared with 'fast', which is not a number"),
         (f"{EVIL} = 1", "`where` \"x') OR 1=1 --"),

@@ -141,7 +141,7 @@ def test_both_unicode_forms_of_a_name_become_one(tmp_path: Path) -> None:
 def test_an_alias_that_matches_nothing_is_reported(tmp_path: Path) -> None:
     found = renames("x = los/train\ny = ~z+\nz = *zz*", tmp_path)
     assert not found.renames
-    first, second, third = (text.partition("line ")[2] for text in found.unmatched)
+    first, second, third = (text.partition("line ")[2] for text in found.unmatched.values())
     assert first.startswith("1: no metric 'los/train'; did you mean 'loss/train'")
     assert (second, third) == ("2: no metric matches ~z+", "3: no metric '*zz*'")
 
@@ -182,4 +182,4 @@ def test_the_example_in_readme_means_what_it_says(tmp_path: Path) -> None:
     assert [one.shown for one in renames(text, tmp_path, stored).renames] == [
         ("val_loss", "val_loss"), ("val_loss", "val_loss"), ("loss", "train"), ("a = b", "a = b"),
     ]  # fmt: skip
-    assert renames(text, tmp_path, stored).unmatched == ()
+    assert renames(text, tmp_path, stored).unmatched == {}

@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.format.shared_views import SCHEMA
 from clearml_snapshot.exporter.store.opening import open_snapshot
@@ -257,3 +257,17 @@ def test_names_at_random_are_united_as_they_would_be_stored(written: MakeDataset
 
 def _escaped(pair: tuple[str, str]) -> str:
     return "".join(f"\\u{ord(char):04x}" for char in "/".join(pair))
+
+
+def test_an_error_about_a_name_says_what_the_aliases_did_with_it(written: MakeDataset) -> None:
+    tasks = [task("a", *old(1), *old(1, metric="test", variant="lossy"))]
+    with open_dataset(written(tasks), aliases={"q": "loss/validation", "r": "los/x"}) as dataset:
+        for name, reason in {
+            "loss": "loss/validation is shown as 'q/q', by aliases",
+            "loss/validation": "it is shown as 'q/q', by aliases",
+            "r": "aliases['r']: no metric 'los/x'",
+        }.items():
+            with pytest.raises(NoSuchNameError) as failed:
+                dataset.query("max", metric=name)
+            assert str(failed.value).startswith(f"no metric {name!r}; ")
+            assert reason in str(failed.value)

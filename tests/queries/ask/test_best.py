@@ -45,13 +45,16 @@ def test_a_name_that_does_not_tell(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["best", "leaderboard", "group"])
 def test_python_is_told_which_argument_is_missing(written: MakeDataset, name: str) -> None:
-    folder = written([{"task_id": "a" * 32, "points": [("accuracy", "v", 0, 0.5)]}])
-    message = f"query {name} needs `best='max'` or `best='min'`: which values are better"
+    points = [("accuracy", "v", 0, 0.5), ("latency", "v", 0, 0.5)]
+    folder = written([{"task_id": "a" * 32, "points": points}])
     with open_dataset(folder) as dataset:
         with pytest.raises(UsageError) as refused:
-            dataset.query(name, metric="accuracy")
-        assert str(refused.value) == message
-        for best in ("max", "highest"):
+            dataset.query(name, metric="latency")
+        assert str(refused.value) == (
+            f"query {name} needs `best='max'` or `best='min'`: latency/v does not say whether high "
+            "or low values are better"
+        )
+        for best in ("max", "highest", None):
             assert dataset.query(name, metric="accuracy", best=best).fetchall()
         with pytest.raises(
             UsageError, match="no `best` 'up'; there are 'highest', 'lowest', 'max', 'min'"

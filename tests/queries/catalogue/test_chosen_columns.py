@@ -136,7 +136,7 @@ def test_what_groups_and_columns_cannot_mean(make_dataset: MakeDataset) -> None:
     folder = replicates(make_dataset)
     with pytest.raises(UsageError, match="query leaderboard needs `best='max'` or"):
         ask(folder, "leaderboard", metric="m")
-    with pytest.raises(NoSuchNameError, match="no `by` 'weak'; did you mean 'week'"):
+    with pytest.raises(NoSuchNameError, match="hyperparameter 'weak'; did you mean 'week'"):
         ask(folder, "group", metric="m", best="highest", by="weak")
     with pytest.raises(NoSuchNameError, match="no hyperparameter 'Args/lrr'; did you mean"):
         ask(folder, "group", metric="m", best="highest", by="param:Args/lrr")
