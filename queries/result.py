@@ -92,6 +92,7 @@ class Answer:
     values: Mapping[str, Any]
     """The values of the query's parameters, by name."""
     relation: duckdb.DuckDBPyRelation
+    """Its rows, computed when they are read, which must be before the dataset is closed."""
     _write_notes: Callable[[duckdb.DuckDBPyRelation], tuple[str, ...]] = field(repr=False)
 
     @cached_property

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 
 import typer
 
 from clearml_snapshot.cli.options.groups import OptionGroup, option
 from clearml_snapshot.cli.options.sections import OUTPUT
-from clearml_snapshot.cli.output.destination import Format, OutputOptions
+from clearml_snapshot.cli.output.destination import FORMATS, Format, OutputOptions, TypedFormat
 from clearml_snapshot.cli.output.terminal import LogForm
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
@@ -68,7 +68,7 @@ def typed_value(arguments: Sequence[str], option: str) -> str | None:
 
 def output_options(
     format_: Annotated[
-        Format | None,
+        TypedFormat | None,
         option(
             "--format",
             section=OUTPUT,
@@ -129,7 +129,8 @@ def output_options(
     names = tuple(name.strip() for name in columns.split(",")) if columns is not None else ()
     if not all(names):
         raise UsageError(f"--columns {columns!r}: a name is missing; write them as a,b,c")
-    return OutputOptions(format_, output, table, quiet, names, wide)
+    form = None if format_ is None else FORMATS.get(format_, cast(Format, format_))
+    return OutputOptions(form, output, table, quiet, names, wide)
 
 
 Output = Annotated[OutputOptions, OptionGroup(output_options)]

@@ -11,6 +11,26 @@ Format = Literal[
     "table", "csv", "tsv", "json", "jsonl", "markdown", "latex", "parquet", "arrow", "xlsx", "text"
 ]
 
+TypedFormat = Literal[
+    "table",
+    "csv",
+    "tsv",
+    "json",
+    "jsonl",
+    "markdown",
+    "md",
+    "latex",
+    "tex",
+    "parquet",
+    "arrow",
+    "xlsx",
+    "text",
+    "txt",
+]
+"""What can be typed: the names of formats, and extensions that differ from them."""
+FORMATS: Final[dict[str, Format]] = {"md": "markdown", "tex": "latex", "txt": "text"}
+"""The formats of these extensions."""
+
 
 @dataclass(frozen=True)
 class OutputOptions:

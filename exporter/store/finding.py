@@ -14,6 +14,7 @@ _MOST: Final = 200
 _PACK: Final = ".zip"
 _TAIL: Final = 2**20
 """Bytes at the end of a zip file in which its list of files is searched for."""
+_BEGIN_OF_ZIP: Final = b"PK"
 _END_OF_ZIP: Final = b"PK\x05\x06"
 
 
@@ -24,6 +25,15 @@ def is_dataset(path: Path) -> bool:
             return path.suffix.lower() == _PACK
         return _is_dataset_folder(path) or (path / layout.SNAPSHOT_JSON).is_file()
     return False
+
+
+def may_be_pack(file: Path) -> bool:
+    """Return whether a file has the name or the first bytes of a pack; opening decides."""
+    if file.suffix.lower() == _PACK:
+        return True
+    with suppress(OSError), file.open("rb") as stream:
+        return stream.read(len(_BEGIN_OF_ZIP)) == _BEGIN_OF_ZIP
+    return True  # opening says why it cannot be read
 
 
 def looks_like_path(text: str) -> bool:
@@ -37,12 +47,14 @@ def looks_like_path(text: str) -> bool:
 def dataset_near(path: Path) -> Path | None:
     """Find a dataset: the one that a path is in, or one below or beside it, or in a folder above.
 
-    Among those below and beside it, the one whose name is most similar is preferred.
+    Among those below and beside it, the one whose name is most similar is preferred. Outside of the
+    working folder there may be datasets of others: there only a similar name counts.
     """
     with suppress(OSError, ValueError):
         here = path if path.is_dir() else path.parent
         around = _datasets(path, chain(_below(path), _below(here)))
-        nearby = _similar(path, here, around) or around[:1]
+        is_ours = Path.cwd() in (here.resolve(), *here.resolve().parents)
+        nearby = _similar(path, here, around) or (around[:1] if is_ours or path.is_dir() else [])
         ways = (_datasets(path, _enclosing(here)), nearby, _datasets(path, _beside_parents(here)))
         return next(chain.from_iterable(ways), None)
     return None

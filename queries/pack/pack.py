@@ -1,5 +1,6 @@
 """Packs a snapshot, or a part of one, into an archive or a folder to share."""
 
+import mimetypes
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,7 +122,9 @@ def pack(
 
 def _check_target(target: Path) -> None:
     refuse_address(target)
-    if target.suffix.lower() in _OTHER_ARCHIVES:
+    suffix = target.suffix.lower()
+    is_file = suffix != ARCHIVE and mimetypes.guess_type(f"x{suffix}")[0] is not None
+    if is_file or suffix in _OTHER_ARCHIVES:
         raise UsageError(
             f"{setting('target')} {target}: a pack is a {ARCHIVE} or a folder; use one of these"
         )

@@ -20,6 +20,7 @@ from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.disk.litter import is_below_litter, is_read_by_globs
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
+from clearml_snapshot.exporter.store.finding import dataset_near, may_be_pack
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, TextsFound, compare_texts
 from clearml_snapshot.exporter.store.parts.stored import rows as stored_rows
@@ -109,6 +110,8 @@ def verify(
     with naming_owner(folder):
         how = _How(progress or Progress(), make_pages, quick)
         if snapshot is None and folder.is_file():
+            if not may_be_pack(folder):
+                raise NoDatasetError(f"{folder} is not a pack; choose a dataset or a .zip file")
             return _verified_pack(folder, how)
         return _verified_folder(_root(folder, snapshot), how)
 
@@ -173,7 +176,9 @@ def _root(folder: Path, number: int | None) -> Path:
         return folder.resolve()
     root = current_snapshot_folder(folder) if number is None else layout.snapshot(folder, number)
     if root is None or not root.is_dir():
-        raise NoDatasetError(f"no snapshot at {root or folder}; choose another folder")
+        near = dataset_near(folder)
+        hint = "choose another folder" if near is None else f"there is one at {near}"
+        raise NoDatasetError(f"no snapshot at {root or folder}; {hint}")
     return root.resolve()
 
 

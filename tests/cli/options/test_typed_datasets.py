@@ -181,3 +181,33 @@ def test_the_version_in_three_ways(shell: Shell) -> None:
     answers = {tuple(shell(word)[1]) for word in ("version", "-V", "--version")}
     assert len(answers) == 1
     assert answers.pop()[0].startswith("clearml-snapshot ")
+
+
+def test_a_file_that_is_no_pack_is_not_damaged(shell: Shell, tmp_path: Path) -> None:
+    table = tmp_path / "best.csv"
+    table.write_text("metric,value\nloss,1.0\n")
+    code, _, err = shell("verify", str(table))
+    assert (code, err) == (
+        2,
+        f"error: {table} is not a pack; choose a dataset or a .zip file\n",
+    )
+    (tmp_path / "best.zip").write_text("damaged")
+    assert shell("verify", str(tmp_path / "best.zip"))[0] == 5
+    code, _, err = shell("verify", "itt.zip")
+    assert (code, err) == (2, "error: no snapshot at itt.zip; there is one at it.zip\n")
+
+
+def test_a_stranger_s_dataset_is_not_suggested(shelf: Path, shell: Shell) -> None:
+    elsewhere = shelf / "runs" / "nope"
+    assert dataset_near(elsewhere) is None
+    assert dataset_near(shelf / "runs" / "visio") == shelf / "runs" / "vision"
+    code, _, err = shell("query", "max", "--data", str(elsewhere))
+    assert (code, "there is one" in err) == (2, False)
+
+
+@pytest.mark.parametrize(("name", "form"), [("md", "markdown"), ("tex", "latex"), ("txt", "text")])
+def test_the_extension_of_a_format_is_its_name_too(shell: Shell, name: str, form: str) -> None:
+    question = ("query", "tasks", "--data", "data/demo", "--columns", "task_id", "--limit", "1")
+    code, rows, _ = shell(*question, "--format", name)
+    assert (code, rows) == (0, shell(*question, "--format", form)[1])
+    assert rows

@@ -184,7 +184,7 @@ def test_targets_that_cannot_be_meant(odd: Path, tmp_path: Path) -> None:
     (tmp_path / "folder.zip").mkdir()
     (tmp_path / "file").write_text("mine")
     before = listing(tmp_path)
-    for name in ("full", "folder.zip", "file", "a.tar.gz", "a.7z", "no/such/a.zip"):
+    for name in ("full", "folder.zip", "file", "a.tar.gz", "a.7z", "a.csv", "no/such/a.zip"):
         with pytest.raises(UsageError, match="-o"):
             pack_of(odd, tmp_path / name)
     assert listing(tmp_path) == before
