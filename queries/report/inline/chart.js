@@ -201,12 +201,12 @@ function options(drawn, width) {
 function zoomTo(drawn, box) {
   const { plot } = drawn;
   if (box.width < 4 && box.height < 4) return;
-  const isTall = box.height < plot.over.clientHeight - 1 && box.height > 0;
+  const isHigh = box.height < plot.over.clientHeight - 1 && box.height > 0;
   const isWide = box.width < plot.over.clientWidth - 1 && box.width > 0;
   plot.batch(() => {
     const left = plot.posToVal(box.left, "x"), right = plot.posToVal(box.left + box.width, "x");
     if (isWide) plot.setScale("x", { min: left, max: right });
-    if (isTall) {
+    if (isHigh) {
       plot.setScale("y", { min: plot.posToVal(box.top + box.height, "y"), max: plot.posToVal(box.top, "y") });
     } else {
       const [low, high] = padded(extent(drawn, left, right).y, isLogY(), 0.05);
