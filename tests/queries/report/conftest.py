@@ -73,9 +73,9 @@ def dozen_page(dozen: Path) -> Path:
     return file
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[object]:
-    """Chromium, started once."""
+    """Chromium, started once; its event loop is gone when other tests run."""
     from tests.support.browser import chromium
 
     with chromium() as started:
