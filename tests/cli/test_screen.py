@@ -177,6 +177,12 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("-o", "x.zip", "--redact", EVIL_ARGUMENT, *D),
         ("-o", f"{EVIL_FOLDER}/x.zip", *D),
     ),
+    "plot": (
+        ("*", *D),
+        ("*", "-o", f"p{EVIL_FOLDER}.vl.json", *D),
+        (EVIL_ARGUMENT, *D),
+        ("*", "--by", EVIL_ARGUMENT, *D),
+    ),
     "report": (
         ("-o", f"r{EVIL_FOLDER}.html", *D),
         ("-o", "-", *D),
