@@ -79,7 +79,9 @@ def curves(dataset: Dataset, look: Look, **typed: Any) -> Figure:
     values = dataset.bound(query, **typed)
     notes: list[str] = []
     runs, color = _runs(dataset, values, look)
-    metrics = {run.metric: [r for r in runs if r.metric == run.metric] for run in runs}
+    metrics: dict[str, list[Run]] = {}
+    for run in runs:
+        metrics.setdefault(run.metric, []).append(run)
     if not runs:
         raise SnapshotError("no selected task has points of these metrics")
     if len(metrics) > _MOST_PANELS:

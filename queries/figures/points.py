@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import duckdb
 
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries.ask.header import find, read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
@@ -16,6 +17,8 @@ POINTS: Final = "points_of_a_figure"
 """The table with the columns ``curve``, ``x``, ``value`` and ``smoothed``."""
 
 
+_FEW: Final = 100
+"""Tasks for which it is worth opening the dataset once more."""
 _BATCH: Final = 100_000
 """Rows that are read at a time."""
 
@@ -48,10 +51,28 @@ def gathered(
     narrowed = {**values, "metric": [p[0] for p in pairs], "variant": [p[1] for p in pairs]}
     connection = dataset._own_connection()
     try:
-        with translating_errors(), asked(dataset, find("curve"), narrowed, lambda _: ()) as answer:
+        with (
+            translating_errors(),
+            _of_tasks(dataset, {run.task_id for run in runs}) as inner,
+            asked(inner, find("curve"), narrowed, lambda _: ()) as answer,
+        ):
+            answer.result.keep(("metric", "variant", "task_id", "x", "value", "smoothed"))
             connection.register("series_of_a_figure", chosen)
             connection.register("rows_of_a_figure", answer.result.arrow(_BATCH))
             connection.execute(read("figures/gathered.sql"))
         yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def _of_tasks(dataset: Dataset, task_ids: set[str]) -> Iterator[Dataset]:
+    """Open the dataset for a few of its tasks only, so that the points of others are not read."""
+    if len(task_ids) > _FEW:
+        yield dataset
+        return
+    chosen = TaskFilter(task_ids=sorted(task_ids), hidden=True)
+    options: dict[str, Any] = {**dataset._options}
+    with Dataset(dataset.unpacked(), chosen, **options) as inner:
+        dataset._others.add(inner._connection)  # what interrupts the one interrupts the other
+        yield inner
