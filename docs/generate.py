@@ -25,6 +25,7 @@ COMMANDS = (
     "clearml-snapshot query min --metric loss/validation --top 4",
     'clearml-snapshot sql "SELECT project, max(value) AS best FROM scalars '
     "WHERE metric = 'accuracy' GROUP BY ALL ORDER BY best DESC\"",
+    "clearml-snapshot plot accuracy --top 2 --size 94x12",
     "clearml-snapshot status",
     "clearml-snapshot pack -o q3-sweep.zip --project vision --redact users,hosts",
     "clearml-snapshot verify q3-sweep.zip",

@@ -37,6 +37,8 @@ MOST_COLOURS: Final = 12
 MOST_FAINT: Final = 100
 """Curves that are drawn faintly, one by one; of more the range of their values is drawn."""
 _MOST_PANELS: Final = 12
+_SELECTING: Final = ("metric", "variant", "all_metrics", "suspect_zeros", "nan_value")
+"""The parameters of ``curve`` that decide which series are drawn, and their best values."""
 
 Best = Literal["highest", "lowest"]
 
@@ -123,7 +125,7 @@ def _runs(dataset: Dataset, values: Mapping[str, Any], look: Look) -> tuple[list
         if len(found) > 1:
             raise UsageError(f"{color!r} matches {len(found)} hyperparameters; name one")
         [color] = found
-    asked = {name: values[name] for name in ("metric", "variant", "all_metrics")}
+    asked = {name: values[name] for name in _SELECTING}
     rows = dataset.rows(dataset.sql(read("figures/series.sql"), asked)).as_dicts()
     ids = list(dict.fromkeys(row["task_id"] for row in rows))
     params: dict[str, dict[str, str | None]] = {}
@@ -204,6 +206,11 @@ def _panel(
         clips=look.clips,
     )
     notes.extend(axes.notes_on(panel))
+    if values["suspect_zeros"] != "exclude" and any(c.best and c.best[1] == 0 for c in drawn):
+        notes.append(
+            f"{panel.title}: a best value of 0 may be a NaN that was logged as 0; "
+            f"{setting('suspect_zeros', 'exclude')} leaves such values out"
+        )
     return panel
 
 

@@ -99,7 +99,7 @@ def _varying(tasks: Sequence[Run]) -> list[str]:
 
 
 def _beginning(names: Sequence[str]) -> int:
-    """Count the characters that all names begin with and that end with a word."""
+    """Count the characters that all names begin with, except the last word of them."""
     if len(set(names)) < 2:
         return 0
     first, last = min(names), max(names)
@@ -107,6 +107,7 @@ def _beginning(names: Sequence[str]) -> int:
     end = next((at for at, (one, other) in pairs if one != other), min(len(first), len(last)))
     while end and first[end - 1] not in _BETWEEN_WORDS:
         end -= 1
+    end = max(first.rfind(between, 0, end - 1) + 1 for between in _BETWEEN_WORDS) if end else 0
     return end if end >= _SHORTEST_CUT else 0
 
 

@@ -11,7 +11,7 @@ SELECT
     min AS lowest,
     max AS highest,
     n
-FROM series
+FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VARCHAR[]) AS series
 LEFT JOIN tasks USING (task_id)
 WHERE first_iteration IS NOT NULL
     AND is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)

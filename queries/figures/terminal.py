@@ -10,6 +10,7 @@ import numpy as np
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.queries.figures.model import Axis, Curve, Figure, Panel, Points
+from clearml_snapshot.queries.figures.ticks import below, ticks
 
 _FEW: Final = ("blue", "red", "green", "magenta", "yellow", "cyan")
 """Colours that every terminal has, and shows as its user likes them."""
@@ -138,6 +139,7 @@ def _plot(
         y_as_log=panel.y.is_log,
         x_gridlines=[],
         y_gridlines=[],
+        y_labels=False,
         **look,
     )
     return drawn
@@ -167,7 +169,12 @@ def _marked(panel: Panel, lines: list[str], height: int, screen: Screen) -> list
         row = height - 1 - _cell(panel.y, min(panel.y.high, max(panel.y.low, y)), height)
         if column < len(spans[row]):
             spans[row][column] = f"\x1b[1m{mark}\x1b[0m" if screen.has_colours else mark
-    return [lines[0], *("".join(row) for row in spans), *lines[height + 1 :]]
+    beside = {height - 1 - _cell(panel.y, v, height): t for v, t in ticks(panel.y, height // 4)}
+    rows = ["".join(row) + f" {beside.get(at, '')}" for at, row in enumerate(spans)]
+    if panel.x.is_time:
+        return [lines[0], *rows, *lines[height + 1 :]]
+    cells = {v: _cell(panel.x, v, width) for v, _ in ticks(panel.x, max(2, width // 14))}
+    return [lines[0], *rows, lines[height + 1], f" {below(panel.x, width, cells)}"]
 
 
 def _marks(panel: Panel) -> list[tuple[float, float, str]]:

@@ -20,8 +20,9 @@ from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.figures.curves import Look, curves
 from clearml_snapshot.queries.figures.drawing import picture, specification, svg
 from clearml_snapshot.queries.figures.labels import LONGEST, Run, harmless, labels
-from clearml_snapshot.queries.figures.model import Figure
+from clearml_snapshot.queries.figures.model import Axis, Figure
 from clearml_snapshot.queries.figures.terminal import Screen, text
+from clearml_snapshot.queries.figures.ticks import ticks
 from tests.queries.conftest import START, MakeDataset
 
 MANY = 5_000_000
@@ -200,14 +201,15 @@ def test_labels_name_only_what_differs() -> None:
     ]
     assert labels(named) == ["train", "val"]
     begun = [
-        Run(n, "loss", "train", f"{n:032x}", f"sweep of august {t}") for n, t in enumerate("ab")
+        Run(n, "loss", "train", f"{n:032x}", f"one long sweep august {t}")
+        for n, t in enumerate("ab")
     ]
-    assert labels(begun) == ["…a", "…b"]
+    assert labels(begun) == ["…august a", "…august b"]
     rates = [
-        Run(n, "loss", "train", f"{n:032x}", f"the sweep of lr-0.{t}")
+        Run(n, "loss", "train", f"{n:032x}", f"the long sweep of lr-0.{t}")
         for n, t in enumerate(("1", "01"))
     ]
-    assert labels(rates) == ["…lr-0.1", "…lr-0.01"]
+    assert labels(rates) == ["…of lr-0.1", "…of lr-0.01"]
     same = [Run(n, "loss", "train", f"{n}{'0' * 31}", "same") for n in (1, 2)]
     assert labels(same) == ["same 1000", "same 2000"]
 
@@ -303,3 +305,34 @@ def test_nothing_to_draw_is_an_error(make_dataset: MakeDataset) -> None:
 def test_pictures_repeat(make_dataset: MakeDataset) -> None:
     folder = make_dataset([_task(n, _line([3, 1, 2])) for n in range(3)])
     assert svg(_figure(folder)) == svg(_figure(folder))
+
+
+def test_a_zero_that_may_be_a_nan_is_named_and_can_be_left_out(make_dataset: MakeDataset) -> None:
+    spoilt = [3.0 + at % 7 / 10 for at in range(40)]
+    spoilt[20] = 0.0
+    good = [2.0 + at % 5 / 10 for at in range(40)]
+    folder = make_dataset([_task(1, _line(spoilt), name="a"), _task(2, _line(good), name="b")])
+    look = Look(top=1, best="lowest")
+    figure = _figure(folder, look)
+    assert figure.panels[0].curves[0].best == (20, 0.0)
+    assert "a best value of 0 may be a NaN that was logged as 0" in figure.notes[-1]
+    figure = _figure(folder, look, suspect_zeros="exclude")
+    assert figure.panels[0].curves[0].best == (0, 2.0)
+    assert "NaN" not in "".join(figure.notes)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "texts"),
+    [
+        (0.28, 0.967, ["0.4", "0.6", "0.8"]),
+        (0.0, 1.0, ["0.0", "0.5", "1.0"]),
+        (-3.0, 2200.0, ["0", "1,000", "2,000"]),
+        (1e-9, 3e-9, ["1e-09", "1.5e-09", "2e-09", "2.5e-09", "3e-09"]),
+    ],
+)
+def test_numbers_beside_an_axis_are_those_of_their_places(
+    low: float, high: float, texts: list[str]
+) -> None:
+    found = ticks(Axis("", low, high), 3)
+    assert [text for _, text in found] == texts
+    assert [float(text.replace(",", "")) for text in texts] == pytest.approx([v for v, _ in found])
