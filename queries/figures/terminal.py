@@ -158,9 +158,9 @@ def _within(axis: Axis, numbers: Sequence[float]) -> list[float]:
 
 def _marked(panel: Panel, lines: list[str], height: int, screen: Screen) -> list[str]:
     """Put marks for the best points, for what is not finite and for what is outside."""
-    cells = [_CELL.findall(line) for line in lines[1 : height + 1]]
+    found = [_CELL.findall(line) for line in lines[1 : height + 1]]
     spans = [[match[0] for match in _CELL.finditer(line)] for line in lines[1 : height + 1]]
-    right = max(i for i, c in enumerate(cells[0]) if c == "│") if cells and cells[0] else 0
+    right = max(i for i, c in enumerate(found[0]) if c == "│") if found and found[0] else 0
     width = right - 1
     if width < 1:
         return lines
