@@ -80,7 +80,11 @@ def make_app(command: str | None = None) -> typer.Typer:
         cls=Group,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        context_settings={
+            "help_option_names": ["-h", "--help"],
+            "max_content_width": 100,
+            "color": False,
+        },
     )
     app.callback(invoke_without_command=True)(_start)
     files = [file for file, commands in _FILES.items() if command in commands]

@@ -10,8 +10,9 @@
 -- With --per task, each task has one row. Each of its hyperparameters has a column, and so has each
 -- metric/variant, with its highest or lowest finite value or the last one, as the name of the column
 -- says. --best chooses; without it, accuracy shows the highest value, loss the lowest, and a metric
--- whose name does not tell shows the value at its last iteration, unchanged. Reads the series table,
--- not the points.
+-- whose name does not tell shows the value at its last iteration, unchanged. A hyperparameter whose
+-- values are all numbers is a column of numbers, unless one of them has leading zeros (007) or more than
+-- 15 digits. Reads the series table, not the points.
 --
 -- Names that would read alike stay two columns: variant b/c of a and variant c of a/b are 'a / b/c' and
 -- 'a/b / c'; names that differ only in capital letters are followed by '(case 1)' and '(case 2)'. The

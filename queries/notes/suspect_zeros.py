@@ -246,8 +246,8 @@ def _beside_tasks(
     every = column_names(dataset.sql(read("lookups/wide_names.sql")))
     for word, names in metrics_by_word(values, every).items():
         if names:
-            _, metrics, variants = zip(*names, strict=True)
-            series = {"metric": list(metrics), "variant": list(variants), "field": word}
+            metrics, variants = [one.group for one in names], [one.name for one in names]
+            series = {"metric": metrics, "variant": variants, "field": word}
             lines += _counts(dataset, {**parameters, **series}, excluded=excluded)
     return lines
 

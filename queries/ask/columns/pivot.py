@@ -17,6 +17,13 @@ class Column:
     """The value, in SQL, that marks the rows of this column."""
     cell: str
     """The column that has its cells."""
+    number_type: str | None = None
+    """The type that its texts are converted to; each of them must be such a number."""
+
+    def cell_at(self, position: int) -> str:
+        """Write its cell, of the struct at this position, in SQL."""
+        cell = f'"{position}".{sql_name(self.cell)}'
+        return cell if self.number_type is None else f"CAST({cell} AS {self.number_type})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +52,7 @@ def pivoted(
     """
     labels = distinct_names((column.label for column in made), shape.keys)
     new = [
-        f'"{position}".{sql_name(column.cell)} AS {sql_name(label)}'
+        f"{column.cell_at(position)} AS {sql_name(label)}"
         for position, (label, column) in enumerate(zip(labels, made, strict=True), 1)
     ]
     at = shape.keys.index(shape.behind) + 1

@@ -30,6 +30,8 @@ class ColumnName(NamedTuple):
     """The metric, or the section of a hyperparameter."""
     name: str
     """The variant, or the name of a hyperparameter."""
+    number_type: str | None = None
+    """DuckDB's type of a hyperparameter whose values are all numbers."""
 
     def joined(self, between: str = "/") -> str:
         """Write both names as one."""
@@ -89,7 +91,8 @@ def _per_task(
     for name, label in zip(chosen, _labels(chosen), strict=True):
         cell = "text" if name.kind == "param" else _best_of(name, values)
         suffix = f" ({_WORDS[cell]})" if cell in _WORDS else ""
-        made.append(Column(label + suffix, of=sql_value([*name]), cell=cell))
+        mark = sql_value([name.kind, name.group, name.name])
+        made.append(Column(label + suffix, of=mark, cell=cell, number_type=name.number_type))
     shape = Shape(_MARK, _CELLS, _TASK_KEYS, "task_id")
     return pivoted(answer, shape, made, order="task NULLS LAST, task_id")
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -380,3 +381,14 @@ def test_a_process_of_its_own_answers_bash_and_loads_nothing_heavy(
     loaded = {name.partition(".")[0] for name in (tmp_path / "loaded").read_text().split()}
     heavy = {"clearml", "pyarrow", "pandas", "numpy", "requests", "rich", "pydantic"}
     assert heavy & loaded == set()
+
+
+def test_a_terminal_is_told_in_plain_text_where_completion_is_installed(
+    on_terminal: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Typer colours this sentence, and control characters in a text are made visible here."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("typer._completion_shared._get_shell_name", lambda: "bash")
+    session = on_terminal("--install-completion")
+    assert "bash completion installed in " in session.screen
+    assert "x1b" not in session.screen

@@ -124,8 +124,8 @@ def test_a_row_per_task_has_what_its_columns_say(make_dataset: MakeDataset) -> N
         else:
             choose = max if how == "max" else min
             assert value == (choose(finite) if finite else None)
-    assert rows["1" * 32]["Args/lr"] == "0.1"
-    assert rows["1" * 32]["Args/seed"] == "1"
+    assert repr(rows["1" * 32]["Args/lr"]) == "0.1"
+    assert repr(rows["1" * 32]["Args/seed"]) == "1"
     assert (rows["1" * 32]["a/b / lr"], rows["2" * 32]["a / b/lr"]) == ("x", "y")
 
 
@@ -137,9 +137,50 @@ def test_a_hyperparameter_and_a_metric_of_one_name_stay_apart(make_dataset: Make
     }
     folder = make_dataset([task])
     [row] = ask(folder, "wide", per="task", best="max")
-    assert (row["Args/lr"], row["Args/lr (max)"]) == ("7", 0.5)
+    assert (row["Args/lr"], row["Args/lr (max)"]) == (7, 0.5)
     [row] = ask(folder, "wide", per="task", best="lowest", param=["Args/lr"])
     assert row["Args/lr (min)"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("typed", "numbers"),
+    [
+        (["16", "128", "-3", None], [16, 128, -3, None]),
+        (["1e-3", "0.001", "16", "+5."], [0.001, 0.001, 16.0, 5.0]),
+        (["999999999999999", "0"], [999999999999999, 0]),
+        (["0.0", "-0", "0e9"], [0.0, -0.0, 0.0]),
+        (["007", "8"], None),
+        (["12345678901234567890", "8"], None),
+        (["0.12345678901234567", "8"], None),
+        (["nan", "8"], None),
+        (["inf", "8"], None),
+        (["True", "1"], None),
+        (["", "1"], None),
+        ([" 1", "1"], None),
+        (["1e-400", "1"], None),
+        (["1e400", "1"], None),
+        (["0x10", "1"], None),
+        (["1_000", "1"], None),
+        (["１２", "1"], None),
+        ([None, None], None),
+    ],
+    ids=repr,
+)
+def test_a_hyperparameter_of_numbers_is_a_column_of_numbers(
+    make_dataset: MakeDataset, typed: Sequence[str | None], numbers: Sequence[float | None] | None
+) -> None:
+    """And no other: whatever its texts are, none of them changes."""
+    tasks = [
+        {
+            "task_id": f"{number:032x}",
+            "name": f"{number:02}",
+            "params": [{"section": "Args", "name": "p", "value": value, "type": ""}],
+        }
+        for number, value in enumerate(typed)
+    ]
+    rows = ask(make_dataset(tasks), "wide", per="task")
+    expected_cells = typed if numbers is None else numbers
+    assert list(map(repr, (row["Args/p"] for row in rows))) == list(map(repr, expected_cells))
 
 
 def test_parts_of_rows_per_task_are_larger() -> None:
