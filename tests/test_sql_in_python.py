@@ -25,6 +25,7 @@ REASONS: Final = {
     "queries/ask/statement.py": "cuts out what a question does not need",
     "queries/ask/columns/wide.py": "as many columns as there are metrics",
     "queries/dataset.py": "EXPLAIN before the statement of a user",
+    "queries/duckdb_errors.py": "EXPLAIN before the statement of a user, which has an error",
     "queries/diff/comparison.py": "the same views for two snapshots",
     "queries/figures/thinning.py": "calls what an SQL file makes",
     "queries/frames.py": "a table from an object of the caller",
