@@ -12,6 +12,7 @@ def test_every_command_and_option_has_help(entry: Entry) -> None:
     for _, options in entry.sections:
         for option in options:
             assert option.help, option.names
+            assert option.names, option.help
 
 
 def test_the_page_holds_every_exit_code_and_shared_filter() -> None:

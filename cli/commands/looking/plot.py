@@ -131,7 +131,8 @@ def plot_options(
         ),
     ] = False,
     title: Annotated[
-        str | None, option("--title", section=OUTPUT, metavar="TEXT", help="Title of the figure.")
+        str | None,
+        option("--heading", section=OUTPUT, metavar="TEXT", help="Heading of the figure."),
     ] = None,
     size: Annotated[
         str | None,

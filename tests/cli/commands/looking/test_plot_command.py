@@ -54,6 +54,14 @@ def test_the_extension_chooses_what_is_drawn(
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
+def test_a_figure_has_the_heading_that_was_typed(piped: Run, tmp_path: Path) -> None:
+    """``--title`` is the SDK's word for a metric, here as in every command."""
+    for typed in (("loss/train",), ("--title", "loss/train")):
+        done = piped("plot", *typed, "--heading", "Fig. <1>", "-o", str(tmp_path / "a.svg"))
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+        assert "Fig. &lt;1&gt;" in (tmp_path / "a.svg").read_text()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
