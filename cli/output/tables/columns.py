@@ -83,6 +83,12 @@ class DrawnColumn:
         return beginning(short, half) + ELLIPSIS + ending(short, width - 1 - half)
 
 
+_OF_TASKS: Final = frozenset(
+    {"name", "task", "project", "user", "status", "type", "tags", "created", "metric", "variant"}
+)
+"""What tasks have, so that a hyperparameter of this name needs one more word."""
+
+
 def drawn_columns(
     rows: SafeRows,
     shown: Sequence[Sequence[Value]],
@@ -112,10 +118,12 @@ def drawn_columns(
             stds = [row[names.index(spreads[column.name])] for row in shown]
             head = f"{column.name} ± {spreads[column.name]}"
             texts = [with_spread(*pair) for pair in zip(cells, stds, strict=True)]
+        is_unique = ends[end_of(column.name)] == 1
+        short_name = _short_name(head, column.kind) if is_unique else head
         drawn.append(
             DrawnColumn(
                 printable(head),
-                printable(head if ends[end_of(column.name)] > 1 else end_of(head)),
+                printable(short_name),
                 column.kind,
                 tuple(texts),
                 is_constant=len(shown) > 1 and len({*map(repr, cells)}) == 1,
@@ -131,6 +139,17 @@ def drawn_columns(
 def end_of(name: str) -> str:
     """Return a name without the section of a hyperparameter, or the metric of a variant."""
     return name.rpartition("/")[2] or name
+
+
+def _short_name(name: str, kind: Kind) -> str:
+    """Leave out the section of a hyperparameter; a metric, whose values are doubles, stays whole.
+
+    ``validation`` in a table about accuracy would be taken for its validation.
+    """
+    if kind is Kind.DOUBLE:
+        return name
+    section, _, end = name.rpartition("/")
+    return f"{end_of(section)}/{end}" if section and end in _OF_TASKS else end or name
 
 
 def needs_of(columns: Sequence[DrawnColumn], answer: AnswerColumns) -> list[Needs]:

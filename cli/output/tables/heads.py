@@ -1,9 +1,9 @@
 """Finds the columns that ``--columns`` names: as they are named, or as a table heads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from clearml_snapshot.cli.output.tables.columns import end_of, letter
+from clearml_snapshot.cli.output.tables.columns import letter
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
@@ -50,13 +50,20 @@ def _column(text: str, columns: Sequence[str], answer: AnswerColumns) -> str:
     if text in letters:
         return letters[text]
     begin, mark, end = text.partition(ELLIPSIS)
-    matching = [name for name in columns if text in (printable(name), end_of(name))]
+    matching = [name for name in columns if printable(name) == text or text in _ends_of(name)]
     if mark and not matching:
         matching = [
             name
             for name in columns
-            for head in {printable(name), printable(end_of(name))}
+            for head in {printable(end) for end in _ends_of(name)}
             if head.startswith(begin) and head.endswith(end) and len(head) > len(begin + end)
         ]
     found = {*matching}
     return found.pop() if len(found) == 1 else text
+
+
+def _ends_of(name: str) -> Iterator[str]:
+    """Yield a name in full, and without one section after another."""
+    parts = name.split("/")
+    for at in range(len(parts)):
+        yield "/".join(parts[at:])

@@ -12,6 +12,7 @@ from rich.cells import cell_len
 
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.spread import with_spread
+from clearml_snapshot.cli.output.tables.columns import drawn_columns
 from clearml_snapshot.cli.output.tables.drawing import Screen
 from clearml_snapshot.cli.output.tables.fit import GAP, Needs, fit, fit_alike
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, least_width, shortened
@@ -189,6 +190,22 @@ def test_what_compared_rows_share_is_above_them(history: Path) -> None:
         "  E: 5.125  F: 6.125  G: 7.125  H: 8.125",
     ]
     assert left_out == ("detail",)
+
+
+def test_a_head_keeps_what_it_would_be_mistaken_without(history: Path) -> None:
+    statement = """
+        SELECT 'accuracy' AS metric, 'train' AS variant, i::DOUBLE AS value,
+            i::DOUBLE AS "loss/validation", 'text of a cell ' || i AS "General/model/name",
+            'another text of a cell ' || i AS "Args/optimizer"
+        FROM range(3) AS rows(i)
+    """
+    answer = AnswerColumns(("metric", "variant", "value"))
+    with open_dataset(history) as dataset:
+        rows = SafeRows(dataset.result(dataset.sql(statement)))
+        heads = {column.name: column.short_name for column in drawn_columns(rows, [*rows], answer)}
+    assert heads["loss/validation"] == "loss/validation"
+    assert heads["General/model/name"] == "model/name"
+    assert heads["Args/optimizer"] == "optimizer"
 
 
 def test_what_a_statement_selects_stays_where_it_is_if_it_fits(history: Path) -> None:

@@ -27,7 +27,8 @@ ANSWER = AnswerColumns(
     [
         ("metric", ("metric",)),
         ("name", ("General/model/name",)),
-        ("model/name", ("model/name",)),
+        ("model/name", ("General/model/name",)),
+        ("mod…name", ("General/model/name",)),
         ("lr", ("lr",)),
         ("learn…rate", ("Args/learning_rate",)),
         ("Args/lea…rate", ("Args/learning_rate",)),
