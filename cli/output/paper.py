@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import SafeRows
@@ -26,6 +26,8 @@ _WHOLE: Final = 1000
 """From this size on, a double has no decimals."""
 _POWERS: Final = 1e15
 """From this size on, a double is written with a power of ten."""
+_PLAIN_NUMBER: Final = re.compile(r"(\$?-?)(\d+(?:\.\d+)?)(\$?)")
+"""A cell without a power of ten; in LaTeX in math mode."""
 _ADDRESS: Final = "web_url"
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _ID_WIDTH: Final = 8
@@ -40,6 +42,8 @@ class _PaperColumn:
     """The place of the standard deviation that belongs to this mean."""
     may_be_shared: bool = False
     """It is not in the table if all rows have the same value, as on a terminal."""
+    is_measured: bool = False
+    """Its cells are doubles, all of which have four digits if one of them does."""
 
 
 def write_markdown(rows: SafeRows, sink: BinaryIO) -> None:
@@ -112,34 +116,60 @@ def _table(rows: SafeRows, escape: _Escape) -> Iterator[_Table]:
     """Run the query, which may fail, before anything is written, and find what all rows share."""
     columns = _columns(rows)
     movable = [place for place, column in enumerate(columns) if column.may_be_shared]
-    if not movable:
-        cells_of = (_texts(columns, row, escape) for row in rows)
-        first = list(islice(cells_of, 1))
-        yield _Table(columns, chain(first, cells_of))
-        return
+    measured = [place for place, column in enumerate(columns) if column.is_measured]
     with kept_cells() as kept:
         first_row: Sequence[Value] | None = None
         shared: Collection[int] = ()
+        padded: set[int] = set()
         for row in rows:
-            kept.add(_texts(columns, row, escape))
+            cells = _texts(columns, row, escape)
+            kept.add(cells)
+            padded |= {at for at in measured if at not in padded and _has_every_digit(cells[at])}
             if first_row is None:
                 first_row = row
                 continue
             places = [(at, columns[at].place) for at in movable]
             movable = [at for at, place in places if row[place] == first_row[place]]
             shared = movable[1:] if len(movable) == len(columns) else movable
-        yield _without(shared, columns, kept, escape)
+        yield _without(shared, padded, columns, kept, escape)
+
+
+def _has_every_digit(cell: str) -> bool:
+    """Return whether a number has decimals and as many digits as ``sensible`` writes."""
+    number = _PLAIN_NUMBER.fullmatch(cell)
+    return number is not None and "." in cell and _n_digits(number[2]) >= _DIGITS
+
+
+def _padded(cell: str) -> str:
+    """Write the zeros at the end of a number that ``sensible`` leaves out: 0.9150 and not 0.915."""
+    number = _PLAIN_NUMBER.fullmatch(cell)
+    missing = 0 if number is None else _DIGITS - _n_digits(number[2])
+    if number is None or missing <= 0 or missing == _DIGITS:
+        return cell
+    point = "" if "." in number[2] else "."
+    return f"{number[1]}{number[2]}{point}{'0' * missing}{number[3]}"
+
+
+def _n_digits(number: str) -> int:
+    return len(number.replace(".", "").lstrip("0"))
 
 
 def _without(
-    shared: Collection[int], columns: Sequence[_PaperColumn], kept: KeptCells, escape: _Escape
+    shared: Collection[int],
+    padded: Collection[int],
+    columns: Sequence[_PaperColumn],
+    kept: KeptCells,
+    escape: _Escape,
 ) -> _Table:
     """Take the columns out of the table that all rows share."""
     first = next(iter(kept), [])
     left = [place for place in range(len(columns)) if place not in shared]
     return _Table(
         [columns[place] for place in left],
-        ([cells[place] for place in left] for cells in kept),
+        (
+            [_padded(cells[place]) if place in padded else cells[place] for place in left]
+            for cells in kept
+        ),
         [(escape(columns[place].name), first[place] or escape(NULL)) for place in shared],
     )
 
@@ -169,6 +199,7 @@ def _columns(rows: SafeRows) -> list[_PaperColumn]:
                 place,
                 None if std is None else names.index(std),
                 may_be_shared and column.kind is not Kind.DOUBLE and column.name not in stays,
+                column.kind is Kind.DOUBLE and std is None,
             )
         )
     return columns

@@ -193,6 +193,28 @@ def test_values_that_only_look_alike_stay_in_the_table(history: Path) -> None:
     ]
 
 
+def test_measured_numbers_of_a_column_have_the_same_digits(history: Path) -> None:
+    """0.915 beside 0.9118 is 0.9150; rates such as 0.001 stay as they are."""
+    statement = """
+        FROM (
+            VALUES (0.9118, 0.001, 1523.4, 2.0), (0.915, 0.0003, 12.5, 3.0), (0.0, NULL, 7.0, 4.0),
+                (1.0, 0.01, 'nan'::DOUBLE, 5.0), (-0.5, 0.1, 0.1234, 1e-9)
+        ) AS rows(value, lr, mixed, whole)
+        SELECT columns(*)::DOUBLE
+    """
+    chosen = ("value", "lr", "mixed", "whole")
+    rows = drawn(history, write_markdown, *chosen, statement=statement)[2:]
+    assert [row.strip("| ").split(" | ") for row in rows] == [
+        ["0.9118", "0.001", "1523", "2"],
+        ["0.9150", "0.0003", "12.50", "3"],
+        ["0", "", "7.000", "4"],
+        ["1.000", "0.01", "NaN", "5"],
+        ["-0.5000", "0.1", "0.1234", "1e-09"],
+    ]
+    latex = drawn(history, write_latex, *chosen, statement=statement)
+    assert "$0.9150$ & $0.0003$ & $12.50$ & $3$ \\\\" in latex
+
+
 @pytest.mark.parametrize("write", [write_markdown, write_latex])
 def test_rows_are_written_one_after_the_other(
     history: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[..., None]
