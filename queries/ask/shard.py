@@ -71,12 +71,12 @@ class Shard:
         return not self.only or any(values.get(name) == value for name, value in self.only)
 
     def most_for(self, values: Mapping[str, Any], most: int) -> int:
-        """Return the maximum size of a part, from the number of points for other queries."""
+        """Return the maximum size of a part, at least 1, from that of other queries."""
         if self.otherwise is not None and values.get(self.otherwise[1]) == self.otherwise[2]:
-            return int(self.otherwise[0] * most)
+            return max(1, int(self.otherwise[0] * most))
         times, without = self.larger
         is_given = any(values.get(name) is not None for name in without)
-        return most if is_given else int(times * most)
+        return most if is_given else max(1, int(times * most))
 
     def key_for(self, values: Mapping[str, Any]) -> Key:
         """Return the key for the values that are bound to the query's parameters."""
