@@ -81,6 +81,14 @@ class UsageError(SnapshotError):
     exit_code = ExitCode.USAGE
 
 
+def not_installed(purpose: str, package: str) -> UsageError:
+    """Make the error for a package that only some users need."""
+    return UsageError(
+        f"{purpose} needs the package {package}, which is not installed; install it with: "
+        f"pip install {package}"
+    )
+
+
 class NoSuchNameError(UsageError):
     """A name that does not exist; the text lists near matches."""
 

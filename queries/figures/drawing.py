@@ -7,7 +7,7 @@ from html import escape
 from types import ModuleType
 from typing import Any, Final
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import not_installed
 from clearml_snapshot.exporter.unseen import as_json, spelled_out
 from clearml_snapshot.queries.figures.model import Figure
 from clearml_snapshot.queries.figures.vega import vega_lite
@@ -38,15 +38,11 @@ def specification(figure: Figure) -> bytes:
 
 def svg(figure: Figure) -> str:
     """Draw a figure as SVG."""
-    drawn: str = _library().vegalite_to_svg(_spec(figure), **_OPTIONS)
+    drawn: str = _library().vegalite_to_svg(vega_lite(figure), **_OPTIONS)
     numbers: dict[str, int] = {}
     return _CLIP.sub(
         lambda match: match[1] + str(numbers.setdefault(match[2], len(numbers))), drawn
     )
-
-
-def _spec(figure: Figure) -> dict[str, Any]:
-    return vega_lite(figure)
 
 
 def _svg(figure: Figure) -> bytes:
@@ -54,12 +50,12 @@ def _svg(figure: Figure) -> bytes:
 
 
 def _png(figure: Figure) -> bytes:
-    drawn: bytes = _library().vegalite_to_png(_spec(figure), scale=_SCALE, **_OPTIONS)
+    drawn: bytes = _library().vegalite_to_png(vega_lite(figure), scale=_SCALE, **_OPTIONS)
     return drawn
 
 
 def _pdf(figure: Figure) -> bytes:
-    drawn: bytes = _library().vegalite_to_pdf(_spec(figure), **_OPTIONS)
+    drawn: bytes = _library().vegalite_to_pdf(vega_lite(figure), **_OPTIONS)
     return drawn
 
 
@@ -109,9 +105,6 @@ def _library() -> ModuleType:
     try:
         import vl_convert
     except ImportError:
-        raise UsageError(
-            "pictures need the package vl-convert-python, which is not installed; install it "
-            "with: pip install vl-convert-python"
-        ) from None
+        raise not_installed("a picture", "vl-convert-python") from None
     library: ModuleType = vl_convert
     return library

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import not_installed
 from clearml_snapshot.queries.figures.model import Axis, Curve, Figure, Panel, Points
 from clearml_snapshot.queries.figures.ticks import below, ticks
 
@@ -61,9 +61,9 @@ def _panel(panel: Panel, figure: Figure, screen: Screen) -> str:
     width = max(_NARROWEST, width - _AXIS)
     strokes = [*_strokes(panel, is_drawn_in_characters)]
     drawn = _plot(panel, strokes, width, height, screen, is_drawn_in_characters)
-    lines = [panel.title, *_marked(panel, drawn.split("\n"), height, screen), panel.x.title]
-    lines[-1] = f" {panel.x.title}"
-    lines += _legend(clear, screen, is_drawn_in_characters)
+    marked = _marked(panel, drawn.split("\n"), height, screen)
+    legend = _legend(clear, screen, is_drawn_in_characters)
+    lines = [panel.title, *marked, f" {panel.x.title}", *legend]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -207,9 +207,8 @@ def _legend(clear: Sequence[Curve], screen: Screen, in_characters: bool) -> list
     for number, curve in enumerate(clear):
         sign = _CHARACTERS[number % len(_CHARACTERS)] if in_characters else "─"
         best = f"  ◆ {curve.best[1]:.5g} at {_position(curve.best[0])}" if curve.best else ""
-        label = curve.label
         room = max(8, screen.width - 5 - len(best))
-        label = label if len(label) <= room else f"{label[: room - 1]}…"
+        label = curve.label if len(curve.label) <= room else f"{curve.label[: room - 1]}…"
         line = f" {sign * 2} {label}{best}"
         if screen.has_colours:
             line = _coloured(f" {sign * 2}", colour(curve)) + line[3:]
@@ -231,8 +230,5 @@ def _library() -> Any:
     try:
         import uniplot
     except ImportError:
-        raise UsageError(
-            "a plot in the terminal needs the package uniplot, which is not installed; install it "
-            "with: pip install uniplot"
-        ) from None
+        raise not_installed("a plot in the terminal", "uniplot") from None
     return uniplot

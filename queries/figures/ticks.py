@@ -29,9 +29,8 @@ def ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
     places = max(0, -power - (step == 10))
     is_plain = max(abs(axis.low), abs(axis.high)) < _LARGEST and power > log10(_SMALLEST)
     found = []
-    for number in range(ceil(axis.low / (step * 10.0**power)), most + 3 + ceil(
-        axis.low / (step * 10.0**power)
-    )):  # fmt: skip
+    first = ceil(axis.low / (step * 10.0**power))
+    for number in range(first, first + most + 3):
         value = number * step * 10.0**power
         if value <= axis.high:
             text = f"{value:,.{places}f}" if is_plain else f"{value:.6g}"

@@ -90,7 +90,7 @@ def _drawn(
     mark: Layer,
     encoding: Layer | None = None,
 ) -> Iterator[Layer]:
-    """Draw pieces of curves; a piece of one point, which is no line, as a dot."""
+    """Draw the pieces of curves. A piece with a single point becomes a dot."""
     for is_line in (True, False):
         values = [
             {"x": _x(panel, x), "y": y, "curve": curve.label, "piece": number}

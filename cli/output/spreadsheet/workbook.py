@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any, BinaryIO, Final
 
 from clearml_snapshot.cli.output.rows import SafeRows
-from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError, not_installed
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.queries.result import Column, Kind, Value
 
@@ -98,10 +98,7 @@ def _library() -> ModuleType:
         import xlsxwriter
         import xlsxwriter.exceptions
     except ImportError:
-        raise UsageError(
-            "xlsx needs the package XlsxWriter, which is not installed; install it with: "
-            "pip install XlsxWriter"
-        ) from None
+        raise not_installed("xlsx", "XlsxWriter") from None
     library: ModuleType = xlsxwriter
     if _rounds_numbers(library):
         raise UsageError(
