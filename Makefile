@@ -83,7 +83,6 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python -m tests.bench.hand_over
 
 growth: install ## Measure the growth from 10^5 to 10^9 points (GROWTH_SIZES) for docs/performance.md
-	$(BIN)/pip install -q --disable-pip-version-check --group growth
 	$(BIN)/python -m tests.bench.growth --folder $(BENCH_DATA) $(GROWTH_SIZES)
 	$(BIN)/python -m docs.generate
 

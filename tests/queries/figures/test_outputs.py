@@ -1,9 +1,8 @@
 """What is drawn, looked at: coordinates of SVG, pixels of PNG, and dots of braille."""
 
+import io
 import json
 import re
-import struct
-import zlib
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
@@ -92,40 +92,8 @@ def test_the_spike_is_in_the_terminal(spike: Figure) -> None:
 
 
 def _pixels(png: bytes) -> Any:
-    """Decode an RGBA PNG without another library."""
-    at, data, width, height = 8, b"", 0, 0
-    while at < len(png):
-        (length,), kind = struct.unpack(">I", png[at : at + 4]), png[at + 4 : at + 8]
-        body = png[at + 8 : at + 8 + length]
-        if kind == b"IHDR":
-            width, height, depth, colour = struct.unpack(">IIBB", body[:10])
-            assert (depth, colour) == (8, 6)
-        data += body if kind == b"IDAT" else b""
-        at += 12 + length
-    raw = np.frombuffer(zlib.decompress(data), np.uint8).reshape(height, 1 + 4 * width)
-    rows = np.zeros((height + 1, width + 1, 4), np.uint8)
-    for y in range(height):
-        kind, row = raw[y, 0], raw[y, 1:].reshape(width, 4)
-        if kind in (0, 2):
-            rows[y + 1, 1:] = row + (rows[y, 1:] if kind == 2 else 0)
-        elif kind == 1:
-            rows[y + 1, 1:] = np.cumsum(row, axis=0, dtype=np.uint8)
-        else:
-            _filtered(rows, y, row, int(kind))
-    return rows[1:, 1:]
-
-
-def _filtered(rows: Any, y: int, row: Any, kind: int) -> None:
-    for x in range(len(row)):
-        left, up, corner = (rows[y + 1, x].astype(int), rows[y, x + 1].astype(int),
-                            rows[y, x].astype(int))  # fmt: skip
-        if kind == 3:
-            guess = (left + up) // 2
-        else:
-            p = left + up - corner
-            a, b, c = abs(p - left), abs(p - up), abs(p - corner)
-            guess = np.where((a <= b) & (a <= c), left, np.where(b <= c, up, corner))
-        rows[y + 1, x + 1] = (row[x] + guess) % 256
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image.convert("RGBA"))
 
 
 class _Elements(HTMLParser):
