@@ -1,6 +1,5 @@
 """Draws a figure as SVG, PNG, PDF or HTML."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from html import escape
@@ -8,9 +7,9 @@ from types import ModuleType
 from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import not_installed
-from clearml_snapshot.exporter.unseen import as_json, spelled_out
 from clearml_snapshot.queries.figures.model import Figure
 from clearml_snapshot.queries.figures.vega import vega_lite
+from clearml_snapshot.queries.pages.embedded import json_in_a_page
 
 _VEGA_LITE: Final = "5.20"
 _SCALE: Final = 2
@@ -32,8 +31,7 @@ def picture(figure: Figure, suffix: str) -> bytes:
 
 def specification(figure: Figure) -> bytes:
     """Write a figure as Vega-Lite, as JSON that may stand in a page."""
-    text = json.dumps(vega_lite(figure), ensure_ascii=False, allow_nan=False)
-    return (spelled_out(text, as_json).replace("<", "\\u003c") + "\n").encode()
+    return (json_in_a_page(vega_lite(figure)) + "\n").encode()
 
 
 def svg(figure: Figure) -> str:

@@ -3,13 +3,13 @@
 import base64
 import functools
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries.pages.embedded import json_in_a_page
 from clearml_snapshot.queries.pages.environment import count, environment, link, seen
 from clearml_snapshot.queries.report.contents import COUNTED, best_of, finite
 from clearml_snapshot.queries.report.model import Chart, Report
@@ -26,15 +26,6 @@ _LONGEST_VALUE: Final = 500
 
 _LEADING: Final = 6
 """Columns of values, and of parameters, that the leaderboard shows at first."""
-
-_ESCAPES: Final = {
-    "<": r"\u003c",
-    ">": r"\u003e",
-    "&": r"\u0026",
-    "\u2028": r"\u2028",
-    "\u2029": r"\u2029",
-}
-"""Characters that could end a script or begin a comment in it, as JSON also writes them."""
 
 
 def page(report: Report, snapshot: Snapshot, heading: str | None = None) -> str:
@@ -64,24 +55,13 @@ def page(report: Report, snapshot: Snapshot, heading: str | None = None) -> str:
         script_hash=_hash(script),
         style_hash=_hash(style),
         licence=_read("vendor/LICENSE"),
-        data=Markup(as_json(_data(report))),
+        data=Markup(json_in_a_page(_data(report))),
         blocks=[
             (at, base64.b64encode(chart.block).decode())
             for at, chart in enumerate(report.charts)
             if chart.block
         ],
     )
-
-
-def as_json(value: object) -> str:
-    """Write JSON that cannot end the script element that it is in.
-
-    Invisible characters and those that reorder text are spelled out before, by ``seen``.
-    """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character, escape in _ESCAPES.items():
-        text = text.replace(character, escape)
-    return text
 
 
 def _heading(report: Report) -> str:

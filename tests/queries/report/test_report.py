@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.queries.pages.embedded import json_in_a_page
 from clearml_snapshot.queries.report import model
 from clearml_snapshot.queries.report.encoding import Curve, encode
 from clearml_snapshot.queries.report.model import Chart, ReportOptions
-from clearml_snapshot.queries.report.page import as_json
 from tests.queries.conftest import MakeDataset
 from tests.queries.report.conftest import SPIKE, report_of
 from tests.support.pages import Reader, hostile, hostile_tasks
@@ -167,7 +167,7 @@ class TestContents:
         ("options", "message"),
         [
             (ReportOptions(top=2), "`top` needs `metric`"),
-            (ReportOptions(top=2, metrics=("final",)), "`top` needs `best`"),
+            (ReportOptions(top=2, metrics=("final",)), "`top` needs `best=.max.` or"),
             (ReportOptions(metrics=("loss",), excluded=("loss",)), "no metric is left"),
         ],
     )
@@ -203,7 +203,7 @@ class TestContents:
 class TestSafety:
     def test_json_cannot_end_its_script(self) -> None:
         names = ["</script>", "<!--<script>", "]]>", "\u2028\u2029", "&lt;", "\\u003c"]
-        text = as_json(names)
+        text = json_in_a_page(names)
         assert json.loads(text) == names
         assert not set("<>&\u2028\u2029") & set(text)
 
