@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from clearml_snapshot.cli.options.groups import OptionGroup, option
-from clearml_snapshot.cli.options.sections import METRIC_NAMES, METRICS
+from clearml_snapshot.cli.options.sections import METRIC_NAMES, METRICS, QUERY_OPTIONS
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,19 @@ Aliases = Annotated[
     ),
 ]
 """For commands that ask about metrics; `open_for_query` takes it."""
+
+
+Best = Annotated[
+    Literal["highest", "lowest", "max", "min"] | None,
+    option(
+        "--best",
+        section=QUERY_OPTIONS,
+        metavar="highest|lowest",
+        help="Which values are better; max and min mean the same.",
+        show_default="guessed from the name of each metric",
+    ),
+]
+"""For commands whose answer has several metrics; `direction_of` reads it."""
 
 
 def metric_options(

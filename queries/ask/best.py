@@ -1,7 +1,7 @@
 """Which values of a metric are better, guessed from its name."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from clearml_snapshot.exporter.errors import UsageError
@@ -77,23 +77,48 @@ def guess_best(query: Query, given: Mapping[str, Any], names: ExistingNames) -> 
     needed = "".join(needed_best(param) for param in query.params if not param.optional)
     if not needed or given.get(BEST) is not None or not given.get("metric"):
         return None
-    pairs = chosen_pairs(texts(given["metric"]), texts(given.get("variant")), names.series_names)
-    excluded = texts(given.get(EXCLUDED))
-    unwanted = chosen_pairs(excluded, (), names.series_names) if excluded else ()
-    pairs = tuple(pair for pair in pairs if pair not in {*unwanted}) or pairs
-    guesses = {pair: guess(*pair) for pair in pairs}
-    directions = {*guesses.values()}
-    if directions == {"highest"} or directions == {"lowest"}:
-        return guesses[pairs[0]]
-    unknown = ["/".join(pair) for pair, direction in guesses.items() if direction is None]
+    pairs = chosen_pairs(
+        texts(given["metric"]),
+        texts(given.get("variant")),
+        names.series_names,
+        excluded=texts(given.get(EXCLUDED)),
+    )
+    direction = common_guess(pairs)
+    if direction is None:
+        raise UsageError(f"query {query.name} needs {needed}: {why_no_guess(pairs)}")
+    return direction
+
+
+def common_guess(pairs: Iterable[tuple[str, str]]) -> Direction | None:
+    """Guess which values of all these series are better; None if the names do not agree."""
+    guesses = {guess(*pair) for pair in pairs}
+    return guesses.pop() if len(guesses) == 1 else None
+
+
+def why_no_guess(pairs: Iterable[tuple[str, str]]) -> str:
+    """Explain why ``common_guess`` gave none for these series."""
+    guesses = {"/".join(pair): guess(*pair) for pair in pairs}
+    unknown = [name for name, direction in guesses.items() if direction is None]
     if unknown:
         listed = ", ".join(unknown[:_NAMED]) + " …" * (len(unknown) > _NAMED)
-        reason = f"{listed} does not say whether high or low values are better"
-    else:
-        ups = next("/".join(pair) for pair in pairs if guesses[pair] == "highest")
-        downs = next("/".join(pair) for pair in pairs if guesses[pair] == "lowest")
-        reason = f"high values of {ups} and low values of {downs} are better"
-    raise UsageError(f"query {query.name} needs {needed}: {reason}")
+        return f"{listed} does not say whether high or low values are better"
+    up = next(name for name, direction in guesses.items() if direction == "highest")
+    down = next(name for name, direction in guesses.items() if direction == "lowest")
+    return f"high values of {up} and low values of {down} are better"
+
+
+def for_the_top(pairs: Iterable[tuple[str, str]]) -> UsageError:
+    """Make the error that the best few were asked for and ``common_guess`` gave no direction."""
+    ways = f"{setting(BEST, 'max')} or {setting(BEST, 'min')}"
+    return UsageError(f"{setting('top')} needs {ways}: {why_no_guess(pairs)}")
+
+
+def direction_of(word: str | None) -> Direction | None:
+    """Return what a word for the better values means: ``max`` is ``highest``."""
+    words: Mapping[str | None, Direction] = {
+        "highest": "highest", "max": "highest", "lowest": "lowest", "min": "lowest",
+    }  # fmt: skip
+    return words.get(word)
 
 
 def _words(text: str) -> list[str]:

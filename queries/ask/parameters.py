@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
@@ -287,7 +287,12 @@ def _is_grouping(text: str, names: ExistingNames) -> bool:
 
 
 def chosen_pairs(
-    metrics: Iterable[str], variants: Iterable[str], series: Series, *, all_metrics: bool = False
+    metrics: Iterable[str],
+    variants: Iterable[str],
+    series: Series,
+    *,
+    excluded: Sequence[str] = (),
+    all_metrics: bool = False,
 ) -> Pairs:
     """Resolve metric and variant arguments to series.
 
@@ -296,11 +301,12 @@ def chosen_pairs(
             ``:monitor:``.
         variants: variant arguments, combined with OR; empty selects every variant.
         series: the variants that exist, by metric.
+        excluded: metric arguments whose series are left out.
         all_metrics: whether empty ``metrics`` includes ``:monitor:``.
 
     Raises:
         NoSuchNameError: nothing matches.
-        UsageError: an argument is ambiguous.
+        UsageError: an argument is ambiguous, or ``excluded`` leaves nothing.
     """
     choices = [
         choice
@@ -317,27 +323,29 @@ def chosen_pairs(
     selected_variants: set[str] = set()
     for argument in variants:
         selected_variants |= resolve_variants(argument, among)
-    return tuple(
+    unwanted = set(chosen_pairs(excluded, (), series)) if excluded else set()
+    pairs = tuple(
         (metric, variant)
         for metric in sorted(among)
         for variant in sorted(among[metric])
         if not selected_variants or variant in selected_variants
     )
+    left = tuple(pair for pair in pairs if pair not in unwanted)
+    if unwanted and not left:
+        raise UsageError(f"no metric is left; omit {setting(EXCLUDED)}, or exclude fewer metrics")
+    return left
 
 
 def _series_values(
-    query: Query, given: Mapping[str, Any], series: Series, excluded: Iterable[str]
+    query: Query, given: Mapping[str, Any], series: Series, excluded: Sequence[str]
 ) -> dict[str, Any]:
     pairs = chosen_pairs(
         texts(given.get("metric")),
         texts(given.get("variant")),
         series,
+        excluded=excluded,
         all_metrics=bool(given.get("all_metrics")),
     )
-    unwanted = set(chosen_pairs(excluded, (), series)) if excluded else set()
-    pairs = tuple(pair for pair in pairs if pair not in unwanted)
-    if not pairs:
-        raise UsageError(f"no metric is left; omit {setting(EXCLUDED)}, or exclude fewer metrics")
     if query.param("metric").many:
         return {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
     values = {"metric": _only({m for m, _ in pairs}, "metric", query)}

@@ -112,17 +112,13 @@ def _narrowed(dataset: Dataset, options: PackOptions) -> Pairs | None:
     """
     if not (options.metrics or options.variants or options.exclude_metrics):
         return None
-    names = dataset.series_names
-    selected = chosen_pairs(options.metrics, options.variants, names, all_metrics=True)
-    excluded = set(chosen_pairs(options.exclude_metrics, (), names))
-    if not options.exclude_metrics:
-        excluded = set()
-    left = tuple(pair for pair in selected if pair not in excluded)
-    if not left:
-        raise UsageError(
-            f"no metric is left; omit {setting('exclude_metrics')}, or exclude fewer metrics"
-        )
-    return left
+    return chosen_pairs(
+        options.metrics,
+        options.variants,
+        dataset.series_names,
+        excluded=options.exclude_metrics,
+        all_metrics=True,
+    )
 
 
 def _counts(

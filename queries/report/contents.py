@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.settings import setting
-from clearml_snapshot.queries.ask.best import guess
+from clearml_snapshot.queries.ask.best import for_the_top, guess
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.ask.parameters import chosen_pairs
 from clearml_snapshot.queries.dataset import Dataset
@@ -38,7 +38,9 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
         NoSuchNameError: the snapshot does not contain a metric or variant.
         UsageError: ``top`` without metrics whose order is known, or nothing is selected.
     """
-    pairs = _pairs(dataset, options)
+    pairs = chosen_pairs(
+        options.metrics, options.variants, dataset.series_names, excluded=options.excluded
+    )
     names = {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
     everything = {**names, "task_ids": None}
     n_selected = len(_rows(dataset, "report/tasks", {"task_ids": None}))
@@ -73,18 +75,6 @@ def best_of(chart: Chart, series: Series) -> tuple[float | None, int | None]:
     return series.row[column], series.row[f"{column}_iteration"]
 
 
-def _pairs(dataset: Dataset, options: ReportOptions) -> tuple[tuple[str, str], ...]:
-    names = dataset.series_names
-    pairs = chosen_pairs(options.metrics, options.variants, names)
-    unwanted = {*chosen_pairs(options.excluded, (), names)} if options.excluded else set()
-    left = tuple(pair for pair in pairs if pair not in unwanted)
-    if pairs and not left:
-        raise UsageError(
-            f"no metric is left; omit {setting('exclude_metric')}, or exclude fewer metrics"
-        )
-    return left
-
-
 def _charts(
     rows: Iterable[dict[str, Any]], places: dict[str, int], options: ReportOptions
 ) -> list[Chart]:
@@ -106,10 +96,7 @@ def _best_tasks(dataset: Dataset, options: ReportOptions, parameters: dict[str, 
     for (metric, variant), group in groupby(rows, lambda row: (row["metric"], row["variant"])):
         best = options.best or guess(metric, variant)
         if best is None:
-            raise UsageError(
-                f"{setting('top')} needs {setting('best')}: the name of {metric}/{variant} does "
-                "not tell which values are better"
-            )
+            raise for_the_top([(metric, variant)])
         typed = {"metric": [metric], "variant": [variant], "best": best, "top": options.top}
         answer = dataset.query("leaderboard", **typed, suspect_zeros="exclude")
         ranked = [row["task_id"] for row in dataset.rows(answer).as_dicts()]

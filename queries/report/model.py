@@ -1,9 +1,9 @@
 """What a report contains, as data."""
 
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-Direction = Literal["highest", "lowest"]
+from clearml_snapshot.queries.ask.best import Direction
 
 FEWEST_PARTS: Final = 32
 """Equal parts of a curve that are kept of any report; a chart on a phone is ten times as wide."""

@@ -1,12 +1,12 @@
 """The `report` command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clearml_snapshot.cli.options.dataset import At, Dataset, chosen
-from clearml_snapshot.cli.options.metrics import Aliases, Metrics
+from clearml_snapshot.cli.options.metrics import Aliases, Best, Metrics
 from clearml_snapshot.cli.options.output import Quiet
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import OUTPUT, QUERY, QUERY_OPTIONS
@@ -17,6 +17,7 @@ from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
+from clearml_snapshot.queries.ask.best import direction_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,16 +55,6 @@ _Top = Annotated[
         show_default="every task",
     ),
 ]
-_Best = Annotated[
-    Literal["highest", "lowest"] | None,
-    typer.Option(
-        "--best",
-        metavar="HOW",
-        rich_help_panel=QUERY_OPTIONS,
-        help="Which values are better, highest or lowest.",
-        show_default="guessed from each name",
-    ),
-]
 _Parts = Annotated[
     int | None,
     typer.Option(
@@ -88,7 +79,7 @@ def report(
     *,
     path: At = None,
     top: _Top = None,
-    best: _Best = None,
+    best: Best = None,
     heading: _Heading = None,
     parts: _Parts = None,
     metrics: Metrics,
@@ -108,7 +99,13 @@ def report(
     from clearml_snapshot.queries.report.write import write_report
 
     options = ReportOptions(
-        metrics.metrics, metrics.variants, metrics.excluded, top, best, heading, parts
+        metrics.metrics,
+        metrics.variants,
+        metrics.excluded,
+        top,
+        direction_of(best),
+        heading,
+        parts,
     )
     with open_for_query(chosen(dataset, path), filters, limits, aliases=aliases) as opened:
         written = write_report(opened, options)
