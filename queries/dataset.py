@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -99,7 +99,7 @@ class Dataset(session.Session):
 
     @contextmanager
     def opened_again(
-        self, *, threads: int | None = None
+        self, *, threads: int | None = None, only: Iterable[str] | None = None
     ) -> Iterator[tuple["Dataset", duckdb.DuckDBPyConnection]]:
         """Open the same tasks once more with a DuckDB of its own, for an answer in parts.
 
@@ -108,9 +108,11 @@ class Dataset(session.Session):
 
         Args:
             threads: the number of DuckDB's threads; None means as in this dataset.
+            only: ids of tasks; points of others are not read. None means the same tasks.
         """
         options: dict[str, Any] = {**self._options, **({"threads": threads} if threads else {})}
-        with Dataset(self.unpacked(), self.filter, **options) as inner:
+        chosen = TaskFilter(task_ids=tuple(only), hidden=True) if only is not None else self.filter
+        with Dataset(self.unpacked(), chosen, **options) as inner:
             self._others.add(inner._connection)
             try:
                 yield inner, inner._connection

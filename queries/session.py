@@ -249,7 +249,7 @@ class Session:
     def _connection(self) -> duckdb.DuckDBPyConnection:
         return self._cursors.here
 
-    def _own_connection(self) -> duckdb.DuckDBPyConnection:
+    def own_connection(self) -> duckdb.DuckDBPyConnection:
         """Make one more connection of the calling thread, for tables of its own; close it."""
         return self._cursors.beside()
 

@@ -1,33 +1,37 @@
 """Makes a figure of the curves of some metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.param_names import find_params
-from clearml_snapshot.exporter.settings import setting
-from clearml_snapshot.queries.ask.best import guess
+from clearml_snapshot.queries.ask.best import (
+    Direction,
+    common_guess,
+    for_the_top,
+    guess_note,
+)
 from clearml_snapshot.queries.ask.header import find, read
 from clearml_snapshot.queries.ask.parameters import BY_PARAM
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures import axes
 from clearml_snapshot.queries.figures.labels import LONGEST_TITLE, Run, grouped, harmless, labels
+from clearml_snapshot.queries.figures.look import Look
 from clearml_snapshot.queries.figures.model import (
     Band,
     Curve,
     Figure,
     Panel,
     Points,
-    Theme,
     usual_gap,
 )
 from clearml_snapshot.queries.figures.points import POINTS, gathered
-from clearml_snapshot.queries.figures.thinning import COLUMNS, thinned
+from clearml_snapshot.queries.figures.thinning import thinned
+from clearml_snapshot.queries.notes.empty_answers import why_no_rows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,52 +44,29 @@ _MOST_PANELS: Final = 12
 _SELECTING: Final = ("metric", "variant", "all_metrics", "suspect_zeros", "nan_value")
 """The parameters of ``curve`` that decide which series are drawn, and their best values."""
 
-Best = Literal["highest", "lowest"]
 
-
-@dataclass(frozen=True)
-class Look:
-    """How curves are drawn."""
-
-    color: str = "task"
-    """task, project, user, tag, or a hyperparameter."""
-    log_x: bool = False
-    log_y: bool = False
-    clips: bool = True
-    """Whether a few points far from all others are left outside the axis."""
-    title: str | None = None
-    size: tuple[int, int] | None = None
-    theme: Theme = "light"
-    columns: int = COLUMNS
-    """Pixel columns: points are thinned to what they can show."""
-    top: int | None = None
-    """The number of runs with the best values; None means all."""
-    best: Best | None = None
-    """Which values are better; None: guessed from the name, if it says so."""
-
-
-def curves(dataset: Dataset, look: Look, **typed: Any) -> Figure:
+def curves(dataset: Dataset, values: Mapping[str, Any], look: Look) -> Figure:
     """Make a figure of curves, one panel per metric.
 
     Args:
         dataset: the dataset.
+        values: what is bound to the parameters of the query ``curve``, by ``Dataset.bound``.
         look: how they are drawn.
-        typed: parameters of the query ``curve``.
 
     Raises:
-        NoSuchNameError: no such metric, variant or hyperparameter.
-        UsageError: a parameter is wrong, or there are too many metrics.
+        NoSuchNameError: no such hyperparameter.
+        UsageError: there are too many metrics, or the best few of a metric whose name does not
+            tell which values are better.
         SnapshotError: no selected task has points of the metrics.
     """
-    query = find("curve")
-    values = dataset.bound(query, **typed)
     notes: list[str] = []
     runs, color = _runs(dataset, values, look)
     metrics: dict[str, list[Run]] = {}
     for run in runs:
         metrics.setdefault(run.metric, []).append(run)
     if not runs:
-        raise SnapshotError("no selected task has points of these metrics")
+        reason = why_no_rows(dataset, find("curve"), values)
+        raise SnapshotError(f"nothing to draw: {reason or 'there are no points'}")
     if len(metrics) > _MOST_PANELS:
         raise UsageError(
             f"a figure has at most {_MOST_PANELS} metrics, and {len(metrics)} match; name fewer"
@@ -99,21 +80,16 @@ def curves(dataset: Dataset, look: Look, **typed: Any) -> Figure:
     return Figure(title, tuple(panels), tuple(dict.fromkeys(notes)), look.size, look.theme)
 
 
-def _better(look: Look, runs: Sequence[Run], notes: list[str]) -> Best | None:
+def _better(look: Look, runs: Sequence[Run], notes: list[str]) -> Direction | None:
     """Return which values of a metric are better, if it was said or its names tell."""
     if look.best:
         return look.best
-    guesses = {guess(run.metric, run.variant) for run in runs}
-    [guessed, *others] = guesses
-    if others:
-        guessed = None
-    if look.top is not None and guessed is None:
-        raise UsageError(
-            f"{setting('top')} needs {setting('best', 'lowest')} or {setting('best', 'highest')}: "
-            f"the name of {harmless(runs[0].metric)} does not tell which values are better"
-        )
-    if guessed and look.top is not None:
-        notes.append(f"{setting('best', guessed)} was guessed from the name of the metric")
+    pairs = dict.fromkeys((harmless(run.metric), harmless(run.variant)) for run in runs)
+    guessed = common_guess(pairs)
+    if look.top is not None:
+        if guessed is None:
+            raise for_the_top(pairs)
+        notes.extend(guess_note({"best": guessed}))
     return guessed
 
 
@@ -152,7 +128,7 @@ def _runs(dataset: Dataset, values: Mapping[str, Any], look: Look) -> tuple[list
     ], color
 
 
-def _top(runs: Sequence[Run], look: Look, best: Best | None, notes: list[str]) -> list[Run]:
+def _top(runs: Sequence[Run], look: Look, best: Direction | None, notes: list[str]) -> list[Run]:
     """Choose the runs with the best values; a run without a finite value is the last."""
     if look.top is None or look.top >= len(runs):
         return [*runs]
@@ -174,7 +150,7 @@ def _panel(
     runs: Sequence[Run],
     look: Look,
     color: str,
-    best: Best | None,
+    best: Direction | None,
     notes: list[str],
 ) -> Panel:
     is_smooth = values["smooth"] is not None or values["window"] is not None
@@ -206,11 +182,6 @@ def _panel(
         clips=look.clips,
     )
     notes.extend(axes.notes_on(panel))
-    if values["suspect_zeros"] != "exclude" and any(c.best and c.best[1] == 0 for c in drawn):
-        notes.append(
-            f"{panel.title}: a best value of 0 may be a NaN that was logged as 0; "
-            f"{setting('suspect_zeros', 'exclude')} leaves such values out"
-        )
     return panel
 
 
@@ -246,7 +217,7 @@ def _drawn(
     raw: Mapping[int, Points],
     smooth: Mapping[int, Points],
     color: str,
-    best: Best | None,
+    best: Direction | None,
 ) -> list[Curve]:
     values = [run.task_id if color == "task" else grouped(run, color) for run in runs]
     colours = {value: number for number, value in enumerate(dict.fromkeys(values))}
@@ -271,7 +242,7 @@ def _drawn(
     return drawn
 
 
-def _best(points: Points, best: Best | None) -> tuple[float, float] | None:
+def _best(points: Points, best: Direction | None) -> tuple[float, float] | None:
     finite = points.finite
     if best is None or not finite:
         return None

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import duckdb
 
-from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries.ask.header import find, read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
@@ -15,7 +14,6 @@ from clearml_snapshot.queries.shards.asking import asked
 
 POINTS: Final = "points_of_a_figure"
 """The table with the columns ``curve``, ``x``, ``value`` and ``smoothed``."""
-
 
 _FEW: Final = 100
 """Tasks for which it is worth opening the dataset once more."""
@@ -49,7 +47,7 @@ def gathered(
     )
     pairs = sorted({(run.metric, run.variant) for run in runs})
     narrowed = {**values, "metric": [p[0] for p in pairs], "variant": [p[1] for p in pairs]}
-    connection = dataset._own_connection()
+    connection = dataset.own_connection()
     try:
         with (
             translating_errors(),
@@ -71,8 +69,5 @@ def _of_tasks(dataset: Dataset, task_ids: set[str]) -> Iterator[Dataset]:
     if len(task_ids) > _FEW:
         yield dataset
         return
-    chosen = TaskFilter(task_ids=sorted(task_ids), hidden=True)
-    options: dict[str, Any] = {**dataset._options}
-    with Dataset(dataset.unpacked(), chosen, **options) as inner:
-        dataset._others.add(inner._connection)  # what interrupts the one interrupts the other
+    with dataset.opened_again(only=sorted(task_ids)) as (inner, _connection):
         yield inner

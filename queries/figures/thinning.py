@@ -6,12 +6,11 @@ import duckdb
 
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.duckdb_errors import translating_errors
+from clearml_snapshot.queries.figures.look import COLUMNS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-COLUMNS: Final = 1200
-"""Pixel columns, if the width of the picture is not known."""
 _POINTS: Final = "points_to_thin"
 
 

@@ -31,11 +31,17 @@ def why_empty(dataset: Dataset, query: Query, values: Mapping[str, Any], rows: R
     """
     if rows.rows:
         return _no_value(dataset, query, values, rows) if query.file is None else None
+    reason = why_no_rows(dataset, query, values)
+    return None if reason is None else f"no rows: {reason}"
+
+
+def why_no_rows(dataset: Dataset, query: Query, values: Mapping[str, Any]) -> str | None:
+    """Explain why an answer has no rows; None if the reason is not known."""
     counts = _counts(dataset, values)
     reason = _no_task(dataset, counts)
     if reason is None and query.file is None:
         reason = _NOTHING.get(query.name) or _no_rows(query, values, counts)
-    return None if reason is None else f"no rows: {reason}"
+    return reason
 
 
 def _counts(dataset: Dataset, values: Mapping[str, Any]) -> dict[str, Any]:

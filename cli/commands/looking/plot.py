@@ -3,15 +3,16 @@
 import re
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
 from clearml_snapshot.cli.options.dataset import Dataset, chosen
-from clearml_snapshot.cli.options.groups import OptionGroup, option
-from clearml_snapshot.cli.options.metrics import Aliases, MetricOptions, Metrics
+from clearml_snapshot.cli.options.groups import OptionGroup, option, signed
+from clearml_snapshot.cli.options.metrics import Aliases, Best, MetricOptions, Metrics
 from clearml_snapshot.cli.options.output import Quiet
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import OUTPUT, QUERY, QUERY_OPTIONS
@@ -19,11 +20,16 @@ from clearml_snapshot.cli.options.tasks import Filters
 from clearml_snapshot.cli.output.stdout import STDOUT, write_drawing
 from clearml_snapshot.cli.output.terminal import is_terminal, note, shows_colours
 from clearml_snapshot.cli.typer_ext.commands import add_command
+from clearml_snapshot.cli.typer_ext.query_options import parameters_of
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.finding import is_dataset
+from clearml_snapshot.queries.ask.best import direction_of
+from clearml_snapshot.queries.ask.header import find
+from clearml_snapshot.queries.figures.look import Look
+from clearml_snapshot.queries.result import Rows
 
 if TYPE_CHECKING:
-    from clearml_snapshot.queries.figures.curves import Look
+    from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.figures.model import Figure
     from clearml_snapshot.queries.figures.terminal import Screen
 
@@ -32,48 +38,20 @@ _DOTS: Final = 2
 """Dots of braille beside each other in a character."""
 _TEXT: Final = ".txt"
 _LARGEST: Final = 10_000
+_NOT_TYPED: Final = ("metric", "variant", "all_metrics", "points", "keep")
+"""Parameters of ``curve`` that other options give, or the size of the drawing."""
 
 
-@dataclass(frozen=True)
-class PlotOptions:
-    """Which values of the curves are drawn, and how; as typed."""
-
-    curve: dict[str, Any]
-    """Parameters of the query ``curve``."""
-    look: dict[str, Any]
-    """Fields of ``queries.figures.curves.Look``."""
+def curve_options(**typed: Any) -> dict[str, Any]:
+    """Collect the parameters of the query ``curve``."""
+    return {name: value for name, value in typed.items() if value not in (None, [])}
 
 
-def plot_options(
-    smooth: Annotated[
-        float | None,
-        option(
-            "--smooth",
-            section=QUERY_OPTIONS,
-            metavar="W",
-            help="Smooth curves as TensorBoard does, with a weight from 0 to less than 1; the "
-            "values themselves are drawn faintly behind.",
-        ),
-    ] = None,
-    window: Annotated[
-        int | None,
-        option(
-            "--window",
-            section=QUERY_OPTIONS,
-            metavar="N",
-            help="Smooth curves by the mean of the last N finite values.",
-        ),
-    ] = None,
-    x: Annotated[
-        Literal["iteration", "time", "relative"] | None,
-        option(
-            "--x",
-            section=QUERY_OPTIONS,
-            metavar="iteration|time|relative",
-            help="The horizontal axis.",
-            show_default="iteration",
-        ),
-    ] = None,
+_CURVE: Final = find("curve")
+signed(curve_options, parameters_of(_CURVE, shared=_NOT_TYPED, section=QUERY_OPTIONS))
+
+
+def look_options(
     log_x: Annotated[
         bool, option("--log-x", section=QUERY_OPTIONS, help="Make the horizontal axis logarithmic.")
     ] = False,
@@ -101,26 +79,7 @@ def plot_options(
             help="Draw only the N curves of each metric with the best values.",
         ),
     ] = None,
-    best: Annotated[
-        Literal["highest", "lowest"] | None,
-        option(
-            "--best",
-            section=QUERY_OPTIONS,
-            metavar="highest|lowest",
-            help="Which values are better.",
-            show_default="guessed from the name of the metric",
-        ),
-    ] = None,
-    suspect_zeros: Annotated[
-        Literal["include", "exclude"] | None,
-        option(
-            "--suspect-zeros",
-            section=QUERY_OPTIONS,
-            metavar="include|exclude",
-            help="Whether a 0 among values far from 0, probably a NaN, is drawn.",
-            show_default="include",
-        ),
-    ] = None,
+    best: Best = None,
     no_clip: Annotated[
         bool,
         option(
@@ -152,19 +111,23 @@ def plot_options(
             help="Colours of a picture; paper has a serif font, thin lines with dashes, no grid.",
         ),
     ] = "light",
-) -> PlotOptions:
+) -> Look:
     """Collect how curves are drawn."""
-    curve = {"smooth": smooth, "window": window, "x": x, "suspect_zeros": suspect_zeros}
-    look: dict[str, Any] = {
-        "color": color, "log_x": log_x, "log_y": log_y, "clips": not no_clip, "title": title,
-        "theme": theme, "top": top, "best": best,
-    }  # fmt: skip
-    if size is not None:
-        look["size"] = _size(size)
-    return PlotOptions({name: value for name, value in curve.items() if value is not None}, look)
+    return Look(
+        color,
+        log_x,
+        log_y,
+        clips=not no_clip,
+        title=title,
+        size=None if size is None else _size(size),
+        theme=theme,
+        top=top,
+        best=direction_of(best),
+    )
 
 
-Plot = Annotated[PlotOptions, OptionGroup(plot_options)]
+Curves = Annotated[dict[str, Any], OptionGroup(curve_options)]
+Looks = Annotated[Look, OptionGroup(look_options)]
 
 
 def register(app: typer.Typer) -> None:
@@ -188,7 +151,8 @@ def plot(
             help="Draw into a file: .svg, .png, .pdf, .html, .vl.json (Vega-Lite) or .txt.",
         ),
     ] = None,
-    plotting: Plot,
+    curve: Curves,
+    look: Looks,
     metrics: Metrics,
     aliases: Aliases = None,
     filters: Filters,
@@ -206,17 +170,29 @@ def plot(
     Example: plot loss/validation --project vision --smooth 0.6 -o loss.svg
     """
     from clearml_snapshot.queries.duckdb_errors import translating_errors
-    from clearml_snapshot.queries.figures.curves import Look, curves
+    from clearml_snapshot.queries.figures.curves import curves
 
     path, typed = _dataset_among_metrics(named or [])
     suffix = _suffix(output)
-    look = _fitting(Look(**plotting.look), suffix)
     opening = open_for_query(chosen(dataset, path), filters, limits, aliases=aliases)
     with opening as opened, translating_errors():
-        figure = curves(opened, look, **_series(typed, metrics), **plotting.curve)
+        values = opened.bound(_CURVE, **_series(typed, metrics), **curve)
+        figure = curves(opened, values, _fitting(look, suffix))
         write_drawing(_drawn(figure, suffix, output), output)
-        for line in () if quiet else figure.notes:
-            note(line)
+        _write_notes(opened, values, figure, quiet=quiet)
+
+
+def _write_notes(
+    opened: "OpenDataset", values: Mapping[str, Any], figure: "Figure", *, quiet: bool
+) -> None:
+    """Say what is not in the drawing, and what it covers, as below the answer of ``curve``."""
+    from clearml_snapshot.queries.notes.below import footnotes
+
+    for line in () if quiet else figure.notes:
+        note(line)
+    drawn = Rows((), (), ((),))  # the notes need to know only that there is something
+    for line in footnotes(opened, _CURVE, values, drawn, quiet=quiet):
+        note(line)
 
 
 def _dataset_among_metrics(typed: list[str]) -> tuple[Path | None, list[str]]:
@@ -256,7 +232,7 @@ def _suffix(output: Path | None) -> str:
     raise UsageError(f"-o {output}: unknown file extension; use {', '.join((*_SUFFIXES, _TEXT))}")
 
 
-def _fitting(look: "Look", suffix: str) -> "Look":
+def _fitting(look: "Look", suffix: str) -> Look:
     """Thin the points to what the picture can show."""
     if suffix == _TEXT:
         width = look.size[0] if look.size else shutil.get_terminal_size().columns

@@ -71,6 +71,7 @@ def test_a_figure_has_the_heading_that_was_typed(piped: Run, tmp_path: Path) -> 
         (("loss", "--size", "12"), "--size 12: give it as WIDTHxHEIGHT, such as 760x400"),
         (("loss", "--smooth", "2"), "smooth"),
         (("loss", "--color", "nothing"), "no hyperparameter 'nothing'"),
+        ((":monitor:gpu", "--top", "3"), "does not say whether high or low values are better"),
         (("loss", "--smooth", "0.5", "--window", "3"), "a curve is smoothed one way"),
     ],
 )
@@ -94,4 +95,34 @@ def test_a_missing_package_is_one_line_with_the_command(
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "install it with: pip install " in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_plot_says_what_it_covers(piped: Run) -> None:
+    """The same lines as below ``query curve``, which has the same points."""
+    covered = piped("query", "curve", "--metric", "loss").stderr.splitlines()
+    drawn = piped("plot", "loss").stderr.splitlines()
+    assert covered
+    assert drawn[-len(covered) :] == covered
+    assert "tasks have it" in "".join(covered)
+
+
+def test_a_plot_takes_what_the_query_curve_takes(piped: Run) -> None:
+    """So a curve and its picture cannot differ."""
+    shown = piped("plot", "--help").stdout
+    for option in ("--smooth", "--window", "--x", "--suspect-zeros", "--nan-value"):
+        assert f"{option} " in shown
+    assert "--points" not in shown
+
+
+@pytest.mark.parametrize("best", ["max", "highest"])
+def test_both_words_for_the_better_values_are_understood(piped: Run, best: str) -> None:
+    done = piped("plot", "loss/train", "--top", "1", "--best", best)
+    assert done.returncode == 0, done.stderr
+    assert "those with the highest values" in done.stderr
+
+
+def test_why_there_is_nothing_to_draw(piped: Run) -> None:
+    done = piped("plot", "loss", "--task-name", "no such task")
+    assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
