@@ -15,6 +15,7 @@ SnapshotError (1)
 The number is the exit code. A message is one line: what happened, to which thing, what to do next.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final
 
@@ -90,7 +91,22 @@ def not_installed(purpose: str, package: str) -> UsageError:
 
 
 class NoSuchNameError(UsageError):
-    """A name that does not exist; the text lists near matches."""
+    """A name that does not exist; the text lists near matches.
+
+    Args:
+        message: the text.
+        kind: what it would be a name of, if the text begins with that.
+        name: what was typed.
+        near: the names that the text suggests.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str = "", name: str = "", near: Iterable[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.kind: Final = kind
+        self.name: Final = name
+        self.near: Final = tuple(near)
 
 
 class OtherServerError(UsageError):

@@ -75,9 +75,9 @@ class Dataset(session.Session):
                 self._cursors = opening.enter_context(Cursors(first))
                 self.aliased: Final = applied(aliases, self._connection, filter, self._bring_points)
                 """Which series have new names (``renames``); None without aliases."""
-                self.filter: Final[ResolvedFilter | None] = task_filter.apply_filter(
-                    self._connection, filter
-                )
+                with explained(self.aliased):
+                    applied_filter = task_filter.apply_filter(self._connection, filter)
+                self.filter: Final[ResolvedFilter | None] = applied_filter
                 """The filter that narrows the tasks; None if there is none."""
                 if self.aliased:
                     self.aliased.unite(self._connection, self.filter, self._bring_points)

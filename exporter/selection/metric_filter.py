@@ -231,18 +231,24 @@ def _no_metric(argument: str, series: Series) -> NoSuchNameError:
     near = near_names(argument, {*series, *variants})[:_NAMED]
     if near and near[0] not in series:
         meant = did_you_mean(name if name in series else f"*/{name}" for name in near)
-        return NoSuchNameError(f"no metric {argument!r}; {meant}")
+        return NoSuchNameError(
+            f"no metric {argument!r}; {meant}", kind="metric", name=argument, near=near
+        )
     return no_such("metric", argument, series, plural="metrics")
 
 
 def _only_a_variant(argument: str, names: Sequence[str]) -> NoSuchNameError:
     """Make the error for a variant without its metric."""
     if len(names) == 1:
-        return NoSuchNameError(f"no metric {argument!r}; did you mean {names[0]!r}?")
-    some = " or ".join(map(repr, names[:2])) + (" …" if len(names) > 2 else "")
+        hint = f"did you mean {names[0]!r}?"
+    else:
+        some = " or ".join(map(repr, names[:2])) + (" …" if len(names) > 2 else "")
+        hint = (
+            f"it is a variant of {len(names)} metrics: did you mean {some}, or '*/{argument}' for "
+            "all of them?"
+        )
     return NoSuchNameError(
-        f"no metric {argument!r}; it is a variant of {len(names)} metrics: did you mean {some}, or "
-        f"'*/{argument}' for all of them?"
+        f"no metric {argument!r}; {hint}", kind="metric", name=argument, near=names
     )
 
 

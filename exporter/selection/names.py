@@ -142,7 +142,7 @@ def no_such(
         hint = f"there are {shown}" + (" …" if len(candidates) > _NAMES_LISTED else "")
     else:
         hint = "there are none"
-    return NoSuchNameError(f"no {kind} {text!r}; {hint}")
+    return NoSuchNameError(f"no {kind} {text!r}; {hint}", kind=kind, name=text, near=near)
 
 
 LISTED: Final = 5

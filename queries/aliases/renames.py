@@ -43,14 +43,24 @@ class Renames:
     """A sentence for each rule that matches nothing."""
 
     def explained(self, error: NoSuchNameError) -> NoSuchNameError:
-        """Say what a metric is called now if an error is about its stored name.
+        """Say what a metric is called now if an error is about its stored name, or a similar one.
 
         If it is about the new name of a rule that matches nothing, say that.
         """
-        for missing, reason in self._reasons():
-            if str(error).startswith(f"no metric {missing!r};"):
-                return NoSuchNameError(f"no metric {missing!r}; {reason}")
-        return error
+        if "metric" not in error.kind:
+            return error
+        reasons: dict[str, str] = {}
+        for name, reason in self._reasons():
+            reasons.setdefault(name, reason)
+        about = f"no {error.kind} {error.name!r}"
+        if error.name in reasons:
+            return NoSuchNameError(f"{about}; {reasons[error.name]}")
+        stored = {name: shown for rename in self.renames for name, shown in [named(rename)]}
+        near = near_names(error.name, [*stored, *error.near])
+        if not near or near[0] not in stored or near[0] in error.near:
+            return error
+        meant = f"{near[0]!r}, which is shown as {stored[near[0]]!r}, by {self.aliases.source}"
+        return NoSuchNameError(f"{about}; did you mean {meant}?")
 
     def _reasons(self) -> Iterator[tuple[str, str]]:
         source = self.aliases.source

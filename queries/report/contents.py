@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.queries.aliases import explained
 from clearml_snapshot.queries.ask.best import for_the_top, guess
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.ask.parameters import chosen_pairs
@@ -38,9 +39,10 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
         NoSuchNameError: the snapshot does not contain a metric or variant.
         UsageError: ``top`` without metrics whose order is known, or nothing is selected.
     """
-    pairs = chosen_pairs(
-        options.metrics, options.variants, dataset.series_names, excluded=options.excluded
-    )
+    with explained(dataset.aliased):
+        pairs = chosen_pairs(
+            options.metrics, options.variants, dataset.series_names, excluded=options.excluded
+        )
     names = {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
     everything = {**names, "task_ids": None}
     n_selected = len(_rows(dataset, "report/tasks", {"task_ids": None}))

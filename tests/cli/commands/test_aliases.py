@@ -42,9 +42,9 @@ def test_quiet_reports_only_what_is_misspelt(piped: Run, aliases: Path) -> None:
 
 
 def test_the_old_name_is_gone_and_the_new_one_is_suggested(piped: Run, aliases: Path) -> None:
-    done = piped("query", "max", "-m", "accuracyy", "--aliases", str(aliases))
+    done = piped("query", "max", "-m", "accc", "--aliases", str(aliases))
     assert (done.returncode, done.stdout) == (2, "")
-    assert "no metric 'accuracyy'; did you mean 'acc'?" in done.stderr
+    assert "no metric 'accc'; did you mean 'acc'?" in done.stderr
     where = ("--where", "max(acc) > 0.8")
     assert piped("query", "tasks", *where).returncode == 2
     done = piped("query", "tasks", *where, "--aliases", str(aliases), "--columns", "task_id")
@@ -61,6 +61,33 @@ def test_the_stored_name_is_answered_with_the_new_one(piped: Run, aliases: Path)
             f"no metric {typed_name!r}; it is shown as {shown!r}, by {aliases}"
             in done.stderr.splitlines()[-1]
         )
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        (("query", "max", "-m", "{}"), "metric"),
+        (("query", "max", "-m", "loss", "--where", "{} > 0.5"), "hyperparameter or metric"),
+        (("query", "max", "-m", "loss", "--where", "max({}) > 0.5"), "metric"),
+        (("query", "leaderboard", "-m", "loss", "--also", "{}"), "metric"),
+        (("query", "max", "--exclude-metric", "{}"), "metric"),
+        (("plot", "{}"), "metric"),
+        (("report", "-m", "{}", "-o", "-"), "metric"),
+    ],
+)
+def test_a_stored_name_and_a_misspelt_one_lead_to_the_new_name(
+    piped: Run, aliases: Path, command: tuple[str, ...], kind: str
+) -> None:
+    """Another metric that is only alike would answer with another number."""
+    reasons = {
+        "accuracy": f"it is shown as 'acc', by {aliases}",
+        "acuracy": f"did you mean 'accuracy', which is shown as 'acc', by {aliases}?",
+    }
+    for typed_name, reason in reasons.items():
+        typed = [text.format(typed_name) for text in command]
+        done = piped(*typed, "--aliases", str(aliases))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines()[-1] == f"error: no {kind} {typed_name!r}; {reason}"
 
 
 def test_sql_and_show_take_the_variable(piped: Run, aliases: Path) -> None:
