@@ -28,6 +28,8 @@ class AnswerColumns(NamedTuple):
     """The user chose the columns: nothing else is shown, and none is moved above the table."""
     legend: tuple[tuple[str, str], ...] = ()
     """Columns whose long heads may become letters, each with the text that explains it."""
+    params: tuple[str, ...] = ()
+    """Columns of hyperparameters, whose heads may be shortened to their names without sections."""
 
 
 EVERY_COLUMN: Final = AnswerColumns()

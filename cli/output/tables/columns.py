@@ -23,6 +23,8 @@ NARROWEST: Final = 12
 """A text is not shortened to less than this; one of the answer, which must not go, may be."""
 _NARROWEST_ANSWER: Final = 8
 _SHORT_HEAD: Final = 8
+_ADDED: Final = re.compile(r"(?: \((?:max|min|last|case \d+)\))*$")
+"""What columns add to the name of a metric or hyperparameter."""
 _USUAL: Final = 32
 """A text that is longer is shown in full only if every column fits."""
 _SHORTENED: Final = frozenset({Kind.TEXT, Kind.JSON})
@@ -74,13 +76,30 @@ class DrawnColumn:
         return max(width_of(self.name), self.cells_width)
 
     def short_head(self, width: int) -> str:
-        """Shorten the head: ``Args/lr`` to ``lr`` if that is unique, or in the middle."""
+        """Shorten the head: ``Args/lr`` to ``lr`` if that is unique, or in the middle.
+
+        What follows a name in brackets, as in ``loss (min)``, stays.
+        """
         for head in (self.name, self.short_name):
             if width_of(head) <= width:
                 return head
-        half = (width - 1) // 2
-        short = self.short_name
-        return beginning(short, half) + ELLIPSIS + ending(short, width - 1 - half)
+        text, added = self._parts
+        room = width - width_of(added) - 1
+        half = room // 2
+        return beginning(text, half) + ELLIPSIS + ending(text, room - half) + added
+
+    @property
+    def least_head(self) -> int:
+        """The width to which its head may be shortened."""
+        text, added = self._parts
+        return min(width_of(text), _SHORT_HEAD) + width_of(added)
+
+    @property
+    def _parts(self) -> tuple[str, str]:
+        """Divide the short head into the name and what was added to it."""
+        added = _ADDED.search(self.short_name)
+        assert added is not None, "it also matches nothing at the end"
+        return self.short_name[: added.start()], added[0]
 
 
 _OF_TASKS: Final = frozenset(
@@ -119,7 +138,8 @@ def drawn_columns(
             head = f"{column.name} ± {spreads[column.name]}"
             texts = [with_spread(*pair) for pair in zip(cells, stds, strict=True)]
         is_unique = ends[end_of(column.name)] == 1
-        short_name = _short_name(head, column.kind) if is_unique else head
+        is_param = column.name in answer.params
+        short_name = _without_section(head) if is_unique and is_param else head
         drawn.append(
             DrawnColumn(
                 printable(head),
@@ -141,13 +161,11 @@ def end_of(name: str) -> str:
     return name.rpartition("/")[2] or name
 
 
-def _short_name(name: str, kind: Kind) -> str:
-    """Leave out the section of a hyperparameter; a metric, whose values are doubles, stays whole.
+def _without_section(name: str) -> str:
+    """Leave out the section of a hyperparameter.
 
-    ``validation`` in a table about accuracy would be taken for its validation.
+    A metric stays whole: ``validation`` in a table about accuracy would be taken for its own.
     """
-    if kind is Kind.DOUBLE:
-        return name
     section, _, end = name.rpartition("/")
     return f"{end_of(section)}/{end}" if section and end in _OF_TASKS else end or name
 
@@ -181,7 +199,7 @@ def _least_heads(columns: Iterable[DrawnColumn]) -> dict[str, int]:
     shown: dict[str, list[str]] = {}
     for column in columns:
         shortest = width_of(column.short_name)
-        width = max(min(shortest, _SHORT_HEAD), min(column.cells_width, _SHORT_HEAD))
+        width = max(column.least_head, min(column.cells_width, _SHORT_HEAD))
         least[column.name] = min(width, shortest)
         shown.setdefault(column.short_head(least[column.name]), []).append(column.name)
     for names in shown.values():

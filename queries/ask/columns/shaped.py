@@ -55,8 +55,15 @@ class Names:
         return column_names(self._connect().sql(read("lookups/wide_names.sql")))
 
 
-_Made = tuple[duckdb.DuckDBPyRelation, Sequence[str]]
-"""Rows, and the names of the columns that were made."""
+class Made(NamedTuple):
+    """The rows of a query with the columns that were requested."""
+
+    rows: duckdb.DuckDBPyRelation
+    labels: Sequence[str]
+    """The columns that were made."""
+    params: Sequence[str] = ()
+    """Those of hyperparameters."""
+
 
 _AT: Final = ("at_metric", "at_variant", "at_value", "at_iteration")
 _BESIDE: Final = ("beside", "beside_name", "text", "number")
@@ -78,9 +85,10 @@ def with_columns(
     """
     make = _SHAPES.get(query.name)
     if make is not None:
-        shaped, made = make(values, answer, names)
+        rows, made, params = make(values, answer, names)
         columns = with_made(query.answer, values, made)
-        return Shaped(shaped, columns._replace(legend=_legend(query, values, made)))
+        legend = _legend(query, values, made)
+        return Shaped(rows, columns._replace(legend=legend, params=tuple(params)))
     if "at" in values and values["at"] is None and {*_AT} <= {*answer.columns}:
         answer = _without(answer, _AT)
     return Shaped(answer, with_made(query.answer, values))
@@ -98,7 +106,7 @@ def fixed_columns(query: Query, columns: Iterable[str], *, has_at: bool) -> list
     return [name for name in columns if name not in gone]
 
 
-def _leaderboard(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
+def _leaderboard(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> Made:
     from clearml_snapshot.queries.ask.columns.pivot import Column, Shape, pivoted
 
     params = [("text", [name]) for name in values["param"] or ()]
@@ -110,10 +118,11 @@ def _leaderboard(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, nam
         for column, name in (*metrics, *params)
     ]
     shape = Shape("beside_name", ("text", "number"), tuple(keys), "iteration")
-    return pivoted(answer, shape, made, order="metric, variant, place")
+    rows, labels = pivoted(answer, shape, made, order="metric, variant, place")
+    return Made(rows, labels, labels[len(metrics) :])
 
 
-def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
+def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> Made:
     by = [name.removeprefix("param:") for name in values["by"] or ()]
     differing = () if values["by_all_except"] is None else _keys(answer, "parameters")
     kept = [name for name in answer.columns if name not in ("group", "parameters")]
@@ -122,7 +131,7 @@ def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Na
     cells += [f"parameters[{sql_value(key)}]" for key in differing]
     made = [f"{cell} AS {sql_name(label)}" for cell, label in zip(cells, labels, strict=True)]
     columns = [*map(sql_name, kept[:2]), *made, *map(sql_name, kept[2:])]
-    return answer.project(", ".join(columns)), labels
+    return Made(answer.project(", ".join(columns)), labels, labels)
 
 
 def _legend(
@@ -143,7 +152,7 @@ def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
     return sorted(key for (key,) in keys.fetchall())
 
 
-def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
+def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> Made:
     keys = {column: _keys(answer, column) for column in ("settings", "finals")}
     kept = [name for name in answer.columns if name not in keys]
     labels = distinct_names([*keys["settings"], *keys["finals"]], kept)
@@ -151,10 +160,11 @@ def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Nam
     made = [f"{cell} AS {sql_name(label)}" for cell, label in zip(cells, labels, strict=True)]
     at = kept.index("project") + 1
     columns = [*map(sql_name, kept[:at]), *made, *map(sql_name, kept[at:])]
-    return answer.project(", ".join(columns)), labels
+    rows = answer.project(", ".join(columns))
+    return Made(rows, labels, labels[: len(keys["settings"])])
 
 
-def _compare(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
+def _compare(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> Made:
     from clearml_snapshot.queries.ask.columns.pivot import Column, Shape, pivoted
 
     if values["params"]:
@@ -171,10 +181,10 @@ def _compare(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: 
         Column(label, of=sql_value(task_id), cell=cell)
         for task_id, label in task_labels(values["tasks"], names.of_tasks).items()
     ]
-    return pivoted(answer, Shape("task_id", (cell,), tuple(keys), behind), made, order=order)
+    return Made(*pivoted(answer, Shape("task_id", (cell,), tuple(keys), behind), made, order=order))
 
 
-def _wide(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> _Made:
+def _wide(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> Made:
     from clearml_snapshot.queries.ask.columns.wide import wide
 
     return wide(values, answer, names.of_every_column, names.of_columns_here)

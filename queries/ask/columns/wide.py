@@ -10,6 +10,7 @@ from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name, sql_value
 from clearml_snapshot.queries.ask.best import guess
 from clearml_snapshot.queries.ask.columns.pivot import Column, Shape, pivoted
+from clearml_snapshot.queries.ask.columns.shaped import Made
 
 _CELLS: Final = ("text", "number", "highest", "lowest", "last")
 _MARK: Final = "[beside, beside_group, beside_name]"
@@ -17,8 +18,6 @@ _STEP_KEYS: Final = ("task", "task_id", "iteration")
 _TASK_KEYS: Final = ("task", "task_id", "project", "status", "created", "web_url", "archived")
 _WORDS: Final = {"highest": "max", "lowest": "min", "last": "last"}
 """What follows the name of a metric, by the column that has its cells."""
-
-_Made = tuple[duckdb.DuckDBPyRelation, Sequence[str]]
 
 
 class ColumnName(NamedTuple):
@@ -51,7 +50,7 @@ def wide(
     answer: duckdb.DuckDBPyRelation,
     every: ColumnNames,
     here: Callable[[], ColumnNames],
-) -> _Made:
+) -> Made:
     """Pivot the cells of the query ``wide`` into its columns.
 
     Args:
@@ -60,14 +59,12 @@ def wide(
         every: what all selected tasks have.
         here: reads what the tasks in the rows have.
 
-    Returns:
-        The rows, and the names of the columns that were made.
     """
     chosen = list(_chosen(every, values))
     if values["per"] == "task":
         return _per_task(values, answer, chosen)
     labels = distinct_names(_labels(chosen), _STEP_KEYS)
-    return _per_step(answer, labels, chosen, frozenset(here())), labels
+    return Made(_per_step(answer, labels, chosen, frozenset(here())), labels)
 
 
 def metrics_by_word(values: Mapping[str, Any], every: ColumnNames) -> dict[str, ColumnNames]:
@@ -86,7 +83,7 @@ def _best_of(name: ColumnName, values: Mapping[str, Any]) -> str:
 
 def _per_task(
     values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, chosen: Sequence[ColumnName]
-) -> _Made:
+) -> Made:
     made = []
     for name, label in zip(chosen, _labels(chosen), strict=True):
         cell = "text" if name.kind == "param" else _best_of(name, values)
@@ -94,7 +91,9 @@ def _per_task(
         mark = sql_value([name.kind, name.group, name.name])
         made.append(Column(label + suffix, of=mark, cell=cell, number_type=name.number_type))
     shape = Shape(_MARK, _CELLS, _TASK_KEYS, "task_id")
-    return pivoted(answer, shape, made, order="task NULLS LAST, task_id")
+    rows, labels = pivoted(answer, shape, made, order="task NULLS LAST, task_id")
+    params = [label for name, label in zip(chosen, labels, strict=True) if name.kind == "param"]
+    return Made(rows, labels, params)
 
 
 def _per_step(

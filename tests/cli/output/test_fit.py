@@ -12,7 +12,7 @@ from rich.cells import cell_len
 
 from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.spread import with_spread
-from clearml_snapshot.cli.output.tables.columns import drawn_columns
+from clearml_snapshot.cli.output.tables.columns import DrawnColumn, drawn_columns
 from clearml_snapshot.cli.output.tables.drawing import Screen
 from clearml_snapshot.cli.output.tables.fit import GAP, Needs, fit, fit_alike
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, least_width, shortened
@@ -20,6 +20,7 @@ from clearml_snapshot.cli.output.tables.table import draw_table
 from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, parse_answer
+from clearml_snapshot.queries.result import Kind
 
 names = st.lists(
     st.builds(
@@ -196,16 +197,28 @@ def test_a_head_keeps_what_it_would_be_mistaken_without(history: Path) -> None:
     statement = """
         SELECT 'accuracy' AS metric, 'train' AS variant, i::DOUBLE AS value,
             i::DOUBLE AS "loss/validation", 'text of a cell ' || i AS "General/model/name",
-            'another text of a cell ' || i AS "Args/optimizer"
+            'another text of a cell ' || i AS "Args/optimizer", i / 10 AS "Args/lr"
         FROM range(3) AS rows(i)
     """
-    answer = AnswerColumns(("metric", "variant", "value"))
+    params = ("General/model/name", "Args/optimizer", "Args/lr")
+    answer = AnswerColumns(("metric", "variant", "value"), params=params)
     with open_dataset(history) as dataset:
         rows = SafeRows(dataset.result(dataset.sql(statement)))
         heads = {column.name: column.short_name for column in drawn_columns(rows, [*rows], answer)}
     assert heads["loss/validation"] == "loss/validation"
     assert heads["General/model/name"] == "model/name"
     assert heads["Args/optimizer"] == "optimizer"
+    assert heads["Args/lr"] == "lr"
+
+
+def test_a_head_that_is_cut_keeps_which_value_of_the_metric_it_is() -> None:
+    head = "accuracy/validation (max)"
+    column = DrawnColumn(head, head, Kind.DOUBLE, ("0.91229",))
+    assert column.short_head(25) == head
+    assert column.short_head(20) == "accura…idation (max)"
+    assert column.short_head(column.least_head) == "acc…tion (max)"
+    cases = "loss (min) (case 2)"
+    assert DrawnColumn(cases, cases, Kind.DOUBLE, ("1",)).short_head(19) == cases
 
 
 def test_what_a_statement_selects_stays_where_it_is_if_it_fits(history: Path) -> None:
