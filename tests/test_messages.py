@@ -176,7 +176,7 @@ CASES: Final[list[tuple[Callable[[Path], object], str]]] = [
     (queried("compare", metric="loss"), "^query compare needs `tasks`"),
     (lambda data: Selection.typed(TaskFilter(tags="x"), everything=True), "^`everything=True` and"),
     (lambda data: open_dataset(data, snapshot=-7), r"\(export with `keep` keeps more\)"),
-    (lambda data: open_dataset(data / "inside"), r"there is one at .* \(`path`\)"),
+    (lambda data: open_dataset(data / "inside"), r"did you mean `path='.*'`\?"),
     (exported(Selection(TaskFilter(limit=0))), "^`limit=0`"),
     (exported(Selection(TaskFilter(where="max(loss) < 1"))), "^export cannot decide `where` max"),
     (exported(Selection(), only_failed=True), "^`only_failed=True` and a filter"),

@@ -109,7 +109,7 @@ def no_dataset(data: Path) -> NoDatasetError:
     hint = (
         "run clearml-snapshot export first"
         if near is None
-        else f"there is one at {near} ({setting('path')})"
+        else f"did you mean {setting('path', str(near))}?"
     )
     return NoDatasetError(f"no dataset at {data}; {hint}")
 

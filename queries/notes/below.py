@@ -55,9 +55,10 @@ def notes_on(
     relation: duckdb.DuckDBPyRelation,
 ) -> tuple[str, ...]:
     """Run a query whose answer was not read yet, and give its notes."""
+    unmatched = dataset.aliased.renames.unmatched.values() if dataset.aliased else ()
     if query.has_long_answer:
         first = relation.limit(1).fetchall()
         rows = Rows((), (), ((),) * len(first))
     else:
         rows = dataset.result(*relevant(relation.materialize(), query, values)).in_memory()
-    return tuple(footnotes(dataset, query, values, rows, quiet=False))
+    return (*unmatched, *footnotes(dataset, query, values, rows, quiet=False))

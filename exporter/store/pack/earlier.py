@@ -29,8 +29,8 @@ def check_folder(target: Path, option: str) -> None:
     problem = difference_from_pack(target)
     if problem:
         raise UsageError(
-            f"{option} {target} already exists, and is not an unchanged pack ({problem}); use a "
-            "new or an empty folder"
+            f"{option} {target} already exists, and is not a pack as it was written: {problem}; "
+            "use a new or an empty folder"
         )
 
 

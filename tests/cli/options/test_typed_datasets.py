@@ -89,11 +89,11 @@ def test_a_dataset_alone_shows_its_status_and_best_values(
 @pytest.mark.parametrize(
     ("folder", "arguments", "message"),
     [
-        (".", ("query", "max"), "no dataset at data; there is one at data/demo (--data)"),
-        ("data", ("status",), "no dataset at data; there is one at demo (--data)"),
-        ("data/demo", ("status",), "no dataset at data; there is one at . (--data)"),
-        ("data/demo/snapshots", ("status",), "no dataset at data; there is one at .. (--data)"),
-        (".", ("status", "--data", "dta"), "no dataset at dta; there is one at it.zip (--data)"),
+        (".", ("query", "max"), "no dataset at data; did you mean --data data/demo?"),
+        ("data", ("status",), "no dataset at data; did you mean --data demo?"),
+        ("data/demo", ("status",), "no dataset at data; did you mean --data .?"),
+        ("data/demo/snapshots", ("status",), "no dataset at data; did you mean --data ..?"),
+        (".", ("status", "--data", "dta"), "no dataset at dta; did you mean --data it.zip?"),
         (".", ("query", "max", "loss"), "no dataset at loss; if it is a metric, use --metric loss"),
         (
             ".",
@@ -141,7 +141,7 @@ def test_the_suggested_dataset_is_real_and_has_the_most_similar_name(
     monkeypatch.chdir(shelf)
     code, _, err = shell(*arguments)
     typed = next(word for word in arguments if "swep" in word or "vison" in word)
-    assert (code, err) == (2, f"error: no dataset at {typed}; there is one at {near} (--data)\n")
+    assert (code, err) == (2, f"error: no dataset at {typed}; did you mean --data {near}?\n")
 
 
 def test_what_looks_like_a_metric_is_not_taken_for_a_path(shell: Shell, shelf: Path) -> None:

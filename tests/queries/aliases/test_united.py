@@ -125,6 +125,12 @@ def test_a_pack_is_answered_and_its_points_stay_packed_until_needed(
             pack(dataset, tmp_path / "again.zip")
 
 
+def test_notes_name_an_alias_that_matches_nothing(written: MakeDataset) -> None:
+    with open_dataset(written(OVERLAPPING[:1]), aliases={"q": "losss/validation"}) as dataset:
+        first, *_ = dataset.answer("max", metric="loss/validation").notes
+    assert first == "aliases['q']: no metric 'losss/validation'; did you mean 'loss/validation'?"
+
+
 def test_notes_name_what_the_answer_is_about(written: MakeDataset) -> None:
     tasks = [*OVERLAPPING[:2], task("e", ("eval", "x", 1, 0.0), ("acc", "acc", 1, 0.0))]
     aliases = {**ALIASES, "accuracy": "acc"}
