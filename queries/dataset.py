@@ -278,6 +278,18 @@ class Dataset(session.Session):
         with translating_errors():
             return task_ids.find_tasks(self._connection, text, "selected", globs=True)
 
+    def differing_params(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """List the hyperparameters that differ between the tasks that have the selected metrics.
+
+        Args:
+            values: ``metric``, ``variant`` and ``all_metrics`` as a query binds them, and
+                ``by_all_except``, the hyperparameters that are not listed.
+        """
+        names = ("metric", "variant", "all_metrics", "by_all_except")
+        chosen = {name: values[name] for name in names}
+        rows = self.rows(self.sql(read("lookups/differing_params.sql"), chosen)).rows
+        return tuple(name for (name,) in rows)
+
     def suggested_name(self) -> str | None:
         """Say which name the filter may have meant; None if that is not why it selects nothing."""
         if self.filter is None:

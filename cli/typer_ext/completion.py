@@ -137,7 +137,7 @@ def _columns(data: Path, typed: dict[str, Any], incomplete: str, query: Query) -
     import duckdb
 
     from clearml_snapshot.queries.ask.columns.shaped import fixed_columns
-    from clearml_snapshot.queries.ask.statement import statement_for
+    from clearml_snapshot.queries.ask.statement import by_group, statement_for
     from clearml_snapshot.queries.dataset import open_dataset
 
     before, comma, begun = incomplete.rpartition(",")
@@ -146,7 +146,7 @@ def _columns(data: Path, typed: dict[str, Any], incomplete: str, query: Query) -
     try:
         with open_dataset(data) as dataset:
             columns = dataset.sql(*statement_for(query, values)).columns
-            columns = fixed_columns(query, columns, has_at=bool(typed.get("at")))
+            columns = fixed_columns(by_group(query, values), columns, has_at=bool(typed.get("at")))
     except (SnapshotError, duckdb.Error, OSError):
         return {}
     start = begun.lstrip()
@@ -183,7 +183,7 @@ def _fixed_names(parameter: str, incomplete: str) -> tuple[list[str], str, str]:
     """Return what else fits than names, what is before a name, and the beginning of the name."""
     if parameter != "by":
         return [], "", incomplete
-    from clearml_snapshot.queries.ask.parameters import BY_PARAM, GROUPINGS
+    from clearml_snapshot.queries.ask.grouping import BY_PARAM, GROUPINGS
 
     prefix = BY_PARAM if incomplete.startswith(BY_PARAM) else ""
     fixed = [name for name in GROUPINGS if name.startswith(incomplete)]

@@ -10,7 +10,7 @@ parameter's type (``$name::TYPE``); its text gives the choices (``a|b: …``) an
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from keyword import iskeyword
@@ -41,6 +41,8 @@ _TAGS: Final = {
     "answer": (_ANSWER, ":answer column, column"),
 }
 """The words of a header, each with its line and what that looks like."""
+_BY_GROUP: Final = {"curve": "ask/curve_by_group.sql"}
+"""Queries that have other SQL if their tasks are grouped."""
 _TAG_LIKE: Final = re.compile(r":(\w+)(:?)")
 _CHOICES: Final = re.compile(r"(\w+(?:\|\w+)+): ")
 _LINE: Final = r" \(line (\d+), at .*\)$"
@@ -103,11 +105,14 @@ class Query:
     """The columns that tables never leave out."""
     file: Path | None = None
     """Its path; None for a query that comes with the package."""
+    by_group: "Query | None" = None
+    """The query with the same parameters that answers instead if its tasks are grouped."""
 
     @property
     def has_long_answer(self) -> bool:
         """Whether its answer is as long as the points or series, so that rows are streamed."""
-        return self.shard is not None and self.shard.key != "metric" and self.shard.follows
+        shard = self.shard
+        return shard is not None and shard.follows and (shard.key != "metric" or shard.is_long)
 
     def param(self, name: str) -> Param:
         """Find a parameter.
@@ -144,7 +149,11 @@ def find(name: str) -> Query:
     """
     if name not in names():
         raise no_such("query", name, names())
-    return parse(name, read(f"catalogue/{name}.sql"))
+    query = parse(name, read(f"catalogue/{name}.sql"))
+    if name not in _BY_GROUP:
+        return query
+    by_group = parse(f"{name} by group", read(_BY_GROUP[name]))
+    return replace(query, by_group=replace(by_group, params=query.params))
 
 
 def read(file_name: str) -> str:

@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.metric_filter import (
     MONITOR_PREFIX,
     MetricChoice,
@@ -17,6 +17,12 @@ from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.selection.param_names import find_params
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.settings import option_of, setting
+from clearml_snapshot.queries.ask.grouping import (
+    DIFFERING,
+    check_band,
+    checked_differing,
+    groupings,
+)
 from clearml_snapshot.queries.ask.header import Param, Query
 
 EXCLUDED = "exclude_metric"
@@ -32,12 +38,6 @@ _BEST_WORDS: Final = {"max": "highest", "min": "lowest", "highest": "max", "lowe
 
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
-
-GROUPINGS: Final = ("project", "status", "tag", "type", "user", "week")
-"""What ``group`` can group by, besides hyperparameters."""
-
-BY_PARAM: Final = "param:"
-"""May be written before a hyperparameter, as in earlier versions; tells it from a grouping."""
 
 _PARTNER: Final = "_variant"
 _PLATEAU: Final = "plateau_metric"
@@ -59,6 +59,9 @@ class ExistingNames(Protocol):
 
     def task_ids(self, text: str) -> Collection[str]:
         """Find tasks by id, the beginning of one, name, glob or address."""
+
+    def differing_params(self, values: Mapping[str, Any]) -> Collection[str]:
+        """List the hyperparameters, except ``by_all_except``, that differ between tasks."""
 
 
 def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[str, Any]:
@@ -98,6 +101,8 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
         values |= _improving_series(values, names)
     _check_what_counts(values, query)
     _check_together(values)
+    if DIFFERING in values and values["by_all_except"] is not None:
+        values[DIFFERING] = checked_differing(names.differing_params(values))
     return values
 
 
@@ -138,6 +143,7 @@ def _check_together(values: Mapping[str, Any]) -> None:
         raise UsageError(
             f"{setting('by', 'task')} gives one row per task; for the best N, omit {setting('by')}"
         )
+    check_band(values)
     if "per" not in values:
         return
     per_task = setting("per", "task")
@@ -157,7 +163,9 @@ def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
 
 
 def is_partner(query: Query, param: Param) -> bool:
-    """Return whether a parameter is filled in with another one: the variants of metrics."""
+    """Return whether a parameter is filled in with another one, as the variants of metrics are."""
+    if param.name == DIFFERING:
+        return True
     whose = param.name.removesuffix(_PARTNER)
     return whose != param.name and any(other.name == whose for other in query.params)
 
@@ -251,39 +259,12 @@ def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) 
             raise UsageError(f"query {query.name} takes {_FEWEST} or more different tasks")
         return {param.name: ids}
     if groups_by(param):
-        matching = (name for text in texts(value) for name in _groupings(text, names))
+        matching = (name for text in texts(value) for name in groupings(text, names.param_names))
         return {param.name: list(dict.fromkeys(matching))}
     if param.type == "VARCHAR[]":
         return {param.name: list(texts(value))}
     alone = param.many and not isinstance(value, list | tuple)
     return {param.name: [value]} if alone else {}
-
-
-def _groupings(text: str, names: ExistingNames) -> list[str]:
-    if text in GROUPINGS:
-        return [text]
-    try:
-        named = find_params(text.removeprefix(BY_PARAM), names.param_names)
-    except NoSuchNameError:
-        if text.startswith(BY_PARAM):
-            raise
-        known = (*GROUPINGS, *names.param_names)
-        parts = [part.strip() for part in text.split(",")]
-        if len(parts) > 1 and all(_is_grouping(part, names) for part in parts):
-            several = " and ".join(map(repr, parts))
-            raise NoSuchNameError(
-                f"no grouping or hyperparameter {text!r}; give {several} as several values of "
-                f"{setting('by')}"
-            ) from None
-        raise no_such("grouping or hyperparameter", text, known) from None
-    return [BY_PARAM + name for name in named]
-
-
-def _is_grouping(text: str, names: ExistingNames) -> bool:
-    try:
-        return bool(_groupings(text, names))
-    except NoSuchNameError:
-        return False
 
 
 def chosen_pairs(

@@ -18,6 +18,7 @@ _WORDS: Final = re.compile(
         (,\ (?P<other_times>\d+(\.\d+)?)\ times\ if\ (?P<other>\w+\ \w+))?)?
     (;\ at\ most\ (?P<most_series>\d+)\ series
         (,\ fewer\ if\ (?P<deciding>max|min|last)\ is\ suspect)?)?
+    (?P<long>;\ long\ answer)?
     """,
     re.VERBOSE,
 )
@@ -58,6 +59,8 @@ class Shard:
     deciding: Deciding | None = None
     """``, fewer if max is suspect``: and, if suspect zeros are excluded, by the points of series
     whose maximum is a value that NaN was logged as."""
+    is_long: bool = False
+    """``; long answer``: there may be as many rows as points, for a key that suggests few rows."""
 
     @property
     def follows(self) -> bool:
@@ -125,6 +128,7 @@ def parse_shard(text: str) -> Shard | None:
         otherwise=(float(words["other_times"] or 1), *other) if other else None,
         most_series=int(words["most_series"]) if words["most_series"] else None,
         deciding=cast(Deciding | None, words["deciding"]),
+        is_long=words["long"] is not None,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 from clearml_snapshot.exporter.store.engine.sql_text import sql_name, sql_value
 from clearml_snapshot.queries.ask.definitions import CREATE, definitions, needed
 from clearml_snapshot.queries.ask.header import Param, Query
+from clearml_snapshot.queries.ask.statement import by_group
 
 RENAMED: Final = "new_names"
 """The schema of series and points with new names."""
@@ -36,6 +37,7 @@ def standalone(
         ids: the tasks that a filter selects; None means no filter.
         renamed: SQL that makes series and points with new names of metrics in ``RENAMED``.
     """
+    query = by_group(query, values)
     parts = [_HEAD, renamed]
     for table in _TABLES:
         schema = RENAMED if renamed and table in ("series", "scalars") else "main"

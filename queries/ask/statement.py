@@ -30,6 +30,13 @@ _COUNTED_AS: Final = re.compile(rf",\s*counted_as{_IN_BRACKETS} AS counted\b")
 _WHAT_COUNTS: Final = ("value", "smooth", "last")
 
 
+def by_group(query: Query, values: Mapping[str, Any]) -> Query:
+    """Return the query that answers: another one if it has one for groups, and these are wanted."""
+    if query.by_group is None or (values.get("by") is None and values.get("by_all_except") is None):
+        return query
+    return query.by_group
+
+
 def counts_another_value(query: Query, values: Mapping[str, Any]) -> bool:
     """Whether other values of the series count than usually."""
     by = query.name == "leaderboard" and values.get("by")  # its other name of value
@@ -89,6 +96,7 @@ def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[st
         query: the query.
         values: the values of its parameters.
     """
+    query = by_group(query, values)
     sql = query.sql
     if query.name in _SORTED_LATER and query.file is None:
         sql = _LAST_ORDER.sub("", sql)

@@ -11,6 +11,22 @@
 -- number of points that a row represents. Single values have no iteration and are not included;
 -- neither are points without a time, unless x is the iteration.
 --
+-- With --by or --by-all-except, there is one curve per metric, variant and group of tasks, as in
+-- group, and the band around its mean: std is the mean minus and plus one sample standard deviation,
+-- minmax the lowest and the highest task, ci the 95 % interval of the mean (Student's t, computed,
+-- not drawn at random). std and ci of a single task are NULL. A row is a step: an iteration at which
+-- any task of the group has a point or, with --points N or if x is a time, one of N equal parts
+-- (100 for times) of the range of x of the group, in which a task counts with the mean of its finite
+-- values. Where a task has no point at a step, --align chooses its value: the one at its latest
+-- earlier step (last), none (exact), or the one at its nearest step, the earlier of two (nearest).
+-- The usual one is last: otherwise tasks that report at different iterations would take turns, and
+-- the mean would jump between them. Nothing is carried beyond the first and the last point of a task,
+-- so the mean is over fewer tasks there. n counts the tasks in the mean, n_tasks those of the
+-- group, n_filled those in the mean without a point at the step. NaN, infinities and missing values
+-- are not part of mean, low and high: n_nonfinite counts them at their step, and a task without
+-- points between such a value and its next one is not in the mean there. Each task is smoothed before
+-- the mean. A task with several tags is in the group of each.
+--
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR (default: every metric but :monitor:).
 -- :param variant        A variant or a glob; several are joined with OR (default: every variant).
 -- :param all_metrics    Include :monitor: metrics (default: false).
@@ -18,6 +34,11 @@
 -- :param window         Number of finite values in the moving mean (default: none).
 -- :param points         Number of parts to divide each series into (default: one row per point).
 -- :param keep           mean|extremes: what represents the points of a part (default: mean).
+-- :param by             Draw one curve per group: project, user, tag, week, status, type, or a hyperparameter as section/name; several can be combined (default: one curve per task).
+-- :param by_all_except  A hyperparameter as section/name, or a glob, such as the seed: one curve per group of tasks whose other hyperparameters are all equal (default: none).
+-- :param by_differing   The hyperparameters that differ between these groups; the command finds them (default: none).
+-- :param band           std|minmax|ci: with --by or --by-all-except, what low and high are (default: std).
+-- :param align          exact|last|nearest: with --by or --by-all-except, the value of a task that has no point at a step (default: last).
 -- :param x              iteration|time|relative: the horizontal axis (default: iteration).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
@@ -33,6 +54,10 @@ WITH asked AS (
             WHEN $window < 1 THEN error('window ' || $window || ': give a number of at least 1')
             WHEN $points::BIGINT < 1
                 THEN error('points ' || $points || ': give a number of at least 1')
+            WHEN coalesce($by::VARCHAR[], $by_all_except::VARCHAR[], $by_differing::VARCHAR[])
+                    IS NOT NULL
+                OR coalesce($band::VARCHAR, $align::VARCHAR) IS NOT NULL
+                THEN error('curves by group have SQL of their own')
             ELSE is_weight($smooth)
         END AS is_valid
 ),

@@ -14,8 +14,8 @@ from clearml_snapshot.queries.ask.best import (
     for_the_top,
     guess_note,
 )
+from clearml_snapshot.queries.ask.grouping import BY_PARAM
 from clearml_snapshot.queries.ask.header import find, read
-from clearml_snapshot.queries.ask.parameters import BY_PARAM
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures import axes

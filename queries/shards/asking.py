@@ -9,7 +9,7 @@ import duckdb
 
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.ask.header import Query
-from clearml_snapshot.queries.ask.statement import counts_points
+from clearml_snapshot.queries.ask.statement import by_group, counts_points
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Result, Rows
 from clearml_snapshot.queries.shards.divide import MOST_POINTS, parts_of
@@ -57,6 +57,7 @@ def asked(
         progress: is used once per step that has several parts.
         most: the maximum number of points of a part.
     """
+    query = by_group(query, values)
     with ExitStack() as stack:
         if counts_points(query, values):
             from clearml_snapshot.queries.shards.steps import counted_first  # few queries do

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from clearml_snapshot.queries.ask.header import Query, read
 from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.ask.shard import Shard
+from clearml_snapshot.queries.ask.statement import by_group
 from clearml_snapshot.queries.dataset import Dataset
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def parts_of(
         values: what is bound to its parameters.
         most: the maximum size of a part, unless the query has a limit of its own.
     """
+    query = by_group(query, values)
     if query.shard is None or not query.shard.divides(values):
         return ()
     points_each = MOST_POINTS // query.shard.most_series if query.shard.most_series else None

@@ -22,7 +22,7 @@ BY_HAND: Final = """
 import sys, duckdb
 data, sql, target = sys.argv[1:]
 duckdb.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-for table in ("scalars/*", "series"):
+for table in ("scalars/*", "series", "hyperparams"):
     files = f"read_parquet('{data}/current/{table}/*.parquet', hive_partitioning = false)"
     duckdb.execute(f"CREATE VIEW {table.partition('/')[0]} AS FROM {files}")
 duckdb.execute(f"COPY ({sql}) TO '{target}' (COMPRESSION zstd)")
@@ -99,6 +99,19 @@ QUESTIONS: Final = (
             FROM scalars WHERE metric = 'loss' AND isfinite(value)
             WINDOW in_order AS (PARTITION BY task_id, metric, variant ORDER BY iteration)
         )
+        GROUP BY ALL
+        """,
+    ),
+    Question(
+        "curve by learning rate",
+        ("curve", "--metric", "loss/train", "--by", "Args/lr"),
+        f"""
+        SELECT hyperparams.value, iteration, avg(scalars.value), stddev(scalars.value), count(*)
+        FROM (SELECT * FROM scalars WHERE {_LOSS} AND isfinite(value)) AS scalars
+        LEFT JOIN (
+            SELECT * FROM hyperparams WHERE section = 'Args' AND name = 'lr'
+        ) AS hyperparams
+            USING (task_id)
         GROUP BY ALL
         """,
     ),

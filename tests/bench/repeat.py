@@ -68,6 +68,8 @@ FURTHER: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"metric": "loss", "window": 7},
         {"metric": "loss", "points": 20},
         {"metric": "loss", "points": 20, "keep": "extremes", "smooth": 0.9},
+        {"metric": "loss", "by": "project", "band": "ci"},
+        {"metric": "loss", "by_all_except": "Args/seed", "points": 20, "align": "nearest"},
     ],
 }
 """Further ways to query than ``NEEDED``, which is tried of each query of the catalogue."""

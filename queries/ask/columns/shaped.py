@@ -10,6 +10,7 @@ import duckdb
 from clearml_snapshot.exporter.store.engine.sql_text import distinct_names, sql_name, sql_value
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns, with_made
 from clearml_snapshot.queries.ask.header import Query, read
+from clearml_snapshot.queries.ask.statement import by_group
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.ask.columns.wide import ColumnNames
@@ -83,6 +84,7 @@ def with_columns(
         answer: its rows as the SQL returns them.
         names: used for the columns of tasks, metrics and hyperparameters.
     """
+    query = by_group(query, values)
     make = _SHAPES.get(query.name)
     if make is not None:
         rows, made, params = make(values, answer, names)
@@ -130,6 +132,17 @@ def _group(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Na
     cells = [f'"group"[{position}]' for position in range(1, len(by) + 1)]
     cells += [f"parameters[{sql_value(key)}]" for key in differing]
     made = [f"{cell} AS {sql_name(label)}" for cell, label in zip(cells, labels, strict=True)]
+    columns = [*map(sql_name, kept[:2]), *made, *map(sql_name, kept[2:])]
+    return Made(answer.project(", ".join(columns)), labels, labels)
+
+
+def _curve_by_group(
+    values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names
+) -> Made:
+    by = [name.removeprefix("param:") for name in values["by"] or ()]
+    kept = [name for name in answer.columns if name != "group"]
+    labels = distinct_names([*by, *(values["by_differing"] or ())], kept)
+    made = [f'"group"[{place}] AS {sql_name(label)}' for place, label in enumerate(labels, 1)]
     columns = [*map(sql_name, kept[:2]), *made, *map(sql_name, kept[2:])]
     return Made(answer.project(", ".join(columns)), labels, labels)
 
@@ -204,6 +217,7 @@ def task_labels(task_ids: Sequence[str], names_of: NamesOf) -> dict[str, str]:
 _SHAPES: Final = {
     "best": _best,
     "compare": _compare,
+    "curve by group": _curve_by_group,
     "group": _group,
     "leaderboard": _leaderboard,
     "wide": _wide,
@@ -213,6 +227,7 @@ _SHAPES: Final = {
 _MADE_FROM: Final = {
     "best": ("settings", "finals"),
     "compare": ("task_id", "value", "setting"),
+    "curve by group": ("group",),
     "group": ("group", "parameters"),
     "leaderboard": _BESIDE,
 }

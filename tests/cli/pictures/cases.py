@@ -28,6 +28,7 @@ CASES: Final = {
     "compare_more": "compare 'resnet50 baseline' 'vit-small' 'ablation: mixup' -m loss",
     "compare_many": "compare 'resnet50*' -m loss",
     "curve": "curve -m accuracy --task-name 'vit-small*' --points 4",
+    "curve_by_group": "curve -m accuracy --by Args/lr --points 4",
     "first": "first -m accuracy --above 0.92",
     "gone": "gone",
     "group": "group -m accuracy --best highest --by param:Args/lr",

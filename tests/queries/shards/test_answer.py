@@ -30,6 +30,8 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"metric": "loss", "smooth": 0.6, "points": 7},
         {"all_metrics": True, "x": "relative", "keep": "extremes", "points": 3},
         {"metric": ["loss", "acc"], "window": 3, "suspect_zeros": "exclude"},
+        {"by": "project", "all_metrics": True, "align": "nearest"},
+        {"by": ["status", "project"], "band": "ci", "x": "relative", "points": 5},
     ],
     **{
         name: [
