@@ -162,6 +162,13 @@ divided AS (
     CROSS JOIN asked
     WHERE $points IS NOT NULL OR coalesce($x, 'iteration') <> 'iteration'
 ),
+-- The extremes of a part are those of all of its points, not of the means of the runs.
+extremes AS (
+    SELECT cell, place, min(value) AS lowest_point, max(value) AS highest_point
+    FROM divided
+    WHERE $band::VARCHAR = 'minmax'
+    GROUP BY cell, place
+),
 -- One value per run and part: the mean. A sum of doubles depends on their order, a sum of integers
 -- does not: curve.sql describes how values are added.
 units AS (
@@ -314,7 +321,7 @@ spread AS (
         SELECT
             *,
             CASE
-                WHEN $band::VARCHAR IS DISTINCT FROM 'minmax'
+                WHEN $band IS DISTINCT FROM 'minmax'
                     THEN (value * part - lowest * part) / width
             END AS share
         FROM aligned
@@ -370,14 +377,21 @@ FROM (
             CASE WHEN coalesce($x, 'iteration') = 'iteration' THEN iteration END AS iteration,
             x,
             mean,
-            CASE $band WHEN 'minmax' THEN lowest ELSE mean - reach END AS low,
-            CASE $band WHEN 'minmax' THEN highest ELSE mean + reach END AS high,
+            CASE $band
+                WHEN 'minmax' THEN least(lowest, lowest_point)
+                ELSE mean - reach
+            END AS low,
+            CASE $band
+                WHEN 'minmax' THEN greatest(highest, highest_point)
+                ELSE mean + reach
+            END AS high,
             n,
             n_tasks,
             coalesce(n_filled, 0)::BIGINT AS n_filled,
             n_nonfinite::BIGINT AS n_nonfinite
         FROM results
         JOIN steps USING (cell, step)
+        LEFT JOIN extremes USING (cell, place)
         JOIN (
             SELECT cell, count(DISTINCT curve) AS n_tasks FROM values_of_runs GROUP BY cell
         ) USING (cell)

@@ -278,3 +278,14 @@ def test_the_header_describes_the_query_that_answers() -> None:
     query = find("curve")
     assert query.by_group is not None
     assert query.by_group.params == query.params
+
+
+def test_the_extremes_of_a_part_are_those_of_its_points(make_dataset: MakeDataset) -> None:
+    """A spike that vanishes in the mean of a part is still in the band."""
+    spike = [("m", "v", at, 50.0 if at == 3 else 1.0) for at in range(100)]
+    tasks = [{"task_id": "a" * 32, "points": spike}]
+    with open_dataset(make_dataset(tasks)) as dataset:
+        ask = partial(answer, dataset, "curve", metric="m", by="project", points=2)
+        first, second = ask(band="minmax")
+    assert (first["low"], first["mean"], first["high"]) == (1.0, 1.98, 50.0)
+    assert (second["low"], second["high"]) == (1.0, 1.0)
