@@ -44,9 +44,13 @@ def fitted(
         clips: whether a few points far from all others are left outside.
     """
     points = [pair for curve in curves for pair in _pairs(curve)]
-    xs = np.array([px for px, _ in points if not log_x or px > 0])
+    edges = [pair for curve in curves for pair in _edges(curve)]
+    xs = np.array([px for px, _ in (*points, *edges) if not log_x or px > 0])
     values = np.array([v for _, v in points if not log_y or v > 0])
     low, high = _range(values, log_y, clips)
+    low, high = _with_bands(
+        low, high, [v for _, v in edges if not log_y or v > 0], clips and not log_y
+    )
     left, right = _ends(xs, log_x)
     y_axis = Axis("", *_padded(low, high, log_y), log_y)
     x_axis = Axis(_TITLES[x or "iteration"], left, right, log_x, x == "time")
@@ -69,6 +73,12 @@ def notes_on(panel: Panel) -> list[str]:
             f"{panel.title}: points {' and '.join(parts)} are marked at the edge; "
             f"{setting('clips', False)} shows them"
         )
+    edges = [v for curve in panel.curves for _, v in _edges(curve)]
+    if edges and not panel.y.is_log and (min(edges) < panel.y.low or max(edges) > panel.y.high):
+        notes.append(
+            f"{panel.title}: the band is cut at the edge, it reaches from {min(edges):.4g} to "
+            f"{max(edges):.4g}; {setting('clips', False)} shows all of it"
+        )
     lost = sum(len((curve.raw or curve.points).not_finite) > 0 for curve in panel.curves)
     if lost:
         them = "1 curve has" if lost == 1 else f"{lost} curves have"
@@ -81,11 +91,30 @@ def notes_on(panel: Panel) -> list[str]:
 
 
 def _pairs(curve: Curve) -> list[tuple[float, float]]:
-    pairs = [*curve.points.finite, *(curve.raw.finite if curve.raw else ())]
-    if curve.band:
-        pairs += zip(curve.band.x, curve.band.low, strict=True)
-        pairs += zip(curve.band.x, curve.band.high, strict=True)
-    return pairs
+    return [*curve.points.finite, *(curve.raw.finite if curve.raw else ())]
+
+
+def _edges(curve: Curve) -> list[tuple[float, float]]:
+    return [
+        pair
+        for band in curve.bands
+        for edge in (band.low, band.high)
+        for pair in zip(band.x, edge, strict=True)
+    ]
+
+
+def _with_bands(
+    low: float, high: float, edges: Sequence[float], clips: bool
+) -> tuple[float, float]:
+    """Make room for bands, unless they are so high that the lines would become flat."""
+    if not edges:
+        return low, high
+    height = high - low
+    beyond = height / 2 if clips and height > 0 else 0.0
+    return (
+        low - beyond if beyond and low - min(edges) > height else min(low, *edges),
+        high + beyond if beyond and max(edges) - high > height else max(high, *edges),
+    )
 
 
 def _range(values: np.ndarray, is_log: bool, clips: bool) -> tuple[float, float]:

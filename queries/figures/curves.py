@@ -1,6 +1,7 @@
 """Makes a figure of the curves of some metrics."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,6 +9,7 @@ import duckdb
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.param_names import find_params
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.best import (
     Direction,
     common_guess,
@@ -19,10 +21,10 @@ from clearml_snapshot.queries.ask.header import find, read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures import axes
+from clearml_snapshot.queries.figures.groups import group_curves, is_grouped, of_everything
 from clearml_snapshot.queries.figures.labels import LONGEST_TITLE, Run, grouped, harmless, labels
 from clearml_snapshot.queries.figures.look import Look
 from clearml_snapshot.queries.figures.model import (
-    Band,
     Curve,
     Figure,
     Panel,
@@ -30,11 +32,11 @@ from clearml_snapshot.queries.figures.model import (
     usual_gap,
 )
 from clearml_snapshot.queries.figures.points import POINTS, gathered
-from clearml_snapshot.queries.figures.thinning import thinned
+from clearml_snapshot.queries.figures.thinning import by_curve, thinned
 from clearml_snapshot.queries.notes.empty_answers import why_no_rows
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 MOST_COLOURS: Final = 12
 """Curves that can be told apart by their colours."""
@@ -74,8 +76,7 @@ def curves(dataset: Dataset, values: Mapping[str, Any], look: Look) -> Figure:
     panels = []
     for metric, of_metric in metrics.items():
         best = _better(look, of_metric, notes)
-        chosen = _top(of_metric, look, best, notes)
-        panels.append(_panel(dataset, values, metric, chosen, look, color, best, notes))
+        panels.append(_panel(dataset, values, metric, of_metric, look, color, best, notes))
     title = harmless(look.title, LONGEST_TITLE) if look.title else ""
     return Figure(title, tuple(panels), tuple(dict.fromkeys(notes)), look.size, look.theme)
 
@@ -123,6 +124,7 @@ def _runs(dataset: Dataset, values: Mapping[str, Any], look: Look) -> tuple[list
             params.get(row["task_id"], {}),
             row["lowest"],
             row["highest"],
+            row["n"],
         )
         for row in rows
     ], color
@@ -153,26 +155,11 @@ def _panel(
     best: Direction | None,
     notes: list[str],
 ) -> Panel:
-    is_smooth = values["smooth"] is not None or values["window"] is not None
-    with gathered(dataset, values, runs) as connection:
-        if len(runs) > MOST_FAINT:
-            drawn = [_spread(connection, look, runs)]
-            notes.append(
-                f"{len(runs):,} curves of {harmless(metric)} are too many to draw: the line is "
-                "the median of those that reach each step, and the band is their range"
-            )
-        else:
-            raw = _thinned(connection, look, "value")
-            smooth = _thinned(connection, look, "smoothed") if is_smooth else {}
-            drawn = _drawn(runs, raw, smooth, color, best)
-            groups = {curve.colour for curve in drawn}
-            if len(groups) > MOST_COLOURS:
-                median = _spread(connection, look, runs, has_band=False)
-                drawn = [_faint(curve) for curve in drawn] + [median]
-                notes.append(
-                    f"{len(runs)} curves of {harmless(metric)} are too many to tell apart: they "
-                    "are faint, and the line is the median of those that reach each step"
-                )
+    if is_grouped(values):
+        drawn = _groups(dataset, values, metric, runs, look, best, notes)
+    else:
+        chosen = _top(runs, look, best, notes)
+        drawn = _tasks(dataset, values, metric, chosen, look, color, best, notes)
     panel = axes.fitted(
         _title(metric, runs),
         drawn,
@@ -183,6 +170,82 @@ def _panel(
     )
     notes.extend(axes.notes_on(panel))
     return panel
+
+
+def _tasks(
+    dataset: Dataset,
+    values: Mapping[str, Any],
+    metric: str,
+    runs: Sequence[Run],
+    look: Look,
+    color: str,
+    best: Direction | None,
+    notes: list[str],
+) -> list[Curve]:
+    """Draw a curve for each task; if these are too many, also or only their mean."""
+    name = harmless(metric)
+    if len(runs) > MOST_FAINT:
+        drawn, told = _everything(dataset, values, runs, look)
+        told[0] = f"the line is their mean, and {told[0]}"
+        notes.append(f"{len(runs):,} curves of {name} are too many to draw: {'; '.join(told)}")
+        return drawn
+    is_smooth = values["smooth"] is not None or values["window"] is not None
+    with gathered(dataset, values, runs) as connection:
+        raw = _thinned(connection, look, "value")
+        smooth = _thinned(connection, look, "smoothed") if is_smooth else {}
+    drawn = _drawn(runs, raw, smooth, color, best)
+    if len({curve.colour for curve in drawn}) <= MOST_COLOURS:
+        return drawn
+    notes.append(
+        f"{len(runs)} curves of {name} are too many to tell apart: they are faint, and the line is "
+        "their mean"
+    )
+    means, _ = _everything(dataset, values, runs, look)
+    return [*map(_faint, drawn), *(replace(mean, bands=()) for mean in means)]
+
+
+def _groups(
+    dataset: Dataset,
+    values: Mapping[str, Any],
+    metric: str,
+    runs: Sequence[Run],
+    look: Look,
+    best: Direction | None,
+    notes: list[str],
+) -> list[Curve]:
+    """Draw the mean of each group and its band; if these are too many, also or only all tasks'."""
+    if look.color != "task":
+        raise UsageError(f"{setting('color')} has no effect on groups; omit it")
+    found, told = group_curves(dataset, values, look, runs)
+    drawn = [replace(curve, best=_best(curve.points, best)) for curve in found]
+    if look.top is not None and look.top < len(drawn):
+        sign = 1 if best == "lowest" else -1
+        drawn.sort(key=lambda curve: (curve.best is None, sign * (curve.best or (0, 0))[1]))
+        notes.append(f"{look.top} of {len(drawn)} groups, those with the {best} means")
+        drawn = drawn[: look.top]
+    if len(drawn) <= MOST_COLOURS:
+        notes.extend(told)
+        return [replace(curve, colour=number) for number, curve in enumerate(drawn)]
+    groups = f"{len(drawn):,} groups of {harmless(metric)} are too many"
+    means, told = _everything(dataset, values, runs, look)
+    if len(drawn) > MOST_FAINT:
+        told[0] = f"the line is the mean of all tasks, and {told[0]}"
+        notes.append(f"{groups} to draw: {'; '.join(told)}")
+        return means
+    notes.append(
+        f"{groups} to tell apart: their means are faint and have no bands, and the line is the "
+        "mean of all tasks"
+    )
+    return [*map(_faint, drawn), *(replace(mean, bands=()) for mean in means)]
+
+
+def _everything(
+    dataset: Dataset, values: Mapping[str, Any], runs: Sequence[Run], look: Look
+) -> tuple[list[Curve], list[str]]:
+    """Draw the mean and the range of these runs, one curve per variant."""
+    ids = {run.task_id for run in runs}
+    with dataset.opened_again(only=sorted(ids)) as (inner, _connection):
+        return group_curves(inner, of_everything(values), look, runs)
 
 
 def _title(metric: str, runs: Sequence[Run]) -> str:
@@ -199,17 +262,7 @@ def _thinned(connection: duckdb.DuckDBPyConnection, look: Look, column: str) -> 
         if column == "smoothed":
             points = points.filter("value IS NOT NULL")
         table = thinned(connection, points, look.columns, is_log=look.log_x)
-    return _by_curve(table)
-
-
-def _by_curve(table: "pa.Table") -> dict[int, Points]:
-    found: dict[int, tuple[list[float], list[float | None]]] = {}
-    columns = (table.column(name).to_pylist() for name in ("curve", "x", "value"))
-    for curve, x, value in zip(*columns, strict=True):
-        xs, ys = found.setdefault(curve, ([], []))
-        xs.append(x)
-        ys.append(value)
-    return {curve: Points(tuple(xs), tuple(ys)) for curve, (xs, ys) in found.items()}
+    return by_curve(table)
 
 
 def _drawn(
@@ -252,20 +305,4 @@ def _best(points: Points, best: Direction | None) -> tuple[float, float] | None:
 
 
 def _faint(curve: Curve) -> Curve:
-    return Curve(curve.label, 0, curve.points, is_faint=True, gap=curve.gap)
-
-
-def _spread(
-    connection: duckdb.DuckDBPyConnection,
-    look: Look,
-    runs: Sequence[Run],
-    *,
-    has_band: bool = True,
-) -> Curve:
-    """Draw the median of many curves, and the range from the lowest to the highest."""
-    with translating_errors():
-        asked = {"columns": min(look.columns, 400), "is_log": look.log_x}
-        rows = connection.execute(read("figures/spread.sql"), asked).fetchall()
-    xs, middles, lows, highs, _ = zip(*rows, strict=True) if rows else ((), (), (), (), ())
-    band = Band(xs, lows, highs) if has_band and all(map(isfinite, (*lows, *highs))) else None
-    return Curve(f"median of {len(runs):,}", 1, Points(xs, middles), band=band)
+    return replace(curve, raw=None, bands=(), best=None, is_faint=True)

@@ -33,6 +33,7 @@ class Run:
     """The hyperparameters that differ between the tasks of the figure."""
     lowest: float | None = None
     highest: float | None = None
+    n_points: int = 0
 
 
 def harmless(text: str, longest: int = LONGEST) -> str:
@@ -109,6 +110,14 @@ def _beginning(names: Sequence[str]) -> int:
         end -= 1
     end = max(first.rfind(between, 0, end - 1) + 1 for between in _BETWEEN_WORDS) if end else 0
     return end if end >= _SHORTEST_CUT else 0
+
+
+def unique(made: Sequence[str]) -> list[str]:
+    """Number labels that are the same."""
+    counts = {label: made.count(label) for label in set(made)}
+    return [
+        f"{number} {label}" if counts[label] > 1 else label for number, label in enumerate(made, 1)
+    ]
 
 
 def _unique(made: Sequence[str], runs: Sequence[Run]) -> list[str]:

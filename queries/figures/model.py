@@ -66,7 +66,8 @@ class Curve:
     points: Points
     raw: Points | None = None
     """The values before smoothing, drawn faintly behind it."""
-    band: Band | None = None
+    bands: tuple[Band, ...] = ()
+    """The pieces of the band around it."""
     best: tuple[float, float] | None = None
     """Its best point, among the values before smoothing if ``raw`` is None."""
     is_faint: bool = False

@@ -7,6 +7,7 @@ import duckdb
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures.look import COLUMNS
+from clearml_snapshot.queries.figures.model import Points
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,3 +45,14 @@ def thinned(
 
 
 _THINNED: Final = "FROM thinned($points, $columns, $is_log)"
+
+
+def by_curve(table: "pa.Table") -> dict[int, Points]:
+    """Divide thinned points by their curves."""
+    found: dict[int, tuple[list[float], list[float | None]]] = {}
+    columns = (table.column(name).to_pylist() for name in ("curve", "x", "value"))
+    for curve, x, value in zip(*columns, strict=True):
+        xs, ys = found.setdefault(curve, ([], []))
+        xs.append(x)
+        ys.append(value)
+    return {curve: Points(tuple(xs), tuple(ys)) for curve, (xs, ys) in found.items()}

@@ -31,7 +31,7 @@ from clearml_snapshot.queries.result import Rows
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.figures.model import Figure
-    from clearml_snapshot.queries.figures.terminal import Screen
+    from clearml_snapshot.queries.figures.outputs.terminal import Screen
 
 _SUFFIXES: Final = (".svg", ".png", ".pdf", ".html", ".vl.json")
 _DOTS: Final = 2
@@ -164,10 +164,10 @@ def plot(
 
     No spike is lost: of the points that share a column of pixels, the first, the last, the lowest
     and the highest are drawn, never a mean. NaN, infinite and missing values interrupt a line and
-    are marked. More than 12 curves are drawn faintly with their median, more than 100 as their
-    median and range.
+    are marked. More than 12 curves are drawn faintly with their mean, more than 100 as their mean
+    and range. With --by or --by-all-except, each group of tasks is one curve, its mean, with a band.
 
-    Example: plot loss/validation --project vision --smooth 0.6 -o loss.svg
+    Example: plot loss/validation --by Args/lr --band std -o loss.svg
     """
     from clearml_snapshot.queries.duckdb_errors import translating_errors
     from clearml_snapshot.queries.figures.curves import curves
@@ -242,16 +242,16 @@ def _fitting(look: "Look", suffix: str) -> Look:
 
 def _drawn(figure: "Figure", suffix: str, output: Path | None) -> bytes:
     if suffix != _TEXT:
-        from clearml_snapshot.queries.figures.drawing import picture
+        from clearml_snapshot.queries.figures.outputs.drawing import picture
 
         return picture(figure, suffix)
-    from clearml_snapshot.queries.figures.terminal import text
+    from clearml_snapshot.queries.figures.outputs.terminal import text
 
     return text(figure, _screen(output)).encode()
 
 
 def _screen(output: Path | None) -> "Screen":
-    from clearml_snapshot.queries.figures.terminal import Screen
+    from clearml_snapshot.queries.figures.outputs.terminal import Screen
 
     size = shutil.get_terminal_size()
     is_file = output not in (None, STDOUT)

@@ -18,12 +18,12 @@ from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.figures.curves import curves
-from clearml_snapshot.queries.figures.drawing import picture, specification, svg
 from clearml_snapshot.queries.figures.labels import LONGEST, Run, harmless, labels
 from clearml_snapshot.queries.figures.look import Look
-from clearml_snapshot.queries.figures.model import Axis, Figure
-from clearml_snapshot.queries.figures.terminal import Screen, text
-from clearml_snapshot.queries.figures.ticks import ticks
+from clearml_snapshot.queries.figures.model import Axis, Band, Figure, Points
+from clearml_snapshot.queries.figures.outputs.drawing import picture, specification, svg
+from clearml_snapshot.queries.figures.outputs.terminal import Screen, text
+from clearml_snapshot.queries.figures.outputs.ticks import ticks
 from tests.queries.conftest import START, MakeDataset
 
 MANY = 5_000_000
@@ -227,18 +227,109 @@ def test_outliers_are_left_outside_with_a_mark_unless_all_is_wanted(
 def test_many_curves_are_faint_and_more_are_a_band(make_dataset: MakeDataset) -> None:
     folder = make_dataset([_task(n, _line([n, n + 1.0])) for n in range(1, 14)])
     figure = _figure(folder)
-    *faint, median = figure.panels[0].curves
+    *faint, mean = figure.panels[0].curves
     assert (len(faint), all(curve.is_faint for curve in faint)) == (13, True)
-    assert median.points.value == (7, 8)
+    assert (mean.label, mean.points.value, mean.bands) == ("mean (n = 13)", (7, 8), ())
     assert figure.notes[0].startswith("13 curves of loss are too many to tell apart")
     crowd = make_dataset([_task(n, _line([n, n + 1.0])) for n in range(1, 102)])
-    [spread] = _figure(crowd).panels[0].curves
-    assert spread.band is not None
-    assert (spread.points.value, spread.band.low, spread.band.high) == (
-        (51, 52),
-        (1, 2),
-        (101, 102),
+    [mean] = _figure(crowd).panels[0].curves
+    [band] = mean.bands
+    assert (mean.points.value, band.low, band.high) == ((51, 52), (1, 2), (101, 102))
+
+
+def test_the_variants_of_many_tasks_have_means_of_their_own(make_dataset: MakeDataset) -> None:
+    points = [[*_line([n, n]), *_line([-n, -n], variant="val")] for n in range(1, 52)]
+    folder = make_dataset([_task(n, each) for n, each in enumerate(points)])
+    train, val = _figure(folder).panels[0].curves
+    assert (train.label, train.points.value) == ("train (n = 51)", (26, 26))
+    assert (val.label, val.points.value) == ("val (n = 51)", (-26, -26))
+
+
+def _replicates(make_dataset: MakeDataset, values: dict[str, list[list[float]]]) -> Path:
+    """Write tasks by learning rate, each with its values."""
+    tasks = [(lr, run, number) for lr, runs in values.items() for number, run in enumerate(runs)]
+    return make_dataset(
+        [
+            _task(
+                at,
+                _line(run),
+                params=[
+                    {"section": "Args", "name": "lr", "value": lr},
+                    {"section": "Args", "name": "seed", "value": f"{seed}"},
+                ],
+            )
+            for at, (lr, run, seed) in enumerate(tasks)
+        ]
     )
+
+
+@pytest.mark.parametrize("typed", [{"by": "Args/lr"}, {"by_all_except": "Args/seed"}])
+def test_groups_are_means_with_bands(make_dataset: MakeDataset, typed: dict[str, Any]) -> None:
+    runs = {"0.1": [[4.0, 2.0], [6.0, 2.0, 1.0]], "1e-3": [[5.0, 5.0]]}
+    figure = _figure(_replicates(make_dataset, runs), band="minmax", **typed)
+    small, large = figure.panels[0].curves
+    assert small.label == "lr=1e-3 (n = 1)"
+    assert large.label == "lr=0.1 (n = 1 to 2 of 2)"
+    assert large.points == Points((0, 1, 2), (5, 2, 1))
+    assert large.bands == (Band((0, 1, 2), (4, 2, 1), (6, 2, 1)),)
+    assert large.best == (2, 1)
+    assert figure.notes == (
+        "the band is the lowest to the highest value of the tasks at each step",
+    )
+    drawn = svg(figure)
+    assert drawn.count('aria-roledescription="area mark"') == 2
+    assert "lr=0.1 (n = 1 to 2 of 2)" in drawn
+    assert "lr=0.1 (n = 1 to 2 of 2)" in text(figure, Screen(70, 20))
+
+
+def test_a_band_is_interrupted_where_a_group_has_one_task(make_dataset: MakeDataset) -> None:
+    nan = float("nan")
+    runs = {"0.1": [[1.0, 1.0, 1.0, 1.0, 1.0], [3.0, 3.0, nan, 3.0, 3.0]]}
+    [curve] = _figure(_replicates(make_dataset, runs), by="Args/lr").panels[0].curves
+    assert [band.x for band in curve.bands] == [(0, 1), (3, 4)]
+    assert curve.points.value == (2, 2, 1, 2, 2)
+
+
+def test_a_band_that_would_make_the_lines_flat_is_cut(make_dataset: MakeDataset) -> None:
+    runs = {"0.1": [[1.0, 2.0, 3.0], [1.0, 300.0, 3.0], *[[1.0, 2.0, 3.0]] * 20]}
+    folder = _replicates(make_dataset, runs)
+    figure = _figure(folder, by="Args/lr", band="minmax")
+    [mean] = figure.panels[0].curves
+    assert max(mean.points.finite)[1] < figure.panels[0].y.high < 40
+    assert (
+        "the band is cut at the edge, it reaches from 1 to 300; `clips=False`" in figure.notes[-1]
+    )
+    whole = _figure(folder, Look(clips=False), by="Args/lr", band="minmax")
+    assert whole.panels[0].y.high > 300
+    assert len(whole.notes) == 1
+
+
+def test_the_best_groups_are_picked_and_many_are_faint(make_dataset: MakeDataset) -> None:
+    runs = {f"{n / 100}": [[1.0, n], [1.0, n + 1]] for n in range(2, 16)}
+    folder = _replicates(make_dataset, runs)
+    figure = _figure(folder, Look(top=2, best="highest"), by="Args/lr")
+    assert [curve.label for curve in figure.panels[0].curves] == [
+        "lr=0.15 (n = 2)",
+        "lr=0.14 (n = 2)",
+    ]
+    assert figure.notes[0] == "2 of 14 groups, those with the highest means"
+    figure = _figure(folder, by="Args/lr")
+    *faint, mean = figure.panels[0].curves
+    assert (len(faint), all(curve.is_faint for curve in faint), mean.label) == (
+        14,
+        True,
+        "mean (n = 28)",
+    )
+    with pytest.raises(UsageError, match="`color` has no effect on groups"):
+        _figure(folder, Look(color="project"), by="Args/lr")
+
+
+def test_groups_of_hostile_names_are_harmless(make_dataset: MakeDataset) -> None:
+    runs = {HOSTILE: [[1.0, 2.0]], HOSTILE * 200: [[1.0, 2.0]], "": [[2.0, 3.0]]}
+    figure = _figure(_replicates(make_dataset, runs), by="Args/lr")
+    assert len({curve.label for curve in figure.panels[0].curves}) == 3
+    _check_elements(picture(figure, ".html").decode())
+    assert not re.search("[\x1b\u202e]", text(figure, Screen(70, 20)))
 
 
 def test_the_best_runs_are_picked_by_their_best_value(make_dataset: MakeDataset) -> None:

@@ -73,6 +73,8 @@ def test_a_figure_has_the_heading_that_was_typed(piped: Run, tmp_path: Path) -> 
         (("loss", "--color", "nothing"), "no hyperparameter 'nothing'"),
         ((":monitor:gpu", "--top", "3"), "does not say whether high or low values are better"),
         (("loss", "--smooth", "0.5", "--window", "3"), "a curve is smoothed one way"),
+        (("loss", "--band", "std"), "--band is for curves of groups; add --by or --by-all-except"),
+        (("loss", "--by", "project", "--color", "tag"), "--color has no effect on groups"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(
@@ -120,6 +122,13 @@ def test_both_words_for_the_better_values_are_understood(piped: Run, best: str) 
     done = piped("plot", "loss/train", "--top", "1", "--best", best)
     assert done.returncode == 0, done.stderr
     assert "those with the highest values" in done.stderr
+
+
+def test_a_plot_of_groups_has_a_mean_and_a_band(piped: Run) -> None:
+    done = piped("plot", "loss", "--by", "project", "--band", "minmax")
+    assert done.returncode == 0, done.stderr
+    assert "(n = " in done.stdout
+    assert "the band is the lowest to the highest value of the tasks at each step" in done.stderr
 
 
 def test_why_there_is_nothing_to_draw(piped: Run) -> None:

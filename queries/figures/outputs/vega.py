@@ -57,8 +57,8 @@ def _panel(panel: Panel, figure: Figure, width: int, height: int) -> dict[str, A
 
 def _bands(panel: Panel, figure: Figure) -> Iterator[Layer]:
     for curve in panel.curves:
-        if curve.band:
-            rows = zip(curve.band.x, curve.band.low, curve.band.high, strict=True)
+        for band in curve.bands:
+            rows = zip(band.x, band.low, band.high, strict=True)
             values = [
                 {"x": _x(panel, x), "low": max(low, panel.y.low), "high": min(high, panel.y.high)}
                 for x, low, high in rows

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from clearml_snapshot.exporter.errors import not_installed
 from clearml_snapshot.queries.figures.model import Figure
-from clearml_snapshot.queries.figures.vega import vega_lite
+from clearml_snapshot.queries.figures.outputs.vega import vega_lite
 from clearml_snapshot.queries.pages.embedded import json_in_a_page
 
 _VEGA_LITE: Final = "5.20"

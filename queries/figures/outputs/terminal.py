@@ -10,7 +10,7 @@ import numpy as np
 
 from clearml_snapshot.exporter.errors import not_installed
 from clearml_snapshot.queries.figures.model import Axis, Curve, Figure, Panel, Points
-from clearml_snapshot.queries.figures.ticks import below, ticks
+from clearml_snapshot.queries.figures.outputs.ticks import below, ticks
 
 _FEW: Final = ("blue", "red", "green", "magenta", "yellow", "cyan")
 """Colours that every terminal has, and shows as its user likes them."""
@@ -95,8 +95,8 @@ def _strokes(panel: Panel, in_characters: bool) -> list[_Stroke]:
 def _behind(curve: Curve) -> list[Points]:
     """Return what is drawn faintly behind a curve."""
     found = [curve.raw] if curve.raw else []
-    if curve.band:
-        found += [Points(curve.band.x, curve.band.low), Points(curve.band.x, curve.band.high)]
+    for band in curve.bands:
+        found += [Points(band.x, band.low), Points(band.x, band.high)]
     return found
 
 

@@ -1,0 +1,146 @@
+"""Makes curves of groups of tasks: the mean, and a band around it."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import duckdb
+
+from clearml_snapshot.queries.ask.grouping import BY_PARAM, DIFFERING
+from clearml_snapshot.queries.ask.header import find, read
+from clearml_snapshot.queries.ask.statement import statement_for
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.duckdb_errors import translating_errors
+from clearml_snapshot.queries.figures.labels import Run, harmless, unique
+from clearml_snapshot.queries.figures.look import Look
+from clearml_snapshot.queries.figures.model import Band, Curve, usual_gap
+from clearml_snapshot.queries.figures.thinning import by_curve, thinned
+
+BANDS: Final[Mapping[str | None, str]] = {
+    None: "one standard deviation below to one above the mean",
+    "std": "one standard deviation below to one above the mean",
+    "minmax": "the lowest to the highest value",
+    "ci": "the 95 % interval of the mean (Student's t)",
+}
+"""What is between the edges of a band, by the value of ``band``."""
+
+_BATCH: Final = 100_000
+_MOST_STEPS: Final = 100_000_000
+"""Values at steps, at most, up to which each step of a group is one of the figure."""
+_GROUPS: Final = "steps_of_groups"
+
+
+def is_grouped(values: Mapping[str, Any]) -> bool:
+    """Return whether a curve is that of a group of tasks."""
+    return values["by"] is not None or values["by_all_except"] is not None
+
+
+def of_everything(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values for one group of all tasks, with its range."""
+    return {**values, "by": [], "by_all_except": None, DIFFERING: None, "band": "minmax"}
+
+
+def group_curves(
+    dataset: Dataset,
+    values: Mapping[str, Any],
+    look: Look,
+    runs: Sequence[Run],
+) -> tuple[list[Curve], list[str]]:
+    """Make the curves of the groups of one metric.
+
+    Args:
+        dataset: the dataset.
+        values: what is bound to the parameters of the query ``curve``, with groups.
+        look: how they are drawn.
+        runs: every series of the metric.
+
+    Returns:
+        The curves in the order of the query, and what a reader must know.
+    """
+    pairs = sorted({(run.metric, run.variant) for run in runs})
+    n_steps = sum(run.n_points for run in runs) * len(runs)
+    in_parts = n_steps > _MOST_STEPS or values["x"] in ("time", "relative")
+    asked = {
+        **values,
+        "metric": [metric for metric, _ in pairs],
+        "variant": [variant for _, variant in pairs],
+        "points": look.columns if in_parts else None,
+    }
+    names = [*(values["by"] or ()), *(values[DIFFERING] or ())]
+    with _steps(dataset, asked) as connection, translating_errors():
+        groups = connection.execute(read("figures/groups.sql")).fetchall()
+        means = by_curve(
+            thinned(
+                connection,
+                connection.table(_GROUPS).project("curve, x, mean AS value"),
+                look.columns,
+                is_log=look.log_x,
+            )
+        )
+        bands = _bands(connection, look)
+    labels = _labels(groups, names, has_variants=len({variant for _, variant in pairs}) > 1)
+    xs = [x for points in means.values() for x in (points.x[0], points.x[-1])]
+    width = max(xs, default=0.0) - min(xs, default=0.0)
+    curves = [
+        Curve(
+            label,
+            number,
+            means[curve],
+            bands=tuple(bands.get(curve, ())),
+            gap=usual_gap(means[curve].x, width),
+        )
+        for number, ((curve, *_), label) in enumerate(zip(groups, labels, strict=True))
+        if curve in means
+    ]
+    notes = [f"the band is {BANDS[values['band']]} of the tasks at each step"]
+    if in_parts:
+        notes.append(
+            f"each task counts with its mean in each of {look.columns:,} equal parts of the axis"
+        )
+    return curves, notes
+
+
+@contextmanager
+def _steps(dataset: Dataset, values: Mapping[str, Any]) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Compute the steps of all groups into a table of a connection of its own."""
+    connection = dataset.own_connection()
+    try:
+        with translating_errors():
+            relation = dataset.sql(*statement_for(find("curve"), values))
+            connection.register("rows_of_a_figure", relation.to_arrow_reader(_BATCH))
+            connection.execute(read("figures/grouped.sql"))
+        yield connection
+    finally:
+        connection.close()
+
+
+def _bands(connection: duckdb.DuckDBPyConnection, look: Look) -> dict[int, list[Band]]:
+    asked = {"columns": look.columns, "is_log": look.log_x}
+    pieces: dict[tuple[int, int], list[tuple[float, float, float]]] = {}
+    for curve, piece, *edges in connection.execute(read("figures/bands.sql"), asked).fetchall():
+        pieces.setdefault((curve, piece), []).append((edges[0], edges[1], edges[2]))
+    found: dict[int, list[Band]] = {}
+    for (curve, _), points in pieces.items():
+        found.setdefault(curve, []).append(Band(*zip(*points, strict=True)))
+    return found
+
+
+def _labels(
+    groups: Iterable[tuple[Any, ...]], names: Sequence[str], *, has_variants: bool
+) -> list[str]:
+    """Name each group by its values, and say how many tasks its mean is of."""
+    made = []
+    for _, variant, values, n_tasks, fewest, most in groups:
+        parts = [variant] if has_variants else []
+        parts += map(_valued, names, values)
+        is_same = fewest == most == n_tasks
+        n = f"{n_tasks:,}" if is_same else f"{fewest or 0:,} to {most:,} of {n_tasks:,}"
+        made.append(f"{harmless(' · '.join(parts) or 'mean')} (n = {n})")
+    return unique(made)
+
+
+def _valued(name: str, value: str | None) -> str:
+    """Write a value of a group; that of a hyperparameter needs its name."""
+    shown = "(none)" if value is None else value
+    section, _, end = name.removeprefix(BY_PARAM).partition("/")
+    return f"{end}={shown}" if end and section else shown
