@@ -194,10 +194,18 @@ def _in_full(arguments: Sequence[str]) -> Sequence[str]:
     if first == "version":
         return ["--version", *others]
     commands = {command for commands in _FILES.values() for command in commands}
+    if first not in commands and first in _query_names():
+        raise UsageError(f"no such command {first!r}; did you mean 'query {first}'?")
     is_path = is_dataset(Path(first)) or looks_like_path(first)
     if first not in commands and not first.startswith("-") and is_path:
         return ["show", *arguments]
     return arguments
+
+
+def _query_names() -> Sequence[str]:
+    from clearml_snapshot.queries.ask.header import names  # only for a mistyped command
+
+    return names()
 
 
 @functools.cache

@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -220,7 +220,10 @@ def answer(
     """Write the answer of a query to bound values, and the notes below it."""
     from clearml_snapshot.queries.notes.below import footnotes
 
-    rows = _write(opened, query, values, output)
+    def in_file(rows: "Rows") -> Iterator[str]:
+        return footnotes(opened, query, values, rows, quiet=False, has_age=False)
+
+    rows = _write(opened, query, values, output, in_file)
     _write_differences(opened, query, values, output)
     for line in footnotes(opened, query, values, rows, quiet=output.quiet):
         note(line)
@@ -252,7 +255,11 @@ def _tasks_read(query: Query, typed: dict[str, Any], filters: TaskFilter) -> dic
 
 
 def _write(
-    opened: "OpenDataset", query: Query, values: Mapping[str, Any], output: OutputOptions
+    opened: "OpenDataset",
+    query: Query,
+    values: Mapping[str, Any],
+    output: OutputOptions,
+    below: "Callable[[Rows], Iterable[str]]",
 ) -> "Rows":
     """Write the answer, in parts if it is about many points.
 
@@ -265,15 +272,19 @@ def _write(
     keep = partial(relevant, query=query, values=values)
     progress = partial(parts_bar, quiet=output.quiet)
     with asked(opened, query, values, keep, progress) as answer:
-        _write_result(answer.result, output, query, answer.columns)
+        _write_result(answer.result, output, query, answer.columns, lambda: below(answer.kept()))
         return answer.kept()
 
 
 def _write_result(
-    result: "Result", output: OutputOptions, query: Query, answer: AnswerColumns
+    result: "Result",
+    output: OutputOptions,
+    query: Query,
+    answer: AnswerColumns,
+    below: Callable[[], Iterable[str]] = tuple,
 ) -> None:
     columns = [column.name for column in result.columns]
-    write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=answer)
+    write_answer(result, output, name=query.name, screenful=SCREENFUL, answer=answer, below=below)
     if query.file is not None:
         from clearml_snapshot.queries.ask.user_queries import unknown_columns
 

@@ -72,16 +72,29 @@ def write_latex(rows: SafeRows, sink: BinaryIO) -> None:
         sink.write(b"\\bottomrule\n\\end{tabular}\n")
 
 
-def left_out(rows: SafeRows) -> Iterator[tuple[list[str], str]]:
-    """Yield the columns of an answer that these formats do not write, and how to get them."""
+def comments(lines: Iterable[str], form: str) -> bytes:
+    """Write notes on an answer so that they are in the file, but not in what is made of it.
+
+    Args:
+        lines: the notes.
+        form: ``markdown`` or ``latex``.
+    """
+    shown = [" ".join(printable(line).split()) for line in lines]
+    if not shown:
+        return b""
+    if form == "latex":
+        return "".join(f"% {line}\n" for line in shown).encode()
+    text = "\n".join(shown).replace("-->", "-- >").replace("--!>", "--! >")
+    return f"\n<!--\n{text}\n-->\n".encode()
+
+
+def left_out(rows: SafeRows) -> tuple[list[str], str]:
+    """List the columns of an answer that these formats do not write, and say how to get them."""
     columns = _columns(rows)
     written = {place for column in columns for place in (column.place, column.spread)}
     names = [column.name for place, column in enumerate(rows.columns) if place not in written]
     others = [name for name in names if name != _ADDRESS]
-    if others:
-        yield others, "use --columns or --wide"
-    if len(others) < len(names):
-        yield [_ADDRESS], "use --columns"
+    return names, "use --columns or --wide" if names == others else "use --columns"
 
 
 def sensible(value: float) -> str:

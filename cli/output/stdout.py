@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -58,6 +58,7 @@ def write_answer(
     name: str,
     screenful: int | None = None,
     answer: AnswerColumns = EVERY_COLUMN,
+    below: Callable[[], Iterable[str]] = tuple,
 ) -> None:
     """Write an answer to stdout or to a file.
 
@@ -67,6 +68,7 @@ def write_answer(
         name: the table's name in a database, unless another was typed.
         screenful: the number of rows that a terminal shows; the total is reported.
         answer: the columns that a table on a terminal never leaves out.
+        below: gives the notes on it, once all of its rows were read; papers have them as comments.
 
     Raises:
         UsageError: an unknown extension, a directory, or several answers as text.
@@ -105,10 +107,15 @@ def write_answer(
     )
     with _sink(path, has_marks=form in BINARY) as sink:
         WRITERS[form](rows, sink)
+        if form in FOR_READING:
+            from clearml_snapshot.cli.output.paper import comments
+
+            sink.write(comments(below(), form))
     if form in FOR_READING:
         from clearml_snapshot.cli.output.paper import left_out  # few answers need it
 
-        for names, way in left_out(rows):
+        names, way = left_out(rows)
+        if names:
             _note_left_out(names, way)
 
 

@@ -45,6 +45,7 @@ _TAG: Final = ("tasks", "unnest(tags)")
 
 SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "metric": (_METRICS,),
+    "named": (_METRICS,),
     "exclude_metric": (_METRICS,),
     "at": (_METRICS,),
     "also": (_METRICS,),

@@ -20,6 +20,7 @@ MONITOR_PREFIX = ":monitor:"
 """ClearML's own machine statistics; hidden from answers unless named."""
 
 _NAMED = 2
+_WORD = re.compile(r"[^\W_]+")
 """Series that an error names."""
 
 Series = Mapping[str, Collection[str]]
@@ -224,8 +225,16 @@ def _with_variant(argument: str, series: Series) -> tuple[MetricChoice, ...]:
 
 def _no_metric(argument: str, series: Series) -> NoSuchNameError:
     """Make the error for a name that is neither a metric nor a variant."""
+    pairs = [f"{metric}/{variant}" for metric, names in series.items() for variant in names]
+    alike = [pair for pair in sorted(pairs) if _has_same_words(argument, pair)][:_NAMED]
+    if alike:
+        return NoSuchNameError(
+            f"no metric {argument!r}; {did_you_mean(alike)}",
+            kind="metric",
+            name=argument,
+            near=alike,
+        )
     if "/" in argument:
-        pairs = (f"{metric}/{variant}" for metric, names in series.items() for variant in names)
         return no_such("metric", argument, (*series, *pairs), plural="metrics")
     variants = {variant for names in series.values() for variant in names}
     near = near_names(argument, {*series, *variants})[:_NAMED]
@@ -235,6 +244,22 @@ def _no_metric(argument: str, series: Series) -> NoSuchNameError:
             f"no metric {argument!r}; {meant}", kind="metric", name=argument, near=near
         )
     return no_such("metric", argument, series, plural="metrics")
+
+
+def _has_same_words(argument: str, pair: str) -> bool:
+    """Return whether two names have the same words in any order: ``val_loss``, ``loss/validation``.
+
+    A word may be the beginning of the other one. A single word is a matter of spelling.
+    """
+    typed, left = _WORD.findall(_folded(argument)), _WORD.findall(_folded(pair))
+    if len(typed) < 2 or len(typed) != len(left):
+        return False
+    for word in typed:
+        fitting = [each for each in left if each.startswith(word) or word.startswith(each)]
+        if not fitting:
+            return False
+        left.remove(fitting[0])
+    return True
 
 
 def _only_a_variant(argument: str, names: Sequence[str]) -> NoSuchNameError:

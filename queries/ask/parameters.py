@@ -39,6 +39,8 @@ _BEST_WORDS: Final = {"max": "highest", "min": "lowest", "highest": "max", "lowe
 Pairs = tuple[tuple[str, str], ...]
 """Metrics with one variant each."""
 
+_COUNTS: Final = ("top", "last", "points", "window", "tail", "for_")
+"""Parameters of the catalogue that count something."""
 _PARTNER: Final = "_variant"
 _PLATEAU: Final = "plateau_metric"
 """The parameter with the metrics in which plateaus are looked for."""
@@ -88,6 +90,7 @@ def bound(query: Query, typed: Mapping[str, Any], names: ExistingNames) -> dict[
     excluded = texts(given.pop(EXCLUDED, None))
     for name, value in given.items():
         _check_choice(query.param(name), value)
+        _check_number(query, query.param(name), value)
     for param in query.params:
         if param.name not in given and not param.optional:
             raise UsageError(f"query {query.name} needs {_asked_as(param)}")
@@ -360,8 +363,18 @@ def _check_choice(param: Param, value: Any) -> None:
         _check_marks(value)
     if param.name == "tolerance" and isinstance(value, int) and value < 0:
         raise UsageError(f"{setting('tolerance', value)}: use a number of iterations, 0 or more")
-    if param.name == "top" and isinstance(value, int) and value < 1:
-        raise UsageError(f"{setting('top', value)}: use a number of at least 1")
+
+
+def _check_number(query: Query, param: Param, value: Any) -> None:
+    """Check a number before the SQL does, whose errors do not name the setting."""
+    named = setting(param.name, value, option=param.option)
+    is_own = query.file is not None
+    counts = ("top",) if is_own else _COUNTS
+    if param.name in counts and isinstance(value, int) and value < 1:
+        raise UsageError(f"{named}: use a number of at least 1")
+    is_weight = param.name == "smooth" and not is_own and isinstance(value, int | float)
+    if is_weight and not 0 <= value < 1:
+        raise UsageError(f"{named}: use a weight from 0 to less than 1")
 
 
 def _check_marks(value: Any) -> None:

@@ -1,9 +1,9 @@
 -- The best task of a metric: its value, settings, other final metrics, commit and link.
 --
 -- The task with the highest or lowest finite value wins; ties go to the earliest iteration, then to
--- the smallest task id. Every hyperparameter of the task is a column, and so is every other metric, with
--- the value at its last iteration, unchanged; :monitor: metrics are left out. n_tasks is the number
--- of tasks that were compared. If several metrics are selected, each has its own winner. Reads the
+-- the smallest task id. Every hyperparameter of the task is a column, and so is every metric, with the
+-- value at its last iteration, unchanged, as "(last)" in the name of the column says; :monitor: metrics
+-- are left out. n_tasks is the number of tasks that were compared. If several metrics are selected, each has its own winner. Reads the
 -- series table.
 --
 -- :param metric         A metric, metric/variant, or a glob of either; several are joined with OR.

@@ -7,7 +7,7 @@
 -- A NULL never fills another cell; NaN and infinities do. A single value has no iteration: it is in a
 -- row of its own and fills no other cell.
 --
--- With --per task, each task has one row. Each of its hyperparameters has a column, and so has each
+-- With --per task, each task has one row, or each that has one of the selected metrics. Each of its hyperparameters has a column, and so has each
 -- metric/variant, with its highest or lowest finite value or the last one, as the name of the column
 -- says. --best chooses; without it, accuracy shows the highest value, loss the lowest, and a metric
 -- whose name does not tell shows the value at its last iteration, unchanged. A hyperparameter whose
@@ -45,6 +45,14 @@ WITH curves AS MATERIALIZED (
     LEFT JOIN tasks USING (task_id)
     WHERE coalesce($per::VARCHAR, 'step') = 'step'
         AND is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
+),
+-- The tasks with a row of their own.
+shown AS (
+    SELECT task_id FROM tasks WHERE $per = 'task' AND $metric IS NULL
+    UNION
+    SELECT task_id
+    FROM series
+    WHERE $per = 'task' AND is_listed(metric, variant, $metric, $variant)
 ),
 points AS (
     SELECT task_number, curve, iteration, value
@@ -123,6 +131,7 @@ named AS (
     UNION ALL
     SELECT NULL, task_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
     FROM tasks
+    SEMI JOIN shown USING (task_id)
     WHERE $per = 'task'
     UNION ALL
     SELECT
@@ -143,6 +152,7 @@ named AS (
     UNION ALL
     SELECT NULL, task_id, NULL, 'param', section, name, value, NULL, NULL, NULL, NULL
     FROM hyperparams
+    SEMI JOIN shown USING (task_id)
     WHERE $per = 'task'
         AND ($param::VARCHAR[] IS NULL OR list_contains($param, section || '/' || name))
 )

@@ -21,8 +21,16 @@ from clearml_snapshot.queries.ask.header import find, read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures import axes
+from clearml_snapshot.queries.figures.best import best_point, without_suspects
 from clearml_snapshot.queries.figures.groups import group_curves, is_grouped, of_everything
-from clearml_snapshot.queries.figures.labels import LONGEST_TITLE, Run, grouped, harmless, labels
+from clearml_snapshot.queries.figures.labels import (
+    LONGEST_TITLE,
+    Run,
+    common_beginning,
+    grouped,
+    harmless,
+    labels,
+)
 from clearml_snapshot.queries.figures.look import Look
 from clearml_snapshot.queries.figures.model import (
     Curve,
@@ -155,13 +163,15 @@ def _panel(
     best: Direction | None,
     notes: list[str],
 ) -> Panel:
+    common = ""
     if is_grouped(values):
         drawn = _groups(dataset, values, metric, runs, look, best, notes)
     else:
-        chosen = _top(runs, look, best, notes)
+        chosen = _top(without_suspects(dataset, values, runs, best), look, best, notes)
         drawn = _tasks(dataset, values, metric, chosen, look, color, best, notes)
+        common = common_beginning(chosen) if len(drawn) == len(chosen) else ""
     panel = axes.fitted(
-        _title(metric, runs),
+        _title(metric, runs, common),
         drawn,
         values["x"],
         log_x=look.log_x,
@@ -193,7 +203,8 @@ def _tasks(
     with gathered(dataset, values, runs) as connection:
         raw = _thinned(connection, look, "value")
         smooth = _thinned(connection, look, "smoothed") if is_smooth else {}
-    drawn = _drawn(runs, raw, smooth, color, best)
+    has_places = values["x"] in (None, "iteration")
+    drawn = _drawn(runs, raw, smooth, color, best, has_places=has_places)
     if len({curve.colour for curve in drawn}) <= MOST_COLOURS:
         return drawn
     notes.append(
@@ -217,7 +228,7 @@ def _groups(
     if look.color != "task":
         raise UsageError(f"{setting('color')} has no effect on groups; omit it")
     found, told = group_curves(dataset, values, look, runs)
-    drawn = [replace(curve, best=_best(curve.points, best)) for curve in found]
+    drawn = [replace(curve, best=best_point(curve.points, best)) for curve in found]
     if look.top is not None and look.top < len(drawn):
         sign = 1 if best == "lowest" else -1
         drawn.sort(key=lambda curve: (curve.best is None, sign * (curve.best or (0, 0))[1]))
@@ -248,11 +259,12 @@ def _everything(
         return group_curves(inner, of_everything(values), look, runs)
 
 
-def _title(metric: str, runs: Sequence[Run]) -> str:
-    """Name the metric, and its variant if all curves have the same."""
+def _title(metric: str, runs: Sequence[Run], common: str) -> str:
+    """Name the metric, its variant if all curves have the same, and what all labels leave out."""
     [variant, *others] = {run.variant for run in runs}
     is_same = others or variant == metric
-    return harmless(metric if is_same else f"{metric}/{variant}", LONGEST_TITLE)
+    title = metric if is_same else f"{metric}/{variant}"
+    return harmless(f"{title} · {common}…" if common else title, LONGEST_TITLE)
 
 
 def _thinned(connection: duckdb.DuckDBPyConnection, look: Look, column: str) -> dict[int, Points]:
@@ -271,6 +283,8 @@ def _drawn(
     smooth: Mapping[int, Points],
     color: str,
     best: Direction | None,
+    *,
+    has_places: bool,
 ) -> list[Curve]:
     values = [run.task_id if color == "task" else grouped(run, color) for run in runs]
     colours = {value: number for number, value in enumerate(dict.fromkeys(values))}
@@ -288,20 +302,27 @@ def _drawn(
                 colours.get(value, number),
                 points,
                 raw.get(run.curve) if smooth else None,
-                best=_best(points, best),
+                best=_best(run, points, best, has_places=has_places and not smooth),
                 gap=usual_gap(points.x, width),
             )
         )
     return drawn
 
 
-def _best(points: Points, best: Direction | None) -> tuple[float, float] | None:
-    finite = points.finite
-    if best is None or not finite:
-        return None
-    choose = max if best == "highest" else min
-    value = choose(value for _, value in finite)
-    return next((x, y) for x, y in finite if y == value)
+def _best(
+    run: Run, points: Points, best: Direction | None, *, has_places: bool
+) -> tuple[float, float] | None:
+    """Find the best of the points that are drawn.
+
+    Args:
+        run: the run.
+        points: its points.
+        best: which values are better.
+        has_places: whether x is the iteration and the values are those that were logged.
+    """
+    if not run.is_corrected:
+        return best_point(points, best)
+    return run.best if has_places else None
 
 
 def _faint(curve: Curve) -> Curve:

@@ -34,6 +34,10 @@ class Run:
     lowest: float | None = None
     highest: float | None = None
     n_points: int = 0
+    is_corrected: bool = False
+    """Whether a zero that is probably a NaN was the best value: ``best`` is without it."""
+    best: tuple[float, float] | None = None
+    """Iteration and value of the best point of a corrected run; None: it has none."""
 
 
 def harmless(text: str, longest: int = LONGEST) -> str:
@@ -74,6 +78,12 @@ def grouped(run: Run, color: str) -> str:
         return ", ".join(run.tags) or "(no tag)"
     value = run.params.get(color)
     return f"{color.partition('/')[2]}={'(none)' if value is None else value}"
+
+
+def common_beginning(runs: Sequence[Run]) -> str:
+    """Return what the names of all tasks begin with and labels leave out; empty if nothing."""
+    names = [*{run.task_id: run.task for run in runs}.values()]
+    return names[0][: _beginning(names)].rstrip(_BETWEEN_WORDS) if names else ""
 
 
 def _named(tasks: Sequence[Run]) -> list[str]:

@@ -14,6 +14,7 @@ from clearml_snapshot.queries.notes.conditions import condition_notes
 from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
 from clearml_snapshot.queries.notes.empty_answers import why_empty
 from clearml_snapshot.queries.notes.limited import limited
+from clearml_snapshot.queries.notes.means import mean_notes
 from clearml_snapshot.queries.notes.relevant import relevant
 from clearml_snapshot.queries.notes.single_zeros import single_zero_notes
 from clearml_snapshot.queries.notes.suspect_zeros import notes
@@ -21,7 +22,13 @@ from clearml_snapshot.queries.result import Rows
 
 
 def footnotes(
-    dataset: Dataset, query: Query, values: Mapping[str, Any], rows: Rows, *, quiet: bool
+    dataset: Dataset,
+    query: Query,
+    values: Mapping[str, Any],
+    rows: Rows,
+    *,
+    quiet: bool,
+    has_age: bool = True,
 ) -> Iterator[str]:
     """Report suspect or missing values and, unless quiet, what the answer covers.
 
@@ -31,19 +38,21 @@ def footnotes(
         values: the values of its parameters.
         rows: the rows of its answer that notes may be about; see ``relevant``.
         quiet: leave out what is true of a complete answer as well.
+        has_age: say how old the snapshot is now, which a file must not.
     """
     if not quiet:
         yield from alias_notes(dataset, query, values)
+    reach = coverage(dataset, values)
+    yield from limited(dataset.filter, reach, query, quiet=quiet)
     reason = why_empty(dataset, query, values, rows)
     if reason is not None:
         yield reason
     yield from not_at_one_iteration(query, rows)
     yield from notes(dataset, query, values, rows)
     yield from single_zero_notes(dataset, query, values, rows)
-    reach = coverage(dataset, values)
-    yield from limited(dataset.filter, reach, query, quiet=quiet)
-    yield from warnings(reach) if quiet else lines(reach, rows)
+    yield from mean_notes(dataset, query, values, reach, quiet=quiet)
     yield from condition_notes(dataset, marks_of(values))
+    yield from warnings(reach) if quiet else lines(reach, rows, has_age=has_age)
     if dataset.filter is not None and dataset.filter.cut_offs and not quiet:
         yield f"only tasks {', '.join(dataset.filter.cut_offs)}"
 

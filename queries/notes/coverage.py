@@ -105,7 +105,9 @@ def _of_one_metric(dataset: Dataset, metric: str, variant: object) -> dict[str, 
     return {"metric": [metric] * len(variants), "variant": variants}
 
 
-def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]:
+def lines(
+    reach: Coverage, rows: Rows, now: datetime | None = None, *, has_age: bool = True
+) -> list[str]:
     """Write the lines below an answer: its tasks, what to double-check, the snapshot's age.
 
     Args:
@@ -113,6 +115,7 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
         rows: the answer; its columns ``status`` and ``archived`` mark winners, ``n_nonfinite`` and
             ``n_null`` count values that could not win.
         now: the time to compute the age with; None means the current time.
+        has_age: whether the last line says the age.
     """
     winners = rows.as_dicts() if {*rows.columns} >= OF_A_WINNER else []
     marked = list(
@@ -124,7 +127,10 @@ def lines(reach: Coverage, rows: Rows, now: datetime | None = None) -> list[str]
     )
     marked += dict.fromkeys(_not_numbers(row) for row in winners if _nonfinite(row))
     more = [f"… and {len(marked) - _SHOWN} more"] if len(marked) > _SHOWN else []
-    return [_tasks(reach), *marked[:_SHOWN], *more, _age(reach, now or datetime.now(UTC))]
+    made = f"snapshot {reach.number} of {reach.created_at.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+    age = (now or datetime.now(UTC)) - reach.created_at
+    old = f", {span_in_words(age)} old" if has_age else ""
+    return [_tasks(reach), *marked[:_SHOWN], *more, made + old]
 
 
 def warnings(reach: Coverage) -> list[str]:
@@ -196,10 +202,3 @@ def _missing(reach: Coverage) -> str:
 
 def _counted(*counts: tuple[int, str]) -> str:
     return ", ".join(f"{count:,} {word}" for count, word in counts if count)
-
-
-def _age(reach: Coverage, now: datetime) -> str:
-    return (
-        f"snapshot {reach.number} of {reach.created_at.astimezone(UTC):%Y-%m-%d %H:%M}Z, "
-        f"{span_in_words(now - reach.created_at)} old"
-    )

@@ -97,6 +97,11 @@ class Report:
         return sum(chart.n_included for chart in self.charts)
 
     @property
+    def n_suspect(self) -> int:
+        """Best values of 0 that are probably NaN."""
+        return sum(one.is_suspect for chart in self.charts for one in chart.series)
+
+    @property
     def projects(self) -> set[str | None]:
         """The projects of its tasks."""
         return {task["project"] for task in self.tasks}

@@ -48,7 +48,8 @@ def _is_head(column: str, drawn: str) -> bool:
     heads = re.sub("[:±]", " ", drawn).split()
     cuts = (head.partition("…") for head in heads)
     return {column, column.rpartition("/")[2]} & {*heads} != set() or any(
-        mark and column.startswith(begin) and column.endswith(end) for begin, mark, end in cuts
+        begin and mark and column.startswith(begin) and column.endswith(end)
+        for begin, mark, end in cuts
     )
 
 

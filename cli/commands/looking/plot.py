@@ -165,7 +165,8 @@ def plot(
     No spike is lost: of the points that share a column of pixels, the first, the last, the lowest
     and the highest are drawn, never a mean. NaN, infinite and missing values interrupt a line and
     are marked. More than 12 curves are drawn faintly with their mean, more than 100 as their mean
-    and range. With --by or --by-all-except, each group of tasks is one curve, its mean, with a band.
+    and range. With --by or --by-all-except, there is one curve per group of tasks: its mean, with
+    a band.
 
     Example: plot loss/validation --by Args/lr --band std -o loss.svg
     """

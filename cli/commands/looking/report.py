@@ -1,7 +1,7 @@
 """The `report` command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,10 +18,12 @@ from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
 from clearml_snapshot.queries.ask.best import direction_of
+from clearml_snapshot.queries.result import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from clearml_snapshot.queries.report.model import ReportOptions
     from clearml_snapshot.queries.report.write import Written
 
 _Target = Annotated[
@@ -95,6 +97,7 @@ def report(
     to a colleague. Points that do not fit are left out so that every spike stays visible, and the
     page says so. The same contents give the same bytes.
     """
+    from clearml_snapshot.queries.notes.coverage import coverage, lines
     from clearml_snapshot.queries.report.model import ReportOptions
     from clearml_snapshot.queries.report.write import write_report
 
@@ -110,11 +113,24 @@ def report(
     with open_for_query(chosen(dataset, path), filters, limits, aliases=aliases) as opened:
         written = write_report(opened, options)
         write_text(written.html, target)
-    for line in () if quiet else _described(written, target):
+        reach = coverage(opened, _asked(written, options))
+    told = (*_described(written, target), *lines(reach, Rows((), (), ())))
+    for line in () if quiet else told:
         note(line)
     missing = in_words(written.report.states)
     if missing:
         note(f"warning: not complete: {missing}")
+
+
+def _asked(written: "Written", options: "ReportOptions") -> dict[str, Any]:
+    """Give the metrics of the report as a query binds them; None if none were chosen."""
+    if not (options.metrics or options.variants or options.excluded):
+        return {"metric": None, "variant": None}
+    charts = written.report.charts
+    return {
+        "metric": [chart.metric for chart in charts],
+        "variant": [chart.variant for chart in charts],
+    }
 
 
 def _described(written: "Written", target: Path) -> "Iterator[str]":
@@ -128,3 +144,6 @@ def _described(written: "Written", target: Path) -> "Iterator[str]":
             f"{report.n_included:,} of {counted(report.n_points, 'point')} included; "
             "--points N includes more"
         )
+    if report.n_suspect:
+        which = counted(report.n_suspect, "best value")
+        yield f"{which} of 0 may be NaN that was logged as 0; the page marks them"

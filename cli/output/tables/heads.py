@@ -1,11 +1,13 @@
 """Finds the columns that ``--columns`` names: as they are named, or as a table heads them."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from clearml_snapshot.cli.output.tables.columns import letter
 from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS
 from clearml_snapshot.cli.output.terminal import printable
+from clearml_snapshot.exporter.selection.names import glob_pattern, is_glob
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 
 _JOINT: Final = "±"
@@ -18,7 +20,7 @@ def chosen_columns(
 
     A column's own name comes first. Otherwise ``mean ± std`` is two columns, which a table joins;
     ``lr`` is the only one that ends in ``/lr``, and ``vali…ion`` the only one that it shortens; a
-    letter is the task for which it stands.
+    letter is the task for which it stands, and a glob is every column that it matches.
 
     Args:
         typed: what was typed.
@@ -33,7 +35,7 @@ def chosen_columns(
             spreads.append(pair)
             names += pair
         else:
-            names.append(_column(text, columns, answer))
+            names += _matching(text, columns) or [_column(text, columns, answer)]
     return AnswerColumns(
         tuple(dict.fromkeys(names)), spreads=tuple(dict.fromkeys(spreads)), are_exact=True
     )
@@ -41,6 +43,14 @@ def chosen_columns(
 
 def _is_head_of(text: str, pair: tuple[str, str]) -> bool:
     return tuple(part.strip() for part in text.split(_JOINT)) == pair
+
+
+def _matching(text: str, columns: Sequence[str]) -> list[str]:
+    """List the columns that a glob matches."""
+    if not is_glob(text) or text in columns:
+        return []
+    pattern = re.compile(glob_pattern(text))
+    return [name for name in columns if pattern.fullmatch(name)]
 
 
 def _column(text: str, columns: Sequence[str], answer: AnswerColumns) -> str:

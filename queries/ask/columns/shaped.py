@@ -168,7 +168,8 @@ def _keys(answer: duckdb.DuckDBPyRelation, column: str) -> list[str]:
 def _best(values: Mapping[str, Any], answer: duckdb.DuckDBPyRelation, names: Names) -> Made:
     keys = {column: _keys(answer, column) for column in ("settings", "finals")}
     kept = [name for name in answer.columns if name not in keys]
-    labels = distinct_names([*keys["settings"], *keys["finals"]], kept)
+    finals = [f"{name} (last)" for name in keys["finals"]]
+    labels = distinct_names([*keys["settings"], *finals], kept)
     cells = [f"{column}[{sql_value(key)}]" for column, names in keys.items() for key in names]
     made = [f"{cell} AS {sql_name(label)}" for cell, label in zip(cells, labels, strict=True)]
     at = kept.index("project") + 1

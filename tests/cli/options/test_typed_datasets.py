@@ -101,6 +101,8 @@ def test_a_dataset_alone_shows_its_status_and_best_values(
             "two datasets are given: it.zip and --data data/demo; use one of them",
         ),
         (".", ("it.zap",), "no such command 'it.zap'; see clearml-snapshot --help"),
+        (".", ("best", "-m", "loss"), "no such command 'best'; did you mean 'query best'?"),
+        (".", ("leaderboard",), "no such command 'leaderboard'; did you mean 'query leaderboard'?"),
     ],
 )
 def test_where_a_dataset_is(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from clearml_snapshot.cli.output.paper import (
     _latex,
     _latex_number,
+    comments,
     sensible,
     write_latex,
     write_markdown,
@@ -82,27 +83,26 @@ def test_the_notes_below_a_paper_say_what_brings_the_columns(
 ) -> None:
     file = str(tmp_path / f"it.{extension}")
 
-    def columns(*arguments: str) -> tuple[list[str], list[str]]:
-        """Return what the notes say of --wide, and of --columns alone."""
+    def columns(*arguments: str) -> tuple[list[str], str]:
+        """Return the columns that the note names, and its way to get them."""
         notes = piped("query", "max", "-m", "loss", "-o", file, *arguments).stderr
         told = re.findall(r"columns not shown: (.*) \(use (.*) to get them\)", notes)
-        ways = {way: names.split(" and ")[0].split(", ") for names, way in told}
-        return ways.pop("--columns or --wide", []), ways.pop("--columns", [])
+        assert len(told) <= 1
+        return (told[0][0].split(" and ")[0].split(", "), told[0][1]) if told else ([], "")
 
-    by_wide, by_name = columns()
-    assert "timestamp" in by_wide
-    assert by_name == ["web_url"]
-    assert columns("--wide") == ([], ["web_url"])
-    names = ",".join(["value", *by_wide, "web_url"])
-    assert columns("--columns", names) == ([], [])
+    others, way = columns()
+    assert ("timestamp" in others, way) == (True, "--columns")
+    assert columns("--wide") == (["web_url"], "--columns")
+    names = ",".join(["value", *others, "web_url"])
+    assert columns("--columns", names) == ([], "")
     written = Path(file).read_text().replace("\\_", "_")
-    assert [name for name in [*by_wide, "web_url"] if name not in written] == []
+    assert [name for name in [*others, "web_url"] if name not in written] == []
 
 
 def test_latex_is_a_table_of_booktabs(piped: Piped) -> None:
     columns = ("--columns", "task,value")
     done = piped("query", "max", "-m", "loss", "-q", "--format", "latex", *columns)
-    assert done.stdout.splitlines() == [
+    assert done.stdout.splitlines()[:9] == [
         r"% \usepackage{booktabs}",
         r"\begin{tabular}{lr}",
         r"\toprule",
@@ -243,3 +243,32 @@ def test_rows_are_written_one_after_the_other(
         write(SafeRows(result, answer=AnswerColumns(("same", "n"))), sink)
     assert sink.getvalue().count(b"row") == 100
     assert most_ahead <= 2
+
+
+@pytest.mark.parametrize("form", ["md", "tex"])
+def test_a_paper_has_the_notes_as_comments(
+    piped: Callable[..., Any], tmp_path: Path, form: str
+) -> None:
+    """They go with the file, and say nothing that is not true tomorrow."""
+    file = tmp_path / f"t.{form}"
+    asked = ("query", "leaderboard", "-m", "loss", "--best", "lowest")
+    done = piped(*asked, "-o", str(file), "-q")
+    assert done.returncode == 0
+    first = file.read_text()
+    told = [line.partition(", ")[0] for line in piped(*asked).stderr.splitlines()[-2:]]
+    shown = [line.removeprefix("% ").partition(", ")[0] for line in first.splitlines()]
+    assert [line for line in told if line in shown] == told
+    assert " old" not in first
+    piped(*asked, "-o", str(file))
+    assert file.read_text() == first
+
+
+def test_comments_end_where_they_should() -> None:
+    hostile = ["a --> <b>", "--!> \x1b[2J", "two\nlines"]
+    text = comments(hostile, "markdown").decode()
+    assert text.count("-->") == 1
+    assert text.endswith("-->\n")
+    assert "--!>" not in text
+    assert not any(character in text for character in "\x1b\u202e")
+    assert all(line.startswith("% ") for line in comments(hostile, "latex").decode().splitlines())
+    assert comments([], "latex") == b""

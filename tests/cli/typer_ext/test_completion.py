@@ -47,6 +47,7 @@ def complete(run_here: Run, history: Path) -> Complete:
         (("query", "max", "--metric", ":monitor:gpu/"), ["gpu/gpu_0_utilization"]),
         (("query", "max", "-m", "loss/"), ["loss/train", "loss/val"]),
         (("query", "max", "--at", "acc"), ["accuracy"]),
+        (("plot", "acc"), ["accuracy"]),
         (("query", "max", "--variant", "v"), ["val"]),
         (("query", "max", "--project", "v"), ["vision/resnet"]),
         (("query", "max", "--tag", "g"), ["gpu"]),

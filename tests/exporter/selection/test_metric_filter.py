@@ -127,3 +127,23 @@ def test_an_intersection_includes_what_both_include(
     for metric, variant in (("loss", "train"), ("loss", "b"), ("acc", "b")):
         expected = first.includes(metric, variant) and second.includes(metric, variant)
         assert both.includes(metric, variant) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("loss.validation", "'loss/validation'"),
+        ("val_loss", "'loss/validation'"),
+        ("Validation Loss", "'loss/validation'"),
+        ("val/loss", "'loss/validation'"),
+        ("test_acc", "'acc/test'"),
+        ("val", None),
+        ("val_accuracy", None),
+    ],
+)
+def test_the_words_of_a_metric_in_another_order_suggest_it(typed: str, meant: str | None) -> None:
+    """``*/validation`` or ``loss`` would be other series, or more of them."""
+    series = {"loss": {"train", "validation"}, "acc": {"test"}, "other": {"validation"}}
+    with pytest.raises(NoSuchNameError) as raised:
+        resolve_metric(typed, series)
+    assert (f"did you mean {meant}?" in str(raised.value)) == (meant is not None)

@@ -210,9 +210,9 @@ def test_what_cannot_count(make_dataset: MakeDataset) -> None:
     folder = make_dataset(nasty())
     ranked: dict[str, Any] = {"metric": "loss", "best": "lowest"}
     for smooth in (1.0, -0.1, math.nan):
-        with pytest.raises(UsageError, match="give a weight from 0 to less than 1"):
+        with pytest.raises(UsageError, match="use a weight from 0 to less than 1"):
             ask(folder, "max", metric="loss", smooth=smooth)
-    with pytest.raises(UsageError, match="last 0: give a number of at least 1"):
+    with pytest.raises(UsageError, match="`last=0`: use a number of at least 1"):
         ask(folder, "group", **ranked, last=0)
     with pytest.raises(UsageError, match="median"):
         ask(folder, "group", **ranked, value="medium")

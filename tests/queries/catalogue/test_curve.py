@@ -184,11 +184,11 @@ def test_a_long_curve_is_smoothed_over_many_stretches(make_dataset: MakeDataset)
     ("typed", "complaint"),
     [
         ({"smooth": 0.5, "window": 2}, "give smooth or window"),
-        ({"smooth": 1.0}, "smooth 1.0: give a weight from 0 to less than 1"),
-        ({"smooth": -0.1}, "smooth -0.1"),
-        ({"smooth": NAN}, "smooth nan"),
-        ({"window": 0}, "window 0"),
-        ({"points": 0}, "points 0"),
+        ({"smooth": 1.0}, "`smooth=1.0`: use a weight from 0 to less than 1"),
+        ({"smooth": -0.1}, "`smooth=-0.1`: use"),
+        ({"smooth": NAN}, "`smooth=nan`: use"),
+        ({"window": 0}, "`window=0`: use"),
+        ({"points": 0}, "`points=0`: use"),
     ],
 )
 def test_what_cannot_be_meant(

@@ -243,7 +243,7 @@ def test_a_spike_of_one_task_does_not_blur_other_steps(make_dataset: MakeDataset
         ({"by": "project", "band": "iqr"}, "no `band` 'iqr'; there are"),
         ({"by": "project", "smooth": 0.5, "window": 3}, "a curve is smoothed one way"),
         ({"by": "project", "keep": "extremes"}, "curves of groups are means"),
-        ({"by": "project", "points": 0}, "give a number of at least 1"),
+        ({"by": "project", "points": 0}, "use a number of at least 1"),
         ({"by_all_except": "Args/seed"}, "60 hyperparameters differ between these groups"),
     ],
 )

@@ -107,7 +107,7 @@ def test_the_earliest_come_first_and_the_others_last(make_dataset: MakeDataset) 
     [
         ({}, "either above or below"),
         ({"above": 1.0, "below": 0.0}, "either above or below"),
-        ({"above": 1.0, "for_": 0}, "for 0: give a number of at least 1"),
+        ({"above": 1.0, "for_": 0}, "`for_=0`: use a number of at least 1"),
     ],
 )
 def test_what_cannot_be_meant(

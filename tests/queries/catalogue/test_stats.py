@@ -156,5 +156,5 @@ def test_a_span_that_cannot_be_read_is_an_error(folder: Path, typed: str) -> Non
 
 
 def test_a_tail_of_nothing_is_an_error(make_dataset: MakeDataset) -> None:
-    with pytest.raises(UsageError, match="tail 0: give a number of at least 1"):
+    with pytest.raises(UsageError, match="`tail=0`: use a number of at least 1"):
         ask(make_dataset([]), tail=0)

@@ -129,6 +129,18 @@ def test_a_row_per_task_has_what_its_columns_say(make_dataset: MakeDataset) -> N
     assert (rows["1" * 32]["a/b / lr"], rows["2" * 32]["a / b/lr"]) == ("x", "y")
 
 
+def test_a_row_per_task_is_one_that_has_a_selected_metric(make_dataset: MakeDataset) -> None:
+    params = [{"section": "Args", "name": "lr", "value": "1"}]
+    tasks = [
+        {"task_id": "1" * 32, "points": [("m", "v", 1, 0.5)], "params": params},
+        {"task_id": "2" * 32, "points": [("other", "v", 1, 0.5)], "params": params},
+        {"task_id": "3" * 32, "points": [], "params": params},
+    ]
+    folder = make_dataset(tasks)
+    assert [row["task_id"] for row in ask(folder, "wide", per="task", metric="m")] == ["1" * 32]
+    assert len(ask(folder, "wide", per="task")) == 3
+
+
 def test_a_hyperparameter_and_a_metric_of_one_name_stay_apart(make_dataset: MakeDataset) -> None:
     task = {
         "task_id": "1" * 32,

@@ -30,8 +30,8 @@ def two_tasks(make_dataset: MakeDataset) -> Path:
 def test_the_winner_is_shown_with_its_settings(make_dataset: MakeDataset) -> None:
     (row,) = ask(two_tasks(make_dataset), "best", metric="m", best="highest")
     assert (row["value"], row["iteration"], row["task_id"]) == (0.9, 1, "b" * 32)
-    assert (row["Args/lr"], row["m/v"], row["n_tasks"]) == ("0.01", 0.5, 2)
-    assert row["other/x"] != row["other/x"], "unchanged, even if it is NaN"
+    assert (row["Args/lr"], row["m/v (last)"], row["n_tasks"]) == ("0.01", 0.5, 2)
+    assert row["other/x (last)"] != row["other/x (last)"], "unchanged, even if it is NaN"
     assert not any(name.startswith(":monitor:") for name in row)
     (low,) = ask(two_tasks(make_dataset), "best", metric="m", best="lowest")
     assert (low["value"], low["task_id"]) == (0.5, "a" * 32)

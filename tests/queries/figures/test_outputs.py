@@ -368,16 +368,35 @@ def test_pictures_repeat(make_dataset: MakeDataset) -> None:
     assert svg(_figure(folder)) == svg(_figure(folder))
 
 
-def test_a_zero_that_may_be_a_nan_can_be_left_out(make_dataset: MakeDataset) -> None:
+def test_a_zero_that_may_be_a_nan_is_not_the_best(make_dataset: MakeDataset) -> None:
     spoilt = [3.0 + at % 7 / 10 for at in range(40)]
     spoilt[20] = 0.0
     good = [2.0 + at % 5 / 10 for at in range(40)]
     folder = make_dataset([_task(1, _line(spoilt), name="a"), _task(2, _line(good), name="b")])
-    look = Look(top=1, best="lowest")
-    figure = _figure(folder, look)
-    assert figure.panels[0].curves[0].best == (20, 0.0)
-    figure = _figure(folder, look, suspect_zeros="exclude")
-    assert figure.panels[0].curves[0].best == (0, 2.0)
+    figure = _figure(folder, Look(best="lowest"))
+    assert [curve.best for curve in figure.panels[0].curves] == [(0, 3.0), (0, 2.0)]
+    [first] = _figure(folder, Look(top=1, best="lowest")).panels[0].curves
+    assert (first.label, first.best) == ("b", (0, 2.0))
+    by_time = _figure(folder, Look(best="lowest"), x="time")
+    assert by_time.panels[0].curves[0].best is None
+    kept = _figure(folder, Look(best="lowest"), nan_value=[7.0])
+    assert kept.panels[0].curves[0].best == (20, 0.0)
+
+
+def test_what_all_names_begin_with_is_in_the_title(make_dataset: MakeDataset) -> None:
+    names = ["efficientnet-b3 large seed 1", "efficientnet-b3 large seed 2"]
+    folder = make_dataset([_task(n, _line([1, 2]), name=name) for n, name in enumerate(names)])
+    [panel] = _figure(folder).panels
+    assert panel.title == "loss/train · efficientnet-b3 large…"
+    assert [curve.label for curve in panel.curves] == ["…seed 1", "…seed 2"]
+
+
+def test_a_zero_that_may_be_a_nan_can_be_left_out(make_dataset: MakeDataset) -> None:
+    spoilt = [3.0 + at % 7 / 10 for at in range(40)]
+    spoilt[20] = 0.0
+    folder = make_dataset([_task(1, _line(spoilt))])
+    assert 0.0 in _figure(folder).panels[0].curves[0].points.value
+    assert 0.0 not in _figure(folder, suspect_zeros="exclude").panels[0].curves[0].points.value
 
 
 @pytest.mark.parametrize(

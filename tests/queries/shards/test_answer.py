@@ -278,7 +278,7 @@ def test_an_error_in_a_part_is_one_of_the_question(dataset: Dataset) -> None:
     parts = parts_of(dataset, query, values, 30)
     with (
         dataset.opened_again() as (inner, connection),
-        pytest.raises(SnapshotError, match="give a weight from 0 to less than 1"),
+        pytest.raises(SnapshotError, match="use a weight from 0 to less than 1"),
     ):
         list(InParts(inner, connection, query, values, parts).streamed().plain_rows())
 
