@@ -2,7 +2,8 @@
 
 It is written for Excel: UTF-8 with a byte order mark (without one Excel assumes another encoding),
 commas, CRLF, and no text that Excel would evaluate, even if it splits at semicolons or tabs.
-Numbers are exact: a double has the fewest digits that restore it. NULL is an empty cell.
+Numbers are exact: a double has the fewest digits that restore it. NULL is an empty cell. Behind the
+columns of a series are the hyperparameters that vary between the tasks, in alphabetical order.
 """
 
 import csv
@@ -15,6 +16,7 @@ from typing import Any, Final
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.notes.suspect_zeros import suspects_by_series
+from clearml_snapshot.queries.pack.varying import settings, varying
 
 EXCEL_ROWS: Final = 1_048_576
 """Maximum rows of a sheet, including the header; Excel drops the rest with a warning."""
@@ -38,6 +40,12 @@ _SERIES_AT_ONCE: Final = 100_000
 
 _ROWS_AT_ONCE: Final = 10_000
 
+_SETTINGS_AT_ONCE: Final = 500_000
+"""Values of hyperparameters in memory at once."""
+
+_PLAIN_NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+"""A hyperparameter that a spreadsheet may take for a number, although it begins with ``-``."""
+
 
 def write_summary(dataset: Dataset, path: Path) -> None:
     """Write one row per task × metric × variant, sorted by project, task, metric and variant.
@@ -51,16 +59,39 @@ def write_summary(dataset: Dataset, path: Path) -> None:
     with path.open("w", encoding="utf-8-sig", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\r\n")
         columns: list[str] = []
+        names = sorted(varying(dataset).names)
         suspects = suspects_by_series(dataset)
-        for task_ids in _portions(dataset):
+        for task_ids in _portions(dataset, len(names)):
+            set_to = _settings(dataset, names, task_ids)
             parameters = {"task_ids": task_ids, **_of_tasks(suspects, task_ids)}
             relation = dataset.sql(read("pack/summary.sql"), parameters)
             if not columns:
                 columns = relation.columns
-                writer.writerow(columns)
+                writer.writerow([*columns, *map(safe, names)])
+            at = columns.index("task_id")
             with relation.to_arrow_reader(_ROWS_AT_ONCE) as batches:
                 for batch in batches:
-                    writer.writerows(zip(*_cells(batch), strict=True))
+                    task_of_row = batch.column(at).to_pylist()
+                    cells = zip(*_cells(batch), strict=True)
+                    writer.writerows(
+                        (*row, *set_to[task]) for row, task in zip(cells, task_of_row, strict=True)
+                    )
+
+
+def _settings(
+    dataset: Dataset, names: Sequence[str], task_ids: Sequence[str]
+) -> dict[str, list[str | None]]:
+    """Return the cells with the hyperparameters of each task."""
+    found = settings(dataset, names, task_ids)
+    missing: list[str | None] = [None] * len(names)
+    return {
+        task_id: [value and _setting(value) for value in found.get(task_id, missing)]
+        for task_id in task_ids
+    }
+
+
+def _setting(value: str) -> str:
+    return value if _PLAIN_NUMBER.fullmatch(value) else safe(value)
 
 
 def _of_tasks(
@@ -81,12 +112,13 @@ def _of_tasks(
     }
 
 
-def _portions(dataset: Dataset) -> Iterator[list[str]]:
-    """Yield the tasks in order, in groups with a limited number of series."""
+def _portions(dataset: Dataset, n_settings: int) -> Iterator[list[str]]:
+    """Yield the tasks in order, in groups with a limited number of series and hyperparameters."""
     tasks: list[str] = []
     series = 0
     for task_id, n_series in dataset.rows(dataset.sql(read("pack/summary_tasks.sql"))).rows:
-        if tasks and series + n_series > _SERIES_AT_ONCE:
+        is_full = len(tasks) * n_settings >= _SETTINGS_AT_ONCE
+        if tasks and (series + n_series > _SERIES_AT_ONCE or is_full):
             yield tasks
             tasks, series = [], 0
         tasks.append(task_id)

@@ -43,7 +43,8 @@ _TEXTS: Final = {
 }
 _PAGES: Final = {
     layout.INDEX_HTML: "an overview for any browser",
-    layout.SUMMARY_CSV: "one row per task, metric and variant with its names, for spreadsheets",
+    layout.SUMMARY_CSV: "one row per task, metric and variant with its names and the "
+    "hyperparameters that vary, for spreadsheets",
 }
 """What only a pack has."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from clearml_snapshot.queries import open_dataset
-from clearml_snapshot.queries.pack import summary_csv
+from clearml_snapshot.queries.pack import summary_csv, varying
 from clearml_snapshot.queries.pack.summary_csv import safe, write_summary
 from tests.support.nasty import nasty
 
@@ -21,6 +21,8 @@ COLUMNS = (
     "task,task_id,project,status,tags,metric,variant,n_points,n_nonfinite,n_null,"
     "n_suspect_zeros,min,min_iteration,max,max_iteration,mean,std,first,last,last_iteration,state,web_url"
 )
+PARAMETERS = ",Args/lr,Args/seed,General/LR,a/b/lr"
+"""What varies between the tasks of ``nasty``."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -37,7 +39,7 @@ def rows(content: bytes) -> list[dict[str, str]]:
 
 def test_it_is_what_excel_reads(make_dataset: MakeDataset) -> None:
     content = written(make_dataset(nasty()))
-    assert content.startswith(BOM + COLUMNS.encode() + b"\r\n")
+    assert content.startswith(BOM + (COLUMNS + PARAMETERS).encode() + b"\r\n")
     assert content.count(BOM) == 1
     assert content.endswith(b"\r\n")
     assert content.count(b"\n") == content.count(b"\r\n")
@@ -166,6 +168,7 @@ def test_the_bytes_depend_on_nothing_but_the_snapshot(
     data = make_dataset(nasty())
     at_once = written(data, threads=4)
     monkeypatch.setattr(summary_csv, "_SERIES_AT_ONCE", 2)
+    monkeypatch.setattr(summary_csv, "_SETTINGS_AT_ONCE", 1)
     monkeypatch.setattr(summary_csv, "_ROWS_AT_ONCE", 1)
     assert written(data, threads=1) == at_once
 
@@ -188,3 +191,74 @@ def test_values_that_are_probably_nan_are_counted(
     assert [row["n_suspect_zeros"] for row in rows(written(data))] == ["1", "0", ""]
     monkeypatch.setattr("clearml_snapshot.queries.notes.suspect_zeros._LOOKED_AT_FOR_A_PACK", 3)
     assert [row["n_suspect_zeros"] for row in rows(written(data))] == ["", "", ""]
+
+
+def param(name: str, value: str | None, section: str = "Args") -> dict[str, Any]:
+    return {"section": section, "name": name, "value": value, "type": "str"}
+
+
+def with_params(*params: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    points = [("loss", "train", 1, 1.0), ("acc", "val", 1, 0.5)]
+    return [
+        {"task_id": f"{at:032x}", "points": points, "params": [param(*one) for one in each.items()]}
+        for at, each in enumerate(params)
+    ]
+
+
+def settings_of(content: bytes) -> tuple[list[str], list[list[str]]]:
+    header, *lines = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    fixed = COLUMNS.count(",") + 1
+    return header[fixed:], [line[fixed:] for line in lines]
+
+
+def test_hyperparameters_that_vary_are_columns(make_dataset: MakeDataset) -> None:
+    """Numbers are compared as numbers; each row of a task has its values."""
+    tasks = with_params(
+        {"lr": "0.1", "seed": "1", "batch": "32", "optimiser": "adam", "old": None},
+        {"lr": "1e-1", "seed": "2", "batch": "32.0", "optimiser": "sgd"},
+        {"lr": "0.10", "seed": "2", "batch": "32", "only here": "-1"},
+        {"lr": "0.1", "seed": None, "batch": "32"},
+    )
+    names, values = settings_of(written(make_dataset(tasks)))
+    assert names == ["Args/old", "Args/only here", "Args/optimiser", "Args/seed"]
+    assert values[::2] == values[1::2]  # two metrics
+    assert values[::2] == [
+        ["", "", "adam", "1"],
+        ["", "", "sgd", "2"],
+        ["", "-1", "", "2"],
+        ["", "", "", ""],
+    ]
+
+
+def test_hyperparameters_are_text_to_a_spreadsheet(make_dataset: MakeDataset) -> None:
+    numbers = ["-1", "-0.5", "-1e-3"]
+    texts = ["-1+1", "-1\n", "=1", "x;=1", "+1", "-1,5", "--flag"]
+    tasks = with_params(*({f"={at % 2}": text} for at, text in enumerate(numbers + texts)))
+    for task in tasks:
+        task["params"][0]["section"] = "=x"
+    names, values = settings_of(written(make_dataset(tasks)))
+    assert names == ["'=x/=0", "'=x/=1"]
+    assert [a + b for a, b in values[::2]] == [*numbers, *map(safe, texts)]
+
+
+def test_columns_of_hyperparameters_are_limited(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What differs comes before what only some have, then what most tasks have."""
+    tasks = with_params(
+        {"a": "1", "b": "1", "long": "x" * 501, "rare": "1"},
+        {"a": "2", "b": "2", "long": "y" * 500},
+        {"a": "3"},
+    )
+    data = make_dataset(tasks)
+    names, values = settings_of(written(data))
+    assert names == ["Args/a", "Args/b", "Args/long", "Args/rare"]
+    assert [value[2] for value in values[::2]] == ["x" * 499 + "…", "y" * 500, ""]
+    monkeypatch.setattr(varying, "COLUMNS", 2)
+    assert settings_of(written(data))[0] == ["Args/a", "Args/b"]
+    monkeypatch.setattr(varying, "COLUMNS", 4)
+    # 6 rows, and 2 rows for each task: a adds 6 + 6, b adds 6 + 4, rare adds 6 + 2
+    monkeypatch.setattr(varying, "_CHARACTERS", 12 + 10 + 8)
+    assert settings_of(written(data))[0] == ["Args/a", "Args/b", "Args/rare"]
+    monkeypatch.setattr(varying, "_CHARACTERS", 12 + 10 + 7)
+    assert settings_of(written(data))[0] == ["Args/a", "Args/b"]
