@@ -1,12 +1,14 @@
 """Writes index.html, which shows what a pack contains and needs only a browser.
 
 It is one file without scripts, images or external resources, because a pack may come from anyone
-and the names in it are other people's text. Each table is cut, so that the page is small for any
-history.
+and the names in it are other people's text. The best values and their settings are first, then how
+complete they are, then where they are from. Each table is cut, so that the page is small for any
+history, and says what is left out and where it is.
 """
 
 import functools
 from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,10 +18,12 @@ from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES
 from clearml_snapshot.exporter.store.format.states import MEANINGS, in_words
 from clearml_snapshot.exporter.store.pack.provenance import provenance
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries.ask.best import guess
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
-from clearml_snapshot.queries.pack.best_values import best
+from clearml_snapshot.queries.pack.best_values import Best, best
 from clearml_snapshot.queries.pack.summary_csv import EXCEL_ROWS
+from clearml_snapshot.queries.pack.varying import Varying, settings, varying
 from clearml_snapshot.queries.pages.environment import environment
 
 if TYPE_CHECKING:
@@ -27,6 +31,12 @@ if TYPE_CHECKING:
 
 BEST: Final = 200
 """Maximum number of metrics and variants; those that most tasks have are shown."""
+
+TASKS: Final = 200
+"""Maximum number of tasks in their table."""
+
+SETTINGS: Final = 6
+"""Maximum number of hyperparameters that are shown of a task."""
 
 LISTED: Final = 50
 """Maximum number of rows of every other table."""
@@ -60,6 +70,11 @@ def _about(dataset: Dataset) -> dict[str, Any]:
     snapshot = dataset.snapshot
     packed = provenance(snapshot)
     states = _rows(dataset, "status/states")
+    varied = varying(dataset)
+    best_values = sorted(best(dataset, BEST), key=lambda one: _better(one) is None)
+    tasks = _rows(dataset, "pack/page_tasks", TASKS)
+    shown = [*(row["task_id"] for row in tasks), *_winners(best_values)]
+    tables = _tables(snapshot)
     return {
         "snapshot": snapshot,
         "server": _server(snapshot),
@@ -74,10 +89,34 @@ def _about(dataset: Dataset) -> dict[str, Any]:
         "problems": _rows(dataset, "pages/problems", LISTED),
         "odd": _rows(dataset, "pages/odd", LISTED),
         "projects": _rows(dataset, "pack/page_projects", LISTED),
-        "best": best(dataset, BEST),
-        "tables": _tables(snapshot),
+        "best": [(one, _better(one)) for one in best_values],
+        "tasks": tasks,
+        "varied": varied,
+        "settings": _settings(dataset, varied, shown),
+        "leading": varied.names[:SETTINGS],
+        "tables": tables,
+        "n_params": sum(table.rows for table in tables if table.name == "hyperparams"),
         "excel_rows": EXCEL_ROWS,
     }
+
+
+def _better(one: Best) -> str | None:
+    """Return which end is better; None if the name does not tell."""
+    return guess(one.metric, one.variant)
+
+
+def _winners(best_values: Iterable[Best]) -> Iterator[str]:
+    """Yield the tasks that have the best values."""
+    for one in best_values:
+        for end in (one.lowest, one.highest):
+            if end is not None:
+                yield from (row["task_id"] for row in (end.row, end.without) if row)
+
+
+def _settings(
+    dataset: Dataset, varied: Varying, task_ids: Iterable[str]
+) -> Mapping[str, list[str | None]]:
+    return settings(dataset, varied.names[:SETTINGS], sorted({*task_ids}))
 
 
 def _rows(dataset: Dataset, name: str, top: int | None = None) -> list[dict[str, Any]]:

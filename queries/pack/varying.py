@@ -13,6 +13,9 @@ COLUMNS: Final = 100
 LONGEST: Final = 500
 """Maximum characters of a value there; a text can be a complete file, in every row of its task."""
 
+_SHORT: Final = 24
+"""Maximum characters of a value that is shown before longer ones, such as paths."""
+
 _CHARACTERS: Final = 100_000_000
 """Maximum characters that these columns add to summary.csv."""
 
@@ -22,7 +25,8 @@ class Varying:
     """The hyperparameters that are not equal in all tasks."""
 
     names: tuple[str, ...]
-    """Those that are shown, as ``section/name``; what differs in most tasks is first."""
+    """Those that are shown, as ``section/name``; first are those with different values, short ones
+    before long ones, then what most tasks have."""
     total: int
     """How many there are."""
 
@@ -32,9 +36,8 @@ def varying(dataset: Dataset) -> Varying:
 
     Those are left out that would make the file too large: at most 100, and 100 million characters.
     """
-    found = dataset.rows(
-        dataset.sql(read("pack/varying.sql"), {"top": COLUMNS, "longest": LONGEST})
-    ).rows
+    parameters = {"top": COLUMNS, "longest": LONGEST, "short": _SHORT}
+    found = dataset.rows(dataset.sql(read("pack/varying.sql"), parameters)).rows
     names, room = [], _CHARACTERS
     for name, _, n_characters, _ in found:
         if n_characters <= room:

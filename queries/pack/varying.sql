@@ -1,7 +1,7 @@
--- The hyperparameters that are not equal in all tasks, those that differ in most tasks first, and how
--- many there are.
+-- The hyperparameters that are not equal in all tasks, and how many there are.
 --
--- Numbers are compared as numbers. n_characters is what a column of it adds to summary.csv, where
+-- First are those with different values, then short values (a path is one of the last), then what
+-- most tasks have. Numbers are compared as numbers. n_characters is what a column of it adds to summary.csv, where
 -- the value of a task is in each of its rows.
 WITH summary_rows AS (
     SELECT task_id, greatest(count(series.task_id), 1) AS n_rows
@@ -25,6 +25,7 @@ compared AS (
         min(text) IS DISTINCT FROM max(text)
         AND NOT coalesce(count(number) = count(*) AND min(number) = max(number), false) AS differs,
         count(*) < (SELECT count(*) FROM tasks) OR count(text) BETWEEN 1 AND count(*) - 1 AS is_partial,
+        coalesce(max(length(text)) > $short::BIGINT, false) AS is_long,
         sum(n_rows * least(coalesce(length(text), 0), $longest::BIGINT))::BIGINT AS n_characters
     FROM settings
     JOIN summary_rows USING (task_id)
@@ -37,5 +38,5 @@ SELECT
     count(*) OVER () AS n_varying
 FROM compared
 WHERE differs OR is_partial
-ORDER BY differs DESC, n_tasks DESC, key
+ORDER BY differs DESC, is_long, n_tasks DESC, key
 LIMIT $top::BIGINT;

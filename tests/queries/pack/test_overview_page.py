@@ -11,6 +11,7 @@ import pytest
 
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack import overview_page as page
+from clearml_snapshot.queries.pack import varying
 from clearml_snapshot.queries.pack.best_values import best
 from tests.queries.conftest import write
 from tests.support.nasty import nasty
@@ -96,7 +97,7 @@ def test_only_addresses_of_the_web_are_linked(make_dataset: MakeDataset) -> None
     ]
     read = Reader(page_of(make_dataset(tasks)))
     links = [a["href"] for tag, a in read.tags if tag == "a" and a.get("rel")]
-    assert links == [*LINKED, "https://duckdb.org"]
+    assert links == [*LINKED, *LINKED, "https://duckdb.org"]
 
 
 def test_the_best_values_are_those_of_max_and_min(make_dataset: MakeDataset) -> None:
@@ -140,8 +141,8 @@ def test_a_zero_that_is_probably_a_nan_is_marked(make_dataset: MakeDataset) -> N
     assert entry.highest is not None
     assert not entry.highest.is_suspect
     words = Reader(page_of(data)).words
-    assert "0 at iteration 2" in words
-    assert "probably a NaN Without such zeros: 1.7 at iteration 3" in words
+    assert "0 at iteration 2 task" in words  # not called better
+    assert "probably a NaN Without such zeros: 1.7 at iteration 3 better" in words
 
 
 def test_coverage_and_problems(make_dataset: MakeDataset) -> None:
@@ -254,3 +255,96 @@ def test_the_same_snapshot_gives_the_same_bytes(
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     assert page_of(moved, threads=4) == page
     assert "\r" not in page
+
+
+def swept(n_tasks: int, n_params: int = 2) -> list[dict[str, Any]]:
+    return [
+        {
+            "task_id": f"{at:032x}",
+            "name": f"run {at}",
+            "points": [("loss", "train", 5, 1.0 + at), ("epoch", "now", 1, 1.0)],
+            "params": [
+                {"section": "Args", "name": f"p{n}", "value": f"set {at}"} for n in range(n_params)
+            ],
+        }
+        for at in range(n_tasks)
+    ]
+
+
+def test_the_best_values_and_their_settings_are_first(make_dataset: MakeDataset) -> None:
+    text = page_of(make_dataset(swept(3)))
+    titles = re.findall(r"<h2 id=\"(\w+)-title\">", text)
+    assert titles[:4] == ["best", "complete", "origin", "tasks"]
+    assert re.findall(r'<a href="#(\w+)">', text)[:4] == titles[:4]
+    words = Reader(text).words
+    assert words.index("loss / train") < words.index("epoch / now")  # whose direction nobody knows
+    assert "Below each value are the hyperparameters that vary between the tasks." in words
+    loss = words.partition("loss / train")[2].partition("epoch / now")[0]
+    assert (
+        "1 at iteration 5 better run 0 00000000 in no project Args/p0 set 0 Args/p1 set 0" in loss
+    )
+    assert "3 at iteration 5 run 2 00000000 in no project Args/p0 set 2 Args/p1 set 2" in loss
+    assert loss.count("better") == 1
+    assert "better" not in words.partition("epoch / now")[2].partition("How complete")[0]
+
+
+def test_tasks_have_a_table_with_what_varies(make_dataset: MakeDataset) -> None:
+    tasks = swept(3)
+    tasks[0]["params"] += [{"section": "Args", "name": "same", "value": "1"}]
+    tasks[1]["params"] += [{"section": "Args", "name": "same", "value": "1.0"}]
+    tasks[2]["params"] = [{"section": "Args", "name": "same", "value": "1e0"}]
+    words = Reader(page_of(make_dataset(tasks))).words
+    table = words.partition("Tasks by project and name")[2].partition("Projects")[0]
+    assert table.strip() == (
+        "Task Args/p0 Args/p1 "
+        "run 0 00000000 in no project , completed set 0 set 0 "
+        "run 1 00000000 in no project , completed set 1 set 1 "
+        "run 2 00000000 in no project , completed – –"
+    )
+    assert "with names and 2 hyperparameters that vary." in words
+
+
+def test_tasks_without_anything_that_varies_are_listed(make_dataset: MakeDataset) -> None:
+    words = Reader(page_of(make_dataset(swept(2, n_params=0)))).words
+    assert "No hyperparameters are stored." in words
+    same = [{**task, "params": swept(1)[0]["params"]} for task in swept(2)]
+    words = Reader(page_of(make_dataset(same))).words
+    assert "The hyperparameters are the same in all tasks." in words
+    assert "run 1 00000000 in no project , completed" in words
+
+
+def test_tasks_and_settings_that_are_left_out_are_counted(
+    make_dataset: MakeDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "TASKS", 2)
+    data = make_dataset(swept(5, n_params=8))
+    words = Reader(page_of(data)).words
+    assert "The first tasks by project and name" in words
+    assert "… and 3 more tasks; summary.csv has them all." in words
+    assert "6 of the 8 hyperparameters that vary" in words
+    left = "… and 2 more hyperparameters that vary; summary.csv "
+    assert f"{left}has them all as columns." in words
+    monkeypatch.setattr(varying, "COLUMNS", 7)
+    words = Reader(page_of(data)).words
+    assert f"{left}has 7 of all 8 as columns, the table hyperparams has every one." in words
+
+
+def test_a_page_about_very_much_stays_small(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {
+            **task,
+            "name": "n" * 3000,
+            "params": [{**one, "name": one["name"] * 500, "value": "v" * 3000 + str(at)}
+                       for one in task["params"]],
+            "points": [(f"{m:03}" * 100, "v" * 500, 1, 1.0 * m) for m in range(10)],
+        }
+        for at, task in enumerate(swept(250, n_params=20))
+    ]  # fmt: skip
+    assert len(page_of(make_dataset(tasks))) < 1_000_000
+
+
+def test_what_is_not_complete_is_stated_at_the_top(make_dataset: MakeDataset) -> None:
+    words = Reader(page_of(make_dataset(nasty()))).words
+    top = words.partition("Best values")[0]
+    assert "2 of 6 tasks are not complete here; see how complete it is." in top
+    assert "not complete" not in Reader(page_of(make_dataset(swept(1)))).words

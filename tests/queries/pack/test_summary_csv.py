@@ -256,6 +256,8 @@ def test_columns_of_hyperparameters_are_limited(
     assert [value[2] for value in values[::2]] == ["x" * 499 + "…", "y" * 500, ""]
     monkeypatch.setattr(varying, "COLUMNS", 2)
     assert settings_of(written(data))[0] == ["Args/a", "Args/b"]
+    monkeypatch.setattr(varying, "COLUMNS", 3)
+    assert settings_of(written(data))[0] == ["Args/a", "Args/b", "Args/long"]
     monkeypatch.setattr(varying, "COLUMNS", 4)
     # 6 rows, and 2 rows for each task: a adds 6 + 6, b adds 6 + 4, rare adds 6 + 2
     monkeypatch.setattr(varying, "_CHARACTERS", 12 + 10 + 8)
