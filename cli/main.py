@@ -38,6 +38,7 @@ _FILES: Final = {
     "diff": ("diff",),
     "safe_to_delete": ("safe-to-delete",),
     "pack": ("pack", "unpack"),
+    "looking.convert": ("convert",),
     "merge": ("merge",),
     "demo": ("demo",),
 }

@@ -27,6 +27,7 @@ REASONS: Final = {
     "exporter/errors.py": "the exit codes of the command, for docs/cli.md",
     "exporter/redaction": "options of other programs, in texts to be searched",
     "exporter/standin": "the options of its own command",
+    "queries/convert/event_files.py": "an option of TensorBoard",
 }
 
 

@@ -189,6 +189,12 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("-o", f"{EVIL_FOLDER}/r.html", "--heading", EVIL_ARGUMENT, *D),
         ("-o", "r.html", "--metric", EVIL_ARGUMENT, *D),
     ),
+    "convert": (
+        ("--to", "tensorboard", "-o", f"c{EVIL_FOLDER}", *D),
+        ("--to", "trackio", "-o", f"t{EVIL_FOLDER}", *D),
+        ("--to", "tensorboard", "-o", f"{EVIL_FOLDER}/x", *D),
+        ("--to", "tensorboard", "-o", "c", "--metric", EVIL_ARGUMENT, *D),
+    ),
     "unpack": (("a.zip", "-o", f"u{EVIL_FOLDER}"), (EVIL_ARGUMENT, "-o", "x")),
     "merge": (("data", "a.zip", "-o", f"m{EVIL_FOLDER}"), (EVIL_ARGUMENT, "-o", "y")),
     "demo": (("--data", f"demo{EVIL_FOLDER}"),),
