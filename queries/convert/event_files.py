@@ -99,9 +99,8 @@ class EventFiles:
         if n_long:
             longest = max(task.n_longest for task in self._tasks)
             yield (
-                f"TensorBoard draws 1,000 points of a curve, chosen at random; "
-                f"{counted(n_long, 'curve')} with more: --samples_per_plugin scalars={longest} "
-                "draws all"
+                f"{counted(n_long, 'curve')} with more than the 1,000 points that TensorBoard "
+                f"draws, chosen at random; --samples_per_plugin scalars={longest} makes it draw all"
             )
         if self._n_single:
             yield f"{counted(self._n_single, 'single value')} at step 0, having no iteration"

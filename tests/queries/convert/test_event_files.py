@@ -73,7 +73,7 @@ def test_what_does_not_survive_is_counted(make_dataset: MakeDataset, tmp_path: P
     assert "not copied: 1 point without a value" in notes
     assert "3 of 1,006 values are rounded" in notes
     assert "2 values became infinite or 0" in notes
-    assert "1 curve with more: --samples_per_plugin scalars=1001" in notes
+    assert "1 curve with more than the 1,000 points" in notes
     assert "1 single value at step 0" in notes
     assert "1 point without a time, which became 1970" in notes
     assert "1 hyperparameter cut after 1,000" in notes
