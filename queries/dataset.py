@@ -5,19 +5,16 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.selection.metric_filter import Series
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
-from clearml_snapshot.queries import session, task_filter, task_ids
+from clearml_snapshot.queries import session, task_filter
 from clearml_snapshot.queries.aliases import STORED, Aliases, applied, explained
 from clearml_snapshot.queries.ask import parameters
 from clearml_snapshot.queries.ask.best import guess_note, guessed_best
@@ -28,7 +25,7 @@ from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.cursors import Cursors
 from clearml_snapshot.queries.duckdb_errors import Params, bindable, located, translating_errors
 from clearml_snapshot.queries.frames import copy_frames
-from clearml_snapshot.queries.names import read_params, read_series
+from clearml_snapshot.queries.lookups.named import Named
 from clearml_snapshot.queries.result import Answer, Rows
 from clearml_snapshot.queries.views import Views
 
@@ -38,7 +35,7 @@ DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 DEFAULT_DATA: Final = "data"
 
 
-class Dataset(session.Session):
+class Dataset(Named):
     """One snapshot, open for queries; see ``open_dataset``.
 
     Several threads may query it at once; each reads its own relations.
@@ -77,8 +74,7 @@ class Dataset(session.Session):
                 """Which series have new names (``renames``); None without aliases."""
                 with explained(self.aliased):
                     applied_filter = task_filter.apply_filter(self._connection, filter)
-                self.filter: Final[ResolvedFilter | None] = applied_filter
-                """The filter that narrows the tasks; None if there is none."""
+                self.filter = applied_filter
                 if self.aliased:
                     self.aliased.unite(self._connection, self.filter, self._bring_points)
                 self._views.create_tables(self._connection)
@@ -240,44 +236,6 @@ class Dataset(session.Session):
         """Return the selected tasks, the oldest first; the columns of the view ``tasks``."""
         return self.sql(read("lookups/tasks.sql"))
 
-    @cached_property
-    def series_names(self) -> Series:
-        """The variants in the snapshot by metric; the filter does not narrow them.
-
-        A filter must not change what the name of a metric matches.
-        """
-        with translating_errors():
-            return read_series(self._connection)
-
-    @cached_property
-    def param_names(self) -> tuple[str, ...]:
-        """The hyperparameters of the snapshot as ``section/name``, in alphabetical order."""
-        with translating_errors():
-            return read_params(self._connection)
-
-    def task_id(self, text: str) -> str:
-        """Find one task by its id, the beginning of it, its exact name or its address.
-
-        Raises:
-            NoSuchNameError: no task matches.
-            UsageError: several tasks match; they are listed.
-        """
-        with translating_errors():
-            ids = task_ids.find_tasks(self._connection, text, "selected")
-        if len(ids) > 1:
-            raise UsageError(f"{text!r} is the address of {len(ids)} tasks; give one")
-        return ids[0]
-
-    def task_ids(self, text: str) -> tuple[str, ...]:
-        """Find tasks as ``task_id`` does, or by a glob of names or the address of a comparison.
-
-        Raises:
-            NoSuchNameError: no task matches.
-            UsageError: a name or the beginning of an id matches several tasks; they are listed.
-        """
-        with translating_errors():
-            return task_ids.find_tasks(self._connection, text, "selected", globs=True)
-
     def differing_params(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """List the hyperparameters that differ between the tasks that have the selected metrics.
 
@@ -289,13 +247,6 @@ class Dataset(session.Session):
         chosen = {name: values[name] for name in names}
         rows = self.rows(self.sql(read("lookups/differing_params.sql"), chosen)).rows
         return tuple(name for (name,) in rows)
-
-    def suggested_name(self) -> str | None:
-        """Say which name the filter may have meant; None if that is not why it selects nothing."""
-        if self.filter is None:
-            return None
-        with translating_errors():
-            return task_filter.suggested_name(self._connection, self.filter)
 
     def _relation(
         self,

@@ -1,4 +1,4 @@
-"""Reads the names in a snapshot that arguments can mean; a filter does not narrow them."""
+"""Reads the names in a snapshot that arguments can mean."""
 
 from dataclasses import dataclass
 from functools import cached_property

@@ -131,7 +131,7 @@ def test_a_row_per_task_has_what_its_columns_say(make_dataset: MakeDataset) -> N
 
 def test_a_row_per_task_is_one_that_has_a_selected_metric(make_dataset: MakeDataset) -> None:
     params = [{"section": "Args", "name": "lr", "value": "1"}]
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {"task_id": "1" * 32, "points": [("m", "v", 1, 0.5)], "params": params},
         {"task_id": "2" * 32, "points": [("other", "v", 1, 0.5)], "params": params},
         {"task_id": "3" * 32, "points": [], "params": params},
