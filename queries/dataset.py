@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import duckdb
 
@@ -28,6 +28,9 @@ from clearml_snapshot.queries.frames import copy_frames
 from clearml_snapshot.queries.lookups.named import Named
 from clearml_snapshot.queries.result import Answer, Rows
 from clearml_snapshot.queries.views import Views
+
+if TYPE_CHECKING:
+    from clearml_snapshot.queries.figures.shown import Plot
 
 T = TypeVar("T")
 
@@ -231,6 +234,30 @@ class Dataset(Named):
             UsageError: a parameter is unknown or wrong.
         """
         return self.query("curve", metric=metric, variant=variant, **typed)
+
+    def plot(
+        self, metric: str | Sequence[str], variant: str | Sequence[str] | None = None, **typed: Any
+    ) -> "Plot":
+        """Draw the curves of metrics, as the command ``plot`` does.
+
+        The plot draws itself in Jupyter and marimo; ``print`` draws it as text, ``save`` as a
+        picture. Pictures need the package vl-convert-python, text needs uniplot.
+
+        Args:
+            metric: the metrics, as in ``query``.
+            variant: their variants; None selects all of them.
+            typed: parameters of the query ``curve``, such as ``smooth``, ``by`` and ``band``, and
+                ``color``, ``log_x``, ``log_y``, ``clips``, ``title``, ``size``, ``theme``, ``top``
+                and ``best``.
+
+        Raises:
+            NoSuchNameError: no such metric, variant or hyperparameter.
+            UsageError: an argument is unknown or wrong.
+            SnapshotError: there is nothing to draw.
+        """
+        from clearml_snapshot.queries.figures.shown import plotted  # it imports this module
+
+        return plotted(self, {"metric": metric, "variant": variant, **typed})
 
     def tasks(self) -> duckdb.DuckDBPyRelation:
         """Return the selected tasks, the oldest first; the columns of the view ``tasks``."""

@@ -106,6 +106,15 @@ class Answer:
         with translating_errors():
             return self._write_notes(self.relation)
 
+    def _repr_html_(self) -> str:
+        """Show the first rows and the notes in Jupyter and marimo."""
+        from clearml_snapshot.queries.pages.answer_table import ROWS, answer_table
+
+        with translating_errors():
+            texts = self.relation.limit(ROWS + 1).project("CAST(COLUMNS(*) AS VARCHAR)")
+            rows = texts.fetchall()
+            return answer_table(self.relation.columns, rows, self.notes)
+
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Run the query and give its rows as a stream of Arrow; each call runs it again."""
         with translating_errors():

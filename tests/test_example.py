@@ -31,8 +31,8 @@ def run_cell(source: str, names: dict[str, Any]) -> Any:
 
 
 def rendered(shown: Any) -> str:
-    if hasattr(shown, "_repr_mimebundle_"):
-        return str(shown._repr_mimebundle_())
+    if hasattr(shown, "_repr_html_"):
+        return str(shown._repr_html_())
     return repr(shown)
 
 
@@ -54,5 +54,9 @@ def test_the_example_notebook_runs(
     assert "accuracy" in shown[1]
     assert "0.944372" in shown[4]
     assert "smoothed" in shown[5]
-    assert "0.944372" in shown[6]
+    assert "<svg" in shown[6]
+    assert "lr=0.001 (n = " in shown[6]
+    assert "<table>" in shown[7]
+    assert "33 of 81 tasks have it" in shown[7]
+    assert "0.944372" in shown[8]
     assert all(cell.get("outputs", []) == [] for cell in notebook["cells"])

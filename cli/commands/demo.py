@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -34,6 +35,9 @@ _COMMANDS: Final = (
     ),
 )
 """The commands that the demo runs, without ``--data``."""
+
+
+_DRAWS: Final = "uniplot"
 
 
 def register(app: typer.Typer) -> None:
@@ -74,7 +78,17 @@ def demo(
                 _export(run, command, data, server)
             else:
                 _show(run, [*command, *([] if command == ("whoami",) else ["--data", str(data)])])
+    _look(run, data)
     note(f"the dataset stays in {data}; to query it: {sys.argv[0]} query max --data {data}")
+
+
+def _look(run: Callable[[Sequence[str]], int], data: Path) -> None:
+    """Draw curves, if the package that draws is installed, and write a report."""
+    if find_spec(_DRAWS) is None:
+        note(f"plot draws curves in the terminal; it needs: pip install {_DRAWS}")
+    else:
+        _show(run, ["plot", "accuracy", "--by", "Args/lr", "--data", str(data)])
+    _show(run, ["report", "-o", str(data / "report.html"), "--data", str(data)])
 
 
 def _export(

@@ -1,0 +1,85 @@
+"""A plot in Python: it draws itself in Jupyter and marimo, and saves itself as a picture."""
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.store.disk.disk_errors import reason
+from clearml_snapshot.exporter.store.disk.scratch import replacing_file
+from clearml_snapshot.queries.ask.best import direction_of
+from clearml_snapshot.queries.ask.header import find
+from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.figures.curves import curves
+from clearml_snapshot.queries.figures.look import Look
+from clearml_snapshot.queries.figures.model import Figure
+from clearml_snapshot.queries.notes.below import footnotes
+from clearml_snapshot.queries.result import Rows
+
+_LOOKS: Final = frozenset(each.name for each in fields(Look)) - {"columns"}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves, drawn when they are shown."""
+
+    figure: Figure = field(repr=False)
+    notes: tuple[str, ...] = ()
+    """What the command ``plot`` prints below it, each as one line of text."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a picture: .svg, .png, .pdf, .html, .vl.json (Vega-Lite) or .txt.
+
+        Raises:
+            UsageError: another extension, or the package that draws is not installed.
+            SnapshotError: the file cannot be written.
+        """
+        from clearml_snapshot.queries.figures.outputs.drawing import PICTURES
+
+        file = Path(path)
+        as_text: Callable[[Figure], bytes] = lambda _: f"{self!r}\n".encode()  # noqa: E731
+        writers = {**PICTURES, ".txt": as_text}
+        known = [suffix for suffix in writers if file.name.lower().endswith(suffix)]
+        if not known:
+            raise UsageError(f"{file}: unknown file extension; use {', '.join(writers)}")
+        data = writers[known[0]](self.figure)
+        try:
+            with replacing_file(file) as target:
+                target.write(data)
+        except OSError as error:
+            raise SnapshotError(f"{file}: {reason(error)}") from error
+
+    def _repr_html_(self) -> str:
+        """Draw it as SVG, with its notes below."""
+        from clearml_snapshot.queries.figures.outputs.drawing import svg
+
+        notes = "".join(f"<div>{escape(note)}</div>" for note in self.notes)
+        return f"<div>{svg(self.figure)}{notes}</div>"
+
+    def __repr__(self) -> str:
+        """Draw it as text, as wide as the terminal."""
+        from clearml_snapshot.queries.figures.outputs.terminal import Screen, text
+
+        size = shutil.get_terminal_size()
+        return text(self.figure, Screen(size.columns, size.lines)).rstrip("\n")
+
+
+def plotted(dataset: Dataset, typed: Mapping[str, Any]) -> Plot:
+    """Make a plot of what ``Dataset.plot`` was given.
+
+    Raises:
+        NoSuchNameError: no such metric, variant or hyperparameter.
+        UsageError: an argument is unknown or wrong.
+        SnapshotError: there is nothing to draw.
+    """
+    query = find("curve")
+    looks = {name: value for name, value in typed.items() if name in _LOOKS}
+    values = dataset.bound(query, **{name: typed[name] for name in typed if name not in looks})
+    look = Look(**{**looks, "best": direction_of(looks.get("best"))})
+    figure = curves(dataset, values, look)
+    below = footnotes(dataset, query, values, Rows((), (), ((),)), quiet=False)
+    return Plot(figure, (*figure.notes, *below))
