@@ -35,6 +35,8 @@ WIDTH = 96
 HOME = "/home/ada"
 """What is shown for the temporary folder."""
 
+_END = b"\x04the end of what was printed\x04"
+
 HOST = "api.clearml.example"
 """Resolves to the stand-in, whichever port that listens on."""
 
@@ -44,6 +46,10 @@ class DemoSession:
 
     def __init__(self, folder: str, environment: dict[str, str], clock: time_machine.Traveller):
         self._folder, self._environment, self._clock = folder, environment, clock
+
+    def read(self, name: str) -> str:
+        """Read a file that a command has written."""
+        return (Path(self._folder) / name).read_text(encoding="utf-8")
 
     def run(self, command: str, *, minutes_later: int = 0) -> list[str]:
         """Run a command; give its line, and its answer and notes in the order of a terminal.
@@ -61,6 +67,7 @@ class DemoSession:
         try:
             with _streams(theirs), _surroundings(self._folder, self._environment):
                 code = main(shlex.split(command)[1:])
+            os.write(theirs, _END)
         finally:
             os.close(theirs)
         printed = _everything(terminal).replace(self._folder, HOME)
@@ -159,12 +166,13 @@ def _surroundings(folder: str, environment: dict[str, str]) -> Iterator[None]:
 
 
 def _everything(terminal: int) -> str:
-    """Read what is left in a terminal whose other side is closed."""
-    parts = []
+    """Read what is in a terminal before the end.
+
+    Its other side may stay open: the library that draws pictures keeps the streams that it starts
+    with.
+    """
+    printed = b""
     with os.fdopen(terminal, "rb", buffering=0) as screen:
-        try:
-            while part := screen.read(1 << 16):
-                parts.append(part)
-        except OSError:  # how Linux reports that no process writes any longer
-            pass
-    return b"".join(parts).decode().replace("\r\n", "\n")
+        while not printed.endswith(_END):
+            printed += screen.read(1 << 16)
+    return printed.removesuffix(_END).decode().replace("\r\n", "\n")

@@ -1,8 +1,9 @@
 """Write again what is generated from the code: ``make docs``; a test fails when something differs.
 
 docs/cli.md from the options, docs/catalogue.md from the queries, docs/python-api.md from the
-exported names, the tables of data/README.md from the schemas, and in README.md the exit codes and a
-session. Commands are really run, on the demo history, and what they print is shown.
+exported names, docs/plots.md with its pictures, the tables of data/README.md from the schemas, and
+in README.md the exit codes and a session. Commands are really run, on the demo history, and what
+they print is shown.
 """
 
 import math
@@ -16,6 +17,7 @@ from clearml_snapshot.exporter.store.format.readme import tables
 from clearml_snapshot.queries.ask.header import Query, queries
 from docs.demo_session import DemoSession, demo_session
 from docs.performance import beside_sql, growth
+from docs.plot_pages import plots
 from docs.python_api import python_api
 
 ROOT = Path(__file__).parent.parent
@@ -56,12 +58,14 @@ def pages() -> dict[Path, str]:
     with demo_session() as demo:
         blocks = {"session": session(demo), "exit-codes": exit_codes()}
         answers = [catalogued(query, demo) for query in queries().values()]
+        drawn = plots(demo, ROOT / "docs")
     performance = ROOT / "docs" / "performance.md"
     measured = {"beside-sql": beside_sql(), "growth": growth()}
     made = {
         ROOT / "docs" / "cli.md": reference(),
         ROOT / "docs" / "catalogue.md": "\n".join([CATALOGUE, *answers]),
         ROOT / "docs" / "python-api.md": python_api(),
+        **drawn,
         readme: _with_blocks(readme.read_text(encoding="utf-8"), blocks),
         format_: _with_blocks(format_.read_text(encoding="utf-8"), {"tables": tables()}),
     }

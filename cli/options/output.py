@@ -105,7 +105,7 @@ def output_options(
             "--columns",
             section=OUTPUT,
             metavar="NAME,NAME,…",
-            help="Only these columns, in this order.",
+            help="Only these columns, in this order: names, globs, or a head such as 'mean ± std'.",
             show_default="every column",
         ),
     ] = None,

@@ -22,7 +22,12 @@ from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures import axes
 from clearml_snapshot.queries.figures.best import best_point, without_suspects
-from clearml_snapshot.queries.figures.groups import group_curves, is_grouped, of_everything
+from clearml_snapshot.queries.figures.groups import (
+    group_curves,
+    is_grouped,
+    labelled,
+    of_everything,
+)
 from clearml_snapshot.queries.figures.labels import (
     LONGEST_TITLE,
     Run,
@@ -228,12 +233,18 @@ def _groups(
     if look.color != "task":
         raise UsageError(f"{setting('color')} has no effect on groups; omit it")
     found, told = group_curves(dataset, values, look, runs)
-    drawn = [replace(curve, best=best_point(curve.points, best)) for curve in found]
-    if look.top is not None and look.top < len(drawn):
+    found = [
+        replace(group, curve=replace(group.curve, best=best_point(group.curve.points, best)))
+        for group in found
+    ]
+    if look.top is not None and look.top < len(found):
         sign = 1 if best == "lowest" else -1
-        drawn.sort(key=lambda curve: (curve.best is None, sign * (curve.best or (0, 0))[1]))
-        notes.append(f"{look.top} of {len(drawn)} groups, those with the {best} means")
-        drawn = drawn[: look.top]
+        found.sort(
+            key=lambda group: (group.curve.best is None, sign * (group.curve.best or (0, 0))[1])
+        )
+        notes.append(f"{look.top} of {len(found)} groups, those with the {best} means")
+        found = found[: look.top]
+    drawn = labelled(found)
     if len(drawn) <= MOST_COLOURS:
         notes.extend(told)
         return [replace(curve, colour=number) for number, curve in enumerate(drawn)]
@@ -245,7 +256,7 @@ def _groups(
         return means
     notes.append(
         f"{groups} to tell apart: their means are faint and have no bands, and the line is the "
-        "mean of all tasks"
+        f"mean of all tasks; {setting('top')} or a filter draws fewer"
     )
     return [*map(_faint, drawn), *(replace(mean, bands=()) for mean in means)]
 
@@ -256,7 +267,8 @@ def _everything(
     """Draw the mean and the range of these runs, one curve per variant."""
     ids = {run.task_id for run in runs}
     with dataset.opened_again(only=sorted(ids)) as (inner, _connection):
-        return group_curves(inner, of_everything(values), look, runs)
+        groups, told = group_curves(inner, of_everything(values), look, runs)
+        return labelled(groups), told
 
 
 def _title(metric: str, runs: Sequence[Run], common: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import duckdb
@@ -24,10 +25,25 @@ BANDS: Final[Mapping[str | None, str]] = {
 }
 """What is between the edges of a band, by the value of ``band``."""
 
+_VARIANT: Final = "variant"
+_LONGEST: Final = 60
+"""Characters of a label, without the number of tasks."""
 _BATCH: Final = 100_000
 _MOST_STEPS: Final = 100_000_000
 """Values at steps, at most, up to which each step of a group is one of the figure."""
 _GROUPS: Final = "steps_of_groups"
+
+
+@dataclass(frozen=True)
+class Group:
+    """The curve of a group of tasks."""
+
+    curve: Curve
+    """Without a label; ``labelled`` adds it."""
+    values: Mapping[str, str | None]
+    """What its tasks have in common: the variant, and the value of each grouping."""
+    counts: tuple[int, int, int]
+    """Its tasks, and the fewest and the most of them in the mean of a step."""
 
 
 def is_grouped(values: Mapping[str, Any]) -> bool:
@@ -45,7 +61,7 @@ def group_curves(
     values: Mapping[str, Any],
     look: Look,
     runs: Sequence[Run],
-) -> tuple[list[Curve], list[str]]:
+) -> tuple[list[Group], list[str]]:
     """Make the curves of the groups of one metric.
 
     Args:
@@ -55,7 +71,7 @@ def group_curves(
         runs: every series of the metric.
 
     Returns:
-        The curves in the order of the query, and what a reader must know.
+        The groups in the order of the query, without labels, and what a reader must know.
     """
     pairs = sorted({(run.metric, run.variant) for run in runs})
     n_steps = sum(run.n_points for run in runs) * len(runs)
@@ -78,18 +94,21 @@ def group_curves(
             )
         )
         bands = _bands(connection, look)
-    labels = _labels(groups, names, has_variants=len({variant for _, variant in pairs}) > 1)
     xs = [x for points in means.values() for x in (points.x[0], points.x[-1])]
     width = max(xs, default=0.0) - min(xs, default=0.0)
-    curves = [
-        Curve(
-            label,
-            number,
-            means[curve],
-            bands=tuple(bands.get(curve, ())),
-            gap=usual_gap(means[curve].x, width),
+    drawn = [
+        Group(
+            Curve(
+                "",
+                number,
+                means[curve],
+                bands=tuple(bands.get(curve, ())),
+                gap=usual_gap(means[curve].x, width),
+            ),
+            {_VARIANT: variant, **dict(zip(names, labels, strict=True))},
+            (n_tasks, fewest or 0, most),
         )
-        for number, ((curve, *_), label) in enumerate(zip(groups, labels, strict=True))
+        for number, (curve, variant, labels, n_tasks, fewest, most) in enumerate(groups)
         if curve in means
     ]
     notes = [f"the band is {BANDS[values['band']]} of the tasks at each step"]
@@ -97,7 +116,7 @@ def group_curves(
         notes.append(
             f"each task counts with its mean in each of {look.columns:,} equal parts of the axis"
         )
-    return curves, notes
+    return drawn, notes
 
 
 @contextmanager
@@ -125,18 +144,37 @@ def _bands(connection: duckdb.DuckDBPyConnection, look: Look) -> dict[int, list[
     return found
 
 
-def _labels(
-    groups: Iterable[tuple[Any, ...]], names: Sequence[str], *, has_variants: bool
-) -> list[str]:
-    """Name each group by its values, and say how many tasks its mean is of."""
+def labelled(groups: Sequence[Group]) -> list[Curve]:
+    """Name each group by the values in which these groups differ, as few as tell them apart.
+
+    The number of tasks in its mean follows.
+    """
+    kinds = {
+        name: len({group.values[name] for group in groups})
+        for name in (groups[0].values if groups else ())
+    }
+    differing = sorted((name for name in kinds if kinds[name] > 1), key=lambda name: -kinds[name])
+    told: list[str] = []
+    for name in differing:
+        if len({_values(group, told) for group in groups}) == len(groups):
+            break
+        told.append(name)
+    # One that is alone is named by what it was asked to differ in.
+    shown = [name for name in kinds if name in told or (len(groups) == 1 and name != _VARIANT)]
     made = []
-    for _, variant, values, n_tasks, fewest, most in groups:
-        parts = [variant] if has_variants else []
-        parts += map(_valued, names, values)
+    for group in groups:
+        n_tasks, fewest, most = group.counts
         is_same = fewest == most == n_tasks
-        n = f"{n_tasks:,}" if is_same else f"{fewest or 0:,} to {most:,} of {n_tasks:,}"
-        made.append(f"{harmless(' · '.join(parts) or 'mean')} (n = {n})")
-    return unique(made)
+        n = f"{n_tasks:,}" if is_same else f"{fewest:,} to {most:,} of {n_tasks:,}"
+        parts = [_valued(name, group.values[name]) for name in shown]
+        made.append(f"{harmless(' · '.join(parts) or 'mean', _LONGEST)} (n = {n})")
+    return [
+        replace(group.curve, label=label) for group, label in zip(groups, unique(made), strict=True)
+    ]
+
+
+def _values(group: Group, names: Iterable[str]) -> tuple[str | None, ...]:
+    return tuple(group.values[name] for name in names)
 
 
 def _valued(name: str, value: str | None) -> str:

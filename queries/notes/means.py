@@ -51,7 +51,8 @@ def _repeated(dataset: Dataset, values: Mapping[str, Any]) -> Iterator[str]:
     if not groups:
         return
     listed = ", ".join(
-        f"{task!r} and {n_tasks - 1} more (different values: {n_different} of {n_tasks})"
+        f"{n_tasks} tasks such as {task!r} have {n_different} different "
+        f"value{'s' if n_different != 1 else ''}"
         for task, n_tasks, n_different in groups[:_SHOWN]
     )
     more = f", and {len(groups) - _SHOWN} more groups" if len(groups) > _SHOWN else ""

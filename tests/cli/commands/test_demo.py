@@ -26,9 +26,12 @@ def test_the_demo(
     assert main(demo) == 0
     out, err = capsys.readouterr()
     typed = [line.removeprefix("$ ") for line in err.splitlines() if line.startswith("$ ")]
-    assert [line.split()[1] for line in typed] == ["whoami", "export", "query", "query", "sql"]
+    assert [line.split()[1] for line in typed] == [
+        *("whoami", "export", "query", "query", "sql", "plot", "report")
+    ]
     assert all(f"--data {data}" in line for line in typed if "whoami" not in line)
     assert "accuracy" in out
+    assert (data / "report.html").stat().st_size > 100_000
     assert open_snapshot(data).totals.tasks > 80
     assert "Traceback" not in err
 

@@ -414,3 +414,24 @@ def test_numbers_beside_an_axis_are_those_of_their_places(
     found = ticks(Axis("", low, high), 3)
     assert [text for _, text in found] == texts
     assert [float(text.replace(",", "")) for text in texts] == pytest.approx([v for v, _ in found])
+
+
+def test_groups_are_named_by_what_tells_them_apart(make_dataset: MakeDataset) -> None:
+    """As few values as needed, and none is cut away that differs."""
+    long = "x" * 30
+    tasks = [
+        _task(
+            at,
+            _line([1.0, 2.0]),
+            params=[
+                {"section": "Args", "name": name, "value": value}
+                for name, value in (("a", long), ("b", b), ("c", c), ("seed", str(at)))
+            ],
+        )
+        for at, (b, c) in enumerate([("1", "u"), ("2", "u"), ("3", "v")])
+    ]
+    folder = make_dataset(tasks)
+    labels_of = [curve.label for curve in _figure(folder, by=["a", "c", "b"]).panels[0].curves]
+    assert labels_of == ["b=1 (n = 1)", "b=2 (n = 1)", "b=3 (n = 1)"]
+    [only] = _figure(folder, Look(top=1, best="highest"), by=["c"]).panels[0].curves
+    assert only.label.startswith("c=")

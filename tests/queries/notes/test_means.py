@@ -37,8 +37,8 @@ def test_tasks_with_the_same_seed_are_named(
         answer = dataset.answer(name, metric="acc", by_all_except="Args/seed", **typed)
         named = [note for note in answer.notes if "replicates" in note]
         assert named == [
-            "tasks with equal Args/seed are counted as replicates: 'run a' and 2 more "
-            "(different values: 2 of 3)"
+            "tasks with equal Args/seed are counted as replicates: 3 tasks such as 'run a' have 2 "
+            "different values"
         ]
         others = dataset.answer(name, metric="acc", by="Args/lr", **typed).notes
         assert not [note for note in others if "replicates" in note]
