@@ -25,7 +25,7 @@ from clearml_snapshot.queries.convert.model import (
     Viewer,
     Writer,
 )
-from clearml_snapshot.queries.convert.names import counted, curve_names, readable
+from clearml_snapshot.queries.convert.names import counted, curve_names, joined, readable
 from clearml_snapshot.queries.dataset import Dataset
 
 _AT_ONCE: Final = 1_000_000
@@ -131,7 +131,7 @@ def _notes(
     n_null = sum(task.n_null for task in tasks)
     if n_null:
         notes.append(f"not copied: {counted(n_null, 'point')} without a value")
-    plain = [f"{metric}/{variant}" if variant else metric for metric, variant in pairs]
+    plain = [joined(metric, variant) for metric, variant in pairs]
     n_renamed = sum(old != new for old, new in zip(plain, curves[::2], strict=True))
     if n_renamed:
         notes.append(

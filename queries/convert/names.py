@@ -35,8 +35,8 @@ def safe(text: str | None, otherwise: str) -> str:
     """
     visible = spelled_out(scrub(text or "")[: 4 * _LONGEST], lambda _: "-")
     kept = (c if _is_kept(c) else "-" for c in unicodedata.normalize("NFC", visible))
-    joined = re.sub("-{2,}", "-", "".join(kept)).strip("-")
-    short = joined.encode()[:_LONGEST].decode(errors="ignore").strip("-") or otherwise
+    one_part = re.sub("-{2,}", "-", "".join(kept)).strip("-")
+    short = one_part.encode()[:_LONGEST].decode(errors="ignore").strip("-") or otherwise
     return f"{short}_" if _RESERVED.fullmatch(short) else short
 
 
@@ -80,6 +80,11 @@ def run_names(tasks: Iterable[tuple[str | None, str]]) -> list[str]:
     return names
 
 
+def joined(metric: str, variant: str) -> str:
+    """Name a curve by both; a metric without a variant is stored with its own name as one."""
+    return metric if variant in ("", metric) else f"{metric}/{variant}"
+
+
 def curve_names(
     pairs: Sequence[tuple[str, str]], with_curve: Iterable[bool], reserved: Iterable[str] = ()
 ) -> list[str]:
@@ -96,7 +101,7 @@ def curve_names(
     taken = set(reserved)
     names = []
     for (metric, variant), has_curve in zip(pairs, with_curve, strict=True):
-        name = readable(f"{metric}/{variant}" if variant else metric)
+        name = readable(joined(metric, variant))
         curve = _untaken(name, taken)
         names += [curve, _untaken(f"{name} (single value)", taken) if has_curve else curve]
     return names

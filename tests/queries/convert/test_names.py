@@ -78,5 +78,11 @@ def test_a_single_value_has_the_plain_name_if_nothing_else_has_it() -> None:
     assert curve_names([("a", "")], [True]) == ["a", "a (single value)"]
 
 
+def test_a_metric_without_a_variant_has_one_name() -> None:
+    """ClearML stores the tag ``loss`` as metric and variant, and so do aliases."""
+    assert curve_names([("loss", "loss")], [True])[0] == "loss"
+    assert curve_names([("loss", ""), ("loss", "loss")], [True, True])[::2] == ["loss", "loss (2)"]
+
+
 def test_unseen_characters_are_spelled_out() -> None:
     assert curve_names([("a\u202e\0", "b")], [True])[0] == "a\\u202e\\x00/b"
