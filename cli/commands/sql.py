@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +18,9 @@ from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.finding import is_dataset
+
+if TYPE_CHECKING:
+    from clearml_snapshot.queries import Dataset as OpenDataset
 
 _Statement = Annotated[
     str | None,
@@ -40,6 +43,17 @@ _AllowFiles = Annotated[
 ]
 
 
+_Plot = Annotated[
+    str | None,
+    typer.Option(
+        "--plot",
+        metavar="X,Y[,COLOUR]",
+        help="Draw the answer instead: column Y over column X, a line for each value of COLOUR; in "
+        "the terminal, or with -o as .svg, .png, .pdf, .html or .vl.json.",
+    ),
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
     add_command(app, "sql", sql, panel=QUERY)
@@ -51,6 +65,7 @@ def sql(
     *,
     file: _File = None,
     explain: _Explain = False,
+    plotted: _Plot = None,
     allow_files: _AllowFiles = None,
     aliases: Aliases = None,
     output: Output,
@@ -69,7 +84,7 @@ def sql(
 
     statement, path = _in_order(statement, path)
     dataset = chosen(dataset, path)
-    if statement is None and file is None and _is_bare(output, explain, allow_files):
+    if statement is None and file is None and _is_bare(output, explain, plotted, allow_files):
         from clearml_snapshot.cli.process.duckdb_shell import start_shell
 
         start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot), aliases)
@@ -79,12 +94,30 @@ def sql(
     with opening as snapshot, translating_errors():
         if explain:
             write_text(snapshot.explain(text) + "\n")
+        elif plotted is not None:
+            _draw(snapshot, text, plotted, output)
         else:
             write_answer(
                 snapshot.result(snapshot.sql(text)), output, name="sql", screenful=SCREENFUL
             )
             for line in () if output.quiet else alias_notes(snapshot):
                 note(line)
+
+
+def _draw(snapshot: "OpenDataset", text: str, plotted: str, output: OutputOptions) -> None:
+    """Draw an answer on the terminal or into a file."""
+    from clearml_snapshot.cli.commands.looking.drawn import fitting, write_figure
+    from clearml_snapshot.queries.figures.answers import answer_figure
+    from clearml_snapshot.queries.figures.look import Look
+
+    columns = [name.strip() for name in plotted.split(",")]
+    if len(columns) not in (2, 3) or not all(columns):
+        raise UsageError(f"--plot {plotted}: give it as X,Y or X,Y,COLOUR")
+    look = fitting(Look(), output.path)
+    figure = answer_figure(snapshot, snapshot.sql(text), columns, look)
+    write_figure(figure, output.path)
+    for line in () if output.quiet else figure.notes:
+        note(line)
 
 
 def _in_order(statement: str | None, at: Path | None) -> tuple[str | None, Path | None]:
@@ -94,9 +127,11 @@ def _in_order(statement: str | None, at: Path | None) -> tuple[str | None, Path 
     return (None if at is None else str(at)), Path(statement)
 
 
-def _is_bare(output: OutputOptions, explain: bool, allow_files: list[Path] | None) -> bool:
+def _is_bare(
+    output: OutputOptions, explain: bool, plotted: str | None, allow_files: list[Path] | None
+) -> bool:
     """Return whether a person at a terminal typed neither a statement nor an option for one."""
-    typed = explain or allow_files or output != OutputOptions()
+    typed = explain or plotted or allow_files or output != OutputOptions()
     return not typed and sys.stdin is not None and sys.stdin.isatty()
 
 

@@ -1,15 +1,13 @@
 """The `plot` command: curves in the terminal, or as a picture."""
 
 import re
-import shutil
-import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from clearml_snapshot.cli.commands.looking.drawn import fitting, suffix_of, write_figure
 from clearml_snapshot.cli.options.dataset import Dataset, chosen
 from clearml_snapshot.cli.options.groups import OptionGroup, option, signed
 from clearml_snapshot.cli.options.metrics import Aliases, Best, MetricOptions, Metrics
@@ -17,8 +15,7 @@ from clearml_snapshot.cli.options.output import Quiet
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
 from clearml_snapshot.cli.options.sections import OUTPUT, QUERY, QUERY_OPTIONS
 from clearml_snapshot.cli.options.tasks import Filters
-from clearml_snapshot.cli.output.stdout import STDOUT, write_drawing
-from clearml_snapshot.cli.output.terminal import is_terminal, note, shows_colours
+from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.cli.typer_ext.query_options import parameters_of
 from clearml_snapshot.exporter.errors import UsageError
@@ -31,12 +28,7 @@ from clearml_snapshot.queries.result import Rows
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.figures.model import Figure
-    from clearml_snapshot.queries.figures.outputs.terminal import Screen
 
-_SUFFIXES: Final = (".svg", ".png", ".pdf", ".html", ".vl.json")
-_DOTS: Final = 2
-"""Dots of braille beside each other in a character."""
-_TEXT: Final = ".txt"
 _LARGEST: Final = 10_000
 _NOT_TYPED: Final = ("metric", "variant", "all_metrics", "points", "keep")
 """Parameters of ``curve`` that other options give, or the size of the drawing."""
@@ -174,12 +166,12 @@ def plot(
     from clearml_snapshot.queries.figures.curves import curves
 
     path, typed = _dataset_among_metrics(named or [])
-    suffix = _suffix(output)
+    suffix_of(output)  # an unknown one is an error before anything is read
     opening = open_for_query(chosen(dataset, path), filters, limits, aliases=aliases)
     with opening as opened, translating_errors():
         values = opened.bound(_CURVE, **_series(typed, metrics), **curve)
-        figure = curves(opened, values, _fitting(look, suffix))
-        write_drawing(_drawn(figure, suffix, output), output)
+        figure = curves(opened, values, fitting(look, output))
+        write_figure(figure, output)
         _write_notes(opened, values, figure, quiet=quiet)
 
 
@@ -216,46 +208,3 @@ def _size(text: str) -> tuple[int, int]:
     if not match or not all(0 < int(side) <= _LARGEST for side in match.groups()):
         raise UsageError(f"--size {text}: give it as WIDTHxHEIGHT, such as 760x400")
     return int(match[1]), int(match[2])
-
-
-def _suffix(output: Path | None) -> str:
-    """Return the extension that chooses what is drawn.
-
-    Raises:
-        UsageError: it is not a known one.
-    """
-    if output is None or output == STDOUT:
-        return _TEXT
-    name = output.name.lower()
-    for suffix in (*_SUFFIXES, _TEXT):
-        if name.endswith(suffix):
-            return suffix
-    raise UsageError(f"-o {output}: unknown file extension; use {', '.join((*_SUFFIXES, _TEXT))}")
-
-
-def _fitting(look: "Look", suffix: str) -> Look:
-    """Thin the points to what the picture can show."""
-    if suffix == _TEXT:
-        width = look.size[0] if look.size else shutil.get_terminal_size().columns
-        return replace(look, columns=_DOTS * width)
-    return replace(look, columns=look.size[0]) if look.size else look
-
-
-def _drawn(figure: "Figure", suffix: str, output: Path | None) -> bytes:
-    if suffix != _TEXT:
-        from clearml_snapshot.queries.figures.outputs.drawing import picture
-
-        return picture(figure, suffix)
-    from clearml_snapshot.queries.figures.outputs.terminal import text
-
-    return text(figure, _screen(output)).encode()
-
-
-def _screen(output: Path | None) -> "Screen":
-    from clearml_snapshot.queries.figures.outputs.terminal import Screen
-
-    size = shutil.get_terminal_size()
-    is_file = output not in (None, STDOUT)
-    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
-    has_unicode = is_file or not is_terminal(sys.stdout) or encoding.startswith("utf")
-    return Screen(size.columns, size.lines, not is_file and shows_colours(sys.stdout), has_unicode)

@@ -135,3 +135,21 @@ def test_why_there_is_nothing_to_draw(piped: Run) -> None:
     done = piped("plot", "loss", "--task-name", "no such task")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
+
+
+def test_an_answer_of_sql_is_drawn(piped: Run, tmp_path: Path) -> None:
+    statement = "SELECT iteration, value, metric FROM scalars WHERE iteration IS NOT NULL"
+    done = piped("sql", statement, "--plot", "iteration, value, metric")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("value\n")
+    assert " loss\n" in done.stdout
+    file = tmp_path / "it.svg"
+    assert piped("sql", statement, "--plot", "iteration,value", "-o", str(file)).returncode == 0
+    assert file.read_text().startswith("<svg")
+    for plotted, message in (
+        ("iteration", "--plot iteration: give it as X,Y or X,Y,COLOUR"),
+        ("iteration,metric", "--plot: metric has no numbers"),
+        ("iteration,valu", "no column 'valu'; did you mean 'value'?"),
+    ):
+        done = piped("sql", statement, "--plot", plotted)
+        assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
