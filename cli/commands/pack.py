@@ -1,5 +1,6 @@
 """The `pack` and `unpack` commands."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -56,6 +57,15 @@ _KeepSecrets = Annotated[
         help="Keep values that look like credentials.",
     ),
 ]
+_Report = Annotated[
+    bool,
+    typer.Option(
+        "--report",
+        rich_help_panel=OUTPUT,
+        help="Add report.html: a leaderboard and curves for any browser, as `report` writes them, "
+        "of at most 2,000 tasks and 20,000 series (the newest).",
+    ),
+]
 _Pack = Annotated[Path, typer.Argument(help="A pack written by `pack`, or any .zip of a snapshot.")]
 _Folder = Annotated[
     Path,
@@ -79,6 +89,7 @@ def pack(
     metrics: Metrics,
     redact: _Redact = None,
     keep_secrets: _KeepSecrets = False,
+    report: _Report = False,
     form: Json = None,
     quiet: Quiet = False,
 ) -> None:
@@ -94,12 +105,14 @@ def pack(
     from clearml_snapshot.queries.pack.pack import pack as pack_it
 
     refuse_stdout(target)
-    options = _options(metrics, redact or (), keep_secrets)
+    options = replace(_options(metrics, redact or (), keep_secrets), report=report)
     with open_for_query(dataset, filters, LimitOptions()) as opened:
         resolved, notes = opened.filter, [*condition_notes(opened)]
         packed = pack_it(opened, target, options, filters, make_progress(quiet=quiet))
     if resolved is not None and resolved.cut_offs and not quiet:
         notes.append(f"only tasks {', '.join(resolved.cut_offs)}")
+    if packed.report is not None:
+        notes.append(f"warning: report.html has only {packed.report}; the others do not fit a page")
     _report(packed, notes, form, quiet=quiet)
 
 

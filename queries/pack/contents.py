@@ -39,6 +39,8 @@ class PackOptions:
     """Keys of ``redaction.CATEGORIES``."""
     keep_secrets: bool = False
     """Keep values that look like credentials."""
+    report: bool = False
+    """Add ``report.html``, a page with a leaderboard and curves."""
 
 
 def pack_part(
@@ -176,6 +178,8 @@ def _header(
     packed["selection"] = redaction.without_users(packed["selection"], options.redact)
     if not options.keep_secrets:
         packed = secrets.search.json(packed)
+    if options.report:
+        packed["report"] = True
     packed["taken_out"] = list(dict.fromkeys([*before.taken_out, *omitted]))
     return {**redaction.header_changes(snapshot, options.redact, secrets), "packed": packed}
 

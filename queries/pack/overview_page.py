@@ -25,6 +25,7 @@ from clearml_snapshot.queries.pack.best_values import Best, best
 from clearml_snapshot.queries.pack.summary_csv import EXCEL_ROWS
 from clearml_snapshot.queries.pack.varying import Varying, settings, varying
 from clearml_snapshot.queries.pages.environment import environment
+from clearml_snapshot.queries.report.fitting import fitting
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -79,6 +80,7 @@ def _about(dataset: Dataset) -> dict[str, Any]:
         "snapshot": snapshot,
         "server": _server(snapshot),
         "packed": packed and packed.in_full(),
+        "report": fitting(dataset) if packed is not None and packed.report else None,
         "selections": remembered(snapshot.selections)[:LISTED],
         "held": _rows(dataset, "pages/totals")[0],
         "states": states,

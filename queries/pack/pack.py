@@ -37,9 +37,10 @@ from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.verify.files import damaged_files
 from clearml_snapshot.exporter.store.writing.dataset import arrow_memory_released
 from clearml_snapshot.exporter.store.writing.subset import write_subset
-from clearml_snapshot.queries.dataset import Dataset
+from clearml_snapshot.queries.dataset import Dataset, open_dataset
 from clearml_snapshot.queries.pack.contents import PackOptions, pack_part
 from clearml_snapshot.queries.pack.texts import make_pages
+from clearml_snapshot.queries.report.fitting import fitting
 
 ARCHIVE: Final = ".zip"
 _OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"})
@@ -61,6 +62,8 @@ class Packed:
     """Descriptions of what was removed, one line each."""
     states: Mapping[str, int]
     """Its tasks by state."""
+    report: str | None = None
+    """What fits its report, if not everything does."""
 
 
 def pack(
@@ -102,7 +105,7 @@ def pack(
             progress.note(f"packing into {target}")
             entries = write_subset(folder, dataset.unpacked(), part, more, copies=not is_archive)
             _refuse_damage(folder, entries)
-            _write_pages(folder)
+            fits = _write_pages(folder, options)
             content_id = write_sums(folder, entries)
             made = read_snapshot(folder)
             size = (
@@ -117,7 +120,7 @@ def pack(
         ) from error
     omitted = tuple(more["packed"]["taken_out"])
     counts = (made.totals.tasks, made.totals.series, made.totals.points)
-    return Packed(target, content_id, size, *counts, omitted, made.states)
+    return Packed(target, content_id, size, *counts, omitted, made.states, fits)
 
 
 def _check_target(target: Path) -> None:
@@ -160,11 +163,16 @@ def _refuse_damage(folder: Path, entries: Sequence[FileEntry]) -> None:
         raise DatasetError(f"the snapshot is damaged: {problem}; run clearml-snapshot verify")
 
 
-def _write_pages(folder: Path) -> None:
-    """Write the files for browsers and spreadsheets."""
-    make_pages(folder, PAGES, folder)
-    for name in PAGES:
+def _write_pages(folder: Path, options: PackOptions) -> str | None:
+    """Write the files for browsers and spreadsheets; return what fits the report, if not all."""
+    names = [name for name in PAGES if options.report or name != layout.REPORT_HTML]
+    make_pages(folder, names, folder)
+    for name in names:
         sync_file(folder / name)
+    if not options.report:
+        return None
+    with open_dataset(folder) as packed:
+        return fitting(packed).in_words()
 
 
 def _publish_archive(folder: Path, target: Path, content_id: str) -> int:

@@ -15,6 +15,7 @@ from clearml_snapshot.queries.ask.parameters import chosen_pairs
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.notes.suspect_zeros import suspect_points
 from clearml_snapshot.queries.report.curves import chosen_parts, with_curves
+from clearml_snapshot.queries.report.fitting import PARAMS, fitting
 from clearml_snapshot.queries.report.model import (
     Chart,
     Report,
@@ -24,6 +25,9 @@ from clearml_snapshot.queries.report.model import (
 
 LISTED: Final = 50
 """Maximum number of rows of the tables of problems."""
+
+_LONGEST_VALUE: Final = 501
+"""Characters of a hyperparameter that are read if only so much is: a page shows 500."""
 
 _EXAMINED: Final = 5_000_000
 """Maximum number of points that are examined for zeros that are probably NaN."""
@@ -39,14 +43,15 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
         NoSuchNameError: the snapshot does not contain a metric or variant.
         UsageError: ``top`` without metrics whose order is known, or nothing is selected.
     """
-    with explained(dataset.aliased):
-        pairs = chosen_pairs(
-            options.metrics, options.variants, dataset.series_names, excluded=options.excluded
-        )
+    fit = fitting(dataset) if options.fits else None
+    pairs = fit.pairs if fit else _pairs(dataset, options)
     names = {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
-    everything = {**names, "task_ids": None}
-    n_selected = len(_rows(dataset, "report/tasks", {"task_ids": None}))
-    chosen = _best_tasks(dataset, options, everything) if options.top else None
+    about = _about(dataset)
+    if fit:
+        chosen = None if fit.task_ids is None else [*fit.task_ids]
+    else:
+        everything = {**names, "task_ids": None}
+        chosen = _best_tasks(dataset, options, everything) if options.top else None
     parameters = {**names, "task_ids": chosen}
     tasks = _rows(dataset, "report/tasks", {"task_ids": chosen})
     if not tasks:
@@ -55,15 +60,25 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
     charts = _charts(_rows(dataset, "report/series", parameters), places, options)
     charts, unexamined = _with_suspects(dataset, charts)
     parts = chosen_parts(charts, options)
+    params, n_params = _params(dataset, chosen, places, PARAMS if fit else None)
     return Report(
         tasks=tuple(tasks),
-        params=_params(dataset, chosen, places),
+        params=params,
+        n_params=n_params,
         charts=tuple(sorted(with_curves(dataset, charts, parameters, parts), key=_order)),
         parts=parts,
-        n_selected=n_selected,
+        n_selected=sum(row["tasks"] for row in about["states"]),
         unexamined=unexamined,
-        about=_about(dataset),
+        about=about,
+        fit=fit,
     )
+
+
+def _pairs(dataset: Dataset, options: ReportOptions) -> Sequence[tuple[str, str]]:
+    with explained(dataset.aliased):
+        return chosen_pairs(
+            options.metrics, options.variants, dataset.series_names, excluded=options.excluded
+        )
 
 
 def _order(chart: Chart) -> tuple[Any, ...]:
@@ -135,12 +150,16 @@ def _marked(chart: Chart, marked: set[int]) -> Chart:
 
 
 def _params(
-    dataset: Dataset, chosen: list[str] | None, places: dict[str, int]
-) -> dict[str, dict[int, str | None]]:
+    dataset: Dataset, chosen: list[str] | None, places: dict[str, int], most: int | None
+) -> tuple[dict[str, dict[int, str | None]], int]:
+    """Read the hyperparameters; the second is how many there are."""
     params: dict[str, dict[int, str | None]] = {}
-    for row in _rows(dataset, "report/parameters", {"task_ids": chosen}):
+    n_params = 0
+    asked = {"task_ids": chosen, "most": most, "longest": _LONGEST_VALUE}
+    for row in _rows(dataset, "report/parameters", asked):
         params.setdefault(row["param"], {})[places[row["task_id"]]] = row["value"]
-    return params
+        n_params = row["n_params"]
+    return params, n_params
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from clearml_snapshot.queries.ask.best import Direction
+from clearml_snapshot.queries.report.fitting import Fitting
 
 FEWEST_PARTS: Final = 32
 """Equal parts of a curve that are kept of any report; a chart on a phone is ten times as wide."""
@@ -28,6 +29,9 @@ class ReportOptions:
     """The title of the page; None means that it is made of the contents."""
     parts: int | None = None
     """Equal parts of a curve that are kept; None means as many as fit."""
+    fits: bool = False
+    """Leave out tasks, metrics and hyperparameters so that memory is bounded for any dataset; then
+    ``metrics``, ``variants``, ``excluded`` and ``top`` are not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,10 @@ class Report:
     """Equal parts of a curve that were kept; None: all points are included."""
     n_selected: int
     """Tasks that the filter selects, before ``top``."""
+    n_params: int = 0
+    """How many hyperparameters these tasks have."""
+    fit: Fitting | None = None
+    """What was left out because it does not fit; None: nothing."""
     unexamined: bool = False
     """Whether best values of 0 were not examined, because that takes too long."""
     about: dict[str, Any] = field(default_factory=dict)

@@ -48,9 +48,18 @@ DATAPACKAGE: Final = "datapackage.json"
 SHA256SUMS: Final = "SHA256SUMS"
 INDEX_HTML: Final = "index.html"
 SUMMARY_CSV: Final = "summary.csv"
+REPORT_HTML: Final = "report.html"
 
-TEXTS: Final = (SNAPSHOT_JSON, README, OPEN_SQL, DATAPACKAGE, INDEX_HTML, SUMMARY_CSV)
-"""Files allowed beside the tables, each with its hash in ``SHA256SUMS``; the last two in packs."""
+TEXTS: Final = (
+    SNAPSHOT_JSON,
+    README,
+    OPEN_SQL,
+    DATAPACKAGE,
+    INDEX_HTML,
+    SUMMARY_CSV,
+    REPORT_HTML,
+)
+"""Files allowed beside the tables, with their hashes in ``SHA256SUMS``; the last three in packs."""
 
 SUMS_SINCE: Final = 3
 """The format version from which on a snapshot has ``SHA256SUMS`` and ``datapackage.json``."""

@@ -48,6 +48,11 @@ _PAGES: Final = {
 }
 """What only a pack has."""
 
+_REPORT: Final = {
+    layout.REPORT_HTML: "a leaderboard, curves and hyperparameters to look through in a browser"
+}
+"""What a pack has if that was asked for."""
+
 
 def open_sql() -> str:
     """Return SQL for a DuckDB that is started inside the folder.
@@ -143,7 +148,10 @@ def _is_part(header: Mapping[str, Any]) -> bool:
 
 def _contents(header: Mapping[str, Any]) -> str:
     """List the contents of the folder as rows of a Markdown table."""
+    packed = header.get("packed") or {}
     beside = (_PAGES if "packed" in header else {}) | _TEXTS
+    if packed.get("report") is True:
+        beside = _PAGES | _REPORT | _TEXTS
     rows = [(f"`{table}/`", about) for table, about in ABOUT.items()]
     rows += [(f"`{name}`", about) for name, about in beside.items()]
     return "".join(f"| {name} | {about} |\n" for name, about in rows)

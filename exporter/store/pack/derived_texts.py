@@ -1,10 +1,10 @@
 """Compares the texts beside the tables with freshly generated ones.
 
-``open.sql``, ``README.md``, ``datapackage.json`` and a pack's ``index.html`` and ``summary.csv``
-are functions of ``snapshot.json`` and the tables. People run, open and trust them, and anyone who
-changes one can also write its hash into ``SHA256SUMS``. So a correct hash proves only that nothing
-was damaged in transfer. Each version has its own wording: a text of another version that differs is
-reported as not proven, and one of this version must have the same bytes.
+``open.sql``, ``README.md``, ``datapackage.json`` and a pack's ``index.html``, ``summary.csv`` and
+``report.html`` are functions of ``snapshot.json`` and the tables. People run, open and trust them,
+and anyone who changes one can also write its hash into ``SHA256SUMS``. So a correct hash proves
+only that nothing was damaged in transfer. Each version has its own wording: a text of another
+version that differs is reported as not proven, and one of this version must have the same bytes.
 """
 
 import hashlib
@@ -24,6 +24,7 @@ from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.datapackage import descriptor
 from clearml_snapshot.exporter.store.format.readme import open_sql, readme
 from clearml_snapshot.exporter.store.pack.contents import opened, read_archive
+from clearml_snapshot.exporter.store.pack.report_digest import report_digest
 from clearml_snapshot.exporter.store.snapshots import Snapshot, read_header
 from clearml_snapshot.exporter.store.untrusted.plain_files import NotARegularFileError, PlainFolder
 from clearml_snapshot.exporter.store.untrusted.zip_reader import blocks
@@ -34,10 +35,11 @@ MakePages = Callable[[Path, Sequence[str], Path], None]
 Raises SnapshotError where it cannot. The store does not query, so its callers provide this.
 """
 
-PAGES: Final = (layout.INDEX_HTML, layout.SUMMARY_CSV)
-"""The texts that need the rows; only packs have them."""
+PAGES: Final = (layout.INDEX_HTML, layout.SUMMARY_CSV, layout.REPORT_HTML)
+"""The texts that need the rows; only packs have them, the last one if it was asked for."""
 
 _MADE: Final = (layout.OPEN_SQL, layout.README, layout.DATAPACKAGE, *PAGES)
+_AT_ONCE: Final = 2**20
 _SHOWN: Final = 40
 """Characters that are shown of the version that wrote a snapshot."""
 
@@ -58,7 +60,7 @@ def compare_texts(snapshot: Snapshot, make_pages: MakePages | None) -> TextsFoun
     Args:
         snapshot: one whose tables are intact, in a folder; a pack's texts are read from its
             archive. Missing texts are not reported here.
-        make_pages: writes ``index.html`` and ``summary.csv``; None leaves them unproven.
+        make_pages: writes the texts of ``PAGES``; None leaves them unproven.
 
     Raises:
         DatasetError: a text cannot be read.
@@ -113,14 +115,19 @@ def _of_another(snapshot: Snapshot, names: Sequence[str]) -> tuple[str, ...]:
     if not names:
         return ()
     return (
-        f"{' and '.join(names)}: written by clearml-snapshot {snapshot.tool_version[:_SHOWN]}, and "
+        f"{_listed(names)}: written by clearml-snapshot {snapshot.tool_version[:_SHOWN]}, and "
         f"this is {version('clearml-snapshot')}, which writes them differently; trust the tables, "
         "or have clearml-snapshot pack write them again",
     )
 
 
 def _unchecked(names: Sequence[str]) -> tuple[str, ...]:
-    return (f"{' and '.join(names)}: not compared with the tables",) if names else ()
+    return (f"{_listed(names)}: not compared with the tables",) if names else ()
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _hashes(snapshot: Snapshot) -> dict[str, str]:
@@ -141,16 +148,25 @@ def _in_folder(root: Path) -> dict[str, str]:
     folder = PlainFolder(root)
     for name in there:
         folder.status(name)
-    return {name: sha256(root / name) for name in there}
+    return {name: _file_digest(root / name) for name in there}
 
 
 def _packed(path: Path) -> dict[str, str]:
     with opened(path) as stream:
         files = read_archive(stream).files
-        return {name: _digest(blocks(stream, files[name])) for name in _MADE if name in files}
+        return {name: _digest(blocks(stream, files[name]), name) for name in _MADE if name in files}
 
 
-def _digest(content: Iterable[bytes]) -> str:
+def _file_digest(path: Path) -> str:
+    if path.name != layout.REPORT_HTML:
+        return sha256(path)
+    with path.open("rb") as stream:
+        return report_digest(iter(lambda: stream.read(_AT_ONCE), b""))
+
+
+def _digest(content: Iterable[bytes], name: str = "") -> str:
+    if name == layout.REPORT_HTML:
+        return report_digest(content)
     digest = hashlib.sha256()
     for block in content:
         digest.update(block)
@@ -181,7 +197,7 @@ def _pages(
     try:
         with scratch_in(Path(tempfile.gettempdir()), "clearml-snapshot-texts-") as scratch:
             make_pages(snapshot.root, names, scratch)
-            return {name: sha256(scratch / name) for name in names}
+            return {name: _file_digest(scratch / name) for name in names}
     except DatasetError:  # the page cannot be made of its rows or snapshot.json
         return dict.fromkeys(names)
     except OSError as error:

@@ -19,6 +19,8 @@ class PackProvenance:
     """Empty: every metric."""
     taken_out: tuple[str, ...] = ()
     """One line each; it begins with the category."""
+    report: bool = False
+    """Whether it has a ``report.html``."""
 
     def in_full(self) -> "PackProvenance":
         """Return the same with explicit texts instead of empty ones, for people."""
@@ -40,4 +42,5 @@ def provenance(snapshot: Snapshot) -> PackProvenance | None:
         selection=str(packed.get("selection") or ""),
         metrics=str(packed.get("metrics") or ""),
         taken_out=tuple(str(line) for line in lines),
+        report=packed.get("report") is True,
     )

@@ -1,6 +1,9 @@
 """Texts beside the tables that contradict the tables, with hashes that fit."""
 
+import base64
+import gzip
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +17,13 @@ from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.checksums import write_sums
 from clearml_snapshot.exporter.store.format.layout import TEXTS
+from clearml_snapshot.exporter.store.pack import report_digest
 from clearml_snapshot.exporter.store.pack.derived_texts import PAGES, MakePages
 from clearml_snapshot.exporter.store.pack.unpack import unpack
 from clearml_snapshot.exporter.store.pack.zip_writer import members, write_archive
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.queries import open_dataset
+from clearml_snapshot.queries.pack.contents import PackOptions
 from clearml_snapshot.queries.pack.pack import pack
 from clearml_snapshot.queries.pack.texts import make_pages as really_make_pages
 from tests.queries.conftest import write
@@ -35,7 +40,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
     task = {"task_id": "1" * 32, "project_id": "a" * 32, "points": points, "params": [parameter]}
     write(home / "data", [{**task, "points_stored": 3, "points_expected": 3}])
     with open_dataset(home / "data") as dataset:
-        pack(dataset, home / "pack")
+        pack(dataset, home / "pack", PackOptions(report=True))
     return home
 
 
@@ -92,6 +97,7 @@ FORGED = {
     "datapackage.json": ("README.md describes", "https://evil.example describes"),
     "index.html": ('value="0.75"', 'value="0.99"'),
     "summary.csv": ("0.75", "0.99"),
+    "report.html": ('"best":[0.75]', '"best":[0.99]'),
 }
 
 
@@ -147,7 +153,7 @@ def test_another_version_may_have_other_words(
     """It is reported, never taken for proven: what that version writes is not known here."""
     _of_version(folder, "0.0.9\x1b[2J")
     _change(folder, "index.html", 'value="0.75"', 'value="0.99"')
-    note = "not proven: README.md and index.html: written by clearml-snapshot 0.0.9"
+    note = "not proven: README.md, index.html and report.html: written by clearml-snapshot 0.0.9"
     archive = _zipped(folder)
     assert main(["verify", str(archive), "-q"]) == 0
     out, _ = capsys.readouterr()
@@ -163,12 +169,17 @@ def test_merge_reports_what_is_not_proven(
     _of_version(folder, "0.0.9")
     sources = [str(places / "data"), str(folder)]
     assert main(["merge", *sources, "-o", str(tmp_path / "both"), "-q"]) == 0
-    assert f"warning: not proven: {folder}: README.md and index.html: " in capsys.readouterr().err
+    assert (
+        f"warning: not proven: {folder}: README.md, index.html and report.html: "
+        in capsys.readouterr().err
+    )
 
 
 def test_without_a_maker_of_pages_they_are_not_proven(folder: Path) -> None:
     report = verify(folder)
-    assert report.unproven == ("index.html and summary.csv: not compared with the tables",)
+    assert report.unproven == (
+        "index.html, summary.csv and report.html: not compared with the tables",
+    )
     _change(folder, "README.md", "DuckDB", "Duck")
     assert not verify(folder).is_intact
 
@@ -191,3 +202,37 @@ def test_what_makes_no_sense_in_snapshot_json_is_a_problem(
     _fitting(folder)
     assert main(["verify", str(folder)]) == 5
     assert "README.md" in capsys.readouterr().out
+
+
+def _repacked(folder: Path, change: bool) -> None:
+    """Compress the curves of a report otherwise, as another zlib does."""
+    text = (folder / "report.html").read_text()
+    (block,) = re.findall(r'id="block0">([^<]+)<', text)
+    curves = gzip.decompress(base64.b64decode(block))
+    curves = curves[:-1] + b"\x41" if change else curves
+    other = base64.b64encode(gzip.compress(curves, 1)).decode()
+    assert other != block
+    _change(folder, "report.html", block, other)
+
+
+def test_another_zlib_is_no_forgery(folder: Path, make_pages: MakePages) -> None:
+    _repacked(folder, change=False)
+    assert verify(folder, make_pages=make_pages).problems == ()
+    assert verify(_zipped(folder), make_pages=make_pages).problems == ()
+
+
+def test_forged_curves_are_a_problem(folder: Path, make_pages: MakePages) -> None:
+    _repacked(folder, change=True)
+    assert verify(folder, make_pages=make_pages).problems == (_problem("report.html"),)
+
+
+@pytest.mark.parametrize(
+    "block", ["", "AAAA", "@", base64.b64encode(gzip.compress(bytes(2**20))).decode()]
+)
+def test_curves_that_are_none_are_a_problem(
+    folder: Path, make_pages: MakePages, block: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_digest, "_LARGEST", 2**19)
+    (old,) = re.findall(r'id="block0">([^<]+)<', (folder / "report.html").read_text())
+    _change(folder, "report.html", old, block)
+    assert verify(folder, make_pages=make_pages).problems == (_problem("report.html"),)

@@ -34,13 +34,14 @@ def revealing(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A dataset of the tasks that reveal something, and beside it a pack of all of it."""
     folder = tmp_path_factory.mktemp("revealing")
     write(folder / "data", revealing_tasks())
-    pack_of(folder / "data", folder / "whole")
+    pack_of(folder / "data", folder / "whole", report=True)
     return folder / "data"
 
 
 @pytest.mark.parametrize("category", sorted(LEAKS))
 def test_what_is_taken_out_is_nowhere(revealing: Path, tmp_path: Path, category: str) -> None:
-    packed = pack_of(revealing, tmp_path / "pack", redact=frozenset({category}))
+    packed = pack_of(revealing, tmp_path / "pack", redact=frozenset({category}), report=True)
+    assert (tmp_path / "pack" / "report.html").is_file()
     before, after = everything(revealing.parent / "whole"), everything(tmp_path / "pack")
     for text in LEAKS[category]:
         assert text in before
@@ -125,7 +126,7 @@ def test_a_credential_anywhere_stops_a_pack(tmp_path: Path) -> None:
     assert not any(secret in str(refused.value) for secret in secrets)
     assert listing(tmp_path / "data" / "..") == listing(tmp_path)
     assert not (tmp_path / "pack.zip").exists()
-    packed = pack_of(data, tmp_path / "safe", redact=frozenset({"secrets"}))
+    packed = pack_of(data, tmp_path / "safe", redact=frozenset({"secrets"}), report=True)
     assert not any(secret in everything(tmp_path / "safe") for secret in secrets)
     assert packed.taken_out == (f"secrets: {len(places)} values that look like a credential",)
     assert verify(tmp_path / "safe").problems == ()
