@@ -1,7 +1,7 @@
 """Applies a task filter to the tables of a snapshot."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -22,6 +22,8 @@ from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.task_ids import find_tasks, names_like
 
+_MANY: Final = 10
+"""Texts that mean tasks from which on all stored ids are read at once."""
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
 
 
@@ -66,7 +68,7 @@ def _resolved(
 ) -> ResolvedFilter | None:
     if task_filter is None or replace(task_filter, hidden=False).is_empty:
         return None
-    ids = (key for text in task_filter.task_ids for key in find_tasks(connection, text, "stored"))
+    ids = _task_ids(connection, task_filter.task_ids)
     completed = replace(task_filter, task_ids=tuple(dict.fromkeys(ids)))
     _check_names(connection, task_filter.task_names)
     names, now = _names(connection, task_filter), datetime.now(UTC)
@@ -77,6 +79,14 @@ def _resolved(
     chosen = find_fulfilling(connection, task_filter.where)
     resolved = resolve(completed, names, now, fulfilling_ids=chosen.task_ids)
     return replace(resolved, notes=chosen.notes, compared=chosen.compared)
+
+
+def _task_ids(connection: duckdb.DuckDBPyConnection, texts: Sequence[str]) -> Iterator[str]:
+    """Find the tasks that texts mean; many texts are usually ids from a file, in full."""
+    stored = frozenset(_column(connection, "stored_ids") if len(texts) > _MANY else ())
+    for text in texts:
+        start = text.strip().lower()
+        yield from (start,) if start in stored else find_tasks(connection, text, "stored")
 
 
 def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Names:
