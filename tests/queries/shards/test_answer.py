@@ -274,11 +274,11 @@ def test_parts_are_reported_and_nothing_stays_narrowed(dataset: Dataset) -> None
 
 def test_an_error_in_a_part_is_one_of_the_question(dataset: Dataset) -> None:
     query = queries()["curve"]
-    values = dataset.bound(query, smooth=7)
+    values = {**dataset.bound(query, smooth=0.5), "smooth": 7}  # which bound would refuse
     parts = parts_of(dataset, query, values, 30)
     with (
         dataset.opened_again() as (inner, connection),
-        pytest.raises(SnapshotError, match="use a weight from 0 to less than 1"),
+        pytest.raises(SnapshotError, match="give a weight from 0 to less than 1"),
     ):
         list(InParts(inner, connection, query, values, parts).streamed().plain_rows())
 
