@@ -69,7 +69,7 @@ def checked_differing(differing: Collection[str]) -> list[str]:
 
 
 def check_band(values: Mapping[str, Any]) -> None:
-    """Refuse the settings of a band around curves of groups if there are no groups."""
+    """Refuse ``band`` and ``align`` for curves of single tasks."""
     if "band" not in values or values["by"] is not None or values["by_all_except"] is not None:
         return
     for name in ("band", "align"):

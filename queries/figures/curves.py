@@ -81,7 +81,7 @@ def curves(dataset: Dataset, values: Mapping[str, Any], look: Look) -> Figure:
         metrics.setdefault(run.metric, []).append(run)
     if not runs:
         reason = why_no_rows(dataset, find("curve"), values)
-        raise SnapshotError(f"nothing to draw: {reason or 'there are no points'}")
+        raise SnapshotError(f"nothing to draw: {reason or 'these metrics have no points'}")
     if len(metrics) > _MOST_PANELS:
         raise UsageError(
             f"a figure has at most {_MOST_PANELS} metrics, and {len(metrics)} match; name fewer"

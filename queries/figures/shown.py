@@ -2,13 +2,13 @@
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
 from typing import Any, Final
 
-from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.exporter.store.disk.scratch import replacing_file
 from clearml_snapshot.queries.ask.best import direction_of
@@ -38,15 +38,11 @@ class Plot:
             UsageError: another extension, or the package that draws is not installed.
             SnapshotError: the file cannot be written.
         """
-        from clearml_snapshot.queries.figures.outputs.drawing import PICTURES
+        from clearml_snapshot.queries.figures.outputs.drawing import TEXT, known_suffix, picture
 
         file = Path(path)
-        as_text: Callable[[Figure], bytes] = lambda _: f"{self!r}\n".encode()  # noqa: E731
-        writers = {**PICTURES, ".txt": as_text}
-        known = [suffix for suffix in writers if file.name.lower().endswith(suffix)]
-        if not known:
-            raise UsageError(f"{file}: unknown file extension; use {', '.join(writers)}")
-        data = writers[known[0]](self.figure)
+        suffix = known_suffix(file)
+        data = f"{self!r}\n".encode() if suffix == TEXT else picture(self.figure, suffix)
         try:
             with replacing_file(file) as target:
                 target.write(data)

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.stdout import STDOUT, write_drawing
 from clearml_snapshot.cli.output.terminal import is_terminal, shows_colours
-from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.queries.figures.look import Look
+from clearml_snapshot.queries.figures.outputs.drawing import TEXT, known_suffix, picture
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.figures.model import Figure
     from clearml_snapshot.queries.figures.outputs.terminal import Screen
 
-_SUFFIXES: Final = (".svg", ".png", ".pdf", ".html", ".vl.json")
 _DOTS: Final = 2
 """Dots of braille beside each other in a character."""
-_TEXT: Final = ".txt"
 
 
 def write_figure(figure: "Figure", output: Path | None) -> None:
@@ -37,27 +35,19 @@ def suffix_of(output: Path | None) -> str:
     Raises:
         UsageError: it is not a known one.
     """
-    if output is None or output == STDOUT:
-        return _TEXT
-    name = output.name.lower()
-    for suffix in (*_SUFFIXES, _TEXT):
-        if name.endswith(suffix):
-            return suffix
-    raise UsageError(f"-o {output}: unknown file extension; use {', '.join((*_SUFFIXES, _TEXT))}")
+    return TEXT if output is None or output == STDOUT else known_suffix(output)
 
 
 def fitting(look: Look, output: Path | None) -> Look:
     """Thin the points to what the picture can show."""
-    if suffix_of(output) == _TEXT:
+    if suffix_of(output) == TEXT:
         width = look.size[0] if look.size else shutil.get_terminal_size().columns
         return replace(look, columns=_DOTS * width)
     return replace(look, columns=look.size[0]) if look.size else look
 
 
 def _drawn(figure: "Figure", suffix: str, output: Path | None) -> bytes:
-    if suffix != _TEXT:
-        from clearml_snapshot.queries.figures.outputs.drawing import picture
-
+    if suffix != TEXT:
         return picture(figure, suffix)
     from clearml_snapshot.queries.figures.outputs.terminal import text
 

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable, Mapping
 from html import escape
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from clearml_snapshot.exporter.errors import not_installed
+from clearml_snapshot.exporter.errors import UsageError, not_installed
 from clearml_snapshot.queries.figures.model import Figure
 from clearml_snapshot.queries.figures.outputs.vega import vega_lite
 from clearml_snapshot.queries.pages.embedded import json_in_a_page
@@ -72,6 +73,22 @@ PICTURES: Final[Mapping[str, Callable[[Figure], bytes]]] = {
     ".vl.json": specification,
 }
 """What can be drawn, by extension."""
+TEXT: Final = ".txt"
+"""The extension of a figure as text, which ``terminal`` draws."""
+
+
+def known_suffix(file: Path) -> str:
+    """Return the extension that chooses how a figure is drawn: that of a picture, or ``TEXT``.
+
+    Raises:
+        UsageError: it is not a known one.
+    """
+    known = (*PICTURES, TEXT)
+    for suffix in known:
+        if file.name.lower().endswith(suffix):
+            return suffix
+    raise UsageError(f"{file}: unknown file extension; use {', '.join(known)}")
+
 
 _OPTIONS: Final[Mapping[str, Any]] = {"vl_version": _VEGA_LITE, "allowed_base_urls": []}
 """A figure has its data, and nothing is read from elsewhere."""
