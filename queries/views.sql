@@ -489,6 +489,22 @@ CREATE MACRO repeatable_std(numbers) AS list_transform(
     END
 )[1];
 
+-- The settings of tasks, each number with one spelling in all of them: the shortest. params is the
+-- name of a table with task_id, key and text, defined by the query.
+CREATE MACRO spelled_settings(params) AS TABLE
+WITH read_params AS (
+    SELECT task_id, key, text, number_in(text) AS number FROM query_table(params)
+),
+spellings AS (
+    SELECT key, number, first(text ORDER BY length(text), text) AS spelling
+    FROM read_params
+    WHERE number IS NOT NULL
+    GROUP BY key, number
+)
+SELECT task_id, key, coalesce(spelling, text) AS setting
+FROM read_params
+LEFT JOIN spellings USING (key, number);
+
 -- The 97.5 % quantile of Student's t distribution, for intervals of 95 %: from a table for up to 30
 -- degrees of freedom; beyond that by the expansion in 1/df of Abramowitz and Stegun, 26.7.5, whose
 -- relative error there is below 2e-8.

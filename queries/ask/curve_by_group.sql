@@ -33,8 +33,8 @@ curves AS MATERIALIZED (
     FROM series
     WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
 ),
--- A number has one spelling in all groups: the shortest. All selected tasks decide it, so that it
--- is the same if the question is answered in parts.
+-- All selected tasks decide how a number is spelled, so that it is the same if the question is
+-- answered in parts.
 read_params AS (
     SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS text
     FROM hyperparams
@@ -42,16 +42,9 @@ read_params AS (
         OR list_contains($by_differing::VARCHAR[], section || '/' || name)
     GROUP BY ALL
 ),
-spellings AS (
-    SELECT key, number_in(text) AS number, first(text ORDER BY length(text), text) AS spelling
-    FROM read_params
-    WHERE number IS NOT NULL
-    GROUP BY key, number
-),
 settings AS (
-    SELECT task_id, map_from_entries(list((key, coalesce(spelling, text)) ORDER BY key)) AS settings
-    FROM (SELECT *, number_in(text) AS number FROM read_params)
-    LEFT JOIN spellings USING (key, number)
+    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
+    FROM spelled_settings('read_params')
     GROUP BY task_id
 ),
 about AS (

@@ -58,18 +58,7 @@ read_params AS (
         OR list_contains($by::VARCHAR[], 'param:' || section || '/' || name)
     GROUP BY ALL
 ),
--- A number has one spelling in all groups: the shortest.
-spellings AS (
-    SELECT key, number_in(text) AS number, first(text ORDER BY length(text), text) AS spelling
-    FROM read_params
-    WHERE number IS NOT NULL
-    GROUP BY key, number
-),
-settings AS (
-    SELECT task_id, key, coalesce(spelling, text) AS setting
-    FROM (SELECT *, number_in(text) AS number FROM read_params)
-    LEFT JOIN spellings USING (key, number)
-),
+settings AS (FROM spelled_settings('read_params')),
 named AS (
     SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
     FROM settings
