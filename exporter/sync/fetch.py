@@ -48,6 +48,8 @@ class FetchedTask:
     reason: str | None
     at: datetime
     """When reading its points began, UTC."""
+    failed_at: datetime | None = None
+    """When the server refused the last of its requests, UTC; set if it failed."""
     contradiction: Contradiction | None = None
     """Set if all points that the server counts were read, but its summary names others."""
 
@@ -78,8 +80,9 @@ def fetch_tasks(
 ) -> Generator[FetchedTask]:
     """Read tasks, several in parallel, and yield each when it is done.
 
-    A failed task is yielded only after one that succeeded, or at the end: if all fail, the server
-    has failed, and ServerError ends the run before they could count as failed.
+    A failed task is yielded only after one that was begun later and succeeded, or at the end: if
+    all fail from then on, the server has failed, and ServerError ends the run before they could
+    count as failed. An earlier task proves nothing: its answers may have come before.
 
     Args:
         api: a client that is logged in.
@@ -98,10 +101,15 @@ def fetch_tasks(
             if task.state == "failed":
                 failed.append(task)
                 continue
-            yield from failed
-            failed.clear()
+            yield from (other for other in failed if _is_before(other, task))
+            failed = [other for other in failed if not _is_before(other, task)]
             yield task
     yield from failed
+
+
+def _is_before(failed: FetchedTask, succeeded: FetchedTask) -> bool:
+    """Return whether a task had failed before the other was begun."""
+    return failed.failed_at is not None and failed.failed_at <= succeeded.at
 
 
 def _fetched(
@@ -188,8 +196,8 @@ def _fetch(
         read = fetch_scalars(api, task_id, choices, buffer, watch.was_run_again)
     except RefusedError as error:
         buffer.discard()
-        why = _together(str(error), planned.doubt)
-        return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", why, at)
+        why, now = _together(str(error), planned.doubt), datetime.now(UTC)
+        return FetchedTask(planned, details, ScalarsRead(0, 0), None, "failed", why, at, now)
     except (ServerError, LimitReachedError, OSError):
         buffer.discard()
         raise
@@ -202,7 +210,7 @@ def _fetch(
             against = _contradiction(api, planned, details, points)
         except RefusedError as error:
             state, reason = "partial", f"its summary could not be read again: {error}"
-    return FetchedTask(planned, details, read, points, state, reason, at, against)
+    return FetchedTask(planned, details, read, points, state, reason, at, contradiction=against)
 
 
 def _together(*reasons: str | None) -> str | None:

@@ -90,6 +90,25 @@ def test_an_export_ends_soon_when_the_search_engine_is_down(
 
 
 @pytest.mark.usefixtures("hurried")
+def test_an_answer_that_was_under_way_does_not_make_other_tasks_fail(take_home: TakeHome) -> None:
+    """A task that was begun before another one failed does not prove that it is odd."""
+    database = grid_history(40, 1, 3)
+    newest = sorted(database.tasks, key=lambda task: database.tasks[task]["created"], reverse=True)
+    first, third = newest[0], newest[2]
+    faults = [
+        Fault("slow", EVENTS, lambda body: body["task"] == first, count=1, seconds=1.0),
+        Fault("stall", EVENTS, lambda body: body["task"] == third, count=1),
+        broken(),
+    ]
+    home = take_home(database, faults=faults)
+    with pytest.raises(ServerError, match="Elasticsearch"):
+        home.export(workers=2)
+    states = {task: row["state"] for task, row in home.tasks().items()}
+    assert states.pop(first) == "complete"
+    assert set(states.values()) == {"unread"}
+
+
+@pytest.mark.usefixtures("hurried")
 def test_a_search_engine_that_is_down_from_the_start(take_home: TakeHome) -> None:
     home = take_home(grid_history(40, 1, 3), faults=[broken()])
     with pytest.raises(ServerError, match="the other tasks are not read yet"):
