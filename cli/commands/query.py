@@ -22,7 +22,7 @@ from clearml_snapshot.cli.options.groups import expand_groups, signed
 from clearml_snapshot.cli.options.metrics import Aliases, MetricOptions, Metrics
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import LimitOptions, Limits, open_for_query
-from clearml_snapshot.cli.options.sections import QUERY, QUERY_OPTIONS
+from clearml_snapshot.cli.options.sections import OUTPUT, QUERY, QUERY_OPTIONS
 from clearml_snapshot.cli.options.tasks import Filters
 from clearml_snapshot.cli.options.text_input import read_ids
 from clearml_snapshot.cli.output.destination import SCREENFUL, OutputOptions
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 _SERIES_PARAMS: Final = frozenset({"metric", "variant"})
 _TYPED_DATA: Final = "clearml_snapshot.typed_data"
+_SPARK: Final = "spark"
 _OWN: Final = "clearml_snapshot.own_queries"
 
 
@@ -169,7 +170,20 @@ def _query_function(query: Query) -> Callable[..., None]:
     needs = required(query)
     needs = f"\n\nRequired: {needs}." if needs else ""
     run_query.__doc__ = f"{query.title}\n\n{query.text}{needs}{example}"
-    return signed(run_query, [*own, *groups])
+    return signed(run_query, [*own, *_spark_option(query), *groups])
+
+
+def _spark_option(query: Query) -> list[inspect.Parameter]:
+    """Return the option ``--spark`` if a query has it."""
+    if query.name != "leaderboard" or query.file is not None:
+        return []
+    spark = typer.Option(
+        "--spark",
+        help="Add a column to the table in which each task's curve is drawn in block characters.",
+        rich_help_panel=OUTPUT,
+    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [inspect.Parameter(_SPARK, kind, default=False, annotation=Annotated[bool, spark])]
 
 
 def ask(
@@ -190,6 +204,11 @@ def ask(
     """Run one query of the catalogue."""
     from clearml_snapshot.queries.duckdb_errors import translating_errors
 
+    has_curves = bool(_spark_option(query) and typed.pop(_SPARK, False))
+    if has_curves:
+        from clearml_snapshot.cli.commands.looking.sparks import with_column
+
+        output = with_column(output, show=show)
     path, typed = _dataset_among_tasks(query, path, typed)
     if path is not None and not path.exists():
         if looks_like_path(str(path)):
@@ -211,11 +230,16 @@ def ask(
         values = opened.bound(query, **given)
         for line in () if output.quiet else guess_note(guessed_best(query, given, opened)):
             note(line)
-        answer(opened, query, values, output)
+        answer(opened, query, values, output, has_curves=has_curves)
 
 
 def answer(
-    opened: "OpenDataset", query: Query, values: Mapping[str, Any], output: OutputOptions
+    opened: "OpenDataset",
+    query: Query,
+    values: Mapping[str, Any],
+    output: OutputOptions,
+    *,
+    has_curves: bool = False,
 ) -> None:
     """Write the answer of a query to bound values, and the notes below it."""
     from clearml_snapshot.queries.notes.below import footnotes
@@ -223,7 +247,7 @@ def answer(
     def in_file(rows: "Rows") -> Iterator[str]:
         return footnotes(opened, query, values, rows, quiet=False, has_age=False)
 
-    rows = _write(opened, query, values, output, in_file)
+    rows = _write(opened, query, values, output, in_file, has_curves=has_curves)
     _write_differences(opened, query, values, output)
     for line in footnotes(opened, query, values, rows, quiet=output.quiet):
         note(line)
@@ -260,6 +284,8 @@ def _write(
     values: Mapping[str, Any],
     output: OutputOptions,
     below: "Callable[[Rows], Iterable[str]]",
+    *,
+    has_curves: bool,
 ) -> "Rows":
     """Write the answer, in parts if it is about many points.
 
@@ -272,7 +298,14 @@ def _write(
     keep = partial(relevant, query=query, values=values)
     progress = partial(parts_bar, quiet=output.quiet)
     with asked(opened, query, values, keep, progress) as answer:
-        _write_result(answer.result, output, query, answer.columns, lambda: below(answer.kept()))
+        result, columns, notes = answer.result, answer.columns, tuple[str, ...]()
+        if has_curves:
+            from clearml_snapshot.cli.commands.looking.sparks import with_curves
+
+            result, columns, notes = with_curves(opened, values, result, columns, output)
+        _write_result(result, output, query, columns, lambda: below(answer.kept()))
+        for line in () if output.quiet else notes:
+            note(line)
         return answer.kept()
 
 

@@ -87,7 +87,7 @@ def write_answer(
         return
     if options.table is not None:
         raise UsageError("--table needs a .duckdb file; add -o FILE.duckdb")
-    form = options.format or _default_format(path)
+    form = form_of(options)
     on_screen = path is None and is_terminal(sys.stdout)
     if form == "table":
         rows = SafeRows(result)
@@ -123,6 +123,18 @@ def is_for_reading(options: OutputOptions) -> bool:
     """Return whether an answer is drawn as a table on a terminal, for a person."""
     is_table = options.format in (None, "table")
     return is_table and options.path in (None, STDOUT) and is_terminal(sys.stdout)
+
+
+def form_of(options: OutputOptions) -> str:
+    """Return the format in which an answer is written; ``a DuckDB file`` if it is a table of one.
+
+    Raises:
+        UsageError: the file has an unknown extension.
+    """
+    path = None if options.path in (None, STDOUT) else options.path
+    if path is not None and path.suffix.lower() == _DATABASE:
+        return "a DuckDB file"
+    return options.format or _default_format(path)
 
 
 def page_form(options: OutputOptions, name: str) -> str:

@@ -30,6 +30,8 @@ class AnswerColumns(NamedTuple):
     """Columns whose long heads may become letters, each with the text that explains it."""
     params: tuple[str, ...] = ()
     """Columns of hyperparameters, whose heads may be shortened to their names without sections."""
+    sparks: tuple[str, ...] = ()
+    """Columns of sparklines, which are not shortened as texts are."""
 
 
 EVERY_COLUMN: Final = AnswerColumns()

@@ -51,7 +51,7 @@ def gathered(
     try:
         with (
             translating_errors(),
-            _of_tasks(dataset, {run.task_id for run in runs}) as inner,
+            of_tasks(dataset, {run.task_id for run in runs}) as inner,
             asked(inner, find("curve"), narrowed, lambda _: ()) as answer,
         ):
             answer.result.keep(("metric", "variant", "task_id", "x", "value", "smoothed"))
@@ -64,7 +64,7 @@ def gathered(
 
 
 @contextmanager
-def _of_tasks(dataset: Dataset, task_ids: set[str]) -> Iterator[Dataset]:
+def of_tasks(dataset: Dataset, task_ids: set[str]) -> Iterator[Dataset]:
     """Open the dataset for a few of its tasks only, so that the points of others are not read."""
     if len(task_ids) > _FEW:
         yield dataset

@@ -11,7 +11,13 @@ from clearml_snapshot.cli.output.rows import SafeRows
 from clearml_snapshot.cli.output.spread import NULL, with_spread
 from clearml_snapshot.cli.output.tables.cells import cell_texts
 from clearml_snapshot.cli.output.tables.fit import Needs, fit, fit_alike
-from clearml_snapshot.cli.output.tables.shorten import ELLIPSIS, beginning, ending, least_width
+from clearml_snapshot.cli.output.tables.shorten import (
+    ELLIPSIS,
+    beginning,
+    ending,
+    least_width,
+    shortened,
+)
 from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.result import Kind, Value
@@ -27,6 +33,8 @@ _ADDED: Final = re.compile(r"(?: \((?:max|min|last|case \d+)\))*$")
 """What columns add to the name of a metric or hyperparameter."""
 _USUAL: Final = 32
 """A text that is longer is shown in full only if every column fits."""
+_SPARK_WIDTHS: Final = (8, 24, 48)
+"""The smallest, usual and largest width of a sparkline."""
 _SHORTENED: Final = frozenset({Kind.TEXT, Kind.JSON})
 """Kinds that may be shortened; half a number or half a time would be wrong."""
 
@@ -54,6 +62,16 @@ class DrawnColumn:
     """Its texts must not be shortened."""
     is_task: bool = False
     """Its head is a letter that stands for a task."""
+    is_spark: bool = False
+    """Its cells are curves, drawn in as many characters as there is room for."""
+
+    def fitted(self, width: int) -> list[str]:
+        """Shorten its cells to a width."""
+        if not self.is_spark:
+            return shortened(self.texts, width)
+        from clearml_snapshot.queries.figures.outputs.sparklines import narrowed
+
+        return [text if text == NULL else narrowed(text, width) for text in self.texts]
 
     @property
     def is_number(self) -> bool:
@@ -151,6 +169,7 @@ def drawn_columns(
                 is_answer=column.name in answer.names,
                 is_link=column.name == linked,
                 is_whole=column.kind not in _SHORTENED or column.name == LINK_COLUMN,
+                is_spark=column.name in answer.sparks,
             )
         )
     return drawn
@@ -182,6 +201,9 @@ def needs_of(columns: Sequence[DrawnColumn], answer: AnswerColumns) -> list[Need
 
 def _needs(column: DrawnColumn, least_head: int) -> Needs:
     cells = column.cells_width
+    if column.is_spark:
+        least, usual, natural = (min(cells, width) for width in _SPARK_WIDTHS)
+        return Needs(max(least, least_head), max(usual, least_head), natural, column.is_answer)
     if column.is_whole:
         least = cells
     elif column.is_answer:

@@ -73,8 +73,7 @@ def _cells(
     """Yield the head and the cells of a column, each as wide as the column."""
     head = column.short_head(width)
     yield _padded(head, width, column, marked(head, "1", screen))
-    texts = shortened(column.texts, width)
-    for text, link in zip(texts, links, strict=True):
+    for text, link in zip(column.fitted(width), links, strict=True):
         yield _padded(text, width, column, with_link(text, link, screen) if column.is_link else "")
 
 

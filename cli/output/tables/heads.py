@@ -37,7 +37,10 @@ def chosen_columns(
         else:
             names += _matching(text, columns) or [_column(text, columns, answer)]
     return AnswerColumns(
-        tuple(dict.fromkeys(names)), spreads=tuple(dict.fromkeys(spreads)), are_exact=True
+        tuple(dict.fromkeys(names)),
+        spreads=tuple(dict.fromkeys(spreads)),
+        are_exact=True,
+        sparks=answer.sparks,
     )
 
 

@@ -21,7 +21,6 @@ from clearml_snapshot.cli.output.tables.drawing import (
     wrapped,
 )
 from clearml_snapshot.cli.output.tables.fit import GAP
-from clearml_snapshot.cli.output.tables.shorten import shortened
 from clearml_snapshot.queries.ask.answer_columns import AnswerColumns
 from clearml_snapshot.queries.result import Kind
 
@@ -98,8 +97,7 @@ def _with_names(columns: Sequence[DrawnColumn], n_rows: int, screen: Screen) -> 
     """Write each row as ``A: value  B: value``, as many beside each other as fit."""
     room = screen.width - GAP
     texts_of = [
-        shortened(column.texts, max(room - width_of(column.name) - 2, NARROWEST))
-        for column in columns
+        column.fitted(max(room - width_of(column.name) - 2, NARROWEST)) for column in columns
     ]
     drawn = []
     for row in range(n_rows):
@@ -120,9 +118,7 @@ def _upright(columns: Sequence[DrawnColumn], links: Sequence[str | None], screen
     """Draw each row as ``name  value`` lines, with an empty line between two rows."""
     widest = max((width_of(column.name) for column in columns), default=0)
     room = max(screen.width - widest - GAP, NARROWEST)
-    texts_of = [
-        column.texts if column.is_whole else shortened(column.texts, room) for column in columns
-    ]
+    texts_of = [column.texts if column.is_whole else column.fitted(room) for column in columns]
     records = []
     for number, link in enumerate(links):
         lines = []

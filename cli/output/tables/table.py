@@ -52,7 +52,8 @@ def draw_lines(
     link = _link(rows, row)
     columns = drawn_columns(rows, [row], answer)
     widest = max(len(column.name) for column in columns)
-    texts = [column.texts[0] for column in columns]
+    room = screen.width - widest - GAP if screen.width else _UNLIMITED
+    texts = [(column.fitted(room) if column.is_spark else column.texts)[0] for column in columns]
     if not answer.names:
         exact = zip(row, texts, strict=True)
         texts = [plain(cell) if isinstance(cell, float) else text for cell, text in exact]
@@ -68,6 +69,8 @@ def draw_lines(
     return Drawing("".join(f"{line}\n" for line in _beside_each_other(lines, screen)))
 
 
+_UNLIMITED: Final = 1000
+"""Columns for a curve if the width of the terminal does not matter."""
 _NOTES: Final = 4
 """Lines of the screen that notes and the prompt need."""
 
@@ -184,7 +187,8 @@ def _is_told(column: DrawnColumn, answer: AnswerColumns) -> bool:
 
 
 def _stays(column: DrawnColumn) -> bool:
-    return column.is_answer and column.kind is Kind.DOUBLE and not column.is_empty
+    is_number = column.is_answer and column.kind is Kind.DOUBLE
+    return column.is_spark or (is_number and not column.is_empty)
 
 
 def _has_linked(rows: SafeRows) -> bool:
