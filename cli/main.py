@@ -40,6 +40,7 @@ _FILES: Final = {
     "pack": ("pack", "unpack"),
     "looking.convert": ("convert",),
     "merge": ("merge",),
+    "places.copy": ("copy",),
     "demo": ("demo",),
 }
 """The files in ``cli/commands``, each with its commands."""

@@ -19,6 +19,9 @@ from clearml_snapshot.exporter.client.budget import RequestBudget
 from clearml_snapshot.exporter.client.transport import Transport
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.server import StandIn
+from tests.support.buckets import s3_port, store
+
+__all__ = ["s3_port", "store"]
 
 settings.register_profile(
     "busy machine",

@@ -18,6 +18,7 @@ REASONS: Final = {
     "exporter/store/engine/engine.py": "settings of a connection",
     "exporter/store/format/readme.py": "the contents of open.sql",
     "exporter/store/format/shared_views.py": "makes what views.sql creates replaceable",
+    "exporter/store/objects/open_sql.py": "views over a list of addresses, as a text for DuckDB",
     "exporter/store/verify/rows.py": "a temporary table, and the number of its rows",
     "queries/aliases/views.py": "views and tables in the schema of whoever reads them",
     "queries/ask/columns/pivot.py": "as many columns as were requested",

@@ -196,6 +196,7 @@ CASES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("--to", "tensorboard", "-o", "c", "--metric", EVIL_ARGUMENT, *D),
     ),
     "unpack": (("a.zip", "-o", f"u{EVIL_FOLDER}"), (EVIL_ARGUMENT, "-o", "x")),
+    "copy": (("data", f"k{EVIL_FOLDER}"), (EVIL_ARGUMENT, "y"), ("s3://x\x1b/y", "y")),
     "merge": (("data", "a.zip", "-o", f"m{EVIL_FOLDER}"), (EVIL_ARGUMENT, "-o", "y")),
     "demo": (("--data", f"demo{EVIL_FOLDER}"),),
 }

@@ -10,6 +10,9 @@ from clearml_snapshot.exporter.errors import UsageError
 _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
 """A scheme has two letters or more, a drive of Windows has one. ``Path`` makes one / of //."""
 
+_COPIED: Final = frozenset({"s3", "gs", "az"})
+"""The stores that ``copy`` knows."""
+
 
 def is_about(name: str, folder: Path) -> bool:
     """Return whether a path is a folder, is inside it, or is one of its parents.
@@ -36,7 +39,10 @@ def refuse_address(path: str | os.PathLike[str]) -> None:
     scheme, rest = match.groups()
     if scheme.lower() == "file":
         raise UsageError(f"file://{rest} is an address; give only the path: /{rest.lstrip('/')}")
+    way = "copy it to a local folder and use that"
+    if scheme.lower() in _COPIED:
+        way = "clearml-snapshot copy brings a dataset from there to a folder, and back"
     raise UsageError(
-        f"{scheme}://{rest} is an address, but files are read and written on this machine only; "
-        "copy it to a local folder and use that"
+        f"{scheme}://{rest} is an address, but this reads and writes files on this machine only; "
+        f"{way}"
     )

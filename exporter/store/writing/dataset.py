@@ -227,7 +227,7 @@ class Dataset:
         if checkpoint:
             return snapshot
         if prune:
-            self._prune(spare)
+            self.prune(self.retention, spare)
         if compact and is_crowded(snapshot.root, snapshot.files):
             return self._compact(snapshot)
         return snapshot
@@ -282,13 +282,15 @@ class Dataset:
             self._remove(between)
         return snapshot
 
-    def adopt(self, make: Callable[[Path, int], object]) -> Snapshot:
+    def adopt(self, make: Callable[[Path, int], object], number: int | None = None) -> Snapshot:
         """Make a folder that was not filled by a stage the current snapshot.
 
         Args:
             make: receives the folder to make, which does not exist yet, and its number.
+            number: of the snapshot, higher than that of the current one; None is the next one.
         """
-        number = 1 if self._snapshot is None else self._snapshot.number + 1
+        if number is None:
+            number = 1 if self._snapshot is None else self._snapshot.number + 1
         folder = layout.staging(self._data) / f"{number:06d}"
         make(folder, number)
         return self._publish(folder, number)
@@ -331,11 +333,11 @@ class Dataset:
         set_modes_beside(self._data)
         sync_folder(self._data)
 
-    def _prune(self, spare: int | None) -> None:
-        """Remove checkpoints and old exports, except for those that are being read."""
+    def prune(self, rule: Retention, spare: int | None = None) -> None:
+        """Remove checkpoints and the snapshots that do not stay, except for those being read."""
         assert self._snapshot is not None
         finished = self._finished()
-        stay = {*kept(finished, self.retention, datetime.now(UTC)), spare, *self._kept_by_disk}
+        stay = {*kept(finished, rule, datetime.now(UTC)), spare, *self._kept_by_disk}
         for number in numbers(self._data):
             if number < self._snapshot.number and number not in stay:
                 is_gone = self._remove(number)

@@ -1,0 +1,1 @@
+"""The commands about places where datasets are: folders, packs and buckets."""

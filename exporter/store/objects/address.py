@@ -1,0 +1,72 @@
+"""Addresses of datasets in object stores: ``s3://bucket/prefix``, ``gs://…``, ``az://…``."""
+
+import os
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from clearml_snapshot.exporter.errors import UsageError
+
+SCHEMES: Final = ("s3", "gs", "az")
+"""The stores that are supported."""
+
+_ADDRESS: Final = re.compile(rf"({'|'.join(SCHEMES)}):/{{1,2}}(?!/)(.*)", re.DOTALL | re.IGNORECASE)
+"""``Path`` makes one / of //."""
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_STEP: Final = re.compile(r"[\w .!*'()=+,~@&$:-]{1,250}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a dataset is: the prefix of all its keys in a bucket."""
+
+    scheme: str
+    bucket: str
+    """For ``az`` the container."""
+    prefix: str
+    """Without ``/`` at its ends; may be empty."""
+
+    def __str__(self) -> str:
+        """Return the address as it is typed."""
+        return "/".join(filter(None, (f"{self.scheme}://{self.bucket}", self.prefix)))
+
+    @property
+    def root(self) -> str:
+        """The address of the bucket."""
+        return f"{self.scheme}://{self.bucket}"
+
+    def of(self, key: str) -> str:
+        """Return the address of an object of the dataset."""
+        return f"{self}/{key}"
+
+
+def is_address(text: str | os.PathLike[str]) -> bool:
+    """Return whether a text is an address in a store that is supported; it may be a wrong one."""
+    return _ADDRESS.fullmatch(os.fspath(text)) is not None
+
+
+def parse_address(text: str | os.PathLike[str]) -> Address:
+    """Read an address.
+
+    Raises:
+        UsageError: it is not one, or has no bucket, or has characters that keys should not have.
+    """
+    match = _ADDRESS.fullmatch(os.fspath(text))
+    if match is None:
+        raise UsageError(f"{os.fspath(text)} is not an address such as s3://bucket/prefix")
+    scheme, rest = match[1].lower(), match[2]
+    bucket, _, prefix = rest.rstrip("/").partition("/")
+    if "@" in bucket or ":" in bucket:  # it may be a password, so it is not repeated
+        raise UsageError(
+            f"an address of {scheme}:// is only {scheme}://bucket/prefix; give credentials and "
+            "servers as the cloud's own tools expect them, such as AWS_PROFILE and AWS_ENDPOINT_URL"
+        )
+    if not _BUCKET.fullmatch(bucket):
+        raise UsageError(f"{scheme}://{rest} names no bucket; write {scheme}://bucket/prefix")
+    steps = prefix.split("/") if prefix else []
+    if any(not _STEP.fullmatch(step) or step in (".", "..") for step in steps):
+        raise UsageError(
+            f"{scheme}://{rest}: use letters, digits and plain punctuation in the prefix, "
+            "without empty parts"
+        )
+    return Address(scheme, bucket, prefix)

@@ -1,0 +1,238 @@
+"""The objects below one address: read, create-only, replaced by compare-and-set, listed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.objects.connecting import connect
+from clearml_snapshot.exporter.store.objects.store_errors import (
+    MissingObjectError,
+    NoAnswerError,
+    store_errors,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from obstore import PutMode, UpdateVersion
+    from obstore.store import ObjectStore
+
+    from clearml_snapshot.exporter.store.objects.address import Address
+
+_TRIES: Final = 4
+"""Of a download that arrives damaged or ends early."""
+_WAIT: Final = 0.25
+"""Seconds before the second one; then twice as many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object of a listing."""
+
+    bytes: int
+    modified: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which state of an object was read, for compare-and-set."""
+
+    tag: str | None
+    version: str | None
+
+    @property
+    def mode(self) -> UpdateVersion:
+        """The condition of a write."""
+        mode: UpdateVersion = {}
+        if self.tag is not None:
+            mode["e_tag"] = self.tag
+        if self.version is not None:
+            mode["version"] = self.version
+        return mode
+
+
+@dataclass
+class Traffic:
+    """What was sent and received; several threads may add to it."""
+
+    sent: int = 0
+    received: int = 0
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The objects of one dataset; keys are relative to its address."""
+
+    address: Address
+    store: ObjectStore
+    traffic: Traffic = field(default_factory=Traffic)
+
+    @classmethod
+    def at(cls, address: Address) -> Bucket:
+        """Connect; nothing is sent yet.
+
+        Raises:
+            UsageError: obstore is not installed, or a setting is invalid.
+        """
+        return cls(address, connect(address))
+
+    def read(self, key: str, most: int) -> tuple[bytes, Version]:
+        """Read a small object.
+
+        Args:
+            key: its key.
+            most: bytes that it may have.
+
+        Raises:
+            MissingObjectError: it is not there.
+            DatasetError: it is larger.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        with store_errors(self.address, "read"):
+            answer = self.store.get(key)
+            if answer.meta["size"] > most:
+                raise DatasetError(f"{self.address.of(key)} is larger than {most:,} bytes")
+            content = bytes(answer.bytes())
+        self._count(received=len(content))
+        return content, Version(answer.meta["e_tag"], answer.meta["version"])
+
+    def read_range(self, key: str, start: int, end: int) -> bytes:
+        """Read bytes ``start`` to ``end``, without the last one.
+
+        Raises:
+            MissingObjectError: the object is not there.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        with store_errors(self.address, "read"):
+            content = bytes(self.store.get_range(key, start=start, end=end))
+        self._count(received=len(content))
+        return content
+
+    def download(self, key: str, target: BinaryIO, expected: str) -> None:
+        """Write an object into an empty file or buffer, and compare it with its hash.
+
+        Args:
+            key: its key.
+            target: where to write.
+            expected: the SHA-256, 64 hex digits.
+
+        Raises:
+            MissingObjectError: it is not there.
+            DatasetError: its bytes are others than those that were stored.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        for wait in _waits():
+            time.sleep(wait)
+            try:
+                if self._downloaded(key, target) == expected:
+                    return
+            except NoAnswerError:
+                if wait == _LAST:
+                    raise
+        raise DatasetError(
+            f"{self.address.of(key)} has changed since it was written (checksum mismatch); "
+            "remove it and copy it again"
+        )
+
+    def _downloaded(self, key: str, target: BinaryIO) -> str:
+        digest = hashlib.sha256()
+        target.seek(0)
+        target.truncate()
+        with store_errors(self.address, "read"):
+            for block in self.store.get(key).stream(min_chunk_size=2**20):
+                digest.update(block)
+                target.write(block)
+                self.traffic.received += len(block)
+        self._count()
+        return digest.hexdigest()
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write an object that must not exist; return False if it does.
+
+        Raises:
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        return self._put(key, content, "create")
+
+    def replace(self, key: str, content: bytes, last: Version | None) -> bool:
+        """Write an object if it is still in the state that was read; return whether it was.
+
+        Args:
+            key: its key.
+            content: what to write.
+            last: the state; None if it was not there.
+
+        Raises:
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        return self._put(key, content, "create" if last is None else last.mode)
+
+    def _put(self, key: str, content: bytes, mode: PutMode) -> bool:
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        self._count(sent=len(content))
+        try:
+            with store_errors(self.address, "write"):
+                self.store.put(key, content, mode=mode, use_multipart=False)
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        return True
+
+    def size(self, key: str) -> int | None:
+        """Return the size of an object; None if it is not there.
+
+        Raises:
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        self._count()
+        try:
+            with store_errors(self.address, "read"):
+                return self.store.head(key)["size"]
+        except MissingObjectError:
+            return None
+
+    def listing(self, prefix: str) -> Mapping[str, Listed]:
+        """List the objects below a prefix, by their keys.
+
+        Raises:
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        with store_errors(self.address, "read"):
+            return dict(self._listed(prefix))
+
+    def _listed(self, prefix: str) -> Iterator[tuple[str, Listed]]:
+        for page in self.store.list(prefix, chunk_size=1_000):
+            self._count()
+            for found in page:
+                yield found["path"], Listed(found["size"], found["last_modified"])
+
+    def delete(self, keys: list[str]) -> None:
+        """Delete objects; one that is not there is ignored.
+
+        Raises:
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        if keys:
+            self._count()
+            with store_errors(self.address, "write"):
+                self.store.delete(keys)
+
+    def _count(self, *, sent: int = 0, received: int = 0) -> None:
+        self.traffic.requests += 1
+        self.traffic.sent += sent
+        self.traffic.received += received
+
+
+_LAST: Final = _WAIT * 2 ** (_TRIES - 2)
+
+
+def _waits() -> Iterator[float]:
+    yield 0
+    for attempt in range(_TRIES - 1):
+        yield _WAIT * 2**attempt

@@ -1,0 +1,170 @@
+"""A dataset in a bucket: its pointer, the manifests of its snapshots, and the next state."""
+
+import hashlib
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError
+from clearml_snapshot.exporter.store.disk.files import FileEntry
+from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.format.checksums import content_id, read_sums
+from clearml_snapshot.exporter.store.objects import keys
+from clearml_snapshot.exporter.store.objects.bucket import Bucket, Version
+from clearml_snapshot.exporter.store.objects.store_errors import MissingObjectError
+from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
+
+_TRIES: Final = 12
+"""Of a compare-and-set that others win; the last ones are seconds apart."""
+_LONGEST_WAIT: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSnapshot:
+    """A snapshot whose manifest was read and agrees with its hashes."""
+
+    listed: keys.ListedSnapshot
+    snapshot: Snapshot
+    """As ``snapshot.json`` describes it; its root is not on this machine."""
+    texts: Mapping[str, bytes]
+    """By name, with ``SHA256SUMS``; without pages."""
+    pages: Mapping[str, str]
+    """The hash of each page, by its name."""
+
+
+class RemoteDataset:
+    """The dataset at an address; see ``objects.keys`` for what is stored where."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self.bucket = bucket
+
+    @property
+    def address(self) -> str:
+        """The address, as it is typed."""
+        return str(self.bucket.address)
+
+    def pointer(self) -> tuple[keys.Pointer, Version] | None:
+        """Read which snapshots there are; None if nothing was ever stored.
+
+        Raises:
+            DatasetError: it is damaged, or of a newer layout.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        try:
+            content, version = self.bucket.read(keys.POINTER, keys.MOST_POINTER)
+        except MissingObjectError:
+            return None
+        with self._damage(keys.POINTER):
+            return keys.decoded_pointer(content), version
+
+    def snapshots(self) -> tuple[keys.ListedSnapshot, ...]:
+        """List the snapshots, oldest first; the last one is the current one.
+
+        Raises:
+            NoDatasetError: there is no dataset.
+            DatasetError: it is damaged.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        pointer = self.pointer()
+        if pointer is None:
+            raise NoDatasetError(
+                f"no dataset at {self.address}; check the address, or copy one there with "
+                f"clearml-snapshot copy FOLDER {self.address}"
+            )
+        return pointer[0].snapshots
+
+    def read(self, listed: keys.ListedSnapshot) -> RemoteSnapshot:
+        """Read a manifest and compare all that it states.
+
+        Raises:
+            DatasetError: it is damaged, hostile, or newer than this tool.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        key = listed.manifest_key
+        content, _ = self.bucket.read(key, keys.MOST_MANIFEST)
+        if hashlib.sha256(content).hexdigest() != listed.manifest:
+            raise DatasetError(f"{self.bucket.address.of(key)} is damaged (checksum mismatch)")
+        with self._damage(key):
+            return read_manifest(listed, content)
+
+    def publish(
+        self, choose: Callable[[keys.Pointer | None], tuple[keys.ListedSnapshot, ...]]
+    ) -> keys.Pointer:
+        """Make a new state the current one, by compare-and-set.
+
+        If another writer was quicker, its state is read and chosen from again, a limited number of
+        times.
+
+        Args:
+            choose: receives the present state and returns the snapshots of the next one; it may
+                refuse.
+
+        Raises:
+            SnapshotError: others are always quicker, or the store refuses.
+        """
+        for attempt in range(_TRIES):
+            pointer, version = self.pointer() or (None, None)
+            chosen = keys.Pointer(choose(pointer))
+            if pointer is not None and chosen.snapshots == pointer.snapshots:
+                return pointer  # also if the answer to the last attempt was lost
+            if self.bucket.replace(keys.POINTER, keys.encoded(chosen), version):
+                return chosen
+            time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2**attempt)))
+        raise SnapshotError(
+            f"{self.address} was changed by others each of {_TRIES} times; nothing is lost there, "
+            "run it again"
+        )
+
+    @contextmanager
+    def _damage(self, key: str) -> Iterator[None]:
+        """Name the object whose contents are wrong."""
+        try:
+            yield
+        except (ValueError, DatasetError) as error:
+            raise DatasetError(f"{self.bucket.address.of(key)} is damaged: {error}") from error
+
+
+def read_manifest(listed: keys.ListedSnapshot, content: bytes) -> RemoteSnapshot:
+    """Read a manifest and compare its texts with the content id, and with each other.
+
+    Raises:
+        ValueError: they do not agree.
+        DatasetError: ``snapshot.json`` is damaged or newer than this tool.
+    """
+    manifest = keys.decoded_manifest(content)
+    texts = {name: text.encode() for name, text in manifest.texts.items()}
+    sums = texts.get(layout.SHA256SUMS, b"")
+    if content_id(sums) != listed.content_id:
+        raise ValueError("SHA256SUMS is not that of the snapshot")
+    hashes = read_sums(sums)
+    pages = {name: hashes[name] for name in keys.PAGES if name in hashes}
+    if texts.keys() - {layout.SHA256SUMS} != {n for n in hashes if n in layout.TEXTS} - {*pages}:
+        raise ValueError("it has other texts than SHA256SUMS")
+    for name, text in texts.items():
+        if name != layout.SHA256SUMS and hashlib.sha256(text).hexdigest() != hashes[name]:
+            raise ValueError(f"{name} has another hash than in SHA256SUMS")
+    root = Path(f"{layout.SNAPSHOTS}/{listed.number:06d}")
+    snapshot = described(root, parse_header(texts[layout.SNAPSHOT_JSON], root))
+    _compare(listed, snapshot, hashes)
+    return RemoteSnapshot(listed, snapshot, texts, pages)
+
+
+def _compare(listed: keys.ListedSnapshot, snapshot: Snapshot, hashes: Mapping[str, str]) -> None:
+    stated = (snapshot.number, snapshot.created_at, snapshot.checkpoint)
+    if stated != (listed.number, listed.created_at, listed.checkpoint):
+        raise ValueError("snapshot.json and the pointer describe different snapshots")
+    if {entry.table for entry in snapshot.files} != {*layout.TABLE_NAMES}:
+        raise ValueError("snapshot.json lists no file of a table")
+    files = {entry.path: entry.sha256 for entry in snapshot.files}
+    if files != {path: digest for path, digest in hashes.items() if path not in layout.TEXTS}:
+        raise ValueError("snapshot.json and SHA256SUMS list different files")
+    if len(files) != len(snapshot.files) or not all(map(_is_in_place, snapshot.files)):
+        raise ValueError("a file is listed twice, or in a wrong place")
+
+
+def _is_in_place(entry: FileEntry) -> bool:
+    return layout.table_at(entry.path) == entry.table

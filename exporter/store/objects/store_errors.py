@@ -1,0 +1,120 @@
+"""Describes in one line what an object store refuses.
+
+The store's own text is never shown: answers about a wrong signature repeat what was signed. Only
+the code of the error and the HTTP status are taken from it.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
+from clearml_snapshot.exporter.store.objects.address import Address
+
+_CODE: Final = re.compile(r"<Code>([A-Za-z]{3,60})</Code>")
+_STATUS: Final = re.compile(r"status code: (\d{3})|[Ss]tatus:? (\d{3})")
+_NO_BUCKET: Final = ("NoSuchBucket", "The specified bucket does not exist", "ContainerNotFound")
+_METADATA: Final = re.compile(r"https?://(?:169\.254\.\d+\.\d+|metadata\.google)")
+"""Where the credentials of a machine come from, when nothing else names any."""
+_REDIRECTED: Final = re.compile(r"redirect without LOCATION|PermanentRedirect", re.IGNORECASE)
+
+ENVIRONMENT: Final = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""What may be set, by the scheme of the address."""
+
+
+class MissingObjectError(DatasetError):
+    """An object that is not there; its bucket is."""
+
+
+class NoAnswerError(SnapshotError):
+    """The store cannot be reached, or its answer ended early."""
+
+
+@contextmanager
+def store_errors(address: Address, doing: str) -> Iterator[None]:
+    """Translate the errors of obstore in a block.
+
+    Args:
+        address: of the dataset.
+        doing: ``read`` or ``write``.
+
+    Raises:
+        MissingObjectError: an object is not there.
+        UsageError: the bucket is not there, or is elsewhere.
+        SnapshotError: the store refuses, or cannot be reached.
+    """
+    from obstore.exceptions import (
+        AlreadyExistsError,
+        BaseError,
+        NotModifiedError,
+        PermissionDeniedError,
+        PreconditionError,
+        UnauthenticatedError,
+    )
+
+    try:
+        yield
+    except (AlreadyExistsError, PreconditionError, NotModifiedError):
+        raise  # answers, not failures
+    except FileNotFoundError as error:  # what obstore's NotFoundError is
+        raise _missing(address, str(error)) from None
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise SnapshotError(
+            f"no permission to {doing} {address}{_detail(str(error))}; check the credentials and "
+            "the rights that they have in this bucket"
+        ) from None
+    except (BaseError, OSError, ValueError) as error:
+        raise _other(address, doing, str(error)) from None
+
+
+def _missing(address: Address, text: str) -> SnapshotError:
+    if any(word in text for word in _NO_BUCKET):
+        return UsageError(
+            f"there is no bucket {address.root}; check its name, or create it with the tools of "
+            "the store"
+        )
+    return MissingObjectError(f"an object of {address} is missing; copy it again")
+
+
+def _other(address: Address, doing: str, text: str) -> SnapshotError:
+    if any(word in text for word in _NO_BUCKET):  # of a listing
+        return _missing(address, text)
+    if _METADATA.search(text):
+        return SnapshotError(
+            f"no credentials for {address} were found; set {ENVIRONMENT[address.scheme]}"
+        )
+    status = _status(text)
+    if status == "301" or _REDIRECTED.search(text):
+        return UsageError(
+            f"{address.root} is in another region than the configured one; set AWS_REGION"
+        )
+    if status is not None:
+        return SnapshotError(
+            f"{address} cannot be {_done(doing)}: the store answers with an error"
+            f"{_detail(text)}; run it again later"
+        )
+    return NoAnswerError(
+        f"{address} cannot be {_done(doing)}: the store does not answer; check the network and the "
+        "address of the store, such as AWS_ENDPOINT_URL, and run it again"
+    )
+
+
+def _done(doing: str) -> str:
+    return {"read": "read", "write": "written"}[doing]
+
+
+def _detail(text: str) -> str:
+    """Return the status and the store's code for the error, in parentheses."""
+    code = _CODE.search(text)
+    parts = [*filter(None, (_status(text), code and code[1]))]
+    return f" ({' '.join(parts)})" if parts else ""
+
+
+def _status(text: str) -> str | None:
+    match = _STATUS.search(text)
+    return match[1] or match[2] if match else None
