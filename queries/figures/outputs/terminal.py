@@ -10,6 +10,7 @@ import numpy as np
 
 from clearml_snapshot.exporter.errors import not_installed
 from clearml_snapshot.queries.figures.model import Axis, Curve, Figure, Panel, Points
+from clearml_snapshot.queries.figures.outputs.overlaid import overlaid
 from clearml_snapshot.queries.figures.outputs.ticks import below, ticks
 
 _FEW: Final = ("blue", "red", "green", "magenta", "yellow", "cyan")
@@ -60,9 +61,12 @@ def _panel(panel: Panel, figure: Figure, screen: Screen) -> str:
     width, height = figure.size or (screen.width, max(6, min(_HEIGHT, screen.height - 6)))
     width = max(_NARROWEST, width - _AXIS)
     strokes = [*_strokes(panel, is_drawn_in_characters)]
-    drawn = _plot(panel, strokes, width, height, screen, is_drawn_in_characters)
+    drawn, hidden = _each(panel, strokes, width, height, screen, is_drawn_in_characters)
     marked = _marked(panel, drawn.split("\n"), height, screen)
     legend = _legend(clear, screen, is_drawn_in_characters)
+    if hidden:
+        n = "1 curve is" if hidden == 1 else f"{hidden} curves are"
+        legend.append(f" {n} covered by others")
     lines = [panel.title, *marked, f" {panel.x.title}", *legend]
     return "\n".join(line.rstrip() for line in lines)
 
@@ -104,6 +108,33 @@ def _palette(clear: Sequence[Curve]) -> Callable[[Curve], str]:
     numbers = {n: at for at, n in enumerate(dict.fromkeys(curve.colour for curve in clear))}
     colours = _FEW if len(numbers) <= len(_FEW) else _MANY
     return lambda curve: colours[numbers[curve.colour] % len(colours)]
+
+
+def _each(
+    panel: Panel,
+    strokes: Sequence[_Stroke],
+    width: int,
+    height: int,
+    screen: Screen,
+    in_characters: bool,
+) -> tuple[str, int]:
+    """Draw each curve by itself, and lay the drawings over each other.
+
+    Returns:
+        The drawing, and the number of curves of which nothing is seen.
+    """
+    curves: dict[tuple[str, str], list[_Stroke]] = {}
+    for stroke in strokes:
+        curves.setdefault((stroke.colour, stroke.character), []).append(stroke)
+    drawings = [
+        _plot(panel, each, width, height, screen, in_characters)
+        for each in curves.values() or ([],)
+    ]
+    if len(drawings) == 1:
+        return drawings[0], 0
+    n_behind = sum(colour == _GREY for colour, _ in curves)
+    drawn, seen = overlaid(drawings, height, n_behind)
+    return drawn, seen[n_behind:].count(0)
 
 
 def _plot(

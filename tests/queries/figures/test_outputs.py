@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -435,3 +436,44 @@ def test_groups_are_named_by_what_tells_them_apart(make_dataset: MakeDataset) ->
     assert labels_of == ["b=1 (n = 1)", "b=2 (n = 1)", "b=3 (n = 1)"]
     [only] = _figure(folder, Look(top=1, best="highest"), by=["c"]).panels[0].curves
     assert only.label.startswith("c=")
+
+
+_PLOTTED = re.compile("\x1b\\[(\\d+)m[\u2801-\u28ff]")
+
+
+@pytest.mark.parametrize("n_curves", [2, 5])
+def test_equal_curves_are_all_seen_in_the_terminal(
+    make_dataset: MakeDataset, n_curves: int
+) -> None:
+    """The last one covered all others."""
+    tasks = [
+        {"task_id": letter * 32, "points": [("loss", "", i, 1 / (1 + i)) for i in range(200)]}
+        for letter in "abcde"[:n_curves]
+    ]
+    figure = _figure(make_dataset(tasks), Look())
+    in_colours = text(figure, Screen(100, 24, has_colours=True))
+    counts = Counter(_PLOTTED.findall(in_colours))
+    assert len(counts) == n_curves
+    assert min(counts.values()) * 2 > max(counts.values())
+    plain = "".join(line for line in text(figure, Screen(100, 24)).split("\n") if "│" in line)
+    assert {"*", "o", "+", "x", "#"} & {*plain} == {*"*o+x#"[:n_curves]}
+    alone = text(_figure(make_dataset(tasks[:1]), Look()), Screen(100, 24, has_colours=True))
+    assert re.findall("[\u2801-\u28ff]", in_colours) == re.findall("[\u2801-\u28ff]", alone)
+
+
+def test_a_short_curve_is_on_top_of_a_long_one(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {"task_id": letter * 32, "points": [("loss", "", i, float(i)) for i in range(n)]}
+        for letter, n in (("a", 20), ("b", 200))
+    ]
+    drawn = text(_figure(make_dataset(tasks), Look()), Screen(100, 24, has_colours=True))
+    counts = sorted(Counter(_PLOTTED.findall(drawn)).values())
+    assert len(counts) == 2
+    assert counts[0] >= 8  # a tenth of the width, complete
+
+
+def test_curves_that_others_cover_are_counted(make_dataset: MakeDataset) -> None:
+    """Of single points at one place, one is seen."""
+    tasks = [{"task_id": c * 32, "points": [("loss", "", 5, 1.0)]} for c in "abc"]
+    drawn = text(_figure(make_dataset(tasks), Look(best="lowest")), Screen(100, 24))
+    assert " 2 curves are covered by others" in drawn
