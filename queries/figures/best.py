@@ -50,6 +50,14 @@ def without_suspects(
     return corrected
 
 
+def are_doubtful(values: Mapping[str, Any], runs: Sequence[Run], best: Direction | None) -> bool:
+    """Return whether a mark, such as 0, seems to be the best value of a run."""
+    extreme = "lowest" if best == "lowest" else "highest"
+    marks = marks_of(values)
+    is_included = best is not None and values["suspect_zeros"] != "exclude"
+    return is_included and any(getattr(run, extreme) in marks for run in runs)
+
+
 def best_point(points: Points, best: Direction | None) -> tuple[float, float] | None:
     """Return the first of the best points."""
     finite = points.finite

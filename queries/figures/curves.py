@@ -27,6 +27,7 @@ from clearml_snapshot.queries.figures.groups import (
     is_grouped,
     labelled,
     of_everything,
+    with_best,
 )
 from clearml_snapshot.queries.figures.labels import (
     LONGEST_TITLE,
@@ -233,10 +234,8 @@ def _groups(
     if look.color != "task":
         raise UsageError(f"{setting('color')} has no effect on groups; omit it")
     found, told = group_curves(dataset, values, look, runs)
-    found = [
-        replace(group, curve=replace(group.curve, best=best_point(group.curve.points, best)))
-        for group in found
-    ]
+    found, of_best = with_best(dataset, values, look, runs, found, best)
+    notes.extend(of_best)
     if look.top is not None and look.top < len(found):
         sign = 1 if best == "lowest" else -1
         found.sort(

@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import duckdb
 
+from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.queries.ask.best import Direction
 from clearml_snapshot.queries.ask.grouping import BY_PARAM, DIFFERING
 from clearml_snapshot.queries.ask.header import find, read
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
+from clearml_snapshot.queries.figures.best import are_doubtful, best_point
 from clearml_snapshot.queries.figures.labels import Run, harmless, unique
 from clearml_snapshot.queries.figures.look import Look
 from clearml_snapshot.queries.figures.model import Band, Curve, usual_gap
@@ -117,6 +120,39 @@ def group_curves(
             f"each task counts with its mean in each of {look.columns:,} equal parts of the axis"
         )
     return drawn, notes
+
+
+def with_best(
+    dataset: Dataset,
+    values: Mapping[str, Any],
+    look: Look,
+    runs: Sequence[Run],
+    groups: Sequence[Group],
+    best: Direction | None,
+) -> tuple[list[Group], list[str]]:
+    """Find the best mean of each group, without zeros that are probably NaN.
+
+    Returns:
+        The groups, and what a reader must know if such zeros would have been in the best means.
+    """
+    points = {_key(group): best_point(group.curve.points, best) for group in groups}
+    found, notes = points, []
+    if are_doubtful(values, runs, best):
+        again, _ = group_curves(dataset, {**values, "suspect_zeros": "exclude"}, look, runs)
+        found = {_key(group): best_point(group.curve.points, best) for group in again}
+        if any(found.get(key) != point for key, point in points.items()):
+            notes.append(
+                f"best means are those without values that are probably NaN; the means drawn have "
+                f"them ({setting('suspect_zeros', 'exclude')} leaves them out)"
+            )
+    made = [
+        replace(group, curve=replace(group.curve, best=found.get(_key(group)))) for group in groups
+    ]
+    return made, notes
+
+
+def _key(group: Group) -> tuple[tuple[str, str | None], ...]:
+    return tuple(group.values.items())
 
 
 @contextmanager

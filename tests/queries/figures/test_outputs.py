@@ -384,6 +384,28 @@ def test_a_zero_that_may_be_a_nan_is_not_the_best(make_dataset: MakeDataset) -> 
     assert kept.panels[0].curves[0].best == (20, 0.0)
 
 
+def test_a_mean_of_zeros_that_may_be_nan_is_not_the_best(make_dataset: MakeDataset) -> None:
+    spoilt = [3.0 + at % 7 / 10 for at in range(40)]
+    spoilt[20] = 0.0
+    good = [2.0 + at % 5 / 10 for at in range(40)]
+    runs = {"0.1": [spoilt, spoilt], "0.2": [good, good]}
+    folder = _replicates(make_dataset, runs)
+    figure = _figure(folder, Look(top=1, best="lowest"), by="Args/lr")
+    [first] = figure.panels[0].curves
+    assert (first.label, first.best) == ("lr=0.2 (n = 2)", (0, 2.0))
+    said = "best means are those without values that are probably NaN"
+    assert any(said in note for note in figure.notes)
+    both = _figure(folder, Look(best="lowest"), by="Args/lr")
+    assert [curve.best for curve in both.panels[0].curves] == [(0, 3.0), (0, 2.0)]
+    for typed in ({"suspect_zeros": "exclude"}, {"nan_value": [7.0]}):
+        other = _figure(folder, Look(best="lowest"), by="Args/lr", **typed)
+        assert not any(said in note for note in other.notes)
+    all_doubtful = _replicates(make_dataset, {"0.1": [good, good]})
+    assert not any(
+        said in n for n in _figure(all_doubtful, Look(best="lowest"), by="Args/lr").notes
+    )
+
+
 def test_what_all_names_begin_with_is_in_the_title(make_dataset: MakeDataset) -> None:
     names = ["efficientnet-b3 large seed 1", "efficientnet-b3 large seed 2"]
     folder = make_dataset([_task(n, _line([1, 2]), name=name) for n, name in enumerate(names)])
