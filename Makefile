@@ -81,6 +81,7 @@ bench: install ## Compare with the SDK and with DuckDB, measure memory (half an 
 	$(BIN)/python -m tests.bench.writing $(BENCH_DATA)/1e7
 	$(BIN)/python -m tests.bench.verify_speed $(BENCH_DATA)/1e6 $(BENCH_DATA)/1e7
 	$(BIN)/python -m tests.bench.hand_over
+	$(BIN)/python -m tests.bench.report_speed $(BENCH_DATA)/1e7
 
 growth: install ## Measure the growth from 10^5 to 10^9 points (GROWTH_SIZES) for docs/performance.md
 	$(BIN)/python -m tests.bench.growth --folder $(BENCH_DATA) $(GROWTH_SIZES)

@@ -4,13 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
-from clearml_snapshot.queries.figures.thinning import thinned
 from clearml_snapshot.queries.report.encoding import Array, Curve, encode
 from clearml_snapshot.queries.report.model import (
     FEWEST_PARTS,
@@ -18,6 +16,7 @@ from clearml_snapshot.queries.report.model import (
     Chart,
     ReportOptions,
 )
+from clearml_snapshot.queries.report.thinning import in_order, kept
 
 PER_PART: Final = 4
 """Points that a part keeps of a curve of finite values: the first, last, lowest and highest."""
@@ -25,8 +24,6 @@ PER_PART: Final = 4
 _AT_ONCE: Final = 500_000
 """Points that are in memory at once, unless one chart has more."""
 
-_POINTS: Final = "report_points"
-_KEPT: Final = "report_kept"
 _SERIES: Final = "report_series"
 
 
@@ -65,11 +62,11 @@ def with_curves(
         parameters: those of ``series.sql``.
         parts: equal parts of a curve that are kept; None keeps every point.
     """
-    with dataset.opened_again() as (inner, connection), translating_errors():
+    with dataset.opened_again() as (inner, _), translating_errors():
         inner.sql(read("report/series.sql"), parameters).create(_SERIES)
         done = []
         for batch in _batches(charts):
-            curves = _curves(inner, connection, batch, parts)
+            curves = _curves(inner, batch, parts)
             done += [_encoded(chart, curves) for chart in batch]
         return done
 
@@ -93,35 +90,35 @@ def _batches(charts: Sequence[Chart]) -> Iterator[list[Chart]]:
 
 
 def _curves(
-    inner: Dataset,
-    connection: duckdb.DuckDBPyConnection,
-    batch: Sequence[Chart],
-    parts: int | None,
+    inner: Dataset, batch: Sequence[Chart], parts: int | None
 ) -> dict[int, tuple[Array, Array, Array]]:
     """Read the points of the curves of some charts, thinned, by the number of the curve."""
     numbers = [s.row["curve"] for chart in batch for s in chart.series if _is_curve(s.row)]
     if not numbers:
         return {}
-    bounds = {"low": min(numbers), "high": max(numbers)}
-    points = inner.sql(
-        read("report/points.sql"), {**bounds, "metrics": sorted({c.metric for c in batch})}
-    )
-    if parts is not None:
-        points.create(_POINTS)
-        drawn = connection.table(_POINTS).project("curve, x::DOUBLE AS x, value")
-        connection.register(_KEPT, thinned(connection, drawn, parts))
-        points = connection.sql(read("report/kept.sql"), params={"most": parts * PER_PART})
-    columns = points.fetchnumpy()
-    if parts is not None:
-        connection.unregister(_KEPT)
-        connection.execute(f"DROP TABLE {_POINTS}")
-    return _by_curve(columns)
-
-
-def _by_curve(columns: dict[str, Any]) -> dict[int, tuple[Array, Array, Array]]:
-    curve = np.ma.getdata(columns["curve"])
-    x = np.ma.getdata(columns["x"]).astype(np.int64)
+    asked = {
+        "low": min(numbers),
+        "high": max(numbers),
+        "metrics": sorted({chart.metric for chart in batch}),
+    }
+    columns = inner.sql(read("report/points.sql"), asked).fetchnumpy()
+    curve, x = (np.ma.getdata(columns[name]) for name in ("curve", "x"))
     value, time = (_with_nan(columns[name]) for name in ("value", "time"))
+    is_null = np.ma.getmaskarray(columns["value"])
+    order = in_order(curve, x)
+    if order is not None:
+        curve, x, value, time, is_null = (
+            column[order] for column in (curve, x, value, time, is_null)
+        )
+    if parts is not None:
+        chosen = kept(curve, x, value, is_null, parts, most=parts * PER_PART)
+        curve, x, value, time = (column[chosen] for column in (curve, x, value, time))
+    return _by_curve(curve, x, value, time)
+
+
+def _by_curve(
+    curve: Array, x: Array, value: Array, time: Array
+) -> dict[int, tuple[Array, Array, Array]]:
     starts = np.flatnonzero(np.diff(curve, prepend=-1))
     ends = [*starts[1:], len(curve)]
     return {
