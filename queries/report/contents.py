@@ -60,10 +60,11 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
     charts = _charts(_rows(dataset, "report/series", parameters), places, options)
     charts, unexamined = _with_suspects(dataset, charts)
     parts = chosen_parts(charts, options)
-    params, n_params = _params(dataset, chosen, places, PARAMS if fit else None)
+    params, kinds, n_params = _params(dataset, chosen, places, PARAMS if fit else None)
     return Report(
         tasks=tuple(tasks),
         params=params,
+        kinds=kinds,
         n_params=n_params,
         charts=tuple(sorted(with_curves(dataset, charts, parameters, parts), key=_order)),
         parts=parts,
@@ -151,15 +152,17 @@ def _marked(chart: Chart, marked: set[int]) -> Chart:
 
 def _params(
     dataset: Dataset, chosen: list[str] | None, places: dict[str, int], most: int | None
-) -> tuple[dict[str, dict[int, str | None]], int]:
-    """Read the hyperparameters; the second is how many there are."""
+) -> tuple[dict[str, dict[int, str | None]], dict[str, dict[int, int | None]], int]:
+    """Read the hyperparameters, the numbers of their values, and how many there are."""
     params: dict[str, dict[int, str | None]] = {}
+    kinds: dict[str, dict[int, int | None]] = {}
     n_params = 0
     asked = {"task_ids": chosen, "most": most, "longest": _LONGEST_VALUE}
     for row in _rows(dataset, "report/parameters", asked):
         params.setdefault(row["param"], {})[places[row["task_id"]]] = row["value"]
+        kinds.setdefault(row["param"], {})[places[row["task_id"]]] = row["kind"]
         n_params = row["n_params"]
-    return params, n_params
+    return params, kinds, n_params
 
 
 def _about(dataset: Dataset) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class Report:
     """Rows of ``tasks.sql``."""
     params: dict[str, dict[int, str | None]]
     """By name: the value by task, in the order of ``tasks``."""
+    kinds: dict[str, dict[int, int | None]]
+    """As ``params``, with the number of the value among the different ones; None is NULL."""
     charts: tuple[Chart, ...]
     parts: int | None
     """Equal parts of a curve that were kept; None: all points are included."""

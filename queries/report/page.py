@@ -12,12 +12,13 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.pages.embedded import json_in_a_page
 from clearml_snapshot.queries.pages.environment import count, environment, link, seen
 from clearml_snapshot.queries.report.contents import COUNTED, best_of, finite
+from clearml_snapshot.queries.report.groupings import groupings
 from clearml_snapshot.queries.report.model import Chart, Report
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-_SCRIPTS: Final = ("base", "table", "chart", "scatter", "parallel", "page")
+_SCRIPTS: Final = ("base", "table", "view", "groups", "chart", "scatter", "parallel", "page")
 """Files of ``inline/`` in the order in which they run."""
 
 _LONGEST_NAME: Final = 200
@@ -78,7 +79,9 @@ def _data(report: Report) -> dict[str, Any]:
         "tasks": [_task(task) for task in report.tasks],
         "projects": len(report.projects),
         "charts": [_chart(chart, at in leading) for at, chart in enumerate(report.charts)],
-        "params": list(_params(varying, len(report.tasks))),
+        "params": list(_params(varying, report.kinds, len(report.tasks))),
+        "groupings": groupings(report),
+        "everyParam": report.n_params <= len(report.params),
         "same": [
             [seen(name, _LONGEST_NAME), seen(value or "", _LONGEST_VALUE)]
             for name, value in same.items()
@@ -142,7 +145,9 @@ def _divided(
 
 
 def _params(
-    varying: Mapping[str, Mapping[int, str | None]], n_tasks: int
+    varying: Mapping[str, Mapping[int, str | None]],
+    kinds: Mapping[str, Mapping[int, int | None]],
+    n_tasks: int,
 ) -> Iterator[dict[str, Any]]:
     order = sorted(
         varying, key=lambda name: (len({*varying[name].values()}) < 2, -len(varying[name]), name)
@@ -157,6 +162,7 @@ def _params(
             "values": [seen(value, _LONGEST_VALUE) for value in values],
             "tasks": list(of_task),
             "at": [number[value or ""] for value in of_task.values()],
+            "kinds": [*kinds[name].values()],
         }
 
 

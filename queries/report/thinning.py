@@ -59,7 +59,8 @@ def _groups(curve: Array, x: Array, parts: int) -> Array:
     width[width == 0] = 1.0  # all points of such a curve are in its first part
     share = (halves - np.repeat(low, sizes)) / np.repeat(width, sizes)
     part = np.minimum(parts - 1, np.floor(share * parts)).astype(np.int64)
-    return np.repeat(np.arange(len(starts)), sizes) * parts + part
+    numbers: Array = np.repeat(np.arange(len(starts)), sizes) * parts + part
+    return numbers
 
 
 def _extremes(group: Array, value: Array) -> Array:
@@ -76,4 +77,5 @@ def _extremes(group: Array, value: Array) -> Array:
 
 
 def _kinds(value: Array, is_null: Array) -> Array:
-    return np.where(is_null, 0, np.where(np.isnan(value), 1, np.where(value > 0, 2, 3)))
+    kinds: Array = np.where(is_null, 0, np.where(np.isnan(value), 1, np.where(value > 0, 2, 3)))
+    return kinds

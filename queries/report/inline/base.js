@@ -68,7 +68,7 @@ charts.forEach((chart, number) => {
 // Choices
 const usual = {
   sort: "", down: "0", find: "", hide: "", show: "", metric: "", x: "iteration", logx: "0",
-  logy: "0", smooth: "0", rest: "1", on: "", pin: "", sx: "", sy: "",
+  logy: "0", smooth: "0", rest: "1", on: "", pin: "", sx: "", sy: "", by: "", band: "std",
 };
 const chosen = { ...usual };
 function readAddress() {

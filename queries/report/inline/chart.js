@@ -8,33 +8,6 @@ const TIMES = [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 14400, 2880
   172800, 432000, 864000, 2592000, 8640000, 31536000];
 let hovered = null;
 
-// The exponential moving average as TensorBoard draws it; what is not finite does not affect others.
-function smoothed(values, weight) {
-  const made = new Float64Array(values.length);
-  let sum = 0, rest = 1;
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) { made[i] = values[i]; continue; }
-    sum = sum * weight + (1 - weight) * values[i];
-    rest *= weight;
-    made[i] = sum / (1 - rest);
-  }
-  return made;
-}
-
-function xOf(curve) {
-  if (chosen.x === "iteration") return curve.iteration;
-  if (!curve.clock) return null;
-  if (chosen.x === "clock") return curve.clock;
-  return curve.since ??= curve.clock.map((time) => time - curve.clock[0]);
-}
-
-function yOf(curve) {
-  const weight = Number(chosen.smooth) || 0;
-  if (!weight) return curve.value;
-  if (curve.weight !== weight) Object.assign(curve, { weight, smooth: smoothed(curve.value, weight) });
-  return curve.smooth;
-}
-
 const isDrawable = (value, isLog) => Number.isFinite(value) && (!isLog || value > 0);
 const isLogX = () => chosen.logx === "1", isLogY = () => chosen.logy === "1";
 
@@ -48,17 +21,20 @@ function place(xs, x) {
   return low;
 }
 
-const visible = (drawn) => drawn.curves.filter((curve) => xOf(curve)
-  && (slots.has(curve.task) || chosen.rest === "1"));
+const isOn = (curve) => curve.look !== undefined || slots.has(curve.task);
+const lookOf = (curve) => curve.look ?? style(curve.task);
+const visible = (drawn) => drawn.view.filter((curve) => isOn(curve) || chosen.rest === "1");
 
 function extent(drawn, from = -Infinity, to = Infinity) {
   const range = { x: [Infinity, -Infinity], y: [Infinity, -Infinity] };
   const grow = (pair, value) => { if (value < pair[0]) pair[0] = value; if (value > pair[1]) pair[1] = value; };
   for (const curve of visible(drawn)) {
-    const xs = xOf(curve), ys = yOf(curve);
+    const { x: xs, y: ys, low, high } = curve;
     for (let i = 0; i < xs.length; i++) {
       if (xs[i] < from || xs[i] > to || !isDrawable(xs[i], isLogX())) continue;
       if (isDrawable(ys[i], isLogY())) { grow(range.x, xs[i]); grow(range.y, ys[i]); }
+      if (low && isDrawable(low[i], isLogY())) grow(range.y, low[i]);
+      if (high && isDrawable(high[i], isLogY())) grow(range.y, high[i]);
     }
   }
   return range;
@@ -90,7 +66,7 @@ function fit(drawn) {
 }
 
 function stroke(plot, curve, look, width, alpha) {
-  const { ctx, bbox } = plot, xs = xOf(curve), ys = yOf(curve);
+  const { ctx, bbox } = plot, { x: xs, y: ys } = curve;
   const { min, max } = plot.scales.x, scale = devicePixelRatio;
   const from = Math.max(0, place(xs, min) - 1), to = Math.min(xs.length, place(xs, max) + 2);
   const isColoured = look.dash !== null, marks = [];
@@ -104,13 +80,13 @@ function stroke(plot, curve, look, width, alpha) {
   for (let i = from; i < to; i++) {
     if (!isDrawable(ys[i], isLogY()) || !isDrawable(xs[i], isLogX())) {
       isDown = false;
-      if (!Number.isFinite(ys[i])) marks.push(i);
+      if (!Number.isFinite(ys[i]) && !curve.low) marks.push(i); // of a group: no task has a value
       continue;
     }
     const x = plot.valToPos(xs[i], "x", true), y = plot.valToPos(ys[i], "y", true);
     if (isDown) ctx.lineTo(x, y); else ctx.moveTo(x, y);
     const isAlone = !isDown && (i + 1 >= to || !isDrawable(ys[i + 1], isLogY()));
-    if (isAlone || (isColoured && to - from <= 40)) {
+    if (isAlone || (isColoured && !curve.low && to - from <= 40)) {
       ctx.fillRect(x - 2 * scale, y - 2 * scale, 4 * scale, 4 * scale);
     }
     isDown = true;
@@ -135,6 +111,24 @@ function stroke(plot, curve, look, width, alpha) {
   }
 }
 
+// The band of a group: a filled area, interrupted where there is none.
+function fillBand(plot, curve) {
+  const { ctx, bbox } = plot, { x: xs, low, high } = curve, bottom = bbox.top + bbox.height;
+  const y = (value) => isLogY() && !(value > 0) ? bottom : plot.valToPos(value, "y", true);
+  ctx.fillStyle = curve.look.colour;
+  ctx.globalAlpha = 0.18;
+  for (let i = 0; i < xs.length;) {
+    if (!Number.isFinite(low[i]) || !Number.isFinite(high[i]) || !isDrawable(xs[i], isLogX())) { i += 1; continue; }
+    const from = i;
+    while (i < xs.length && Number.isFinite(low[i]) && Number.isFinite(high[i])) i += 1;
+    ctx.beginPath();
+    for (let at = from; at < i; at++) ctx.lineTo(plot.valToPos(xs[at], "x", true), y(high[at]));
+    for (let at = i - 1; at >= from; at--) ctx.lineTo(plot.valToPos(xs[at], "x", true), y(low[at]));
+    if (i === from + 1) ctx.rect(plot.valToPos(xs[from], "x", true) - 2, y(high[from]), 4, y(low[from]) - y(high[from]));
+    ctx.fill();
+  }
+}
+
 function drawCurves(plot, drawn) {
   const { ctx, bbox } = plot;
   ctx.save();
@@ -142,18 +136,18 @@ function drawCurves(plot, drawn) {
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   const some = visible(drawn), grey = { colour: faint(), dash: null };
-  const isOn = (curve) => slots.has(curve.task);
   const alone = some.some(isOn) ? 0.55 : 1;
+  if (drawn.isGrouped) for (const curve of some) fillBand(plot, curve);
   for (const curve of some) if (!isOn(curve)) stroke(plot, curve, grey, 1, alone);
   for (const curve of some) {
-    if (isOn(curve) && curve.task !== pinned() && curve.task !== hovered) {
-      stroke(plot, curve, style(curve.task), 1.75, hovered === null ? 1 : 0.6);
+    if (isOn(curve) && (curve.task === undefined || curve.task !== pinned()) && curve.key !== hovered) {
+      stroke(plot, curve, lookOf(curve), drawn.isGrouped ? 2.25 : 1.75, hovered === null ? 1 : 0.6);
     }
   }
-  const base = some.find((curve) => curve.task === pinned());
+  const base = pinned() === null ? undefined : some.find((curve) => curve.task === pinned());
   if (base) stroke(plot, base, { colour: ink(), dash: [] }, 3, 1);
-  const top = some.find((curve) => curve.task === hovered && curve !== base);
-  if (top) stroke(plot, top, style(top.task) ?? { colour: ink(), dash: [] }, 3, 1);
+  const top = some.find((curve) => curve.key === hovered && curve !== base);
+  if (top) stroke(plot, top, lookOf(top) ?? { colour: ink(), dash: [] }, 3, 1);
   ctx.restore();
 }
 
@@ -163,7 +157,7 @@ function xLabels(plot, splits, _axis, _space, step) {
 }
 
 function options(drawn, width) {
-  const isTime = chosen.x !== "iteration" && !isLogX();
+  const isTime = ["since", "clock"].includes(chosen.x) && !isLogX();
   const axis = { stroke: ink(), grid: { stroke: line(), width: 1 }, ticks: { stroke: line(), width: 1 }, font: "12px system-ui, sans-serif" };
   const logLabels = (label) => (plot, splits, ...more) => label(plot, splits.map((value) => value === null
     || (plot.scales.y.max / plot.scales.y.min > 50 && !/^[1]0*$/.test(value.toExponential().split("e")[0].replace(".", ""))) ? null : value), ...more);
@@ -219,8 +213,8 @@ function zoomTo(drawn, box) {
 
 // The point of a curve that is nearest to x, or null if the curve is elsewhere.
 function nearest(curve, x) {
-  const xs = xOf(curve);
-  if (!xs?.length) return null;
+  const xs = curve.x;
+  if (!xs.length) return null;
   if (xs.length > 1 && (x < xs[0] || x > xs[xs.length - 1])) return null;
   const at = place(xs, x);
   if (at === 0) return 0;
@@ -234,9 +228,9 @@ function point(drawn, cursor) {
   let best = null, distance = Infinity;
   for (const curve of visible(drawn)) {
     const at = nearest(curve, x);
-    if (at === null || !isDrawable(yOf(curve)[at], isLogY())) continue;
-    const away = Math.abs(plot.valToPos(yOf(curve)[at], "y") - cursor.top) + (slots.has(curve.task) ? 0 : 12);
-    if (away < distance) [best, distance] = [curve.task, away];
+    if (at === null || !isDrawable(curve.y[at], isLogY())) continue;
+    const away = Math.abs(plot.valToPos(curve.y[at], "y") - cursor.top) + (isOn(curve) ? 0 : 12);
+    if (away < distance) [best, distance] = [curve.key, away];
   }
   const isNew = hovered !== best;
   hovered = best;
@@ -264,29 +258,43 @@ function unpoint() {
 }
 
 function readOut(drawn, x) {
-  const curve = drawn.curves.find((one) => one.task === hovered);
-  const at = curve && xOf(curve) ? nearest(curve, x) : null;
+  const curve = drawn.view.find((one) => one.key === hovered);
+  const at = curve ? nearest(curve, x) : null;
   if (at === null) { drawn.out.textContent = hovered === null ? "" : "no point here"; return; }
-  const where = chosen.x === "clock" ? moment(curve.clock[at]) : chosen.x === "since"
-    ? duration(xOf(curve)[at]) : whole(curve.iteration[at]);
-  const raw = Number(chosen.smooth) ? ` (not smoothed: ${digits(curve.value[at], 5)})` : "";
+  const across = acrossChart();
+  const where = chosen.x === "clock" ? moment(curve.x[at]) : chosen.x === "since"
+    ? duration(curve.x[at]) : across ? `${digits(curve.x[at], 5)} of ${chartName(across)}` : whole(curve.x[at]);
+  if (drawn.isGrouped) {
+    const band = Number.isFinite(curve.low[at]) ? ` (${digits(curve.low[at], 4)} to ${digits(curve.high[at], 4)})` : "";
+    drawn.out.replaceChildren(
+      element("strong", { textContent: digits(curve.y[at], 5) }), `${band} at ${where}, n = ${whole(curve.n[at])} of ${whole(curve.size)}  `,
+      swatchOf(curve.look), " ", named(curve.name),
+    );
+    return;
+  }
+  const raw = Number(chosen.smooth) ? ` (not smoothed: ${digits(curve.raw[at], 5)})` : "";
   drawn.out.replaceChildren(
-    element("strong", { textContent: digits(yOf(curve)[at], 5) }), ` at ${where}${raw}  `,
-    swatch(curve.task), " ", named(tasks[curve.task].name),
+    element("strong", { textContent: digits(curve.y[at], 5) }), ` at ${where}${raw}  `,
+    swatchOf(lookOf(curve)), " ", named(tasks[curve.task].name),
   );
 }
 
 async function draw(figure, chart) {
   const number = chart.number;
   if (live.has(number)) return;
-  const drawn = { curves: [], out: figure.querySelector(".out"), figure, chart };
+  const drawn = { curves: [], view: [], others: null, out: figure.querySelector(".out"), figure, chart };
   live.set(number, drawn);
-  drawn.curves = await (chart.curves ??= decode(`block${number}`));
-  if (live.get(number) !== drawn) return; // it left the view
-  build(drawn);
+  drawn.curves = await curvesOf(chart);
+  await build(drawn);
 }
 
-function build(drawn) {
+async function build(drawn) {
+  const across = acrossChart(), turn = drawn.turn = (drawn.turn ?? 0) + 1;
+  const others = across && new Map((await curvesOf(across)).map((curve) => [curve.task, curve]));
+  // It left the view, or is built again, while the other metric was decoded.
+  if (live.get(drawn.chart.number) !== drawn || drawn.turn !== turn) return;
+  drawn.others = others;
+  viewed(drawn);
   const holder = drawn.figure.querySelector(".plot");
   drawn.plot?.destroy();
   drawn.plot = new uPlot(options(drawn, holder.clientWidth), [[0, 1], [0, 1]], holder);
@@ -300,23 +308,22 @@ function build(drawn) {
 }
 
 function describe(drawn) {
-  const some = drawn.curves, chart = drawn.chart, notes = [];
-  const inTime = some.filter(xOf);
-  if (inTime.length < some.length) notes.push(`${whole(some.length - inTime.length)} curves without times are not shown`);
-  const thinnedCurves = some.filter((curve) => curve.iteration.length < curve.stored);
+  const some = drawn.curves, chart = drawn.chart, notes = [...drawn.notes];
+  const thinnedCurves = some.filter(isThinned);
   if (Number(chosen.smooth) && thinnedCurves.length) {
     notes.push(`smoothed over the points included here, which are the extremes of ${whole(thinnedCurves.length)} thinned curves: the average may be off`);
   }
   if (isLogY() || isLogX()) {
-    const lost = inTime.reduce((sum, curve) => sum + curve.value.reduce((n, y, i) => n
-      + (Number.isFinite(y) && ((isLogY() && !(y > 0)) || (isLogX() && !(xOf(curve)[i] > 0)))), 0), 0);
+    const lost = drawn.view.reduce((sum, curve) => sum + curve.raw.reduce((n, y, i) => n
+      + (Number.isFinite(y) && ((isLogY() && !(y > 0)) || (isLogX() && !(curve.x[i] > 0)))), 0), 0);
     if (lost) notes.push(`${whole(lost)} points at or below 0 have no place on a logarithmic axis`);
   }
   if (chart.odd) notes.push(`${whole(chart.odd)} values are not finite: × is NaN or no number, △ ▽ infinity`);
   if (chart.included < chart.points) notes.push(`${whole(chart.included)} of ${whole(chart.points)} points included`);
   drawn.figure.querySelector(".note").textContent = notes.join("; ");
   const holder = drawn.figure.querySelector(".plot");
-  holder.ariaLabel = `${chartName(chart)}: curves of ${whole(some.length)} tasks. Keys: arrow left and right `
+  const shown = drawn.isGrouped ? `means of ${whole(drawn.view.length)} groups` : `curves of ${whole(drawn.view.length)} tasks`;
+  holder.ariaLabel = `${chartName(chart)}: ${shown}. Keys: arrow left and right `
     + "move, plus and minus zoom, 0 shows everything.";
 }
 

@@ -5,10 +5,18 @@ function refresh() {
   drawRelations();
 }
 
+// Drawn when they come into view: their size needs the layout of the complete page.
+let areRelationsSeen = false, areRelationsDrawn = false;
 function drawRelations() {
+  areRelationsDrawn = areRelationsSeen;
+  if (!areRelationsSeen) return;
   drawScatter();
   drawParallel();
 }
+new IntersectionObserver(([entry]) => {
+  areRelationsSeen = entry.isIntersecting;
+  if (areRelationsSeen && !areRelationsDrawn) drawRelations();
+}, { rootMargin: "400px" }).observe($("relations"));
 
 function bind(id, key, then, event = "input") {
   const control = $(id), isBox = control.type === "checkbox";
@@ -19,7 +27,7 @@ function bind(id, key, then, event = "input") {
 }
 
 function fillControls() {
-  for (const [id, key] of [["find", "find"], ["metric", "metric"], ["x", "x"], ["smooth", "smooth"], ["sx", "sx"], ["sy", "sy"]]) {
+  for (const [id, key] of [["find", "find"], ["metric", "metric"], ["x", "x"], ["smooth", "smooth"], ["by", "by"], ["band", "band"], ["sx", "sx"], ["sy", "sy"]]) {
     if (chosen[key] !== "" || ["find", "metric"].includes(id)) $(id).value = chosen[key];
   }
   for (const id of ["logx", "logy", "rest"]) $(id).checked = chosen[id] === "1";
@@ -31,6 +39,7 @@ function everything() {
   startShown();
   drawColumnMenu();
   drawTable();
+  drawGroups();
   layOut();
   drawRelations();
 }
@@ -44,6 +53,8 @@ bind("x", "x", rebuildAll);
 bind("logx", "logx", rebuildAll);
 bind("logy", "logy", rebuildAll);
 bind("rest", "rest", rebuildAll);
+bind("by", "by", () => { drawGroups(); rebuildAll(); }, "change");
+bind("band", "band", rebuildAll, "change");
 bind("smooth", "smooth", () => { $("smooth-value").textContent = chosen.smooth; rebuildAll(); });
 bind("sx", "sx", drawRelations, "change");
 bind("sy", "sy", drawRelations, "change");
@@ -56,12 +67,16 @@ $("best").addEventListener("click", () => {
 });
 $("reset").addEventListener("click", () => { for (const drawn of live.values()) if (drawn.plot) fit(drawn); });
 addEventListener("hashchange", () => { readAddress(); everything(); });
-isDark.addEventListener("change", () => { drawTable(); rebuildAll(); drawRelations(); });
+isDark.addEventListener("change", () => { drawTable(); drawGroups(); rebuildAll(); drawRelations(); });
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; rebuildAll(); drawRelations(); } });
-addEventListener("beforeprint", () => { for (const one of document.querySelectorAll("details")) one.open = true; });
+addEventListener("beforeprint", () => {
+  areRelationsSeen = true;
+  drawRelations();
+  for (const one of document.querySelectorAll("details")) one.open = true; });
 
 readAddress();
 fillScatter();
+fillGroupings();
 everything();
 document.documentElement.dataset.ready = "1";

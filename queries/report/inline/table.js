@@ -1,5 +1,5 @@
 // The leaderboard: sorts, filters, and shows and hides columns.
-const PAGE = 100;
+const PAGE = 50;
 let rowsShown = PAGE;
 
 const columns = [
@@ -39,7 +39,7 @@ function setVisible(column, isOn) {
   if (!isOn && column.isShown) hiding.add(column.key);
   choose({ show: [...showing].join("."), hide: [...hiding].join(".") });
   drawTable();
-  drawParallel();
+  drawRelations();
 }
 
 function usualSort() {
@@ -105,8 +105,8 @@ function valueCell(column, task) {
   return cell;
 }
 
-function swatch(task) {
-  const look = style(task);
+const swatch = (task) => swatchOf(style(task));
+function swatchOf(look) {
   const drawn = element("canvas", { width: 44, height: 16, className: "swatch", ariaHidden: "true" });
   if (look) {
     const context = drawn.getContext("2d");

@@ -204,6 +204,7 @@ def test_parameters_are_drawn_against_values(browser: "Browser", dozen_page: Pat
     with visit(browser, dozen_page) as seen:
         page = seen.page
         page.locator("#scatter").scroll_into_view_if_needed()
+        seen.until("document.querySelector('#scatter canvas')")
         assert page.inner_text("#scatter-note") == "12 tasks"
         assert page.evaluate(COLOURED, "#scatter canvas") > 3
         page.select_option("#sx", label="Args/lr")
@@ -214,7 +215,9 @@ def test_parameters_are_drawn_against_values(browser: "Browser", dozen_page: Pat
         assert page.evaluate(COLOURED, "#parallel canvas") > 3
         page.locator("summary", has_text="Columns").click()
         page.locator("#columns label", has_text="Args/seed").locator("input").uncheck()
-        assert page.inner_text("#parallel-note").startswith("12 tasks, the 2 axes")
+        page.locator("#parallel").scroll_into_view_if_needed()
+        note = "document.getElementById('parallel-note').textContent"
+        seen.until(f"{note}.startsWith('12 tasks, the 2 axes')")
         assert seen.said == []
 
 

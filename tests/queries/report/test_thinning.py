@@ -18,22 +18,22 @@ def test_the_same_points_are_kept_as_by_the_database(parts: int) -> None:
     points: list[tuple[int, int, float | None]] = []
     for curve in range(60):
         n = int(generator.integers(1, 500))
-        x = np.sort(generator.choice(5_000, n, replace=False)) - int(generator.integers(0, 3_000))
-        for at in x.tolist():
-            value = float(values[generator.integers(0, len(values))])
-            points.append((curve, at, None if generator.random() < 0.05 else value))
+        places = np.sort(generator.choice(5_000, n, replace=False)) - generator.integers(0, 3_000)
+        for at in places.tolist():
+            drawn = float(values[generator.integers(0, len(values))])
+            points.append((curve, at, None if generator.random() < 0.05 else drawn))
     points.append((60, -(2**40), 1.0))
     points.append((60, 2**40, 2.0))
-    curve, x = (np.array([point[place] for point in points]) for place in (0, 1))
+    curves, x = (np.array([point[place] for point in points]) for place in (0, 1))
     is_null = np.array([value is None for *_, value in points])
-    value = np.array([math.nan if v is None else v for *_, v in points])
+    numbers = np.array([math.nan if v is None else v for *_, v in points])
     with duckdb.connect() as connection:
         connection.execute("CREATE TABLE points (curve INTEGER, x DOUBLE, value DOUBLE)")
         connection.executemany("INSERT INTO points VALUES (?, ?, ?)", points)
         rows = thinned(connection, "points", parts).select(["curve", "x"]).to_pylist()
     expected = {(row["curve"], int(row["x"])) for row in rows}
-    chosen = kept(curve, x, value, is_null, parts, most=0)
-    assert set(zip(curve[chosen].tolist(), x[chosen].tolist(), strict=True)) == expected
+    chosen = kept(curves, x, numbers, is_null, parts, most=0)
+    assert set(zip(curves[chosen].tolist(), x[chosen].tolist(), strict=True)) == expected
     assert 60 < len(expected) < len(points)
 
 
