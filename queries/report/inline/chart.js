@@ -318,7 +318,7 @@ function describe(drawn) {
       + (Number.isFinite(y) && ((isLogY() && !(y > 0)) || (isLogX() && !(curve.x[i] > 0)))), 0), 0);
     if (lost) notes.push(`${whole(lost)} points at or below 0 have no place on a logarithmic axis`);
   }
-  if (chart.odd) notes.push(`${whole(chart.odd)} values are not finite: × is NaN or no number, △ ▽ infinity`);
+  if (chart.odd) notes.push(`${whole(chart.odd)} values are not finite${drawn.isGrouped ? " and in no mean" : ": × is NaN or no number, △ ▽ infinity"}`);
   if (chart.included < chart.points) notes.push(`${whole(chart.included)} of ${whole(chart.points)} points included`);
   drawn.figure.querySelector(".note").textContent = notes.join("; ");
   const holder = drawn.figure.querySelector(".plot");

@@ -58,6 +58,7 @@ bind("band", "band", rebuildAll, "change");
 bind("smooth", "smooth", () => { $("smooth-value").textContent = chosen.smooth; rebuildAll(); });
 bind("sx", "sx", drawRelations, "change");
 bind("sy", "sy", drawRelations, "change");
+$("columns").parentElement.addEventListener("toggle", drawColumnMenu);
 $("board-more").addEventListener("click", () => { rowsShown += PAGE; drawTable(); });
 $("none").addEventListener("click", () => { slots.clear(); choose({ on: "none" }); refresh(); });
 $("best").addEventListener("click", () => {

@@ -209,7 +209,9 @@ function drawTable() {
   $("board-more").hidden = rows.length === all.length;
 }
 
+// Hundreds of boxes, which are made when the menu opens.
 function drawColumnMenu() {
+  if (!$("columns").parentElement.open) return;
   const group = (title, some) => some.length ? [element("fieldset", {}, element("legend", { textContent: title }),
     ...some.map((column) => {
       const box = element("input", { type: "checkbox", checked: isVisible(column) });

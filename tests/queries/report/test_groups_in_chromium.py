@@ -158,6 +158,7 @@ def test_a_reader_chooses_groups(
         page.keyboard.press("ArrowRight")
         assert " n = " in page.inner_text("figure .out")
         assert "latest earlier value" in page.inner_text("figure .note")
+        assert "are not finite and in no mean" in page.inner_text("figure .note")
         before = page.evaluate("document.querySelector('.plot canvas').toDataURL()")
         page.select_option("#band", "minmax")
         seen.until(f"document.querySelector('.plot canvas').toDataURL() !== '{before}'")
