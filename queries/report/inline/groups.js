@@ -10,8 +10,8 @@ function groupingsOf() {
   return [
     ["", "no group: single tasks"], ["all", "all tasks"],
     ...Object.keys(titles).filter((name) => read.groupings[name]).map((name) => [name, titles[name]]),
-    ...varying.map((at) => [`p${at}`, params[at].name]),
-    ...(read.everyParam && varying.length > 1 ? varying.map((at) => [`e${at}`, `all parameters except ${params[at].name}`]) : []),
+    ...varying.map((at) => [`p${at}`, params[at].name, "a hyperparameter"]),
+    ...(read.everyParam && varying.length > 1 ? varying.map((at) => [`e${at}`, `all parameters except ${params[at].name}`, "all but one"]) : []),
   ];
 }
 
@@ -236,7 +236,12 @@ function drawGroups() {
 }
 
 function fillGroupings() {
-  $("by").replaceChildren(...groupingsOf().map(([value, title]) => element("option", { value, textContent: title })));
+  const parts = new Map();
+  for (const [value, title, part = ""] of groupingsOf()) {
+    if (!parts.has(part)) parts.set(part, part ? element("optgroup", { label: part }) : document.createDocumentFragment());
+    parts.get(part).append(element("option", { value, textContent: title }));
+  }
+  $("by").replaceChildren(...parts.values());
   $("x").append(element("optgroup", { label: "the latest value of" }, ...charts.filter((chart) => chart.block)
     .map((chart) => element("option", { value: `m${chart.number}`, textContent: chartName(chart) }))));
 }

@@ -10,6 +10,8 @@ let areRelationsSeen = false, areRelationsDrawn = false;
 function drawRelations() {
   areRelationsDrawn = areRelationsSeen;
   if (!areRelationsSeen) return;
+  if (!$("sx").options.length) fillScatter();
+  for (const key of ["sx", "sy"]) if (columnOf.has(chosen[key])) $(key).value = chosen[key];
   drawScatter();
   drawParallel();
 }
@@ -27,7 +29,7 @@ function bind(id, key, then, event = "input") {
 }
 
 function fillControls() {
-  for (const [id, key] of [["find", "find"], ["metric", "metric"], ["x", "x"], ["smooth", "smooth"], ["by", "by"], ["band", "band"], ["sx", "sx"], ["sy", "sy"]]) {
+  for (const [id, key] of [["find", "find"], ["metric", "metric"], ["x", "x"], ["smooth", "smooth"], ["by", "by"], ["band", "band"]]) {
     if (chosen[key] !== "" || ["find", "metric"].includes(id)) $(id).value = chosen[key];
   }
   for (const id of ["logx", "logy", "rest"]) $(id).checked = chosen[id] === "1";
@@ -77,7 +79,6 @@ addEventListener("beforeprint", () => {
   for (const one of document.querySelectorAll("details")) one.open = true; });
 
 readAddress();
-fillScatter();
 fillGroupings();
 everything();
 document.documentElement.dataset.ready = "1";

@@ -209,3 +209,17 @@ def test_an_address_that_names_nothing_is_harmless(browser: "Browser", dozen_pag
             seen.page.locator("figure").first.scroll_into_view_if_needed()
             seen.page.wait_for_selector("figure[data-drawn]")
             assert seen.said == []
+
+
+def test_the_axes_of_the_scatter_plot_are_kept_in_the_address(
+    browser: "Browser", dozen_page: Path
+) -> None:
+    with visit(browser, dozen_page, "#sx=p1&sy=m0") as seen:
+        page = seen.page
+        page.locator("#scatter").scroll_into_view_if_needed()
+        seen.until("document.querySelector('#scatter canvas')")
+        assert (page.input_value("#sx"), page.input_value("#sy")) == ("p1", "m0")
+        page.select_option("#sx", "p0")
+        seen.until("location.hash.includes('sx=p0')")
+        assert page.input_value("#sx") == "p0"
+        assert seen.said == []
