@@ -758,6 +758,103 @@ CREATE MACRO unsmoothed_points(points) AS TABLE
 SELECT curve, iteration, timestamp, value, x, NULL::DOUBLE AS smooth_value
 FROM query_table(points);
 
+-- Points that stay where they are.
+CREATE MACRO unmoved_points(points) AS TABLE
+SELECT curve, iteration, timestamp, value, x, iteration AS moved
+FROM query_table(points);
+
+-- x is the value at the same iteration, or at the latest earlier one that has a value. A point
+-- before all of them has no x and is left out, and so is one for which x would not be finite.
+CREATE MACRO points_at_x(points, x_points) AS TABLE
+SELECT curve, iteration, timestamp, value, partner.x AS x, iteration AS moved
+FROM query_table(points) AS points
+ASOF JOIN (SELECT curve, iteration, x FROM query_table(x_points)) AS partner USING (curve, iteration)
+WHERE isfinite(partner.x);
+
+-- The points of each curve in the order of their wall time, with a number for each stretch without a
+-- break. The usual step is the median of those forward. A step is a break if it leads back by more
+-- than two usual ones, so that points that were only logged in another order are none; or forward by
+-- more than ten times the usual step, the one before and the one after, so that steps that become
+-- longer are none. Points without a time belong to the first stretch.
+CREATE MACRO stretches(points) AS TABLE
+WITH steps AS (
+    SELECT
+        *,
+        iteration::HUGEINT - lag(iteration) OVER in_time AS step,
+        lag(iteration) OVER in_time::HUGEINT - lag(iteration, 2) OVER in_time AS step_before,
+        lead(iteration) OVER in_time::HUGEINT - iteration AS step_after,
+        lag(timestamp) OVER in_time IS NOT NULL AS has_time
+    FROM query_table(points)
+    WINDOW in_time AS (PARTITION BY curve ORDER BY timestamp NULLS FIRST, iteration)
+),
+usual_steps AS (
+    SELECT curve, coalesce(quantile_disc(step, 0.5) FILTER (step > 0), 1) AS usual
+    FROM steps
+    GROUP BY curve
+)
+SELECT
+    steps.* EXCLUDE (step_before, step_after, has_time),
+    usual,
+    coalesce(
+        has_time
+        AND (step < -2 * usual OR step > 10 * greatest(usual, step_before, step_after)),
+        false
+    ) AS is_break,
+    sum(is_break::BIGINT) OVER (
+        PARTITION BY curve
+        ORDER BY timestamp NULLS FIRST, iteration
+        ROWS UNBOUNDED PRECEDING
+    ) AS stretch
+FROM steps
+JOIN usual_steps USING (curve);
+
+-- Each stretch is moved so that it begins one usual step after the end of the one before.
+CREATE MACRO joined_points(points) AS TABLE
+WITH placed AS MATERIALIZED (FROM stretches(points)),
+ends AS (
+    SELECT
+        curve,
+        stretch,
+        min(iteration)::HUGEINT AS first,
+        max(iteration)::HUGEINT - first + any_value(usual) AS length
+    FROM placed
+    GROUP BY curve, stretch
+),
+moves AS (
+    SELECT
+        curve,
+        stretch,
+        first_value(first) OVER in_order + sum(length) OVER in_order - length - first AS distance
+    FROM ends
+    WINDOW in_order AS (PARTITION BY curve ORDER BY stretch ROWS UNBOUNDED PRECEDING)
+)
+SELECT
+    curve,
+    iteration,
+    timestamp,
+    value,
+    coalesce(
+        TRY_CAST(iteration + distance AS BIGINT),
+        error('the iterations are too far apart to be joined; omit offset_resumed')
+    ) AS moved,
+    (iteration + distance)::DOUBLE AS x
+FROM placed
+JOIN moves USING (curve, stretch);
+
+-- Points with their place on the horizontal axis: the value of another series of their task, or the
+-- iteration without the breaks of resumed tasks, or the x that they have. points is the name of a
+-- table with curve (a number), iteration, timestamp, value and x; x_points one with curve, iteration
+-- and x. moved is the iteration without these breaks.
+CREATE MACRO placed_points(points, x_points, x_metric, offset_resumed) AS TABLE
+FROM unmoved_points(points)
+WHERE x_metric IS NULL AND offset_resumed IS DISTINCT FROM true
+UNION ALL BY NAME
+FROM points_at_x(points, x_points)
+WHERE x_metric IS NOT NULL
+UNION ALL BY NAME
+FROM joined_points(points)
+WHERE offset_resumed;
+
 -- The value of a series that counts if nothing else is chosen.
 CREATE MACRO usual_value(best) AS CASE best WHEN 'highest' THEN 'max' ELSE 'min' END;
 

@@ -47,6 +47,7 @@ SOURCES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "metric": (_METRICS,),
     "named": (_METRICS,),
     "exclude_metric": (_METRICS,),
+    "x": (_METRICS,),
     "at": (_METRICS,),
     "also": (_METRICS,),
     "variant": (("series", "variant"),),

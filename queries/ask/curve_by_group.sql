@@ -18,6 +18,8 @@ WITH asked AS (
                 THEN error('keep extremes shows single points; curves of groups are means')
             WHEN coalesce($by::VARCHAR[], $by_all_except::VARCHAR[]) IS NULL
                 THEN error('by, or by_all_except: name the groups')
+            WHEN $offset_resumed::BOOLEAN AND coalesce($x::VARCHAR, 'iteration') <> 'iteration'
+                THEN error('offset_resumed moves iterations; omit x')
             ELSE is_weight($smooth)
         END AS is_valid,
         coalesce($points, 100) AS n_parts
@@ -105,7 +107,7 @@ points AS (
         iteration,
         timestamp,
         value,
-        CASE $x::VARCHAR
+        CASE $x
             WHEN 'time' THEN epoch_ms(timestamp) / 1000
             WHEN 'relative' THEN (epoch_ms(timestamp) - first_ms) / 1000
             ELSE iteration::DOUBLE
@@ -120,7 +122,20 @@ points AS (
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
-smoothed AS (FROM smoothed_points('points', $smooth, $window)),
+x_points AS (
+    SELECT curve, iteration, value AS x
+    FROM points_as_asked($suspect_zeros, $nan_value, [$x_metric::VARCHAR]) AS scalars
+    JOIN curves USING (task_id)
+    WHERE scalars.metric = $x_metric
+        AND scalars.variant = $x_variant::VARCHAR
+        AND iteration IS NOT NULL
+),
+-- An iteration is the one to which --offset-resumed moves a point.
+placed AS (
+    SELECT curve, moved AS iteration, timestamp, value, x
+    FROM placed_points('points', 'x_points', $x_metric, $offset_resumed)
+),
+smoothed AS (FROM smoothed_points('placed', $smooth, $window)),
 measured AS (
     SELECT
         cell,
@@ -135,7 +150,7 @@ measured AS (
     FROM smoothed
     JOIN (SELECT curve, cell FROM runs) USING (curve)
 ),
--- The range of x of a cell is divided into equal parts if x is a time or there are --points.
+-- The range of x of a cell is divided into equal parts if x is no iteration or there are --points.
 divided AS (
     SELECT
         cell,

@@ -24,6 +24,7 @@ from clearml_snapshot.queries.ask.grouping import (
     groupings,
 )
 from clearml_snapshot.queries.ask.header import Param, Query
+from clearml_snapshot.queries.ask.horizontal import X_METRIC, check_x, x_values
 
 EXCLUDED = "exclude_metric"
 """A parameter that every query has in addition to those of its header."""
@@ -147,6 +148,7 @@ def _check_together(values: Mapping[str, Any]) -> None:
             f"{setting('by', 'task')} gives one row per task; for the best N, omit {setting('by')}"
         )
     check_band(values)
+    check_x(values)
     if "per" not in values:
         return
     per_task = setting("per", "task")
@@ -167,7 +169,7 @@ def marks_of(values: Mapping[str, Any]) -> tuple[float, ...]:
 
 def is_partner(query: Query, param: Param) -> bool:
     """Return whether a parameter is filled in with another one, as the variants of metrics are."""
-    if param.name == DIFFERING:
+    if param.name in (DIFFERING, X_METRIC):
         return True
     whose = param.name.removesuffix(_PARTNER)
     return whose != param.name and any(other.name == whose for other in query.params)
@@ -250,6 +252,8 @@ def _asked_as(param: Param) -> str:
 
 def _named_values(query: Query, param: Param, value: Any, names: ExistingNames) -> dict[str, Any]:
     """Resolve an argument that names something to the names that exist."""
+    if param.name == "x" and query.file is None:
+        return x_values(value, names.series_names)
     if names_series(query, param):
         pairs = chosen_pairs(texts(value), (), names.series_names)
         return {param.name: [m for m, _ in pairs], param.name + _PARTNER: [v for _, v in pairs]}

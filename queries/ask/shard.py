@@ -53,7 +53,8 @@ class Shard:
     never: str | None = None
     """The parameter after ``and no``: if it is given, the query is not divided."""
     otherwise: tuple[float, str, str] | None = None
-    """``, 4 times if per task``: how much larger a part is if a parameter has this value."""
+    """``, 4 times if per task``: how much larger a part is if a parameter has this value; ``true``
+    is that of a flag."""
     most_series: int | None = None
     """``; at most 200000 series``: parts are sized by their series, whatever points these have."""
     deciding: Deciding | None = None
@@ -75,7 +76,7 @@ class Shard:
 
     def most_for(self, values: Mapping[str, Any], most: int) -> int:
         """Return the maximum size of a part, at least 1, from that of other queries."""
-        if self.otherwise is not None and values.get(self.otherwise[1]) == self.otherwise[2]:
+        if self.otherwise is not None and _is(values.get(self.otherwise[1]), self.otherwise[2]):
             return max(1, int(self.otherwise[0] * most))
         times, without = self.larger
         is_given = any(values.get(name) is not None for name in without)
@@ -130,6 +131,11 @@ def parse_shard(text: str) -> Shard | None:
         deciding=cast(Deciding | None, words["deciding"]),
         is_long=words["long"] is not None,
     )
+
+
+def _is(value: object, word: str) -> bool:
+    """Return whether a value is the one that a header names; ``true`` is that of a flag."""
+    return value == word or (value is True and word == "true")
 
 
 def _word_and_value(text: str | None) -> tuple[str, str] | None:

@@ -15,6 +15,7 @@ _VIEWS: Final = {"series": "series", "points": "picked.scalars"}
 _LAST_ORDER: Final = re.compile(r"^ORDER BY [^;]*;\s*\Z", re.MULTILINE)
 _SORTED_LATER: Final = frozenset({"wide"})
 _SMOOTHED: Final = re.compile(r"\bsmoothed_points\('(\w+)',[^)]*\)")
+_PLACED: Final = re.compile(r"\bplaced_points\(('\w+'), ('\w+'),[^)]*\)")
 
 _WITH_OTHERS: Final = re.compile(
     r"\bbest_tasks\(\s*('\w+'), '\w+', (.+), \$at::VARCHAR\[\], \$at_variant::VARCHAR\[\]\s*\)"
@@ -80,6 +81,13 @@ def _counts(query: Query) -> bool:
     return _COUNTED_SERIES.search(query.sql) is not None
 
 
+def _placing(values: Mapping[str, Any]) -> str:
+    """Return the call that gives points their place on the horizontal axis."""
+    if values.get("x_metric") is not None:
+        return r"points_at_x(\1, \2)"
+    return r"joined_points(\1)" if values.get("offset_resumed") else r"unmoved_points(\1)"
+
+
 def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the SQL to run, and the values to bind.
 
@@ -87,7 +95,8 @@ def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[st
     ``points_as_asked``. The answer is the same, but DuckDB does not plan the search for suspect
     points, and the points of a pack need not be unpacked. In the same way, the steps of smoothing
     are left out if a curve is not smoothed, which saves 50 ms, and other metrics if there are none
-    in ``at``, which saves 10 ms; their columns are left out too. Cells that become columns are
+    in ``at``, which saves 10 ms; their columns are left out too. Of the ways to place points on
+    the horizontal axis only one is left. Cells that become columns are
     sorted afterwards, and not before as well. The values that count are read from the table
     ``series`` if it has them; if it has none of them, suspect zeros are excluded from the points
     only.
@@ -106,6 +115,7 @@ def statement_for(query: Query, values: Mapping[str, Any]) -> tuple[str, dict[st
         sql = _AS_ASKED.sub(lambda call: _VIEWS[call[1]], sql)
     if values.get("smooth") is None and values.get("window") is None:
         sql = _SMOOTHED.sub(r"unsmoothed_points('\1')", sql)
+    sql = _PLACED.sub(_placing(values), sql)
     if not counts_another_value(query, values):
         sql = _COUNTED_AS.sub("", sql)
     if _FROM_POINTS.search(sql) and not counts_points(query, values):

@@ -1,7 +1,13 @@
 -- The curve of a metric, one row per point, optionally smoothed or resampled.
 --
--- x is the horizontal axis of a plot: the iteration, the wall time in seconds since 1970, or the
--- seconds since the first point of the series (--x). Curves are smoothed in the order of x over
+-- x is the horizontal axis of a plot (--x): the iteration, the wall time in seconds since 1970, the
+-- seconds since the first point of the series, or the value of another metric of the task: that at
+-- the same iteration or, if it has none there, at the latest earlier one. Points before its first
+-- value have no x and are not included. --offset-resumed joins curves of tasks that were resumed
+-- with iterations that begin anew or jump. In the order of wall time, iterations break where they go
+-- back by more than two usual steps, or forward by more than ten times the usual step and the two
+-- around it; x continues there one usual step after the highest iteration so far. The usual step
+-- is the median of the series. iteration remains the one that was logged. Curves are smoothed in the order of x over
 -- their finite values, in one of two ways: --smooth W is the exponential moving average that
 -- TensorBoard draws, debiased at the start (0 does not smooth, close to 1 smooths strongly);
 -- --window N is the mean of the last N finite values. NaN, infinities and values beyond 1e200 have
@@ -9,14 +15,14 @@
 -- part that has points becomes one row with the mean of its finite values and of smoothed, at its
 -- first point; or, with --keep extremes, its lowest and its highest point, unchanged. n is the
 -- number of points that a row represents. Single values have no iteration and are not included;
--- neither are points without a time, unless x is the iteration.
+-- neither are points without a time if x is one.
 --
 -- With --by or --by-all-except, there is one curve per metric, variant and group of tasks, as in
 -- group, and the band around its mean: std is the mean minus and plus one sample standard deviation,
 -- minmax the lowest and the highest value of any task, ci the 95 % interval of the mean (Student's t,
 -- computed, not drawn at random). std and ci of a single task are NULL. A row is a step: an iteration at which
--- any task of the group has a point or, with --points N or if x is a time, one of N equal parts
--- (100 for times) of the range of x of the group, in which a task counts with the mean of its finite
+-- any task of the group has a point or, with --points N or if x is no iteration, one of N equal parts
+-- (100 unless given) of the range of x of the group, in which a task counts with the mean of its finite
 -- values. Where a task has no point at a step, --align chooses its value: the one at its latest
 -- earlier step (last), none (exact), or the one at its nearest step, the earlier of two (nearest).
 -- The usual one is last: otherwise tasks that report at different iterations would take turns, and
@@ -39,12 +45,15 @@
 -- :param by_differing   The hyperparameters that differ between these groups; the command finds them (default: none).
 -- :param band           std|minmax|ci: with --by or --by-all-except, what low and high are (default: std).
 -- :param align          exact|last|nearest: with --by or --by-all-except, the value of a task that has no point at a step (default: last).
--- :param x              iteration|time|relative: the horizontal axis (default: iteration).
+-- :param x              The horizontal axis: iteration, time, relative (seconds), or a metric, as metric or metric/variant (default: iteration).
+-- :param x_metric       The metric, if x is one; the command finds it (default: none).
+-- :param x_variant      Its variant (default: none).
+-- :param offset_resumed  Join curves of resumed tasks, whose iterations begin anew or jump; a note says what was moved (default: false).
 -- :param suspect_zeros  include|exclude: whether a 0 among values far from 0, probably a NaN, is included (default: include).
 -- :param nan_value      The value that NaN was logged as, if the SDK was configured to use one other than 0; may be repeated (default: 0).
 --
 -- :answer metric, variant, task, task_id, iteration, x, value, smoothed
--- :shard series; 0.8 times the points without points
+-- :shard series; 0.8 times the points without points, 0.3 times if offset_resumed true
 -- :example --metric accuracy --task-name 'vit-small' --smooth 0.6
 WITH asked AS (
     SELECT
@@ -58,6 +67,8 @@ WITH asked AS (
                     IS NOT NULL
                 OR coalesce($band::VARCHAR, $align::VARCHAR) IS NOT NULL
                 THEN error('curves by group have SQL of their own')
+            WHEN $offset_resumed::BOOLEAN AND coalesce($x::VARCHAR, 'iteration') <> 'iteration'
+                THEN error('offset_resumed moves iterations; omit x')
             ELSE is_weight($smooth)
         END AS is_valid
 ),
@@ -83,7 +94,7 @@ points AS (
         iteration,
         timestamp,
         value,
-        CASE $x::VARCHAR
+        CASE $x
             WHEN 'time' THEN epoch_ms(timestamp) / 1000
             WHEN 'relative' THEN (epoch_ms(timestamp) - first_ms) / 1000
             ELSE iteration::DOUBLE
@@ -98,17 +109,31 @@ points AS (
         AND ($metric IS NULL OR metric BETWEEN list_min($metric) AND list_max($metric))
         AND ($metric IS NOT NULL OR $all_metrics OR NOT starts_with(metric, ':monitor:'))
 ),
-smoothed AS (FROM smoothed_points('points', $smooth, $window)),
--- The range of x that is divided into parts. If x is the iteration and no points are excluded, the
--- table series has both ends; otherwise the points have them.
+-- The values of the metric that is the horizontal axis.
+x_points AS (
+    SELECT curve, iteration, value AS x
+    FROM points_as_asked($suspect_zeros, $nan_value, [$x_metric::VARCHAR]) AS scalars
+    JOIN curves USING (task_id)
+    WHERE scalars.metric = $x_metric
+        AND scalars.variant = $x_variant::VARCHAR
+        AND iteration IS NOT NULL
+),
+placed AS (FROM placed_points('points', 'x_points', $x_metric, $offset_resumed)),
+smoothed AS (FROM smoothed_points('placed', $smooth, $window)),
+-- The range of x that is divided into parts. If x is the iteration and no points are excluded or
+-- moved, the table series has both ends; otherwise the points have them.
 ranges AS (
     SELECT curve, first_iteration::DOUBLE AS low, last_iteration::DOUBLE AS high
     FROM curves
-    WHERE coalesce($x, 'iteration') = 'iteration' AND $suspect_zeros IS DISTINCT FROM 'exclude'
+    WHERE coalesce($x, 'iteration') = 'iteration'
+        AND $suspect_zeros IS DISTINCT FROM 'exclude'
+        AND $offset_resumed IS DISTINCT FROM true
     UNION ALL
     SELECT curve, min(x) AS low, max(x) AS high
-    FROM points
-    WHERE coalesce($x, 'iteration') <> 'iteration' OR $suspect_zeros = 'exclude'
+    FROM placed
+    WHERE coalesce($x, 'iteration') <> 'iteration'
+        OR $suspect_zeros = 'exclude'
+        OR $offset_resumed
     GROUP BY curve
 ),
 -- A sum of doubles depends on their order, a sum of integers does not. So values are added as
@@ -162,6 +187,7 @@ sums AS (
     FROM units
     WHERE $smooth IS NOT NULL
         OR $window IS NOT NULL
+        OR $offset_resumed
         OR coalesce($x, 'iteration') <> 'iteration'
     GROUP BY curve, part
     UNION ALL BY NAME
@@ -176,7 +202,10 @@ sums AS (
         count(finite) AS n_finite,
         count(*) AS n
     FROM units
-    WHERE $smooth IS NULL AND $window IS NULL AND coalesce($x, 'iteration') = 'iteration'
+    WHERE $smooth IS NULL
+        AND $window IS NULL
+        AND $offset_resumed IS DISTINCT FROM true
+        AND coalesce($x, 'iteration') = 'iteration'
     GROUP BY curve, part
 ),
 means AS (

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.queries.figures.labels import LONGEST_TITLE, harmless
 from clearml_snapshot.queries.figures.model import Axis, Curve, Panel
 
 _TITLES: Final = {
@@ -38,7 +39,7 @@ def fitted(
     Args:
         title: its title.
         curves: the curves.
-        x: iteration, time or relative.
+        x: iteration, time, relative, or the name of a metric.
         log_x: whether x is logarithmic; points at 0 and below are not shown.
         log_y: the same of values.
         clips: whether a few points far from all others are left outside.
@@ -53,10 +54,14 @@ def fitted(
     )
     left, right = _ends(xs, log_x)
     y_axis = Axis("", *_padded(low, high, log_y), log_y)
-    x_axis = Axis(_TITLES[x or "iteration"], left, right, log_x, x == "time")
+    x_axis = Axis(_x_title(x), left, right, log_x, x == "time")
     above = int((values > y_axis.high).sum())
     below = int((values < y_axis.low).sum())
     return Panel(title, x_axis, y_axis, tuple(curves), above, below)
+
+
+def _x_title(x: str | None) -> str:
+    return _TITLES.get(x or "iteration") or harmless(x or "", LONGEST_TITLE)
 
 
 def notes_on(panel: Panel) -> list[str]:

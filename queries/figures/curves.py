@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import duckdb
 
@@ -18,6 +18,7 @@ from clearml_snapshot.queries.ask.best import (
 )
 from clearml_snapshot.queries.ask.grouping import BY_PARAM
 from clearml_snapshot.queries.ask.header import find, read
+from clearml_snapshot.queries.ask.horizontal import X_PARTS, is_iteration, x_pair
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.figures import axes
@@ -49,15 +50,12 @@ from clearml_snapshot.queries.figures.points import POINTS, gathered
 from clearml_snapshot.queries.figures.thinning import by_curve, thinned
 from clearml_snapshot.queries.notes.empty_answers import why_no_rows
 
-if TYPE_CHECKING:
-    pass
-
 MOST_COLOURS: Final = 12
 """Curves that can be told apart by their colours."""
 MOST_FAINT: Final = 100
 """Curves that are drawn faintly, one by one; of more the range of their values is drawn."""
 _MOST_PANELS: Final = 12
-_SELECTING: Final = ("metric", "variant", "all_metrics", "suspect_zeros", "nan_value")
+_SELECTING: Final = ("metric", "variant", "all_metrics", "suspect_zeros", "nan_value", *X_PARTS)
 """The parameters of ``curve`` that decide which series are drawn, and their best values."""
 
 
@@ -209,8 +207,7 @@ def _tasks(
     with gathered(dataset, values, runs) as connection:
         raw = _thinned(connection, look, "value")
         smooth = _thinned(connection, look, "smoothed") if is_smooth else {}
-    has_places = values["x"] in (None, "iteration")
-    drawn = _drawn(runs, raw, smooth, color, best, has_places=has_places)
+    drawn = _drawn(runs, raw, smooth, color, best, values)
     if len({curve.colour for curve in drawn}) <= MOST_COLOURS:
         return drawn
     notes.append(
@@ -294,18 +291,19 @@ def _drawn(
     smooth: Mapping[int, Points],
     color: str,
     best: Direction | None,
-    *,
-    has_places: bool,
+    values: Mapping[str, Any],
 ) -> list[Curve]:
-    values = [run.task_id if color == "task" else grouped(run, color) for run in runs]
-    colours = {value: number for number, value in enumerate(dict.fromkeys(values))}
+    has_places = is_iteration(values) and not values["offset_resumed"] and not smooth
+    has_gaps = x_pair(values) is None
+    shown = [run.task_id if color == "task" else grouped(run, color) for run in runs]
+    colours = {value: number for number, value in enumerate(dict.fromkeys(shown))}
     if color == "task" and len({run.variant for run in runs}) > 1:
         colours = {}
     named = labels(runs)
     every = [x for points in raw.values() for x in (points.x[0], points.x[-1])]
     width = max(every, default=0.0) - min(every, default=0.0)
     drawn = []
-    for number, (run, label, value) in enumerate(zip(runs, named, values, strict=True)):
+    for number, (run, label, value) in enumerate(zip(runs, named, shown, strict=True)):
         points = smooth.get(run.curve, Points()) if smooth else raw.get(run.curve, Points())
         drawn.append(
             Curve(
@@ -313,8 +311,8 @@ def _drawn(
                 colours.get(value, number),
                 points,
                 raw.get(run.curve) if smooth else None,
-                best=_best(run, points, best, has_places=has_places and not smooth),
-                gap=usual_gap(points.x, width),
+                best=_best(run, points, best, has_places=has_places),
+                gap=usual_gap(points.x, width) if has_gaps else None,
             )
         )
     return drawn
@@ -329,7 +327,7 @@ def _best(
         run: the run.
         points: its points.
         best: which values are better.
-        has_places: whether x is the iteration and the values are those that were logged.
+        has_places: whether x and the values are the iterations and values that were logged.
     """
     if not run.is_corrected:
         return best_point(points, best)

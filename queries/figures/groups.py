@@ -11,6 +11,7 @@ from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.best import Direction
 from clearml_snapshot.queries.ask.grouping import BY_PARAM, DIFFERING
 from clearml_snapshot.queries.ask.header import find, read
+from clearml_snapshot.queries.ask.horizontal import is_iteration, x_pair
 from clearml_snapshot.queries.ask.statement import statement_for
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
@@ -78,7 +79,7 @@ def group_curves(
     """
     pairs = sorted({(run.metric, run.variant) for run in runs})
     n_steps = sum(run.n_points for run in runs) * len(runs)
-    in_parts = n_steps > _MOST_STEPS or values["x"] in ("time", "relative")
+    in_parts = n_steps > _MOST_STEPS or not is_iteration(values)
     asked = {
         **values,
         "metric": [metric for metric, _ in pairs],
@@ -106,7 +107,7 @@ def group_curves(
                 number,
                 means[curve],
                 bands=tuple(bands.get(curve, ())),
-                gap=usual_gap(means[curve].x, width),
+                gap=None if x_pair(values) else usual_gap(means[curve].x, width),
             ),
             {_VARIANT: variant, **dict(zip(names, labels, strict=True))},
             (n_tasks, fewest or 0, most),

@@ -15,4 +15,9 @@ FROM series_as_asked($suspect_zeros::VARCHAR, $nan_value::DOUBLE[], $metric::VAR
 LEFT JOIN tasks USING (task_id)
 WHERE first_iteration IS NOT NULL
     AND is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
+    AND ($x_metric::VARCHAR IS NULL OR series.task_id IN (
+        SELECT task_id
+        FROM picked.series
+        WHERE metric = $x_metric AND variant = $x_variant::VARCHAR AND first_iteration IS NOT NULL
+    ))
 ORDER BY curve;

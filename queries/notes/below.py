@@ -13,6 +13,7 @@ from clearml_snapshot.queries.notes.compared import not_at_one_iteration
 from clearml_snapshot.queries.notes.conditions import condition_notes
 from clearml_snapshot.queries.notes.coverage import coverage, lines, warnings
 from clearml_snapshot.queries.notes.empty_answers import why_empty
+from clearml_snapshot.queries.notes.horizontal.places import place_notes
 from clearml_snapshot.queries.notes.limited import limited
 from clearml_snapshot.queries.notes.means import mean_notes
 from clearml_snapshot.queries.notes.relevant import relevant
@@ -50,6 +51,7 @@ def footnotes(
     yield from not_at_one_iteration(query, rows)
     yield from notes(dataset, query, values, rows)
     yield from single_zero_notes(dataset, query, values, rows)
+    yield from place_notes(dataset, query, values)
     yield from mean_notes(dataset, query, values, reach, quiet=quiet)
     yield from condition_notes(dataset, marks_of(values))
     yield from warnings(reach) if quiet else lines(reach, rows, has_age=has_age)

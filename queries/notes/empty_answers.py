@@ -77,6 +77,8 @@ def _no_rows(query: Query, values: Mapping[str, Any], counts: Mapping[str, Any])
         return "there are only single values, which have no iteration; query last shows them"
     if query.name == "curve" and values["x"] in ("time", "relative"):
         return f"no point has a time; leave out {setting('x')}"
+    if query.name == "curve" and values["x_metric"] is not None:
+        return f"no point has a value of {values['x']} at its iteration or before it"
     if query.name == "stats" and values["iterations"] is not None:
         return f"no point is at iterations {values['iterations']}; query metrics shows their range"
     return None

@@ -7,6 +7,7 @@ from typing import Any, Final
 import duckdb
 
 from clearml_snapshot.queries.ask.header import Query
+from clearml_snapshot.queries.ask.horizontal import x_pair
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
 from clearml_snapshot.queries.result import Result, Rows
@@ -45,7 +46,7 @@ class InParts:
         self._dataset, self.connection = dataset, connection
         self._query, self._parts, self._on_part = query, parts, on_part
         self._values, self._whole = divided(query, values)
-        self._narrowing = Narrowing(connection)
+        self._narrowing = Narrowing(connection, x_pair(self._values))
         with translating_errors():
             dataset.shaped(query, self._values)  # it decides the columns, from all parts together
 

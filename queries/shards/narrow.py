@@ -20,10 +20,13 @@ class Narrowing:
 
     Args:
         connection: a connection that a dataset has opened.
+        also: a metric and variant whose points are needed in each part.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, also: tuple[str, str] | None = None
+    ) -> None:
+        self._connection, self._also = connection, also
         self._selects = {table: _select(connection, table) for table in _OF_TASKS}
         self._sliced: tuple[tuple[str, str], ...] = ()
         self._tasks_are_numbered = False
@@ -37,7 +40,10 @@ class Narrowing:
             self.show_everything()
             self._slice(part)
         for table in _OF_SERIES:
-            self._replace(table, f"{self._selects[table]} WHERE {_condition(part, table)}")
+            shown = f"{self._selects[table]} WHERE {_condition(part, table)}"
+            if table == "scalars" and self._also is not None:
+                shown += f" UNION ALL {self._selects[table]} WHERE {_beside(part, self._also)}"
+            self._replace(table, shown)
 
     def show_everything(self) -> None:
         """Restore the views."""
@@ -96,11 +102,10 @@ def _condition(part: Part, table: str) -> str:
     metrics = [metric for metric, _ in part.pairs]
     if part.slice is not None:
         [(metric, variant)] = part.pairs
-        chosen = f"SELECT task_id FROM picked.slices WHERE slice = {part.slice}"
         conditions = [
             f"metric = {sql_value(metric)}",
             f"variant = {sql_value(variant)}",
-            f"task_id IN ({chosen})",
+            f"task_id IN ({_tasks_of(part)})",
         ]
         return " AND ".join(conditions)
     within = f"metric BETWEEN {sql_value(min(metrics))} AND {sql_value(max(metrics))}"
@@ -111,6 +116,23 @@ def _condition(part: Part, table: str) -> str:
         f"{within} AND (metric > {sql_value(first)} OR variant >= {sql_value(from_variant)}) "
         f"AND (metric < {sql_value(last)} OR variant <= {sql_value(to_variant)})"
     )
+
+
+def _beside(part: Part, pair: tuple[str, str]) -> str:
+    """Write the condition on the points of one more series, without those of the part."""
+    metric, variant = map(sql_value, pair)
+    conditions = [
+        f"metric = {metric}",
+        f"variant = {variant}",
+        f"({_condition(part, 'scalars')}) IS NOT TRUE",
+    ]
+    if part.slice is not None:
+        conditions.append(f"task_id IN ({_tasks_of(part)})")
+    return " AND ".join(conditions)
+
+
+def _tasks_of(part: Part) -> str:
+    return f"SELECT task_id FROM picked.slices WHERE slice = {part.slice}"
 
 
 def _rows(pairs: Sequence[tuple[str, str]]) -> str:

@@ -70,6 +70,8 @@ FURTHER: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"metric": "loss", "points": 20, "keep": "extremes", "smooth": 0.9},
         {"metric": "loss", "by": "project", "band": "ci"},
         {"metric": "loss", "by_all_except": "Args/seed", "points": 20, "align": "nearest"},
+        {"metric": "loss", "x": "accuracy", "points": 20},
+        {"metric": "loss", "by": "project", "offset_resumed": True},
     ],
 }
 """Further ways to query than ``NEEDED``, which is tried of each query of the catalogue."""

@@ -32,6 +32,9 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"metric": ["loss", "acc"], "window": 3, "suspect_zeros": "exclude"},
         {"by": "project", "all_metrics": True, "align": "nearest"},
         {"by": ["status", "project"], "band": "ci", "x": "relative", "points": 5},
+        {"all_metrics": True, "x": "loss"},
+        {"by": "status", "x": "acc", "points": 5},
+        {"metric": "acc", "offset_resumed": True},
     ],
     **{
         name: [

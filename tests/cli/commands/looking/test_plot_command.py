@@ -153,3 +153,14 @@ def test_an_answer_of_sql_is_drawn(piped: Run, tmp_path: Path) -> None:
     ):
         done = piped("sql", statement, "--plot", plotted)
         assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
+
+
+def test_another_metric_as_the_horizontal_axis(piped: Run) -> None:
+    """Its axis has the name of the metric, and tasks without it have no curve."""
+    drawn = piped("plot", "loss/train", "--x", "accuracy", "--size", "80x12")
+    assert drawn.stdout.splitlines()[-2].strip() == "accuracy/val"
+    assert "tasks has no points of accuracy/val and is left out" in drawn.stderr
+    refused = piped("plot", "loss", "--x", "loss")
+    assert refused.stderr.startswith("error: --x loss is several metrics; name one of loss/train")
+    moved = piped("plot", "loss/train", "--offset-resumed", "--size", "80x12")
+    assert "--offset-resumed: no iterations begin anew or jump" in moved.stderr
