@@ -20,8 +20,10 @@ from clearml_snapshot.exporter.selection.names import (
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter, TaskFilter, resolve
 from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.header import read
-from clearml_snapshot.queries.task_ids import find_tasks, names_like
+from clearml_snapshot.queries.task_ids import find_tasks, names_like, not_selected
 
+_SHORT: Final = 8
+"""Digits of an id in a message."""
 _MANY: Final = 10
 """Texts that mean tasks from which on all stored ids are read at once."""
 _NARROWED: Final = ("tasks", "hyperparams", "series", "scalars")
@@ -104,17 +106,37 @@ def _names(connection: duckdb.DuckDBPyConnection, task_filter: TaskFilter) -> Na
     )
 
 
+def left_out(connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter) -> str | None:
+    """Say which tasks were named by their ids that the rest of the filter leaves out."""
+    selected = frozenset(selected_ids(connection, resolved) or ())
+    missing = sorted((resolved.task_ids or frozenset()) - selected)
+    if not missing:
+        return None
+    if len(missing) == 1:
+        return not_selected(missing[0][:_SHORT])
+    n_named = len(resolved.task_ids or ())
+    which = f"{len(missing):,} of the {n_named:,} tasks" if selected else f"the {n_named:,} tasks"
+    return (
+        f"the filter does not select {which} that {setting('task_ids')} names, which this "
+        f"snapshot has, such as {missing[0][:_SHORT]}; change the filter"
+    )
+
+
 def suggested_name(connection: duckdb.DuckDBPyConnection, resolved: ResolvedFilter) -> str | None:
-    """Suggest a glob if no stored task has any of the names that were typed.
+    """Name the task that was named and left out, or suggest a glob if no task has the names.
 
     Returns:
         None if the names are not why nothing is selected, or nothing is similar.
     """
+    if resolved.task_ids is not None:
+        return left_out(connection, resolved)
     if not resolved.task_names:
         return None
     pattern = re.compile(resolved.name_pattern or "")
-    if any(pattern.search(name) for name in _column(connection, "task_names")):
-        return None
+    named = [name for name in _column(connection, "task_names") if pattern.search(name)]
+    if named:
+        exact = [text for text in resolved.task_names if not {*forms(text)}.isdisjoint(named)]
+        return not_selected(exact[0]) if exact else None
     return _not_named(connection, resolved.task_names[0])
 
 

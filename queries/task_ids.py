@@ -60,6 +60,11 @@ def find_tasks(
     return (task_ids[0],)
 
 
+def not_selected(text: str) -> str:
+    """Say that a task exists which the filter leaves out."""
+    return f"the filter does not select task {text!r}, which this snapshot has; change the filter"
+
+
 def names_like(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> list[str]:
     """Return up to three names of tasks that may have been meant."""
     if not text.strip():
@@ -109,9 +114,7 @@ def _several(connection: duckdb.DuckDBPyConnection, text: str, task_ids: list[st
 def _no_task(connection: duckdb.DuckDBPyConnection, text: str, among: Among) -> NoSuchNameError:
     """Make the error, with names that are alike: ids that are alike would be random."""
     if among == "selected" and _matching(connection, "stored", text, text.strip().lower()):
-        return NoSuchNameError(
-            f"the filter does not select task {text!r}, which this snapshot has; change the filter"
-        )
+        return NoSuchNameError(not_selected(text))
     near = names_like(connection, text, among)
     hint = (
         "; " + did_you_mean(near)

@@ -108,7 +108,10 @@ def pack(
     options = replace(_options(metrics, redact or (), keep_secrets), report=report)
     with open_for_query(dataset, filters, LimitOptions()) as opened:
         resolved, notes = opened.filter, [*condition_notes(opened)]
+        left_out = None if quiet else opened.left_out()
         packed = pack_it(opened, target, options, filters, make_progress(quiet=quiet))
+    if left_out is not None:
+        notes.append(left_out)
     if resolved is not None and resolved.cut_offs and not quiet:
         notes.append(f"only tasks {', '.join(resolved.cut_offs)}")
     if packed.report is not None:

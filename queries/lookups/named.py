@@ -61,3 +61,10 @@ class Named(Session):
             return None
         with translating_errors():
             return task_filter.suggested_name(self._connection, self.filter)
+
+    def left_out(self) -> str | None:
+        """Say which tasks were named by their ids that the rest of the filter leaves out."""
+        if self.filter is None:
+            return None
+        with translating_errors():
+            return task_filter.left_out(self._connection, self.filter)

@@ -48,6 +48,9 @@ def footnotes(
     reason = why_empty(dataset, query, values, rows)
     if reason is not None:
         yield reason
+    left_out = None if quiet or not reach.selected else dataset.left_out()
+    if left_out is not None:
+        yield left_out
     yield from not_at_one_iteration(query, rows)
     yield from notes(dataset, query, values, rows)
     yield from single_zero_notes(dataset, query, values, rows)

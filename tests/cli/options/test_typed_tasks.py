@@ -305,8 +305,15 @@ def test_a_glob_may_match_nothing(typed: Typed, name: str, note: str) -> None:
 
 
 def test_other_reasons_for_no_task_suggest_no_name(typed: Typed) -> None:
-    _, _, err = typed.run("query", "max", "--task-name", "resnet one", "--status", "failed")
-    assert err.splitlines()[0] == "no rows: the filter selects none of 4 tasks"
+    for name, reason in (
+        (
+            "resnet one",
+            "does not select task 'resnet one', which this snapshot has; change the filter",
+        ),
+        ("resnet*", "selects none of 4 tasks"),
+    ):
+        _, _, err = typed.run("query", "max", "--task-name", name, "--status", "failed")
+        assert err.splitlines()[0] == f"no rows: the filter {reason}"
 
 
 @pytest.mark.parametrize("age", ["90min", "12h", "7d", "2w", "6mo", "1y", "3 years"])
