@@ -57,6 +57,8 @@ class Dataset(Named):
         super().__init__()
         self._options = {"aliases": aliases, "threads": threads, "memory_limit": memory_limit}
         self._schema = STORED if aliases else session.FILES
+        self.aliases: Final = aliases
+        """The aliases that it was opened with."""
         self.snapshot: Final = snapshot
         """The snapshot that is queried; the points of a pack may still be packed."""
         self._open, self._views = ExitStack(), Views()

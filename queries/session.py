@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import duckdb
 
@@ -231,6 +231,13 @@ def memory_limit_of(connection: duckdb.DuckDBPyConnection) -> int:
     return size_in_bytes(text)
 
 
+class Interruptible(Protocol):
+    """What can be told from any thread, again and again, to stop what it does."""
+
+    def interrupt(self) -> None:
+        """Stop what runs now."""
+
+
 class Session:
     """An open DuckDB for several threads; the base of a dataset and of a comparison."""
 
@@ -238,8 +245,8 @@ class Session:
     _open: ExitStack
 
     def __init__(self) -> None:
-        self._others: Final[weakref.WeakSet[duckdb.DuckDBPyConnection]] = weakref.WeakSet()
-        """Connections of another DuckDB that answer questions to this one."""
+        self._others: Final[weakref.WeakSet[Interruptible]] = weakref.WeakSet()
+        """Connections of another DuckDB, or others, that answer questions to this one."""
         self._beside: Final[
             weakref.WeakKeyDictionary[duckdb.DuckDBPyRelation, duckdb.DuckDBPyConnection]
         ] = weakref.WeakKeyDictionary()
@@ -290,6 +297,15 @@ class Session:
                         other.interrupt()
 
         return interrupt
+
+    @contextmanager
+    def also_interrupting(self, other: Interruptible) -> Iterator[None]:
+        """Interrupt this as well, while the block runs, if queries of this session are."""
+        self._others.add(other)
+        try:
+            yield
+        finally:
+            self._others.discard(other)
 
     def close(self) -> None:
         """Close everything; relations can no longer be read."""

@@ -18,6 +18,11 @@ from clearml_snapshot.cli.options.dataset import (
     DatasetChoice,
     chosen,
 )
+from clearml_snapshot.cli.options.engine.spark import (
+    Engine,
+    checked_cluster,
+    engine_for,
+)
 from clearml_snapshot.cli.options.groups import expand_groups, signed
 from clearml_snapshot.cli.options.metrics import Aliases, MetricOptions, Metrics
 from clearml_snapshot.cli.options.output import Output
@@ -47,6 +52,7 @@ from clearml_snapshot.queries.ask.parameters import (
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.ask.user_queries import UserQueries
+    from clearml_snapshot.queries.engine.answer import Spark
     from clearml_snapshot.queries.result import Result, Rows
 
 _SERIES_PARAMS: Final = frozenset({"metric", "variant"})
@@ -196,6 +202,7 @@ def ask(
     output: Output,
     dataset: Dataset,
     limits: Limits,
+    engine: Engine,
     show: Annotated[
         bool, typer.Option("--show", help="Print SQL for DuckDB instead of the result.")
     ] = False,
@@ -225,12 +232,15 @@ def ask(
     if show:
         write_text(_shown(query, given, filters, dataset, aliases))
         return
+    if engine.is_spark:
+        checked_cluster(engine)
     opening = open_for_query(dataset, filters, limits, aliases=aliases)
     with opening as opened, translating_errors():
         values = opened.bound(query, **given)
         for line in () if output.quiet else guess_note(guessed_best(query, given, opened)):
             note(line)
-        answer(opened, query, values, output, has_curves=has_curves)
+        with engine_for(engine, limits, opened) as used:
+            answer(opened, query, values, output, has_curves=has_curves, engine=used)
 
 
 def answer(
@@ -240,6 +250,7 @@ def answer(
     output: OutputOptions,
     *,
     has_curves: bool = False,
+    engine: "Spark | None" = None,
 ) -> None:
     """Write the answer of a query to bound values, and the notes below it."""
     from clearml_snapshot.queries.notes.below import footnotes
@@ -247,10 +258,12 @@ def answer(
     def in_file(rows: "Rows") -> Iterator[str]:
         return footnotes(opened, query, values, rows, quiet=False, has_age=False)
 
-    rows = _write(opened, query, values, output, in_file, has_curves=has_curves)
+    rows = _write(opened, query, values, output, in_file, has_curves=has_curves, engine=engine)
     _write_differences(opened, query, values, output)
     for line in footnotes(opened, query, values, rows, quiet=output.quiet):
         note(line)
+    if engine is not None and not output.quiet:
+        note(engine.described(query, values))
 
 
 def _dataset_among_tasks(
@@ -286,6 +299,7 @@ def _write(
     below: "Callable[[Rows], Iterable[str]]",
     *,
     has_curves: bool,
+    engine: "Spark | None",
 ) -> "Rows":
     """Write the answer, in parts if it is about many points.
 
@@ -297,7 +311,7 @@ def _write(
 
     keep = partial(relevant, query=query, values=values)
     progress = partial(parts_bar, quiet=output.quiet)
-    with asked(opened, query, values, keep, progress) as answer:
+    with asked(opened, query, values, keep, progress, engine=engine) as answer:
         result, columns, notes = answer.result, answer.columns, tuple[str, ...]()
         if has_curves:
             from clearml_snapshot.cli.commands.looking.sparks import with_curves

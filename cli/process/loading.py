@@ -27,9 +27,14 @@ class LoadError(SnapshotError):
 def keep_out_pandas() -> None:
     """Let ``import pandas`` fail in this process, as if it were not installed.
 
-    No command uses it, but pyarrow and the SDK load it if it is there, which takes 0.4 s.
+    Only Spark needs it, but pyarrow and the SDK load it if it is there, which takes 0.4 s.
     """
     sys.meta_path.insert(0, _NoPandas())
+
+
+def let_in_pandas() -> None:
+    """Let it be imported again: Spark needs it."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _NoPandas)]
 
 
 class _NoPandas:

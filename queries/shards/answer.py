@@ -77,14 +77,21 @@ class InParts:
     def gathered(self) -> duckdb.DuckDBPyRelation:
         """Compute the rows into a compressed table, which DuckDB moves to disk if necessary."""
         with translating_errors():
-            self.connection.execute(_COMPRESSED)
+            self.attach()
             self.connection.execute(f"DROP TABLE IF EXISTS {GATHERED}")
             for number, relation in enumerate(self):
                 self._keep(relation, is_first=number == 0)
             if self._whole is not None:
                 self._keep(self._dataset.shaped(self._query, self._whole).relation)
-            rows = self.connection.table(GATHERED)
-            return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
+            return self.in_last_order(self.connection.table(GATHERED))
+
+    def attach(self) -> None:
+        """Attach the database with the rows of all parts."""
+        self.connection.execute(_COMPRESSED)
+
+    def in_last_order(self, rows: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
+        """Sort the rows of all parts, if the query says that they need it."""
+        return rows.order(_last_order(self._query)) if _is_sorted(self._query) else rows
 
     def _keep(self, relation: duckdb.DuckDBPyRelation, *, is_first: bool = False) -> None:
         relation.create_view(_PART)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 
@@ -16,11 +16,31 @@ from clearml_snapshot.queries.shards.divide import MOST_POINTS, parts_of
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.shards.answer import InParts, OnPart
+    from clearml_snapshot.queries.shards.plan import AnyPart
 
 Keep = Callable[[duckdb.DuckDBPyRelation], Sequence[duckdb.DuckDBPyRelation]]
 """Selects rows of a computed answer, or of a part of it."""
 Progress = Callable[[], "AbstractContextManager[OnPart]"]
 """Shows the parts that are finished, of one step."""
+
+
+class Engine(Protocol):
+    """Answers a query in parts elsewhere."""
+
+    @property
+    def most(self) -> int:
+        """The maximum number of points of a part."""
+
+    def answer(
+        self,
+        dataset: Dataset,
+        connection: duckdb.DuckDBPyConnection,
+        query: Query,
+        values: Mapping[str, Any],
+        parts: "tuple[AnyPart, ...]",
+        on_part: "OnPart",
+    ) -> "InParts":
+        """Return the answer; if there is at most one part, of the complete query."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,7 @@ def asked(
     keep: Keep,
     progress: Progress = _no_progress,
     most: int = MOST_POINTS,
+    engine: Engine | None = None,
 ) -> Iterator[Asked]:
     """Ask a query; its answer can be read until the context ends.
 
@@ -56,24 +77,26 @@ def asked(
         keep: selects the rows that are needed after the answer was read.
         progress: is used once per step that has several parts.
         most: the maximum number of points of a part.
+        engine: answers the parts elsewhere, with a maximum of its own.
     """
-    query = by_group(query, values)
+    query, most = by_group(query, values), most if engine is None else engine.most
     with ExitStack() as stack:
         if counts_points(query, values):
             from clearml_snapshot.queries.shards.steps import counted_first  # few queries do
 
-            first = counted_first(dataset, query, values, progress, most)
-            dataset, query = stack.enter_context(first)
+            first = counted_first(dataset, query, values, progress, most, engine)
+            dataset, query, engine = stack.enter_context(first)
         parts = parts_of(dataset, query, values, most)
         shaped = dataset.shaped(query, values)
-        if len(parts) < 2:
+        if len(parts) < 2 and engine is None:
             yield _at_once(dataset, query, *shaped, keep)
             return
         from clearml_snapshot.queries.shards.answer import InParts  # few questions get here
 
         on_part = stack.enter_context(progress())
         inner, connection = stack.enter_context(dataset.opened_again())
-        answer = InParts(inner, connection, query, values, parts, on_part)
+        make = InParts if engine is None else engine.answer
+        answer = make(inner, connection, query, values, parts, on_part)
         yield _in_parts(inner, query, answer, shaped.answer, keep)
 
 

@@ -129,7 +129,7 @@ def test_values_that_count_are_computed_in_parts(
 
     for most in (40, 10**9):
         asked = counted_first(dataset, query, values, lambda: nullcontext(on_part), most)
-        with asked as (source, second):
+        with asked as (source, second, _):
             assert as_csv(source.result(source.shaped(second, values).relation)) == whole
             assert (second is query) == (most > 40)
     assert done == list(range(len(done)))

@@ -1,0 +1,90 @@
+"""Translates what Spark says when it fails, in pages, into one line."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError, shortened
+from clearml_snapshot.queries.engine.job import versions
+
+EXTRA: Final = "pip install 'clearml-snapshot[spark]'"
+
+_MISSING: Final = re.compile(r"No module named '?([\w.]+)")
+_TRACE: Final = re.compile(r"\s+(at |File )|Traceback|\.\.\. \d+ more|JVM stacktrace|Driver stack")
+_CONDITION: Final = re.compile(r"^\[([A-Z_.]+)\]\s*")
+
+
+class SparkError(SnapshotError):
+    """Spark failed, or cannot start."""
+
+
+@contextmanager
+def translating_spark_errors(*, statement: bool = False) -> Iterator[None]:
+    """Raise Spark's errors as ours.
+
+    Args:
+        statement: what runs is SQL that the user typed.
+
+    Raises:
+        UsageError: the statement is wrong.
+        SparkError: Spark failed.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import AnalysisException, ParseException, PySparkException
+
+    try:
+        yield
+    except (AnalysisException, ParseException) as error:
+        if not statement:
+            raise SparkError(f"Spark failed: {in_one_line(str(error))}") from error
+        raise UsageError(f"Spark SQL: {in_one_line(str(error))}") from error
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        raise _failed(str(error)) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("grpc", "pyspark", "py4j"):
+            raise
+        raise _failed(str(error)) from error
+
+
+def missing_on(worker: str) -> SparkError:
+    """Make the error for a worker that cannot import this package, or what it needs."""
+    return SparkError(
+        f"a Spark worker does not have what it needs ({worker}); install {versions()} on every "
+        "worker, for the Python that Spark uses (PYSPARK_PYTHON)"
+    )
+
+
+def raise_problem(code: int, problem: str) -> None:
+    """Raise what a worker reported instead of an answer.
+
+    Raises:
+        SnapshotError: always.
+    """
+    if code < 0:
+        raise missing_on(problem)
+    error = SnapshotError(problem)
+    error.exit_code = ExitCode(code)
+    raise error
+
+
+def in_one_line(text: str) -> str:
+    """Keep what Spark says first; of a trace of Python, its last line."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):
+        at = next(at for at, line in enumerate(lines) if line.startswith("Traceback"))
+        last = (line for line in lines[at + 1 :] if not line.startswith((" ", "\t", "SQLSTATE")))
+        return shortened(next(last, lines[0]).strip())
+    kept: list[str] = []
+    for line in lines:
+        if _TRACE.match(line) or line.startswith("== "):
+            break
+        kept.append(line.strip())
+    return shortened(_CONDITION.sub("", " ".join(kept)) or "no reason given")
+
+
+def _failed(text: str) -> SparkError:
+    missing = _MISSING.search(text)
+    if missing is not None:
+        return missing_on(f"no module named {missing[1]}")
+    return SparkError(f"Spark failed: {in_one_line(text)}")

@@ -1,0 +1,200 @@
+"""What Spark answers is, byte for byte, what DuckDB answers here."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.queries import Dataset, open_dataset
+from clearml_snapshot.queries.ask.header import Query, find, queries
+from clearml_snapshot.queries.engine import answer
+from clearml_snapshot.queries.engine.answer import Spark
+from clearml_snapshot.queries.engine.job import Place
+from clearml_snapshot.queries.shards.asking import asked
+from tests.queries.conftest import write
+from tests.support.catalogue import NEEDED
+from tests.support.nasty import nasty
+from tests.support.parts import as_csv
+from tests.support.spark import Sparks, both_sparks
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Case = tuple[Query, Mapping[str, Any]]
+
+OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
+    "curve": [
+        {"metric": "loss", "smooth": 0.6, "points": 7},
+        {"by": "project", "all_metrics": True, "align": "nearest"},
+    ],
+    "first": [{"below": 1}, {"below": 0.5, "for_": 3}],
+    "group": [{"by": "status", "value": "median", "metric": "*", "best": "highest"}],
+    "health": [{}, {"all_metrics": True, "kind": ["short", "failed", "spike"]}],
+    "last": [{"by": "task", "all_metrics": True}],
+    "leaderboard": [{"metric": "*", "best": "lowest", "value": "mean", "last": 5}],
+    "max": [{}, {"by": "task", "suspect_zeros": "exclude"}, {"smooth": 0.6, "all_metrics": True}],
+    "min": [{}, {"suspect_zeros": "exclude", "nan_value": [0.0, 1.0], "top": 2}],
+    "stats": [{"all_metrics": True, "tail": 5}, {"by": "variant"}],
+    "wide": [{"fill": "nearest", "tolerance": 3, "all_metrics": True}, {"per": "task"}],
+}
+"""Other settings than those that a question needs."""
+
+
+@pytest.fixture(scope="module")
+def sparks() -> Iterator[Sparks]:
+    with both_sparks() as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("spark") / "nasty data"
+    write(folder, nasty())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dataset(folder: Path) -> Iterator[Dataset]:
+    with open_dataset(folder) as opened:
+        yield opened
+
+
+def cases(dataset: Dataset, settings: int = 3) -> list[Case]:
+    """Every question of the catalogue, with up to so many settings."""
+    ids = dataset.rows(dataset.sql("SELECT task_id FROM tasks ORDER BY 1 LIMIT 2")).rows
+    asks: list[Case] = []
+    for name, query in queries().items():
+        compared = {"tasks": [task for (task,) in ids]} if name == "compare" else {}
+        needed = {**NEEDED.get(name, {}), **compared}
+        asks.extend((query, {**needed, **more}) for more in OPTIONS.get(name, [{}])[:settings])
+    return asks
+
+
+def problem(dataset: Dataset, session: Any, most: int, case: Case) -> str | None:
+    """Compare the answer of Spark with the one from here; None if they are equal."""
+    query, typed = case
+    values = dataset.bound(query, **typed)
+    here = dataset.result(dataset.shaped(query, values).relation)
+    with asked(
+        dataset, query, values, lambda rows: (rows,), engine=Spark(session, most=most)
+    ) as there:
+        is_equal = there.result.columns == here.columns and as_csv(there.result) == as_csv(here)
+    return None if is_equal else f"{query.name} {typed}"
+
+
+def problems(dataset: Dataset, session: Any, most: int, settings: int = 3) -> list[str]:
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(partial(problem, dataset, session, most), cases(dataset, settings))
+        return [text for text in found if text is not None]
+
+
+@pytest.mark.parametrize("engine", ["local", "remote"])
+def test_every_question_of_a_nasty_history(sparks: Sparks, dataset: Dataset, engine: str) -> None:
+    assert len(cases(dataset)) > 25
+    most = 60 if engine == "local" else 10**9
+    assert problems(dataset, getattr(sparks, engine), most) == []
+
+
+@pytest.mark.parametrize("engine", ["local", "remote"])
+def test_every_question_of_the_demo(sparks: Sparks, demo: Path, engine: str) -> None:
+    with open_dataset(demo / "data") as dataset:
+        most = dataset.snapshot.totals.points // 2
+        assert problems(dataset, getattr(sparks, engine), most, settings=1) == []
+
+
+def test_filters_and_aliases_hold_on_workers(sparks: Sparks, folder: Path) -> None:
+    chosen = TaskFilter(statuses=("completed",))
+    with open_dataset(folder, filter=chosen, aliases={"cost": "loss"}) as dataset:
+        case = find("stats"), {"metric": "cost", "tail": 3}
+        assert problem(dataset, sparks.local, 30, case) is None
+
+
+def test_a_long_answer_comes_in_several_jobs(
+    sparks: Sparks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answer, "_LONG", 1)
+    case = find("curve"), {"all_metrics": True, "suspect_zeros": "exclude"}
+    assert problem(dataset, sparks.local, 30, case) is None
+
+
+@pytest.mark.parametrize("where", ["here", "remote"])
+def test_the_command_prints_the_same(sparks: Sparks, demo: Path, run_here: Run, where: str) -> None:
+    address = ["--spark-remote", sparks.address] if where == "remote" else []
+    asked = ["query", "max", "--metric", "accuracy", "--by", "task", "--suspect-zeros", "exclude"]
+    here = run_here(*asked, cwd=demo)
+    there = run_here(*asked, "--engine", "spark", *address, cwd=demo)
+    assert (there.returncode, there.stdout) == (0, here.stdout)
+    told = "answered by Spark in one part: the question is about 1,000,000 points or fewer\n"
+    assert there.stderr == here.stderr + told
+
+
+def test_what_cannot_be_divided_is_said(sparks: Sparks, demo: Path, run_here: Run) -> None:
+    done = run_here("query", "tags", "--engine", "spark", cwd=demo)
+    assert "in one part: query tags cannot be divided with these settings" in done.stderr
+
+
+def test_a_slow_question_ends_in_time(
+    sparks: Sparks, demo: Path, run_here: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.sql").write_text(
+        "-- Counts for ever.\nSELECT sum(hash(a.range)) AS n FROM range(100000000000) AS a;\n"
+    )
+    slow = ["query", "--queries", str(tmp_path), "slow", "--engine", "spark"]
+    done = run_here(*slow, "--query-timeout", "2", "--data", "data", cwd=demo)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "error: the query took longer than 2 s; query less data, or allow more time\n"
+    )
+
+
+def test_a_worker_that_does_not_see_the_dataset(
+    sparks: Sparks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Place, "of", lambda _: Place(Path("/nowhere/data"), ""))
+    with pytest.raises(SnapshotError) as raised:
+        problem(dataset, sparks.local, 60, (find("max"), {}))
+    assert "cannot read /nowhere/data (no dataset at /nowhere/data" in str(raised.value)
+    assert str(raised.value).endswith("put the dataset where every worker sees it at this path")
+
+
+def test_a_worker_without_the_package(
+    sparks: Sparks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its Python finds a package of this name that is empty."""
+    (tmp_path / "clearml_snapshot").mkdir()
+    (tmp_path / "clearml_snapshot" / "__init__.py").touch()
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n'
+    )
+    python.chmod(0o755)
+    monkeypatch.setattr(sparks.local.sparkContext, "pythonExec", str(python))
+    with pytest.raises(SnapshotError) as raised:
+        problem(dataset, sparks.local, 60, (find("max"), {}))
+    assert str(raised.value).startswith("a Spark worker does not have what it needs (")
+    assert "No module named 'clearml_snapshot.exporter'); install clearml-snapshot" in str(
+        raised.value
+    )
+
+
+def test_the_program_starts_spark_quietly(
+    sparks: Sparks, demo: Path, program: list[str], run_here: Run
+) -> None:
+    """As a process of its own, which starts a JVM of its own."""
+    asked = ["query", "stats", "--metric", "loss", "--data", "data"]
+    here = run_here(*asked, cwd=demo)
+    done = subprocess.run(
+        [*program, *asked, "--engine", "spark"],
+        cwd=demo,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, here.stdout)
+    assert done.stderr.startswith(here.stderr)
+    assert done.stderr.count("\n") == here.stderr.count("\n") + 1
