@@ -12,6 +12,10 @@ PICTURES = {
     "paper": "plot accuracy --top 5 --theme paper --size 420x280",
     "dark": "plot loss/validation --project nlp --color Args/lr --theme dark --log-y",
     "many": "plot accuracy",
+    "scatter": "plot accuracy --kind scatter --x Args/lr --color user",
+    "bars": "plot accuracy --kind bar --by Args/lr",
+    "histogram": "plot accuracy --kind hist",
+    "parallel": "plot accuracy --kind parallel --param 'Args/*' --size 620x300",
 }
 """The command of each picture, without ``-o``."""
 
@@ -24,7 +28,8 @@ _PAGE = """\
 .html, .vl.json or .txt. `clearml-snapshot plot --help` has every option. Of the points that share a
 column of pixels, the first, the last, the lowest and the highest are drawn, never a mean, so that
 no spike is lost. These pictures are drawn of the dataset of `clearml-snapshot demo`, with what the
-commands print beside them.
+commands print beside them. `--kind` scatter, bar, hist and parallel draw the best value of each
+task, never the last one; the numbers are those of `query leaderboard` and `query group`.
 """
 
 

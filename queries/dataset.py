@@ -251,7 +251,8 @@ class Dataset(Named):
             variant: their variants; None selects all of them.
             typed: parameters of the query ``curve``, such as ``smooth``, ``by`` and ``band``, and
                 ``color``, ``log_x``, ``log_y``, ``clips``, ``title``, ``size``, ``theme``, ``top``
-                and ``best``.
+                and ``best``. ``kind`` is curve, or draws the best value of each task: scatter, bar,
+                hist or parallel (with the hyperparameters ``param``).
 
         Raises:
             NoSuchNameError: no such metric, variant or hyperparameter.

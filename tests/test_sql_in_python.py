@@ -12,7 +12,6 @@ _STATEMENT: Final = re.compile(rf"\s*(?:--[^\n]*\n\s*)*(?:{_VERBS})\s")
 
 REASONS: Final = {
     "cli/commands/looking/sparks.py": "reads a table with one more column",
-    "cli/commands/looking/sparks.py": "names a table of rows that were computed",
     "cli/commands/demo.py": "what a user types, shown with its answer",
     "cli/output/stdout.py": "names the table of an answer",
     "cli/typer_ext/completion.py": "the column is an expression, or a table has new names",

@@ -1,10 +1,11 @@
 """How curves are drawn, as it was typed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from clearml_snapshot.queries.ask.best import Direction
-from clearml_snapshot.queries.figures.model import Theme
+from clearml_snapshot.queries.figures.model import Kind, Theme
 
 COLUMNS: Final = 1200
 """Pixel columns of a picture that has no size of its own."""
@@ -29,3 +30,7 @@ class Look:
     """The number of runs with the best values; None means all."""
     best: Direction | None = None
     """Which values are better; None: guessed from the name, if it says so."""
+    kind: Kind = "curve"
+    """What is drawn: curves, or the best values of tasks."""
+    param: str | Sequence[str] | None = None
+    """The hyperparameters of parallel coordinates; None means those that differ."""

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite
-from typing import Literal
+from typing import Final, Literal
 
 Theme = Literal["light", "dark", "paper"]
+Kind = Literal["curve", "scatter", "parallel", "bar", "hist"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Curve:
     """Whether it is one of too many to be told apart; it has no place in the legend."""
     gap: float | None = None
     """A longer distance in x is a gap, which no line crosses."""
+    is_dots: bool = False
+    """Whether its points are not connected by a line."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class Axis:
     is_log: bool = False
     is_time: bool = False
     """Whether its numbers are seconds since 1970."""
+    names: tuple[str, ...] = ()
+    """What is at 0, 1, 2, …, instead of these numbers; all are different."""
+    ticks: tuple[float, ...] = ()
+    """The numbers that are written beside it; none: as they fit."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +106,93 @@ class Panel:
     n_above: int = 0
     """Points above the part of the axis that is shown."""
     n_below: int = 0
+    is_ramp: bool = False
+    """Whether the colours of the curves are in order, from low to high."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The value of a task or of a group."""
+
+    label: str
+    value: float
+    low: float | None = None
+    """The ends of its spread."""
+    high: float | None = None
+    text: str = ""
+    """What is written beside it."""
+
+
+@dataclass(frozen=True)
+class Bars:
+    """A bar per task or group, from zero to its value, the best one first."""
+
+    title: str
+    x: Axis
+    heading: str
+    """What the texts beside the bars are."""
+    bars: tuple[Bar, ...]
+    """No two have the same label."""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many tasks have values between each two edges."""
+
+    title: str
+    x: Axis
+    edges: tuple[float, ...]
+    """An interval has its lower edge, the last one also its upper one."""
+    counts: tuple[int, ...]
+    most: int
+    """The upper end of the axis of counts."""
+    n_below: int = 0
+    """Tasks with values below the first edge, and above the last one."""
+    n_above: int = 0
+
+
+NOWHERE: Final = -0.12
+"""Where a line is beside an axis on which it has no place: below its lower end."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """An axis of parallel coordinates."""
+
+    title: str
+    ticks: tuple[tuple[float, str], ...]
+    """Places from 0, the lower end, to 1, and what is written there."""
+    is_result: bool = False
+    """Whether it is a metric."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A task in parallel coordinates."""
+
+    label: str
+    places: tuple[float | None, ...]
+    """Its place on each axis, from 0 to 1; None: it has none there."""
+    worth: float
+    """From 0, the worst value, to 1, the best one."""
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """A line per task through the values of its hyperparameters to those of its metrics."""
+
+    title: str
+    scales: tuple[Scale, ...]
+    lines: tuple[Line, ...]
+    """The best one is the last, so that it is drawn over the others."""
+
+
+Chart = Bars | Histogram | Parallel
 
 
 @dataclass(frozen=True)
 class Figure:
-    """What is drawn, one panel below the other."""
+    """What is drawn, one panel or chart below the other."""
 
     title: str
     panels: tuple[Panel, ...]
@@ -112,6 +201,12 @@ class Figure:
     size: tuple[int, int] | None = None
     """Width and height of a panel: pixels of a picture, columns and lines of a terminal."""
     theme: Theme = "light"
+    charts: tuple[Chart, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Its title, or that of what it shows first."""
+        return self.title or next(each.title for each in (*self.panels, *self.charts))
 
 
 def usual_gap(x: tuple[float, ...], width: float) -> float | None:

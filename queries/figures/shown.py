@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from html import escape
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from clearml_snapshot.exporter.errors import SnapshotError
+from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.exporter.store.disk.scratch import replacing_file
 from clearml_snapshot.queries.ask.best import direction_of
@@ -16,7 +17,7 @@ from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.figures.curves import curves
 from clearml_snapshot.queries.figures.look import Look
-from clearml_snapshot.queries.figures.model import Figure
+from clearml_snapshot.queries.figures.model import Figure, Kind
 from clearml_snapshot.queries.notes.below import footnotes
 from clearml_snapshot.queries.result import Rows
 
@@ -72,10 +73,18 @@ def plotted(dataset: Dataset, typed: Mapping[str, Any]) -> Plot:
         UsageError: an argument is unknown or wrong.
         SnapshotError: there is nothing to draw.
     """
-    query = find("curve")
     looks = {name: value for name, value in typed.items() if name in _LOOKS}
-    values = dataset.bound(query, **{name: typed[name] for name in typed if name not in looks})
+    others = {name: typed[name] for name in typed if name not in looks}
     look = Look(**{**looks, "best": direction_of(looks.get("best"))})
+    if look.kind not in get_args(Kind):
+        raise no_such("kind", str(look.kind), get_args(Kind))
+    if look.kind != "curve":
+        from clearml_snapshot.queries.figures.kinds.asked import kind_figure, notes_below
+
+        drawn, asked = kind_figure(dataset, others, look)
+        return Plot(drawn, (*drawn.notes, *notes_below(dataset, asked, quiet=False)))
+    query = find("curve")
+    values = dataset.bound(query, **others)
     figure = curves(dataset, values, look)
     below = footnotes(dataset, query, values, Rows((), (), ((),)), quiet=False)
     return Plot(figure, (*figure.notes, *below))

@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.store.finding import is_dataset
 from clearml_snapshot.queries.ask.best import direction_of
 from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.figures.look import Look
+from clearml_snapshot.queries.figures.outputs.drawing import TEXT
 from clearml_snapshot.queries.result import Rows
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from clearml_snapshot.queries.figures.model import Figure
 
 _LARGEST: Final = 10_000
-_NOT_TYPED: Final = ("metric", "variant", "all_metrics", "points", "keep")
+_NOT_TYPED: Final = ("metric", "variant", "all_metrics", "points", "keep", "x")
 """Parameters of ``curve`` that other options give, or the size of the drawing."""
 
 
@@ -44,6 +45,27 @@ signed(curve_options, parameters_of(_CURVE, shared=_NOT_TYPED, section=QUERY_OPT
 
 
 def look_options(
+    kind: Annotated[
+        Literal["curve", "scatter", "parallel", "bar", "hist"],
+        option(
+            "--kind",
+            section=QUERY_OPTIONS,
+            metavar="KIND",
+            help="What is drawn: curve, or the best value of each task: scatter (over --x with a "
+            "hyperparameter or a metric, or of two metrics), bar (the mean of groups with --by), "
+            "hist, or parallel.",
+        ),
+    ] = "curve",
+    param: Annotated[
+        list[str] | None,
+        option(
+            "--param",
+            section=QUERY_OPTIONS,
+            metavar="SECTION/NAME",
+            help="With --kind parallel: a hyperparameter that has an axis, or a glob.",
+            show_default="those that differ",
+        ),
+    ] = None,
     log_x: Annotated[
         bool, option("--log-x", section=QUERY_OPTIONS, help="Make the horizontal axis logarithmic.")
     ] = False,
@@ -115,6 +137,8 @@ def look_options(
         theme=theme,
         top=top,
         best=direction_of(best),
+        kind=kind,
+        param=param,
     )
 
 
@@ -143,6 +167,17 @@ def plot(
             help="Draw into a file: .svg, .png, .pdf, .html, .vl.json (Vega-Lite) or .txt.",
         ),
     ] = None,
+    x: Annotated[
+        str | None,
+        option(
+            "--x",
+            section=QUERY_OPTIONS,
+            metavar="X",
+            help="The horizontal axis of curves: iteration, time, relative (seconds) or a metric; "
+            "of --kind scatter: a hyperparameter as SECTION/NAME, or a metric.",
+            show_default="iteration",
+        ),
+    ] = None,
     curve: Curves,
     look: Looks,
     metrics: Metrics,
@@ -158,7 +193,8 @@ def plot(
     and the highest are drawn, never a mean. NaN, infinite and missing values interrupt a line and
     are marked. More than 12 curves are drawn faintly with their mean, more than 100 as their mean
     and range. With --by or --by-all-except, there is one curve per group of tasks: its mean, with
-    a band.
+    a band. Other kinds than curve show the best value of each task, never the last one, as query
+    leaderboard has it, or the mean of each group as query group has it.
 
     Example: plot loss/validation --by Args/lr --band std -o loss.svg
     """
@@ -169,10 +205,28 @@ def plot(
     suffix_of(output)  # an unknown one is an error before anything is read
     opening = open_for_query(chosen(dataset, path), filters, limits, aliases=aliases)
     with opening as opened, translating_errors():
-        values = opened.bound(_CURVE, **_series(typed, metrics), **curve)
+        given = {**_series(typed, metrics), **curve, "x": x}
+        if look.kind != "curve":
+            _plot_kind(opened, given, look, output, quiet)
+            return
+        values = opened.bound(_CURVE, **given)
         figure = curves(opened, values, fitting(look, output))
         write_figure(figure, output)
         _write_notes(opened, values, figure, quiet=quiet)
+
+
+def _plot_kind(
+    opened: "OpenDataset", typed: Mapping[str, Any], look: Look, output: Path | None, quiet: bool
+) -> None:
+    """Draw the best values of tasks."""
+    from clearml_snapshot.queries.figures.kinds.asked import kind_figure, notes_below
+
+    if look.kind == "parallel" and suffix_of(output) == TEXT:
+        raise UsageError("--kind parallel cannot be drawn as text; add -o parallel.svg, or .png")
+    figure, asked = kind_figure(opened, typed, look)
+    write_figure(figure, output)
+    for line in (*(() if quiet else figure.notes), *notes_below(opened, asked, quiet=quiet)):
+        note(line)
 
 
 def _write_notes(

@@ -60,7 +60,7 @@ def _pdf(figure: Figure) -> bytes:
 
 def _html(figure: Figure) -> bytes:
     """Write a page with the drawing, which nothing in the page can change: it has no script."""
-    title = escape(figure.title or figure.panels[0].title)
+    title = escape(figure.heading)
     notes = "".join(f"<p>{escape(note)}</p>\n" for note in figure.notes)
     return _PAGE.format(title=title, drawing=svg(figure), notes=notes).encode()
 

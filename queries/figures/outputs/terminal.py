@@ -11,6 +11,8 @@ import numpy as np
 from clearml_snapshot.exporter.errors import not_installed
 from clearml_snapshot.queries.figures.model import Axis, Curve, Figure, Panel, Points
 from clearml_snapshot.queries.figures.outputs.overlaid import overlaid
+from clearml_snapshot.queries.figures.outputs.text_charts import chart_text, plain_parts
+from clearml_snapshot.queries.figures.outputs.themes import RAMPS, blended
 from clearml_snapshot.queries.figures.outputs.ticks import below, ticks
 
 _FEW: Final = ("blue", "red", "green", "magenta", "yellow", "cyan")
@@ -49,6 +51,10 @@ def text(figure: Figure, screen: Screen) -> str:
     """
     parts = [figure.title] if figure.title else []
     parts += [_panel(panel, figure, screen) for panel in figure.panels]
+    width = figure.size[0] if figure.size else screen.width
+    for chart in figure.charts:
+        lines = chart_text(chart, width)
+        parts.append("\n".join(lines if screen.has_unicode else plain_parts(lines)))
     drawn = "\n\n".join(parts) + "\n"
     if screen.has_unicode:
         return drawn
@@ -57,13 +63,15 @@ def text(figure: Figure, screen: Screen) -> str:
 
 def _panel(panel: Panel, figure: Figure, screen: Screen) -> str:
     clear = [curve for curve in panel.curves if not curve.is_faint]
-    is_drawn_in_characters = not screen.has_unicode or (not screen.has_colours and len(clear) > 1)
+    has_dots = any(curve.is_dots for curve in clear)
+    is_alone = len(clear) == 1 and not has_dots
+    is_drawn_in_characters = not screen.has_unicode or not (screen.has_colours or is_alone)
     width, height = figure.size or (screen.width, max(6, min(_HEIGHT, screen.height - 6)))
     width = max(_NARROWEST, width - _AXIS)
     strokes = [*_strokes(panel, is_drawn_in_characters)]
     drawn, hidden = _each(panel, strokes, width, height, screen, is_drawn_in_characters)
     marked = _marked(panel, drawn.split("\n"), height, screen)
-    legend = _legend(clear, screen, is_drawn_in_characters)
+    legend = _legend(panel, screen, is_drawn_in_characters)
     if hidden:
         n = "1 curve is" if hidden == 1 else f"{hidden} curves are"
         legend.append(f" {n} covered by others")
@@ -76,11 +84,12 @@ class _Stroke:
     points: list[tuple[float, float]]
     colour: str
     character: str
+    is_line: bool = True
 
 
 def _strokes(panel: Panel, in_characters: bool) -> list[_Stroke]:
     """List the pieces of all curves, the faint ones first."""
-    palette = _palette([curve for curve in panel.curves if not curve.is_faint])
+    palette = _palette(panel)
     made = []
     for curve in panel.curves:
         if curve.is_faint:
@@ -92,6 +101,9 @@ def _strokes(panel: Panel, in_characters: bool) -> list[_Stroke]:
     for number, curve in enumerate(clear):
         character = _CHARACTERS[number % len(_CHARACTERS)]
         colour = palette(curve)
+        if curve.is_dots:
+            made.append(_Stroke(curve.points.finite, colour, character, is_line=False))
+            continue
         made += [_Stroke(piece, colour, character) for piece in curve.points.lines(curve.gap)]
     return made
 
@@ -104,7 +116,11 @@ def _behind(curve: Curve) -> list[Points]:
     return found
 
 
-def _palette(clear: Sequence[Curve]) -> Callable[[Curve], str]:
+def _palette(panel: Panel) -> Callable[[Curve], str]:
+    clear = [curve for curve in panel.curves if not curve.is_faint]
+    if panel.is_ramp:
+        most = max(curve.colour for curve in clear) or 1
+        return lambda curve: blended(RAMPS["dark"], curve.colour / most)
     numbers = {n: at for at, n in enumerate(dict.fromkeys(curve.colour for curve in clear))}
     colours = _FEW if len(numbers) <= len(_FEW) else _MANY
     return lambda curve: colours[numbers[curve.colour] % len(colours)]
@@ -159,7 +175,7 @@ def _plot(
     drawn: str = library.plot_to_string(
         xs=xs,
         ys=ys,
-        lines=[len(stroke.points) > 1 for stroke in strokes],
+        lines=[stroke.is_line and len(stroke.points) > 1 for stroke in strokes],
         width=width,
         height=height,
         x_min=low,
@@ -215,7 +231,7 @@ def _marks(panel: Panel) -> list[tuple[float, float, str]]:
         marks += [(x, panel.y.low, "×") for x in drawn.not_finite]
         marks += [(x, y, "▲") for x, y in drawn.finite if y > panel.y.high]
         marks += [(x, y, "▼") for x, y in drawn.finite if y < panel.y.low and not panel.y.is_log]
-        if curve.best and not curve.is_faint:
+        if curve.best and not curve.is_faint and panel.y.low <= curve.best[1] <= panel.y.high:
             marks.append((*curve.best, "◆"))
     return [(x, y, m) for x, y, m in marks if panel.x.low <= x <= panel.x.high]
 
@@ -231,13 +247,15 @@ def _cell(axis: Axis, number: float, n_cells: int) -> int:
     return max(0, min(n_cells - 1, int((number - low) / (high - low) * n_cells)))
 
 
-def _legend(clear: Sequence[Curve], screen: Screen, in_characters: bool) -> list[str]:
+def _legend(panel: Panel, screen: Screen, in_characters: bool) -> list[str]:
     """Name the curves, with their best values, in lines that fit."""
-    colour = _palette(clear)
+    colour = _palette(panel)
     lines = []
-    for number, curve in enumerate(clear):
-        sign = _CHARACTERS[number % len(_CHARACTERS)] if in_characters else "─"
-        best = f"  ◆ {curve.best[1]:.5g} at {_position(curve.best[0])}" if curve.best else ""
+    for number, curve in enumerate(curve for curve in panel.curves if not curve.is_faint):
+        usual = "•" if curve.is_dots else "─"
+        sign = _CHARACTERS[number % len(_CHARACTERS)] if in_characters else usual
+        place = _position(panel.x, curve.best[0]) if curve.best else ""
+        best = f"  ◆ {curve.best[1]:.5g} at {place}" if curve.best else ""
         room = max(8, screen.width - 5 - len(best))
         label = curve.label if len(curve.label) <= room else f"{curve.label[: room - 1]}…"
         line = f" {sign * 2} {label}{best}"
@@ -247,7 +265,9 @@ def _legend(clear: Sequence[Curve], screen: Screen, in_characters: bool) -> list
     return lines
 
 
-def _position(x: float) -> str:
+def _position(axis: Axis, x: float) -> str:
+    if axis.names:
+        return axis.names[int(x)]
     return f"{x:,.0f}" if float(x).is_integer() else f"{x:,.4g}"
 
 

@@ -10,12 +10,17 @@ from clearml_snapshot.queries.figures.model import Axis
 
 _STEPS: Final = (1, 2, 5, 10)
 _LARGEST: Final = 1e7
+_LONGEST_NAME: Final = 14
 _SMALLEST: Final = 1e-5
 """Beyond these, numbers have an exponent."""
 
 
 def ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
     """Return numbers within an axis, and how they are written, the lowest first."""
+    if axis.names:
+        return [(float(at), _shortened(name)) for at, name in enumerate(axis.names)]
+    if axis.ticks:
+        return [(value, f"{value:g}") for value in axis.ticks]
     if axis.is_log:
         low, high = ceil(log10(axis.low)), floor(log10(axis.high))
         every = max(1, ceil((high - low + 1) / max(1, most)))
@@ -36,6 +41,10 @@ def ticks(axis: Axis, most: int) -> list[tuple[float, str]]:
             text = f"{value:,.{places}f}" if is_plain else f"{value:.6g}"
             found.append((value, text))
     return found
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def below(axis: Axis, width: int, cells: dict[float, int]) -> str:

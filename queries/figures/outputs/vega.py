@@ -1,37 +1,37 @@
 """Writes a figure as Vega-Lite, version 5: JSON that many programs draw."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from clearml_snapshot.queries.figures.model import Axis, Curve, Figure, Panel, Theme
+from clearml_snapshot.queries.figures.outputs.themes import (
+    COLOURS,
+    CONFIGS,
+    NARROW,
+    RAMPS,
+    SIZE,
+    Layer,
+    blended,
+    config,
+)
+from clearml_snapshot.queries.figures.outputs.vega_charts import chart
 
-COLOURS: Final = (
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9",
-    "#7f3c8d", "#8c6d31", "#3d3d3d", "#b5bd00", "#e7298a", "#00b3b3",
-)  # fmt: skip
-"""For twelve curves: first the seven that people with any colour vision can tell apart."""
 _DASHES: Final[tuple[list[int], ...]] = ([], [6, 2], [2, 2], [8, 2, 2, 2], [10, 4], [1, 3])
 """Only on paper, which may be printed without colour."""
-SIZE: Final = (760, 400)
-"""Pixels of a panel."""
-_NARROW: Final = 560
-"""Pixels below which the legend is below the panel."""
+_PLAIN: Final = re.compile(r"[a-z ()UTC]+")
+_MANY_DOTS: Final = 500
+_FEW_NAMES: Final = 6
+"""Names that an axis has room for beside each other."""
 _SPEC: Final = "https://vega.github.io/schema/vega-lite/v5.json"
-
-_CONFIGS: Final[Mapping[Theme, Mapping[str, Any]]] = {
-    "light": {"ink": "#333333", "grid": "#e6e6e6", "back": "#ffffff", "font": "sans-serif"},
-    "dark": {"ink": "#dddddd", "grid": "#3a3a3a", "back": "#1b1b1b", "font": "sans-serif"},
-    "paper": {"ink": "#000000", "grid": None, "back": "#ffffff", "font": "serif"},
-}
-
-Layer = dict[str, Any]
 
 
 def vega_lite(figure: Figure) -> dict[str, Any]:
     """Write a figure as a Vega-Lite specification that contains its data."""
     width, height = figure.size or SIZE
     panels = [_panel(panel, figure, width, height) for panel in figure.panels]
-    spec: dict[str, Any] = {"$schema": _SPEC, "config": _config(figure.theme)}
+    panels += [chart(each, figure) for each in figure.charts]
+    spec: dict[str, Any] = {"$schema": _SPEC, "config": config(figure.theme)}
     if figure.title:
         spec["title"] = {"text": figure.title, "anchor": "start", "fontSize": 16}
     if len(panels) == 1:
@@ -77,7 +77,11 @@ def _lines(panel: Panel, figure: Figure) -> Iterator[Layer]:
     yield from _drawn(panel, behind, {"opacity": 0.35, "strokeWidth": 0.8, "color": "#888888"})
     raw = [(c, piece) for c in clear if c.raw for piece in c.raw.lines(c.gap)]
     yield from _drawn(panel, raw, {"opacity": 0.25, "strokeWidth": 1}, _color(panel, figure))
-    front = [(curve, piece) for curve in clear for piece in curve.points.lines(curve.gap)]
+    dots = [(curve, [point]) for curve in clear if curve.is_dots for point in curve.points.finite]
+    many = {"size": 50, "opacity": 0.7} if len(dots) <= _MANY_DOTS else {"size": 16, "opacity": 0.5}
+    yield from _drawn(panel, dots, many, _color(panel, figure))
+    lines = [curve for curve in clear if not curve.is_dots]
+    front = [(curve, piece) for curve in lines for piece in curve.points.lines(curve.gap)]
     encoding = _color(panel, figure)
     if figure.theme == "paper" and len(clear) > 1:
         encoding["strokeDash"] = _dashes(panel, figure)
@@ -103,7 +107,7 @@ def _drawn(
             continue
         kind = {"type": "line", "interpolate": "linear", "strokeJoin": "bevel"}
         dot = {"type": "point", "filled": True, "size": 14}
-        shape: Layer = {**mark, **(kind if is_line else dot), "clip": True}
+        shape: Layer = {**(kind if is_line else dot), **mark, "clip": True}
         if not is_line:
             shape.pop("strokeWidth", None)
         more = dict(encoding or {})
@@ -114,8 +118,7 @@ def _drawn(
         if encoding is not None:
             more["tooltip"] = [
                 {"field": "curve", "type": "nominal", "title": "curve"},
-                {"field": "x", "type": "temporal" if panel.x.is_time else "quantitative",
-                 "title": panel.x.title},
+                {"field": "x", "type": _kind(panel.x), "title": _spoken(panel.x)},
                 {"field": "y", "type": "quantitative", "title": "value"},
             ]  # fmt: skip
         yield _layer(panel, values, shape, **more)
@@ -129,9 +132,12 @@ def _marks(panel: Panel, figure: Figure) -> Iterator[Layer]:
         for curve in clear
         if curve.best and panel.y.low <= curve.best[1] <= panel.y.high
     ]
-    back = _CONFIGS[figure.theme]["back"]
+    back = CONFIGS[figure.theme]["back"]
     ring = {"type": "point", "filled": True, "size": 60, "stroke": back, "strokeWidth": 1.5,
             "opacity": 1}  # fmt: skip
+    if any(curve.is_dots for curve in clear):
+        ink = CONFIGS[figure.theme]["ink"]
+        ring |= {"shape": "diamond", "size": 160, "stroke": ink}
     yield from _points(panel, figure, best, ring)
     lost = [
         (curve, x, panel.y.low)
@@ -174,18 +180,38 @@ def _points(
 
 
 def _layer(panel: Panel, values: list[Layer], mark: Layer, **encoding: Any) -> Layer:
+    # The title of a field becomes part of an expression of Vega, which describes the mark.
+    is_safe = _spoken(panel.x) == panel.x.title
     return {
         "data": {"values": values},
-        "mark": mark,
+        "mark": mark if is_safe else {**mark, "aria": False},
         "encoding": {"x": _x_axis(panel.x), "y": _y(panel), **encoding},
     }
 
 
-def _x(panel: Panel, x: float) -> float:
+def _spoken(axis: Axis) -> str:
+    """Return the title of an axis if it has no name that somebody else chose, or else ``x``."""
+    return axis.title if _PLAIN.fullmatch(axis.title) else "x"
+
+
+def _x(panel: Panel, x: float) -> float | str:
+    if panel.x.names:
+        return panel.x.names[int(x)]
     return x * 1000 if panel.x.is_time else x
 
 
+def _kind(axis: Axis) -> str:
+    if axis.names:
+        return "nominal"
+    return "temporal" if axis.is_time else "quantitative"
+
+
 def _x_axis(axis: Axis) -> Layer:
+    if axis.names:
+        names = {"labelAngle": 0 if len(axis.names) <= _FEW_NAMES else -40, "labelLimit": 180}
+        places = {"type": "point", "domain": [*axis.names], "padding": 0.5}
+        return {"field": "x", "type": "nominal", "title": axis.title, "scale": places,
+                "sort": None, "axis": {**names, "labelOverlap": False}}  # fmt: skip
     scale: Layer = {"domain": [axis.low, axis.high], "nice": False, "zero": False}
     if axis.is_time:
         scale = {"domain": [axis.low * 1000, axis.high * 1000], "type": "utc", "nice": False}
@@ -194,8 +220,11 @@ def _x_axis(axis: Axis) -> Layer:
     ticks: Layer = {"labelOverlap": True, "labelFlush": True, "tickCount": 8}
     if not axis.is_time:
         ticks["format"] = "~s" if axis.high >= 100_000 else ",~f"
-    kind = "temporal" if axis.is_time else "quantitative"
-    return {"field": "x", "type": kind, "title": axis.title, "scale": scale, "axis": ticks}
+    if axis.ticks:
+        ticks |= {"values": [*axis.ticks], "format": ".6~g"}
+    elif axis.is_log:
+        ticks["format"] = ".6~g"
+    return {"field": "x", "type": _kind(axis), "title": axis.title, "scale": scale, "axis": ticks}
 
 
 def _y(panel: Panel) -> Layer:
@@ -214,10 +243,16 @@ def _colour(curve: Curve) -> str:
     return COLOURS[curve.colour % len(COLOURS)]
 
 
+def _ramp(panel: Panel, theme: Theme) -> list[str]:
+    """Return colours in order, as far from each other as they can be."""
+    colours, most = RAMPS[theme], max(curve.colour for curve in panel.curves)
+    return [blended(colours, curve.colour / most if most else 1.0) for curve in panel.curves]
+
+
 def _color(panel: Panel, figure: Figure) -> Layer:
     """Give each curve its colour; only those that are not faint are in the legend."""
     clear = [curve for curve in panel.curves if not curve.is_faint]
-    colours = [_colour(curve) for curve in clear]
+    colours = _ramp(panel, figure.theme) if panel.is_ramp else [_colour(curve) for curve in clear]
     if figure.theme == "dark":
         colours = ["#bbbbbb" if colour == "#3d3d3d" else colour for colour in colours]
     scale = {"domain": [curve.label for curve in clear], "range": colours}
@@ -227,7 +262,7 @@ def _color(panel: Panel, figure: Figure) -> Layer:
             "type": "nominal",
             "scale": scale,
             "title": None,
-            "legend": _legend(figure, len(clear)),
+            "legend": _legend(figure, len(clear), any(curve.is_dots for curve in clear)),
         }
     }
 
@@ -240,29 +275,12 @@ def _dashes(panel: Panel, figure: Figure) -> Layer:
     return {"field": "curve", "type": "nominal", "scale": scale, "title": None, "legend": legend}
 
 
-def _legend(figure: Figure, n_curves: int) -> Layer:
+def _legend(figure: Figure, n_curves: int, has_dots: bool = False) -> Layer:
     width = (figure.size or SIZE)[0]
     legend: Layer = {"labelLimit": 300, "symbolType": "stroke", "symbolStrokeWidth": 2.5,
                      "symbolOpacity": 1, "symbolSize": 180}  # fmt: skip
-    if width < _NARROW or n_curves == 1:
+    if has_dots:
+        legend |= {"symbolType": "circle", "symbolSize": 70, "symbolStrokeWidth": 0}
+    if width < NARROW or n_curves == 1:
         legend |= {"orient": "bottom", "columns": max(1, width // 200), "direction": "horizontal"}
     return legend
-
-
-def _config(theme: Theme) -> dict[str, Any]:
-    look = _CONFIGS[theme]
-    ink, grid = look["ink"], look["grid"]
-    axis = {
-        "labelColor": ink, "titleColor": ink, "tickColor": ink, "domainColor": ink,
-        "grid": grid is not None, "gridColor": grid or ink, "labelFontSize": 12,
-        "titleFontSize": 13, "titleFontWeight": "normal",
-    }  # fmt: skip
-    return {
-        "background": look["back"],
-        "font": look["font"],
-        "padding": 12,
-        "axis": axis,
-        "legend": {"labelColor": ink, "titleColor": ink, "labelFontSize": 12},
-        "title": {"color": ink, "subtitleColor": ink, "fontWeight": 600, "offset": 12},
-        "view": {"stroke": None if theme != "paper" else ink},
-    }

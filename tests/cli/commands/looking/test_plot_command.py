@@ -164,3 +164,32 @@ def test_another_metric_as_the_horizontal_axis(piped: Run) -> None:
     assert refused.stderr.startswith("error: --x loss is several metrics; name one of loss/train")
     moved = piped("plot", "loss/train", "--offset-resumed", "--size", "80x12")
     assert "--offset-resumed: no iterations begin anew or jump" in moved.stderr
+
+
+@pytest.mark.parametrize(
+    "typed", [("scatter", "--x", "{param}"), ("bar",), ("bar", "--by", "project"), ("hist",)]
+)
+@pytest.mark.parametrize("columns", [60, 140])
+def test_best_values_fit_the_terminal(
+    on_terminal: OnTerminal, typed: tuple[str, ...], columns: int
+) -> None:
+    arguments = [each.format(param="accuracy") for each in typed]
+    done = on_terminal("plot", "loss/train", "--kind", *arguments, columns=columns)
+    assert done.code == 0, done.stderr
+    lines = _CODES.sub("", done.screen).split("\n")
+    assert columns - 14 <= max(map(len, lines)) <= columns
+
+
+def test_best_values_have_the_notes_of_the_leaderboard(piped: Run) -> None:
+    covered = piped("query", "leaderboard", "--metric", "loss/train", "--top", "999").stderr
+    drawn = piped("plot", "loss/train", "--kind", "bar").stderr.splitlines()
+    said = [line for line in covered.splitlines() if "guessed" not in line]
+    assert said
+    assert drawn[-len(said) :] == said
+
+
+def test_parallel_coordinates_need_a_file(piped: Run, tmp_path: Path) -> None:
+    done = piped("plot", "loss", "--kind", "parallel")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: --kind parallel cannot be drawn as text; add -o parallel")
+    assert done.stderr.count("\n") == 1
