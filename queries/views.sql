@@ -628,6 +628,20 @@ CREATE MACRO nearest(value, iteration, wanted) AS
         value, {'distance': abs(iteration::HUGEINT - wanted::HUGEINT), 'iteration': iteration}
     ) FILTER (isfinite(value) AND iteration IS NOT NULL);
 
+-- A number minus another one, both as the decimals that stand for them: 0.9 minus 0.6 is 0.3, and not
+-- 0.30000000000000004. The decimals are the shortest that read as the same doubles, and they are
+-- subtracted exactly; numbers of more than 10 digits before the point or 27 behind it are subtracted
+-- as doubles.
+CREATE MACRO decimal_difference(number, other) AS CASE
+    WHEN TRY_CAST(number::VARCHAR AS DECIMAL(37, 27))::VARCHAR::DOUBLE = number
+        AND TRY_CAST(other::VARCHAR AS DECIMAL(37, 27))::VARCHAR::DOUBLE = other
+        THEN (
+            TRY_CAST(number::VARCHAR AS DECIMAL(37, 27))
+            - TRY_CAST(other::VARCHAR AS DECIMAL(37, 27))
+        )::VARCHAR::DOUBLE
+    ELSE number - other
+END;
+
 -- A number as text for reading, in four digits or, from 1,000 on, in whole numbers.
 CREATE MACRO in_four_digits(number) AS CASE
     WHEN isnan(number::DOUBLE) THEN 'NaN'

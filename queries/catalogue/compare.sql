@@ -5,7 +5,7 @@
 -- common) or, if they have no iteration in common, at those nearest to the end of the task that
 -- ended first (point is nearest). iteration is the one that is compared; if the tasks' iterations
 -- differ, iterations has them in the order of the tasks. difference is the second value minus the first;
--- among more than two tasks, the largest minus the smallest. differ_at is the first common iteration
+-- among more than two tasks, the largest minus the smallest; of decimals, so 0.9 minus 0.6 is 0.3. differ_at is the first common iteration
 -- at which the values differ. A single value has no iteration. On a terminal, the hyperparameters and
 -- the code (repository, branch, commit) that differ follow; --params returns only these, with an
 -- empty cell where a task does not have one. Hyperparameters that are the same number do not differ.
@@ -113,9 +113,11 @@ summed AS (
         CASE WHEN $steps THEN iteration END AS step,
         CASE
             WHEN len($tasks) = 2
-                THEN any_value(value) FILTER (task_id = $tasks[2])
-                    - any_value(value) FILTER (task_id = $tasks[1])
-            WHEN count(value) > 1 THEN max(value) - min(value) + 0.0
+                THEN decimal_difference(
+                    any_value(value) FILTER (task_id = $tasks[2]),
+                    any_value(value) FILTER (task_id = $tasks[1])
+                )
+            WHEN count(value) > 1 THEN decimal_difference(max(value), min(value)) + 0.0
         END AS difference,
         CASE WHEN count(DISTINCT iteration) < 2 THEN max(iteration) END AS iteration,
         CASE

@@ -1,5 +1,7 @@
 """`compare` against plain Python."""
 
+from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import pytest
@@ -76,7 +78,39 @@ def check_finals(dataset: Dataset, chosen: Tasks) -> None:
         missing = None in values
         assert (row["difference"] is None) == missing
         if not missing:
-            assert same(row["difference"], values[1] - values[0])
+            assert same(row["difference"], decimal_difference(values[1], values[0]))
+
+
+def decimal_difference(value: float, other: float) -> float:
+    """Subtract the decimals that stand for two doubles."""
+    if not (isfinite(value) and isfinite(other)):
+        return value - other
+    return float(Decimal(repr(value)) - Decimal(repr(other)))
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.6, 0.9), 0.3),
+        ((0.1, 0.3, 0.8), 0.7),
+        ((3e-5, 1e-5), -2e-5),
+        ((0.5, 0.5), 0.0),
+        ((1e20, 1.5), 1.5 - 1e20),
+        ((-9e9, 9e9), 1.8e10),
+        ((1e-30, 2e-30), 1e-30),
+    ],
+)
+def test_a_difference_is_that_of_the_decimals(
+    make_dataset: MakeDataset, values: tuple[float, ...], expected: float
+) -> None:
+    """That of the doubles has noise: 0.9 - 0.6 is 0.30000000000000004."""
+    tasks = [
+        {"task_id": letter * 32, "points": [("acc", "v", 1, value)]}
+        for letter, value in zip("abc", values, strict=False)
+    ]
+    with open_dataset(make_dataset(tasks)) as dataset:
+        [row] = answer(dataset, "compare", tasks=[task["task_id"] for task in tasks])
+    assert repr(row["difference"]) == repr(expected)
 
 
 def finals(both: list[Points]) -> list[tuple[str, tuple[Any, ...]]]:
