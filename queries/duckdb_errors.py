@@ -15,6 +15,7 @@ from clearml_snapshot.exporter.settings import own_table
 from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
+from clearml_snapshot.exporter.store.engine.reading_errors import of_elsewhere
 from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES
 from clearml_snapshot.queries.limits import more_memory
 
@@ -96,6 +97,8 @@ def translated(
     """Translate one DuckDB error; see ``translating_errors``."""
     import duckdb
 
+    if known := of_elsewhere(error):
+        return known
     text = in_one_line(error, located=located)
     if _BUSY in text:
         return UsageError(

@@ -114,6 +114,8 @@ def show(
     Without points, the view ``scalars`` reads another one, which ``hide_points`` removes.
     """
     connection.execute(f"CREATE SCHEMA {schema}")
+    if snapshot.elsewhere is not None:
+        snapshot.elsewhere.register(connection)
     # Text from someone else is never put into SQL.
     listed = {entry.table for entry in snapshot.files}
     for table in filter(listed.__contains__, TABLE_NAMES):
@@ -184,9 +186,7 @@ def confine(
         UsageError: one of them is not a folder, cannot be read, or has a name that SQL cannot
             express.
     """
-    allowed = literals(
-        p for snapshot in snapshots for table in TABLE_NAMES for p in snapshot.paths(table)
-    )
+    allowed = [p for snapshot in snapshots for t in TABLE_NAMES for p in _named(snapshot, t)]
     allowed += [path for folder in folders for path in _files_below(folder)]
     connection.execute(f"SET allowed_paths = {sql_value(allowed)}")
     connection.execute("SET enable_external_access = false")
@@ -330,9 +330,15 @@ def _files_below(folder: Path) -> Iterator[str]:
                 yield str(path)
 
 
+def _named(snapshot: Snapshot, table: str) -> list[str]:
+    """Return the names by which DuckDB reads a table's files."""
+    paths = snapshot.paths(table)
+    return literals(paths) if snapshot.elsewhere is None else paths
+
+
 def _reading(table: str, snapshot: Snapshot) -> str:
     """Write the SELECT over a table's files: an explicit list, never a glob."""
-    files = sql_value(literals(snapshot.paths(table)))
+    files = sql_value(_named(snapshot, table))
     missing = missing_columns(table, snapshot.format_version).items()
     newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
     partitions = "true" if table == "scalars" else "false"

@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.selection.times import parse_time
 from clearml_snapshot.exporter.spans import moment_in_utc
+from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.deletable.find import CountedAgain, Reason
@@ -148,6 +149,7 @@ def _verified(
     from clearml_snapshot.exporter.deletable.find import StoredTask, count_again, verify_files
     from clearml_snapshot.queries import open_dataset
 
+    refuse_address(data)
     with open_dataset(data, filter=filters) as dataset:
         rows = dataset.rows(dataset.tasks().project(_COLUMNS))
         stored = [StoredTask(*row) for row in rows.rows]

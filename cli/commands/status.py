@@ -21,6 +21,7 @@ from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import MONITOR_PREFIX
 from clearml_snapshot.exporter.spans import Age, read_age
+from clearml_snapshot.exporter.store.objects.address import as_typed
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
@@ -158,11 +159,11 @@ def _write_status(
     current, selections = read_status(opened), remembered(opened.snapshot.selections)
     warnings = [*concerns(current, max_age)]
     if form == "json":
-        page: dict[str, Any] = {"dataset": str(data), **current.as_dict()}
+        page: dict[str, Any] = {"dataset": as_typed(data), **current.as_dict()}
         page["selections"] = [asdict(listed) for listed in selections]
         page["concerns"] = warnings
         write_text(json_text(page), output.path)
         return warnings
-    lines = page_lines(current, selections, data)
+    lines = page_lines(current, selections, as_typed(data))
     write_text("".join(f"{printable(line)}\n" for line in lines), output.path)
     return warnings

@@ -23,7 +23,8 @@ Data = Annotated[
         section=DATASET,
         metavar="DIR",
         envvar=DATA_VARIABLE,
-        help="Folder of the dataset; commands that read also accept a snapshot folder or pack.",
+        help="Folder of the dataset; commands that read also accept a snapshot folder or pack, and "
+        "most of them s3://BUCKET/PREFIX, gs:// or az://.",
     ),
 ]
 """The dataset's folder, for every command; its default is ``DEFAULT_DATA``."""

@@ -19,6 +19,7 @@ import typer
 from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
+from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.engine.file_names import literal
 from clearml_snapshot.exporter.store.format.layout import table_at
@@ -48,6 +49,7 @@ def start_shell(
         SnapshotError: the text that the shell reads cannot be written.
         Exit: with the exit code of the shell, if it is not 0.
     """
+    refuse_address(data)
     snapshot = open_snapshot(data, which)
     program = shutil.which("duckdb")
     if program is None:

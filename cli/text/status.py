@@ -42,7 +42,13 @@ def page_lines(
     more = status.problems - len(status.problem_tasks)
     if more:
         yield f"… and {more:,} more (SELECT * FROM tasks WHERE state <> 'complete')"
-    yield f"the {'file' if status.root.is_file() else 'folder'} to copy: {status.root}"
+    yield f"the {_kind(status.root)} to copy: {status.root}"
+
+
+def _kind(root: "Path | str") -> str:
+    if isinstance(root, str):
+        return "dataset"
+    return "file" if root.is_file() else "folder"
 
 
 def _origin(status: "Status", data: Path | str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from clearml_snapshot.cli.output.terminal import printable
 from clearml_snapshot.cli.typer_ext.conditions import PARAM, begun_name, completed_conditions
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.finding import is_dataset
+from clearml_snapshot.exporter.store.objects.address import is_address
 from clearml_snapshot.queries.ask.header import Query
 
 if TYPE_CHECKING:
@@ -145,6 +146,8 @@ def _columns(data: Path, typed: dict[str, Any], incomplete: str, query: Query) -
     before, comma, begun = incomplete.rpartition(",")
     chosen = {name.strip() for name in before.split(",")}
     values = {param.name: typed.get(param.name) or None for param in query.params}
+    if is_address(data):  # TAB never waits for a network
+        return {}
     try:
         with open_dataset(data) as dataset:
             columns = dataset.sql(*statement_for(query, values)).columns
@@ -164,6 +167,8 @@ def _stored(data: Path, typed: dict[str, Any], parameter: str, incomplete: str) 
     from clearml_snapshot.exporter.store.engine.file_names import literals
     from clearml_snapshot.exporter.store.opening import open_snapshot
 
+    if is_address(data):
+        return []
     fixed, prefix, beginning = _fixed_names(parameter, incomplete)
     try:
         opened = open_snapshot(data, parse_snapshot_ref(typed.get("snapshot")), points=False)

@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.finding import dataset_near
 from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.objects.address import is_address
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder, numbers
 from clearml_snapshot.exporter.store.snapshots import (
@@ -33,10 +34,11 @@ def open_snapshot(
 ) -> Snapshot:
     """Open a snapshot of a dataset folder, a snapshot folder itself, or a pack.
 
-    A pack is unpacked into a cache, once.
+    A pack is unpacked into a cache, once. Files in a bucket stay there.
 
     Args:
-        path: a dataset, or one of its snapshots wherever it was copied to, packed or not.
+        path: a dataset, or one of its snapshots wherever it was copied to, packed or not; or the
+            address of a dataset in a bucket.
         which: a snapshot's number; negative counts back from the current one (-1 is the one
             before it); an aware datetime selects the last one created until then; None means the
             current one.
@@ -44,10 +46,12 @@ def open_snapshot(
             missing until ``pack.cache.with_points``.
 
     Raises:
-        UsageError: the path is an address.
+        UsageError: the path is an address of another kind, or a wrong one.
         DatasetError: it does not exist, is damaged, or was written by a newer version.
         SnapshotError: a pack cannot be unpacked.
     """
+    if is_address(path):
+        return _open_in_bucket(path, which)
     refuse_address(path)
     with naming_owner(path):
         return _opened(path, which, points)
@@ -88,6 +92,12 @@ def _opened(path: Path, which: int | datetime | None, points: bool) -> Snapshot:
     if which is None:
         return _open_current(path)
     return read_snapshot(_chosen(path, _current(path), which))
+
+
+def _open_in_bucket(path: Path, which: int | datetime | None) -> Snapshot:
+    from clearml_snapshot.exporter.store.objects.opening import open_in_bucket  # loads DuckDB
+
+    return open_in_bucket(path, which)
 
 
 def _open_pack(path: Path, points: bool) -> Snapshot:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk.files import FileEntry
@@ -23,10 +23,27 @@ from clearml_snapshot.exporter.store.untrusted.plain_files import (
     read_plain,
 )
 
+if TYPE_CHECKING:
+    import duckdb
+
 if sys.platform == "win32":  # there an open file cannot be deleted anyway
     fcntl = None
 else:
     import fcntl
+
+
+class Elsewhere(Protocol):
+    """Files of a snapshot that are not on this machine."""
+
+    @property
+    def place(self) -> str:
+        """Where they are, as a user knows it."""
+
+    def paths(self, table: str) -> list[str]:
+        """Return the paths of a table's files, for a connection that they were registered with."""
+
+    def register(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        """Let a DuckDB read them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +67,13 @@ class Snapshot:
     pack: Path | None = None
     """The archive that it was unpacked from into a cache; None for a folder."""
 
+    elsewhere: Elsewhere | None = None
+    """Its files if they are in a bucket; ``root`` then has its texts only."""
+
     @property
-    def location(self) -> Path:
-        """The path that a user knows: the folder, or the archive."""
-        return self.pack or self.root
+    def location(self) -> Path | str:
+        """The path that a user knows: the folder, or the archive; or an address."""
+        return self.elsewhere.place if self.elsewhere else self.pack or self.root
 
     @property
     def has_points(self) -> bool:
@@ -62,6 +82,8 @@ class Snapshot:
 
     def paths(self, table: str) -> list[str]:
         """Return the absolute paths of a table's files; never empty."""
+        if self.elsewhere is not None:
+            return self.elsewhere.paths(table)
         root = str(self.root)
         return [os.path.join(root, f.path) for f in self.files if f.table == table]  # noqa: PTH118  # 10,000 files: a tenth of the time
 

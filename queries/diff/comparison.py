@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final, Self
 
 import duckdb
@@ -269,6 +270,6 @@ def _side(snapshot: Snapshot) -> Side:
     return Side(
         number=snapshot.number,
         created_at=snapshot.created_at.astimezone(UTC),
-        place=snapshot.location,
+        place=Path(snapshot.location),
         server=snapshot.server.get("host"),
     )

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
@@ -107,4 +108,5 @@ class Choice:
 
     def open(self) -> Snapshot:
         """Open the snapshot."""
+        refuse_address(self.path)
         return open_snapshot(self.path, self.which)

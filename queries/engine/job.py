@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final, Self
 
+from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.aliases import Aliases
@@ -36,8 +37,18 @@ class Place:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
-        """Return the place of a snapshot."""
-        return cls(snapshot.location.resolve(), digest_of(snapshot))
+        """Return the place of a snapshot.
+
+        Raises:
+            UsageError: it is in a bucket, which workers cannot read yet.
+        """
+        location = snapshot.location
+        if isinstance(location, str):
+            raise UsageError(
+                f"{location} is in a bucket, which the workers of Spark do not read yet; copy it to "
+                "a folder that they see with clearml-snapshot copy"
+            )
+        return cls(location.resolve(), digest_of(snapshot))
 
 
 @dataclass(frozen=True)

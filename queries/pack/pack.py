@@ -92,6 +92,7 @@ def pack(
     """
     options, progress = options or PackOptions(), progress or Progress()
     _check_target(target)
+    _refuse_bucket(dataset)
     _refuse_source(dataset, target)
     part, more = pack_part(dataset, options, typed_filter, progress)
     try:
@@ -121,6 +122,14 @@ def pack(
     omitted = tuple(more["packed"]["taken_out"])
     counts = (made.totals.tasks, made.totals.series, made.totals.points)
     return Packed(target, content_id, size, *counts, omitted, made.states, fits)
+
+
+def _refuse_bucket(dataset: Dataset) -> None:
+    if dataset.snapshot.elsewhere is not None:
+        raise UsageError(
+            f"{dataset.snapshot.location} is in a bucket, and a pack is made of a folder; copy it "
+            "first with clearml-snapshot copy"
+        )
 
 
 def _check_target(target: Path) -> None:

@@ -85,9 +85,10 @@ class Status:
     packed: PackProvenance | None
     """Which part of a snapshot this pack contains; None if it is not a pack."""
     readable_by: Literal["owner", "group", "everyone"] | None
-    """Who may read it by the mode of the dataset's folder; None for a pack, and on Windows."""
-    root: Path
-    """The folder to copy, or the pack."""
+    """Who may read it by the mode of the dataset's folder; None for a pack or a bucket, and on
+    Windows."""
+    root: Path | str
+    """The folder to copy, or the pack; or the address of a bucket."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as types that JSON has."""
@@ -135,7 +136,7 @@ def status(dataset: Dataset, *, now: datetime | None = None, problems: int = PRO
 
 
 def _readers(snapshot: Snapshot) -> Literal["owner", "group", "everyone"] | None:
-    if snapshot.pack is not None:
+    if snapshot.pack is not None or snapshot.elsewhere is not None:
         return None
     parent = snapshot.root.parent
     is_inside = parent.name == layout.SNAPSHOTS

@@ -56,6 +56,8 @@ class Seen:
     """Methods and keys."""
     sent: int = 0
     """Bytes of the bodies of answers."""
+    answers: list[tuple[str, int]] = field(default_factory=list)
+    """Keys, and the bytes that were sent of each."""
 
     def count(self, method: str = "", key: str = "") -> int:
         """Count the requests with a method and a part of a key."""
@@ -169,6 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(sent)
             with self.proxy.lock:
                 self.proxy.seen.sent += len(sent)
+                self.proxy.seen.answers.append((unquote(self.path), len(sent)))
         if cut:
             self.cut()
 

@@ -6,13 +6,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.disk.disk_errors import way_to_read
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.engine.file_names import spelt
 
+_ELSEWHERE: Final = re.compile(r"<elsewhere (\d+): (.*?)>(?=\s|$)", re.DOTALL)
+"""An error of a file system of ours, which DuckDB passes on as a text with its traceback."""
+
 _REFUSED: Final = re.compile(r'(?:Could not read from|Cannot open) file ".*": ')
 """How DuckDB reports that the system refuses; damage is reported differently."""
+
+
+def marked(error: SnapshotError) -> OSError:
+    """Return an error for DuckDB from which ``of_elsewhere`` makes the same error again."""
+    return OSError(f"<elsewhere {int(error.exit_code)}: {error}>")
+
+
+def of_elsewhere(error: Exception) -> SnapshotError | None:
+    """Return the error of a file system of ours behind one of DuckDB; None if it is another."""
+    match = _ELSEWHERE.search(str(error))
+    if match is None:
+        return None
+    kinds = {int(kind.exit_code): kind for kind in (SnapshotError, UsageError, DatasetError)}
+    return kinds[int(match[1])](match[2])
 
 
 def is_refused(error: Exception) -> bool:

@@ -45,6 +45,11 @@ def is_address(text: str | os.PathLike[str]) -> bool:
     return _ADDRESS.fullmatch(os.fspath(text)) is not None
 
 
+def as_typed(path: str | os.PathLike[str]) -> str:
+    """Return a path for a message; of an address, ``Path`` has removed a slash."""
+    return str(parse_address(path)) if is_address(path) else os.fspath(path)
+
+
 def parse_address(text: str | os.PathLike[str]) -> Address:
     """Read an address.
 

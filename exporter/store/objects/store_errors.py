@@ -78,7 +78,10 @@ def _missing(address: Address, text: str) -> SnapshotError:
             f"there is no bucket {address.root}; check its name, or create it with the tools of "
             "the store"
         )
-    return MissingObjectError(f"an object of {address} is missing; copy it again")
+    return MissingObjectError(
+        f"an object of {address} is missing; run it again if a newer snapshot was just copied "
+        "there, otherwise copy it there again"
+    )
 
 
 def _other(address: Address, doing: str, text: str) -> SnapshotError:

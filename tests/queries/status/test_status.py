@@ -61,7 +61,7 @@ def test_the_status_of_a_snapshot(make_dataset: Callable[..., Path]) -> None:
     assert (summary.last_export.result, summary.last_export.user) == ("complete", "Ada")
     assert [task.task_id for task in summary.problem_tasks] == ["d", "c", "e"]
     assert summary.problem_tasks[1].reason == "5 of 9"
-    assert summary.root == summary.root.resolve()
+    assert summary.root == Path(summary.root).resolve()
     as_json = json.loads(json.dumps(summary.as_dict()))
     assert as_json["states"] == summary.states
     assert as_json["last_export"]["started"] == "2026-01-01T00:00:00+00:00"
