@@ -16,6 +16,7 @@ from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.notes.suspect_zeros import suspect_points
 from clearml_snapshot.queries.report.curves import chosen_parts, with_curves
 from clearml_snapshot.queries.report.fitting import PARAMS, fitting
+from clearml_snapshot.queries.report.group_means import bound_means, group_means, packed
 from clearml_snapshot.queries.report.model import (
     Chart,
     Report,
@@ -46,6 +47,7 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
     fit = fitting(dataset) if options.fits else None
     pairs = fit.pairs if fit else _pairs(dataset, options)
     names = {"metric": [m for m, _ in pairs], "variant": [v for _, v in pairs]}
+    grouped = bound_means(dataset, options, pairs)
     about = _about(dataset)
     if fit:
         chosen = None if fit.task_ids is None else [*fit.task_ids]
@@ -60,19 +62,28 @@ def contents(dataset: Dataset, options: ReportOptions) -> Report:
     charts = _charts(_rows(dataset, "report/series", parameters), places, options)
     charts, unexamined = _with_suspects(dataset, charts)
     parts = chosen_parts(charts, options)
+    charts = sorted(with_curves(dataset, charts, parameters, parts), key=_order)
     params, kinds, n_params = _params(dataset, chosen, places, PARAMS if fit else None)
     return Report(
         tasks=tuple(tasks),
         params=params,
         kinds=kinds,
         n_params=n_params,
-        charts=tuple(sorted(with_curves(dataset, charts, parameters, parts), key=_order)),
+        charts=tuple(charts),
+        means=None if grouped is None else _means(dataset, grouped, places, charts),
         parts=parts,
         n_selected=sum(row["tasks"] for row in about["states"]),
         unexamined=unexamined,
         about=about,
         fit=fit,
     )
+
+
+def _means(
+    dataset: Dataset, grouped: dict[str, Any], places: dict[str, int], charts: Sequence[Chart]
+) -> bytes:
+    means = group_means(dataset, grouped, [*places])
+    return packed(means, [(chart.metric, chart.variant) for chart in charts])
 
 
 def _pairs(dataset: Dataset, options: ReportOptions) -> Sequence[tuple[str, str]]:

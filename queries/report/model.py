@@ -25,6 +25,10 @@ class ReportOptions:
     """Only so many of the best tasks of each metric; None means all tasks."""
     best: Direction | None = None
     """Which values are better; None means that it is guessed from each name."""
+    by: tuple[str, ...] = ()
+    """Include the means of these groups over all points, as in the query ``curve``."""
+    by_all_except: tuple[str, ...] = ()
+    band: str | None = None
     heading: str | None = None
     """The title of the page; None means that it is made of the contents."""
     parts: int | None = None
@@ -83,6 +87,8 @@ class Report:
     """What was left out because it does not fit; None: nothing."""
     unexamined: bool = False
     """Whether best values of 0 were not examined, because that takes too long."""
+    means: bytes | None = None
+    """The means of groups, as ``group_means.py`` writes them; None if none were asked for."""
     about: dict[str, Any] = field(default_factory=dict)
     """What is complete: rows of ``pages/*.sql``."""
 

@@ -57,6 +57,7 @@ def page(report: Report, snapshot: Snapshot, heading: str | None = None) -> str:
         style_hash=_hash(style),
         licence=_read("vendor/LICENSE"),
         data=Markup(json_in_a_page(_data(report))),
+        means=None if report.means is None else base64.b64encode(report.means).decode(),
         blocks=[
             (at, base64.b64encode(chart.block).decode())
             for at, chart in enumerate(report.charts)

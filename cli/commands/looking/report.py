@@ -1,11 +1,12 @@
 """The `report` command."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from clearml_snapshot.cli.options.dataset import At, Dataset, chosen
+from clearml_snapshot.cli.options.groups import OptionGroup, signed
 from clearml_snapshot.cli.options.metrics import Aliases, Best, Metrics
 from clearml_snapshot.cli.options.output import Quiet
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
@@ -15,9 +16,11 @@ from clearml_snapshot.cli.output.stdout import write_text
 from clearml_snapshot.cli.output.terminal import note, printable
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.typer_ext.commands import add_command
+from clearml_snapshot.cli.typer_ext.query_options import parameters_of
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words
 from clearml_snapshot.queries.ask.best import direction_of
+from clearml_snapshot.queries.ask.header import find
 from clearml_snapshot.queries.result import Rows
 
 if TYPE_CHECKING:
@@ -71,6 +74,24 @@ _Parts = Annotated[
 ]
 
 
+def means_options(**typed: Any) -> dict[str, Any]:
+    """Collect by what the tasks are grouped, and what the band of a group is."""
+    return {name: value for name, value in typed.items() if value not in (None, [])}
+
+
+_CURVE: Final = find("curve")
+_GROUPED: Final = ("by", "by_all_except", "band")
+signed(
+    means_options,
+    parameters_of(
+        _CURVE,
+        shared=[param.name for param in _CURVE.params if param.name not in _GROUPED],
+        section=QUERY_OPTIONS,
+    ),
+)
+_Means = Annotated[dict[str, Any], OptionGroup(means_options)]
+
+
 def register(app: typer.Typer) -> None:
     """Add the command of this file."""
     add_command(app, "report", report, panel=QUERY)
@@ -84,6 +105,7 @@ def report(
     best: Best = None,
     heading: _Heading = None,
     parts: _Parts = None,
+    means: _Means,
     metrics: Metrics,
     aliases: Aliases = None,
     filters: Filters,
@@ -95,7 +117,8 @@ def report(
 
     It needs no network: sort and filter tasks, zoom, smooth and compare curves, and send the file
     to a colleague. Points that do not fit are left out so that every spike stays visible, and the
-    page says so. The same contents give the same bytes.
+    page says so; --by includes means of groups over all points. The same contents give the same
+    bytes.
     """
     from clearml_snapshot.queries.notes.coverage import coverage, lines
     from clearml_snapshot.queries.report.model import ReportOptions
@@ -107,6 +130,9 @@ def report(
         metrics.excluded,
         top,
         direction_of(best),
+        tuple(means.get("by", ())),
+        tuple(means.get("by_all_except", ())),
+        means.get("band"),
         heading,
         parts,
     )

@@ -121,11 +121,13 @@ function pinned() {
 }
 
 // Columns: gzip in base64 to typed arrays; queries/report/encoding.py writes them.
+function unpacked(id) {
+  const packed = Uint8Array.from(atob($(id).textContent), (character) => character.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip")));
+}
+
 async function decode(id) {
-  const text = $(id).textContent;
-  const packed = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const bytes = await new Response(stream).arrayBuffer();
+  const bytes = await unpacked(id).arrayBuffer();
   const [n, points, xWidth, valueWidth, unit] = new Uint32Array(bytes, 0, 5);
   let at = 24;
   const column = (type, count) => {

@@ -8,7 +8,7 @@ function groupingsOf() {
     || params[at].tasks.length < tasks.length);
   const titles = { project: "project", user: "user", tag: "tag", status: "status", type: "type" };
   return [
-    ["", "no group: single tasks"], ["all", "all tasks"],
+    ["", "no group: single tasks"], ...(given ? [["given", `${given.by} (over all points)`]] : []), ["all", "all tasks"],
     ...Object.keys(titles).filter((name) => read.groupings[name]).map((name) => [name, titles[name]]),
     ...varying.map((at) => [`p${at}`, params[at].name, "a hyperparameter"]),
     ...(read.everyParam && varying.length > 1 ? varying.map((at) => [`e${at}`, `all parameters except ${params[at].name}`, "all but one"]) : []),
@@ -50,9 +50,36 @@ function byOthers(left) {
   }]);
 }
 
+// Means over all points that the command computed (--by), which a page of thinned curves cannot.
+let given = null;
+async function readGiven() {
+  if ($("means")) given = await unpacked("means").json();
+}
+
+function givenView(drawn) {
+  const { notes, chart } = drawn;
+  if (chosen.x !== "iteration") {
+    notes.push(`means by ${given.by} are across iterations; curves of tasks are shown`);
+    return;
+  }
+  const column = (values) => Float64Array.from(values, (value) => value ?? NaN);
+  drawn.isGrouped = true;
+  drawn.view = given.charts[chart.number].map(({ group, x, mean, low, high, n, of }) => {
+    const y = column(mean);
+    return { key: `g${group}`, name: given.groups[group][0], look: groupStyle(group), x: column(x), y, raw: y, low: column(low), high: column(high), n, size: of };
+  });
+  notes.push(`means over all points, in equal parts of the iterations of each group; the band is ${given.band}`);
+  if (Number(chosen.smooth)) notes.push("not smoothed");
+}
+
 let grouped = null;
 function groupsNow() {
   if (grouped?.by === chosen.by) return grouped;
+  if (chosen.by === "given" && given) {
+    const all = given.groups.map(([name, size]) => ({ name, tasks: { length: size } }));
+    grouped = { by: chosen.by, all, ofTask: new Map(), total: given.total };
+    return grouped;
+  }
   const at = Number(chosen.by.slice(1)), field = read.groupings[chosen.by];
   const isParam = /^[pe]\d+$/.test(chosen.by) && params[at];
   const of = chosen.by === "all" ? tasks.map(() => [{ id: "", label: "all tasks" }])
@@ -204,11 +231,15 @@ function meanCurve(curves) {
 // the curves of the tasks have the colours of their groups.
 function groupView(drawn) {
   const { all, ofTask, total } = groupsNow(), { view, notes } = drawn;
+  if (chosen.by === "given" && given) {
+    givenView(drawn);
+    return;
+  }
   if (total > all.length) notes.push(`${all.length} of ${whole(total)} groups are shown: there are no more colours`);
   const thinned = view.filter((curve) => curve.isThinned).length;
   if (thinned) {
     notes.push(`no means: the page does not include every point of ${whole(thinned)} curves, and a mean of some points would be wrong. `
-      + "The curves of tasks have the colours of their groups; a report of fewer tasks or metrics, or with more --points, has every point");
+      + "The curves of tasks have the colours of their groups; a report of fewer tasks or metrics, or with more --points, has every point, and one with --by has means");
     drawn.view = view.filter((curve) => ofTask.has(curve.task)).map((curve) => ({ ...curve, look: groupStyle(ofTask.get(curve.task)) }));
     return;
   }
@@ -231,7 +262,7 @@ function drawGroups() {
     element("small", { textContent: ` ${whole(group.tasks.length)} ${group.tasks.length === 1 ? "task" : "tasks"}` }))));
   $("groups-note").textContent = !chosen.by ? "" : !total ? "This report has no such grouping."
     : `Means are over all tasks of this report, whether they are chosen in the leaderboard or not.${total > all.length ? ` The first ${all.length} of ${whole(total)} groups are shown.` : ""}`;
-  $("band").disabled = !chosen.by;
+  $("band").disabled = !chosen.by || chosen.by === "given";
   $("rest").disabled = Boolean(chosen.by);
 }
 

@@ -78,7 +78,10 @@ addEventListener("beforeprint", () => {
   drawRelations();
   for (const one of document.querySelectorAll("details")) one.open = true; });
 
-readAddress();
-fillGroupings();
-everything();
-document.documentElement.dataset.ready = "1";
+readGiven().then(() => {
+  if (given) usual.by = "given";
+  readAddress();
+  fillGroupings();
+  everything();
+  document.documentElement.dataset.ready = "1";
+});
