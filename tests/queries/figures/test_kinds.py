@@ -128,7 +128,7 @@ def test_bars_of_groups_are_the_query_group(make_dataset: MakeDataset, band: str
     assert [f"n = {row['n']}" for row in rows] == [bar.text[-5:] for bar in chart.bars]
     pair = next(bar for bar in chart.bars if bar.label == "lr=1e-3")
     std = np.std([0.6, 0.8], ddof=1)
-    reaches: dict[str, float] = {"minmax": 0.1, "ci": 12.706204736 * std / math.sqrt(2)}
+    reaches: dict[str, float] = {"minmax": 0.1, "ci": float(12.706204736 * std / math.sqrt(2))}
     reach = reaches.get(band or "", float(std))
     assert pair.low == pytest.approx(0.7 - reach)
     assert pair.high == pytest.approx(0.7 + reach)
