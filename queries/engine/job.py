@@ -45,8 +45,8 @@ class Place:
         location = snapshot.location
         if isinstance(location, str):
             raise UsageError(
-                f"{location} is in a bucket, which the workers of Spark do not read yet; copy it to "
-                "a folder that they see with clearml-snapshot copy"
+                f"{location} is in a bucket, which the workers of Spark do not read yet; copy it "
+                "to a folder that they see with clearml-snapshot copy"
             )
         return cls(location.resolve(), digest_of(snapshot))
 

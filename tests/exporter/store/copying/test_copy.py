@@ -13,6 +13,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from clearml_snapshot.exporter.errors import DatasetError, LockedError, SnapshotError, UsageError
@@ -294,6 +295,27 @@ def test_what_has_arrived_is_not_copied_again(make: Make, store: Store, tmp_path
         copy(store.at(), str(tmp_path / "copy"))
     store.proxy.faults.clear()
     assert copy(store.at(), str(tmp_path / "copy")).present >= 4
+
+
+def test_the_views_of_a_bucket_open_in_a_bare_duckdb(
+    make: Make, store: Store, tmp_path: Path
+) -> None:
+    """Its extension for S3 is not installed here, so the addresses are those of a local copy."""
+    data = make("data", "a", "b")
+    copy(str(data), store.at())
+    remote = store.dataset()
+    bucket, listed = remote.bucket, remote.snapshots()[-1]
+    for key in bucket.listing("files/"):
+        path = tmp_path / "objects" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(bucket.read(key, 2**20)[0])
+    views = bucket.read(listed.open_sql_key, 2**20)[0].decode()
+    assert f"'{store.at()}/files/scalars/project_id=p%2Fa/" in views
+    with duckdb.connect() as connection:
+        connection.execute(views.replace(store.at(), str(tmp_path / "objects")))
+        counts = "SELECT count(*), count(DISTINCT project_id), min(project_id) FROM scalars"
+        assert connection.sql(counts).fetchall() == [(400, 2, "p/a")]
+        assert connection.sql("SELECT count(*) FROM tasks").fetchall() == [(2,)]
 
 
 def test_two_copies_at_once_end_consistently(make: Make, store: Store, tmp_path: Path) -> None:
