@@ -25,7 +25,9 @@ from clearml_snapshot.queries.figures.model import Axis, Band, Figure, Points
 from clearml_snapshot.queries.figures.outputs.drawing import picture, specification, svg
 from clearml_snapshot.queries.figures.outputs.terminal import Screen, text
 from clearml_snapshot.queries.figures.outputs.ticks import ticks
+from clearml_snapshot.queries.report.write import write_report
 from tests.queries.conftest import START, MakeDataset
+from tests.support.browser import Visit, chromium
 
 MANY = 5_000_000
 SPIKE = 2_345_678
@@ -33,8 +35,8 @@ HOSTILE = "</script><script>alert(1)</script>\" onload='x' \u202egnp.exe\x1b[2J 
 
 
 @pytest.fixture(scope="module")
-def spike(tmp_path_factory: pytest.TempPathFactory) -> Figure:
-    """The figure of five million equal values and one other."""
+def five_million(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset of five million equal values and one other."""
     folder = tmp_path_factory.mktemp("spike")
     values = np.zeros(MANY)
     values[SPIKE] = 1.0
@@ -58,7 +60,13 @@ def spike(tmp_path_factory: pytest.TempPathFactory) -> Figure:
         row = {"export_id": "e", "started": START, "result": "complete", "user": "Ada"}
         server = {"host": "http://server"}
         dataset.commit(stage, server=server, selections=[], export_row=row, keep=None)
-    with open_dataset(folder) as opened:
+    return folder
+
+
+@pytest.fixture(scope="module")
+def spike(five_million: Path) -> Figure:
+    """Their figure."""
+    with open_dataset(five_million) as opened:
         return curves(opened, opened.bound("curve", metric="loss"), Look(columns=200))
 
 
@@ -91,6 +99,25 @@ def test_the_spike_is_in_the_terminal(spike: Figure) -> None:
     characters = text(spike, Screen(100, 30, has_unicode=False))
     assert characters.isascii()
     assert characters.count("*") > 88 + 10
+
+
+def test_the_spike_is_in_the_report(five_million: Path, tmp_path: Path) -> None:
+    """A line from the bottom to the top of the chart, where the spike is and nowhere else."""
+    file = tmp_path / "report.html"
+    with open_dataset(five_million) as opened:
+        file.write_text(write_report(opened).html, encoding="utf-8")
+    assert file.stat().st_size < 1_000_000
+    with chromium() as browser, Visit(browser, file) as seen:
+        chart = seen.page.locator("figure .plot .u-over").first
+        chart.scroll_into_view_if_needed()
+        seen.page.wait_for_selector("figure[data-drawn]")
+        pixels = _pixels(chart.screenshot())
+    blue = (pixels[..., 2].astype(int) - pixels[..., 0]) > 60
+    height, width = blue.shape
+    for share in (0.2, 0.5, 0.8):
+        [*columns] = np.flatnonzero(blue[int(height * share)])
+        assert 1 <= len(columns) <= 4, "one line"
+        assert columns[0] == pytest.approx(width * SPIKE / MANY, abs=4)
 
 
 def _pixels(png: bytes) -> Any:
