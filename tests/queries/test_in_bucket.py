@@ -1,6 +1,7 @@
 """A dataset in a bucket answers like the folder that it was copied from, and reads little of it."""
 
 import random
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.store.copying.copy import copy
+from clearml_snapshot.exporter.store.objects.file_system import RangeFile, Segments
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.engine.job import Place
@@ -268,3 +270,45 @@ def test_the_workers_of_spark_need_a_folder(make_dataset: MakeDataset, store: St
         pytest.raises(UsageError, match="is in a bucket, which the workers of Spark do not read"),
     ):
         Place.of(dataset.snapshot)
+
+
+def test_threads_that_share_a_file_read_what_each_asked_for(many: Path, store: Store) -> None:
+    """One sets its position while another one, which has set its own, waits for the network."""
+    copy(str(many), store.at())
+    entry = max(open_dataset(many).snapshot.files, key=lambda entry: entry.bytes)
+    content = (many / "current" / entry.path).read_bytes()
+    file = RangeFile(store.dataset().bucket, entry, Segments())
+    wrong: list[int] = []
+    together = threading.Barrier(8)
+
+    def read(seed: int) -> None:
+        numbers = random.Random(seed)
+        for _ in range(20):
+            start = numbers.randrange(len(content))
+            file.seek(start)
+            together.wait()
+            if file.read(1_000) != content[start : start + 1_000] or file.tell() > len(content):
+                wrong.append(start)
+
+    threads = [threading.Thread(target=read, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_many_threads_of_duckdb_answer_the_same(
+    many: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy(str(many), store.at())
+    sql = (
+        "SELECT metric, sum(iteration), max(value), min(value), count(*) FROM scalars "
+        "GROUP BY ALL ORDER BY ALL"
+    )
+    with open_dataset(many) as dataset:
+        wanted = dataset.sql(sql).fetchall()
+    for number in range(5):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / f"cache{number}"))
+        with open_dataset(store.at(), threads=8) as dataset:
+            assert dataset.sql(sql).fetchall() == wanted

@@ -111,6 +111,10 @@ class Bucket:
         """
         with store_errors(self.address, "read"):
             content = bytes(self.store.get_range(key, start=start, end=end))
+        if len(content) != end - start:
+            raise DatasetError(
+                f"{self.address.of(key)} has fewer bytes than its snapshot states; copy it again"
+            )
         self._count(received=len(content))
         return content
 

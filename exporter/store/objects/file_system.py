@@ -78,12 +78,19 @@ class SnapshotFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
 
 
 class RangeFile(io.RawIOBase):
-    """A file in a bucket; each reading fetches what is not known yet."""
+    """A file in a bucket; each reading fetches what is not known yet.
+
+    DuckDB's threads share it: each sets a position and then reads, in two calls between which
+    another thread may do the same. So every thread has a position of its own. They are found by the
+    number of the thread and not by ``threading.local``, which loses what a thread that is not
+    Python's has stored when its call ends.
+    """
 
     def __init__(self, bucket: Bucket, entry: FileEntry, segments: "Segments") -> None:
         super().__init__()
         self._bucket, self._entry, self._key = bucket, entry, file_key(entry)
-        self._segments, self._at = segments, 0
+        self._segments = segments
+        self._positions: dict[int, int] = {}
         tail = _TAIL if entry.bytes <= _LARGE else _TAIL_OF_LARGE
         self._tail_start = 0 if entry.bytes <= _SMALL else entry.bytes - tail
 
@@ -96,23 +103,24 @@ class RangeFile(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        """Return the position."""
-        return self._at
+        """Return the position of the calling thread."""
+        return self._positions.get(threading.get_ident(), 0)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Set the position."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._entry.bytes}[whence]
-        self._at = base + offset
-        return self._at
+        """Set the position of the calling thread."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self.tell(), io.SEEK_END: self._entry.bytes}[whence]
+        self._positions[threading.get_ident()] = base + offset
+        return base + offset
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes at the position."""
-        end = self._entry.bytes if size < 0 else min(self._at + size, self._entry.bytes)
+        """Read bytes at the position of the calling thread."""
+        start = self.tell()
+        end = self._entry.bytes if size < 0 else min(start + size, self._entry.bytes)
         try:
-            content = self._range(self._at, end) if end > self._at else b""
+            content = self._range(start, end) if end > start else b""
         except SnapshotError as error:
             raise marked(error) from None
-        self._at += len(content)
+        self._positions[threading.get_ident()] = start + len(content)
         return content
 
     def readinto(self, buffer: Any) -> int:
