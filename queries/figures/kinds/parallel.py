@@ -18,7 +18,8 @@ from clearml_snapshot.queries.figures.outputs.ticks import ticks
 
 _MOST_SCALES: Final = 10
 """Hyperparameters that a figure has room for."""
-_MOST_LINES: Final = 2_000
+_MOST_LINES: Final = 500
+"""Lines that are drawn; a PNG of so many takes seconds."""
 _MOST_TICKS: Final = 6
 _CLOSEST: Final = 0.03
 """Of the height, between two texts beside an axis."""

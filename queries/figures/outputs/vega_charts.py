@@ -244,10 +244,10 @@ def _parallel(drawn: Parallel, figure: Figure) -> Layer:
     layers: list[Layer] = [
         {"mark": {"type": "rule", "color": ink, "strokeWidth": 1}, "data": {"values": axes},
          "encoding": {"x": x}},
-        {"mark": {**curve, "opacity": opacity, "strokeWidth": 1.4},
+        {"mark": {**curve, "strokeOpacity": opacity, "strokeWidth": 1.4},
          "data": {"values": [row for row in lines if row["line"] != best]},
          "encoding": {"x": x, "y": y, "color": color, "detail": {"field": "line"}}},
-        {"mark": {**curve, "opacity": 1, "strokeWidth": 3.2},
+        {"mark": {**curve, "strokeOpacity": 1, "strokeWidth": 3.2},
          "data": {"values": [row for row in lines if row["line"] == best]},
          "encoding": {"x": x, "y": y, "color": color, "detail": {"field": "line"}}},
         {"mark": {"type": "tick", "orient": "horizontal", "size": 8, "thickness": 1, "color": ink},
