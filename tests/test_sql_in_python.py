@@ -34,6 +34,7 @@ REASONS: Final = {
     "queries/result.py": "casts the columns of an answer",
     "queries/session.py": "views over a list of files, and settings of a connection",
     "queries/engine/answer.py": "fills the table of an answer with rows of Arrow",
+    "queries/engine/statement.py": "wraps a statement of the user",
     "queries/shards/answer.py": "a table and a view for a moment, with fixed names",
     "queries/shards/narrow.py": "views over a list of metrics and variants, or a range of tasks",
     "queries/task_filter.py": "one view per table, and a table from an SQL file",

@@ -1,12 +1,19 @@
 """The `sql` command."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clearml_snapshot.cli.options.dataset import At, Dataset, chosen, parse_snapshot_ref
+from clearml_snapshot.cli.options.engine.spark import (
+    Engine,
+    EngineOptions,
+    checked_cluster,
+    spark_for,
+)
 from clearml_snapshot.cli.options.metrics import Aliases
 from clearml_snapshot.cli.options.output import Output
 from clearml_snapshot.cli.options.query_limits import Limits, open_for_query
@@ -71,12 +78,14 @@ def sql(
     output: Output,
     dataset: Dataset,
     limits: Limits,
+    engine: Engine,
 ) -> None:
     """Run one SELECT statement on the snapshot's views.
 
     The views are scalars, tasks, series, hyperparams, params and exports. The statement can read
     the snapshot's files and nothing else, and cannot change them. ClearML's title is the column
-    metric, its series is the column variant. On a terminal without a statement, DuckDB's own shell
+    metric, its series is the column variant. With --engine spark the statement is Spark SQL, which
+    can read whatever Spark can. On a terminal without a statement, DuckDB's own shell
     starts on the snapshot.
     """
     from clearml_snapshot.queries.duckdb_errors import translating_errors
@@ -90,18 +99,40 @@ def sql(
         start_shell(dataset.data, parse_snapshot_ref(dataset.snapshot), aliases)
         return
     text = _statement(statement, file)
+    if engine.is_spark:
+        _check_for_spark(engine, {"--explain": explain, "--plot": plotted, "--aliases": aliases})
     opening = open_for_query(dataset, None, limits, allow_files or (), aliases)
     with opening as snapshot, translating_errors():
         if explain:
             write_text(snapshot.explain(text) + "\n")
         elif plotted is not None:
             _draw(snapshot, text, plotted, output)
+        elif engine.is_spark:
+            _answer_on_spark(engine, snapshot, text, output)
         else:
             write_answer(
                 snapshot.result(snapshot.sql(text)), output, name="sql", screenful=SCREENFUL
             )
             for line in () if output.quiet else alias_notes(snapshot):
                 note(line)
+
+
+def _check_for_spark(engine: EngineOptions, others: Mapping[str, object]) -> None:
+    for option, typed in others.items():
+        if typed:
+            raise UsageError(f"{option} cannot be used with --engine spark")
+    checked_cluster(engine)
+
+
+def _answer_on_spark(
+    engine: EngineOptions, snapshot: "OpenDataset", text: str, output: OutputOptions
+) -> None:
+    """Run a statement as Spark SQL, and write its rows."""
+    from clearml_snapshot.queries.engine.statement import answered
+
+    with spark_for(engine, snapshot, computes=True) as session:
+        rows = answered(session, snapshot, text)
+    write_answer(snapshot.result(rows), output, name="sql", screenful=SCREENFUL)
 
 
 def _draw(snapshot: "OpenDataset", text: str, plotted: str, output: OutputOptions) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError, shortened
@@ -12,6 +13,7 @@ EXTRA: Final = "pip install 'clearml-snapshot[spark]'"
 
 _MISSING: Final = re.compile(r"No module named '?([\w.]+)")
 _TRACE: Final = re.compile(r"\s+(at |File )|Traceback|\.\.\. \d+ more|JVM stacktrace|Driver stack")
+_UNSEEN: Final = re.compile(r"PATH_NOT_FOUND|FileNotFoundException|FILE_NOT_EXIST")
 _CONDITION: Final = re.compile(r"^\[([A-Z_.]+)\]\s*")
 
 
@@ -20,11 +22,14 @@ class SparkError(SnapshotError):
 
 
 @contextmanager
-def translating_spark_errors(*, statement: bool = False) -> Iterator[None]:
+def translating_spark_errors(
+    *, statement: bool = False, path: Path | None = None
+) -> Iterator[None]:
     """Raise Spark's errors as ours.
 
     Args:
         statement: what runs is SQL that the user typed.
+        path: the folder that Spark reads.
 
     Raises:
         UsageError: the statement is wrong.
@@ -35,11 +40,19 @@ def translating_spark_errors(*, statement: bool = False) -> Iterator[None]:
 
     try:
         yield
-    except (AnalysisException, ParseException) as error:
+    except PySparkException as error:
+        if path is not None and _UNSEEN.search(str(error)):
+            raise SparkError(
+                f"Spark does not see {path}; put the dataset where Spark and every worker see it "
+                "at this path"
+            ) from error
+        if not isinstance(error, AnalysisException | ParseException):
+            raise _failed(str(error)) from error
         if not statement:
             raise SparkError(f"Spark failed: {in_one_line(str(error))}") from error
-        raise UsageError(f"Spark SQL: {in_one_line(str(error))}") from error
-    except (PySparkException, Py4JError, ConnectionError) as error:
+        hint = "; give one SELECT" if isinstance(error, ParseException) else ""
+        raise UsageError(f"Spark SQL: {in_one_line(str(error))}{hint}") from error
+    except (Py4JError, ConnectionError) as error:
         raise _failed(str(error)) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in ("grpc", "pyspark", "py4j"):
@@ -80,7 +93,8 @@ def in_one_line(text: str) -> str:
         if _TRACE.match(line) or line.startswith("== "):
             break
         kept.append(line.strip())
-    return shortened(_CONDITION.sub("", " ".join(kept)) or "no reason given")
+    said = _CONDITION.sub("", " ".join(kept)).partition(" SQLSTATE: ")[0]
+    return shortened(said.rstrip(".") or "no reason given")
 
 
 def _failed(text: str) -> SparkError:

@@ -1,5 +1,6 @@
 """Finds or starts a session of Spark: a local one, that of a cluster, or one of Spark Connect."""
 
+import logging
 import os
 import shutil
 import signal
@@ -33,6 +34,7 @@ _CONNECT_PORT: Final = 15002
 _MASTER_PORT: Final = 7077
 _PATIENCE: Final = 10.0
 """Seconds for a server to accept a connection; Spark itself would try for ten minutes."""
+_LOGGERS: Final = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
 _LIGHT: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """A JVM that only distributes need not optimise its code: half of the processor time of a start."""
 _OLDEST_JAVA: Final = "Java 17 or newer"
@@ -82,6 +84,8 @@ def spark_session(cluster: Cluster) -> Iterator[Any]:
         SparkError: Spark does not start, or does not answer.
     """
     check(cluster)
+    for name in _LOGGERS:  # they write errors, which are raised as well, to stderr
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings(), ExitStack() as stack:
         warnings.filterwarnings("ignore", module="pyspark")  # about versions of pandas
         if cluster.remote is not None:

@@ -80,8 +80,12 @@ def engine_options(
 Engine = Annotated[EngineOptions, OptionGroup(engine_options)]
 
 
-def checked_cluster(options: EngineOptions) -> "Cluster":
+def checked_cluster(options: EngineOptions, *, computes: bool = False) -> "Cluster":
     """Return where Spark runs, after checking within a moment what it needs.
+
+    Args:
+        options: what was typed.
+        computes: whether Spark itself computes, and does not only distribute.
 
     Raises:
         UsageError: a package or Java is missing.
@@ -90,13 +94,15 @@ def checked_cluster(options: EngineOptions) -> "Cluster":
     from clearml_snapshot.queries.engine.session import Cluster, check
 
     let_in_pandas()
-    cluster = Cluster(options.remote, options.master)
+    cluster = Cluster(options.remote, options.master, computes)
     check(cluster)
     return cluster
 
 
 @contextmanager
-def spark_for(options: EngineOptions, dataset: "Dataset") -> Iterator[Any]:
+def spark_for(
+    options: EngineOptions, dataset: "Dataset", *, computes: bool = False
+) -> Iterator[Any]:
     """Find or start a session of Spark, which what interrupts the dataset interrupts too.
 
     Raises:
@@ -104,7 +110,7 @@ def spark_for(options: EngineOptions, dataset: "Dataset") -> Iterator[Any]:
     """
     from clearml_snapshot.queries.engine.session import Interrupting, spark_session
 
-    cluster = checked_cluster(options)
+    cluster = checked_cluster(options, computes=computes)
     with spark_session(cluster) as session, dataset.also_interrupting(Interrupting(session)):
         yield session
 

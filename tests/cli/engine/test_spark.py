@@ -1,5 +1,6 @@
 """What Spark answers is, byte for byte, what DuckDB answers here."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,8 +18,10 @@ from clearml_snapshot.queries.ask.header import Query, find, queries
 from clearml_snapshot.queries.engine import answer
 from clearml_snapshot.queries.engine.answer import Spark
 from clearml_snapshot.queries.engine.job import Place
+from clearml_snapshot.queries.engine.statement import answered
 from clearml_snapshot.queries.shards.asking import asked
 from tests.queries.conftest import write
+from tests.queries.test_value_number import BEYOND, NUMBERS, TEXTS
 from tests.support.catalogue import NEEDED
 from tests.support.nasty import nasty
 from tests.support.parts import as_csv
@@ -180,6 +183,78 @@ def test_a_worker_without_the_package(
     assert "No module named 'clearml_snapshot.exporter'); install clearml-snapshot" in str(
         raised.value
     )
+
+
+VIEWS: Final = ("tasks", "series", "exports", "hyperparams", "scalars", "params")
+NUMBERS_AS_TEXT: Final = [*NUMBERS, *TEXTS, *BEYOND, None]
+
+
+@pytest.mark.parametrize("engine", ["local", "remote"])
+def test_views_of_spark_sql_have_the_same_rows(sparks: Sparks, tmp_path: Path, engine: str) -> None:
+    """Also if the id of a project looks like a date."""
+    tasks = [{**task} for task in nasty()]
+    tasks[1]["project_id"] = "20240101"
+    tasks[0]["params"] = [
+        {"section": "Args", "name": f"n{number}", "value": text, "type": "t"}
+        for number, text in enumerate(NUMBERS_AS_TEXT)
+    ]
+    write(tmp_path / "data", tasks)
+    with open_dataset(tmp_path / "data") as dataset:
+        for view in VIEWS:
+            here = dataset.sql(f"SELECT * FROM {view}")
+            there = answered(getattr(sparks, engine), dataset, f"SELECT * FROM {view}")
+            assert (there.columns, there.types) == (here.columns, here.types)
+            rows = (sorted(map(repr, dataset.rows(each).rows)) for each in (here, there))
+            assert next(rows) == next(rows), view
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("SELECT x FROM tasks", "Spark SQL: A column, variable, or function parameter with name"),
+        ("DROP VIEW tasks", "give one SELECT"),
+        ("SELECT 1; SELECT 2", "give one SELECT"),
+        ("CREATE TABLE x AS SELECT 1", "give one SELECT"),
+        (" ; ", "the statement is empty; give one SELECT"),
+        ("SELECT 1/0", "Spark failed: Division by zero"),
+    ],
+)
+def test_statements_that_spark_refuses(
+    sparks: Sparks, demo: Path, run_here: Run, statement: str, said: str
+) -> None:
+    done = run_here("sql", statement, "--engine", "spark", cwd=demo)
+    assert done.returncode in (1, 2)
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("where", ["here", "remote"])
+def test_sql_prints_rows_in_their_order(
+    sparks: Sparks, demo: Path, run_here: Run, where: str
+) -> None:
+    address = ["--spark-remote", sparks.address] if where == "remote" else []
+    asked = ["sql", "SELECT task, max(timestamp) AS at, max(value) FROM scalars GROUP BY task"]
+    asked[1] += " ORDER BY 3 DESC, 1 -- the best\n"
+    here = run_here(*asked, cwd=demo)
+    there = run_here(*asked, "--engine", "spark", *address, cwd=demo)
+    assert (there.returncode, there.stderr) == (0, "")
+    assert there.stdout.splitlines()[1:] == here.stdout.splitlines()[1:]
+
+
+def test_sql_of_a_folder_that_is_a_pattern(
+    sparks: Sparks, demo: Path, run_here: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "da[t]a*"
+    shutil.copytree(demo / "data", folder, symlinks=True)
+    done = run_here("sql", "SELECT 1", "--data", str(folder), "--engine", "spark", cwd=demo)
+    assert done.returncode == 2
+    assert "in a path as a pattern; rename the folder" in done.stderr
+
+
+def test_options_that_only_duckdb_has(demo: Path, run_here: Run) -> None:
+    done = run_here("sql", "SELECT 1", "--explain", "--engine", "spark", cwd=demo)
+    assert done.stderr == "error: --explain cannot be used with --engine spark\n"
 
 
 def test_the_program_starts_spark_quietly(
