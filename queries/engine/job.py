@@ -5,10 +5,8 @@ import pickle
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final, Self
 
-from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.aliases import Aliases
@@ -31,24 +29,19 @@ has fewer types than DuckDB and its own time zones, so it never sees the columns
 class Place:
     """Where a worker finds the snapshot, and how it recognises it."""
 
-    path: Path
-    """The folder of the snapshot or its pack; the same on every machine."""
+    path: str
+    """The folder of the snapshot or its pack, the same on every machine; or an address."""
+    number: int | None
+    """Which snapshot of a dataset in a bucket; None for a folder or a pack, which has one."""
     digest: str
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Self:
-        """Return the place of a snapshot.
-
-        Raises:
-            UsageError: it is in a bucket, which workers cannot read yet.
-        """
-        location = snapshot.location
+        """Return the place of a snapshot."""
+        location, digest = snapshot.location, digest_of(snapshot)
         if isinstance(location, str):
-            raise UsageError(
-                f"{location} is in a bucket, which the workers of Spark do not read yet; copy it "
-                "to a folder that they see with clearml-snapshot copy"
-            )
-        return cls(location.resolve(), digest_of(snapshot))
+            return cls(location, snapshot.number, digest)
+        return cls(str(location.resolve()), None, digest)
 
 
 @dataclass(frozen=True)

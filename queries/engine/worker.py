@@ -4,6 +4,7 @@ import io
 import pickle
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -85,7 +86,7 @@ def _opened(job: Job) -> Dataset:
 
 
 def _found(place: Place) -> Snapshot:
-    snapshot = open_snapshot(place.path, points=False)
+    snapshot = open_snapshot(Path(place.path), place.number, points=False)
     if digest_of(snapshot) != place.digest:
         raise DatasetError("another snapshot is there")
     return snapshot

@@ -158,7 +158,7 @@ def test_a_slow_question_ends_in_time(
 def test_a_worker_that_does_not_see_the_dataset(
     sparks: Sparks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Place, "of", lambda _: Place(Path("/nowhere/data"), ""))
+    monkeypatch.setattr(Place, "of", lambda _: Place("/nowhere/data", None, ""))
     with pytest.raises(SnapshotError) as raised:
         problem(dataset, sparks.local, 60, (find("max"), {}))
     assert "cannot read /nowhere/data (no dataset at /nowhere/data" in str(raised.value)

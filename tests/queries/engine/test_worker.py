@@ -12,12 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError
+from clearml_snapshot.exporter.store.copying.copy import copy
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import find, parse
 from clearml_snapshot.queries.engine.answer import joined
 from clearml_snapshot.queries.engine.job import Job, Place, cut, versions
 from clearml_snapshot.queries.engine.shipped import function_for
 from clearml_snapshot.queries.engine.worker import pieces
+from tests.support.buckets import Store
 from tests.support.nasty import nasty
 
 MakeDataset = Callable[[Sequence[Mapping[str, Any]]], Path]
@@ -65,7 +67,7 @@ def test_another_version_is_refused(dataset: Dataset) -> None:
 def test_another_snapshot_at_the_path_is_refused(
     dataset: Dataset, make_dataset: MakeDataset
 ) -> None:
-    place = Place(make_dataset(nasty()[:1]), Place.of(dataset.snapshot).digest)
+    place = Place(str(make_dataset(nasty()[:1])), None, Place.of(dataset.snapshot).digest)
     error = problem(replace(job_of(dataset), place=place))
     assert f"cannot read {place.path} (another snapshot is there); put the dataset" in str(error)
 
@@ -93,8 +95,17 @@ def test_a_pack_is_opened_where_it_is(
     pack = tmp_path / "all.zip"
     assert main(["pack", "--data", str(make_dataset(nasty())), "-o", str(pack), "-q"]) == 0
     with open_dataset(pack) as packed:
-        assert Place.of(packed.snapshot).path == pack
+        assert Place.of(packed.snapshot).path == str(pack)
         assert answered(job_of(packed, "stats")) == answered(job_of(dataset, "stats"))
+
+
+def test_a_bucket_is_read_where_it_is(
+    make_dataset: MakeDataset, dataset: Dataset, store: Store
+) -> None:
+    copy(str(make_dataset(nasty())), store.at("a"))
+    with open_dataset(store.at("a")) as remote:
+        assert Place.of(remote.snapshot).path == store.at("a")
+        assert answered(job_of(remote, "stats")) == answered(job_of(dataset, "stats"))
 
 
 @given(st.lists(st.binary(max_size=9)), st.integers(1, 7))
