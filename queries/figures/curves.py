@@ -1,7 +1,7 @@
 """Makes a figure of the curves of some metrics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any, Final
 
@@ -59,6 +59,19 @@ _SELECTING: Final = ("metric", "variant", "all_metrics", "suspect_zeros", "nan_v
 """The parameters of ``curve`` that decide which series are drawn, and their best values."""
 
 
+@dataclass(frozen=True)
+class _Request:
+    """What a figure is made of, and the notes that its panels add."""
+
+    dataset: Dataset
+    values: Mapping[str, Any]
+    """What is bound to the parameters of the query ``curve``."""
+    look: Look
+    color: str
+    """What has a colour of its own; a hyperparameter by its complete name."""
+    notes: list[str]
+
+
 def curves(dataset: Dataset, values: Mapping[str, Any], look: Look) -> Figure:
     """Make a figure of curves, one panel per metric.
 
@@ -73,8 +86,8 @@ def curves(dataset: Dataset, values: Mapping[str, Any], look: Look) -> Figure:
             tell which values are better.
         SnapshotError: no selected task has points of the metrics.
     """
-    notes: list[str] = []
     runs, color = _runs(dataset, values, look)
+    request = _Request(dataset, values, look, color, [])
     metrics: dict[str, list[Run]] = {}
     for run in runs:
         metrics.setdefault(run.metric, []).append(run)
@@ -85,16 +98,17 @@ def curves(dataset: Dataset, values: Mapping[str, Any], look: Look) -> Figure:
         raise UsageError(
             f"a figure has at most {_MOST_PANELS} metrics, and {len(metrics)} match; name fewer"
         )
-    panels = []
-    for metric, of_metric in metrics.items():
-        best = _better(look, of_metric, notes)
-        panels.append(_panel(dataset, values, metric, of_metric, look, color, best, notes))
+    panels = tuple(
+        _panel(request, metric, of_metric, _better(request, of_metric))
+        for metric, of_metric in metrics.items()
+    )
     title = harmless(look.title, LONGEST_TITLE) if look.title else ""
-    return Figure(title, tuple(panels), tuple(dict.fromkeys(notes)), look.size, look.theme)
+    return Figure(title, panels, tuple(dict.fromkeys(request.notes)), look.size, look.theme)
 
 
-def _better(look: Look, runs: Sequence[Run], notes: list[str]) -> Direction | None:
+def _better(request: _Request, runs: Sequence[Run]) -> Direction | None:
     """Return which values of a metric are better, if it was said or its names tell."""
+    look = request.look
     if look.best:
         return look.best
     pairs = dict.fromkeys((harmless(run.metric), harmless(run.variant)) for run in runs)
@@ -102,7 +116,7 @@ def _better(look: Look, runs: Sequence[Run], notes: list[str]) -> Direction | No
     if look.top is not None:
         if guessed is None:
             raise for_the_top(pairs)
-        notes.extend(guess_note({"best": guessed}))
+        request.notes.extend(guess_note({"best": guessed}))
     return guessed
 
 
@@ -142,8 +156,9 @@ def _runs(dataset: Dataset, values: Mapping[str, Any], look: Look) -> tuple[list
     ], color
 
 
-def _top(runs: Sequence[Run], look: Look, best: Direction | None, notes: list[str]) -> list[Run]:
+def _top(request: _Request, runs: Sequence[Run], best: Direction | None) -> list[Run]:
     """Choose the runs with the best values; a run without a finite value is the last."""
+    look = request.look
     if look.top is None or look.top >= len(runs):
         return [*runs]
 
@@ -153,26 +168,18 @@ def _top(runs: Sequence[Run], look: Look, best: Direction | None, notes: list[st
         sign = 1 if best == "lowest" else -1
         return is_missing, 0.0 if value is None or is_missing else sign * value, run.curve
 
-    notes.append(f"{look.top} of {len(runs)} curves, those with the {best} values")
+    request.notes.append(f"{look.top} of {len(runs)} curves, those with the {best} values")
     return sorted(runs, key=place)[: look.top]
 
 
-def _panel(
-    dataset: Dataset,
-    values: Mapping[str, Any],
-    metric: str,
-    runs: Sequence[Run],
-    look: Look,
-    color: str,
-    best: Direction | None,
-    notes: list[str],
-) -> Panel:
-    common = ""
+def _panel(request: _Request, metric: str, runs: Sequence[Run], best: Direction | None) -> Panel:
+    common, look, values = "", request.look, request.values
     if is_grouped(values):
-        drawn = _groups(dataset, values, metric, runs, look, best, notes)
+        drawn = _groups(request, metric, runs, best)
     else:
-        chosen = _top(without_suspects(dataset, values, runs, best), look, best, notes)
-        drawn = _tasks(dataset, values, metric, chosen, look, color, best, notes)
+        corrected = without_suspects(request.dataset, values, runs, best)
+        chosen = _top(request, corrected, best)
+        drawn = _tasks(request, metric, chosen, best)
         common = common_beginning(chosen) if len(drawn) == len(chosen) else ""
     panel = axes.fitted(
         _title(metric, runs, common),
@@ -182,52 +189,40 @@ def _panel(
         log_y=look.log_y,
         clips=look.clips,
     )
-    notes.extend(axes.notes_on(panel))
+    request.notes.extend(axes.notes_on(panel))
     return panel
 
 
 def _tasks(
-    dataset: Dataset,
-    values: Mapping[str, Any],
-    metric: str,
-    runs: Sequence[Run],
-    look: Look,
-    color: str,
-    best: Direction | None,
-    notes: list[str],
+    request: _Request, metric: str, runs: Sequence[Run], best: Direction | None
 ) -> list[Curve]:
     """Draw a curve for each task; if these are too many, also or only their mean."""
-    name = harmless(metric)
+    name, values, notes = harmless(metric), request.values, request.notes
     if len(runs) > MOST_FAINT:
-        drawn, told = _everything(dataset, values, runs, look)
+        drawn, told = _everything(request, runs)
         told[0] = f"the line is their mean, and {told[0]}"
         notes.append(f"{len(runs):,} curves of {name} are too many to draw: {'; '.join(told)}")
         return drawn
     is_smooth = values["smooth"] is not None or values["window"] is not None
-    with gathered(dataset, values, runs) as connection:
-        raw = _thinned(connection, look, "value")
-        smooth = _thinned(connection, look, "smoothed") if is_smooth else {}
-    drawn = _drawn(runs, raw, smooth, color, best, values)
+    with gathered(request.dataset, values, runs) as connection:
+        raw = _thinned(connection, request.look, "value")
+        smooth = _thinned(connection, request.look, "smoothed") if is_smooth else {}
+    drawn = _drawn(request, runs, raw, smooth, best)
     if len({curve.colour for curve in drawn}) <= MOST_COLOURS:
         return drawn
     notes.append(
         f"{len(runs)} curves of {name} are too many to tell apart: they are faint, and the line is "
         "their mean"
     )
-    means, _ = _everything(dataset, values, runs, look)
+    means, _ = _everything(request, runs)
     return [*map(_faint, drawn), *(replace(mean, bands=()) for mean in means)]
 
 
 def _groups(
-    dataset: Dataset,
-    values: Mapping[str, Any],
-    metric: str,
-    runs: Sequence[Run],
-    look: Look,
-    best: Direction | None,
-    notes: list[str],
+    request: _Request, metric: str, runs: Sequence[Run], best: Direction | None
 ) -> list[Curve]:
     """Draw the mean of each group and its band; if these are too many, also or only all tasks'."""
+    dataset, values, look, notes = request.dataset, request.values, request.look, request.notes
     if look.color != "task":
         raise UsageError(f"{setting('color')} has no effect on groups; omit it")
     found, told = group_curves(dataset, values, look, runs)
@@ -245,7 +240,7 @@ def _groups(
         notes.extend(told)
         return [replace(curve, colour=number) for number, curve in enumerate(drawn)]
     groups = f"{len(drawn):,} groups of {harmless(metric)} are too many"
-    means, told = _everything(dataset, values, runs, look)
+    means, told = _everything(request, runs)
     if len(drawn) > MOST_FAINT:
         told[0] = f"the line is the mean of all tasks, and {told[0]}"
         notes.append(f"{groups} to draw: {'; '.join(told)}")
@@ -257,13 +252,11 @@ def _groups(
     return [*map(_faint, drawn), *(replace(mean, bands=()) for mean in means)]
 
 
-def _everything(
-    dataset: Dataset, values: Mapping[str, Any], runs: Sequence[Run], look: Look
-) -> tuple[list[Curve], list[str]]:
+def _everything(request: _Request, runs: Sequence[Run]) -> tuple[list[Curve], list[str]]:
     """Draw the mean and the range of these runs, one curve per variant."""
     ids = {run.task_id for run in runs}
-    with dataset.opened_again(only=sorted(ids)) as (inner, _connection):
-        groups, told = group_curves(inner, of_everything(values), look, runs)
+    with request.dataset.opened_again(only=sorted(ids)) as (inner, _connection):
+        groups, told = group_curves(inner, of_everything(request.values), request.look, runs)
         return labelled(groups), told
 
 
@@ -286,13 +279,13 @@ def _thinned(connection: duckdb.DuckDBPyConnection, look: Look, column: str) -> 
 
 
 def _drawn(
+    request: _Request,
     runs: Sequence[Run],
     raw: Mapping[int, Points],
     smooth: Mapping[int, Points],
-    color: str,
     best: Direction | None,
-    values: Mapping[str, Any],
 ) -> list[Curve]:
+    color, values = request.color, request.values
     has_places = is_iteration(values) and not values["offset_resumed"] and not smooth
     has_gaps = x_pair(values) is None
     shown = [run.task_id if color == "task" else grouped(run, color) for run in runs]
