@@ -43,7 +43,8 @@ class Spark:
     def __init__(self, session: Any, memory_limit: str | None = None, most: int = POINTS) -> None:
         self._session, self._memory = session, memory_limit or MEMORY
         self.most: Final = most
-        self._n_parts = 0
+        self.n_parts = 0
+        """The number of parts of the last answer."""
 
     def answer(
         self,
@@ -71,13 +72,13 @@ class Spark:
             aliases=dataset.aliases,
             memory_limit=self._memory,
         )
-        self._n_parts = len(job)
+        self.n_parts = len(job)
         return OnSpark(self._session, job, dataset, connection, values, on_part)
 
     def described(self, query: Query, values: Mapping[str, Any]) -> str:
         """Describe in how many parts the last question was answered, and why if in one."""
-        if self._n_parts > 1:
-            return f"answered by Spark in {self._n_parts} parts"
+        if self.n_parts > 1:
+            return f"answered by Spark in {self.n_parts} parts"
         one = "answered by Spark in one part"
         shard = by_group(query, values).shard
         if counts_points(query, values) or (shard is not None and shard.divides(values)):
