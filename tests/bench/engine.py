@@ -50,9 +50,8 @@ def main() -> None:
             first, _ = timed(partial(answered, dataset, most, spark))
             there, found = timed(partial(answered, dataset, most, spark))
         parts = spark.n_parts
-        print(
-            f"{dataset.snapshot.totals.points:,} points in {parts} parts, equal: {found == expected}"
-        )
+        points, is_equal = dataset.snapshot.totals.points, found == expected
+        print(f"{points:,} points in {parts} parts, equal: {is_equal}")
         print(f"here {here:.2f} s; Spark starts in {started:.1f} s, its first answer {first:.1f} s")
         print(f"second answer {there:.2f} s: {(there - here) / parts:.2f} s more per part")
 
