@@ -263,13 +263,13 @@ def test_a_cache_that_was_changed_is_not_believed(many: Path, store: Store, tmp_
     assert ask() == wanted
 
 
-def test_the_workers_of_spark_need_a_folder(make_dataset: MakeDataset, store: Store) -> None:
+def test_workers_of_spark_get_the_address_and_the_number(
+    make_dataset: MakeDataset, store: Store
+) -> None:
     copy(str(team(make_dataset)), store.at())
-    with (
-        open_dataset(store.at()) as dataset,
-        pytest.raises(UsageError, match="is in a bucket, which the workers of Spark do not read"),
-    ):
-        Place.of(dataset.snapshot)
+    with open_dataset(store.at()) as dataset:
+        place = Place.of(dataset.snapshot)
+    assert (place.path, place.number) == (store.at(), 1)
 
 
 def test_threads_that_share_a_file_read_what_each_asked_for(many: Path, store: Store) -> None:
