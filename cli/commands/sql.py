@@ -100,7 +100,8 @@ def sql(
         return
     text = _statement(statement, file)
     if engine.is_spark:
-        _check_for_spark(engine, {"--explain": explain, "--plot": plotted, "--aliases": aliases})
+        others = {"--explain": explain, "--plot": plotted, "--aliases": aliases}
+        _check_for_spark(engine, {**others, "--allow-files": allow_files})
     opening = open_for_query(dataset, None, limits, allow_files or (), aliases)
     with opening as snapshot, translating_errors():
         if explain:

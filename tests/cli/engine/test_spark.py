@@ -255,6 +255,8 @@ def test_sql_of_a_folder_that_is_a_pattern(
 def test_options_that_only_duckdb_has(demo: Path, run_here: Run) -> None:
     done = run_here("sql", "SELECT 1", "--explain", "--engine", "spark", cwd=demo)
     assert done.stderr == "error: --explain cannot be used with --engine spark\n"
+    done = run_here("sql", "SELECT 1", "--allow-files", ".", "--engine", "spark", cwd=demo)
+    assert done.stderr == "error: --allow-files cannot be used with --engine spark\n"
 
 
 def test_the_program_starts_spark_quietly(
