@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.engine.errors import (
     EXTRA,
     SparkError,
@@ -116,16 +117,18 @@ def check(cluster: Cluster) -> None:
     """
     _check_pyspark(cluster)
     if cluster.remote is not None:
-        _check_answers(cluster.remote, "--spark-remote", "sc", _CONNECT_PORT, "Spark Connect")
+        named = setting("spark_remote")
+        _check_answers(cluster.remote, named, "sc", _CONNECT_PORT, "Spark Connect")
         return
     java = shutil.which("java", path=_java_path())
     if java is None:
         raise UsageError(
             f"Spark needs {_OLDEST_JAVA}, which was not found; install it (Debian: apt-get install "
-            "default-jre-headless), or set JAVA_HOME, or use --spark-remote"
+            f"default-jre-headless), or set JAVA_HOME, or use {setting('spark_remote')}"
         )
     if cluster.master is not None and cluster.master.startswith("spark:"):
-        _check_answers(cluster.master, "--spark-master", "spark", _MASTER_PORT, "a Spark master")
+        named = setting("spark_master")
+        _check_answers(cluster.master, named, "spark", _MASTER_PORT, "a Spark master")
 
 
 def _java_path() -> str | None:
@@ -140,8 +143,8 @@ def _check_pyspark(cluster: Cluster) -> None:
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise UsageError(
-            f"--engine spark needs the package {missing[0]}, which is not installed; install it "
-            f"with: {EXTRA}"
+            f"{setting('engine', 'spark')} needs the package {missing[0]}, which is not installed; "
+            f"install it with: {EXTRA}"
         )
 
 
@@ -185,7 +188,8 @@ def _connected(remote: str) -> Any:
         except grpc.FutureTimeoutError:
             host = urlsplit(remote).netloc.partition(";")[0]
             raise SparkError(
-                f"{host} does not answer as Spark Connect; check the address of --spark-remote"
+                f"{host} does not answer as Spark Connect; check the address of "
+                f"{setting('spark_remote')}"
             ) from None
         finally:
             channel.close()

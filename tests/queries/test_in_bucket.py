@@ -184,6 +184,7 @@ def test_commands_that_read(
         ("status",),
         ("plot", "loss", "-o", "OUT.svg"),
         ("report", "-o", "OUT.html", "--metric", "loss"),
+        ("convert", "--to", "tensorboard", "-o", "OUTevents", "--metric", "loss"),
     )
     for command in commands:
         printed, files = [], []

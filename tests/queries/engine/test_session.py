@@ -2,12 +2,14 @@
 
 import importlib.util
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.settings import naming_options
 from clearml_snapshot.queries.engine import session
 from clearml_snapshot.queries.engine.errors import (
     SparkError,
@@ -15,6 +17,12 @@ from clearml_snapshot.queries.engine.errors import (
     translating_spark_errors,
 )
 from clearml_snapshot.queries.engine.session import Cluster, check, spark_session
+
+
+@pytest.fixture(autouse=True)
+def on_the_command_line() -> Iterator[None]:
+    with naming_options():
+        yield
 
 
 def said(cluster: Cluster) -> str:
