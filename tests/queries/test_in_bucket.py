@@ -172,6 +172,19 @@ def test_what_cannot_be_read_is_one_line(
     assert "Traceback" not in str(refused.value)
 
 
+def test_files_in_a_bucket_are_not_registered_for_iceberg(
+    many: Path, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy(str(many), store.at())
+    target = tmp_path / "tables"
+    assert main(["convert", store.at(), "--to", "iceberg", "-o", str(target)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"error: {store.at()}")
+    assert "is in a bucket, and only files of this machine can be registered" in err
+    assert err.count("\n") == 1
+    assert not target.exists()
+
+
 def test_commands_that_read(
     many: Path, store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
