@@ -70,7 +70,7 @@ FURTHER: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"metric": "loss", "points": 20, "keep": "extremes", "smooth": 0.9},
         {"metric": "loss", "by": "project", "band": "ci"},
         {"metric": "loss", "by_all_except": "Args/seed", "points": 20, "align": "nearest"},
-        {"metric": "loss", "x": "accuracy", "points": 20},
+        {"metric": "loss", "x": "acc*", "points": 20},
         {"metric": "loss", "by": "project", "offset_resumed": True},
     ],
 }
