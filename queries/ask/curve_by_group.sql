@@ -150,7 +150,7 @@ measured AS (
     FROM smoothed
     JOIN (SELECT curve, cell FROM runs) USING (curve)
 ),
--- The range of x of a cell is divided into equal parts if x is no iteration or there are --points.
+-- The range of x of a cell is divided into equal parts if x is not the iteration or there are --points.
 divided AS (
     SELECT
         cell,

@@ -49,7 +49,7 @@ def x_values(text: str, series: Series) -> dict[str, Any]:
 
 
 def x_pair(values: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Return the metric and variant that are the horizontal axis; None if it is no metric."""
+    """Return the metric and variant that are the horizontal axis; None if it is not a metric."""
     metric, variant = (values.get(name) for name in X_PARTS)
     return None if metric is None else (metric, str(variant))
 

@@ -21,8 +21,8 @@
 -- group, and the band around its mean: std is the mean minus and plus one sample standard deviation,
 -- minmax the lowest and the highest value of any task, ci the 95 % interval of the mean (Student's t,
 -- computed, not drawn at random). std and ci of a single task are NULL. A row is a step: an iteration at which
--- any task of the group has a point or, with --points N or if x is no iteration, one of N equal parts
--- (100 unless given) of the range of x of the group, in which a task counts with the mean of its finite
+-- any task of the group has a point or, with --points N or if x is not the iteration, one of N equal
+-- parts (100 unless given) of the range of x of the group, in which a task counts with the mean of its finite
 -- values. Where a task has no point at a step, --align chooses its value: the one at its latest
 -- earlier step (last), none (exact), or the one at its nearest step, the earlier of two (nearest).
 -- The usual one is last: otherwise tasks that report at different iterations would take turns, and

@@ -56,7 +56,7 @@ class Incoming:
         link_or_copy(self._path(entry), target)
 
     def remove(self) -> None:
-        """Delete what is no longer needed."""
+        """Delete this folder of files that were on their way."""
         if self.folder.is_dir():
             for path in self.folder.iterdir():
                 path.unlink()

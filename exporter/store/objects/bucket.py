@@ -132,7 +132,7 @@ class Bucket:
             SnapshotError: the store refuses, or cannot be reached.
         """
         for wait in _waits():
-            time.sleep(wait)
+            time.sleep(wait)  # backoff: the store did not answer, or sent other bytes
             try:
                 if self._downloaded(key, target) == expected:
                     return

@@ -113,6 +113,7 @@ class RemoteDataset:
                 return pointer  # also if the answer to the last attempt was lost
             if self.bucket.replace(keys.POINTER, keys.encoded(chosen), version):
                 return chosen
+            # Writers that met wait for different times, so that they do not meet again.
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2**attempt)))
         raise SnapshotError(
             f"{self.address} was changed by others each of {_TRIES} times; nothing is lost there, "
