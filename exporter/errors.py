@@ -143,6 +143,10 @@ class DatasetError(SnapshotError):
     exit_code = ExitCode.DATASET
 
 
+class NewerFormatError(DatasetError):
+    """It was written by a newer version of this tool, and need not be damaged."""
+
+
 class NoDatasetError(DatasetError):
     """The dataset or snapshot does not exist: a mistyped folder or number is not damage."""
 

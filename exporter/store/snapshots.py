@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.errors import DatasetError, NewerFormatError
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
@@ -111,7 +111,8 @@ def parse_header(content: bytes, root: Path) -> dict[str, Any]:
         root: the folder, or the archive, that it was found in.
 
     Raises:
-        DatasetError: it is damaged, or of a newer format.
+        DatasetError: it is damaged.
+        NewerFormatError: it is of a newer format.
     """
     path = root / layout.SNAPSHOT_JSON
     try:
@@ -124,7 +125,7 @@ def parse_header(content: bytes, root: Path) -> dict[str, Any]:
     if type(version) is not int or version < 1:
         raise damaged(root, "it has no format version")
     if version > layout.FORMAT_VERSION:
-        raise DatasetError(
+        raise NewerFormatError(
             f"{root} has format version {version}, but this version reads up to "
             f"{layout.FORMAT_VERSION}; upgrade clearml-snapshot"
         )

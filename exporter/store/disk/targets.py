@@ -53,7 +53,7 @@ def check_parent(target: Path, option: str = "") -> None:
         )
 
 
-def check_space(folder: Path, needed: int, source: Path) -> None:
+def check_space(folder: Path, needed: int, source: Path | str) -> None:
     """Check that the disk of a folder has enough space to unpack something there.
 
     Args:

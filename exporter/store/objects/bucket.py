@@ -56,6 +56,14 @@ class Version:
         return mode
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What an object contained."""
+
+    sha256: str
+    bytes: int
+
+
 @dataclass
 class Traffic:
     """What was sent and received; several threads may add to it."""
@@ -131,30 +139,50 @@ class Bucket:
             DatasetError: its bytes are others than those that were stored.
             SnapshotError: the store refuses, or cannot be reached.
         """
+        if self.received(key, target, expected).sha256 != expected:
+            raise DatasetError(
+                f"{self.address.of(key)} has changed since it was written (checksum mismatch); "
+                "remove it and copy it again"
+            )
+
+    def received(self, key: str, target: BinaryIO | None, expected: str) -> Received:
+        """Download an object, a few times if its bytes are not the expected ones.
+
+        Args:
+            key: its key.
+            target: an empty file or buffer to write it into; None keeps nothing.
+            expected: the SHA-256, 64 hex digits.
+
+        Raises:
+            MissingObjectError: it is not there.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        last: Received | None = None
         for wait in _waits():
             time.sleep(wait)  # backoff: the store did not answer, or sent other bytes
             try:
-                if self._downloaded(key, target) == expected:
-                    return
+                last = self._downloaded(key, target)
+                if last.sha256 == expected:
+                    break
             except NoAnswerError:
                 if wait == _LAST:
                     raise
-        raise DatasetError(
-            f"{self.address.of(key)} has changed since it was written (checksum mismatch); "
-            "remove it and copy it again"
-        )
+        assert last is not None
+        return last
 
-    def _downloaded(self, key: str, target: BinaryIO) -> str:
-        digest = hashlib.sha256()
-        target.seek(0)
-        target.truncate()
+    def _downloaded(self, key: str, target: BinaryIO | None) -> Received:
+        digest, size = hashlib.sha256(), 0
+        if target is not None:
+            target.seek(0)
+            target.truncate()
         with store_errors(self.address, "read"):
             for block in self.store.get(key).stream(min_chunk_size=2**20):
                 digest.update(block)
-                target.write(block)
-                self.traffic.received += len(block)
-        self._count()
-        return digest.hexdigest()
+                size += len(block)
+                if target is not None:
+                    target.write(block)
+        self._count(received=size)
+        return Received(digest.hexdigest(), size)
 
     def create(self, key: str, content: bytes) -> bool:
         """Write an object that must not exist; return False if it does.

@@ -114,6 +114,10 @@ def decoded_manifest(content: bytes) -> Manifest:
     return manifest
 
 
+class NewerLayoutError(ValueError):
+    """What was read is of a newer layout."""
+
+
 class _Versioned(msgspec.Struct):
     format: str = ""
     layout_version: int = 0
@@ -125,7 +129,7 @@ def _decoded(content: bytes, kind: Any) -> Any:
         if versioned.format != layout.FORMAT:
             raise ValueError("it was not written by clearml-snapshot")
         if versioned.layout_version > LAYOUT_VERSION:
-            raise ValueError("it was written by a newer version; upgrade clearml-snapshot")
+            raise NewerLayoutError("it was written by a newer version; upgrade clearml-snapshot")
         return msgspec.json.decode(content, type=kind)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from error

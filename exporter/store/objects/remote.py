@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, SnapshotError
+from clearml_snapshot.exporter.errors import (
+    DatasetError,
+    NewerFormatError,
+    NoDatasetError,
+    SnapshotError,
+)
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import content_id, read_sums
@@ -125,6 +130,8 @@ class RemoteDataset:
         """Name the object whose contents are wrong."""
         try:
             yield
+        except (keys.NewerLayoutError, NewerFormatError) as error:
+            raise NewerFormatError(f"{self.bucket.address.of(key)} is damaged: {error}") from error
         except (ValueError, DatasetError) as error:
             raise DatasetError(f"{self.bucket.address.of(key)} is damaged: {error}") from error
 

@@ -89,12 +89,22 @@ def points_in_words(count: int) -> str:
     return f"{count:,} points"
 
 
-def file_problems(snapshot: Snapshot, rate: Rate) -> Iterator[str]:
-    """Check each listed file's place, size and hash; ``rate`` counts their bytes."""
+Check = Callable[[FileEntry], str | None]
+"""Hashes a file, and describes in one line how it differs from what was written."""
+
+
+def file_problems(snapshot: Snapshot, rate: Rate, check: Check | None = None) -> Iterator[str]:
+    """Check each listed file's place, size and hash.
+
+    Args:
+        snapshot: whose files.
+        rate: counts their bytes.
+        check: how to hash a file that is not in the snapshot's folder yet; None if all of them are.
+    """
     for table in layout.TABLE_NAMES:
         if not any(entry.table == table for entry in snapshot.files):
             yield f"snapshot.json lists no file of {table}"
-    for entry, problem in _hashed(snapshot.root, snapshot.files):
+    for entry, problem in _hashed(snapshot.root, snapshot.files, check):
         rate.add(entry.bytes)
         if problem is not None:
             yield problem
@@ -105,14 +115,19 @@ def damaged_files(root: Path, entries: Iterable[FileEntry]) -> Iterator[str]:
     yield from (problem for _, problem in _hashed(root, entries) if problem is not None)
 
 
-def _hashed(root: Path, entries: Iterable[FileEntry]) -> Iterator[tuple[FileEntry, str | None]]:
+def _hashed(
+    root: Path, entries: Iterable[FileEntry], check: Check | None = None
+) -> Iterator[tuple[FileEntry, str | None]]:
+    def checked(entry: FileEntry) -> tuple[FileEntry, str | None]:
+        if not _is_in_place(entry):
+            return entry, f"not a valid path for a file of {entry.table}: {entry.path}"
+        return entry, _file_problem(root, entry) if check is None else check(entry)
+
     with ThreadPoolExecutor(_HASHING, thread_name_prefix="hash") as pool:
-        yield from pool.map(lambda entry: (entry, _file_problem(root, entry)), entries)
+        yield from pool.map(checked, entries)
 
 
 def _file_problem(root: Path, entry: FileEntry) -> str | None:
-    if not _is_in_place(entry):
-        return f"not a valid path for a file of {entry.table}: {entry.path}"
     path = root / entry.path
     try:
         size = PlainFolder(root).status(entry.path).st_size

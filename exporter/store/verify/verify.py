@@ -22,6 +22,7 @@ from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.finding import dataset_near, may_be_pack
 from clearml_snapshot.exporter.store.format import layout
+from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, TextsFound, compare_texts
 from clearml_snapshot.exporter.store.parts.stored import rows as stored_rows
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
@@ -44,12 +45,14 @@ from clearml_snapshot.exporter.store.verify.checksums import (
     sums_problems,
 )
 from clearml_snapshot.exporter.store.verify.files import (
+    Check,
     Points,
     Rate,
     content_problems,
     file_problems,
     points_in_words,
 )
+from clearml_snapshot.exporter.store.verify.in_bucket import DamagedManifestError, from_bucket
 from clearml_snapshot.exporter.store.verify.rows import row_problems
 
 
@@ -57,7 +60,8 @@ from clearml_snapshot.exporter.store.verify.rows import row_problems
 class Verification:
     """The result for one snapshot; without problems it is intact."""
 
-    root: Path
+    root: Path | str
+    """The folder or the pack; an address of a bucket is a text."""
     problems: tuple[str, ...]
     """One line each: what, which; names are unchanged, control characters included."""
     notes: tuple[str, ...]
@@ -93,7 +97,8 @@ def verify(
     """Check everything that can be checked of a snapshot without its server.
 
     Args:
-        folder: a dataset, or a snapshot wherever it was copied to, packed or not.
+        folder: a dataset, or a snapshot wherever it was copied to, packed or not; or the address of
+            a dataset in a bucket, whose files are brought to this machine one after the other.
         snapshot: which one of a dataset, by its number; None is the current one.
         progress: reports what is being read; silent by default.
         make_pages: makes the pages of a pack again, see ``verify_texts``; ``queries.pages`` has
@@ -101,14 +106,16 @@ def verify(
         quick: check only the list of files and all hashes, not what is in the files.
 
     Raises:
-        UsageError: it is an address.
+        UsageError: it is an address that cannot be used.
         NoDatasetError: there is nothing to verify.
         DatasetError: the format is newer than this tool, or ``current`` leads nowhere.
         SnapshotError: there is no space to unpack a pack, or for what does not fit into memory.
     """
+    how = _How(progress or Progress(), make_pages, quick)
+    if is_address(folder):
+        return _verified_in_bucket(folder, snapshot, how)
     refuse_address(folder)
     with naming_owner(folder):
-        how = _How(progress or Progress(), make_pages, quick)
         if snapshot is None and folder.is_file():
             if not may_be_pack(folder):
                 raise NoDatasetError(f"{folder} is not a pack; choose a dataset or a .zip file")
@@ -123,6 +130,8 @@ class _How:
     progress: Progress
     make_pages: MakePages | None
     quick: bool
+    check: Check | None = None
+    """Reads a file of a bucket; None if all files are in the folder."""
 
 
 def _verified_folder(root: Path, how: _How, *, rows: bool = True) -> Verification:
@@ -136,8 +145,21 @@ def _verified_folder(root: Path, how: _How, *, rows: bool = True) -> Verificatio
         return _verified(snapshot, how, rows=rows)
 
 
-def _unreadable(root: Path, error: DatasetError) -> Verification:
+def _unreadable(root: Path | str, error: DatasetError) -> Verification:
     return Verification(root, (str(error),), (), 0, 0, 0, 0, 0)
+
+
+def _verified_in_bucket(address: Path, number: int | None, how: _How) -> Verification:
+    """Check the list of files, the files while they arrive, and then their rows."""
+    place = as_typed(address)
+    try:
+        with from_bucket(address, number, quick=how.quick) as arriving:
+            result = _verified_folder(arriving.folder, replace(how, check=arriving.check))
+    except DamagedManifestError as error:
+        return _unreadable(place, error)
+    problems = tuple(text.replace(str(arriving.folder), place) for text in result.problems)
+    unproven = (*result.unproven, *arriving.unproven)
+    return replace(result, root=place, problems=problems, unproven=unproven)
 
 
 def _verified_pack(path: Path, how: _How) -> Verification:
@@ -204,7 +226,7 @@ def _verified(snapshot: Snapshot, how: _How, *, rows: bool) -> Verification:
     listed = sum(entry.bytes for entry in snapshot.files)
     how.progress.note(f"hashing {len(snapshot.files):,} files, {size_in_words(listed)}")
     hashing = Rate(how.progress, "hashing", listed, size_in_words)
-    damaged = [*file_problems(snapshot, hashing)]
+    damaged = [*file_problems(snapshot, hashing, how.check)]
     problems += damaged
     speeds = [f"hashed {hashing}"]
     is_checked = False
