@@ -21,6 +21,7 @@ from clearml_snapshot.cli.text.diff import page_lines
 from clearml_snapshot.cli.typer_ext.commands import NegativeNumbersCommand, add_command
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.store.disk.places import refuse_address
+from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.diff.comparison import Comparison
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = re.compile(r"-?\d+")
 _SNAPSHOT: Final = (
-    "A snapshot of --data: a number, a date, or -1 for the previous one; or the path of a dataset, "
-    "a snapshot folder or a pack."
+    "A snapshot of --data: a number, a date, or -1 for the previous one; or a dataset, a snapshot "
+    "folder or a pack by its path, or a dataset in a bucket by its address."
 )
 _Before = Annotated[str | None, typer.Argument(help=_SNAPSHOT, show_default="-1")]
 _After = Annotated[
@@ -86,7 +87,7 @@ def diff(
             differing = comparison.result(comparison.differences(by))
             write_answer(differing, output, name=f"diff_by_{by}")
         else:
-            _write_page(comparison, (sides[0].path, sides[1].path), output)
+            _write_page(comparison, (as_typed(sides[0].path), as_typed(sides[1].path)), output)
 
 
 def _side(text: str | None, data: Path) -> "Choice":
@@ -100,8 +101,9 @@ def _side(text: str | None, data: Path) -> "Choice":
     typed = (text or "").strip()
     if not typed or _NUMBER.fullmatch(typed):
         return Choice(data, parse_snapshot_ref(typed or None))
-    refuse_address(typed)
-    if Path(typed).exists():
+    if not is_address(typed):
+        refuse_address(typed)
+    if is_address(typed) or Path(typed).exists():
         return Choice(Path(typed))
     try:
         return Choice(data, parse_snapshot_ref(typed))
@@ -111,7 +113,7 @@ def _side(text: str | None, data: Path) -> "Choice":
         ) from None
 
 
-def _write_page(comparison: "Comparison", paths: tuple[Path, Path], output: OutputOptions) -> None:
+def _write_page(comparison: "Comparison", paths: tuple[str, str], output: OutputOptions) -> None:
     """Write the page, or one JSON object if the format or the file's extension is JSON."""
     if page_form(output, "diff") == "json":
         write_text(json_text(comparison.summary.as_dict()), output.path)

@@ -1,7 +1,6 @@
 """Formats a comparison of two snapshots for the terminal."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.text import cut, moment
@@ -38,7 +37,7 @@ _FOLLOWING: Final = frozenset(
 """Columns that change with others, or whenever the task does anything."""
 
 
-def page_lines(summary: "Summary", before: Path, after: Path) -> Iterator[str]:
+def page_lines(summary: "Summary", before: str, after: str) -> Iterator[str]:
     """Describe a comparison in lines of about 80 columns; the paths are those that were typed."""
     if before == after:
         yield f"{'dataset':<{_LABEL}}{after}"

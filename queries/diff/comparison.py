@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final, Self
 
 import duckdb
@@ -21,7 +20,7 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
 from clearml_snapshot.queries import session
 from clearml_snapshot.queries.ask.header import read
 from clearml_snapshot.queries.cursors import Cursors
-from clearml_snapshot.queries.dataset import open_dataset
+from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.diff.model import (
     By,
     Choice,
@@ -251,7 +250,7 @@ def _ids(sides: Iterable[Snapshot], task_filter: TaskFilter | None) -> set[str] 
     unknown: list[NoSuchNameError] = []
     for side in sides:
         try:
-            with open_dataset(side.root, filter=task_filter) as dataset:
+            with Dataset(side, task_filter) as dataset:
                 ids_by_side.append(
                     {row[0] for row in dataset.sql(read("lookups/task_ids.sql")).fetchall()}
                 )
@@ -270,6 +269,6 @@ def _side(snapshot: Snapshot) -> Side:
     return Side(
         number=snapshot.number,
         created_at=snapshot.created_at.astimezone(UTC),
-        place=Path(snapshot.location),
+        place=snapshot.location,
         server=snapshot.server.get("host"),
     )

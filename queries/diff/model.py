@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
@@ -19,8 +18,8 @@ class Side:
 
     number: int
     created_at: datetime
-    place: Path
-    """Its folder, or the pack that holds it."""
+    place: Path | str
+    """Its folder, the pack that holds it, or the address of a dataset in a bucket."""
     server: str | None
 
 
@@ -102,11 +101,10 @@ class Choice:
     """Identifies a snapshot."""
 
     path: Path
-    """A dataset, a snapshot folder or a pack."""
+    """A dataset, a snapshot folder or a pack; or the address of a dataset in a bucket."""
     which: int | datetime | None = None
     """As the argument ``snapshot`` of ``open_dataset``."""
 
     def open(self) -> Snapshot:
         """Open the snapshot."""
-        refuse_address(self.path)
         return open_snapshot(self.path, self.which)

@@ -222,7 +222,6 @@ def test_commands_that_read(
     "command",
     [
         ("pack", "-o", "x.zip"),
-        ("diff", "-1"),
         ("export", "--all"),
         ("selections", "remove", "1"),
         ("safe-to-delete",),

@@ -9,6 +9,7 @@ import duckdb
 
 from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, not_installed
 from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.objects import cache, keys
 from clearml_snapshot.exporter.store.objects.address import parse_address
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
@@ -34,15 +35,12 @@ class RemoteFiles:
         """The beginning of all paths: two snapshots may be open at once."""
         return f"snapshot-{self.listed.content_id[:16]}"
 
-    def paths(self, table: str) -> list[str]:
-        """Return the paths of a table's files, for a connection that they were registered with."""
-        return [self._path(entry.path) for entry in self.snapshot.files if entry.table == table]
-
-    def _path(self, path: str) -> str:
-        return f"{self.protocol}://{path}"
+    def path(self, entry: FileEntry) -> str:
+        """Return the path of a file, for a connection that it was registered with."""
+        return f"{self.protocol}://{entry.path}"
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let a DuckDB read these files.
+        """Let a DuckDB read these files; it may have been told before.
 
         Raises:
             UsageError: fsspec is not installed.
@@ -51,7 +49,9 @@ class RemoteFiles:
             from clearml_snapshot.exporter.store.objects.file_system import SnapshotFiles
         except ImportError:
             raise not_installed("reading from a bucket", "fsspec") from None
-        files = {self._path(entry.path): entry for entry in self.snapshot.files}
+        if connection.filesystem_is_registered(self.protocol):
+            return
+        files = {self.path(entry): entry for entry in self.snapshot.files}
         connection.register_filesystem(SnapshotFiles(self.protocol, self.bucket, files))
 
 

@@ -13,10 +13,12 @@ import pyarrow as pa
 import pytest
 
 from clearml_snapshot.cli.main import main
+from clearml_snapshot.exporter.store.copying.copy import copy
 from clearml_snapshot.exporter.store.format.schema import SCALARS
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.parts.staging import PointBuffer
 from clearml_snapshot.exporter.store.writing.dataset import writing
+from tests.support.buckets import Store
 
 Capture = pytest.CaptureFixture[str]
 Points = Mapping[tuple[str, str], Sequence[float]]
@@ -79,6 +81,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _export(folder, _BEFORE, "http://x")
     _export(folder, _READ_AGAIN, "http://x")
     return folder
+
+
+@pytest.fixture
+def copied(data: Path, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Copy the dataset to a bucket, and return its address."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    copy(str(data), store.at())
+    return store.at()
 
 
 def _typed(*arguments: object, data: Path) -> int:
@@ -292,3 +302,71 @@ def test_a_maximum_of_0_may_be_a_nan(tmp_path: Path, capsys: Capture) -> None:
         "maxima      ll/x: -1.25 to 0 (aaaaaaaa)",
         "            a maximum of 0 may be a NaN that was logged as 0; query max reports it",
     ]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        (),
+        ("--format", "json"),
+        ("--by", "series", "--format", "csv"),
+        ("--by", "task", "--format", "json"),
+        ("--by", "metric"),
+        ("--task", A, "--task", F),
+        ("2", "2"),
+        ("--task", "z" * 32),
+    ],
+    ids=" ".join,
+)
+def test_a_bucket_gives_the_same(
+    copied: str, data: Path, typed: Sequence[str], capsys: Capture
+) -> None:
+    address = copied
+    said = []
+    for place in (str(data), address):
+        code = main(["diff", *typed, "--data", place])
+        text = capsys.readouterr()
+        shown = text.out + text.err
+        for number in (1, 2):
+            shown = shown.replace(str(open_snapshot(data, number).root), "AT")
+        said.append((code, shown.replace(place, "AT")))
+    assert said[0] == said[1]
+
+
+def test_a_bucket_beside_a_folder(copied: str, data: Path, capsys: Capture) -> None:
+    address = copied
+    before = open_snapshot(data, 1).root
+    said = []
+    for after in (str(data), address):
+        assert main(["diff", str(before), after, "--format", "json"]) == 0
+        page = json.loads(capsys.readouterr().out)
+        said.append((page["before"], {**page["after"], "place": ""}, page["tasks"]))
+    assert said[0] == said[1]
+    assert main(["diff", address, str(data)]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == f"            {address}"
+
+
+def test_files_that_both_snapshots_have_are_not_fetched(
+    copied: str, data: Path, store: Store, capsys: Capture
+) -> None:
+    address = copied
+    ours = {entry.sha256 for entry in open_snapshot(data, 1).files}
+    theirs = {entry.sha256 for entry in open_snapshot(data, 2).files}
+    store.proxy.seen.requests.clear()
+    assert main(["diff", "--data", address]) == 0
+    scalars = [key for _, key in store.proxy.seen.requests if "files/scalars" in key]
+    assert scalars
+    assert not [key for key in scalars if any(digest in key for digest in ours & theirs)]
+
+
+def test_what_cannot_be_read_in_a_bucket_is_one_line(
+    copied: str, store: Store, capsys: Capture
+) -> None:
+    address = copied
+    store.fault("status", method="GET", key="files/scalars", status=403, code="AccessDenied")
+    assert main(["diff", "--data", address]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: no permission to read {address}")
+    assert error.count("\n") == 1
+    assert main(["diff", "--data", address, "7"]) == 2
+    assert f"{address} has no snapshot 7" in capsys.readouterr().err
