@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.sizes import size_in_bytes
 from clearml_snapshot.exporter.store.disk.leftovers import is_removed, remove_at_end
 from clearml_snapshot.exporter.store.engine.file_names import is_pattern, literal, literals
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
-from clearml_snapshot.exporter.store.format.layout import TABLE_NAMES, missing_columns
+from clearml_snapshot.exporter.store.format.layout import DOUBLES, TABLE_NAMES, missing_columns
 from clearml_snapshot.exporter.store.format.shared_views import SCHEMA, outside_views
 from clearml_snapshot.exporter.store.own_cache import spill_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot
@@ -121,10 +121,26 @@ def show(
     for table in filter(listed.__contains__, TABLE_NAMES):
         if points or table != "scalars":
             connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
+            if table in DOUBLES and _may_mislead(connection, schema):
+                reading = _reading(table, snapshot, any_bounds=False)
+                connection.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS {reading}")
         else:
             packed = f"{schema}.{_PACKED_POINTS}"
             connection.execute(f"CREATE VIEW {packed} AS {read('packed_points.sql')}")
             connection.execute(f"CREATE VIEW {schema}.scalars AS FROM {packed}")
+
+
+def _may_mislead(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+    """Return whether files may have bounds that leave NaN out, which DuckDB skips rows by.
+
+    Versions before 0.2.0.dev5 wrote such bounds. Only the footers of ``series`` are read, unless it
+    has NaN or infinities.
+    """
+    try:
+        found = connection.execute(f"SELECT 1 FROM {schema}.series WHERE n_nonfinite > 0 LIMIT 1")
+    except duckdb.CatalogException:  # a part of a snapshot, without this table
+        return True
+    return found.fetchone() is not None
 
 
 def views_script(snapshot: Snapshot, schema: str = SCHEMA, over_them: str = "") -> str:
@@ -136,8 +152,12 @@ def views_script(snapshot: Snapshot, schema: str = SCHEMA, over_them: str = "") 
         over_them: SQL that makes the schema of ``open.sql`` if it is another one.
     """
     listed = {entry.table for entry in snapshot.files}
+    with start() as connection:
+        show(connection, snapshot, FILES)
+        any_bounds = not _may_mislead(connection, FILES)
     views = (
-        f"CREATE OR REPLACE VIEW {schema}.{table} AS {_reading(table, snapshot)};\n"
+        f"CREATE OR REPLACE VIEW {schema}.{table} AS "
+        f"{_reading(table, snapshot, any_bounds=any_bounds)};\n"
         for table in filter(listed.__contains__, TABLE_NAMES)
     )
     begin = f"SET TimeZone = 'UTC';\nCREATE SCHEMA IF NOT EXISTS {schema};\n"
@@ -164,7 +184,7 @@ def add_points(
     from clearml_snapshot.exporter.store.pack.cache import with_points  # only packs need it
 
     with_points(snapshot)
-    reading = _reading("scalars", snapshot)
+    reading = _reading("scalars", snapshot, any_bounds=not _may_mislead(connection, schema))
     connection.execute(f"CREATE OR REPLACE VIEW {schema}.scalars AS {reading}")
 
 
@@ -336,13 +356,19 @@ def _named(snapshot: Snapshot, table: str) -> list[str]:
     return literals(paths) if snapshot.elsewhere is None else paths
 
 
-def _reading(table: str, snapshot: Snapshot) -> str:
-    """Write the SELECT over a table's files: an explicit list, never a glob."""
+def _reading(table: str, snapshot: Snapshot, *, any_bounds: bool = True) -> str:
+    """Write the SELECT over a table's files: an explicit list, never a glob.
+
+    Without bounds, no condition on a double reaches the files, where it could skip rows.
+    """
     files = sql_value(_named(snapshot, table))
     missing = missing_columns(table, snapshot.format_version).items()
     newer = "".join(f", NULL::{kind} AS {name}" for name, kind in missing)
     partitions = "true" if table == "scalars" else "false"
+    doubles = () if any_bounds else DOUBLES.get(table, ())
+    same = ", ".join(f"if(isnan({name}), 'nan', {name}) AS {name}" for name in doubles)
+    replaced = f" REPLACE ({same})" if same else ""
     return (
-        f"SELECT *{newer} FROM read_parquet({files}, hive_partitioning = {partitions}, "
+        f"SELECT *{replaced}{newer} FROM read_parquet({files}, hive_partitioning = {partitions}, "
         "hive_types_autocast = false)"
     )

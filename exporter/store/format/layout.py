@@ -35,6 +35,15 @@ states ``unread`` and ``lost``.
 TABLE_NAMES: Final = ("tasks", "hyperparams", "series", "scalars", "exports")
 """The tables, each also the name of its folder."""
 
+DOUBLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "series": (
+        *("min", "max", "mean", "std", "first", "last"),
+        *("server_last", "server_min", "server_max"),
+    ),
+    "scalars": ("value",),
+}
+"""The columns of doubles, which may hold NaN, of each table that has some."""
+
 SNAPSHOTS: Final = "snapshots"
 """The folder of a dataset that holds its snapshots."""
 

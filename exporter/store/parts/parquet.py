@@ -1,6 +1,6 @@
 """Writes sorted, encoded Parquet: every part file of a snapshot is written here."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, Literal, Self, cast
 
@@ -147,14 +147,19 @@ def _used(texts: "pa.DictionaryArray[Any, Any]") -> "pa.DictionaryArray[Any, Any
     )
 
 
-def writer_options(schema: pa.Schema) -> dict[str, Any]:
+def writer_options(schema: pa.Schema, unbounded: Collection[str] = ()) -> dict[str, Any]:
     """Return the options of pyarrow's Parquet writer for the files of a table.
 
     ``untrusted.parquet_statistics`` refuses files that were written with others.
+
+    Args:
+        schema: the table's.
+        unbounded: numbers without minima and maxima.
     """
     texts = [field.name for field in schema if field.type in (CODES, pa.string())]
     lists = [f"{f.name}.list.element" for f in schema if pa.types.is_list(f.type)]
     numbers = {*schema.names}.difference(texts)
+    flat = {f.name for f in schema if not pa.types.is_list(f.type)}
     encodings = {name: how for name, how in _ENCODINGS.items() if name in numbers}
     return {
         "use_dictionary": texts + lists,
@@ -164,40 +169,77 @@ def writer_options(schema: pa.Schema) -> dict[str, Any]:
         "store_schema": False,
         "write_page_checksum": True,
         "write_page_index": True,
+        "write_statistics": [*flat.difference(unbounded), *lists] if unbounded else True,
     }
 
 
 class PartWriter:
-    """One Parquet part file; a context manager that leaves nothing behind when it fails."""
+    """One Parquet part file; a context manager that leaves nothing behind when it fails.
+
+    Bounds leave NaN out, as the format demands, and DuckDB (2.0.1) skips row groups by them even
+    for conditions that NaN satisfies. So a column in which a NaN has been written gets none: the
+    file, of which they are only known at its end, is written once more.
+    """
 
     def __init__(self, path: Path, table: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._table, self._rows = path, table, 0
-        schema = in_memory(table)
-        options = writer_options(schema)
-        with named(path):
-            self._writer = pq.ParquetWriter(str(path), schema, filesystem=LOCAL, **options)
+        self._with_nan: set[str] = set()
+        self._open()
+
+    def _open(self) -> None:
+        schema = in_memory(self._table)
+        options = writer_options(schema, self._with_nan)
+        with named(self._path):
+            self._writer = pq.ParquetWriter(str(self._path), schema, filesystem=LOCAL, **options)
 
     def write(self, rows: pa.Table) -> None:
         """Append rows as one row group (or several of ``ROW_GROUP``)."""
         if rows.num_rows:
-            with named(self._path):
-                used = pa.Table.from_batches(map(only_used, rows.to_batches()), rows.schema)
-                self._writer.write_table(used, row_group_size=ROW_GROUP)
+            self._write(rows)
             self._rows += rows.num_rows
+            self._with_nan.update(_columns_with_nan(rows))
+
+    def _write(self, rows: pa.Table) -> None:
+        with named(self._path):
+            used = pa.Table.from_batches(map(only_used, rows.to_batches()), rows.schema)
+            self._writer.write_table(used, row_group_size=ROW_GROUP)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            with named(self._path):
-                self._writer.close()
+            self._close()
+            if kind is None and self._with_nan:
+                self._write_without_bounds()
         except OSError:
             self._path.unlink(missing_ok=True)
             raise
         if kind is not None:
             self._path.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        with named(self._path):
+            self._writer.close()
+
+    def _write_without_bounds(self) -> None:
+        """Write the file once more, one row group at a time, without bounds that leave NaN out."""
+        bounded = self._path.with_name(f"{self._path.name}.bounded")
+        texts = [field.name for field in in_memory(self._table) if field.type == CODES]
+        with named(self._path):
+            self._path.replace(bounded)
+        try:
+            self._open()
+            with (
+                named(bounded),
+                pq.ParquetFile(str(bounded), read_dictionary=texts, filesystem=LOCAL) as file,
+            ):
+                for group in range(file.num_row_groups):
+                    self._write(conform(file.read_row_group(group), self._table))
+            self._close()
+        finally:
+            bounded.unlink(missing_ok=True)
 
     def entry(self) -> FileEntry:
         """Sync the closed file and describe it; its ``path`` is still the absolute one."""
@@ -206,6 +248,12 @@ class PartWriter:
         with reading(self._path):
             digest = sha256(self._path)
         return FileEntry(self._table, str(self._path), self._rows, size, digest)
+
+
+def _columns_with_nan(rows: pa.Table) -> Iterator[str]:
+    for name, column in zip(rows.column_names, rows.columns, strict=True):
+        if pa.types.is_floating(column.type) and pc.any(pc.is_nan(column)).as_py():
+            yield name
 
 
 def write_part(path: Path, table: str, slices: Iterable[pa.Table]) -> FileEntry:

@@ -94,6 +94,20 @@ def test_parquet_has_dictionaries_of_texts_and_not_of_numbers(
     assert chosen == {"t"}
 
 
+def test_conditions_that_nan_satisfies_find_it_in_a_parquet_file(
+    program: list[str], history: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "answer.parquet"
+    rows = "SELECT if(n = 3, 'nan'::DOUBLE, n) AS value, n FROM range(5) AS numbers(n)"
+    subprocess.run([*program, "sql", rows, "-o", str(file)], cwd=history.parent, check=True)
+    for condition in ("isnan(value)", "value > 1e300", "value NOT BETWEEN 0 AND 9"):
+        found = duckdb.execute(f"SELECT n FROM '{file}' WHERE {condition}").fetchall()
+        assert found == [(3,)], condition
+    integers = pq.read_metadata(file).row_group(0).column(1)
+    assert integers.statistics is not None
+    assert integers.statistics.max == 4
+
+
 def test_json_is_what_every_parser_reads(piped: Piped) -> None:
     nested = "SELECT {'a': ['nan'::DOUBLE, 1.5]} AS s, map {'k': 'inf'::DOUBLE} AS m, 1 AS s"
     rows = json.loads(piped("sql", nested, "--format", "json").stdout, parse_constant=pytest.fail)
