@@ -505,6 +505,63 @@ SELECT task_id, key, coalesce(spelling, text) AS setting
 FROM read_params
 LEFT JOIN spellings USING (key, number);
 
+-- The groups that tasks are in, with the label of each name in by and of each hyperparameter in
+-- differing. A task with several tags is in the group of each. All selected tasks decide how a number
+-- is spelled, so that it is the same if a question is answered in parts.
+CREATE MACRO grouped_tasks(by_names, differing) AS TABLE
+WITH grouping_params AS (
+    SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS text
+    FROM hyperparams
+    WHERE list_contains(by_names, 'param:' || section || '/' || name)
+        OR list_contains(differing, section || '/' || name)
+    GROUP BY ALL
+),
+grouping_settings AS (
+    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
+    FROM spelled_settings('grouping_params')
+    GROUP BY task_id
+),
+about AS (
+    SELECT
+        tasks.*,
+        unnest(
+            CASE
+                WHEN list_contains(by_names, 'tag') AND len(tags) > 0 THEN list_distinct(tags)
+                ELSE [NULL]
+            END
+        ) AS tag,
+        settings
+    FROM tasks
+    LEFT JOIN grouping_settings USING (task_id)
+)
+SELECT
+    task_id,
+    list_transform(
+        coalesce(by_names, []),
+        lambda one: CASE one
+            WHEN 'project' THEN coalesce(project, project_id)
+            WHEN 'user' THEN coalesce("user", user_id)
+            WHEN 'tag' THEN tag
+            WHEN 'week' THEN strftime(date_trunc('week', created::TIMESTAMP), '%Y-%m-%d')
+            WHEN 'status' THEN status
+            WHEN 'type' THEN type
+            ELSE settings[one[7:]]
+        END
+    )
+    || list_transform(
+        coalesce(differing, []),
+        lambda one: CASE
+            WHEN list_contains(map_keys(settings), one) THEN coalesce(settings[one], 'NULL')
+        END
+    ) AS labels
+FROM about;
+
+-- The order of labels: numbers as numbers.
+CREATE MACRO by_label(labels) AS list_transform(
+    labels,
+    lambda one: {'number': nearest_number(one), 'text': one}
+);
+
 -- The 97.5 % quantile of Student's t distribution, for intervals of 95 %: from a table for up to 30
 -- degrees of freedom; beyond that by the expansion in 1/df of Abramowitz and Stegun, 26.7.5, whose
 -- relative error there is below 2e-8.

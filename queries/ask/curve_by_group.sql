@@ -35,71 +35,17 @@ curves AS MATERIALIZED (
     FROM series
     WHERE is_chosen(metric, variant, $metric::VARCHAR[], $variant::VARCHAR[], $all_metrics::BOOLEAN)
 ),
--- All selected tasks decide how a number is spelled, so that it is the same if the question is
--- answered in parts.
-read_params AS (
-    SELECT task_id, section || '/' || name AS key, arg_min(value, section) AS text
-    FROM hyperparams
-    WHERE list_contains($by, 'param:' || section || '/' || name)
-        OR list_contains($by_differing::VARCHAR[], section || '/' || name)
-    GROUP BY ALL
-),
-settings AS (
-    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
-    FROM spelled_settings('read_params')
-    GROUP BY task_id
-),
-about AS (
-    SELECT
-        tasks.*,
-        unnest(
-            CASE
-                WHEN list_contains($by, 'tag') AND len(tags) > 0 THEN list_distinct(tags)
-                ELSE [NULL]
-            END
-        ) AS tag,
-        settings
-    FROM tasks
-    LEFT JOIN settings USING (task_id)
-),
-labelled AS (
-    SELECT
-        curve,
-        metric,
-        variant,
-        list_transform(
-            coalesce($by, []),
-            lambda one: CASE one
-                WHEN 'project' THEN coalesce(project, project_id)
-                WHEN 'user' THEN coalesce("user", user_id)
-                WHEN 'tag' THEN tag
-                WHEN 'week' THEN strftime(date_trunc('week', created::TIMESTAMP), '%Y-%m-%d')
-                WHEN 'status' THEN status
-                WHEN 'type' THEN type
-                ELSE settings[one[7:]]
-            END
-        )
-        || list_transform(
-            coalesce($by_differing, []),
-            lambda one: CASE
-                WHEN list_contains(map_keys(settings), one) THEN coalesce(settings[one], 'NULL')
-            END
-        ) AS labels
-    FROM curves
-    JOIN about USING (task_id)
-),
 -- The runs of each cell. Cells are numbered in the order of the answer. A task with several tags is
 -- in several cells.
 runs AS MATERIALIZED (
     SELECT
-        *,
-        dense_rank() OVER (
-            ORDER BY
-                metric,
-                variant,
-                list_transform(labels, lambda one: {'number': nearest_number(one), 'text': one})
-        )::INTEGER AS cell
-    FROM labelled
+        curve,
+        metric,
+        variant,
+        labels,
+        dense_rank() OVER (ORDER BY metric, variant, by_label(labels))::INTEGER AS cell
+    FROM curves
+    JOIN grouped_tasks($by, $by_differing::VARCHAR[]) USING (task_id)
 ),
 points AS (
     SELECT

@@ -55,16 +55,9 @@ read_params AS (
     FROM hyperparams
     SEMI JOIN having_it USING (task_id)
     WHERE $by_all_except::VARCHAR[] IS NOT NULL
-        OR list_contains($by::VARCHAR[], 'param:' || section || '/' || name)
     GROUP BY ALL
 ),
 settings AS (FROM spelled_settings('read_params')),
-named AS (
-    SELECT task_id, map_from_entries(list((key, setting) ORDER BY key)) AS settings
-    FROM settings
-    WHERE 'param:' || key IN (SELECT unnest($by))
-    GROUP BY task_id
-),
 varying AS (
     SELECT key
     FROM settings
@@ -80,42 +73,18 @@ others AS (
     SEMI JOIN varying USING (key)
     GROUP BY task_id
 ),
-about AS (
-    SELECT
-        tasks.*,
-        unnest(
-            CASE
-                WHEN list_contains($by, 'tag') AND len(tags) > 0 THEN list_distinct(tags)
-                ELSE [NULL]
-            END
-        ) AS tag,
-        settings,
-        coalesce(others, []) AS others
-    FROM tasks
-    LEFT JOIN named USING (task_id)
-    LEFT JOIN others USING (task_id)
-),
 placed AS (
     SELECT
         having_it.*,
-        about.name AS task,
-        about.web_url,
+        tasks.name AS task,
+        tasks.web_url,
         CASE $best WHEN 'highest' THEN value ELSE -value END AS worth,
-        list_transform(
-            $by,
-            lambda one: CASE one
-                WHEN 'project' THEN coalesce(project, project_id)
-                WHEN 'user' THEN coalesce("user", user_id)
-                WHEN 'tag' THEN tag
-                WHEN 'week' THEN strftime(date_trunc('week', created::TIMESTAMP), '%Y-%m-%d')
-                WHEN 'status' THEN status
-                WHEN 'type' THEN type
-                ELSE settings[one[7:]]
-            END
-        ) AS "group",
-        others
+        labels AS "group",
+        coalesce(others, []) AS others
     FROM having_it
-    JOIN about USING (task_id)
+    JOIN grouped_tasks($by::VARCHAR[], NULL) USING (task_id)
+    JOIN tasks USING (task_id)
+    LEFT JOIN others USING (task_id)
 ),
 grouped AS (
     SELECT
@@ -158,7 +127,7 @@ ranked AS (
                     WHEN 'std' THEN std
                     WHEN 'n' THEN -n
                 END NULLS LAST,
-                list_transform("group", lambda one: {'number': nearest_number(one), 'text': one}),
+                by_label("group"),
                 list_transform(
                     others,
                     lambda one: {
