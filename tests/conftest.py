@@ -20,8 +20,9 @@ from clearml_snapshot.exporter.client.transport import Transport
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.server import StandIn
 from tests.support.buckets import s3_port, store
+from tests.support.static_host import start_host
 
-__all__ = ["s3_port", "store"]
+__all__ = ["s3_port", "start_host", "store"]
 
 settings.register_profile(
     "busy machine",

@@ -24,7 +24,7 @@ Data = Annotated[
         metavar="DIR",
         envvar=DATA_VARIABLE,
         help="Folder of the dataset; commands that read also accept a snapshot folder or pack, and "
-        "most of them s3://BUCKET/PREFIX, gs:// or az://.",
+        "most of them s3://BUCKET/PREFIX, gs://, az:// or https://HOST/PATH.",
     ),
 ]
 """The dataset's folder, for every command; its default is ``DEFAULT_DATA``."""

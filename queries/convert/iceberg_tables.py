@@ -63,7 +63,7 @@ def _check(snapshot: Snapshot, target: Path) -> None:
     place = snapshot.location
     if snapshot.elsewhere is not None:
         raise UsageError(
-            f"{place} is in a bucket, and only files of this machine can be registered; "
+            f"{place} is not on this machine, and only files of this machine can be registered; "
             "copy it to a folder first"
         )
     if snapshot.pack is not None:

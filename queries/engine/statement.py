@@ -57,8 +57,8 @@ def answered(session: Any, dataset: Dataset, statement: str) -> duckdb.DuckDBPyR
 def _make_views(session: Any, snapshot: Snapshot) -> None:
     if snapshot.elsewhere is not None:
         raise UsageError(
-            f"{snapshot.location} is in a bucket, which Spark SQL does not read yet; copy it to a "
-            "folder that Spark sees with clearml-snapshot copy"
+            f"{snapshot.location} is not in a folder, and Spark SQL does not read it elsewhere "
+            "yet; copy it to a folder that Spark sees with clearml-snapshot copy"
         )
     if _PATTERN.search(str(snapshot.root)):
         raise UsageError(

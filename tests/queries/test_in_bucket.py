@@ -17,7 +17,8 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.store.copying.copy import copy
-from clearml_snapshot.exporter.store.objects.file_system import RangeFile, Segments
+from clearml_snapshot.exporter.store.objects.file_system import RangeFile, Segments, StoredFile
+from clearml_snapshot.exporter.store.objects.keys import file_key
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.engine.job import Place
@@ -180,7 +181,7 @@ def test_files_in_a_bucket_are_not_registered_for_iceberg(
     assert main(["convert", store.at(), "--to", "iceberg", "-o", str(target)]) == 2
     err = capsys.readouterr().err
     assert err.startswith(f"error: {store.at()}")
-    assert "is in a bucket, and only files of this machine can be registered" in err
+    assert "is not on this machine, and only files of this machine can be registered" in err
     assert err.count("\n") == 1
     assert not target.exists()
 
@@ -289,7 +290,8 @@ def test_threads_that_share_a_file_read_what_each_asked_for(many: Path, store: S
     copy(str(many), store.at())
     entry = max(open_dataset(many).snapshot.files, key=lambda entry: entry.bytes)
     content = (many / "current" / entry.path).read_bytes()
-    file = RangeFile(store.dataset().bucket, entry, Segments())
+    stored = StoredFile(file_key(entry), entry.bytes, entry.sha256, is_kept=False)
+    file = RangeFile(store.dataset().bucket, stored, Segments())
     wrong: list[int] = []
     together = threading.Barrier(8)
 

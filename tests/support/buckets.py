@@ -72,6 +72,8 @@ class FaultyProxy:
         self.seen = Seen()
         self.keeps_conditions = True
         """Whether it passes If-Match and If-None-Match on; some stores ignore them."""
+        self.is_public = False
+        """Whether everyone may read: then it signs what is not signed."""
         self._upstream, self.lock, self.stopping = port, threading.Lock(), threading.Event()
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Bound", (_Handler,), {"proxy": self})
@@ -111,6 +113,8 @@ class FaultyProxy:
         """Send a request on, and return the answer."""
         left_out = {"connection"} | (set() if self.keeps_conditions else _CONDITIONS)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in left_out}
+        if self.is_public:
+            headers.setdefault("Authorization", _SIGNED)
         connection = http.client.HTTPConnection("127.0.0.1", self._upstream)
         try:
             connection.request(request.command, request.path, body, headers)
@@ -183,6 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = answer  # noqa: N815
 
 
+_SIGNED: Final = f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/20260101/us-east-1/s3/aws4_request"
 _CONDITIONS: Final = {"if-match", "if-none-match"}
 
 
@@ -196,6 +201,11 @@ class Store:
     def at(self, prefix: str = "data") -> str:
         """Return an address in the bucket."""
         return f"s3://{self.bucket}/{prefix}"
+
+    def public(self, prefix: str = "data") -> str:
+        """Let everyone read the bucket, and return the address for that."""
+        self.proxy.is_public = True
+        return f"{self.proxy.url}/{self.bucket}/{prefix}"
 
     def dataset(self, prefix: str = "data") -> RemoteDataset:
         """Open the dataset at an address."""

@@ -25,7 +25,7 @@ _Source = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="A dataset, a snapshot folder, a pack, or an address: s3://, gs:// or "
-        "az://BUCKET/PREFIX.",
+        "az://BUCKET/PREFIX, or https://HOST/PATH.",
         show_default=False,
     ),
 ]
@@ -33,7 +33,8 @@ _Target = Annotated[
     str,
     typer.Argument(
         metavar="TARGET",
-        help="An address, NAME.zip, or a folder: new, empty, or a dataset of the same history.",
+        help="An address of a bucket, NAME.zip, or a folder: new, empty, or a dataset of the same "
+        "history.",
         show_default=False,
     ),
 ]
@@ -68,7 +69,8 @@ def copy(
     are missing there; each hash is compared. A copy that was interrupted continues where it ended.
     Readers of the target see the state before or the one after. A NAME.zip gets the current
     snapshot. Credentials of a bucket are taken from the environment and the files of the cloud's
-    own tools; AWS_ENDPOINT_URL names another server, such as MinIO.
+    own tools; AWS_ENDPOINT_URL names another server, such as MinIO. A web server is only read:
+    https://HOST/PATH is a folder or a bucket that it publishes.
     """
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.exporter.store.copying.copy import copy as copy_dataset

@@ -13,8 +13,9 @@ from clearml_snapshot.exporter.store.copying.to_bucket import copy_to_bucket
 from clearml_snapshot.exporter.store.copying.to_folder import copy_to_folder
 from clearml_snapshot.exporter.store.copying.to_pack import copy_to_pack
 from clearml_snapshot.exporter.store.disk.places import refuse_address
-from clearml_snapshot.exporter.store.objects.address import is_address, parse_address
+from clearml_snapshot.exporter.store.objects.address import is_address, parse_address, refuse_web
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
+from clearml_snapshot.exporter.store.objects.opening import dataset_at
 from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith
@@ -33,9 +34,9 @@ def copy(
 
     Args:
         source: a dataset folder, a snapshot folder, a pack, or an address such as
-            ``s3://bucket/prefix``.
-        target: an address, a path that ends with ``.zip``, or a folder: new, empty, or a dataset
-            of the same history.
+            ``s3://bucket/prefix`` or ``https://host/path``.
+        target: an address in a store, a path that ends with ``.zip``, or a folder: new, empty, or
+            a dataset of the same history.
         snapshots: how many the target keeps, the newest ones; None keeps all that it has and adds
             all newer ones.
         share: who may read a new folder; None is only the owner.
@@ -54,7 +55,9 @@ def copy(
     if is_address(target):
         if share is not None:
             raise UsageError(f"{setting('share')} is for folders; a bucket has rights of its own")
-        remote = RemoteDataset(Bucket.at(parse_address(target)))
+        address = parse_address(target)
+        refuse_web(address)
+        remote = RemoteDataset(Bucket.at(address))
         with _source(source, snapshots) as opened:
             return copy_to_bucket(opened, remote, snapshots, progress)
     refuse_address(target)
@@ -74,7 +77,7 @@ def _source(typed: str, most: int | None) -> Iterator[Source]:
         with folder_source(Path(typed), most) as opened:
             yield opened
         return
-    remote = RemoteDataset(Bucket.at(parse_address(typed)))
+    remote = dataset_at(parse_address(typed))
     listed = remote.snapshots()
     yield BucketSource(remote, listed if most is None else listed[-most:])
 

@@ -14,7 +14,7 @@ from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import content_id, read_sums
 from clearml_snapshot.exporter.store.objects import keys
-from clearml_snapshot.exporter.store.objects.remote import RemoteDataset, RemoteSnapshot
+from clearml_snapshot.exporter.store.objects.remote import ReadableDataset, RemoteSnapshot
 from clearml_snapshot.exporter.store.opening import kept_snapshots, open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.pack.cache import cache_folder, scratch_in_cache
 from clearml_snapshot.exporter.store.pack.contents import read_pack
@@ -114,32 +114,35 @@ class FolderSource:
 
 
 class BucketSource:
-    """Snapshots of a bucket."""
+    """Snapshots of a bucket, or of a web server."""
 
     is_checked = False
 
-    def __init__(self, remote: RemoteDataset, listed: Sequence[keys.ListedSnapshot]) -> None:
+    def __init__(self, remote: ReadableDataset, listed: Sequence[keys.ListedSnapshot]) -> None:
         self.place, self.remote = remote.address, remote
         self.snapshots = tuple(_of_bucket(remote.read(one)) for one in listed)
 
     def fetch(self, snapshot: CopiedSnapshot, entry: FileEntry, target: Path) -> None:
         """Download a file."""
         with target.open("wb") as stream:
-            self.remote.bucket.download(keys.file_key(entry), stream, entry.sha256)
+            self.remote.bucket.download(self._key(snapshot, entry), stream, entry.sha256)
 
     def content(self, snapshot: CopiedSnapshot, entry: FileEntry) -> bytes:
         """Download a file into memory."""
         buffer = io.BytesIO()
-        self.remote.bucket.download(keys.file_key(entry), buffer, entry.sha256)
+        self.remote.bucket.download(self._key(snapshot, entry), buffer, entry.sha256)
         return buffer.getvalue()
 
     def page(self, snapshot: CopiedSnapshot, name: str) -> bytes:
         """Read a page."""
-        key = keys.page_key(name, snapshot.pages[name])
+        key = self.remote.page_key(snapshot.number, name, snapshot.pages[name])
         content, _ = self.remote.bucket.read(key, _MOST_PAGE)
         where = self.remote.bucket.address.of(key)
         _compare(where, hashlib.sha256(content).hexdigest(), snapshot.pages[name])
         return content
+
+    def _key(self, snapshot: CopiedSnapshot, entry: FileEntry) -> str:
+        return self.remote.file_key(snapshot.number, entry)
 
 
 @contextmanager

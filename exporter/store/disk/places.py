@@ -12,6 +12,8 @@ _ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):[/\\]+(.*)", re.DOTALL)
 
 _COPIED: Final = frozenset({"s3", "gs", "az"})
 """The stores that ``copy`` knows."""
+_READ: Final = frozenset({"https", "http"})
+"""What ``copy`` only reads."""
 
 
 def is_about(name: str, folder: Path) -> bool:
@@ -40,6 +42,8 @@ def refuse_address(path: str | os.PathLike[str]) -> None:
     if scheme.lower() == "file":
         raise UsageError(f"file://{rest} is an address; give only the path: /{rest.lstrip('/')}")
     way = "copy it to a local folder and use that"
+    if scheme.lower() in _READ:
+        way = "clearml-snapshot copy brings a dataset from there to a folder"
     if scheme.lower() in _COPIED:
         way = "clearml-snapshot copy brings a dataset from there to a folder, and back"
     raise UsageError(

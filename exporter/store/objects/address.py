@@ -1,4 +1,4 @@
-"""Addresses of datasets in object stores: ``s3://bucket/prefix``, ``gs://…``, ``az://…``."""
+"""Addresses of datasets: ``s3://bucket/prefix``, ``gs://…``, ``az://…``, ``https://host/path``."""
 
 import os
 import re
@@ -7,13 +7,18 @@ from typing import Final
 
 from clearml_snapshot.exporter.errors import UsageError
 
-SCHEMES: Final = ("s3", "gs", "az")
-"""The stores that are supported."""
+WEB: Final = ("https", "http")
+"""Web servers: they are only read."""
+SCHEMES: Final = ("s3", "gs", "az", *WEB)
+"""What is supported."""
 
 _ADDRESS: Final = re.compile(rf"({'|'.join(SCHEMES)}):/{{1,2}}(?!/)(.*)", re.DOTALL | re.IGNORECASE)
 """``Path`` makes one / of //."""
+_HOST: Final = re.compile(r"([A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _STEP: Final = re.compile(r"[\w .!*'()=+,~@&$:-]{1,250}", re.ASCII)
+_WEB_STEP: Final = re.compile(r"(?:[\w.!*'()=+,~&$:-]|%[0-9A-Fa-f]{2}){1,250}", re.ASCII)
+"""As in a browser: a space is ``%20``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,7 @@ class Address:
 
     scheme: str
     bucket: str
-    """For ``az`` the container."""
+    """For ``az`` the container, for ``https`` the host, with its port."""
     prefix: str
     """Without ``/`` at its ends; may be empty."""
 
@@ -34,6 +39,11 @@ class Address:
     def root(self) -> str:
         """The address of the bucket."""
         return f"{self.scheme}://{self.bucket}"
+
+    @property
+    def is_web(self) -> bool:
+        """Whether it is on a web server, which is only read."""
+        return self.scheme in WEB
 
     def of(self, key: str) -> str:
         """Return the address of an object of the dataset."""
@@ -60,6 +70,8 @@ def parse_address(text: str | os.PathLike[str]) -> Address:
     if match is None:
         raise UsageError(f"{os.fspath(text)} is not an address such as s3://bucket/prefix")
     scheme, rest = match[1].lower(), match[2]
+    if scheme in WEB:
+        return _of_web(scheme, rest)
     bucket, _, prefix = rest.rstrip("/").partition("/")
     if "@" in bucket or ":" in bucket:  # it may be a password, so it is not repeated
         raise UsageError(
@@ -68,10 +80,44 @@ def parse_address(text: str | os.PathLike[str]) -> Address:
         )
     if not _BUCKET.fullmatch(bucket):
         raise UsageError(f"{scheme}://{rest} names no bucket; write {scheme}://bucket/prefix")
-    steps = prefix.split("/") if prefix else []
-    if any(not _STEP.fullmatch(step) or step in (".", "..") for step in steps):
-        raise UsageError(
-            f"{scheme}://{rest}: use letters, digits and plain punctuation in the prefix, "
-            "without empty parts"
-        )
+    _check(f"{scheme}://{rest}", prefix, _STEP)
     return Address(scheme, bucket, prefix)
+
+
+def refuse_web(address: Address) -> None:
+    """Check that an address can be written to.
+
+    Raises:
+        UsageError: it is on a web server.
+    """
+    if address.is_web:
+        raise UsageError(
+            f"{address} is on a web server, which is only read; write to the folder or the bucket "
+            "that it publishes"
+        )
+
+
+def _of_web(scheme: str, rest: str) -> Address:
+    if any(sign in rest for sign in "@?#"):  # passwords and signatures, so it is not repeated
+        raise UsageError(
+            f"an address of {scheme}:// is only {scheme}://host/path, without a password, ? and #; "
+            "a dataset on a web server must be readable without credentials"
+        )
+    host, _, prefix = rest.rstrip("/").partition("/")
+    if not _HOST.fullmatch(host):
+        raise UsageError(f"{scheme}://{rest} names no host; write {scheme}://host/path")
+    _check(f"{scheme}://{rest}", prefix, _WEB_STEP)
+    if prefix.lower().endswith(".zip"):
+        raise UsageError(
+            f"{scheme}://{rest} is a file, and a pack is not read from a web server; download it "
+            "and give its path"
+        )
+    return Address(scheme, host.lower(), prefix)
+
+
+def _check(typed: str, prefix: str, allowed: re.Pattern[str]) -> None:
+    steps = prefix.split("/") if prefix else []
+    if any(not allowed.fullmatch(step) or step in (".", "..") for step in steps):
+        raise UsageError(
+            f"{typed}: use letters, digits and plain punctuation in the prefix, without empty parts"
+        )

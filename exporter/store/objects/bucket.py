@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from clearml_snapshot.exporter.errors import DatasetError
+from clearml_snapshot.exporter.store.objects.address import refuse_web
 from clearml_snapshot.exporter.store.objects.connecting import connect
 from clearml_snapshot.exporter.store.objects.store_errors import (
     MissingObjectError,
@@ -208,6 +209,7 @@ class Bucket:
     def _put(self, key: str, content: bytes, mode: PutMode) -> bool:
         from obstore.exceptions import AlreadyExistsError, PreconditionError
 
+        refuse_web(self.address)
         self._count(sent=len(content))
         try:
             with store_errors(self.address, "write"):
@@ -250,6 +252,7 @@ class Bucket:
         Raises:
             SnapshotError: the store refuses, or cannot be reached.
         """
+        refuse_web(self.address)
         if keys:
             self._count()
             with store_errors(self.address, "write"):

@@ -56,10 +56,12 @@ def connect(address: Address) -> ObjectStore:
         from obstore.store import from_url
     except ImportError:
         raise not_installed(f"{address.scheme}://", "obstore") from None
+    client: ClientConfig = {"timeout": TIMEOUT, "connect_timeout": _CONNECT}
+    if address.is_web:
+        return _web_server(address, client)
     remember(*(os.environ.get(name) for name in _SECRETS))
     options: dict[str, Any] = _s3_options() if address.scheme == "s3" else {}
     endpoint = options.get("config", {}).get("endpoint") or ""
-    client: ClientConfig = {"timeout": TIMEOUT, "connect_timeout": _CONNECT}
     if endpoint.startswith("http://"):  # the user chose it
         client["allow_http"] = True
     try:
@@ -68,6 +70,23 @@ def connect(address: Address) -> ObjectStore:
         raise UsageError(
             f"{address} cannot be opened: a setting of the store is missing or invalid; see "
             f"{ENVIRONMENT[address.scheme]}"
+        ) from None
+
+
+def _web_server(address: Address, client: ClientConfig) -> ObjectStore:
+    """Return the files of a web server; it gets no credentials.
+
+    With ``https``, it cannot redirect to an address without encryption.
+    """
+    from obstore.exceptions import BaseError
+    from obstore.store import HTTPStore
+
+    client["allow_http"] = address.scheme == "http"
+    try:
+        return HTTPStore.from_url(str(address), client_options=client, retry_config=RETRY)
+    except (BaseError, ValueError):
+        raise UsageError(
+            f"{address} is not a valid address; write {address.scheme}://host/path"
         ) from None
 
 

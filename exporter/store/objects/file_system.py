@@ -9,17 +9,16 @@ import io
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from fsspec import AbstractFileSystem
 
 from clearml_snapshot.exporter.errors import SnapshotError
-from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.engine.reading_errors import marked
 from clearml_snapshot.exporter.store.objects import cache
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
-from clearml_snapshot.exporter.store.objects.keys import file_key
 
 _SMALL: Final = 64 * 2**10
 """Bytes of a file that is fetched completely."""
@@ -35,12 +34,23 @@ _THEN: Final = datetime(2000, 1, 1, tzinfo=UTC)
 """When every file was changed last: they never change."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a snapshot as it is stored."""
+
+    key: str
+    bytes: int
+    sha256: str
+    is_kept: bool
+    """Whether its parts stay in the cache."""
+
+
 class SnapshotFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
     """The files of a snapshot by their paths, ``protocol://scalars/project_id=…/….parquet``."""
 
     cachable = False
 
-    def __init__(self, protocol: str, bucket: Bucket, files: Mapping[str, FileEntry]) -> None:
+    def __init__(self, protocol: str, bucket: Bucket, files: Mapping[str, StoredFile]) -> None:
         super().__init__()
         self.protocol = protocol
         self._bucket, self._files, self._segments = bucket, files, Segments()
@@ -71,7 +81,7 @@ class SnapshotFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
             raise PermissionError("a snapshot never changes")
         return RangeFile(self._bucket, self._entry(path), self._segments)
 
-    def _entry(self, path: str) -> FileEntry:
+    def _entry(self, path: str) -> StoredFile:
         if path not in self._files:
             raise FileNotFoundError(path)
         return self._files[path]
@@ -86,9 +96,9 @@ class RangeFile(io.RawIOBase):
     Python's has stored when its call ends.
     """
 
-    def __init__(self, bucket: Bucket, entry: FileEntry, segments: "Segments") -> None:
+    def __init__(self, bucket: Bucket, entry: StoredFile, segments: "Segments") -> None:
         super().__init__()
-        self._bucket, self._entry, self._key = bucket, entry, file_key(entry)
+        self._bucket, self._entry, self._key = bucket, entry, entry.key
         self._segments = segments
         self._positions: dict[int, int] = {}
         tail = _TAIL if entry.bytes <= _LARGE else _TAIL_OF_LARGE
@@ -136,7 +146,7 @@ class RangeFile(io.RawIOBase):
         found = self._segments.find(self._key, start, end)
         if found is None:
             last = min(max(end, start + _AHEAD), self._entry.bytes)
-            found = start, self._fetched(start, last, is_kept=self._entry.table != "scalars")
+            found = start, self._fetched(start, last, is_kept=self._entry.is_kept)
             self._segments.add(self._key, *found)
         begin, content = found
         return content[start - begin : end - begin]

@@ -1,19 +1,19 @@
 """Opens a snapshot in a bucket for reading; its files stay there."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
 
 import duckdb
 
-from clearml_snapshot.exporter.errors import DatasetError, NoDatasetError, not_installed
-from clearml_snapshot.exporter.settings import setting
+from clearml_snapshot.exporter.errors import DatasetError, not_installed
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.objects import cache, keys
-from clearml_snapshot.exporter.store.objects.address import parse_address
+from clearml_snapshot.exporter.store.objects.address import Address, parse_address
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
-from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
+from clearml_snapshot.exporter.store.objects.remote import ReadableDataset, RemoteDataset
+from clearml_snapshot.exporter.store.objects.store_errors import ForbiddenError
+from clearml_snapshot.exporter.store.objects.web.folder import WebFolder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, read_header
 
 
@@ -21,14 +21,23 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot, described, read_
 class RemoteFiles:
     """The files of a snapshot, which DuckDB reads through a file system of its own."""
 
-    bucket: Bucket
+    dataset: ReadableDataset
     listed: keys.ListedSnapshot
     snapshot: Snapshot
 
     @property
     def place(self) -> str:
         """The address of the dataset."""
-        return str(self.bucket.address)
+        return self.dataset.address
+
+    @property
+    def bucket(self) -> Bucket:
+        """The objects below it."""
+        return self.dataset.bucket
+
+    def key(self, entry: FileEntry) -> str:
+        """Return the key of a data file."""
+        return self.dataset.file_key(self.listed.number, entry)
 
     @property
     def protocol(self) -> str:
@@ -46,12 +55,20 @@ class RemoteFiles:
             UsageError: fsspec is not installed.
         """
         try:
-            from clearml_snapshot.exporter.store.objects.file_system import SnapshotFiles
+            from clearml_snapshot.exporter.store.objects.file_system import (
+                SnapshotFiles,
+                StoredFile,
+            )
         except ImportError:
             raise not_installed("reading from a bucket", "fsspec") from None
         if connection.filesystem_is_registered(self.protocol):
             return
-        files = {self.path(entry): entry for entry in self.snapshot.files}
+        files = {
+            self.path(entry): StoredFile(
+                self.key(entry), entry.bytes, entry.sha256, is_kept=entry.table != "scalars"
+            )
+            for entry in self.snapshot.files
+        }
         connection.register_filesystem(SnapshotFiles(self.protocol, self.bucket, files))
 
 
@@ -67,30 +84,30 @@ def open_in_bucket(address: str | PathLike[str], which: int | datetime | None) -
         DatasetError: there is no dataset, no such snapshot, or it is damaged or newer.
         SnapshotError: the store refuses, or cannot be reached.
     """
-    remote = RemoteDataset(Bucket.at(parse_address(address)))
-    listed = _chosen(remote.address, remote.snapshots(), which)
+    remote = dataset_at(parse_address(address))
+    listed = remote.find(which)
     root = cache.texts_of(listed.content_id, lambda: remote.read(listed).texts)
     snapshot = described(root, read_header(root))
     if snapshot.number != listed.number:
         raise DatasetError(f"{remote.address}: the pointer and snapshot.json disagree")
-    return replace(snapshot, elsewhere=RemoteFiles(remote.bucket, listed, snapshot))
+    return replace(snapshot, elsewhere=RemoteFiles(remote, listed, snapshot))
 
 
-def _chosen(
-    address: str, listed: Sequence[keys.ListedSnapshot], which: int | datetime | None
-) -> keys.ListedSnapshot:
-    if which is None:
-        return listed[-1]
-    if isinstance(which, datetime):
-        fitting = [snapshot for snapshot in listed if snapshot.created_at <= which][-1:]
-    elif which < 0:
-        fitting = [listed[which - 1]] if len(listed) > -which else []
-    else:
-        fitting = [snapshot for snapshot in listed if snapshot.number == which]
-    if not fitting:
-        have = ", ".join(str(snapshot.number) for snapshot in listed)
-        raise NoDatasetError(
-            f"{address} has no snapshot {which}; available: {have} (copy with "
-            f"{setting('snapshots')} decides how many are kept)"
-        )
-    return fitting[0]
+def dataset_at(address: Address) -> ReadableDataset:
+    """Return the dataset at an address, for reading.
+
+    A web server may publish a dataset as it is in a bucket, or a folder.
+
+    Raises:
+        UsageError: there is no such bucket, or a package is missing.
+        DatasetError: the pointer is damaged or newer.
+        SnapshotError: the store refuses, or cannot be reached.
+    """
+    bucket = Bucket.at(address)
+    if not address.is_web:
+        return RemoteDataset(bucket)
+    try:
+        pointer = RemoteDataset(bucket).pointer()
+    except ForbiddenError as refused:  # a bucket that is not listed for everyone answers so
+        return WebFolder(bucket, refused)
+    return WebFolder(bucket) if pointer is None else RemoteDataset(bucket, pointer[0])

@@ -3,11 +3,12 @@
 import hashlib
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from clearml_snapshot.exporter.errors import (
     DatasetError,
@@ -15,6 +16,7 @@ from clearml_snapshot.exporter.errors import (
     NoDatasetError,
     SnapshotError,
 )
+from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import content_id, read_sums
@@ -41,11 +43,36 @@ class RemoteSnapshot:
     """The hash of each page, by its name."""
 
 
+class ReadableDataset(Protocol):
+    """A dataset at an address, however its files are named there."""
+
+    bucket: Bucket
+
+    @property
+    def address(self) -> str:
+        """The address, as it is typed."""
+
+    def snapshots(self) -> tuple[keys.ListedSnapshot, ...]:
+        """List the snapshots that can be found, oldest first; the last one is the current one."""
+
+    def find(self, which: int | datetime | None) -> keys.ListedSnapshot:
+        """Choose a snapshot, as ``opening.open_snapshot`` does."""
+
+    def read(self, listed: keys.ListedSnapshot) -> RemoteSnapshot:
+        """Read the texts of a snapshot, and compare all that they state."""
+
+    def file_key(self, number: int, entry: FileEntry) -> str:
+        """Return the key of a data file of a snapshot."""
+
+    def page_key(self, number: int, name: str, sha256: str) -> str:
+        """Return the key of a page of a pack."""
+
+
 class RemoteDataset:
     """The dataset at an address; see ``objects.keys`` for what is stored where."""
 
-    def __init__(self, bucket: Bucket) -> None:
-        self.bucket = bucket
+    def __init__(self, bucket: Bucket, known: keys.Pointer | None = None) -> None:
+        self.bucket, self._known = bucket, known
 
     @property
     def address(self) -> str:
@@ -74,6 +101,8 @@ class RemoteDataset:
             DatasetError: it is damaged.
             SnapshotError: the store refuses, or cannot be reached.
         """
+        if self._known is not None:
+            return self._known.snapshots
         pointer = self.pointer()
         if pointer is None:
             raise NoDatasetError(
@@ -81,6 +110,26 @@ class RemoteDataset:
                 f"clearml-snapshot copy FOLDER {self.address}"
             )
         return pointer[0].snapshots
+
+    def find(self, which: int | datetime | None) -> keys.ListedSnapshot:
+        """Choose a snapshot, as ``opening.open_snapshot`` does.
+
+        Raises:
+            NoDatasetError: there is no dataset, or no such snapshot.
+            DatasetError: it is damaged.
+            SnapshotError: the store refuses, or cannot be reached.
+        """
+        return _chosen(self.address, self.snapshots(), which)
+
+    def file_key(self, number: int, entry: FileEntry) -> str:
+        """Return the key of a data file; snapshots share files."""
+        del number
+        return keys.file_key(entry)
+
+    def page_key(self, number: int, name: str, sha256: str) -> str:
+        """Return the key of a page of a pack."""
+        del number
+        return keys.page_key(name, sha256)
 
     def read(self, listed: keys.ListedSnapshot) -> RemoteSnapshot:
         """Read a manifest and compare all that it states.
@@ -137,14 +186,23 @@ class RemoteDataset:
 
 
 def read_manifest(listed: keys.ListedSnapshot, content: bytes) -> RemoteSnapshot:
-    """Read a manifest and compare its texts with the content id, and with each other.
+    """Read a manifest; see ``checked``.
 
     Raises:
         ValueError: they do not agree.
         DatasetError: ``snapshot.json`` is damaged or newer than this tool.
     """
     manifest = keys.decoded_manifest(content)
-    texts = {name: text.encode() for name, text in manifest.texts.items()}
+    return checked(listed, {name: text.encode() for name, text in manifest.texts.items()})
+
+
+def checked(listed: keys.ListedSnapshot, texts: Mapping[str, bytes]) -> RemoteSnapshot:
+    """Compare the texts of a snapshot with its content id, and with each other.
+
+    Raises:
+        ValueError: they do not agree.
+        DatasetError: ``snapshot.json`` is damaged or newer than this tool.
+    """
     sums = texts.get(layout.SHA256SUMS, b"")
     if content_id(sums) != listed.content_id:
         raise ValueError("SHA256SUMS is not that of the snapshot")
@@ -176,3 +234,23 @@ def _compare(listed: keys.ListedSnapshot, snapshot: Snapshot, hashes: Mapping[st
 
 def _is_in_place(entry: FileEntry) -> bool:
     return layout.table_at(entry.path) == entry.table
+
+
+def _chosen(
+    address: str, listed: Sequence[keys.ListedSnapshot], which: int | datetime | None
+) -> keys.ListedSnapshot:
+    if which is None:
+        return listed[-1]
+    if isinstance(which, datetime):
+        fitting = [snapshot for snapshot in listed if snapshot.created_at <= which][-1:]
+    elif which < 0:
+        fitting = [listed[which - 1]] if len(listed) > -which else []
+    else:
+        fitting = [snapshot for snapshot in listed if snapshot.number == which]
+    if not fitting:
+        have = ", ".join(str(snapshot.number) for snapshot in listed)
+        raise NoDatasetError(
+            f"{address} has no snapshot {which}; available: {have} (copy with "
+            f"{setting('snapshots')} decides how many are kept)"
+        )
+    return fitting[0]

@@ -6,7 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from clearml_snapshot.exporter.errors import DatasetError, NewerFormatError, NoDatasetError
+from clearml_snapshot.exporter.errors import (
+    DatasetError,
+    NewerFormatError,
+    NoDatasetError,
+    UsageError,
+)
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.disk.targets import check_space
@@ -49,12 +54,19 @@ def from_bucket(
         quick: whether files are only hashed; otherwise they are kept until the end of the block.
 
     Raises:
+        UsageError: it is on a web server.
         NoDatasetError: there is no dataset, or no such snapshot.
         DamagedManifestError: the list of files is damaged.
         DatasetError: the pointer is damaged, or something is newer than this tool.
         SnapshotError: the store refuses, or there is no space.
     """
-    remote = RemoteDataset(Bucket.at(parse_address(address)))
+    parsed = parse_address(address)
+    if parsed.is_web:
+        raise UsageError(
+            f"{parsed} is on a web server, where nothing is verified; copy it to a folder (clearml-"
+            "snapshot copy compares every hash) and verify that"
+        )
+    remote = RemoteDataset(Bucket.at(parsed))
     read = _read(remote, _listed(remote, number))
     with (
         disk_errors(cache_folder(), f"{remote.address} was not checked"),
