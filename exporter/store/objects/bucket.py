@@ -79,7 +79,8 @@ class Bucket:
     """The objects of one dataset; keys are relative to its address."""
 
     address: Address
-    store: ObjectStore
+    store: ObjectStore = field(repr=False)
+    """Not shown: it may contain credentials, and that of Azure fails to describe itself."""
     traffic: Traffic = field(default_factory=Traffic)
 
     @classmethod

@@ -33,6 +33,9 @@ ENVIRONMENT: Final = {
 }
 """What may be set, by the scheme of the address."""
 
+_ENDPOINT: Final = {"s3": "the address of the store (AWS_ENDPOINT_URL)"}
+"""What may be wrong besides the network, by the scheme."""
+
 
 class MissingObjectError(DatasetError):
     """An object that is not there; its bucket is."""
@@ -127,8 +130,8 @@ def _other(address: Address, doing: str, text: str) -> SnapshotError:
             f"{_detail(text)}; run it again later"
         )
     return NoAnswerError(
-        f"{address} cannot be {_done(doing)}: the store does not answer; check the network and the "
-        "address of the store, such as AWS_ENDPOINT_URL, and run it again"
+        f"{address} cannot be {_done(doing)}: the store does not answer; check the network and "
+        f"{_ENDPOINT.get(address.scheme, 'the address of the store')}, and run it again"
     )
 
 
