@@ -36,7 +36,7 @@ class _Plain(TyperParameter):
 
     def process_value(self, ctx: Context, value: Any) -> Any:
         """Convert texts, numbers, paths and choices; leave anything else to Typer."""
-        if self.required:
+        if self.required and not value:  # it is missing
             return super().process_value(ctx, value)
         converted = value if value is None or value == self.default else self._converted(ctx, value)
         return self.callback(ctx, self, converted) if self.callback else converted

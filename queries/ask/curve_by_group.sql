@@ -234,7 +234,7 @@ aligned AS NOT MATERIALIZED (
     UNION ALL
     SELECT cell, unnest(range(step + 1, next_step))::INTEGER, value, 0, 1
     FROM gaps
-    WHERE coalesce($align, 'last') = 'last'
+    WHERE coalesce($align, CASE WHEN $x_metric IS NULL THEN 'last' END) = 'last'
     UNION ALL
     SELECT cell, at_step, CASE WHEN at_step <= turn THEN value ELSE next_value END, 0, 1
     FROM (SELECT *, unnest(range(step + 1, next_step))::INTEGER AS at_step FROM turning)

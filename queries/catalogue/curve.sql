@@ -26,7 +26,8 @@
 -- values. Where a task has no point at a step, --align chooses its value: the one at its latest
 -- earlier step (last), none (exact), or the one at its nearest step, the earlier of two (nearest).
 -- The usual one is last: otherwise tasks that report at different iterations would take turns, and
--- the mean would jump between them. Nothing is carried beyond the first and the last point of a task,
+-- the mean would jump between them. If x is a metric it is exact, because a task may be anywhere
+-- between two of its points there. Nothing is carried beyond the first and the last point of a task,
 -- so the mean is over fewer tasks there. n counts the tasks in the mean, n_tasks those of the
 -- group, n_filled those in the mean without a point at the step. NaN, infinities and missing values
 -- are not part of mean, low and high: n_nonfinite counts them at their step, and a task without
@@ -44,7 +45,7 @@
 -- :param by_all_except  A hyperparameter as section/name, or a glob, such as the seed: one curve per group of tasks whose other hyperparameters are all equal (default: none).
 -- :param by_differing   The hyperparameters that differ between these groups; the command finds them (default: none).
 -- :param band           std|minmax|ci: with --by or --by-all-except, what low and high are (default: std).
--- :param align          exact|last|nearest: with --by or --by-all-except, the value of a task that has no point at a step (default: last).
+-- :param align          exact|last|nearest: with --by or --by-all-except, the value of a task that has no point at a step (default: last, or exact if x is a metric).
 -- :param x              The horizontal axis: iteration, time, relative (seconds), or a metric, as metric or metric/variant (default: iteration).
 -- :param x_metric       The metric, if x is one; the command finds it (default: none).
 -- :param x_variant      Its variant (default: none).

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import isfinite
 from typing import Final, Literal
 
@@ -108,6 +108,21 @@ class Panel:
     n_below: int = 0
     is_ramp: bool = False
     """Whether the colours of the curves are in order, from low to high."""
+
+    def lines(self, points: Points, gap: float | None) -> Iterator[list[tuple[float, float]]]:
+        """Yield the pieces that a line connects: none crosses what a logarithmic axis cannot show.
+
+        Args:
+            points: of a curve.
+            gap: a longer distance in x is not crossed by a line; None means any is.
+        """
+
+        def has_place(point: tuple[float, float]) -> bool:
+            x, y = point
+            return (x > 0 or not self.x.is_log) and (y > 0 or not self.y.is_log)
+
+        for line in points.lines(gap):
+            yield from (list(piece) for is_there, piece in groupby(line, has_place) if is_there)
 
 
 @dataclass(frozen=True)

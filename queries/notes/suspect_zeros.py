@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from clearml_snapshot.exporter.store.engine.sql_text import sql_value
 from clearml_snapshot.queries.ask.header import Query, find, read
+from clearml_snapshot.queries.ask.horizontal import x_pair
 from clearml_snapshot.queries.ask.parameters import marks_of
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.result import Rows
@@ -168,6 +169,12 @@ def suspect_counts(
         also = {"metric": values["also"], "variant": values["also_variant"], "field": "last"}
         shown = {"task_ids": _task_ids(rows.as_dicts())}
         counts += _counts(dataset, {**parameters, **also, **shown}, excluded=excluded)
+    if x := x_pair(values):
+        chosen = {key: parameters[key] for key in ("metric", "variant", "all_metrics")}
+        having_it = dataset.rows(dataset.sql(read("notes/horizontal/tasks.sql"), chosen)).rows
+        across = {"metric": [x[0]], "variant": [x[1]], "task_ids": [row[0] for row in having_it]}
+        found = _counts(dataset, {**parameters, **across}, excluded=excluded)
+        counts += [note for note in found if note not in counts]
     return counts
 
 

@@ -35,6 +35,7 @@ Piped = Callable[..., "subprocess.CompletedProcess[str]"]
         (["query", "max", "--task", "@none.txt"], "cannot read none.txt"),
         (["query", "max", "--snapshot", "soon"], "'soon' is not a valid time"),
         (["query", "max", "--format", "xml"], "'xml' is not one of table, csv"),
+        (["convert", "--to", "xml", "-o", "x"], "'--to': 'xml' is not one of tensorboard, trackio"),
         (["sql", "SELECT title FROM scalars"], "ClearML's title is the column metric"),
         (["sql", "SELECT 1", "-f", "x.sql"], "not both"),
         (["sql", "SELECT 1", "extra"], "no dataset at extra"),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from clearml_snapshot.queries import Dataset as OpenDataset
     from clearml_snapshot.queries.figures.model import Figure
 
+_SMALLEST: Final = 10
 _LARGEST: Final = 10_000
 _NOT_TYPED: Final = ("metric", "variant", "all_metrics", "points", "keep", "x")
 """Parameters of ``curve`` that other options give, or the size of the drawing."""
@@ -258,7 +259,10 @@ def _series(named: list[str], metrics: MetricOptions) -> dict[str, Any]:
 
 
 def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{2,5})[x×](\d{1,5})", text)
-    if not match or not all(0 < int(side) <= _LARGEST for side in match.groups()):
-        raise UsageError(f"--size {text}: give it as WIDTHxHEIGHT, such as 760x400")
+    match = re.fullmatch(r"(\d{1,6})[x×](\d{1,6})", text)
+    if not match or not all(_SMALLEST <= int(side) <= _LARGEST for side in match.groups()):
+        raise UsageError(
+            f"--size {text}: give it as WIDTHxHEIGHT, such as 760x400, each from {_SMALLEST} to "
+            f"{_LARGEST:,}"
+        )
     return int(match[1]), int(match[2])

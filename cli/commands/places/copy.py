@@ -100,6 +100,9 @@ def _write(report: "CopyReport", *, quiet: bool) -> None:
         note(f"warning: not proven: {text}")
     if quiet:
         return
+    if not report.added and not report.removed:
+        note("nothing to copy: the target has every snapshot of the source")
+        return
     done = f"{counted(len(report.added), 'snapshot')} added"
     if report.removed:
         done += f", {counted(len(report.removed), 'snapshot')} removed"

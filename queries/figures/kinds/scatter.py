@@ -15,6 +15,7 @@ from clearml_snapshot.queries.figures.kinds.outliers import usual_range
 from clearml_snapshot.queries.figures.kinds.scores import (
     Ranking,
     Score,
+    best_of,
     named,
     not_drawn,
     rankings,
@@ -185,32 +186,35 @@ def _panel(
             f"{ranking.name}: {len(outside):,} {are} outside, far from the others (such as "
             f"{far.value:.6g}), and marked at the edge; {setting('clips', False)} shows all"
         )
-    best = scores[0]
-    [name] = named(dataset, [best])
-    notes.append(f"◆ is the {ranking.title}: {best.value:.6g}, of {name}")
+    best = best_of(dataset, ranking, scores)
+    if best is not None:
+        [name] = named(dataset, [best])
+        notes.append(f"◆ is the {ranking.title}: {best.value:.6g}, of {name}")
     curves = _dots(scores, at, colours, best)
     above = sum(score.value > y.high for score in scores)
     below = sum(score.value < y.low for score in scores)
     return Panel(ranking.title, x, y, tuple(curves), above, below, colours.is_ramp)
 
 
-def _dots(scores: Sequence[Score], at: Placed, colours: "_Colours", best: Score) -> list[Curve]:
+def _dots(
+    scores: Sequence[Score], at: Placed, colours: "_Colours", best: Score | None
+) -> list[Curve]:
     """Divide the dots by colour."""
     parts: dict[str, list[Score]] = {label: [] for label in colours.labels}
     for score in scores:
         parts[colours.of(score.task_id)].append(score)
     drawn = []
+    place = None if best is None else (at.places[best.task_id], best.value)
     for number, (label, part) in enumerate(parts.items()):
         if not part:
             continue
         dots = sorted((at.places[score.task_id], score.value) for score in part)
-        has_best = best in part
         drawn.append(
             Curve(
                 f"{label or 'tasks'} (n = {len(part):,})",
                 number,
                 Points(tuple(x for x, _ in dots), tuple(value for _, value in dots)),
-                best=(at.places[best.task_id], best.value) if has_best else None,
+                best=place if best in part else None,
                 is_dots=True,
             )
         )

@@ -9,11 +9,18 @@ from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.ask.best import Direction, guess, guess_note, why_no_guess
 from clearml_snapshot.queries.ask.grouping import BY_PARAM
 from clearml_snapshot.queries.ask.header import Query, find, read
-from clearml_snapshot.queries.ask.parameters import BEST, EXCLUDED, chosen_pairs, texts
+from clearml_snapshot.queries.ask.parameters import (
+    BEST,
+    EXCLUDED,
+    chosen_pairs,
+    marks_of,
+    texts,
+)
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.figures.labels import LONGEST_TITLE, Run, harmless, labels
 from clearml_snapshot.queries.figures.look import Look
 from clearml_snapshot.queries.notes.empty_answers import why_no_rows
+from clearml_snapshot.queries.notes.suspect_zeros import suspect_points
 from clearml_snapshot.queries.result import Rows
 
 EVERY: Final = 2**63 - 1
@@ -39,6 +46,8 @@ class Score:
     task_id: str
     task: str
     value: float
+    iteration: int | None = None
+    """Where it is; None: a single value, or a smoothed one."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +155,7 @@ def _ranking(
     rows = dataset.rows(dataset.ask(query, values))
     listed = rows.as_dicts()
     scores = tuple(
-        Score(row["task_id"], row["task"] or "", row["value"])
+        Score(row["task_id"], row["task"] or "", row["value"], row["iteration"])
         for row in listed
         if row["value"] is not None
     )
@@ -163,6 +172,20 @@ def _ranking(
         notes.append(f"{made.name}: the best {look.top:,} of {len(scores):,} tasks are drawn")
         scores = scores[: look.top]
     return Ranking(metric, variant, best, scores, len(listed), made.asked, tuple(notes))
+
+
+def best_of(dataset: Dataset, ranking: Ranking, scores: Sequence[Score]) -> Score | None:
+    """Return the best of some scores; a zero that is probably a NaN is not one."""
+    marks = marks_of(ranking.asked.values)
+    if scores[0].value not in marks:
+        return scores[0]
+    points = {
+        score: (score.task_id, ranking.metric, ranking.variant, score.iteration)
+        for score in scores
+        if score.value in marks and score.iteration is not None
+    }
+    suspect = suspect_points(dataset, points.values(), marks)
+    return next((score for score in scores if points.get(score) not in suspect), None)
 
 
 def guessed(name: str, best: Direction) -> tuple[str, ...]:

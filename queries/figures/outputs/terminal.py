@@ -93,18 +93,20 @@ def _strokes(panel: Panel, in_characters: bool) -> list[_Stroke]:
     made = []
     for curve in panel.curves:
         if curve.is_faint:
-            made += [_Stroke(piece, _GREY, ".") for piece in curve.points.lines(curve.gap)]
+            made += [_Stroke(piece, _GREY, ".") for piece in panel.lines(curve.points, curve.gap)]
     clear = [curve for curve in panel.curves if not curve.is_faint]
     for curve in clear:
         for behind in _behind(curve):
-            made += [_Stroke(piece, _GREY, ".") for piece in behind.lines(curve.gap)]
+            made += [_Stroke(piece, _GREY, ".") for piece in panel.lines(behind, curve.gap)]
     for number, curve in enumerate(clear):
         character = _CHARACTERS[number % len(_CHARACTERS)]
         colour = palette(curve)
         if curve.is_dots:
             made.append(_Stroke(curve.points.finite, colour, character, is_line=False))
             continue
-        made += [_Stroke(piece, colour, character) for piece in curve.points.lines(curve.gap)]
+        made += [
+            _Stroke(piece, colour, character) for piece in panel.lines(curve.points, curve.gap)
+        ]
     return made
 
 

@@ -73,15 +73,15 @@ def _lines(panel: Panel, figure: Figure) -> Iterator[Layer]:
     faint = [curve for curve in panel.curves if curve.is_faint]
     clear = [curve for curve in panel.curves if not curve.is_faint]
     strong = 1.0 if figure.theme == "paper" else 1.8
-    behind = [(curve, piece) for curve in faint for piece in curve.points.lines(curve.gap)]
+    behind = [(curve, piece) for curve in faint for piece in panel.lines(curve.points, curve.gap)]
     yield from _drawn(panel, behind, {"opacity": 0.35, "strokeWidth": 0.8, "color": "#888888"})
-    raw = [(c, piece) for c in clear if c.raw for piece in c.raw.lines(c.gap)]
+    raw = [(c, piece) for c in clear if c.raw for piece in panel.lines(c.raw, c.gap)]
     yield from _drawn(panel, raw, {"opacity": 0.25, "strokeWidth": 1}, _color(panel, figure))
     dots = [(curve, [point]) for curve in clear if curve.is_dots for point in curve.points.finite]
     many = {"size": 50, "opacity": 0.7} if len(dots) <= _MANY_DOTS else {"size": 16, "opacity": 0.5}
     yield from _drawn(panel, dots, many, _color(panel, figure))
     lines = [curve for curve in clear if not curve.is_dots]
-    front = [(curve, piece) for curve in lines for piece in curve.points.lines(curve.gap)]
+    front = [(curve, piece) for curve in lines for piece in panel.lines(curve.points, curve.gap)]
     encoding = _color(panel, figure)
     if figure.theme == "paper" and len(clear) > 1:
         encoding["strokeDash"] = _dashes(panel, figure)

@@ -171,7 +171,7 @@ def _histogram(drawn: Histogram, figure: Figure) -> Layer:
     y: Layer = {"field": "n", "type": "quantitative", "title": "tasks",
                 "scale": {"domain": [0, drawn.most], "nice": True},
                 "axis": {"tickMinStep": 1, "format": ",d",
-                         "tickCount": 3 if height <= _LOW else 6}}  # fmt: skip
+                         "tickCount": min(3 if height <= _LOW else 6, drawn.most)}}  # fmt: skip
     back = CONFIGS[figure.theme]["back"]
     # The title of a field becomes part of an expression of Vega, which describes the mark.
     bar: Layer = {

@@ -32,7 +32,7 @@ def place_notes(dataset: Dataset, query: Query, values: Mapping[str, Any]) -> It
 def _without_x(dataset: Dataset, values: Mapping[str, Any]) -> Iterator[str]:
     names = (*_SELECTING, "x_metric", "x_variant")
     sql = read("notes/horizontal/without_x.sql")
-    [(n_tasks, n_without, n_before, n_with_gaps)] = dataset.rows(
+    [(n_tasks, n_without, n_before, n_with_gaps, n_turning)] = dataset.rows(
         dataset.sql(sql, {name: values[name] for name in names})
     ).rows
     x = values["x"]
@@ -43,6 +43,11 @@ def _without_x(dataset: Dataset, values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_of_tasks(n_before, n_tasks)}: points before the first one of {x} are left out"
     if n_with_gaps:
         yield f"{_of_tasks(n_with_gaps, n_tasks)}: points where {x} is not finite are left out"
+    if n_turning:
+        yield (
+            f"{_of_tasks(n_turning, n_tasks)}: {x} goes up and down; points are in its order, not "
+            "in that of the iterations"
+        )
 
 
 def _of_tasks(n: int, n_tasks: int) -> str:

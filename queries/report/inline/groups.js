@@ -176,8 +176,11 @@ function tree(size) {
   return { set, n, mean, squares, low, high };
 }
 
+const isAcrossMetric = () => /^m\d+$/.test(chosen.x);
+
 // The curve of a group; a task without a point at a step has its latest earlier value, and is in no
-// step before its first and after its last point.
+// step before its first and after its last point. Across a metric nothing is carried: a task may be
+// anywhere between two of its points there.
 function meanCurve(curves) {
   const { runs, low, high, at } = steppedRuns(curves);
   const total = runs.reduce((sum, run) => sum + run.place.length, 0);
@@ -202,8 +205,8 @@ function meanCurve(curves) {
   const ending = steps.map(() => null);
   runs.forEach((run, number) => {
     stepOf[number].forEach((step, i) => { who[next[step]] = number; values[next[step]++] = run.value[i]; });
-    const end = stepOf[number].at(-1);
-    if (end !== undefined && end + 1 < steps.length) (ending[end + 1] ??= []).push(number);
+    const ends = isAcrossMetric() ? stepOf[number] : stepOf[number].slice(-1);
+    for (const end of ends) if (end + 1 < steps.length) (ending[end + 1] ??= []).push(number);
   });
   const sums = tree(runs.length), root = 1, column = () => new Float64Array(steps.length).fill(NaN);
   const made = { x: column(), y: column(), low: column(), high: column(), n: new Uint32Array(steps.length), size: runs.length };
@@ -252,15 +255,16 @@ function groupView(drawn) {
     return [{ ...made, raw: made.y, key: `g${number}`, name: group.name, look: groupStyle(number) }];
   });
   notes.push(`the band is ${chosen.band === "minmax" ? "the lowest to the highest value of any task" : "one standard deviation below to one above the mean; a single task has none"}`);
-  notes.push("a task without a point at a step counts with its latest earlier value"
-    + (chosen.x === "iteration" ? "" : `; each task counts with its mean in each of ${PARTS} equal parts of the axis`));
+  if (!isAcrossMetric()) notes.push("a task without a point at a step counts with its latest earlier value");
+  if (chosen.x !== "iteration") notes.push(`each task counts with its mean in each of ${PARTS} equal parts of the axis`);
 }
 
 function drawGroups() {
-  const { all, total } = chosen.by ? groupsNow() : { all: [], total: 0 };
+  const areTasks = chosen.by === "given" && given && chosen.x !== "iteration"; // see givenView
+  const { all, total } = chosen.by && !areTasks ? groupsNow() : { all: [], total: 0 };
   $("groups").replaceChildren(...all.map((group, number) => element("li", {}, swatchOf(groupStyle(number)), " ", named(group.name),
     element("small", { textContent: ` ${whole(group.tasks.length)} ${group.tasks.length === 1 ? "task" : "tasks"}` }))));
-  $("groups-note").textContent = !chosen.by ? "" : !total ? "This report has no such grouping."
+  $("groups-note").textContent = !chosen.by ? "" : areTasks ? `Means by ${given.by} are across iterations: curves of tasks are shown.` : !total ? "This report has no such grouping."
     : `Means are over all tasks of this report, whether they are chosen in the leaderboard or not.${total > all.length ? ` The first ${all.length} of ${whole(total)} groups are shown.` : ""}`;
   $("band").disabled = !chosen.by || chosen.by === "given";
   $("rest").disabled = Boolean(chosen.by);

@@ -51,7 +51,7 @@ const soon = (then) => () => { clearTimeout(waiting); waiting = setTimeout(then,
 
 bind("find", "find", soon(() => { rowsShown = PAGE; drawTable(); }));
 bind("metric", "metric", soon(layOut));
-bind("x", "x", rebuildAll);
+bind("x", "x", () => { drawGroups(); rebuildAll(); });
 bind("logx", "logx", rebuildAll);
 bind("logy", "logy", rebuildAll);
 bind("rest", "rest", rebuildAll);

@@ -146,6 +146,55 @@ def test_what_was_moved_or_left_out_is_said(make_dataset: MakeDataset) -> None:
         assert "1 of 3 tasks: points where x/v is not finite are left out" in notes
 
 
+def test_nothing_is_carried_along_a_metric(make_dataset: MakeDataset) -> None:
+    tasks = [
+        {"task_id": letter * 32, "points": [("m", "v", n, value, n) for n, value in enumerate(m)]}
+        for letter, m in {"a": [0.0, 10.0], "b": [1.0, 2.0, 9.0], "c": [4.0, 5.0, 6.0]}.items()
+    ]
+    with open_dataset(make_dataset(tasks)) as dataset:
+        rows = answer(dataset, "curve", metric="m", by="project", x="m", points=10)
+        assert [(row["x"], row["mean"], row["n"]) for row in rows] == [
+            *((x, x, 1) for x in (0.0, 1.0, 2.0, 4.0, 5.0, 6.0)),
+            (9.0, 9.5, 2),  # the last part has its upper end
+        ]
+        assert {row["n_filled"] for row in rows} == {0}
+        carried = answer(dataset, "curve", metric="m", by="project", x="m", points=10, align="last")
+        assert [row["mean"] for row in carried][1:3] == [0.5, 1.0]
+
+
+def test_a_horizontal_axis_that_goes_up_and_down_is_named(make_dataset: MakeDataset) -> None:
+    def task(letter: str, xs: Sequence[float]) -> dict[str, Any]:
+        points = [("x", "v", n, x, n) for n, x in enumerate(xs)]
+        return {"task_id": letter * 32, "points": ramp(range(len(xs))) + points}
+
+    falling, rising, both = task("a", [3, 2, 1]), task("b", [1, 1, 2]), task("c", [1, 5, 2])
+    line = "x/v goes up and down; points are in its order, not in that of the iterations"
+    with open_dataset(make_dataset([falling, rising, both])) as dataset:
+        notes = dataset.answer("curve", metric="m", x="x").notes
+        assert f"1 of 3 tasks: {line}" in notes
+    with open_dataset(make_dataset([falling, rising])) as dataset:
+        notes = dataset.answer("curve", metric="m", x="x").notes
+        assert not [note for note in notes if line in note]
+
+
+@pytest.mark.parametrize("suspect_zeros", ["include", "exclude"])
+def test_suspect_zeros_of_the_horizontal_axis_are_counted(
+    make_dataset: MakeDataset, suspect_zeros: str
+) -> None:
+    xs = [4.0 - n / 100 if n != 55 else 0.0 for n in range(80)]
+    points = [("x", "v", n, x, n) for n, x in enumerate(xs)]
+    others = [{"task_id": "b" * 32, "points": points}]
+    task = {"task_id": "a" * 32, "points": ramp(range(80)) + points}
+    with open_dataset(make_dataset([task, *others])) as dataset:
+        asked = dataset.answer("curve", metric="m", x="x", suspect_zeros=suspect_zeros)
+        rows = answer(dataset, "curve", metric="m", x="x", suspect_zeros=suspect_zeros)
+        is_out = suspect_zeros == "exclude"
+        assert len([row for row in rows if row["x"] == 0]) == (not is_out)
+        [line] = [note for note in asked.notes if "probably NaN" in note]
+        assert line.startswith("x/v: 1 value of 1 task is probably NaN")
+        assert line.endswith("left out") == is_out
+
+
 def test_a_metric_with_the_name_of_a_time(make_dataset: MakeDataset) -> None:
     points = ramp(range(3)) + [("time", "s", n, 10.0 * n, n) for n in range(3)]
     with open_dataset(make_dataset([{"task_id": "a" * 32, "points": points}])) as dataset:

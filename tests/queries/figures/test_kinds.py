@@ -104,6 +104,25 @@ def test_two_metrics_are_drawn_against_each_other(make_dataset: MakeDataset) -> 
         assert "1 of 4 tasks has no finite value of loss and is not drawn" in plot.notes
 
 
+def test_a_zero_that_is_probably_a_nan_is_not_the_best_dot(make_dataset: MakeDataset) -> None:
+    falling = [4.0 - n / 100 for n in range(80)]
+    tasks = [
+        _task(1, [*falling[:55], 0.0, *falling[56:]], {"lr": "0.1"}),
+        _task(2, [value + 0.5 for value in falling], {"lr": "0.2"}),
+    ]
+    folder = make_dataset(tasks)
+    plot = _plot(folder, kind="scatter", x="lr", best="lowest")
+    [panel] = plot.figure.panels
+    [dots] = panel.curves
+    best = falling[-1] + 0.5
+    assert dots.points.finite == [(0.1, 0.0), (0.2, best)]
+    assert dots.best == (0.2, best)
+    [of_the_best] = [note for note in plot.notes if note.startswith("◆")]
+    assert "3.71" in of_the_best
+    alone = _plot(make_dataset(tasks[:1]), kind="scatter", x="lr", best="lowest")
+    assert alone.figure.panels[0].curves[0].best is None
+
+
 def test_bars_of_tasks_are_the_leaderboard(make_dataset: MakeDataset) -> None:
     folder = make_dataset(_sweep())
     plot = _plot(folder, kind="bar")

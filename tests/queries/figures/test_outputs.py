@@ -63,6 +63,24 @@ def five_million(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_no_line_crosses_what_a_logarithmic_axis_cannot_show(make_dataset: MakeDataset) -> None:
+    values = [10.0, 100.0, 0.0, 0.0, -1.0, 100.0, 10.0]
+    points = [("loss", "loss", at, value) for at, value in enumerate(values)]
+    with open_dataset(make_dataset([{"task_id": "a" * 32, "points": points}])) as dataset:
+        figure = dataset.plot("loss", log_y=True).figure
+    [panel] = figure.panels
+    [curve] = panel.curves
+    assert [len(piece) for piece in panel.lines(curve.points, None)] == [2, 2]
+    drawn = json.loads(specification(figure))
+    rows = [row for layer in drawn["layer"] for row in layer["data"]["values"] if "piece" in row]
+    assert len({(row["x"] > 2, row["piece"]) for row in rows}) == 2
+    assert len({row["piece"] for row in rows}) == 2
+    lines = text(figure, Screen(80, 20, has_colours=False)).splitlines()
+    middle = [line[16:52] for line in lines if "│" in line]
+    assert len(middle) > 5
+    assert not set("".join(middle)) - {" ", "⠀"}
+
+
 @pytest.fixture(scope="module")
 def spike(five_million: Path) -> Figure:
     """Their figure."""

@@ -84,6 +84,11 @@ def test_the_page_shows_them_at_first(browser: "Browser", dozen: Path, tmp_path:
         assert labels == ["lr=0.001 4 tasks", "lr=0.01 4 tasks", "lr=0.1 4 tasks"]
         drawn = page.locator("figure .plot").first
         assert "means of 3 groups" in (drawn.get_attribute("aria-label") or "")
+        page.select_option("#x", value="m0")
+        page.wait_for_function("!document.querySelector('#groups li')")
+        assert "curves of tasks are shown" in page.inner_text("#groups-note")
+        page.select_option("#x", value="iteration")
+        page.wait_for_function("document.querySelectorAll('#groups li').length === 3")
         page.select_option("#by", value="")
         seen.until("location.hash.includes('by=')")
         seen.until(

@@ -69,6 +69,7 @@ def test_a_figure_has_the_heading_that_was_typed(piped: Run, tmp_path: Path) -> 
         ((), "name a metric, such as loss; `query metrics` lists them"),
         (("losss",), "no metric 'losss'; did you mean 'loss'"),
         (("loss", "--size", "12"), "--size 12: give it as WIDTHxHEIGHT, such as 760x400"),
+        (("loss", "--size", "3x2"), "760x400, each from 10 to 10,000"),
         (("loss", "--smooth", "2"), "smooth"),
         (("loss", "--color", "nothing"), "no hyperparameter 'nothing'"),
         ((":monitor:gpu", "--top", "3"), "does not say whether high or low values are better"),

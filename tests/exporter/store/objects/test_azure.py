@@ -1,4 +1,4 @@
-"""Azure against its emulator Azurite, which comes from npm: SOAK=1, because installing it is slow."""
+"""Azure against its emulator Azurite, which npm installs slowly: only with SOAK=1."""
 
 import base64
 import hashlib
