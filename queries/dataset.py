@@ -100,7 +100,11 @@ class Dataset(Named):
 
     @contextmanager
     def opened_again(
-        self, *, threads: int | None = None, only: Iterable[str] | None = None
+        self,
+        *,
+        threads: int | None = None,
+        only: Iterable[str] | None = None,
+        at: Snapshot | None = None,
     ) -> Iterator[tuple["Dataset", duckdb.DuckDBPyConnection]]:
         """Open the same tasks once more with a DuckDB of its own, for an answer in parts.
 
@@ -110,11 +114,12 @@ class Dataset(Named):
         Args:
             threads: the number of DuckDB's threads; None means as in this dataset.
             only: ids of tasks; points of others are not read. None means the same tasks.
+            at: the same snapshot at another place; None means where it is.
         """
         options: dict[str, Any] = {**self._options, **({"threads": threads} if threads else {})}
         # Resolved: each id of a filter that was typed is looked up, which takes 10 ms.
         chosen = self.filter if only is None else ResolvedFilter(task_ids=frozenset(only))
-        with Dataset(self.unpacked(), chosen, **options) as inner:
+        with Dataset(at or self.unpacked(), chosen, **options) as inner:
             self._others.add(inner._connection)
             try:
                 yield inner, inner._connection

@@ -23,6 +23,7 @@ from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words, incomplete
+from clearml_snapshot.exporter.store.objects.address import is_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.pack.contents import PackOptions
@@ -35,8 +36,8 @@ _Target = Annotated[
         "-o",
         metavar="PATH",
         rich_help_panel=OUTPUT,
-        help="NAME.zip, which is replaced if it exists, or a folder: new, empty, or an earlier "
-        "pack, which is replaced.",
+        help="NAME.zip, which is replaced if it exists; or a folder or an address (s3://, gs:// or "
+        "az://BUCKET/PREFIX): new, empty, or an earlier pack, which is replaced.",
     ),
 ]
 _Redact = Annotated[
@@ -104,7 +105,8 @@ def pack(
     from clearml_snapshot.queries.notes.conditions import condition_notes
     from clearml_snapshot.queries.pack.pack import pack as pack_it
 
-    refuse_stdout(target)
+    if not is_address(target):
+        refuse_stdout(target)
     options = replace(_options(metrics, redact or (), keep_secrets), report=report)
     with open_for_query(dataset, filters, LimitOptions()) as opened:
         resolved, notes = opened.filter, [*condition_notes(opened)]

@@ -3,7 +3,7 @@
 import mimetypes
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,7 @@ from clearml_snapshot.exporter.store.disk.targets import (
 )
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.checksums import write_sums
+from clearml_snapshot.exporter.store.objects.address import is_address
 from clearml_snapshot.exporter.store.pack.derived_texts import PAGES
 from clearml_snapshot.exporter.store.pack.earlier import check_folder, difference_from_pack
 from clearml_snapshot.exporter.store.pack.zip_writer import members, top_folder, write_archive
@@ -39,6 +40,7 @@ from clearml_snapshot.exporter.store.writing.dataset import arrow_memory_release
 from clearml_snapshot.exporter.store.writing.subset import write_subset
 from clearml_snapshot.queries.dataset import Dataset, open_dataset
 from clearml_snapshot.queries.pack.contents import PackOptions, pack_part
+from clearml_snapshot.queries.pack.in_bucket import on_this_machine, target_in_bucket
 from clearml_snapshot.queries.pack.texts import make_pages
 from clearml_snapshot.queries.report.fitting import fitting
 
@@ -50,7 +52,8 @@ _OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"
 class Packed:
     """What was packed."""
 
-    path: Path
+    path: Path | str
+    """The archive or the folder; an address of a bucket is a text."""
     content_id: str
     """The hash of its ``SHA256SUMS``."""
     bytes: int
@@ -78,7 +81,7 @@ def pack(
     Args:
         dataset: a dataset from ``open_dataset``, narrowed by its filter.
         target: ``NAME.zip``, which is replaced, or a folder that is new, empty or an earlier pack,
-            which is replaced too.
+            which is replaced too; or such an address in a bucket.
         options: what to include of these tasks; everything by default.
         typed_filter: the filter that the dataset was opened with, to be recorded in the pack.
         progress: receives notes about progress; silent by default.
@@ -91,9 +94,24 @@ def pack(
         SnapshotError: the target cannot be written.
     """
     options, progress = options or PackOptions(), progress or Progress()
+    if is_address(target):
+        there = target_in_bucket(target, dataset)
+        with there.filled(progress) as folder:
+            packed = pack(dataset, folder, options, typed_filter, progress)
+        return replace(packed, path=str(there))
     _check_target(target)
-    _refuse_bucket(dataset)
     _refuse_source(dataset, target)
+    with on_this_machine(dataset, progress) as here:
+        return _packed(here, target, options, typed_filter, progress)
+
+
+def _packed(
+    dataset: Dataset,
+    target: Path,
+    options: PackOptions,
+    typed_filter: TaskFilter | None,
+    progress: Progress,
+) -> Packed:
     part, more = pack_part(dataset, options, typed_filter, progress)
     try:
         with (
@@ -122,14 +140,6 @@ def pack(
     omitted = tuple(more["packed"]["taken_out"])
     counts = (made.totals.tasks, made.totals.series, made.totals.points)
     return Packed(target, content_id, size, *counts, omitted, made.states, fits)
-
-
-def _refuse_bucket(dataset: Dataset) -> None:
-    if dataset.snapshot.elsewhere is not None:
-        raise UsageError(
-            f"{dataset.snapshot.location} is in a bucket, and a pack is made of a folder; copy it "
-            "first with clearml-snapshot copy"
-        )
 
 
 def _check_target(target: Path) -> None:

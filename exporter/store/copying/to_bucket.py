@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.progress import Progress
@@ -73,6 +73,40 @@ def copy_to_bucket(
         upload.bytes,
         upload.present,
     )
+
+
+def put_alone(
+    source: Source,
+    remote: RemoteDataset,
+    check: Callable[[keys.Pointer | None], None],
+    progress: Progress,
+) -> None:
+    """Make the current snapshot of a source the only one of a bucket, in one step.
+
+    Args:
+        source: what to copy.
+        remote: where to.
+        check: receives what is there, and refuses to replace it; asked again if another writer was
+            quicker.
+        progress: reports what is being transferred.
+
+    Raises:
+        UsageError: ``check`` refuses, or the store has no compare-and-set.
+        SnapshotError: the store refuses, or cannot be reached.
+    """
+    before = remote.pointer()
+    check(None if before is None else before[0])
+    check_conditions(remote.bucket)
+    upload, snapshot = _Upload(source, remote), source.snapshots[-1]
+    upload.send([snapshot], progress)
+    listed = upload.describe(snapshot)
+
+    def next_state(pointer: keys.Pointer | None) -> tuple[keys.ListedSnapshot, ...]:
+        if pointer is None or pointer.snapshots != (listed,):  # an answer may have been lost
+            check(pointer)
+        return (listed,)
+
+    remote.publish(next_state)
 
 
 class _Upload:
