@@ -23,7 +23,7 @@ from clearml_snapshot.exporter.errors import ExitCode, UsageError
 from clearml_snapshot.exporter.selection.names import no_such
 from clearml_snapshot.exporter.sizes import size_in_words
 from clearml_snapshot.exporter.store.format.states import in_words, incomplete
-from clearml_snapshot.exporter.store.objects.address import is_address
+from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.queries.pack.contents import PackOptions
@@ -190,7 +190,7 @@ def _options(
 def _facts(packed: "Packed", notes: "list[str]") -> dict[str, Any]:
     """Return what was packed as JSON types."""
     return {
-        "path": str(packed.path),
+        "path": as_typed(packed.path),
         "bytes": packed.bytes,
         "tasks": packed.tasks,
         "series": packed.series,
@@ -204,7 +204,7 @@ def _facts(packed: "Packed", notes: "list[str]") -> dict[str, Any]:
 def _described(packed: "Packed") -> str:
     """Describe what was packed, with the content id that `verify` prints too."""
     return (
-        f"{printable(str(packed.path))}: {size_in_words(packed.bytes)}, "
+        f"{printable(as_typed(packed.path))}: {size_in_words(packed.bytes)}, "
         f"{counted(packed.tasks, 'task')}, {packed.series:,} series, "
         f"{counted(packed.points, 'point')}\n"
         f"content id: {packed.content_id}\n"

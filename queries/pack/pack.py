@@ -52,8 +52,8 @@ _OTHER_ARCHIVES: Final = frozenset({".tar", ".gz", ".tgz", ".bz2", ".xz", ".zst"
 class Packed:
     """What was packed."""
 
-    path: Path | str
-    """The archive or the folder; an address of a bucket is a text."""
+    path: Path
+    """The archive, the folder or the address, as it was given."""
     content_id: str
     """The hash of its ``SHA256SUMS``."""
     bytes: int
@@ -98,7 +98,7 @@ def pack(
         there = target_in_bucket(target, dataset)
         with there.filled(progress) as folder:
             packed = pack(dataset, folder, options, typed_filter, progress)
-        return replace(packed, path=str(there))
+        return replace(packed, path=target)
     _check_target(target)
     _refuse_source(dataset, target)
     with on_this_machine(dataset, progress) as here:

@@ -14,6 +14,7 @@ from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
 from clearml_snapshot.queries.pack.pack import pack
+from tests.exporter.store.conftest import Point
 from tests.exporter.store.conftest import _commit as commit
 from tests.exporter.store.conftest import _line as line
 from tests.queries.conftest import MakeDataset, write
@@ -79,7 +80,9 @@ def test_the_nasty_dataset(store: Store, tmp_path: Path) -> None:
 def projects(tmp_path: Path, store: Store) -> str:
     """A dataset of tasks in projects of their own."""
     with writing(tmp_path / "data") as dataset:
-        rows = {(letter * 32, f"p{letter}"): line(letter * 32, [1.0, 2.0]) for letter in "abc"}
+        rows: dict[tuple[str, str | None], list[Point]] = {
+            (letter * 32, f"p{letter}"): line(letter * 32, [1.0, 2.0]) for letter in "abc"
+        }
         commit(dataset, rows)
     copy(str(tmp_path / "data"), store.at())
     return store.at()
@@ -193,7 +196,7 @@ def test_a_bad_line_while_it_is_put_there(
         store.fault(kind, method="PUT", key=key, count=1)  # type: ignore[arg-type]
     with open_dataset(team(make_dataset)) as dataset:
         packed = pack(dataset, Path(store.at("shared")))
-    assert packed.path == store.at("shared")
+    assert packed.path == Path(store.at("shared"))
     assert verify(Path(store.at("shared"))).content_id == packed.content_id
 
 
