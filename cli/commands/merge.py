@@ -17,6 +17,7 @@ from clearml_snapshot.cli.text.merge import report_rows, summary
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.own_keys import scrub
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
+from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.merge.report import MergeReport
@@ -25,7 +26,8 @@ _Sources = Annotated[
     list[Path],
     typer.Argument(
         metavar="DATASET",
-        help="Two or more datasets, snapshot folders or packs.",
+        help="Two or more datasets, snapshot folders or packs; or datasets in buckets, by their "
+        "addresses.",
         show_default=False,
     ),
 ]
@@ -36,7 +38,8 @@ _Target = Annotated[
         "-o",
         metavar="FOLDER",
         rich_help_panel=OUTPUT,
-        help="Folder of the new dataset; it must be new or empty.",
+        help="Folder of the new dataset, which must be new or empty; or an address without a "
+        "dataset: s3://, gs:// or az://BUCKET/PREFIX.",
     ),
 ]
 _Report = Annotated[
@@ -83,7 +86,8 @@ def merge(
     from clearml_snapshot.cli.output.progress import make_progress
     from clearml_snapshot.exporter.merge.merge import merge_datasets
 
-    refuse_stdout(target)
+    if not is_address(target):
+        refuse_stdout(target)
     progress = make_progress(quiet=quiet)
     merged = merge_datasets(
         sources, target, progress, same_server=same_server, share=share, make_pages=make_pages
@@ -101,7 +105,7 @@ def _write_report(merged: "MergeReport", path: Path) -> None:
     Raises:
         SnapshotError: the file cannot be written; the merged dataset exists.
     """
-    then = f"the merge itself is done: {merged.snapshot}"
+    then = f"the merge itself is done: {as_typed(merged.snapshot)}"
     with disk_errors(path, then), replacing(path) as file:
         rows = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
         rows.writerows(map(_safe, report_rows(merged)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from clearml_snapshot.cli.output.words import counted
 from clearml_snapshot.cli.text import moment
+from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.merge.report import MergeReport, SourceReport
@@ -30,7 +31,8 @@ def summary(merged: "MergeReport") -> Iterator[str]:
     yield from _warnings(merged)
     totals = merged.totals
     yield f"merged: {counted(totals['tasks'], 'task')}, {counted(totals['points'], 'point')}"
-    yield f"the folder to copy: {merged.snapshot}"
+    where = "the dataset" if is_address(merged.snapshot) else "the folder to copy"
+    yield f"{where}: {as_typed(merged.snapshot)}"
 
 
 def _warnings(merged: "MergeReport") -> Iterator[str]:

@@ -40,6 +40,7 @@ from clearml_snapshot.exporter.store.compare.series_outline import (
     SeriesOutline,
     StoredOutlines,
 )
+from clearml_snapshot.exporter.store.copying.bucket_target import BucketTarget
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 from clearml_snapshot.exporter.store.disk.litter import is_litter
 from clearml_snapshot.exporter.store.disk.places import refuse_address
@@ -47,6 +48,7 @@ from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.disk.targets import check_new_folder
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
+from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
 from clearml_snapshot.exporter.store.parts.partition_buffer import Partition
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
@@ -72,9 +74,10 @@ def merge_datasets(
     series for which it was not read.
 
     Args:
-        sources: datasets, snapshot folders or packs; two or more.
+        sources: datasets, snapshot folders or packs, or addresses of datasets in buckets, whose
+            files are brought to this machine; two or more.
         target: a folder that is new or empty, or in which a process was killed before it had
-            created anything.
+            created anything; or an address in a bucket at which there is no dataset.
         progress: receives the progress; silent by default.
         same_server: different addresses are one server; common tasks must not contradict it.
         share: who may read the new dataset; None keeps the permissions of an empty target, and
@@ -87,10 +90,32 @@ def merge_datasets(
         SnapshotError: the target cannot be written.
     """
     progress = progress or Progress()
-    refuse_without_modes(share)
-    _check_target(target, sources)
+    _check_sources(sources)
+    if not is_address(target):
+        refuse_without_modes(share)
+        _check_target(target, sources)
+        return _merged(sources, target, str(target), progress, same_server, share, make_pages)
+    if share is not None:
+        raise UsageError(f"{setting('share')} is for folders; a bucket has rights of its own")
+    there = BucketTarget(target, setting("target"))
+    there.check()
+    with there.filled(progress) as folder:
+        merged = _merged(sources, folder, str(there), progress, same_server, None, make_pages)
+    return replace(merged, snapshot=target)
+
+
+def _merged(
+    sources: Sequence[Path],
+    target: Path,
+    place: str,
+    progress: Progress,
+    same_server: bool,
+    share: SharedWith | None,
+    make_pages: MakePages | None,
+) -> MergeReport:
+    """Merge into a folder of this machine; the place is what a user knows it by."""
     with ExitStack() as held:
-        opened = [open_source(path) for path in sources]
+        opened = [open_source(path, held) for path in sources]
         for source in opened:
             held.enter_context(hold(source.snapshot))
         check_server(opened, same_server=same_server)
@@ -99,7 +124,7 @@ def merge_datasets(
         unproven = check_texts(opened, make_pages)
         with _translating_errors(target), arrow_memory_released():
             choices = _choices(opened)
-            progress.note(f"merging {len(choices):,} tasks into {target}")
+            progress.note(f"merging {len(choices):,} tasks into {place}")
             unlike = unlike_tasks(opened, choices)
             snapshot = _write(target, opened, choices, share)
         merged = report(opened, choices, snapshot)
@@ -123,11 +148,21 @@ def _translating_errors(target: Path) -> Iterator[None]:
         ) from error
 
 
-def _check_target(target: Path, sources: Sequence[Path]) -> None:
+def _check_sources(sources: Sequence[Path]) -> None:
     if len(sources) < 2:
         raise UsageError("merge needs two or more datasets; add another one")
-    for path in (target, *sources):
-        refuse_address(path)
+    known: set[str] = set()
+    for source in sources:
+        if not is_address(source):
+            refuse_address(source)
+        place = as_typed(source) if is_address(source) else str(source.resolve())
+        if place in known:
+            raise UsageError(f"{as_typed(source)} is given twice; replace one of them")
+        known.add(place)
+
+
+def _check_target(target: Path, sources: Sequence[Path]) -> None:
+    refuse_address(target)
     if target.suffix.lower() == ".zip":
         raise UsageError(
             f"{setting('target')} {target}: merge writes a dataset, which is a folder; "
@@ -135,14 +170,11 @@ def _check_target(target: Path, sources: Sequence[Path]) -> None:
         )
     if not is_unfinished(target):
         check_new_folder(target, setting("target"))
-    for source in sources:
+    for source in (source for source in sources if not is_address(source)):
         if target.resolve().is_relative_to(source.resolve()):
             raise UsageError(
                 f"{setting('target')} {target} is inside {source}; choose a folder outside of it"
             )
-    for position, source in enumerate(sources):
-        if source.resolve() in [earlier.resolve() for earlier in sources[:position]]:
-            raise UsageError(f"{source} is given twice; replace one of them")
 
 
 def _choices(sources: Sequence[Source]) -> list[MergeDecision]:

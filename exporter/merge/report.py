@@ -70,7 +70,7 @@ class MergeReport:
     totals: Mapping[str, int]
     """What the new snapshot contains: tasks, series, points, projects, bytes."""
     snapshot: Path
-    """The folder to copy."""
+    """The folder to copy, or the address as it was given."""
     choices: tuple[MergeDecision, ...]
     """Each task with its copies, by task id."""
     unproven: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,8 @@ from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.merge.rules import TaskCopy
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.sizes import size_in_words
+from clearml_snapshot.exporter.store.objects.address import as_typed
+from clearml_snapshot.exporter.store.objects.local.copy import local_copy
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse_forged
 from clearml_snapshot.exporter.store.pack.provenance import provenance
@@ -41,15 +44,20 @@ class Source:
     """What its pack left out, one line each; empty if it is not a pack."""
 
 
-def open_source(path: Path) -> Source:
-    """Open a dataset, a snapshot folder or a pack.
+def open_source(path: Path, held: ExitStack) -> Source:
+    """Open a dataset, a snapshot folder or a pack; files in a bucket are brought to this machine.
+
+    Args:
+        path: the path or the address.
+        held: keeps these files until it ends.
 
     Raises:
         DatasetError: it is not a dataset, or it is damaged.
+        SnapshotError: a store refuses, or there is no space.
     """
-    snapshot = open_snapshot(path)
+    snapshot = held.enter_context(local_copy(open_snapshot(path)))
     packed = provenance(snapshot)
-    return Source(str(path), snapshot, packed.taken_out if packed else ())
+    return Source(as_typed(path), snapshot, packed.taken_out if packed else ())
 
 
 def check_files(sources: Sequence[Source], progress: Progress) -> None:

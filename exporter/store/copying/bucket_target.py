@@ -11,7 +11,7 @@ from clearml_snapshot.exporter.store.copying.sources import folder_source
 from clearml_snapshot.exporter.store.copying.to_bucket import put_alone
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.objects import keys
-from clearml_snapshot.exporter.store.objects.address import parse_address
+from clearml_snapshot.exporter.store.objects.address import parse_address, refuse_web
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
 from clearml_snapshot.exporter.store.objects.local.copy import bucket_scratch
 from clearml_snapshot.exporter.store.objects.probe import check_conditions
@@ -31,7 +31,9 @@ class BucketTarget:
     def __init__(
         self, target: str | os.PathLike[str], option: str, *, replaces_packs: bool = False
     ) -> None:
-        self._remote = RemoteDataset(Bucket.at(parse_address(target)))
+        address = parse_address(target)
+        refuse_web(address)
+        self._remote = RemoteDataset(Bucket.at(address))
         self._option, self._replaces_packs = option, replaces_packs
 
     def __str__(self) -> str:

@@ -77,7 +77,7 @@ def from_bucket(
         if not quick:
             size = sum(entry.bytes for entry in read.snapshot.files)
             check_space(scratch, size, remote.address)
-        arriving = Arriving(remote.bucket, read, folder)
+        arriving = Arriving(remote, read, folder)
         arriving.bring_texts()
         yield FromBucket(
             folder,

@@ -10,9 +10,7 @@ from typing import Final
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk.disk_errors import named
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.objects import keys
-from clearml_snapshot.exporter.store.objects.bucket import Bucket
-from clearml_snapshot.exporter.store.objects.remote import RemoteSnapshot
+from clearml_snapshot.exporter.store.objects.remote import ReadableDataset, RemoteSnapshot
 from clearml_snapshot.exporter.store.objects.store_errors import MissingObjectError
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, read_header
 
@@ -25,14 +23,14 @@ _SHORT_HASH: Final = 12
 class Arriving:
     """A snapshot whose files are brought into a folder."""
 
-    bucket: Bucket
+    dataset: ReadableDataset
     remote: RemoteSnapshot
     folder: Path
 
     @property
     def place(self) -> str:
         """The address of the dataset."""
-        return str(self.bucket.address)
+        return self.dataset.address
 
     def bring_texts(self) -> Snapshot:
         """Write the texts of the snapshot and the pages of a pack, and return what they describe.
@@ -47,7 +45,8 @@ class Arriving:
             with named(self.folder / name):
                 (self.folder / name).write_bytes(text)
         for name, digest in self.remote.pages.items():
-            self._problem(keys.page_key(name, digest), name, digest, None, self.folder / name)
+            key = self.dataset.page_key(self.remote.listed.number, name, digest)
+            self._problem(key, name, digest, None, self.folder / name)
         return described(self.folder, read_header(self.folder))
 
     def bring(self, entries: Iterable[FileEntry]) -> None:
@@ -78,7 +77,8 @@ class Arriving:
             OSError: the disk is full.
         """
         target = self.folder / entry.path if is_kept else None
-        return self._problem(keys.file_key(entry), entry.path, entry.sha256, entry.bytes, target)
+        key = self.dataset.file_key(self.remote.listed.number, entry)
+        return self._problem(key, entry.path, entry.sha256, entry.bytes, target)
 
     def _problem(
         self, key: str, name: str, digest: str, size: int | None, target: Path | None
@@ -90,7 +90,7 @@ class Arriving:
                 held.enter_context(named(target))
                 file = held.enter_context(target.open("wb"))
             try:
-                found = self.bucket.received(key, file, digest)
+                found = self.dataset.bucket.received(key, file, digest)
             except MissingObjectError:
                 if target is not None:
                     target.unlink()

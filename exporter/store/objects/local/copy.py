@@ -13,7 +13,6 @@ from clearml_snapshot.exporter.store.disk.scratch import scratch_in
 from clearml_snapshot.exporter.store.disk.targets import check_space
 from clearml_snapshot.exporter.store.objects.local.arriving import Arriving
 from clearml_snapshot.exporter.store.objects.opening import RemoteFiles
-from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
 from clearml_snapshot.exporter.store.own_cache import own_cache
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
@@ -50,10 +49,10 @@ def local_copy(
 
 
 def _brought(there: RemoteFiles, folder: Path, entries: tuple[FileEntry, ...]) -> Snapshot:
-    remote = RemoteDataset(there.bucket).read(there.listed)
+    remote = there.dataset.read(there.listed)
     with disk_errors(folder):
         check_space(folder, sum(entry.bytes for entry in entries), there.place)
-        arriving = Arriving(there.bucket, remote, folder)
+        arriving = Arriving(there.dataset, remote, folder)
         copied = replace(arriving.bring_texts(), files=entries)
         arriving.bring(entries)
     return copied
