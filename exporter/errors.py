@@ -10,7 +10,8 @@ SnapshotError (1)
 ├── DatasetError (5)          a dataset that is damaged or too new
 │   └── NoDatasetError (2)    a folder without a dataset, or no such snapshot
 ├── LockedError (6)           another run is writing
-└── LimitReachedError (7)          --max-time or --max-requests is reached; run it again
+├── LimitReachedError (7)     --max-time or --max-requests is reached; run it again
+└── OvertakenError (8)        other runs that write to the same bucket were always quicker
 
 The number is the exit code. A message is one line: what happened, to which thing, what to do next.
 """
@@ -39,6 +40,7 @@ class ExitCode(IntEnum):
     DATASET = 5
     LOCKED = 6
     LIMIT = 7
+    OVERTAKEN = 8
     INTERRUPTED = 130
 
 
@@ -52,6 +54,8 @@ EXIT_CODE_MEANINGS: dict[ExitCode, str] = {
     ExitCode.DATASET: "the dataset is damaged, or newer than this tool",
     ExitCode.LOCKED: "locked by another run (`--wait` waits)",
     ExitCode.LIMIT: "stopped at a limit of this run; run it again to continue",
+    ExitCode.OVERTAKEN: "other runs that write to the same bucket were always quicker; run it "
+    "again",
     ExitCode.INTERRUPTED: "interrupted; completed work is committed",
 }
 
@@ -157,6 +161,12 @@ class LockedError(SnapshotError):
     """Another process is writing to this dataset."""
 
     exit_code = ExitCode.LOCKED
+
+
+class OvertakenError(SnapshotError):
+    """Other processes changed a dataset in a bucket first, each time that this one tried."""
+
+    exit_code = ExitCode.OVERTAKEN
 
 
 class LimitReachedError(SnapshotError):

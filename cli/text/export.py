@@ -113,7 +113,10 @@ def _altered(report: ExportReport) -> Iterator[str]:
 
 
 def _ending(report: ExportReport) -> str:
-    return f"{_RESULTS.get(report.result, report.result)}; the folder to copy: {report.snapshot}"
+    result = _RESULTS.get(report.result, report.result)
+    if report.address is not None:
+        return f"{result}; {report.address} has snapshot {report.number} now"
+    return f"{result}; the folder to copy: {report.snapshot}"
 
 
 def _losses(report: ExportReport) -> Iterator[str]:

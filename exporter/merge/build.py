@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from clearml_snapshot.exporter.merge.rules import MergeDecision, changed_columns
 from clearml_snapshot.exporter.store.compare.series_outline import Name
 from clearml_snapshot.exporter.store.disk.files import FileEntry
-from clearml_snapshot.exporter.store.format.schema import TABLES
+from clearml_snapshot.exporter.store.format.schema import TABLES, is_settled
 from clearml_snapshot.exporter.store.parts.parquet import conform
 from clearml_snapshot.exporter.store.parts.partition_buffer import Partition
 from clearml_snapshot.exporter.store.parts.rewrite import RowChange
@@ -64,6 +65,32 @@ class Contribution:
             return row
         texts = (self.address.server_id(row["server_id"]), self.address.web_url(row["web_url"]))
         return {**row, "server_id": texts[0], "web_url": texts[1]}
+
+
+def assign(shares: Sequence[Contribution], choices: Iterable[MergeDecision]) -> None:
+    """Note for each source what is left out or changed.
+
+    Args:
+        shares: by the number of the source.
+        choices: of each task that several of them have, or that changes.
+    """
+    for choice in choices:
+        best, changed = choice.best, changed_columns(choice)
+        if changed or shares[best.source].address is not None:
+            shares[best.source].projects[best.task_id] = best.project_id
+            shares[best.source].rows[best.task_id] = changed
+        for other in choice.ranked[1:]:
+            shares[other.source].projects[best.task_id] = other.project_id
+            shares[other.source].left.add(best.task_id)
+        partition = Partition(
+            best.project_id, is_settled(best.status, changed.get("state", best.state))
+        )
+        for part in choice.with_series:
+            share = shares[part.copy.source]
+            share.left.remove(best.task_id)
+            share.series[best.task_id] = part.series
+            if part.copy.project_id != best.project_id:
+                share.places[best.task_id] = partition
 
 
 def build_merged(

@@ -12,14 +12,13 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError, UsageError
-from clearml_snapshot.exporter.merge.build import Contribution, build_merged
+from clearml_snapshot.exporter.merge.build import Contribution, assign, build_merged
 from clearml_snapshot.exporter.merge.disagreements import unlike_tasks
+from clearml_snapshot.exporter.merge.lookups import overlap_lookup, series_lookup
 from clearml_snapshot.exporter.merge.report import MergeReport, report
 from clearml_snapshot.exporter.merge.rules import (
     INCOMPLETE,
     MergeDecision,
-    TaskCopy,
-    changed_columns,
     choose,
 )
 from clearml_snapshot.exporter.merge.servers import check_server, merged_server, new_address
@@ -34,11 +33,8 @@ from clearml_snapshot.exporter.merge.sources import (
 )
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.settings import setting
-from clearml_snapshot.exporter.store.compare.overlap import Batches, Overlap, StoredPoints, overlap
 from clearml_snapshot.exporter.store.compare.series_outline import (
     Name,
-    SeriesOutline,
-    StoredOutlines,
 )
 from clearml_snapshot.exporter.store.copying.bucket_target import BucketTarget
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
@@ -47,10 +43,8 @@ from clearml_snapshot.exporter.store.disk.places import refuse_address
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.disk.targets import check_new_folder
 from clearml_snapshot.exporter.store.format import layout
-from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.objects.address import as_typed, is_address
 from clearml_snapshot.exporter.store.pack.derived_texts import MakePages
-from clearml_snapshot.exporter.store.parts.partition_buffer import Partition
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
@@ -189,18 +183,8 @@ def _choices(sources: Sequence[Source]) -> list[MergeDecision]:
             for task_copy in copies[task_id]
         )
     ]
-    stored = [StoredOutlines(source.snapshot, narrow) for source in sources]
-
-    def series_of(task_copy: TaskCopy) -> Mapping[Name, SeriesOutline]:
-        return stored[task_copy.source].of(task_copy.task_id)
-
-    def overlap_of(earlier: TaskCopy, later: TaskCopy) -> Overlap:
-        return overlap(points_of(earlier), points_of(later))
-
-    def points_of(task_copy: TaskCopy) -> list[Batches]:
-        task = {task_copy.task_id: (task_copy.project_id, task_copy.points)}
-        return StoredPoints(sources[task_copy.source].snapshot, task).of(task_copy.task_id)
-
+    snapshots = [source.snapshot for source in sources]
+    series_of, overlap_of = series_lookup(snapshots, narrow), overlap_lookup(snapshots)
     interned: dict[frozenset[Name], frozenset[Name]] = {}
     return [
         _interned(choose(copies[task_id], series_of, overlap_of), interned)
@@ -279,21 +263,5 @@ def _shares(
     shares = [
         Contribution(source.snapshot, address=new_address(source, server)) for source in sources
     ]
-    for choice in choices:
-        best, changed = choice.best, changed_columns(choice)
-        if changed or shares[best.source].address is not None:
-            shares[best.source].projects[best.task_id] = best.project_id
-            shares[best.source].rows[best.task_id] = changed
-        for other in choice.ranked[1:]:
-            shares[other.source].projects[best.task_id] = other.project_id
-            shares[other.source].left.add(best.task_id)
-        partition = Partition(
-            best.project_id, is_settled(best.status, changed.get("state", best.state))
-        )
-        for part in choice.with_series:
-            share = shares[part.copy.source]
-            share.left.remove(best.task_id)
-            share.series[best.task_id] = part.series
-            if part.copy.project_id != best.project_id:
-                share.places[best.task_id] = partition
+    assign(shares, choices)
     return shares

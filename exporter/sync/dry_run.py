@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +12,8 @@ from clearml_snapshot.exporter.reader.tasks import TaskDetails
 from clearml_snapshot.exporter.redaction.redactor import Redactor
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.settings import setting
-from clearml_snapshot.exporter.store.opening import open_snapshot
-from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
-from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
+from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.exporter.store.writing.place import FolderPlace, place_at
 from clearml_snapshot.exporter.sync.export import check_asked
 from clearml_snapshot.exporter.sync.fetch import with_details
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
@@ -51,18 +49,17 @@ def forecast(
     """
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
     clock = time.monotonic()
-    check_asked(folder, selection, options)
+    place = place_at(folder)
+    if isinstance(place, FolderPlace):  # nothing is written to a bucket, so it is not tried
+        place.check(options.share)
+    check_asked(folder, selection, options, has_dataset=place.has_dataset())
     if options.server_moved:
         raise UsageError(
             f"{setting('server_moved', True)} cannot be combined with {setting('forecast')}, which "
             "writes nothing"
         )
     server = log_in(connect(options, progress), progress)
-    with ExitStack() as held:
-        snapshot = None
-        if current_snapshot_folder(folder) is not None:
-            snapshot = open_snapshot(folder)
-            held.enter_context(hold(snapshot))
+    with place.reading() as snapshot:
         prepared = prepare_export(server, snapshot, selection, options, progress)
         expected = _expected(server, prepared, snapshot)
     traffic, plan, to_read = server.api.traffic, prepared.plan, prepared.plan.to_read

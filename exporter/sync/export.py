@@ -10,6 +10,7 @@ from typing import Final
 from clearml_snapshot.exporter.client.budget import StoppedError
 from clearml_snapshot.exporter.errors import LimitReachedError, ServerError, UsageError
 from clearml_snapshot.exporter.interrupt import Interrupt, first_interrupt
+from clearml_snapshot.exporter.merge.rebase import rebase
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.reader.scalars.one_run import was_run_again_since
 from clearml_snapshot.exporter.redaction.redactor import Redactor
@@ -20,17 +21,16 @@ from clearml_snapshot.exporter.store.compare.digest import StoredDigests
 from clearml_snapshot.exporter.store.compare.overlap import StoredPoints
 from clearml_snapshot.exporter.store.compare.series_outline import StoredOutlines
 from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
+from clearml_snapshot.exporter.store.objects.address import as_typed
 from clearml_snapshot.exporter.store.parts.staging import Stage
-from clearml_snapshot.exporter.store.permissions.modes import refuse_without_modes, sharing
-from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
-from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
-from clearml_snapshot.exporter.store.writing.prepare import refuse_one_snapshot
+from clearml_snapshot.exporter.store.permissions.modes import sharing
+from clearml_snapshot.exporter.store.writing.place import Place, place_at
+from clearml_snapshot.exporter.store.writing.writer import DatasetWriter
 from clearml_snapshot.exporter.sync.apply import Applier
 from clearml_snapshot.exporter.sync.failed_run import (
     WHILE_WRITING,
     Attempt,
     commit_row,
-    unmade_if_empty,
 )
 from clearml_snapshot.exporter.sync.fetch import FetchOptions, fetch_tasks
 from clearml_snapshot.exporter.sync.planning.plan import Plan
@@ -82,16 +82,19 @@ def export(
     """
     folder, options, progress = Path(data), options or ExportOptions(), progress or Progress()
     clock = time.monotonic()
-    check_asked(folder, selection, options)
-    if options.share is not None and current_snapshot_folder(folder) is not None:
-        with writing(folder, wait=options.wait, share=options.share):
+    place = place_at(folder, rebase)
+    place.check(options.share)
+    has_dataset = place.has_dataset()
+    check_asked(folder, selection, options, has_dataset=has_dataset)
+    if options.share is not None and has_dataset:
+        with place.writing(wait=options.wait, share=options.share):
             _note_sharing(folder, progress)  # needs no server, so it is done before the login
-    attempt = Attempt(folder, selection, options)
+    attempt = Attempt(place, selection, options)
     with attempt.configuring():
         api = connect(options, progress)
     with attempt.logging_in(api):
         server = log_in(api, progress)
-    with unmade_if_empty(folder), _made(folder, options, progress) as dataset:
+    with place.unmade_if_empty(), _made(place, folder, options, progress) as dataset:
         try:
             with attempt.listing(dataset, server):
                 run = _prepare(attempt, server, dataset, progress, clock)
@@ -102,7 +105,7 @@ def export(
 
 
 def _prepare(
-    attempt: Attempt, server: Server, dataset: Dataset, progress: Progress, clock: float
+    attempt: Attempt, server: Server, dataset: DatasetWriter, progress: Progress, clock: float
 ) -> Run:
     """List what is selected, and open the stored points of tasks that will be read again."""
     options = attempt.options
@@ -133,7 +136,7 @@ def _prepare(
 
 def _prepared(
     server: Server,
-    dataset: Dataset,
+    dataset: DatasetWriter,
     selection: Selection | None,
     options: ExportOptions,
     progress: Progress,
@@ -148,10 +151,12 @@ def _prepared(
 
 
 @contextmanager
-def _made(folder: Path, options: ExportOptions, progress: Progress) -> Iterator[Dataset]:
-    """Become the writer of the dataset; a new one is shared when it is created."""
-    share = options.share if current_snapshot_folder(folder) is None else None
-    with writing(folder, wait=options.wait, share=share) as dataset:
+def _made(
+    place: Place, folder: Path, options: ExportOptions, progress: Progress
+) -> Iterator[DatasetWriter]:
+    """Become a writer of the dataset; a new one is shared when it is created."""
+    share = None if options.share is None or place.has_dataset() else options.share
+    with place.writing(wait=options.wait, share=share) as dataset:
         if share is not None:
             _note_sharing(folder, progress)
         yield dataset
@@ -162,18 +167,18 @@ def _note_sharing(folder: Path, progress: Progress) -> None:
         progress.note(sentence)
 
 
-def check_asked(folder: Path, selection: Selection | None, options: ExportOptions) -> None:
+def check_asked(
+    folder: Path, selection: Selection | None, options: ExportOptions, *, has_dataset: bool
+) -> None:
     """Check the arguments before the server is contacted.
 
     Raises:
-        UsageError: a first export without a selection, a selection with ``only_failed``, one
-            that is not valid on any server, or ``share`` on Windows.
+        UsageError: a first export without a selection, a selection with ``only_failed``, or one
+            that is not valid on any server.
     """
-    refuse_without_modes(options.share)
-    refuse_one_snapshot(folder)
     if selection is not None:
         check_typed(selection.filter)
-    is_first = current_snapshot_folder(folder) is None
+    is_first = not has_dataset
     if options.server_moved and is_first:
         raise UsageError(
             f"{setting('server_moved', True)} needs an existing dataset; omit it for the first "
@@ -182,7 +187,7 @@ def check_asked(folder: Path, selection: Selection | None, options: ExportOption
     only_failed = setting("only_failed", True)
     if options.only_failed and (selection is not None or is_first):
         raise UsageError(
-            f"{only_failed}: there is no dataset at {folder} yet"
+            f"{only_failed}: there is no dataset at {as_typed(folder)} yet"
             if is_first
             else f"{only_failed} and a filter cannot be combined"
         )

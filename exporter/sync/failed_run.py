@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -37,10 +36,9 @@ from clearml_snapshot.exporter.selection.remembered import words
 from clearml_snapshot.exporter.selection.selection import Remembered, Selection
 from clearml_snapshot.exporter.store.disk.disk_errors import reason
 from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
-from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.retention import Retention
-from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
-from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.writing.place import Place
+from clearml_snapshot.exporter.store.writing.writer import DatasetWriter
 from clearml_snapshot.exporter.sync.prepare import ExportOptions, Server
 from clearml_snapshot.exporter.sync.server_moved import server_record
 
@@ -53,7 +51,7 @@ WHILE_WRITING: Final = (SnapshotError, OSError, pa.ArrowException)
 class Attempt:
     """One call of ``export``, before it has listed anything."""
 
-    folder: Path
+    place: Place
     selection: Selection | None
     options: ExportOptions
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -75,7 +73,7 @@ class Attempt:
             yield
 
     @contextmanager
-    def listing(self, dataset: Dataset, server: Server) -> Iterator[None]:
+    def listing(self, dataset: DatasetWriter, server: Server) -> Iterator[None]:
         """Record what ends a run after the login and before it reads the first task."""
 
         def record(error: BaseException) -> None:
@@ -87,15 +85,14 @@ class Attempt:
             yield
 
     def _add_row(self, api: Client | None, error: BaseException) -> None:
-        is_there = current_snapshot_folder(self.folder) is not None
-        if is_there or (api is not None and self._is_remembered):
+        if self.place.has_dataset() or (api is not None and self._is_remembered):
             share = self.options.share
-            with unmade_if_empty(self.folder), writing(self.folder, share=share) as dataset:
+            with self.place.unmade_if_empty(), self.place.writing(share=share) as dataset:
                 self._commit(dataset, {}, api, error)
 
     def _commit(
         self,
-        dataset: Dataset,
+        dataset: DatasetWriter,
         about_server: Mapping[str, Any],
         api: Client | None,
         error: BaseException,
@@ -110,7 +107,7 @@ class Attempt:
         chosen = self.selection
         return not self.options.once and chosen is not None and not chosen.filter.task_ids
 
-    def _selections(self, dataset: Dataset) -> list[dict[str, Any]] | None:
+    def _selections(self, dataset: DatasetWriter) -> list[dict[str, Any]] | None:
         """Return what a dataset without tasks remembers from now on; None changes nothing."""
         last, chosen = dataset.snapshot, self.selection
         if chosen is None or not self._is_remembered or (last is not None and last.totals.tasks):
@@ -150,29 +147,8 @@ def _recording(record: Callable[[BaseException], None]) -> Iterator[None]:
         raise
 
 
-_MADE: Final = (".gitignore", ".lock", layout.README)
-
-
-@contextmanager
-def unmade_if_empty(folder: Path) -> Iterator[None]:
-    """Leave nothing of a new dataset behind when an error ends it before its first commit."""
-    is_new, there = not folder.exists(), [name for name in _MADE if (folder / name).exists()]
-    try:
-        yield
-    except BaseException:  # Ctrl-C too; it is raised again
-        is_held = layout.staging(folder).exists()  # another export has started here
-        if current_snapshot_folder(folder) is None and not is_held:
-            for name in _MADE:
-                if name not in there:
-                    (folder / name).unlink(missing_ok=True)
-            with suppress(OSError):
-                if is_new:
-                    folder.rmdir()
-        raise
-
-
 def commit_row(
-    dataset: Dataset,
+    dataset: DatasetWriter,
     about_server: Mapping[str, Any],
     selections: Sequence[Mapping[str, Any]] | None,
     row: Mapping[str, Any],

@@ -91,7 +91,11 @@ class ExportReport:
     keep: str
     """A description of the retention, which keeps the others."""
     snapshot: Path
-    """The folder to copy."""
+    """The folder to copy; of a dataset in a bucket there is none."""
+    number: int
+    """The number of the snapshot."""
+    address: str | None = None
+    """Of a dataset in a bucket."""
 
     @property
     def tasks_partial(self) -> int:
@@ -115,7 +119,7 @@ class ExportReport:
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON types."""
         counts = {"tasks_partial": self.tasks_partial, "tasks_failed": self.tasks_failed}
-        return {**asdict(self), **counts, "snapshot": str(self.snapshot)}
+        return {**asdict(self), **counts, "snapshot": self.address or str(self.snapshot)}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.parts.staging import Stage
-from clearml_snapshot.exporter.store.writing.dataset import Dataset
+from clearml_snapshot.exporter.store.writing.writer import DatasetWriter
 from clearml_snapshot.exporter.sync.apply import Applier
 from clearml_snapshot.exporter.sync.failed_run import Attempt, sentence, without_secrets
 from clearml_snapshot.exporter.sync.planning.plan import PlannedTask
@@ -32,7 +32,7 @@ class Run:
     server: Server
     options: ExportOptions
     progress: Progress
-    dataset: Dataset
+    dataset: DatasetWriter
     prepared: PreparedExport
     applier: Applier
     stage: Stage
@@ -168,4 +168,6 @@ def make_report(run: Run, result: Result) -> ExportReport:
         removed=run.dataset.removed,
         keep=run.dataset.retention.described(datetime.now(UTC)),
         snapshot=snapshot.root,
+        number=snapshot.number,
+        address=None if snapshot.elsewhere is None else snapshot.elsewhere.place,
     )

@@ -11,7 +11,6 @@ from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.compare.same_server import COMPARED, contradiction
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.writing.dataset import Dataset
 from clearml_snapshot.exporter.store.writing.new_address import (
     MOVED_FROM,
     NewAddress,
@@ -19,6 +18,7 @@ from clearml_snapshot.exporter.store.writing.new_address import (
     moved_from,
     write_with_address,
 )
+from clearml_snapshot.exporter.store.writing.writer import DatasetWriter
 from clearml_snapshot.exporter.sync.planning.vanished import EVERY_TASK, accepted_tasks
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _MOST_COMPARED: Final = 500
 
 
 def follow_server(
-    server: "Server", dataset: Dataset, progress: Progress, *, accept_gone: Sequence[str] = ()
+    server: "Server", dataset: DatasetWriter, progress: Progress, *, accept_gone: Sequence[str] = ()
 ) -> None:
     """Check that a server is the one that a dataset was exported from, and commit its new address.
 

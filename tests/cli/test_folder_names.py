@@ -100,8 +100,8 @@ def test_files_that_sql_cannot_name_are_not_allowed_in_vain(
 @pytest.mark.parametrize(
     "command",
     [
-        ("export", "--all", "--data", "s3://bucket/data"),
-        ("export", "--all", "--dry-run", "--data", "gs://bucket/data"),
+        ("export", "--all", "--data", "hdfs://bucket/data"),
+        ("export", "--all", "--dry-run", "--data", "https://example.org/data"),
         ("query", "max", "--data", "https://example.org/pack.zip"),
         ("query", "max", "-o", "s3://bucket/max.csv"),
         ("query", "--queries", "https://example.org/queries"),

@@ -165,7 +165,7 @@ def limit_stages(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def limit(**limits: int) -> None:
         small = functools.partial(writing, limits=StageLimits(**limits))
-        monkeypatch.setattr("clearml_snapshot.exporter.sync.export.writing", small)
+        monkeypatch.setattr("clearml_snapshot.exporter.store.writing.place.writing", small)
 
     return limit
 

@@ -222,7 +222,6 @@ def test_commands_that_read(
 @pytest.mark.parametrize(
     "command",
     [
-        ("export", "--all"),
         ("selections", "remove", "1"),
         ("safe-to-delete",),
     ],

@@ -98,7 +98,7 @@ def files_of(snapshot: Snapshot, project_ids: Collection[str | None]) -> list[st
 def _paths(snapshot: Snapshot, folders: Collection[str]) -> Iterable[Path]:
     for entry in snapshot.files:
         if entry.table == "scalars" and entry.path.split("/")[1] in folders:
-            yield snapshot.root / entry.path
+            yield snapshot.file(entry.path)
 
 
 def _digest(points: pa.Table) -> Digest:

@@ -97,7 +97,7 @@ class StoredPoints:
     def _files(self, task_ids: Sequence[str]) -> list[Path]:
         assert self._snapshot is not None
         paths = holding(self._snapshot, "scalars", task_ids, self._projects)
-        return [self._snapshot.root / path for path in sorted(paths)]
+        return [self._snapshot.file(path) for path in sorted(paths)]
 
     def _read_group(self, group: int) -> dict[str, pa.Table]:
         ids = self._groups[group]

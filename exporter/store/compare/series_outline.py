@@ -8,6 +8,7 @@ from typing import Final
 from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
+from clearml_snapshot.exporter.store.parts.reading import paths_with
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 _CHUNK: Final = 500
@@ -51,10 +52,13 @@ class StoredOutlines:
         if self._snapshot is None:
             return {}
         ids = self._ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+        paths = paths_with(self._snapshot, "series", ids)
+        if not paths:
+            return {}
         rows = query_stored(
             self._snapshot.root,
             read_sql(__package__, "series_outline.sql"),
-            files=literals(self._snapshot.paths("series")),
+            files=literals(paths),
             ids=ids,
         )
         outlines: dict[str, dict[Name, SeriesOutline]] = {}

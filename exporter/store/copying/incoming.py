@@ -1,9 +1,6 @@
 """Collects the files of a copy by their hashes, beside the target, so that a killed one resumes."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.copying.sources import CopiedSnapshot, Source
@@ -16,11 +13,6 @@ from clearml_snapshot.exporter.store.disk.files import (
 )
 from clearml_snapshot.exporter.store.permissions.modes import PRIVATE
 from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
-
-T = TypeVar("T")
-
-AT_ONCE: Final = 4
-"""Files in transfer at once; each may be in memory, with up to about 50 MB."""
 
 
 class Incoming:
@@ -64,16 +56,3 @@ class Incoming:
 
     def _path(self, entry: FileEntry) -> Path:
         return self.folder / entry.sha256
-
-
-def at_once(do: Callable[[T], object], things: Iterable[T]) -> None:
-    """Call a function for several things at once; the first error ends it and is raised."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        running = [pool.submit(do, thing) for thing in things]
-        try:
-            for future in running:
-                future.result()
-        except BaseException:
-            for future in running:
-                future.cancel()
-            raise

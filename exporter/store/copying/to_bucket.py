@@ -1,13 +1,11 @@
 """Copies snapshots to a bucket: data files, then manifests, then the pointer."""
 
-import hashlib
 import threading
 from collections.abc import Callable, Sequence
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.exporter.store.copying.incoming import at_once
 from clearml_snapshot.exporter.store.copying.lineage import to_add, to_keep
 from clearml_snapshot.exporter.store.copying.report import CopyReport
 from clearml_snapshot.exporter.store.copying.sources import (
@@ -19,9 +17,9 @@ from clearml_snapshot.exporter.store.copying.sources import (
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.objects import keys
 from clearml_snapshot.exporter.store.objects.bucket import Listed
-from clearml_snapshot.exporter.store.objects.open_sql import open_sql_at
 from clearml_snapshot.exporter.store.objects.probe import check_conditions
 from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
+from clearml_snapshot.exporter.store.writing.remote.sending import at_once, send_file, send_texts
 
 
 def copy_to_bucket(
@@ -159,11 +157,7 @@ class _Upload:
 
     def _send(self, key: str, snapshot: CopiedSnapshot, entry: FileEntry) -> None:
         content = self._source.content(snapshot, entry)
-        if not self._bucket.create(key, content) and self._bucket.size(key) != entry.bytes:
-            raise DatasetError(
-                f"{self._bucket.address.of(key)} was written by something else; remove this object "
-                "and copy again"
-            )
+        send_file(self._bucket, entry, content)
         with self._lock:
             self._sent.add(key)
             self.files += 1
@@ -173,30 +167,7 @@ class _Upload:
         """Write pages, views and manifest of a snapshot, and return how the pointer lists it."""
         for name, digest in snapshot.pages.items():
             self._bucket.create(keys.page_key(name, digest), self._source.page(snapshot, name))
-        texts = {name: text.decode() for name, text in sorted(snapshot.texts.items())}
-        manifest = keys.encoded(keys.Manifest(texts))
-        listed = keys.ListedSnapshot(
-            snapshot.number,
-            snapshot.content_id,
-            hashlib.sha256(manifest).hexdigest(),
-            snapshot.snapshot.created_at,
-            snapshot.snapshot.checkpoint,
-        )
-        name = listed.open_sql_key.rpartition("/")[2]
-        views = open_sql_at(self._bucket.address, snapshot.snapshot, name)
-        self._bucket.create(listed.open_sql_key, views.encode())
-        if not self._bucket.create(listed.manifest_key, manifest):
-            self._compare(listed, manifest)
-        return listed
-
-    def _compare(self, listed: keys.ListedSnapshot, manifest: bytes) -> None:
-        """Check that a manifest that is there is the same: its writer was killed, or is working."""
-        there, _ = self._bucket.read(listed.manifest_key, keys.MOST_MANIFEST)
-        if there != manifest:
-            raise DatasetError(
-                f"{self._bucket.address.of(listed.manifest_key)} was written by something else; "
-                "remove this object and copy again"
-            )
+        return send_texts(self._bucket, snapshot.snapshot, snapshot.content_id, snapshot.texts)
 
 
 def exports_of(remote: RemoteDataset, listed: keys.ListedSnapshot) -> frozenset[str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.exporter.store.copying.incoming import Incoming, at_once
+from clearml_snapshot.exporter.store.copying.incoming import Incoming
 from clearml_snapshot.exporter.store.copying.lineage import to_add
 from clearml_snapshot.exporter.store.copying.report import CopyReport
 from clearml_snapshot.exporter.store.copying.sources import (
@@ -26,6 +26,7 @@ from clearml_snapshot.exporter.store.pack.derived_texts import MakePages, refuse
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.snapshots import read_snapshot
 from clearml_snapshot.exporter.store.writing.dataset import Dataset, writing
+from clearml_snapshot.exporter.store.writing.remote.sending import at_once
 
 INCOMING: Final = ".incoming"
 """The folder of files that have arrived; it is outside ``.staging``, so that it survives."""

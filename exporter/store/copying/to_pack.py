@@ -4,13 +4,14 @@ from pathlib import Path
 
 from clearml_snapshot.exporter.progress import Progress
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.exporter.store.copying.incoming import Incoming, at_once
+from clearml_snapshot.exporter.store.copying.incoming import Incoming
 from clearml_snapshot.exporter.store.copying.report import CopyReport
 from clearml_snapshot.exporter.store.copying.sources import Source
 from clearml_snapshot.exporter.store.disk.disk_errors import disk_errors
 from clearml_snapshot.exporter.store.disk.scratch import replacing_file, scratch_beside
 from clearml_snapshot.exporter.store.disk.targets import check_new_file, check_space
 from clearml_snapshot.exporter.store.pack.zip_writer import members, top_folder, write_archive
+from clearml_snapshot.exporter.store.writing.remote.sending import at_once
 
 
 def copy_to_pack(source: Source, target: Path, progress: Progress) -> CopyReport:

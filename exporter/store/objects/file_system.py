@@ -98,6 +98,7 @@ class RangeFile(io.RawIOBase):
 
     def __init__(self, bucket: Bucket, entry: StoredFile, segments: "Segments") -> None:
         super().__init__()
+        self.name = bucket.address.of(entry.key)
         self._bucket, self._entry, self._key = bucket, entry, entry.key
         self._segments = segments
         self._positions: dict[int, int] = {}

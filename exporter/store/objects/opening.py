@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
+from pathlib import Path
+from typing import BinaryIO
 
 import duckdb
 
@@ -47,6 +49,14 @@ class RemoteFiles:
     def path(self, entry: FileEntry) -> str:
         """Return the path of a file, for a connection that it was registered with."""
         return f"{self.protocol}://{entry.path}"
+
+    def file(self, path: str) -> Path:
+        """Fail: only a writer has files on this machine, see ``writing/remote/fetched.py``."""
+        raise AssertionError(f"{path} is not on this machine")
+
+    def source(self, path: str) -> Path | BinaryIO:
+        """Fail, as ``file`` does."""
+        return self.file(path)
 
     def register(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let a DuckDB read these files; it may have been told before.

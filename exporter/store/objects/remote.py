@@ -14,7 +14,7 @@ from clearml_snapshot.exporter.errors import (
     DatasetError,
     NewerFormatError,
     NoDatasetError,
-    SnapshotError,
+    OvertakenError,
 )
 from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.disk.files import FileEntry
@@ -25,9 +25,10 @@ from clearml_snapshot.exporter.store.objects.bucket import Bucket, Version
 from clearml_snapshot.exporter.store.objects.store_errors import MissingObjectError
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
 
-_TRIES: Final = 12
+_TRIES: Final = 40
 """Of a compare-and-set that others win; the last ones are seconds apart."""
-_LONGEST_WAIT: Final = 4.0
+_LONGEST_WAIT: Final = 8.0
+"""Seconds: of 40 writers that wait that long at most, about ten try in one second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,8 @@ class RemoteDataset:
                 refuse.
 
         Raises:
-            SnapshotError: others are always quicker, or the store refuses.
+            OvertakenError: others are always quicker.
+            SnapshotError: the store refuses, or cannot be reached.
         """
         for attempt in range(_TRIES):
             pointer, version = self.pointer() or (None, None)
@@ -169,9 +171,9 @@ class RemoteDataset:
                 return chosen
             # Writers that met wait for different times, so that they do not meet again.
             time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2**attempt)))
-        raise SnapshotError(
-            f"{self.address} was changed by others each of {_TRIES} times; nothing is lost there, "
-            "run it again"
+        raise OvertakenError(
+            f"others changed {self.address} first, {_TRIES} times in a row; all that they and "
+            "earlier commits wrote is there; run it again, with fewer at once"
         )
 
     @contextmanager

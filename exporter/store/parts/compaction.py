@@ -18,8 +18,9 @@ from clearml_snapshot.exporter.store.disk.disk_errors import reading
 from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.parts.parquet import row_groups, write_part
-from clearml_snapshot.exporter.store.parts.reading import belongs, holds_any
+from clearml_snapshot.exporter.store.parts.reading import Source, belongs, holds_any
 from clearml_snapshot.exporter.store.parts.sorted_merge import merged
+from clearml_snapshot.exporter.store.snapshots import Snapshot
 
 FULL: Final = {"scalars": 2_500_000, "series": 500_000, "hyperparams": 500_000, "tasks": 100_000}
 """Rows from which on a file is large enough; merged ones have up to three times as many."""
@@ -40,15 +41,15 @@ _TIER: Final = 2
 """A file is merged with smaller ones when it is at most this many times as large as all of them."""
 
 
-def is_crowded(root: Path, files: Sequence[FileEntry]) -> bool:
+def is_crowded(snapshot: Snapshot) -> bool:
     """Return whether ``compact`` would merge anything in a snapshot."""
-    groups = _crowded(files)
-    unsettled = _unsettled(root, files) if groups else []
-    pools = (pool for group in groups for pool in _pools(root, group, unsettled))
+    groups = crowded(snapshot.files)
+    unsettled = _unsettled(snapshot.file, snapshot.files) if groups else []
+    pools = (pool for group in groups for pool in _pools(snapshot.source, group, unsettled))
     return any(len(pool) > MOST for pool in pools)
 
 
-def _crowded(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
+def crowded(files: Iterable[FileEntry]) -> list[list[FileEntry]]:
     """Group the small files of a snapshot by folder; only folders that may have too many."""
 
     def folder(entry: FileEntry) -> str:
@@ -87,8 +88,8 @@ def compact(root: Path, files: Sequence[FileEntry], new_name: Callable[[], str])
         new_name: names the next part file.
     """
     left = {entry.path: entry for entry in files}
-    unsettled = _unsettled(root, files)
-    for group in _crowded(files):
+    unsettled = _unsettled(lambda path: root / path, files)
+    for group in crowded(files):
         for entry in group:
             del left[entry.path]
         for entry in _merge_group(root, group, unsettled, new_name):
@@ -96,13 +97,13 @@ def compact(root: Path, files: Sequence[FileEntry], new_name: Callable[[], str])
     return list(left.values())
 
 
-def _unsettled(root: Path, files: Iterable[FileEntry]) -> list[str]:
+def _unsettled(at: Callable[[str], Path], files: Iterable[FileEntry]) -> list[str]:
     columns = ["task_id", "status", "state"]
     return sorted(
         row["task_id"]
         for entry in files
         if entry.table == "tasks"
-        for row in _read(root / entry.path, columns)
+        for row in _read(at(entry.path), columns)
         if not is_settled(row["status"], row["state"])
     )
 
@@ -113,10 +114,10 @@ def _read(path: Path, columns: list[str]) -> list[dict[str, Any]]:
 
 
 def _pools(
-    root: Path, group: Sequence[FileEntry], unsettled: Sequence[str]
+    at: Callable[[str], Source], group: Sequence[FileEntry], unsettled: Sequence[str]
 ) -> tuple[list[FileEntry], list[FileEntry]]:
     """Separate the files that hold a task that may still change from the others."""
-    others = [entry for entry in group if holds_any(root / entry.path, unsettled)]
+    others = [entry for entry in group if holds_any(at(entry.path), unsettled)]
     return others, [entry for entry in group if entry not in others]
 
 
@@ -124,7 +125,7 @@ def _merge_group(
     root: Path, group: Sequence[FileEntry], unsettled: Sequence[str], new_name: Callable[[], str]
 ) -> list[FileEntry]:
     """Merge the small files of one folder until there are few enough."""
-    others, settled = _pools(root, group, unsettled)
+    others, settled = _pools(lambda path: root / path, group, unsettled)
     unsettled_ids = pa.array(unsettled, pa.string())
     while small_files := _chosen(others):
         others.append(

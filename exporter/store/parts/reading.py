@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk.disk_errors import number_of, unreadable
-from clearml_snapshot.exporter.store.engine.reading_errors import readable
+from clearml_snapshot.exporter.store.engine.reading_errors import of_elsewhere, readable
 from clearml_snapshot.exporter.store.format.layout import partition
 from clearml_snapshot.exporter.store.format.schema import TABLES, in_memory
 from clearml_snapshot.exporter.store.parts.parquet import ROWS_AT_ONCE, only_used
@@ -38,6 +38,15 @@ LONG_ROW: Final = 2**10
 
 _BUFFER: Final = 2**16
 """Bytes of a column that are read at once where rows are large; elsewhere all of a row group."""
+
+
+Source = Path | str | BinaryIO
+"""Where a part file is: on this disk, or a file of another kind that is open, with its name."""
+
+
+def name_of(source: Source) -> str:
+    """Return what a user knows a part file by."""
+    return str(source) if isinstance(source, Path | str) else source.name
 
 
 def projects_of(snapshot: Snapshot, task_ids: Set[str]) -> dict[str, str | None]:
@@ -69,11 +78,23 @@ def holding(
         for entry in snapshot.files
         if entry.table == table
         and (table != "scalars" or entry.path.split("/")[1] in folders)
-        and holds_any(snapshot.root / entry.path, ids)
+        and holds_any(snapshot.source(entry.path), ids)
     }
 
 
-def holds_any(path: Path, ids: Sequence[str]) -> bool:
+def paths_with(snapshot: Snapshot, table: str, task_ids: Collection[str]) -> list[str]:
+    """List files of a table on this disk, among them all that have rows of some tasks.
+
+    All of a local snapshot, because it is their reader who looks; of one in a bucket no others,
+    because each is fetched. ``table`` is not that of the points.
+    """
+    if snapshot.elsewhere is None:
+        return snapshot.paths(table)
+    paths = holding(snapshot, table, task_ids, dict.fromkeys(task_ids))
+    return [str(snapshot.file(path)) for path in sorted(paths)]
+
+
+def holds_any(path: Source, ids: Sequence[str]) -> bool:
     """Return whether a part file holds a row of one of the tasks, whose ids are sorted."""
     id_array = pa.array(ids, pa.string())
     with _opened(path, ["task_id"], ()) as file:
@@ -101,7 +122,7 @@ def belongs(batch: pa.RecordBatch, ids: "pa.Array[Any]") -> "pa.Array[Any]":
 
 
 def read_batches(
-    path: Path | str,
+    path: Source,
     table: str,
     size: int = _BATCH,
     columns: Sequence[str] | None = None,
@@ -184,7 +205,7 @@ def _check_values(batch: pa.RecordBatch) -> None:
 
 @contextmanager
 def _opened(
-    path: Path | str, texts: Sequence[str], columns: Sequence[str] | None
+    path: Source, texts: Sequence[str], columns: Sequence[str] | None
 ) -> Iterator[pq.ParquetFile]:
     """Open a part file; what cannot be read inside the block is reported as damage.
 
@@ -207,11 +228,14 @@ def _opened(
         ) as file:
             yield file
     except (OSError, pa.ArrowException) as error:
+        of_store = of_elsewhere(error)
+        if of_store is not None:
+            raise of_store from error
         if isinstance(error, OSError) and number_of(error) is not None:
-            raise unreadable(path, error) from error
+            raise unreadable(name_of(path), error) from error
         raise DatasetError(
-            f"{path} is damaged ({str(error).splitlines()[0]}); restore a copy of it, or export to "
-            "a new folder"
+            f"{name_of(path)} is damaged ({str(error).splitlines()[0]}); restore a copy of it, or "
+            "export to a new folder"
         ) from error
 
 

@@ -86,7 +86,7 @@ def with_stored(
     if stored:
         rest = _rest_sorted(stage.directory, fetched)
         files = [] if fetched is None else [Path(entry.path) for entry in fetched.files]
-        for rows_kept in not_fetched([snapshot.root / p for p in stored], [*files, rest], task_id):
+        for rows_kept in not_fetched([snapshot.file(p) for p in stored], [*files, rest], task_id):
             buffer.add(rows_kept)
         rest.unlink()
     if fetched is None:

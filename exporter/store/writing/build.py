@@ -32,7 +32,7 @@ from clearml_snapshot.exporter.store.format.datapackage import descriptor
 from clearml_snapshot.exporter.store.format.readme import open_sql, readme
 from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.parts.canonical import written_again
-from clearml_snapshot.exporter.store.parts.compaction import compact
+from clearml_snapshot.exporter.store.parts.compaction import compact, crowded
 from clearml_snapshot.exporter.store.parts.parquet import conform, write_part, write_sorted
 from clearml_snapshot.exporter.store.parts.partition_buffer import (
     PartitionBuffer,
@@ -84,10 +84,17 @@ class SnapshotBuilder:
         self._root, self._number, self._last = root, number, last
         self._take_file = copy_synced if copies else link_or_copy
         self._files: list[FileEntry] = []
+        self._not_here: dict[str, tuple[Snapshot, FileEntry]] = {}
+        """Files that stay where they are, in a bucket, by their paths here."""
         self._sequence = count(1)
         if root.exists():  # an earlier attempt of this commit that failed
             shutil.rmtree(root)
         root.mkdir(parents=True)
+
+    @property
+    def new_files(self) -> list[FileEntry]:
+        """Its files that are in the folder, some of which an earlier snapshot may have as well."""
+        return [entry for entry in self._files if entry.path not in self._not_here]
 
     def inherit(self, stage: Stage, tables: Iterable[str]) -> None:
         """Link the last snapshot's files; rewrite those that hold a changed task.
@@ -97,7 +104,7 @@ class SnapshotBuilder:
         """
         if self._last is not None:
             projects = projects_of(self._last, stage.task_ids)
-            changes = _changes(stage, projects)
+            changes = changes_of(stage, projects)
             self.inherit_from(self._last, projects, changes, stage.directory, tables)
 
     def inherit_from(
@@ -143,10 +150,16 @@ class SnapshotBuilder:
 
     def _link(self, source: Snapshot, entry: FileEntry) -> None:
         path = entry.path if source is self._last else self._renamed(entry)
+        self._files.append(replace(entry, path=path))
+        if source.elsewhere is None or entry.table == "tasks":  # whose states are counted
+            self._take(source, entry, path)
+        else:
+            self._not_here[path] = source, entry
+
+    def _take(self, source: Snapshot, entry: FileEntry, path: str) -> None:
         target = self._root / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        self._take_file(source.root / entry.path, target)
-        self._files.append(replace(entry, path=path))
+        self._take_file(source.file(entry.path), target)
 
     def _renamed(self, entry: FileEntry) -> str:
         return f"{entry.path.rpartition('/')[0]}/{self._name()}"
@@ -157,7 +170,7 @@ class SnapshotBuilder:
         if not edits and not layout.missing_columns(entry.table, self._last.format_version):
             self._link(self._last, entry)
             return
-        batches = read_batches(self._last.root / entry.path, entry.table)
+        batches = read_batches(self._last.file(entry.path), entry.table)
         for edit in edits:
             batches = map(edit, batches)
         rows = (batch for batch in batches if batch.num_rows)
@@ -173,7 +186,7 @@ class SnapshotBuilder:
                 moving.add(partition, conform(pa.Table.from_batches([points]), "scalars"))
 
         path = self._renamed(entry)
-        read, target = source.root / entry.path, self._root / path
+        read, target = source.file(entry.path), self._root / path
         rewritten = rewrite(read, target, entry.table, change, take)
         if rewritten is not None:
             self._files.append(replace(rewritten, path=path))
@@ -221,6 +234,10 @@ class SnapshotBuilder:
 
     def compact(self) -> None:
         """Merge small files if there are too many of them; the contents stay the same."""
+        for group in crowded(self._files):
+            for entry in group:
+                if entry.path in self._not_here:
+                    self._take(*self._not_here.pop(entry.path), entry.path)
         self._files = compact(self._root, self._files, self._name)
 
     def make_canonical(self) -> None:
@@ -305,7 +322,7 @@ class SnapshotBuilder:
                 yield column
 
 
-def _changes(stage: Stage, project_of: Mapping[str, str | None]) -> dict[str, RowChange]:
+def changes_of(stage: Stage, project_of: Mapping[str, str | None]) -> dict[str, RowChange]:
     """Return what the stage does to the rows of tasks that are stored already."""
     moves = {
         task_id: partition
@@ -350,7 +367,7 @@ def build(
     folder.describe(about)
 
 
-def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> None:
+def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> SnapshotBuilder:
     """Make a snapshot folder of the same contents in fewer files."""
     folder = SnapshotBuilder(root, number, last)
     folder.inherit(Stage(spill), TABLES)
@@ -358,3 +375,4 @@ def rebuild(root: Path, last: Snapshot, number: int, spill: Path) -> None:
     folder.fill_empty()
     about = SnapshotHeader(number, last.server, last.selections, False, last.created_at, last.keep)
     folder.describe(about)
+    return folder

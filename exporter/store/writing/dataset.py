@@ -3,8 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,9 +11,9 @@ import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError
 from clearml_snapshot.exporter.store.disk.files import make_folder, point_to, sync_folder, sync_tree
-from clearml_snapshot.exporter.store.disk.reserve import Reserve, is_full_disk
+from clearml_snapshot.exporter.store.disk.reserve import is_full_disk
 from clearml_snapshot.exporter.store.format import layout
-from clearml_snapshot.exporter.store.format.retention import DEFAULT, Retention, kept
+from clearml_snapshot.exporter.store.format.retention import Retention, kept
 from clearml_snapshot.exporter.store.parts.compaction import is_crowded
 from clearml_snapshot.exporter.store.parts.staging import Stage, StageLimits
 from clearml_snapshot.exporter.store.permissions.access import naming_owner
@@ -31,6 +30,7 @@ from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
 from clearml_snapshot.exporter.store.writing.build import SnapshotHeader, build, rebuild
 from clearml_snapshot.exporter.store.writing.one_writer import only_writer, write_owner
 from clearml_snapshot.exporter.store.writing.prepare import prepare
+from clearml_snapshot.exporter.store.writing.writer import DatasetWriter, moment_after
 
 _PRUNED: Final = "pruned-"
 """Snapshots to be deleted are moved into ``.staging`` under this prefix and their number."""
@@ -89,18 +89,16 @@ def arrow_memory_released() -> Iterator[None]:
         pa.set_memory_pool(before)
 
 
-class Dataset:
+class Dataset(DatasetWriter):
     """A dataset under the writer's lock; see ``writing``."""
 
     def __init__(self, data: Path, limits: StageLimits | None = None) -> None:
-        self._data, self._limits = data, limits
+        self._data = data
         folder = current_snapshot_folder(data)
-        self._snapshot = None if folder is None else read_snapshot(folder)
-        self._stages = count(1)
-        self._removed: list[int] = []
+        snapshot = None if folder is None else read_snapshot(folder)
+        super().__init__(layout.staging(data), snapshot, limits)
         self._kept_by_disk: dict[int, OSError] = {}
         """Snapshots that could not be removed, or not completely."""
-        self._reserve = Reserve(layout.staging(data) / "reserve")
         self._clean()
         if self._snapshot is not None and not self._is_linked(self._snapshot):
             self._point_to(self._snapshot.number)
@@ -140,22 +138,6 @@ class Dataset:
             self._kept_by_disk |= {int(number): error for _, _, number in left}
 
     @property
-    def snapshot(self) -> Snapshot | None:
-        """The current snapshot; None before the first commit."""
-        return self._snapshot
-
-    @property
-    def retention(self) -> Retention:
-        """Which snapshots stay when an export ends, unless another rule is given."""
-        keep = None if self._snapshot is None else self._snapshot.keep
-        return DEFAULT if keep is None else Retention.parse(keep)
-
-    @property
-    def removed(self) -> tuple[int, ...]:
-        """Numbers of the snapshots that commits here removed, other than checkpoints."""
-        return tuple(sorted(self._removed))
-
-    @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings: snapshots that the disk refused to delete, in one line."""
         if not self._kept_by_disk:
@@ -168,21 +150,6 @@ class Dataset:
             f"{error.strerror or error}; the new snapshot is complete, and the next export tries "
             "again",
         )
-
-    def new_stage(self) -> Stage:
-        """Start to collect tasks for a commit; from now on disk space is reserved for it."""
-        self._reserve.take()
-        return Stage(layout.staging(self._data) / f"stage-{next(self._stages)}", self._limits)
-
-    def use_reserve(self) -> None:
-        """Release the reserved disk space for what is still to be written."""
-        self._reserve.give_back()
-
-    def clear_stages(self) -> None:
-        """Delete what was collected and not committed: a full disk needs the space."""
-        for entry in layout.staging(self._data).iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
 
     def commit(
         self,
@@ -197,30 +164,14 @@ class Dataset:
         spare: int | None = None,
         compact: bool = True,
     ) -> Snapshot:
-        """Make the last snapshot plus the stage's tasks the current one, in one atomic step.
-
-        Args:
-            stage: tasks; each replaces its old rows, a refreshed one those of its metadata.
-            server: about the server, JSON-able; ``host`` is named in the README.
-            selections: the filters of the run, JSON-able.
-            export_row: a row of ``exports``; replaces the one of the same ``export_id``; None
-                leaves ``exports`` as it is.
-            keep: which snapshots stay, also after later commits; None is what the dataset
-                remembers, see ``retention``.
-            checkpoint: not the last commit of its run; removed when the run ends.
-            prune: remove the snapshots that do not stay; never done at a checkpoint.
-            spare: the number of a snapshot that stays whatever the retention; None is none.
-            compact: merge small files afterwards if there are too many; never at a checkpoint.
-
-        Raises:
-            DatasetError: the last snapshot cannot be read.
-            OSError: the disk is full, or refuses.
-        """
+        """Make the last snapshot plus the stage's tasks the current one, by one rename."""
         self._reserve.give_back()
         number = 1 if self._snapshot is None else self._snapshot.number + 1
         rule = None if self._snapshot is None else self._snapshot.keep
         rule = rule if keep is None else keep.text
-        about = SnapshotHeader(number, server, selections, checkpoint, self._now(), rule)
+        about = SnapshotHeader(
+            number, server, selections, checkpoint, moment_after(self._snapshot), rule
+        )
         folder = layout.staging(self._data) / f"{number:06d}"
         build(folder, stage, self._snapshot, about, export_row)
         snapshot = self._publish(folder, number)
@@ -228,40 +179,14 @@ class Dataset:
             return snapshot
         if prune:
             self.prune(self.retention, spare)
-        if compact and is_crowded(snapshot.root, snapshot.files):
+        if compact and is_crowded(snapshot):
             return self._compact(snapshot)
         return snapshot
 
-    def _now(self) -> datetime:
-        """Return the moment of new contents, later than that of all others here.
-
-        Otherwise a clock that was set back would make a snapshot older than what was read for it.
-        """
-        now = datetime.now(UTC)
-        now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-        if self._snapshot is None:
-            return now
-        return max(now, self._snapshot.created_at + timedelta(milliseconds=1))
-
     def amend(
-        self,
-        *,
-        selections: Any = None,
-        export_row: Mapping[str, Any] | None = None,
+        self, *, selections: Any = None, export_row: Mapping[str, Any] | None = None
     ) -> Snapshot:
-        """Commit the contents of the last snapshot again, with another description.
-
-        The new snapshot is as old as the last one, because its contents are, and no snapshot is
-        removed but an earlier amendment of the same contents.
-
-        Args:
-            selections: the filters that exports repeat; None leaves them.
-            export_row: a row to add to ``exports``.
-
-        Raises:
-            DatasetError: there is no snapshot yet, or it cannot be read.
-            OSError: the disk is full, or refuses.
-        """
+        """Commit the contents of the last snapshot again, with another description."""
         last = self._snapshot
         if last is None:
             raise DatasetError(f"{self._data} has no snapshot yet; export first")
@@ -283,12 +208,7 @@ class Dataset:
         return snapshot
 
     def adopt(self, make: Callable[[Path, int], object], number: int | None = None) -> Snapshot:
-        """Make a folder that was not filled by a stage the current snapshot.
-
-        Args:
-            make: receives the folder to make, which does not exist yet, and its number.
-            number: of the snapshot, higher than that of the current one; None is the next one.
-        """
+        """Make a folder that was not filled by a stage the current snapshot."""
         if number is None:
             number = 1 if self._snapshot is None else self._snapshot.number + 1
         folder = layout.staging(self._data) / f"{number:06d}"

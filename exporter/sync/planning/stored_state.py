@@ -15,7 +15,7 @@ from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.exporter.store.engine.engine import query_stored
 from clearml_snapshot.exporter.store.engine.file_names import literals
 from clearml_snapshot.exporter.store.engine.sql_text import read_sql
-from clearml_snapshot.exporter.store.parts.reading import read_batches
+from clearml_snapshot.exporter.store.parts.reading import paths_with, read_batches
 from clearml_snapshot.exporter.store.parts.stored import rows
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.exporter.sync.planning.plan import KnownTask
@@ -78,8 +78,8 @@ def remembered_selections(snapshot: Snapshot | None, host: str) -> list[Remember
 def monitor_points(snapshot: Snapshot) -> int:
     """Count the points of ``:monitor:*`` metrics."""
     points = 0
-    for path in snapshot.paths("series"):
-        for batch in read_batches(path, "series", columns=("metric", "n")):
+    for source in snapshot.sources("series"):
+        for batch in read_batches(source, "series", columns=("metric", "n")):
             metrics = batch.column("metric").cast(pa.string())
             here = batch.filter(pc.starts_with(metrics, MONITOR_PREFIX))
             points += pc.sum(here.column("n")).as_py() or 0
@@ -90,6 +90,8 @@ def _of_series(
     snapshot: Snapshot, question: str, task_ids: Collection[str]
 ) -> list[tuple[Any, ...]]:
     """Run one of the SQL files of this folder on the series of some tasks."""
-    files = literals(snapshot.paths("series"))
+    paths = paths_with(snapshot, "series", task_ids)
+    if not paths:
+        return []
     sql = read_sql(__package__, question)
-    return query_stored(snapshot.root, sql, files=files, ids=sorted(task_ids))
+    return query_stored(snapshot.root, sql, files=literals(paths), ids=sorted(task_ids))

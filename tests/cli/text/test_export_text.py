@@ -62,6 +62,7 @@ REPORT = ExportReport(
     keep="the newest 2",
     left_out=(),
     snapshot=Path("x"),
+    number=1,
 )
 
 

@@ -112,7 +112,7 @@ def test_a_writer_that_was_overtaken_chooses_again(store: Store) -> None:
 def test_who_is_always_overtaken_ends(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Bucket, "replace", lambda *_: False)
     monkeypatch.setattr("time.sleep", lambda _: None)
-    with pytest.raises(SnapshotError, match="changed by others each of 12 times"):
+    with pytest.raises(SnapshotError, match="first, 40 times in a row"):
         store.dataset().publish(lambda _: (listed(1),))
 
 
