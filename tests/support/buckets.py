@@ -6,7 +6,7 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final, Literal
@@ -74,6 +74,8 @@ class FaultyProxy:
         """Whether it passes If-Match and If-None-Match on; some stores ignore them."""
         self.is_public = False
         """Whether everyone may read: then it signs what is not signed."""
+        self._one_at_a_time = threading.Lock()
+        """For conditional writes: moto's threads look and write in two steps."""
         self._upstream, self.lock, self.stopping = port, threading.Lock(), threading.Event()
         self._server = ThreadingHTTPServer(
             ("127.0.0.1", 0), type("Bound", (_Handler,), {"proxy": self})
@@ -116,12 +118,23 @@ class FaultyProxy:
         if self.is_public:
             headers.setdefault("Authorization", _SIGNED)
         connection = http.client.HTTPConnection("127.0.0.1", self._upstream)
-        try:
-            connection.request(request.command, request.path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
-        finally:
-            connection.close()
+        is_conditional = any(name.lower() in _CONDITIONS for name in headers)
+        with self._one_at_a_time if is_conditional else nullcontext():
+            return _answer(connection, request, body, headers)
+
+
+def _answer(
+    connection: http.client.HTTPConnection,
+    request: BaseHTTPRequestHandler,
+    body: bytes,
+    headers: dict[str, str],
+) -> tuple[int, dict[str, str], bytes]:
+    try:
+        connection.request(request.command, request.path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
 
 
 class _Handler(BaseHTTPRequestHandler):
