@@ -26,7 +26,9 @@ POINTS: Final = MOST_POINTS // 5
 _LONG: Final = 8
 """Parts of a long answer that Spark computes at a time, so that memory here stays limited."""
 _AHEAD: Final = 2
-"""Spark's jobs at a time: the next one begins while the last tasks of one still run."""
+"""Jobs for a long answer at a time: the next one begins while the last tasks of one still run."""
+_JOBS: Final = 16
+"""Jobs for a short answer, all at once: after each of them, more parts are finished."""
 _ANSWER: Final = "gathered.main.answer_of_a_part"
 _ARRIVED: Final = "clearml_snapshot_arrived"
 
@@ -128,12 +130,10 @@ class OnSpark(InParts):
     def __iter__(self) -> Iterator[duckdb.DuckDBPyRelation]:
         """Read the answer of each part when it is reached; a short answer is computed once."""
         yield self._empty
-        self._on_part(0, len(self._job))
-        for number, stream in enumerate(self._streams(), 1):
+        for stream in self._streams():
             with translating_errors():
                 self.connection.execute(f"DELETE FROM {_ANSWER}")
                 self._insert(stream, _ANSWER)
-            self._on_part(number, len(self._job))
             yield self.connection.table(_ANSWER)
 
     def __len__(self) -> int:
@@ -149,9 +149,8 @@ class OnSpark(InParts):
         """Read the rows into a compressed table, which DuckDB moves to disk if necessary."""
         with translating_errors():
             self.connection.execute(f"DELETE FROM {GATHERED}")
-            for number, stream in enumerate(self._streams(), 1):
+            for stream in self._streams():
                 self._insert(stream, GATHERED)
-                self._on_part(number, len(self._job))
             return self.in_last_order(self.connection.table(GATHERED))
 
     def _insert(self, stream: bytes, table: str) -> None:
@@ -166,20 +165,27 @@ class OnSpark(InParts):
         """Compute the answer of each part, in order; those of a short answer are kept."""
         total = len(self._job)
         if self._job.query.has_long_answer:
-            starts = range(0, total, _LONG)
-            yield from self._computed([range(at, min(at + _LONG, total)) for at in starts])
+            yield from self._counted(self._computed(jobs(total, _LONG), _AHEAD))
             return
         if not self._received:
-            self._received.extend(self._computed([range(total)]))
+            size = max(_LONG, -(-total // _JOBS))
+            self._received = [*self._counted(self._computed(jobs(total, size), _JOBS))]
         yield from self._received
 
-    def _computed(self, ranges: list[range]) -> Iterator[bytes]:
-        with ThreadPoolExecutor(_AHEAD) as pool:
+    def _counted(self, streams: Iterator[bytes]) -> Iterator[bytes]:
+        """Report how many parts are finished."""
+        self._on_part(0, len(self._job))
+        for number, stream in enumerate(streams, 1):
+            self._on_part(number, len(self._job))
+            yield stream
+
+    def _computed(self, ranges: list[range], at_a_time: int) -> Iterator[bytes]:
+        with ThreadPoolExecutor(at_a_time) as pool:
             waiting = deque(ranges)
             running: deque[Future[list[bytes]]] = deque()
             try:
                 while waiting or running:
-                    while waiting and len(running) < _AHEAD:
+                    while waiting and len(running) < at_a_time:
                         running.append(pool.submit(self._collect, waiting.popleft()))
                     yield from running.popleft().result()
             except BaseException:
@@ -193,6 +199,11 @@ class OnSpark(InParts):
             frame = self._session.range(numbers.start, numbers.stop, 1, len(numbers))
             rows = frame.mapInArrow(function_for(self._job), COLUMNS).toArrow()
         return joined(rows, numbers)
+
+
+def jobs(total: int, size: int) -> list[range]:
+    """Divide the numbers of parts among jobs of Spark."""
+    return [range(at, min(at + size, total)) for at in range(0, total, size)]
 
 
 def joined(rows: pa.Table, numbers: range) -> list[bytes]:

@@ -8,12 +8,14 @@ from typing import Final
 
 from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError, shortened
 from clearml_snapshot.queries.engine.job import versions
+from clearml_snapshot.queries.engine.shipped import REPORTED
 
 EXTRA: Final = "pip install 'clearml-snapshot[spark]'"
 
 _MISSING: Final = re.compile(r"No module named '?([\w.]+)")
 _TRACE: Final = re.compile(r"\s+(at |File )|Traceback|\.\.\. \d+ more|JVM stacktrace|Driver stack")
 _UNSEEN: Final = re.compile(r"PATH_NOT_FOUND|FileNotFoundException|FILE_NOT_EXIST")
+_REPORTED: Final = re.compile(rf"\bRuntimeError: {REPORTED} (-?\d+): (.*)")
 _CONDITION: Final = re.compile(r"^\[([A-Z_.]+)\]\s*")
 
 
@@ -74,11 +76,15 @@ def raise_problem(code: int, problem: str) -> None:
     Raises:
         SnapshotError: always.
     """
+    raise _problem(code, problem)
+
+
+def _problem(code: int, problem: str) -> SnapshotError:
     if code < 0:
-        raise missing_on(problem)
+        return missing_on(problem)
     error = SnapshotError(problem)
     error.exit_code = ExitCode(code)
-    raise error
+    return error
 
 
 def in_one_line(text: str) -> str:
@@ -97,7 +103,10 @@ def in_one_line(text: str) -> str:
     return shortened(said.rstrip(".") or "no reason given")
 
 
-def _failed(text: str) -> SparkError:
+def _failed(text: str) -> SnapshotError:
+    reported = _REPORTED.search(text)
+    if reported is not None:
+        return _problem(int(reported[1]), reported[2])
     missing = _MISSING.search(text)
     if missing is not None:
         return missing_on(f"no module named {missing[1]}")

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any, Final, Self
 
 from clearml_snapshot.exporter.selection.task_filter import ResolvedFilter
+from clearml_snapshot.exporter.store.format.schema import TABLES
 from clearml_snapshot.exporter.store.snapshots import Snapshot
 from clearml_snapshot.queries.aliases import Aliases
 from clearml_snapshot.queries.ask.header import Query
@@ -43,6 +44,10 @@ class Place:
             return cls(location, snapshot.number, digest)
         return cls(str(location.resolve()), None, digest)
 
+    def packed(self) -> bytes:
+        """Return it as bytes, for the same versions only."""
+        return pickle.dumps(self)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -68,6 +73,11 @@ class Job:
     def packed(self) -> bytes:
         """Return it as bytes, for the same versions only."""
         return pickle.dumps(self)
+
+
+def stored_columns(table: str) -> list[str]:
+    """Return the columns of a stored table; the project of points is the name of their folder."""
+    return [*TABLES[table].names, *(["project_id"] if table == "scalars" else [])]
 
 
 def digest_of(snapshot: Snapshot) -> str:

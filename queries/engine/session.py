@@ -36,6 +36,12 @@ _MASTER_PORT: Final = 7077
 _PATIENCE: Final = 10.0
 """Seconds for a server to accept a connection; Spark itself would try for ten minutes."""
 _LOGGERS: Final = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+_SESSION: Final = {
+    "spark.sql.session.timeZone": "UTC",
+    # An answer on the disks of workers has as many partitions as are useful, not 200.
+    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",
+}
+"""Settings of a session."""
 _LIGHT: Final = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """A JVM that only distributes need not optimise its code: half of the processor time of a start."""
 _OLDEST_JAVA: Final = "Java 17 or newer"
@@ -98,7 +104,8 @@ def spark_session(cluster: Cluster) -> Iterator[Any]:
                 return
             session = stack.enter_context(_started(cluster))
         with translating_spark_errors():
-            session.conf.set("spark.sql.session.timeZone", "UTC")
+            for name, value in _SESSION.items():
+                session.conf.set(name, value)
         try:
             yield session
         finally:
@@ -223,7 +230,6 @@ def _started(cluster: Cluster) -> Iterator[Any]:
 def _settings(cluster: Cluster, folder: str) -> dict[str, str]:
     settings = {
         "spark.ui.showConsoleProgress": "false",
-        "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": str(Path(folder, "warehouse")),
         "spark.sql.catalogImplementation": "in-memory",
     }

@@ -1,9 +1,11 @@
-"""Answers one part of a query, in a worker of Spark."""
+"""Answers one part of a query, or reads one stored file, in a worker of Spark."""
 
 import io
 import pickle
 import socket
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,11 +13,22 @@ import duckdb
 import pyarrow as pa
 
 from clearml_snapshot.exporter.errors import DatasetError, SnapshotError
+from clearml_snapshot.exporter.store.engine.sql_text import sql_name
+from clearml_snapshot.exporter.store.objects.opening import RemoteFiles
 from clearml_snapshot.exporter.store.opening import open_and_hold, open_snapshot
 from clearml_snapshot.exporter.store.snapshots import Snapshot
+from clearml_snapshot.queries import session
 from clearml_snapshot.queries.dataset import Dataset
 from clearml_snapshot.queries.duckdb_errors import translating_errors
-from clearml_snapshot.queries.engine.job import Job, Place, cut, digest_of, versions
+from clearml_snapshot.queries.engine.job import (
+    MEMORY,
+    Job,
+    Place,
+    cut,
+    digest_of,
+    stored_columns,
+    versions,
+)
 from clearml_snapshot.queries.shards.narrow import Narrowing
 
 PIECE: Final = 2**20
@@ -43,13 +56,54 @@ def pieces(packed: bytes, packed_for: str, number: int) -> Iterator[bytes]:
         WorkerError: this machine has other versions, or does not see the snapshot.
         SnapshotError: the query failed.
     """
+    _check_versions(packed_for)
+    job: Job = pickle.loads(packed)  # from the program that also sent this function
+    yield from cut(_stream(job, number), PIECE)
+
+
+def stored_rows(
+    packed: bytes, packed_for: str, table: str, number: int
+) -> Iterator[pa.RecordBatch]:
+    """Read one file of a table, which may be in a bucket.
+
+    Args:
+        packed: where the snapshot is, from ``Place.packed``.
+        packed_for: the versions of the program that packed it.
+        table: the table.
+        number: the number of the file among those of the table, from 0.
+
+    Yields:
+        All rows with the columns of the table, and ``project_id`` after those of ``scalars``.
+
+    Raises:
+        WorkerError: this machine has other versions, or does not see the snapshot.
+        SnapshotError: the file cannot be read.
+    """
+    _check_versions(packed_for)
+    place: Place = pickle.loads(packed)  # from the program that also sent this function
+    with _naming_place(place), translating_errors():
+        one = _with_one_file(_found(place), table, number)
+        with closing(session.connect(one, threads=1, memory_limit=MEMORY)) as connection:
+            view = connection.table(f"{session.FILES}.{table}")
+            columns = ", ".join(map(sql_name, stored_columns(table)))
+            yield from view.project(columns).to_arrow_reader(_ROWS)
+
+
+def _with_one_file(snapshot: Snapshot, table: str, number: int) -> Snapshot:
+    """Return a snapshot that has only one file of a table."""
+    entry = [entry for entry in snapshot.files if entry.table == table][number]
+    one = replace(snapshot, files=(entry,))
+    if isinstance(snapshot.elsewhere, RemoteFiles):
+        return replace(one, elsewhere=replace(snapshot.elsewhere, snapshot=one))
+    return one
+
+
+def _check_versions(packed_for: str) -> None:
     if packed_for != versions():
         raise WorkerError(
             f"the Spark worker {socket.gethostname()} has {versions()}, and this machine has "
             f"{packed_for}; install the same versions on every worker"
         )
-    job: Job = pickle.loads(packed)  # from the program that also sent this function
-    yield from cut(_stream(job, number), PIECE)
 
 
 def _stream(job: Job, number: int) -> Iterator[bytes]:
@@ -71,16 +125,23 @@ def _connection(dataset: Dataset) -> duckdb.DuckDBPyConnection:
 
 def _opened(job: Job) -> Dataset:
     """Open the snapshot of a job, and check that it is that one."""
-    try:
+    with _naming_place(job.place):
         return open_and_hold(
             lambda: (_found(job.place),),
             lambda snapshot: Dataset(
                 snapshot, job.filter, aliases=job.aliases, threads=1, memory_limit=job.memory_limit
             ),
         )
+
+
+@contextmanager
+def _naming_place(place: Place) -> Iterator[None]:
+    """Name the worker and the path in errors of a place that it cannot read."""
+    try:
+        yield
     except (DatasetError, OSError) as error:
         raise WorkerError(
-            f"the Spark worker {socket.gethostname()} cannot read {job.place.path} ({error}); "
+            f"the Spark worker {socket.gethostname()} cannot read {place.path} ({error}); "
             "put the dataset where every worker sees it at this path"
         ) from error
 

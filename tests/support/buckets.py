@@ -250,13 +250,19 @@ _numbers: Final = itertools.count(1)
 def store(s3_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """Make a bucket, and let this process and those that it starts find it."""
     with proxied(s3_port) as proxy:
-        name = f"bucket{next(_numbers)}"
-        connection = http.client.HTTPConnection("127.0.0.1", s3_port)
-        connection.request("PUT", f"/{name}")
-        assert connection.getresponse().status == 200
-        connection.close()
+        name = new_bucket(s3_port)
         set_environment(monkeypatch, proxy.url)
         yield Store(proxy, name)
+
+
+def new_bucket(port: int) -> str:
+    """Make a bucket, and return its name."""
+    name = f"bucket{next(_numbers)}"
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("PUT", f"/{name}")
+    assert connection.getresponse().status == 200
+    connection.close()
+    return name
 
 
 @contextmanager

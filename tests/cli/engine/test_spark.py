@@ -1,10 +1,11 @@
 """What Spark answers is, byte for byte, what DuckDB answers here."""
 
+import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -13,20 +14,23 @@ import pytest
 
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
+from clearml_snapshot.exporter.store.copying.copy import copy
 from clearml_snapshot.queries import Dataset, open_dataset
 from clearml_snapshot.queries.ask.header import Query, find, queries
-from clearml_snapshot.queries.engine import answer
+from clearml_snapshot.queries.engine import answer, statement
 from clearml_snapshot.queries.engine.answer import Spark
 from clearml_snapshot.queries.engine.job import Place
 from clearml_snapshot.queries.engine.statement import answered
 from clearml_snapshot.queries.shards.asking import asked
 from tests.queries.conftest import write
 from tests.queries.test_value_number import BEYOND, NUMBERS, TEXTS
+from tests.support.buckets import new_bucket, set_environment
 from tests.support.catalogue import NEEDED
 from tests.support.nasty import nasty
 from tests.support.parts import as_csv
-from tests.support.spark import Sparks, both_sparks
+from tests.support.spark import Sparks, both_sparks, python_without_the_package
 
+soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="SOAK=1 compares everything")
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Case = tuple[Query, Mapping[str, Any]]
 
@@ -49,8 +53,8 @@ OPTIONS: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
 
 
 @pytest.fixture(scope="module")
-def sparks() -> Iterator[Sparks]:
-    with both_sparks() as both:
+def sparks(s3_port: int) -> Iterator[Sparks]:
+    with both_sparks(s3_port) as both:
         yield both
 
 
@@ -67,14 +71,34 @@ def dataset(folder: Path) -> Iterator[Dataset]:
         yield opened
 
 
-def cases(dataset: Dataset, settings: int = 3) -> list[Case]:
-    """Every question of the catalogue, with up to so many settings."""
+@pytest.fixture(scope="module")
+def place(s3_port: int, demo: Path, folder: Path) -> Iterator[Callable[[str], str]]:
+    """Return where a dataset is: its folder, or its copy in the bucket that workers find."""
+    folders, copies = {"demo": demo / "data", "nasty": folder}, dict[str, str]()
+    with pytest.MonkeyPatch.context() as patch:
+        set_environment(patch, f"http://127.0.0.1:{s3_port}")
+        bucket = new_bucket(s3_port)
+
+        def find(name: str) -> str:
+            data, _, where = name.partition(" in ")
+            if not where:
+                return str(folders[data])
+            if data not in copies:
+                copies[data] = f"s3://{bucket}/{data}"
+                copy(str(folders[data]), copies[data])
+            return copies[data]
+
+        yield find
+
+
+def cases(dataset: Dataset, settings: slice) -> list[Case]:
+    """Every question of the catalogue, with some of its settings."""
     ids = dataset.rows(dataset.sql("SELECT task_id FROM tasks ORDER BY 1 LIMIT 2")).rows
     asks: list[Case] = []
     for name, query in queries().items():
         compared = {"tasks": [task for (task,) in ids]} if name == "compare" else {}
         needed = {**NEEDED.get(name, {}), **compared}
-        asks.extend((query, {**needed, **more}) for more in OPTIONS.get(name, [{}])[:settings])
+        asks.extend((query, {**needed, **more}) for more in OPTIONS.get(name, [{}])[settings])
     return asks
 
 
@@ -90,24 +114,28 @@ def problem(dataset: Dataset, session: Any, most: int, case: Case) -> str | None
     return None if is_equal else f"{query.name} {typed}"
 
 
-def problems(dataset: Dataset, session: Any, most: int, settings: int = 3) -> list[str]:
-    with ThreadPoolExecutor(2) as pool:
-        found = pool.map(partial(problem, dataset, session, most), cases(dataset, settings))
-        return [text for text in found if text is not None]
-
-
-@pytest.mark.parametrize("engine", ["local", "remote"])
-def test_every_question_of_a_nasty_history(sparks: Sparks, dataset: Dataset, engine: str) -> None:
-    assert len(cases(dataset)) > 25
-    most = 60 if engine == "local" else 10**9
-    assert problems(dataset, getattr(sparks, engine), most) == []
-
-
-@pytest.mark.parametrize("engine", ["local", "remote"])
-def test_every_question_of_the_demo(sparks: Sparks, demo: Path, engine: str) -> None:
-    with open_dataset(demo / "data") as dataset:
-        most = dataset.snapshot.totals.points // 2
-        assert problems(dataset, getattr(sparks, engine), most, settings=1) == []
+@pytest.mark.parametrize(
+    ("engine", "data", "settings"),
+    [
+        ("local", "nasty", slice(-1, None)),
+        ("remote", "demo in a bucket", slice(1)),
+        *(
+            pytest.param(engine, data + where, slice(None), marks=soak)
+            for engine in ("local", "remote")
+            for data in ("nasty", "demo")
+            for where in ("", " in a bucket")
+        ),
+    ],
+)
+def test_every_question_has_the_same_answer(
+    sparks: Sparks, place: Callable[[str], str], engine: str, data: str, settings: slice
+) -> None:
+    with open_dataset(place(data)) as dataset, ThreadPoolExecutor(2) as pool:
+        asks = cases(dataset, settings)
+        assert {query.name for query, _ in asks} == set(queries())
+        most = -(-dataset.snapshot.totals.points // 2)
+        compare = partial(problem, dataset, getattr(sparks, engine), most)
+        assert [text for text in pool.map(compare, asks) if text is not None] == []
 
 
 def test_filters_and_aliases_hold_on_workers(sparks: Sparks, folder: Path) -> None:
@@ -168,14 +196,7 @@ def test_a_worker_that_does_not_see_the_dataset(
 def test_a_worker_without_the_package(
     sparks: Sparks, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its Python finds a package of this name that is empty."""
-    (tmp_path / "clearml_snapshot").mkdir()
-    (tmp_path / "clearml_snapshot" / "__init__.py").touch()
-    python = tmp_path / "python"
-    python.write_text(
-        f'#!/bin/sh\nPYTHONPATH="{tmp_path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n'
-    )
-    python.chmod(0o755)
+    python = python_without_the_package(tmp_path)
     monkeypatch.setattr(sparks.local.sparkContext, "pythonExec", str(python))
     with pytest.raises(SnapshotError) as raised:
         problem(dataset, sparks.local, 60, (find("max"), {}))
@@ -189,18 +210,41 @@ VIEWS: Final = ("tasks", "series", "exports", "hyperparams", "scalars", "params"
 NUMBERS_AS_TEXT: Final = [*NUMBERS, *TEXTS, *BEYOND, None]
 
 
-@pytest.mark.parametrize("engine", ["local", "remote"])
-def test_views_of_spark_sql_have_the_same_rows(sparks: Sparks, tmp_path: Path, engine: str) -> None:
-    """Also if the id of a project looks like a date."""
+def odd_tasks() -> list[dict[str, Any]]:
+    """Also the id of a project that looks like a date, and texts that may be numbers."""
     tasks = [{**task} for task in nasty()]
     tasks[1]["project_id"] = "20240101"
     tasks[0]["params"] = [
         {"section": "Args", "name": f"n{number}", "value": text, "type": "t"}
         for number, text in enumerate(NUMBERS_AS_TEXT)
     ]
-    write(tmp_path / "data", tasks)
-    with open_dataset(tmp_path / "data") as dataset:
-        for view in VIEWS:
+    return tasks
+
+
+@pytest.mark.parametrize(
+    ("engine", "is_in_bucket", "views"),
+    [
+        ("local", False, VIEWS),
+        ("remote", True, ("scalars", "tasks", "params")),
+        pytest.param("local", True, VIEWS, marks=soak),
+        pytest.param("remote", False, VIEWS, marks=soak),
+    ],
+)
+def test_views_of_spark_sql_have_the_same_rows(
+    sparks: Sparks,
+    place: Callable[[str], str],
+    tmp_path: Path,
+    engine: str,
+    is_in_bucket: bool,
+    views: Sequence[str],
+) -> None:
+    data = str(tmp_path / "data")
+    write(tmp_path / "data", odd_tasks())
+    if is_in_bucket:
+        data = place("nasty in a bucket") + f"-odd-{engine}"
+        copy(str(tmp_path / "data"), data)
+    with open_dataset(data) as dataset:
+        for view in views:
             here = dataset.sql(f"SELECT * FROM {view}")
             there = answered(getattr(sparks, engine), dataset, f"SELECT * FROM {view}")
             assert (there.columns, there.types) == (here.columns, here.types)
@@ -208,21 +252,58 @@ def test_views_of_spark_sql_have_the_same_rows(sparks: Sparks, tmp_path: Path, e
             assert next(rows) == next(rows), view
 
 
+@pytest.mark.parametrize("engine", ["local", "remote"])
+def test_a_long_answer_of_spark_sql_comes_in_its_order(
+    sparks: Sparks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    monkeypatch.setattr(statement, "_AT_ONCE", 0)
+    monkeypatch.setattr(statement, "_STREAM", 2000)
+    numbers = "SELECT 3 * id AS n FROM range(0, 1000, 1, 3) ORDER BY n DESC"
+    rows = answered(getattr(sparks, engine), dataset, numbers)
+    assert rows.fetchall() == [(3 * number,) for number in reversed(range(1000))]
+
+
+def test_an_answer_that_ends_early_is_an_error(
+    sparks: Sparks, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def broken(_: Any) -> Iterator[Iterator[bytes]]:
+        def streams() -> Iterator[bytes]:
+            yield from ()
+            raise ConnectionError("gone")
+
+        yield streams()
+
+    monkeypatch.setattr(statement, "_streams", broken)
+    with pytest.raises(SnapshotError) as raised:
+        answered(sparks.local, dataset, "SELECT 1")
+    assert str(raised.value).startswith("Spark failed: ")
+
+
+def test_a_bucket_that_workers_cannot_read(
+    sparks: Sparks, place: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Place, "of", lambda _: Place("s3://nowhere/data", 1, ""))
+    with open_dataset(place("demo in a bucket")) as dataset, pytest.raises(SnapshotError) as raised:
+        answered(sparks.local, dataset, "SELECT * FROM tasks")
+    assert "s3://nowhere" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
-    ("statement", "said"),
+    ("text", "said"),
     [
         ("SELECT x FROM tasks", "Spark SQL: A column, variable, or function parameter with name"),
         ("DROP VIEW tasks", "give one SELECT"),
         ("SELECT 1; SELECT 2", "give one SELECT"),
-        ("CREATE TABLE x AS SELECT 1", "give one SELECT"),
         (" ; ", "the statement is empty; give one SELECT"),
         ("SELECT 1/0", "Spark failed: Division by zero"),
     ],
 )
 def test_statements_that_spark_refuses(
-    sparks: Sparks, demo: Path, run_here: Run, statement: str, said: str
+    sparks: Sparks, demo: Path, run_here: Run, text: str, said: str
 ) -> None:
-    done = run_here("sql", statement, "--engine", "spark", cwd=demo)
+    done = run_here("sql", text, "--engine", "spark", cwd=demo)
     assert done.returncode in (1, 2)
     assert done.stdout == ""
     assert said in done.stderr
