@@ -44,6 +44,9 @@ _USUAL_MEMORY: Final = "50%"
 _USUAL_MOST: Final = 4_000_000_000
 """Bytes; what a question needs beyond that goes to disk."""
 
+_THREADS_THAT_WAIT: Final = 8
+"""Threads for files that are elsewhere: each waits for its requests, 30 ms and more."""
+
 _INTERRUPT_EVERY: Final = 0.02
 """Seconds between interrupts; they are repeated, as one between two statements stops neither."""
 
@@ -63,7 +66,8 @@ def connect(
         points: whether the files of ``scalars`` are there; if not, ``add_points`` makes the view
             later.
         schema: the schema of the views.
-        threads: threads of DuckDB; None means one per core.
+        threads: threads of DuckDB; None means one per core, and at least 8 if the files are in a
+            bucket or on a web server.
         memory_limit: in DuckDB's format, ``2GB``; None means half of the memory of the machine or
             container, at most 4 GB.
 
@@ -71,6 +75,8 @@ def connect(
         UsageError: DuckDB does not accept ``threads`` or ``memory_limit``.
     """
     connection = start(threads=threads, memory_limit=memory_limit)
+    if threads is None and snapshot.elsewhere is not None:
+        _wait_together(connection)
     connection.execute("CREATE SCHEMA picked")
     show(connection, snapshot, schema, points=points)
     return connection
@@ -104,6 +110,12 @@ def start(
         connection.execute(f"SET memory_limit = '{_USUAL_MOST}B'")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a session's would not be its cursors'
     return connection
+
+
+def _wait_together(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let more threads than cores wait for requests."""
+    rows = connection.execute("SELECT current_setting('threads')").fetchall()
+    connection.execute(f"SET threads = {max(_THREADS_THAT_WAIT, rows[0][0])}")
 
 
 def show(

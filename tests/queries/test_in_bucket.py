@@ -1,6 +1,7 @@
 """A dataset in a bucket answers like the folder that it was copied from, and reads little of it."""
 
 import random
+import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from clearml_snapshot.exporter.errors import (
     UsageError,
 )
 from clearml_snapshot.exporter.store.copying.copy import copy
+from clearml_snapshot.exporter.store.objects import file_system
 from clearml_snapshot.exporter.store.objects.file_system import RangeFile, Segments, StoredFile
 from clearml_snapshot.exporter.store.objects.keys import file_key
 from clearml_snapshot.exporter.store.writing.dataset import writing
@@ -110,6 +112,37 @@ def test_only_what_is_needed_is_read(many: Path, store: Store) -> None:
     assert received(store, lambda: ask(highest))[0] == 1  # the pointer
     assert received(store, lambda: ask(points))[1] < 0.5 * size
     assert store.proxy.seen.count("HEAD") == store.proxy.seen.count("LIST") == 0
+
+
+def test_pages_at_the_end_are_not_fetched_twice(
+    many: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Indexes of pages are kept, as the ends of files are."""
+    monkeypatch.setattr(file_system, "_LARGE", 2**16)
+    monkeypatch.setattr(file_system, "_TAIL_OF_LARGE", 2**11)
+    monkeypatch.setattr(file_system, "_AHEAD", 2**9)
+    copy(str(many), store.at())
+    sql = f"SELECT max(value) FROM scalars WHERE metric = 'loss' AND task_id = '{7:032x}'"
+
+    def ask() -> Any:
+        with open_dataset(store.at()) as dataset:
+            return dataset.sql(sql).fetchall()
+
+    first = received(store, ask)
+    again = received(store, ask)
+    assert again[0] < first[0]
+    with open_dataset(many) as dataset:
+        assert ask() == dataset.sql(sql).fetchall()
+
+
+def test_more_threads_than_cores_wait_for_requests(many: Path, store: Store) -> None:
+    copy(str(many), store.at())
+    setting = "SELECT current_setting('threads')"
+    for address, threads, used in ((store.at(), None, 8), (store.at(), 3, 3), (many, 2, 2)):
+        with open_dataset(address, threads=threads) as dataset:
+            assert dataset.sql(setting).fetchall()[0][0] >= used
+            if threads is not None:
+                assert dataset.sql(setting).fetchall() == [(used,)]
 
 
 def test_earlier_snapshots_are_opened_by_number_and_time(store: Store, tmp_path: Path) -> None:
@@ -211,6 +244,7 @@ def test_commands_that_read(
             shown = (
                 (text.out + text.err).replace(root, "AT").replace(data, "AT").replace(out, "OUT")
             )
+            shown = re.sub(r"(less than a|\d+) minutes? old", "AGE", shown)
             printed.append(shown.replace("folder to copy", "dataset to copy"))
             files.append([path.read_bytes() for path in tmp_path.glob(f"out{number}.*")])
         assert [x for x in printed[0].splitlines() if "readable by" not in x] == printed[

@@ -8,7 +8,9 @@ cache.
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,6 +28,8 @@ _TAIL: Final = 16 * 2**10
 _LARGE: Final = 4 * 2**20
 _TAIL_OF_LARGE: Final = 32 * 2**10
 """Bytes at the end of a larger file that are fetched together: they have its footer, mostly."""
+_INDEX: Final = 128 * 2**10
+"""Bytes before that end of a larger file in which its page indexes are: they are kept like it."""
 _AHEAD: Final = 16 * 2**10
 """Bytes that are fetched at least: a request takes longer than that many bytes."""
 _REMEMBERED: Final = 32 * 2**20
@@ -75,6 +79,16 @@ class SnapshotFiles(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no 
         """Return the path itself: files are always named."""
         return [path] if path in self._files else []
 
+    def fetch_ends(self, paths: Iterable[str]) -> None:
+        """Begin to fetch the ends of files that will be read; what fails is tried again then."""
+
+        def fetch(path: str) -> None:
+            with suppress(SnapshotError):
+                self.open(path).read_end()
+
+        for path in paths:
+            threading.Thread(target=fetch, args=(path,), daemon=True).start()
+
     def open(self, path: str, mode: str = "rb", **_: Any) -> "RangeFile":
         """Open a file for reading."""
         if mode not in ("rb", "r"):
@@ -102,8 +116,10 @@ class RangeFile(io.RawIOBase):
         self._bucket, self._entry, self._key = bucket, entry, entry.key
         self._segments = segments
         self._positions: dict[int, int] = {}
-        tail = _TAIL if entry.bytes <= _LARGE else _TAIL_OF_LARGE
+        is_large = entry.bytes > _LARGE
+        tail = _TAIL_OF_LARGE if is_large else _TAIL
         self._tail_start = 0 if entry.bytes <= _SMALL else entry.bytes - tail
+        self._index_start = self._tail_start - (_INDEX if is_large else 0)
 
     def readable(self) -> bool:
         """Return that it can be read."""
@@ -140,47 +156,110 @@ class RangeFile(io.RawIOBase):
         buffer[: len(content)] = content
         return len(content)
 
-    def _range(self, start: int, end: int) -> bytes:
-        if start >= self._tail_start:
-            tail = self._fetched(self._tail_start, self._entry.bytes, is_kept=True)
-            return tail[start - self._tail_start : end - self._tail_start]
-        found = self._segments.find(self._key, start, end)
-        if found is None:
-            last = min(max(end, start + _AHEAD), self._entry.bytes)
-            found = start, self._fetched(start, last, is_kept=self._entry.is_kept)
-            self._segments.add(self._key, *found)
-        begin, content = found
-        return content[start - begin : end - begin]
+    def read_end(self) -> None:
+        """Read the end, which DuckDB reads first."""
+        self._range(self._tail_start, self._entry.bytes)
 
-    def _fetched(self, start: int, end: int, *, is_kept: bool) -> bytes:
+    def _range(self, start: int, end: int) -> bytes:
+        return self._segments.read(self._key, start, end, self._to_fetch, self._fetched)
+
+    def _to_fetch(self, start: int, end: int) -> tuple[int, int]:
+        """Return which bytes to fetch for some that are not known."""
+        if start >= self._tail_start:
+            return self._tail_start, self._entry.bytes
+        if start >= self._index_start and end <= self._tail_start:
+            steps = -(-(self._tail_start - start) // _AHEAD)
+            return self._tail_start - steps * _AHEAD, self._tail_start
+        return start, min(max(end, start + _AHEAD), self._entry.bytes)
+
+    def _fetched(self, start: int, end: int) -> bytes:
         def fetch() -> bytes:
             return self._bucket.read_range(self._key, start, end)
 
-        name = f"{self._bucket.address} {self._entry.sha256} {start} {end}"
-        return cache.bytes_of(name, fetch) if is_kept else fetch()
+        if not self._entry.is_kept and start < self._index_start:
+            return fetch()
+        return cache.bytes_of(f"{self._bucket.address} {self._entry.sha256} {start} {end}", fetch)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Bytes of a file that are known, or on their way."""
+
+    key: str
+    start: int
+    end: int
+    content: Future[bytes]
 
 
 class Segments:
-    """The last parts of files that were fetched; several threads use it."""
+    """The last parts of files that were fetched; several threads use it.
+
+    What one thread is fetching, another one waits for. What is known of the beginning of a range is
+    not fetched again.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._parts: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._parts: OrderedDict[tuple[str, int], _Part] = OrderedDict()
         self._bytes = 0
 
-    def find(self, key: str, start: int, end: int) -> tuple[int, bytes] | None:
-        """Return where a part that has these bytes begins, and the part."""
-        with self._lock:
-            for (other, begin), content in reversed(self._parts.items()):
-                if other == key and begin <= start and end <= begin + len(content):
-                    self._parts.move_to_end((other, begin))
-                    return begin, content
-        return None
+    def read(
+        self,
+        key: str,
+        start: int,
+        end: int,
+        to_fetch: Callable[[int, int], tuple[int, int]],
+        fetch: Callable[[int, int], bytes],
+    ) -> bytes:
+        """Return bytes ``start`` to ``end`` of a file, without the last one.
 
-    def add(self, key: str, start: int, content: bytes) -> None:
-        """Keep a part, and forget the oldest ones."""
+        Args:
+            key: of the file.
+            start: the first byte.
+            end: the byte after the last one.
+            to_fetch: returns which bytes to fetch for some that are not known; the first one of
+                those is among them.
+            fetch: fetches bytes.
+        """
+        pieces = []
+        while start < end:
+            part, is_new = self._part(key, start, end, to_fetch)
+            if is_new:
+                self._fill(part, fetch)
+            content = part.content.result()
+            pieces.append(content[start - part.start : end - part.start])
+            start = part.end
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _part(
+        self, key: str, start: int, end: int, to_fetch: Callable[[int, int], tuple[int, int]]
+    ) -> tuple[_Part, bool]:
+        """Return a part that has the first byte, and whether it is still to be fetched."""
         with self._lock:
-            self._bytes += len(content) - len(self._parts.pop((key, start), b""))
-            self._parts[key, start] = content
-            while self._bytes > _REMEMBERED:
-                self._bytes -= len(self._parts.popitem(last=False)[1])
+            for place, part in reversed(self._parts.items()):
+                if part.key == key and part.start <= start < part.end:
+                    self._parts.move_to_end(place)
+                    return part, False
+            part = _Part(key, *to_fetch(start, end), Future())
+            self._add(part)
+        return part, True
+
+    def _add(self, part: _Part) -> None:
+        """Keep a part, and forget the oldest ones."""
+        last = self._parts.pop((part.key, part.start), None)
+        self._parts[part.key, part.start] = part
+        self._bytes += part.end - part.start - (last.end - last.start if last else 0)
+        while self._bytes > _REMEMBERED:
+            oldest = self._parts.popitem(last=False)[1]
+            self._bytes -= oldest.end - oldest.start
+
+    def _fill(self, part: _Part, fetch: Callable[[int, int], bytes]) -> None:
+        try:
+            part.content.set_result(fetch(part.start, part.end))
+        except BaseException as error:
+            with self._lock:
+                if self._parts.get((part.key, part.start)) is part:
+                    del self._parts[part.key, part.start]
+                    self._bytes -= part.end - part.start
+            part.content.set_exception(error)
+            raise

@@ -79,7 +79,10 @@ class RemoteFiles:
             )
             for entry in self.snapshot.files
         }
-        connection.register_filesystem(SnapshotFiles(self.protocol, self.bucket, files))
+        file_system = SnapshotFiles(self.protocol, self.bucket, files)
+        connection.register_filesystem(file_system)
+        tables = {entry.table: self.path(entry) for entry in reversed(self.snapshot.files)}
+        file_system.fetch_ends(tables.values())  # the views read the first file of each table
 
 
 def open_in_bucket(address: str | PathLike[str], which: int | datetime | None) -> Snapshot:

@@ -6,6 +6,7 @@ is read first, and everything else below ``snapshots/<number>``, which never cha
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,6 @@ from clearml_snapshot.exporter.store.snapshots import described, parse_header
 from clearml_snapshot.exporter.store.untrusted import manifest as snapshot_json
 
 _CURRENT: Final = "current"
-_MOST_SUMS: Final = 64 * 2**20
 
 
 class WebFolder:
@@ -35,6 +35,7 @@ class WebFolder:
     def __init__(self, bucket: Bucket, refused: ForbiddenError | None = None) -> None:
         self.bucket, self._refused = bucket, refused
         self._is_single = False
+        self._sums: dict[int, bytes] = {}
 
     @property
     def address(self) -> str:
@@ -74,13 +75,13 @@ class WebFolder:
             DatasetError: they do not agree.
             SnapshotError: the server refuses, or cannot be reached.
         """
-        sums = self._text(listed.number, layout.SHA256SUMS, _MOST_SUMS)
+        sums = self._sums_of(listed.number)
         with self._damage(self._key(listed.number, layout.SHA256SUMS)):
             names = [n for n in read_sums(sums) if n in layout.TEXTS and n not in keys.PAGES]
-            texts = {
-                name: self._text(listed.number, name, snapshot_json.MOST_BYTES) for name in names
-            }
-            return checked(listed, {**texts, layout.SHA256SUMS: sums})
+            with ThreadPoolExecutor(len(names) or 1) as pool:
+                texts = pool.map(lambda name: self._text(listed.number, name), names)
+                read = dict(zip(names, texts, strict=True))
+            return checked(listed, {**read, layout.SHA256SUMS: sums})
 
     def file_key(self, number: int, entry: FileEntry) -> str:
         """Return the key of a data file of a snapshot."""
@@ -108,7 +109,7 @@ class WebFolder:
     def _listed(self, header: bytes) -> keys.ListedSnapshot:
         with self._damage(layout.SNAPSHOT_JSON):
             snapshot = described(Path(), parse_header(header, Path()))
-            sums = self._text(snapshot.number, layout.SHA256SUMS, _MOST_SUMS)
+            sums = self._sums_of(snapshot.number)
             digest = hashlib.sha256(header).hexdigest()
             return keys.ListedSnapshot(
                 snapshot.number,
@@ -118,8 +119,13 @@ class WebFolder:
                 checkpoint=snapshot.checkpoint,
             )
 
-    def _text(self, number: int, name: str, most: int) -> bytes:
-        return self.bucket.read(self._key(number, name), most)[0]
+    def _sums_of(self, number: int) -> bytes:
+        if number not in self._sums:
+            self._sums[number] = self._text(number, layout.SHA256SUMS)
+        return self._sums[number]
+
+    def _text(self, number: int, name: str) -> bytes:
+        return self.bucket.read(self._key(number, name), snapshot_json.MOST_BYTES)[0]
 
     def _optional(self, key: str) -> bytes | None:
         try:
