@@ -31,6 +31,13 @@ TEXTS = st.none() | st.text(st.sampled_from(NASTY), max_size=6)
 ROWS = st.lists(st.tuples(TEXTS, st.none() | st.floats(), st.none() | st.integers(-9, 9)))
 
 
+@pytest.fixture(scope="module")
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB for all tests: to start one takes longer than an answer."""
+    with duckdb.connect() as opened:
+        yield opened
+
+
 def answer(connection: duckdb.DuckDBPyConnection, rows: Sequence[Row]) -> Result:
     """Make an answer of a text, a double and an integer per row."""
     texts, doubles, integers = ([row[column] for row in rows] for column in range(3))
@@ -111,20 +118,23 @@ def expected(form: str, names: Sequence[str], rows: Sequence[Row]) -> Iterator[s
 @pytest.mark.parametrize("form", FORMS)
 @given(rows=ROWS)
 @settings(max_examples=60, deadline=None)
-def test_the_lines_are_those_of_plain_python(form: str, rows: list[Row]) -> None:
-    with duckdb.connect() as connection:
-        safe = SafeRows(answer(connection, rows))
-        names = [column.name for column in safe.columns]
-        assert written(safe, form) == "".join(expected(form, names, rows))
+def test_the_lines_are_those_of_plain_python(
+    connection: duckdb.DuckDBPyConnection, form: str, rows: list[Row]
+) -> None:
+    safe = SafeRows(answer(connection, rows))
+    names = [column.name for column in safe.columns]
+    assert written(safe, form) == "".join(expected(form, names, rows))
 
 
 @pytest.mark.parametrize("form", FORMS)
 @given(rows=ROWS)
 @settings(max_examples=20, deadline=None)
-def test_many_columns_of_one_type_are_written_as_few_are(form: str, rows: list[Row]) -> None:
+def test_many_columns_of_one_type_are_written_as_few_are(
+    connection: duckdb.DuckDBPyConnection, form: str, rows: list[Row]
+) -> None:
     typed = ("t", "x", "i", "i > 0", "make_timestamptz(i)", "[t]", "[x]", "i::DECIMAL(9, 2)")
     columns = [f"{column} AS c{at}_{again}" for at, column in enumerate(typed) for again in (1, 2)]
-    with duckdb.connect() as connection, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         three = connection.sql(
             "SELECT unnest($1::VARCHAR[]) AS t, unnest($2::DOUBLE[]) AS x, "
             "unnest($3::INTEGER[]) AS i",
@@ -137,51 +147,52 @@ def test_many_columns_of_one_type_are_written_as_few_are(form: str, rows: list[R
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_time_of_a_line_grows_with_its_columns_not_with_their_square(form: str) -> None:
+def test_the_time_of_a_line_grows_with_its_columns_not_with_their_square(
+    connection: duckdb.DuckDBPyConnection, form: str
+) -> None:
     """CSV took 7 s for as many columns of text, and JSON 50 s for half as many."""
-    with duckdb.connect() as connection:
-        texts = [f"'a{at}' AS t{at}" for at in range(1600)]
-        doubles = [f"{at}::DOUBLE AS x{at}" for at in range(1600)]
-        started = time.process_time()
-        relation = connection.sql(f"SELECT {', '.join(texts + doubles)}")
-        assert written(SafeRows(Result(connection, [relation])), form).count("a1599") == 1
+    texts = [f"'a{at}' AS t{at}" for at in range(1600)]
+    doubles = [f"{at}::DOUBLE AS x{at}" for at in range(1600)]
+    started = time.process_time()
+    relation = connection.sql(f"SELECT {', '.join(texts + doubles)}")
+    assert written(SafeRows(Result(connection, [relation])), form).count("a1599") == 1
     assert time.process_time() - started < 3
 
 
 @given(texts=st.lists(TEXTS.filter(lambda text: text is None or "\0" not in text), min_size=1))
 @settings(max_examples=60, deadline=None)
 def test_a_single_column_keeps_null_and_empty_text_apart_from_no_line(
+    connection: duckdb.DuckDBPyConnection,
     texts: list[str | None],
 ) -> None:
-    with duckdb.connect() as connection:
-        relation = connection.sql("SELECT unnest($1::VARCHAR[]) AS t", params=[texts])
-        text = written(SafeRows(Result(connection, [relation])), "csv")
+    relation = connection.sql("SELECT unnest($1::VARCHAR[]) AS t", params=[texts])
+    text = written(SafeRows(Result(connection, [relation])), "csv")
     back = [cells[0] for cells in csv.reader(io.StringIO(text, newline=""))]
     assert back == ["t", *(text or "" for text in texts)]
 
 
-def test_nested_values_are_json_and_their_texts_stay_as_they_are() -> None:
+def test_nested_values_are_json_and_their_texts_stay_as_they_are(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     nested = {"a": ['NaN, "Infinity" \\', "-Infinity"], "b": [math.nan, -math.inf, 1e-7]}
-    with duckdb.connect() as connection:
-        relation = connection.sql(
-            "SELECT $1::STRUCT(a VARCHAR[], b DOUBLE[]) AS s", params=[nested]
-        )
-        (row,) = json.loads(written(SafeRows(Result(connection, [relation])), "json"))
+    relation = connection.sql("SELECT $1::STRUCT(a VARCHAR[], b DOUBLE[]) AS s", params=[nested])
+    (row,) = json.loads(written(SafeRows(Result(connection, [relation])), "json"))
     assert row == {"s": {"a": nested["a"], "b": ["NaN", "-Infinity", 1e-7]}}
 
 
-def test_batches_shrink_where_texts_are_long_and_hold_all_rows() -> None:
+def test_batches_shrink_where_texts_are_long_and_hold_all_rows(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     """With long texts the next batch is one row; nothing is lost between batches."""
-    with duckdb.connect() as connection:
-        relation = connection.sql(
-            "SELECT range AS i, repeat('x', CASE WHEN range < 200 THEN 200000 ELSE 1 END) AS t "
-            "FROM range(5000)"
-        )
-        sizes = []
-        seen: list[int] = []
-        for batch in Result(connection, [relation]).batches(["c0", "c1"]):
-            sizes.append(len(batch))
-            seen += [number for number, _ in batch]
+    relation = connection.sql(
+        "SELECT range AS i, repeat('x', CASE WHEN range < 200 THEN 200000 ELSE 1 END) AS t "
+        "FROM range(5000)"
+    )
+    sizes = []
+    seen: list[int] = []
+    for batch in Result(connection, [relation]).batches(["c0", "c1"]):
+        sizes.append(len(batch))
+        seen += [number for number, _ in batch]
     assert seen == list(range(5000))
     assert sizes[0] == results.FIRST_BATCH
     assert max(sizes[1:6]) < 32
@@ -192,26 +203,28 @@ def test_batches_shrink_where_texts_are_long_and_hold_all_rows() -> None:
     "key", ["SECRET/KEY+8fa2b1c9", 'A"B8fa2b1c9"C', "A|B8fa2b1c9<C", "A\\B8fa2b1c9\\C"]
 )
 @pytest.mark.parametrize("form", FORMS)
-def test_credentials_of_this_process_leave_in_no_format(form: str, key: str) -> None:
+def test_credentials_of_this_process_leave_in_no_format(
+    connection: duckdb.DuckDBPyConnection, form: str, key: str
+) -> None:
     own_keys.remember(key)
     try:
-        with duckdb.connect() as connection:
-            relation = connection.sql(
-                "SELECT $1 AS t, [$1] AS l, 1 AS n", params=[f"before {key} behind"]
-            )
-            text = written(SafeRows(Result(connection, [relation])), form)
+        relation = connection.sql(
+            "SELECT $1 AS t, [$1] AS l, 1 AS n", params=[f"before {key} behind"]
+        )
+        text = written(SafeRows(Result(connection, [relation])), form)
     finally:
         own_keys.forget()
     assert "8fa2b1c9" not in text
     assert text.count("<redacted>") + text.count("&lt;redacted>") == 2
 
 
-def test_a_failing_query_writes_no_header() -> None:
-    with duckdb.connect() as connection:
-        relation = connection.sql(
-            "SELECT CASE WHEN range = 1 THEN error('no') ELSE 1 END AS a FROM range(2)"
-        )
-        sink = io.BytesIO()
-        with pytest.raises(Exception, match="no"):
-            WRITERS["csv"](SafeRows(Result(connection, [relation])), sink)
-        assert sink.getvalue() == b""
+def test_a_failing_query_writes_no_header(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    relation = connection.sql(
+        "SELECT CASE WHEN range = 1 THEN error('no') ELSE 1 END AS a FROM range(2)"
+    )
+    sink = io.BytesIO()
+    with pytest.raises(Exception, match="no"):
+        WRITERS["csv"](SafeRows(Result(connection, [relation])), sink)
+    assert sink.getvalue() == b""
