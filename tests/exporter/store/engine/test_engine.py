@@ -1,7 +1,9 @@
 """DuckDB is started once, and nothing of one use is left for the next."""
 
 import math
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -59,6 +61,14 @@ def test_one_that_worked_for_long_is_not(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(module, "_SHORT", 0)
     _is_fresh(threads=1)
     assert _is_fresh(threads=1)
+
+
+def test_a_busy_machine_is_not_much_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    minutes = SimpleNamespace(process_time=lambda: 1.0, monotonic=count(step=60).__next__)
+    monkeypatch.setattr(module, "_SHORT", 0.2)
+    monkeypatch.setattr(module, "time", minutes)
+    _is_fresh(threads=1)
+    assert not _is_fresh(threads=1)
 
 
 def test_one_that_failed_or_spilled_is_not(tmp_path: Path) -> None:
