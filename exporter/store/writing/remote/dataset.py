@@ -161,7 +161,11 @@ class RemoteWriter(DatasetWriter):
 
     @property
     def _remembered(self) -> Any:
-        return () if self._snapshot is None else self._snapshot.selections
+        """The selections that were known when this writer began, and from which it makes its own.
+
+        Not those of the current snapshot: others may have added some, which are not ours to remove.
+        """
+        return () if self._planned is None else self._planned.selections
 
     def _fresh(self, stage: Stage) -> Snapshot:
         """Return what is staged as a snapshot of its own, without texts."""

@@ -145,7 +145,7 @@ def test_every_checkpoint_may_be_overtaken(
 ) -> None:
     monkeypatch.setattr("clearml_snapshot.exporter.sync.export._CHECKPOINT_TASKS", 2)
     monkeypatch.setattr("clearml_snapshot.exporter.sync.export._COMMIT_SHARE", 0)
-    home = take_home(team(8))
+    home = take_home(team(8, 10))
     publish, others = RemoteDataset.publish, iter(range(8))
 
     def overtaken(self: RemoteDataset, choose: Any) -> Any:
@@ -160,6 +160,9 @@ def test_every_checkpoint_may_be_overtaken(
     run(store, Selection(), workers=1)
     back(home, store, tmp_path).check()
     assert not any(s.checkpoint for s in store.dataset().snapshots())
+    overtakers = 8 - len(list(others))
+    assert overtakers > 3
+    assert len(open_snapshot(Path(store.at())).selections) == overtakers + 1
     assert run(store).tasks_unchanged == 8
 
 
