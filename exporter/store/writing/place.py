@@ -18,7 +18,6 @@ from clearml_snapshot.exporter.store.objects.probe import check_conditions
 from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.own_cache import own_cache
-from clearml_snapshot.exporter.store.parts.staging import StageLimits
 from clearml_snapshot.exporter.store.permissions.modes import SharedWith, refuse_without_modes
 from clearml_snapshot.exporter.store.pointer import current_snapshot_folder
 from clearml_snapshot.exporter.store.snapshots import Snapshot, hold
@@ -66,31 +65,30 @@ class Place(Protocol):
         """Leave nothing of a new dataset behind when an error ends it before its first commit."""
 
 
-def place_at(data: Path, rebase: Rebase = keep_theirs, limits: StageLimits | None = None) -> Place:
+def place_at(data: Path, rebase: Rebase = keep_theirs) -> Place:
     """Return the place at a path or an address.
 
     Args:
         data: a folder, or an address such as ``s3://bucket/prefix``.
         rebase: decides in a bucket about tasks that another writer has changed too.
-        limits: how much a writer holds in memory.
 
     Raises:
         UsageError: the address is wrong or on a web server, or a package is missing.
     """
     if not is_address(data):
-        return FolderPlace(data, limits)
+        return FolderPlace(data)
     address = parse_address(data)
     refuse_web(address)
     if find_spec("fsspec") is None:
         raise not_installed("writing to a bucket", "fsspec")
-    return RemotePlace(RemoteDataset(Bucket.at(address)), rebase, limits)
+    return RemotePlace(RemoteDataset(Bucket.at(address)), rebase)
 
 
 class FolderPlace:
     """A folder, with one writer at a time."""
 
-    def __init__(self, folder: Path, limits: StageLimits | None = None) -> None:
-        self.folder, self._limits = folder, limits
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
     def check(self, share: SharedWith | None) -> None:
         """Check that a folder is not a pack or a snapshot, and can be shared."""
@@ -115,7 +113,7 @@ class FolderPlace:
         self, *, wait: bool = False, share: SharedWith | None = None
     ) -> AbstractContextManager[DatasetWriter]:
         """Become the only writer."""
-        return writing(self.folder, wait=wait, share=share, limits=self._limits)
+        return writing(self.folder, wait=wait, share=share)
 
     @contextmanager
     def unmade_if_empty(self) -> Iterator[None]:
@@ -139,10 +137,8 @@ class FolderPlace:
 class RemotePlace:
     """An address, with any number of writers."""
 
-    def __init__(
-        self, remote: RemoteDataset, rebase: Rebase, limits: StageLimits | None = None
-    ) -> None:
-        self._remote, self._rebase, self._limits = remote, rebase, limits
+    def __init__(self, remote: RemoteDataset, rebase: Rebase) -> None:
+        self._remote, self._rebase = remote, rebase
 
     def check(self, share: SharedWith | None) -> None:
         """Check that the store can be reached and written to, and keeps its conditions."""
@@ -172,7 +168,7 @@ class RemotePlace:
             scratch_in(parent, ".export-") as scratch,
             arrow_memory_released(),
         ):
-            yield RemoteWriter(self._remote, scratch, self._rebase, self._limits)
+            yield RemoteWriter(self._remote, scratch, self._rebase)
 
     @contextmanager
     def unmade_if_empty(self) -> Iterator[None]:

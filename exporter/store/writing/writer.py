@@ -24,7 +24,7 @@ class DatasetWriter(ABC):
     """
 
     def __init__(
-        self, staging: Path, snapshot: Snapshot | None, limits: StageLimits | None
+        self, staging: Path, snapshot: Snapshot | None, limits: StageLimits | None = None
     ) -> None:
         self._staging, self._snapshot, self._limits = staging, snapshot, limits
         self._stages = count(1)

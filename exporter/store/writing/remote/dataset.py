@@ -16,7 +16,7 @@ from clearml_snapshot.exporter.store.format.retention import Retention, kept
 from clearml_snapshot.exporter.store.objects import keys
 from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
 from clearml_snapshot.exporter.store.parts.compaction import is_crowded
-from clearml_snapshot.exporter.store.parts.staging import Stage, StageLimits
+from clearml_snapshot.exporter.store.parts.staging import Stage
 from clearml_snapshot.exporter.store.permissions.modes import PRIVATE
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, read_header
 from clearml_snapshot.exporter.store.untrusted.manifest import Totals
@@ -68,17 +68,14 @@ class RemoteWriter(DatasetWriter):
         remote: the dataset.
         scratch: an empty folder.
         rebase: decides about tasks that another writer has changed too.
-        limits: how much its stages hold in memory.
     """
 
-    def __init__(
-        self, remote: RemoteDataset, scratch: Path, rebase: Rebase, limits: StageLimits | None
-    ) -> None:
+    def __init__(self, remote: RemoteDataset, scratch: Path, rebase: Rebase) -> None:
         self._remote, self._rebase, self._files = remote, rebase, scratch / "files"
         staging = scratch / "staging"
         for folder in (self._files, staging):
             folder.mkdir(mode=PRIVATE)
-        super().__init__(staging, None, limits)
+        super().__init__(staging, None)
         pointer = remote.pointer()
         if pointer is not None:
             self._snapshot, self._listed = self.opened(pointer[0].current), pointer[0].current
