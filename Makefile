@@ -13,7 +13,7 @@ GROWTH_SIZES ?= $(BENCH_SIZES)
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test one cov build lint format types imports docs pictures bench growth bench-data soak clean
+.PHONY: help install demo test one cov build lint format types imports docs pictures bench growth bench-data scale soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,10 @@ growth: install ## Measure the growth from 10^5 to 10^9 points (GROWTH_SIZES) fo
 
 bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
 	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) $(BENCH_SIZES)
+
+scale: install ## Simulate a large team at 1/1000 for docs/scale.md (an hour; needs BENCH_SIZES=1e9)
+	$(BIN)/python -m tests.bench.scale --folder $(BENCH_DATA)/scale
+	$(BIN)/python -m docs.generate
 
 soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped, 10,000 lives of tasks (an hour)
 	$(BIN)/python tests/bench/soak.py

@@ -1,9 +1,9 @@
 """Write again what is generated from the code: ``make docs``; a test fails when something differs.
 
 docs/cli.md from the options, docs/catalogue.md from the queries, docs/python-api.md from the
-exported names, docs/plots.md with its pictures, the tables of data/README.md from the schemas, and
-in README.md the exit codes and a session. Commands are really run, on the demo history, and what
-they print is shown.
+exported names, docs/plots.md with its pictures, docs/performance.md and docs/scale.md from what was
+measured, the tables of data/README.md from the schemas, and in README.md the exit codes and a
+session. Commands are really run, on the demo history, and what they print is shown.
 """
 
 import math
@@ -19,6 +19,7 @@ from docs.demo_session import DemoSession, demo_session
 from docs.performance import beside_sql, growth
 from docs.plot_pages import plots
 from docs.python_api import python_api
+from docs.scale.page import blocks as scale
 
 ROOT = Path(__file__).parent.parent
 COMMANDS = (
@@ -59,7 +60,7 @@ def pages() -> dict[Path, str]:
         blocks = {"session": session(demo), "exit-codes": exit_codes()}
         answers = [catalogued(query, demo) for query in queries().values()]
         drawn = plots(demo, ROOT / "docs")
-    performance = ROOT / "docs" / "performance.md"
+    performance, plan = (ROOT / "docs" / name for name in ("performance.md", "scale.md"))
     measured = {"beside-sql": beside_sql(), "growth": growth()}
     made = {
         ROOT / "docs" / "cli.md": reference(),
@@ -70,8 +71,12 @@ def pages() -> dict[Path, str]:
         format_: _with_blocks(format_.read_text(encoding="utf-8"), {"tables": tables()}),
     }
     steadied = {path: steady(text, _before(path)) for path, text in made.items()}
-    # Nothing measured stays as it was: its figures are in docs/performance.csv.
-    return {**steadied, performance: _with_blocks(_before(performance), measured)}
+    # Nothing measured stays as it was: its figures are in docs/performance.csv and docs/scale/.
+    return {
+        **steadied,
+        performance: _with_blocks(_before(performance), measured),
+        plan: _with_blocks(_before(plan), scale()),
+    }
 
 
 def session(demo: DemoSession) -> str:

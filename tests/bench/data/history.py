@@ -168,11 +168,13 @@ class History:
     points: int
     """Of all tasks; a multiple of 20."""
     seed: int
+    tasks_in_all: int | None = None
+    """None: one task per 10,000 points."""
 
     @property
     def n_tasks(self) -> int:
-        """One task per 10,000 points."""
-        return max(1, self.points // PER_TASK)
+        """How many tasks there are."""
+        return self.tasks_in_all or max(1, self.points // PER_TASK)
 
     @cached_property
     def _columns(self) -> dict[str, npt.NDArray[Any]]:

@@ -28,7 +28,9 @@ _COMMIT_POINTS: Final = 10_000_000
 """Points per commit; the oldest files of a dataset have half of that."""
 
 
-def write_dataset(data: Path, points: int, seed: int = 1, processes: int = 2) -> None:
+def write_dataset(
+    data: Path, points: int, seed: int = 1, processes: int = 2, n_tasks: int | None = None
+) -> None:
     """Write a dataset of about a number of points; the same arguments give the same rows.
 
     Args:
@@ -36,8 +38,9 @@ def write_dataset(data: Path, points: int, seed: int = 1, processes: int = 2) ->
         points: 20 or more.
         seed: of everything that is drawn.
         processes: that draw and write points.
+        n_tasks: None for one task per 10,000 points.
     """
-    tasks = list(history.History(points, seed).tasks())
+    tasks = list(history.History(points, seed, n_tasks).tasks())
     with (
         writing(data) as dataset,
         ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
