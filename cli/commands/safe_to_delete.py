@@ -22,7 +22,6 @@ from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.selection.times import parse_time
 from clearml_snapshot.exporter.spans import moment_in_utc
-from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 if TYPE_CHECKING:
     from clearml_snapshot.exporter.deletable.find import CountedAgain, Reason
@@ -146,16 +145,17 @@ def _verified(
     Returns:
         The result, and the listed tasks with the times at which they were read.
     """
+    from clearml_snapshot.exporter.deletable.files import with_files
     from clearml_snapshot.exporter.deletable.find import StoredTask, count_again, verify_files
     from clearml_snapshot.queries import open_dataset
 
-    refuse_address(data)
-    with open_dataset(data, filter=filters) as dataset:
+    with (
+        open_dataset(data, filter=filters) as dataset,
+        with_files(dataset.unpacked()) as snapshot,
+    ):
         rows = dataset.rows(dataset.tasks().project(_COLUMNS))
         stored = [StoredTask(*row) for row in rows.rows]
-        result = count_again(dataset.unpacked(), stored, notice=notice, **options)
+        result = count_again(snapshot, stored, notice=notice, **options)
         listed = set(result.task_ids)
-        verify_files(
-            dataset.unpacked(), [task for task in stored if task.task_id in listed], notice
-        )
+        verify_files(snapshot, [task for task in stored if task.task_id in listed], notice)
     return result, {task.task_id: task.fetched_at for task in stored if task.task_id in listed}

@@ -13,7 +13,6 @@ from clearml_snapshot.cli.output.stdout import write_answer
 from clearml_snapshot.cli.output.terminal import note
 from clearml_snapshot.cli.typer_ext.commands import add_command
 from clearml_snapshot.exporter.errors import UsageError
-from clearml_snapshot.exporter.store.disk.places import refuse_address
 
 
 def register(app: typer.Typer) -> None:
@@ -53,7 +52,6 @@ def selections(
         raise UsageError("remove changes the current snapshot; omit --snapshot")
     from clearml_snapshot.exporter.sync.planning.forget_selection import forget_selection
 
-    refuse_address(dataset.data)
     removed = forget_selection(dataset.data, number, wait=wait)
     if not output.quiet:
         note(f"removed: {removed.selection}")

@@ -23,8 +23,8 @@ Data = Annotated[
         section=DATASET,
         metavar="DIR",
         envvar=DATA_VARIABLE,
-        help="Folder of the dataset; commands that read also accept a snapshot folder or pack, and "
-        "most of them s3://BUCKET/PREFIX, gs://, az:// or https://HOST/PATH.",
+        help="Folder of the dataset, or its address in a bucket: s3://BUCKET/PREFIX, gs:// or "
+        "az://. Commands that read also accept a snapshot folder, a pack or https://HOST/PATH.",
     ),
 ]
 """The dataset's folder, for every command; its default is ``DEFAULT_DATA``."""

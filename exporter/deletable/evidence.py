@@ -57,7 +57,7 @@ def contradicted(
         return set()
     series, files = literals(snapshot.paths("series")), files_of(snapshot, projects)
     with (
-        readable(snapshot.root),
+        readable(snapshot.location),
         engine(threads=2, memory_limit="256MB") as connection,
     ):
         connection.register("named", named)

@@ -19,16 +19,16 @@ from clearml_snapshot.exporter.client.budget import RequestLimits
 from clearml_snapshot.exporter.client.client import Client
 from clearml_snapshot.exporter.client.configuration import read_configuration
 from clearml_snapshot.exporter.deletable.evidence import contradicted
+from clearml_snapshot.exporter.deletable.files import first_problem
 from clearml_snapshot.exporter.errors import DatasetError, RefusedError, SnapshotError
 from clearml_snapshot.exporter.reader.scalars.fetch import count_scalars, fetch_scalars, pages_of
 from clearml_snapshot.exporter.reader.summaries import MOST_TASKS, TaskSummary, read_summaries
 from clearml_snapshot.exporter.sizes import size_in_words
-from clearml_snapshot.exporter.store.compare.digest import DigestSink, StoredDigests
+from clearml_snapshot.exporter.store.compare.digest import DigestSink, StoredDigests, files_of
 from clearml_snapshot.exporter.store.disk.reserve import is_out_of_room
 from clearml_snapshot.exporter.store.format import layout
 from clearml_snapshot.exporter.store.format.schema import is_settled
 from clearml_snapshot.exporter.store.snapshots import Snapshot
-from clearml_snapshot.exporter.store.verify.files import damaged_files
 
 Reason = Literal[
     "another server's",
@@ -153,10 +153,11 @@ def verify_files(
     notice(
         f"hashing {len(entries):,} files, {size_in_words(sum(entry.bytes for entry in entries))}"
     )
-    problem = next(damaged_files(snapshot.root, entries), None)
+    problem = first_problem(snapshot, entries)
     if problem is not None:
         raise DatasetError(
-            f"{snapshot.root} is damaged: {problem}; no task is listed; run clearml-snapshot verify"
+            f"{snapshot.location} is damaged: {problem}; no task is listed; "
+            "run clearml-snapshot verify"
         )
 
 
@@ -206,7 +207,8 @@ def _readable(snapshot: Snapshot) -> Iterator[None]:
             raise SnapshotError("the disk is full; no task is listed; free some space") from error
         reason = str(error).splitlines()[0]
         raise DatasetError(
-            f"{snapshot.root} is damaged: {reason}; no task is listed; run clearml-snapshot verify"
+            f"{snapshot.location} is damaged: {reason}; no task is listed; "
+            "run clearml-snapshot verify"
         ) from error
 
 
@@ -239,6 +241,8 @@ def _check(
 ) -> dict[str, Reason | None]:
     """Count, or read, the points of each task on the server, several tasks in parallel."""
     digests = StoredDigests(snapshot, {task.task_id: task.project_id for task in group})
+    if how.reread:
+        files_of(snapshot, {task.project_id for task in group})  # before several threads need them
     check = partial(_read_one, api, digests) if how.reread else partial(_count_one, api)
     pool = ThreadPoolExecutor(how.workers, thread_name_prefix="count")
     futures = {task.task_id: pool.submit(check, task) for task in group}

@@ -5,8 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from clearml_snapshot.exporter.store.parts.stored import task_rows
-from clearml_snapshot.exporter.store.writing.dataset import writing
-from clearml_snapshot.exporter.store.writing.prepare import refuse_one_snapshot
+from clearml_snapshot.exporter.store.writing.place import place_at
 
 
 def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int:
@@ -15,19 +14,21 @@ def record(data: Path, fetched: Mapping[str, datetime], moment: datetime) -> int
     A task that was read again since it was listed is left out: its state was not compared.
 
     Args:
-        data: the dataset's folder.
+        data: the dataset's folder, or its address in a bucket.
         fetched: the tasks that were listed, each with its ``fetched_at``.
         moment: when they were listed.
 
     Raises:
         UsageError: this is one snapshot or a pack, which never changes.
-        LockedError: another process is writing.
+        LockedError: another process is writing to this folder.
+        SnapshotError: a store refuses, or cannot be reached.
         OSError: writing is not permitted, or the disk is full.
     """
     if not fetched:
         return 0
-    refuse_one_snapshot(data)
-    with writing(data) as dataset:
+    place = place_at(data)
+    place.check(None)
+    with place.writing() as dataset:
         snapshot, stage = dataset.snapshot, dataset.new_stage()
         if snapshot is None:
             return 0

@@ -253,31 +253,6 @@ def test_commands_that_read(
         assert files[0] == files[1]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("selections", "remove", "1"),
-        ("safe-to-delete",),
-    ],
-    ids=" ".join,
-)
-def test_other_commands_refuse_in_words(
-    command: tuple[str, ...],
-    make_dataset: MakeDataset,
-    store: Store,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    copy(str(team(make_dataset)), store.at())
-    assert main([*command, "--data", store.at()]) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "clearml-snapshot copy" in error
-    assert not (tmp_path / "x.zip").exists()
-
-
 def test_an_open_dataset_stays_as_it_was_during_copies(store: Store, tmp_path: Path) -> None:
     data = tmp_path / "data"
 

@@ -80,7 +80,7 @@ class StoredDigests:
         if not files:
             return {}
         rows = query_stored(
-            self._snapshot.root,
+            self._snapshot.location,
             f"SELECT task_id, {_SUMS} FROM read_parquet($files, hive_partitioning = false) "
             "WHERE task_id IN (SELECT unnest($ids::VARCHAR[])) GROUP BY task_id",
             files=files,

@@ -84,18 +84,18 @@ def small_engine(
         yield connection
 
 
-def query_stored(root: Path, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
+def query_stored(place: Path | str, sql: str, **parameters: object) -> list[tuple[Any, ...]]:
     """Query stored files in a small DuckDB.
 
     Args:
-        root: the snapshot that the files are of.
+        place: of the snapshot that the files are of, for errors.
         sql: one statement.
         parameters: its named parameters; file names as ``literals`` gives them.
 
     Raises:
         DatasetError: a file is damaged.
     """
-    with readable(root), small_engine() as connection:
+    with readable(place), small_engine() as connection:
         return connection.execute(sql, parameters).fetchall()
 
 

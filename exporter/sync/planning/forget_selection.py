@@ -11,19 +11,22 @@ def forget_selection(data: Path, number: int, *, wait: bool = False) -> ListedSe
     """Remove one selection, in a new snapshot; the stored tasks do not change.
 
     Args:
-        data: the dataset's folder.
+        data: the dataset's folder, or its address in a bucket.
         number: counts from 1, as ``remembered`` does.
         wait: wait until another writer has finished instead of failing.
 
     Raises:
         NoDatasetError: there is no dataset.
         UsageError: there is no selection of that number.
-        LockedError: another process is writing.
+        LockedError: another process is writing to this folder.
+        SnapshotError: a store refuses, or cannot be reached.
     """
-    from clearml_snapshot.exporter.store.writing.dataset import writing
+    from clearml_snapshot.exporter.store.writing.place import place_at
 
     open_snapshot(data)  # before the lock, which would turn an empty folder into a dataset
-    with writing(data, wait=wait) as dataset:
+    place = place_at(data)
+    place.check(None)
+    with place.writing(wait=wait) as dataset:
         snapshot = dataset.snapshot
         if snapshot is None:
             raise DatasetError(f"the snapshot of {data} was removed; export again")

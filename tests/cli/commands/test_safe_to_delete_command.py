@@ -11,8 +11,13 @@ from clearml_snapshot.exporter.errors import ExitCode
 from clearml_snapshot.exporter.standin.data.database import Database
 from clearml_snapshot.exporter.standin.http.faults import Fault
 from clearml_snapshot.exporter.standin.http.server import StandIn
+from clearml_snapshot.exporter.store.copying.copy import copy
+from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
 from clearml_snapshot.exporter.store.opening import open_snapshot
+from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
+from clearml_snapshot.queries import open_dataset
+from tests.support.buckets import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOT_HERE = (
@@ -221,3 +226,84 @@ def test_a_list_that_cannot_be_kept_is_printed_all_the_same(
     assert "proof: the server's number of points, and its own summary of each series" in stderr
     assert "the list was not recorded in the dataset (" in stderr
     assert open_snapshot(data).number == 1
+
+
+@pytest.fixture
+def bucket(server: StandIn, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The same dataset in a bucket."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    copy(str(tmp_path / "data"), store.at())
+    return store.at()
+
+
+def recorded(place: str | Path) -> list[tuple[object, ...]]:
+    with open_dataset(place) as dataset:
+        statement = "SELECT task_id, safe_to_delete_at IS NOT NULL FROM tasks ORDER BY task_id"
+        return dataset.sql(statement).fetchall()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--reread",), ("--format", "json"), ("--project", "speech")],
+    ids=" ".join,
+)
+def test_a_bucket_gives_the_same(
+    bucket: str,
+    server: StandIn,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    server.database.continue_task(ids(server)[1])
+    said = []
+    for place in (str(tmp_path / "data"), bucket):
+        assert main(["safe-to-delete", *arguments, "--data", place]) == ExitCode.COMPLETE
+        text = capfd.readouterr()
+        said.append((text.out, text.err))
+    assert said[0] == said[1]
+    assert recorded(bucket) == recorded(tmp_path / "data")
+    assert (ids(server)[2], True) in recorded(bucket)
+    assert verify(Path(bucket)).is_intact
+    assert not list((tmp_path / "cache").rglob("*.parquet"))
+
+
+def test_a_damaged_object_of_a_bucket_lists_nothing(
+    bucket: str, store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    objects = store.dataset().bucket
+    for key in objects.listing("files/scalars/"):
+        content = objects.read(key, 2**20)[0]
+        objects.delete([key])
+        objects.create(key, bytes([content[0] ^ 1]) + content[1:])
+    assert main(["safe-to-delete", "-q", "--data", bucket]) == ExitCode.DATASET
+    printed, stderr = capfd.readouterr()
+    assert printed == ""
+    assert "no task is listed" in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_a_commit_of_somebody_else_is_kept(
+    bucket: str, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish: Callable[..., object] = RemoteDataset.publish
+
+    def late(remote: RemoteDataset, choose: Callable[..., object]) -> object:
+        monkeypatch.setattr(RemoteDataset, "publish", publish)
+        assert main(["selections", "remove", "1", "-q", "--data", bucket]) == 0
+        return publish(remote, choose)
+
+    monkeypatch.setattr(RemoteDataset, "publish", late)
+    assert main(["safe-to-delete", "--data", bucket]) == ExitCode.COMPLETE
+    assert recorded(bucket) == [(task_id, True) for task_id in sorted(ids(server))]
+    assert open_snapshot(Path(bucket)).selections == []
+
+
+def test_a_list_that_a_store_refuses_is_not_recorded(
+    bucket: str, store: Store, server: StandIn, capfd: pytest.CaptureFixture[str]
+) -> None:
+    store.fault("status", method="PUT", status=403, code="AccessDenied")
+    assert main(["safe-to-delete", "-q", "--data", bucket]) == ExitCode.COMPLETE
+    printed, stderr = capfd.readouterr()
+    assert printed.splitlines() == ids(server)
+    assert "the list was not recorded in the dataset (no permission to write" in stderr

@@ -13,6 +13,7 @@ from clearml_snapshot.exporter.store.disk.files import FileEntry
 from clearml_snapshot.exporter.store.objects.remote import ReadableDataset, RemoteSnapshot
 from clearml_snapshot.exporter.store.objects.store_errors import MissingObjectError
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, read_header
+from clearml_snapshot.exporter.store.untrusted.parquet_statistics import parquet_problem
 
 AT_ONCE: Final = 4
 """Files in transfer at once; a block of about a megabyte of each is in memory."""
@@ -50,20 +51,24 @@ class Arriving:
         return described(self.folder, read_header(self.folder))
 
     def bring(self, entries: Iterable[FileEntry]) -> None:
-        """Write data files into the folder.
+        """Write data files into the folder, and validate them like those of a pack.
 
         Raises:
-            DatasetError: one is missing, or is not as it was written.
+            DatasetError: one is missing, is not as it was written, or has wrong metadata.
             SnapshotError: the store refuses, or cannot be reached.
             OSError: the disk is full.
         """
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            for problem in pool.map(self.problem, entries):
+            for problem in pool.map(self._first_problem, entries):
                 if problem is not None:
                     pool.shutdown(cancel_futures=True)
                     raise DatasetError(
                         f"{self.place} is damaged: {problem}; run clearml-snapshot verify"
                     )
+
+    def _first_problem(self, entry: FileEntry) -> str | None:
+        version = self.remote.snapshot.format_version
+        return self.problem(entry) or parquet_problem(self.folder / entry.path, entry, version)
 
     def problem(self, entry: FileEntry, *, is_kept: bool = True) -> str | None:
         """Read a data file, and describe in one line how it differs from what was written.
