@@ -17,7 +17,7 @@ from tests.exporter.store.conftest import _line as line
 from tests.support.buckets import Store
 
 READERS: Final = 200 if os.environ.get("SOAK") else 4
-COMMITS: Final = 8 if os.environ.get("SOAK") else 2
+COMMITS: Final = 3 if os.environ.get("SOAK") else 2
 STATEMENTS: Final = (
     "SELECT task_id, points_stored FROM tasks ORDER BY ALL",
     "SELECT task_id, count(*), min(iteration), max(value) FROM scalars GROUP BY ALL ORDER BY ALL",
@@ -67,13 +67,14 @@ class Home:
         """Wait until some have seen the newest snapshot, so that the next commit is beside them."""
         newest = max(self.answers)
         with self.changed:
-            assert self.changed.wait_for(lambda: self.seen[newest] > 1 or self.wrong, 300)
+            assert self.changed.wait_for(lambda: self.seen[newest] > 1 or self.wrong, 900)
 
 
 def asked(dataset: Dataset) -> Any:
     return [dataset.sql(statement).fetchall() for statement in STATEMENTS]
 
 
+@pytest.mark.timeout(1800)  # 200 readers in one process, and their writer
 def test_readers_see_one_snapshot_each(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
