@@ -9,6 +9,7 @@ session. Commands are really run, on the demo history, and what they print is sh
 import math
 import re
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 from clearml_snapshot.cli.reference import reference
@@ -133,7 +134,7 @@ def exit_codes() -> str:
     return "\n".join(["| code | meaning |", "|--:|:--|", *rows, ""])
 
 
-def _with_blocks(text: str, blocks: dict[str, str]) -> str:
+def _with_blocks(text: str, blocks: Mapping[str, str]) -> str:
     for name, block in blocks.items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         head, rest = text.split(begin)

@@ -49,9 +49,9 @@ def _commits(folder: Path) -> Mapping[str, Any]:
 
 
 def start_writer(folder: Path, store: Store, clearml: Mapping[str, str], number: int) -> Running:
-    environment = store.environment(f"W{number}", str(folder / f"cache-w{number}")) | clearml
+    own = store.environment(f"W{number}", str(folder / f"cache-w{number}"))
     command = [PROGRAM, "export", "--task-name", f"grid {number}", "--data", store.at("data")]
-    return Running(command, environment, folder / f"writer-{number}.log")
+    return Running(command, {**own, **clearml}, folder / f"writer-{number}.log")
 
 
 def described(seen: Sequence[Request], ended: Sequence[Used], took: float) -> dict[str, Any]:
