@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -111,9 +112,9 @@ def test_files_that_sql_cannot_name_are_not_allowed_in_vain(
         ("pack", "-o", "s3://bucket/x.zip"),
         ("unpack", "https://example.org/x.zip", "-o", "x"),
         ("unpack", "x.zip", "-o", "s3://bucket/x"),
-        ("merge", "data", "s3://bucket/x", "-o", "x"),
-        ("diff", "s3://bucket/x"),
-        ("selections", "remove", "1", "--data", "s3://bucket/x"),
+        ("merge", "data", "hdfs://bucket/x", "-o", "x"),
+        ("diff", "hdfs://bucket/x"),
+        ("selections", "remove", "1", "--data", "hdfs://bucket/x"),
     ],
     ids=" ".join,
 )
@@ -123,6 +124,5 @@ def test_an_address_is_refused_before_anything_is_read(
     before = sorted(tmp_path.rglob("*"))
     done = run_here(*command, cwd=tmp_path, CLEARML_SNAPSHOT_DATA=str(history))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "://" in done.stderr
-    assert "is an address" in done.stderr
+    assert re.search("://.* is (an address|on a web server|a file)|pack in a bucket", done.stderr)
     assert sorted(tmp_path.rglob("*")) == before
