@@ -109,6 +109,7 @@ def start(
     if memory_limit is None and memory_limit_of(connection) > _USUAL_MOST:
         connection.execute(f"SET memory_limit = '{_USUAL_MOST}B'")
     connection.execute("SET GLOBAL TimeZone = 'UTC'")  # a session's would not be its cursors'
+    connection.execute("SET enable_progress_bar = false")  # `python -c` would show it on stdout
     return connection
 
 
