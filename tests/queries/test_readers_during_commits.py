@@ -10,6 +10,7 @@ import pytest
 
 from clearml_snapshot.exporter.errors import SnapshotError
 from clearml_snapshot.exporter.store.copying.copy import copy
+from clearml_snapshot.exporter.store.objects import connecting
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import Dataset, open_dataset
 from tests.exporter.store.conftest import _commit as commit
@@ -80,6 +81,7 @@ def test_readers_see_one_snapshot_each(
 ) -> None:
     """Half of them read it as a web server publishes it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setitem(connecting.RETRY, "max_retries", 12)  # the server is one process, too
     home = Home(tmp_path / "data", store.at())
     home.commit(1)
     addresses = (store.at(), store.public())

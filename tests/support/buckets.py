@@ -77,9 +77,7 @@ class FaultyProxy:
         self._one_at_a_time = threading.Lock()
         """For conditional writes: moto's threads look and write in two steps."""
         self._upstream, self.lock, self.stopping = port, threading.Lock(), threading.Event()
-        self._server = ThreadingHTTPServer(
-            ("127.0.0.1", 0), type("Bound", (_Handler,), {"proxy": self})
-        )
+        self._server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"proxy": self}))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self._thread.start()
@@ -135,6 +133,12 @@ def _answer(
         return answer.status, dict(answer.getheaders()), answer.read()
     finally:
         connection.close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Lets hundreds of readers connect at the same moment."""
+
+    request_queue_size = 500
 
 
 class _Handler(BaseHTTPRequestHandler):
