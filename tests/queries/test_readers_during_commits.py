@@ -3,6 +3,7 @@
 import os
 import threading
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ from tests.support.buckets import Store
 
 READERS: Final = 200 if os.environ.get("SOAK") else 4
 COMMITS: Final = 3 if os.environ.get("SOAK") else 2
+AT_ONCE: Final = 6
+"""Questions under way: readers, their server of S3 and the one who commits share the cores."""
 STATEMENTS: Final = (
     "SELECT task_id, points_stored FROM tasks ORDER BY ALL",
     "SELECT task_id, count(*), min(iteration), max(value) FROM scalars GROUP BY ALL ORDER BY ALL",
@@ -35,6 +38,7 @@ class Home:
         self.seen: Counter[int] = Counter()
         self.wrong: list[str] = []
         self.is_over = False
+        self.turns = threading.BoundedSemaphore(AT_ONCE)
         self.changed = threading.Condition()
 
     def commit(self, number: int) -> None:
@@ -47,15 +51,17 @@ class Home:
         with writing(self.data) as dataset:
             commit(dataset, rows, f"e{number}")
         with open_dataset(self.data) as opened:
-            self.answers[opened.snapshot.number] = asked(opened)
+            self.answers[opened.snapshot.number] = asked(opened, nullcontext())
         copy(str(self.data), self.address, snapshots=2)
 
     def read(self, address: str) -> None:
-        """Ask until the commits are over, at least once."""
+        """Ask until the commits are over, at least once; others commit between two questions."""
         while not self.is_over:
             try:
-                with open_dataset(address, threads=2) as opened:
-                    number, answer = opened.snapshot.number, asked(opened)
+                with self.turns:
+                    opened = open_dataset(address, threads=2)
+                with opened:
+                    number, answer = opened.snapshot.number, asked(opened, self.turns)
                 problem = "" if answer == self.answers[number] else f"{number}: {answer}"
             except SnapshotError as error:
                 number, problem = 0, str(error)
@@ -71,8 +77,12 @@ class Home:
             assert self.changed.wait_for(lambda: self.seen[newest] > 1 or self.wrong, 900)
 
 
-def asked(dataset: Dataset) -> Any:
-    return [dataset.sql(statement).fetchall() for statement in STATEMENTS]
+def asked(dataset: Dataset, turns: AbstractContextManager[Any]) -> Any:
+    answers = []
+    for statement in STATEMENTS:
+        with turns:
+            answers.append(dataset.sql(statement).fetchall())
+    return answers
 
 
 @pytest.mark.timeout(1800)  # 200 readers in one process, and their writer
