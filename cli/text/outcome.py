@@ -19,6 +19,7 @@ OUTCOMES: Final[Mapping[ExitCode, str]] = {
     ExitCode.DATASET: "damaged",
     ExitCode.LOCKED: "locked",
     ExitCode.LIMIT: "limit_reached",
+    ExitCode.OVERTAKEN: "overtaken",
     ExitCode.INTERRUPTED: "interrupted",
 }
 

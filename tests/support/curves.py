@@ -212,8 +212,9 @@ def suspects(cases: Sequence[Case], query: str = "FROM suspect_zeros") -> dict[i
             """
             CREATE SCHEMA picked;
             CREATE TABLE picked.tasks (
-                task_id VARCHAR, name VARCHAR, project VARCHAR, type VARCHAR, status VARCHAR,
-                tags VARCHAR[], archived BOOLEAN, "user" VARCHAR
+                task_id VARCHAR, name VARCHAR, project_id VARCHAR, project VARCHAR, type VARCHAR,
+                status VARCHAR, tags VARCHAR[], archived BOOLEAN, user_id VARCHAR, "user" VARCHAR,
+                created TIMESTAMPTZ
             );
             CREATE TABLE picked.hyperparams (
                 task_id VARCHAR, section VARCHAR, name VARCHAR, value VARCHAR, type VARCHAR

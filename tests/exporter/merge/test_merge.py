@@ -12,7 +12,7 @@ from clearml_snapshot.exporter.merge import merge as merge_module
 from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
-from clearml_snapshot.exporter.store.writing import dataset as dataset_module
+from clearml_snapshot.exporter.store.writing import writer as writer_module
 from tests.support.merging import DAY, HOST, TRAIN, Ask, Stored, Write, values_of
 
 
@@ -36,8 +36,7 @@ def test_selections_and_exports_come_from_all(tmp_path: Path, write: Write, ask:
 
 
 def test_targets_that_cannot_be_meant(tmp_path: Path, write: Write) -> None:
-    write("ours", [])
-    both = [tmp_path / "ours", tmp_path / "ours"]
+    both = [write(name, []).root.parents[1] for name in ("ours", "theirs")]
     for target, words in (
         (tmp_path / "ours/both", "is inside"),
         (tmp_path / "ours", "already exists"),
@@ -49,8 +48,8 @@ def test_targets_that_cannot_be_meant(tmp_path: Path, write: Write) -> None:
     with pytest.raises(UsageError, match="two or more datasets"):
         merge_datasets(both[:1], tmp_path / "both")
     with pytest.raises(UsageError, match="ours is given twice"):
-        merge_datasets(both, tmp_path / "both")
-    assert [path.name for path in tmp_path.iterdir()] == ["ours"]
+        merge_datasets([both[0], both[0]], tmp_path / "both")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ours", "theirs"]
 
 
 @pytest.mark.parametrize("existed", [True, False])
@@ -101,7 +100,7 @@ def test_a_clock_that_is_set_back_makes_no_snapshot_older(
         def now(tz: Any) -> datetime:
             return datetime(2020, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr(dataset_module, "datetime", Earlier)
+    monkeypatch.setattr(writer_module, "datetime", Earlier)
     second = write("ours", [Stored("b", {TRAIN: [1]})])
     assert second.created_at == first.created_at + timedelta(milliseconds=1)
     assert verify(tmp_path / "ours").problems == ()

@@ -12,7 +12,7 @@ from clearml_snapshot.exporter.merge import merge as merge_module
 from clearml_snapshot.exporter.merge.merge import merge_datasets
 from clearml_snapshot.exporter.store.snapshots import no_readers
 from clearml_snapshot.exporter.store.verify.verify import verify
-from clearml_snapshot.exporter.store.writing.dataset import Dataset
+from clearml_snapshot.exporter.store.writing import dataset as dataset_module
 from tests.support.merging import TRAIN, Stored, Write, mark_as_packed
 
 
@@ -117,7 +117,7 @@ def test_a_snapshot_of_the_future_is_not_merged(
 ) -> None:
     write("ours", [Stored("a", {TRAIN: [1, 2]})])
     later = datetime(2999, 1, 1, tzinfo=UTC)
-    monkeypatch.setattr(Dataset, "_now", lambda _: later)
+    monkeypatch.setattr(dataset_module, "moment_after", lambda _: later)
     write("theirs", [Stored("a", {TRAIN: [9, 9]}, day=300_000)])
     with pytest.raises(DatasetError, match="is dated 2999-01-01 00:00 UTC"):
         merge_datasets([tmp_path / "ours", tmp_path / "theirs"], tmp_path / "merged")
