@@ -134,7 +134,7 @@ def show(
     for table in filter(listed.__contains__, TABLE_NAMES):
         if points or table != "scalars":
             connection.execute(f"CREATE VIEW {schema}.{table} AS {_reading(table, snapshot)}")
-            if table in DOUBLES and _may_mislead(connection, schema):
+            if table in DOUBLES and _may_mislead(connection, snapshot):
                 reading = _reading(table, snapshot, any_bounds=False)
                 connection.execute(f"CREATE OR REPLACE VIEW {schema}.{table} AS {reading}")
         else:
@@ -143,17 +143,16 @@ def show(
             connection.execute(f"CREATE VIEW {schema}.scalars AS FROM {packed}")
 
 
-def _may_mislead(connection: duckdb.DuckDBPyConnection, schema: str) -> bool:
+def _may_mislead(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> bool:
     """Return whether files may have bounds that leave NaN out, which DuckDB skips rows by.
 
-    Versions before 0.2.0.dev5 wrote such bounds. Only the footers of ``series`` are read, unless it
-    has NaN or infinities.
+    Versions before 0.2.0.dev5 wrote such bounds. Only the footers of ``series`` are read, which
+    tell whether a series has NaN or infinities.
     """
-    try:
-        found = connection.execute(f"SELECT 1 FROM {schema}.series WHERE n_nonfinite > 0 LIMIT 1")
-    except duckdb.CatalogException:  # a part of a snapshot, without this table
+    files = _named(snapshot, "series")
+    if not files:  # a part of a snapshot
         return True
-    return found.fetchone() is not None
+    return connection.execute(read("lookups/nonfinite.sql"), [files]).fetchone() is not None
 
 
 def views_script(snapshot: Snapshot, schema: str = SCHEMA, over_them: str = "") -> str:
@@ -167,7 +166,7 @@ def views_script(snapshot: Snapshot, schema: str = SCHEMA, over_them: str = "") 
     listed = {entry.table for entry in snapshot.files}
     with start() as connection:
         show(connection, snapshot, FILES)
-        any_bounds = not _may_mislead(connection, FILES)
+        any_bounds = not _may_mislead(connection, snapshot)
     views = (
         f"CREATE OR REPLACE VIEW {schema}.{table} AS "
         f"{_reading(table, snapshot, any_bounds=any_bounds)};\n"
@@ -197,7 +196,7 @@ def add_points(
     from clearml_snapshot.exporter.store.pack.cache import with_points  # only packs need it
 
     with_points(snapshot)
-    reading = _reading("scalars", snapshot, any_bounds=not _may_mislead(connection, schema))
+    reading = _reading("scalars", snapshot, any_bounds=not _may_mislead(connection, snapshot))
     connection.execute(f"CREATE OR REPLACE VIEW {schema}.scalars AS {reading}")
 
 
