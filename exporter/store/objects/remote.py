@@ -26,9 +26,14 @@ from clearml_snapshot.exporter.store.objects.store_errors import MissingObjectEr
 from clearml_snapshot.exporter.store.snapshots import Snapshot, described, parse_header
 
 _TRIES: Final = 40
-"""Of a compare-and-set that others win; the last ones are seconds apart."""
-_LONGEST_WAIT: Final = 8.0
-"""Seconds: of 40 writers that wait that long at most, about ten try in one second."""
+"""Of a compare-and-set that others win."""
+_MOST_PAUSE: Final = 32
+"""How many times as long as the try itself the pause after it may be.
+
+So of 40 writers about three try at once, however long a try takes.
+"""
+_LONGEST_PAUSE: Final = 60.0
+"""Seconds; a first try may take minutes, because it sends new points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +152,7 @@ class RemoteDataset:
             return read_manifest(listed, content)
 
     def publish(
-        self, choose: Callable[[keys.Pointer | None], tuple[keys.ListedSnapshot, ...]]
+        self, choose: Callable[[keys.Pointer | None], tuple[keys.ListedSnapshot, ...] | None]
     ) -> keys.Pointer:
         """Make a new state the current one, by compare-and-set.
 
@@ -155,22 +160,26 @@ class RemoteDataset:
         times.
 
         Args:
-            choose: receives the present state and returns the snapshots of the next one; it may
-                refuse.
+            choose: receives the present state and returns the snapshots of the next one, or None
+                if it saw that another writer was quicker; it may refuse.
 
         Raises:
             OvertakenError: others are always quicker.
             SnapshotError: the store refuses, or cannot be reached.
         """
         for attempt in range(_TRIES):
+            begun = time.monotonic()
             pointer, version = self.pointer() or (None, None)
-            chosen = keys.Pointer(choose(pointer))
-            if pointer is not None and chosen.snapshots == pointer.snapshots:
-                return pointer  # also if the answer to the last attempt was lost
-            if self.bucket.replace(keys.POINTER, keys.encoded(chosen), version):
-                return chosen
+            snapshots = choose(pointer)
+            if snapshots is not None:
+                chosen = keys.Pointer(snapshots)
+                if pointer is not None and snapshots == pointer.snapshots:
+                    return pointer  # also if the answer to the last attempt was lost
+                if self.bucket.replace(keys.POINTER, keys.encoded(chosen), version):
+                    return chosen
             # Writers that met wait for different times, so that they do not meet again.
-            time.sleep(random.uniform(0, min(_LONGEST_WAIT, 0.05 * 2**attempt)))
+            longest = (time.monotonic() - begun) * min(2**attempt, _MOST_PAUSE)
+            time.sleep(random.uniform(0, min(longest, _LONGEST_PAUSE)))
         raise OvertakenError(
             f"others changed {self.address} first, {_TRIES} times in a row; all that they and "
             "earlier commits wrote is there; run it again, with fewer at once"

@@ -82,6 +82,8 @@ class RemoteWriter(DatasetWriter):
         self._planned = self._snapshot
         self._is_overtaken = False
         """Whether the current snapshot has anything that another writer made since then."""
+        self._sent: set[str] = set()
+        """The keys of files that are in the bucket because of this writer, listed or not."""
         self._own: dict[str, tuple[Any, ...]] = {}
         """The states of tasks that were committed here."""
         self._folders = count(1)
@@ -287,15 +289,24 @@ class RemoteWriter(DatasetWriter):
     def _publish(self, make: Make, stay: Stay) -> Snapshot:
         made: list[_Made] = []
 
-        def next_state(pointer: keys.Pointer | None) -> tuple[keys.ListedSnapshot, ...]:
+        def next_state(pointer: keys.Pointer | None) -> tuple[keys.ListedSnapshot, ...] | None:
             there: Listed = () if pointer is None else pointer.snapshots
             if made and made[-1].listed.content_id in {s.content_id for s in there}:
                 return tuple(there)  # the answer to the last attempt was lost
+            for late in made:
+                shutil.rmtree(late.root)
+            made.clear()
             last = self._catch_up(pointer)
             number = 1 if last is None else last.number + 1
             root = self._staging / f"{number:06d}-{next(self._folders)}"
             make(root, number, last)
-            snapshot, listed = self._send(root, last)
+            snapshot = described(root, read_header(root))
+            self._send(root, snapshot, last)
+            now = self._remote.pointer()
+            if (None if now is None else now[0]) != pointer:
+                shutil.rmtree(root)
+                return None  # before its texts are sent, which grow with the dataset
+            listed = self._describe(root, snapshot)
             state = tuple(stay(there, listed))
             made.append(_Made(root, snapshot, listed, [s for s in there if s not in state]))
             return state
@@ -311,16 +322,19 @@ class RemoteWriter(DatasetWriter):
             self._snapshot = None if current is None else self.opened(current)
         return self._snapshot
 
-    def _send(self, root: Path, last: Snapshot | None) -> tuple[Snapshot, keys.ListedSnapshot]:
-        """Create the objects of a snapshot folder that are not in the bucket yet."""
-        snapshot = described(root, read_header(root))
-        there = set() if last is None else {keys.file_key(entry) for entry in last.files}
+    def _send(self, root: Path, snapshot: Snapshot, last: Snapshot | None) -> None:
+        """Create the objects of the files in a snapshot folder that are not in the bucket yet."""
+        there = self._sent | {keys.file_key(entry) for entry in (() if last is None else last.files)}
         new = {keys.file_key(e): e for e in snapshot.files if keys.file_key(e) not in there}
         send_files(self._remote.bucket, root, new.values())
+        self._sent |= new.keys()
+
+    def _describe(self, root: Path, snapshot: Snapshot) -> keys.ListedSnapshot:
+        """Create the texts of a snapshot whose files are there."""
         names = [name for name in (*layout.TEXTS, layout.SHA256SUMS) if (root / name).is_file()]
         texts = {name: (root / name).read_bytes() for name in names}
         identity = content_id(texts[layout.SHA256SUMS])
-        return snapshot, send_texts(self._remote.bucket, snapshot, identity, texts)
+        return send_texts(self._remote.bucket, snapshot, identity, texts)
 
     def _take(self, made: _Made) -> Snapshot:
         """Note that a snapshot is current, and keep here what the next commit reads."""

@@ -1,6 +1,7 @@
 """Exports into one bucket at the same time: nothing is lost, and the newer reading stays."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from clearml_snapshot.exporter.store.objects.keys import POINTER
 from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.writing.place import place_at
+from clearml_snapshot.exporter.store.writing.remote import dataset
 from clearml_snapshot.exporter.sync import export as sync_export
 from tests.exporter.store.writing.remote.test_export import TakeHome, back, run, team
 from tests.support.buckets import Store
@@ -64,6 +66,21 @@ def test_two_selections_end_with_both(
     assert len(open_snapshot(Path(store.at())).selections) == 2 + (not is_new)
     assert len(copied.rows("exports")) == 2 + (not is_new)
     assert run(store).tasks_unchanged == 2 + (not is_new)
+
+
+@pytest.mark.parametrize("when", ["send_files", "send_texts"])
+def test_who_is_overtaken_sends_points_once_and_texts_only_if_it_may_still_win(
+    take_home: TakeHome, store: Store, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    take_home(team())
+    run(store, tagged(0))
+    with first(monkeypatch, dataset, when, lambda: run(store, tagged(1))):
+        run(store, tagged(2))
+    put = Counter(key for method, key in store.proxy.seen.requests if method == "PUT")
+    assert {n for key, n in put.items() if "/files/" in key} == {1}
+    manifests = [key for key in put if "/snapshots/" in key and key.endswith(".json")]
+    assert len(manifests) == 3 + (when == "send_texts")
+    assert open_snapshot(Path(store.at())).totals.tasks == 3
 
 
 @pytest.mark.parametrize("is_new", [True, False])
