@@ -62,7 +62,8 @@ def connect(address: Address) -> ObjectStore:
     remember(*(os.environ.get(name) for name in _SECRETS))
     options: dict[str, Any] = _s3_options() if address.scheme == "s3" else {}
     endpoint = options.get("config", {}).get("endpoint") or ""
-    if endpoint.startswith("http://"):  # the user chose it
+    if endpoint.startswith("http://") or address.scheme == "gs":
+        # The user chose it: for gs:// in the file of a service account, as of an emulator.
         client["allow_http"] = True
     try:
         return from_url(str(address), client_options=client, retry_config=RETRY, **options)
