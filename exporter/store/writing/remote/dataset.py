@@ -324,9 +324,7 @@ class RemoteWriter(DatasetWriter):
 
     def _send(self, root: Path, snapshot: Snapshot, last: Snapshot | None) -> None:
         """Create the objects of the files in a snapshot folder that are not in the bucket yet."""
-        there = self._sent | {
-            keys.file_key(entry) for entry in (() if last is None else last.files)
-        }
+        there = self._sent.union(() if last is None else map(keys.file_key, last.files))
         new = {keys.file_key(e): e for e in snapshot.files if keys.file_key(e) not in there}
         send_files(self._remote.bucket, root, new.values())
         self._sent |= new.keys()
