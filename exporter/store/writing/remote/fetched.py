@@ -1,5 +1,6 @@
 """Files of a snapshot in a bucket, fetched one by one when they are needed on this machine."""
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -81,7 +82,7 @@ class FetchedFiles:
         path = self._path(entry)
         if path.exists():
             return
-        part = path.with_suffix(".part")
+        part = path.with_suffix(f".{threading.get_ident()}.part")  # the one who flushes fetches too
         with named(part), part.open("wb") as stream:
             self._bucket.download(file_key(entry), stream, entry.sha256)
         problem = parquet_problem(part, entry, self._version)
