@@ -10,7 +10,7 @@ from clearml_snapshot.exporter.errors import ExitCode, SnapshotError, UsageError
 from clearml_snapshot.queries.engine.job import versions
 from clearml_snapshot.queries.engine.shipped import REPORTED
 
-EXTRA: Final = "pip install 'clearml-snapshot[spark]'"
+INSTALL: Final = "pip install 'pyspark[connect]'"
 
 _MISSING: Final = re.compile(r"No module named '?([\w.]+)")
 _TRACE: Final = re.compile(r"\s+(at |File )|Traceback|\.\.\. \d+ more|JVM stacktrace|Driver stack")

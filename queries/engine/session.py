@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.settings import setting
 from clearml_snapshot.queries.engine.errors import (
-    EXTRA,
+    INSTALL,
     SparkError,
     in_one_line,
     translating_spark_errors,
@@ -151,7 +151,7 @@ def _check_pyspark(cluster: Cluster) -> None:
     if missing:
         raise UsageError(
             f"{setting('engine', 'spark')} needs the package {missing[0]}, which is not installed; "
-            f"install it with: {EXTRA}"
+            f"install it with: {INSTALL}"
         )
 
 

@@ -54,7 +54,7 @@ def test_a_missing_package(
     monkeypatch.setattr(importlib.util, "find_spec", find)
     assert said(Cluster(remote)) == (
         f"--engine spark needs the package {package}, which is not installed; install it with: "
-        "pip install 'clearml-snapshot[spark]'"
+        "pip install 'pyspark[connect]'"
     )
 
 
