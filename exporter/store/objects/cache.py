@@ -62,7 +62,8 @@ def bytes_of(name: str, read: Callable[[], bytes]) -> bytes:
     content = read()
     with suppress(OSError):
         path.parent.mkdir(mode=PRIVATE, exist_ok=True)
-        with scratch_in(path.parent, _SCRATCH) as scratch:
+        # Not beside all these files: a scratch folder begins with a list of what was left.
+        with scratch_in(path.parent.parent, _SCRATCH) as scratch:
             made = scratch / "made"
             made.write_bytes(hashlib.sha256(content).digest() + content)
             made.rename(path)

@@ -7,7 +7,7 @@ cache.
 
 import io
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -201,6 +201,9 @@ class Segments:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._parts: OrderedDict[tuple[str, int], _Part] = OrderedDict()
+        """What was used last is last."""
+        self._of_file: defaultdict[str, dict[int, _Part]] = defaultdict(dict)
+        """The same parts, by their files: there may be tens of thousands of these."""
         self._bytes = 0
 
     def read(
@@ -236,9 +239,9 @@ class Segments:
     ) -> tuple[_Part, bool]:
         """Return a part that has the first byte, and whether it is still to be fetched."""
         with self._lock:
-            for place, part in reversed(self._parts.items()):
-                if part.key == key and part.start <= start < part.end:
-                    self._parts.move_to_end(place)
+            for part in reversed(self._of_file[key].values()):
+                if part.start <= start < part.end:
+                    self._parts.move_to_end((key, part.start))
                     return part, False
             part = _Part(key, *to_fetch(start, end), Future())
             self._add(part)
@@ -246,12 +249,20 @@ class Segments:
 
     def _add(self, part: _Part) -> None:
         """Keep a part, and forget the oldest ones."""
-        last = self._parts.pop((part.key, part.start), None)
-        self._parts[part.key, part.start] = part
-        self._bytes += part.end - part.start - (last.end - last.start if last else 0)
+        same = self._parts.get((part.key, part.start))
+        if same is not None:
+            self._forget(same)
+        self._parts[part.key, part.start] = self._of_file[part.key][part.start] = part
+        self._bytes += part.end - part.start
         while self._bytes > _REMEMBERED:
-            oldest = self._parts.popitem(last=False)[1]
-            self._bytes -= oldest.end - oldest.start
+            self._forget(next(iter(self._parts.values())))
+
+    def _forget(self, part: _Part) -> None:
+        of_file = self._of_file[part.key]
+        del self._parts[part.key, part.start], of_file[part.start]
+        if not of_file:
+            del self._of_file[part.key]
+        self._bytes -= part.end - part.start
 
     def _fill(self, part: _Part, fetch: Callable[[int, int], bytes]) -> None:
         try:
@@ -259,7 +270,6 @@ class Segments:
         except BaseException as error:
             with self._lock:
                 if self._parts.get((part.key, part.start)) is part:
-                    del self._parts[part.key, part.start]
-                    self._bytes -= part.end - part.start
+                    self._forget(part)
             part.content.set_exception(error)
             raise

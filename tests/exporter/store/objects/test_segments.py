@@ -70,3 +70,24 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     source.read(380, 400)
     source.read(0, 20)
     assert source.fetched == [(380, 400), (0, 20)]
+
+
+class CountedKey(str):
+    """A key that counts with how many others it is compared."""
+
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedKey.compared += 1
+        return super().__eq__(other)
+
+    __hash__ = str.__hash__
+
+
+def test_one_of_many_files_is_found_without_looking_at_the_others() -> None:
+    source = Source()
+    for _ in range(3):
+        for number in range(500):
+            source.read(0, 5, CountedKey(f"file {number}"))
+    assert len(source.fetched) == 500
+    assert CountedKey.compared < 20 * 1_500
