@@ -39,6 +39,7 @@ class StaticHost:
 
 class _Handler(SimpleHTTPRequestHandler):
     host: StaticHost
+    disable_nagle_algorithm = True  # see tests/support/buckets.py
     protocol_version = "HTTP/1.1"
 
     def __init__(self, *args: Any, **options: Any) -> None:
