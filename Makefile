@@ -90,7 +90,7 @@ growth: install ## Measure the growth from 10^5 to 10^9 points (GROWTH_SIZES) fo
 bench-data: install ## Write realistic datasets of 10^5 to 10^8 points (BENCH_SIZES) into BENCH_DATA
 	$(BIN)/python -m tests.bench.data --folder $(BENCH_DATA) $(BENCH_SIZES)
 
-scale: install ## Simulate a large team at 1/1000 for docs/scale.md (an hour; needs BENCH_SIZES=1e9)
+scale: install ## Simulate a large team at 1/1000 for docs/scale.md (a quarter of an hour; needs BENCH_SIZES=1e9)
 	$(BIN)/python -m tests.bench.scale --folder $(BENCH_DATA)/scale
 	$(BIN)/python -m docs.generate
 

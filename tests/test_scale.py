@@ -12,6 +12,7 @@ from clearml_snapshot.exporter.store.verify.verify import verify
 from docs.performance import Row
 from docs.scale.page import PARTS, blocks
 from docs.scale.plan import HERE, Plan
+from tests.bench.scale import readers
 from tests.bench.scale.bucket import Request, totals
 from tests.bench.scale.commits import described
 from tests.bench.scale.record import Used
@@ -158,9 +159,22 @@ def test_tries_of_writers_are_told_apart_by_their_keys() -> None:
         Request(who, "PUT", "data/current.json", status, 10, 0, at)
         for at, (who, status) in enumerate(pointer)
     ]
+    seen += [Request("W1", "GET", "data/current.json", 200, 0, 10, 4.0)] * 3
     record = described(seen, [Used(1, 1, 1, 0), Used(2, 2, 2, 0)], 3.0)
     assert (record["commits"], record["tries"]) == (2, {"1": 1, "2": 1})
     assert record["seconds_between_commits"] == 2
+    assert record["looks"] == {"least": 0, "median": 1.5, "most": 3}
+
+
+def test_a_reader_of_a_mixed_state_is_found() -> None:
+    used = Used(1, 1, 1, 0)
+    answers = [(used, (2, 2, 2)), (used, (3, 3, 2)), (Used(1, 1, 1, 2), None), (used, (2, 2, 2))]
+    seen = [Request("R1", "GET", "data/current.json", 200, 0, 10, 1.0)]
+    record = readers.described(seen, answers, [used, Used(1, 1, 1, 8)], 2.0)
+    assert (record["readers"], record["succeeded"], record["mixed"]) == (4, 3, 1)
+    assert (record["snapshots_seen"], record["exports_succeeded"]) == (2, 1)
+    assert record["requests"] == {"least": 0, "median": 0, "most": 1}
+    assert record["requests_per_second"] == 0.5
 
 
 def test_a_dataset_with_a_file_per_task(tmp_path: Path) -> None:

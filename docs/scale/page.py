@@ -1,8 +1,9 @@
 """The tables and sentences of docs/scale.md with figures in them; the rest is written by hand."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
+from docs.scale.markdown import days, gb, mb, minutes, span, spread, table
 from docs.scale.plan import Plan
 
 LARGE_QUESTIONS: Final = (
@@ -21,7 +22,7 @@ BY_SERIES: Final = ("max of every series",)
 MANY: Final = "10000"
 """Data files of the largest dataset of that kind."""
 
-PARTS: Final = ("points", "files", "commits", "planning")
+PARTS: Final = ("points", "files", "commits", "readers", "planning")
 
 
 def blocks() -> Mapping[str, str]:
@@ -32,6 +33,7 @@ def blocks() -> Mapping[str, str]:
         "scale-files": files,
         "scale-commits": commits,
         "scale-server": server,
+        "scale-readers": readers,
         "scale-reading": reading,
         "scale-bucket": bucket,
         "scale-questions": questions,
@@ -48,23 +50,27 @@ def short(plan: Plan) -> str:
     """Write the answers in one table."""
     s3 = plan.money(plan.assumed["prices"]["s3"])
     inside = sum(s3.values()) - s3["reading from outside"]
-    together = plan.measured["commits"]["into nothing"]
+    together, beside = plan.measured["commits"]["into nothing"], plan.measured["readers"]
     rows = [
-        ("stored", f"{_gb(plan.stored_bytes)} in {plan.files:,} files with points"),
-        ("first export", f"{_days(plan.export_seconds)} through one connection"),
-        ("one night", f"{_minutes(plan.night_seconds)} for all writers together"),
+        ("stored", f"{gb(plan.stored_bytes)} in {plan.files:,} files with points"),
+        ("first export", f"{days(plan.export_seconds)} through one connection"),
+        ("one night", f"{minutes(plan.night_seconds)} for all writers together"),
         (
             "writers at once",
-            f"{together['succeeded']} of {together['writers']} exports succeeded here, "
-            f"{plan.tries_per_commit:.1f} tries each",
+            f"{together['succeeded']} of {together['writers']} exports succeeded here, in "
+            f"{span(together['seconds'])}",
+        ),
+        (
+            "readers beside commits",
+            f"{beside['succeeded'] - beside['mixed']} of {beside['readers']} saw one state each",
         ),
         (
             "first question of a reader",
-            f"about {_span(plan.first_seconds)}; later ones as on a small dataset",
+            f"about {span(plan.first_seconds)}; later ones as on a small dataset",
         ),
         ("money", f"${inside:.0f} per month in the region of the bucket"),
     ]
-    return _table(("", ""), rows, "--")
+    return table(("", ""), rows, "--")
 
 
 def files(plan: Plan) -> str:
@@ -72,10 +78,10 @@ def files(plan: Plan) -> str:
     few, many = plan.of_files["1000"], plan.of_files[MANY]
     rows = [
         ("bytes per point", f"{plan.bytes_per_point:.2f}", "measured at 1/1000"),
-        ("points", _gb(plan.points * plan.bytes_per_point), "in proportion to the points"),
+        ("points", gb(plan.points * plan.bytes_per_point), "in proportion to the points"),
         (
             "tasks, series, hyperparameters",
-            _gb(plan.other_bytes),
+            gb(plan.other_bytes),
             "measured with 100,000 tasks",
         ),
         (
@@ -86,40 +92,34 @@ def files(plan: Plan) -> str:
         ("files with points", f"{plan.files:,}", "in proportion to the points"),
         (
             "manifest",
-            _mb(plan.manifest_bytes),
-            f"line through {_mb(few['copy']['manifest'])} at 1,000 files and "
-            f"{_mb(many['copy']['manifest'])} at 10,000",
+            mb(plan.manifest_bytes),
+            f"line through {mb(few['copy']['manifest'])} at 1,000 files and "
+            f"{mb(many['copy']['manifest'])} at 10,000",
         ),
-        ("views with addresses", _mb(plan.views_bytes), "the same"),
+        ("views with addresses", mb(plan.views_bytes), "the same"),
     ]
-    return _table(("", "", "from"), rows, "-r-")
+    return table(("", "", "from"), rows, "-r-")
 
 
 def commits(plan: Plan) -> str:
     """Write what the simulation of writers gave."""
-    found = plan.measured["commits"]
-    record = found["into nothing"]
-
-    def row(title: str, show: Callable[[Mapping[str, Any]], str]) -> Sequence[str]:
-        return title, show(record)
-
+    found = plan.measured["commits"]["into nothing"]
+    lost = found["succeeded"] * found["points_per_writer"] - found["points_stored"]
     rows = [
-        row("exports that succeeded", lambda r: f"{r['succeeded']} of {r['writers']}"),
-        row("points lost", lambda r: f"{_expected(r) - r['points_stored']:,}"),
-        row("tries per commit", lambda r: _tries(r["tries"])),
-        row("seconds between two commits, median", lambda r: f"{r['seconds_between_commits']}"),
-        row("requests per export", lambda r: _spread(r["requests"], "{:,.0f}")),
-        row("sent per export", lambda r: _spread(r["bytes_sent"], "{:,.1f} MB", 1e6)),
-        row("received per export", lambda r: _spread(r["bytes_received"], "{:,.1f} MB", 1e6)),
-        row("CPU seconds per export", lambda r: _spread(r["cpu_seconds"], "{:.1f}")),
-        row("MB of memory per export", lambda r: _spread(r["megabytes"], "{:,.0f}")),
+        ("exports that succeeded", f"{found['succeeded']} of {found['writers']}"),
+        ("points lost", f"{lost:,}"),
+        ("manifests sent per commit", _tries(found["tries"])),
+        ("reads of the pointer per export", spread(found["looks"], "{:,.0f}")),
+        ("seconds for all", f"{found['seconds']:.0f}"),
+        ("seconds between two commits, median", f"{found['seconds_between_commits']}"),
+        ("requests per export", spread(found["requests"], "{:,.0f}")),
+        ("sent per export", spread(found["bytes_sent"], "{:,.1f} MB", 1e6)),
+        ("received per export", spread(found["bytes_received"], "{:,.1f} MB", 1e6)),
+        ("CPU seconds per export", spread(found["cpu_seconds"], "{:.1f}")),
+        ("MB of memory per export", spread(found["megabytes"], "{:,.0f}")),
     ]
-    heads = (f"{record['writers']} exports that begin together, into an empty bucket", "")
-    return _table(heads, rows, "-r")
-
-
-def _expected(record: Mapping[str, Any]) -> int:
-    return int(record["succeeded"] * record["points_per_writer"])
+    heads = (f"{found['writers']} exports that begin together, into an empty bucket", "")
+    return table(heads, rows, "-r")
 
 
 def _tries(tries: Mapping[str, int]) -> str:
@@ -127,8 +127,26 @@ def _tries(tries: Mapping[str, int]) -> str:
     return f"{counts[len(counts) // 2]} (up to {counts[-1]})"
 
 
-def _spread(values: Mapping[str, float], form: str, unit: float = 1) -> str:
-    return f"{form.format(values['median'] / unit)} (up to {form.format(values['most'] / unit)})"
+def readers(plan: Plan) -> str:
+    """Write what the simulation of readers gave."""
+    found = plan.measured["readers"]
+    rows = [
+        ("answers", f"{found['succeeded']} of {found['readers']}"),
+        ("answers of a mixed state", f"{found['mixed']}"),
+        ("exports that succeeded meanwhile", f"{found['exports_succeeded']} of {found['exports']}"),
+        ("different states that were seen", f"{found['snapshots_seen']}"),
+        ("requests per reader", spread(found["requests"], "{:,.0f}")),
+        ("received per reader", spread(found["bytes_received"], "{:,.2f} MB", 1e6)),
+        ("CPU seconds per reader", spread(found["cpu_seconds"], "{:.1f}")),
+        ("MB of memory per reader", spread(found["megabytes"], "{:,.0f}")),
+        ("seconds for all", f"{found['seconds']:.0f}"),
+    ]
+    heads = (
+        f"{found['readers']} readers with empty caches, {found['at_once']} at once, "
+        f"{found['files']} files with points",
+        "",
+    )
+    return table(heads, rows, "-r")
 
 
 def server(plan: Plan) -> str:
@@ -149,15 +167,15 @@ def server(plan: Plan) -> str:
             f"{plan.listing_requests:,.0f}",
             f"{plan.listing_requests:,.0f}",
         ),
-        ("over the network", _gb(wire), _gb(wire / plan.nights)),
-        ("time, one connection", _days(plan.export_seconds), _minutes(plan.night_seconds)),
+        ("over the network", gb(wire), gb(wire / plan.nights)),
+        ("time, one connection", days(plan.export_seconds), minutes(plan.night_seconds)),
         (
             "budget of each writer (`--max-rate`), if one connection is all that the server has",
             f"{rate / team['writers']:.2f} per second",
             f"{rate / team['writers']:.2f} per second",
         ),
     ]
-    return _table(rows[0], rows[1:], "-rr")
+    return table(rows[0], rows[1:], "-rr")
 
 
 def reading(plan: Plan) -> str:
@@ -170,7 +188,7 @@ def reading(plan: Plan) -> str:
         cold = (f"{answer['requests']:,}" for answer in asked)
         rows.append((question, *cold, f"{plan.first_requests(question):,.0f}"))
     heads = ("requests, empty cache", *(f"{int(n):,} files" for n in numbers))
-    return _table((*heads, f"{plan.files:,} files"), rows, "-" + "r" * (len(heads)))
+    return table((*heads, f"{plan.files:,} files"), rows, "-" + "r" * (len(heads)))
 
 
 def bucket(plan: Plan) -> str:
@@ -180,11 +198,11 @@ def bucket(plan: Plan) -> str:
         cells = [
             cell
             for run in (runs["cold"], runs["again"])
-            for cell in (f"{run['requests']:,}", _mb(run["bytes_received"]))
+            for cell in (f"{run['requests']:,}", mb(run["bytes_received"]))
         ]
         rows.append((question, *cells))
     heads = ("100 tasks, 50 million points", "requests", "bytes", "asked again", "bytes")
-    return _table(heads, rows, "-rrrr")
+    return table(heads, rows, "-rrrr")
 
 
 def questions(plan: Plan) -> str:
@@ -196,10 +214,10 @@ def questions(plan: Plan) -> str:
         rows.append(
             (
                 question,
-                _span(row.cpu_seconds),
+                span(row.cpu_seconds),
                 f"{row.megabytes:,.0f} MB",
                 "" if question in BY_SERIES else f"{plan.exponent(question):.2f}",
-                "the same" if question in BY_SERIES else _span(plan.cpu_seconds_of(question)),
+                "the same" if question in BY_SERIES else span(plan.cpu_seconds_of(question)),
             )
         )
     heads = (
@@ -209,7 +227,7 @@ def questions(plan: Plan) -> str:
         "exponent",
         f"{plan.points / 1e9:,.0f}·10⁹ points",
     )
-    return _table(heads, rows, "-rrrr")
+    return table(heads, rows, "-rrrr")
 
 
 def memory(plan: Plan) -> str:
@@ -249,7 +267,7 @@ def memory(plan: Plan) -> str:
             f"up to {plan.measured['commits']['into nothing']['cpu_seconds']['most']:.1f}",
         ),
     ]
-    return _table(("", "memory", "CPU seconds"), rows, "-rr")
+    return table(("", "memory", "CPU seconds"), rows, "-rr")
 
 
 def money(plan: Plan) -> str:
@@ -260,7 +278,7 @@ def money(plan: Plan) -> str:
     rows = [(what, *(f"${bill[what]:,.2f}" for bill in bills.values())) for what in first]
     rows.append(("**all**", *(f"**${sum(bill.values()):,.2f}**" for bill in bills.values())))
     heads = ("dollars per month", *(price["name"] for price in prices.values()))
-    return _table(heads, rows, "-" + "r" * len(prices))
+    return table(heads, rows, "-" + "r" * len(prices))
 
 
 def breaks(plan: Plan) -> str:
@@ -268,13 +286,13 @@ def breaks(plan: Plan) -> str:
     team = plan.assumed["team"]
     per_try = plan.manifest_bytes + plan.views_bytes
     night = plan.manifests_per_month / team["nights"]
-    health = _span(plan.cpu_seconds_of("health of everything"))
+    health = span(plan.cpu_seconds_of("health of everything"))
     together = plan.measured["commits"]["into nothing"]["writers"]
     curve = plan.folder_cpu_seconds("curve of one task")
     rows = [
         (
             "the first export",
-            f"{_days(plan.export_seconds)} of the server; tasks that are deleted meanwhile are "
+            f"{days(plan.export_seconds)} of the server; tasks that are deleted meanwhile are "
             "not saved",
             "Read first what is deleted first (`--order archived-first`). Stop and go on as you "
             "like: what was committed is not read again. More connections help if the server has "
@@ -282,7 +300,7 @@ def breaks(plan: Plan) -> str:
         ),
         (
             "the first question of a reader about points",
-            f"{plan.files:,} requests, {_gb(plan.first_bytes)}, {_span(plan.first_seconds)} if "
+            f"{plan.files:,} requests, {gb(plan.first_bytes)}, {span(plan.first_seconds)} if "
             f"they follow one another; and {plan.first_cpu_seconds:.0f} CPU seconds here",
             "One dataset per group of projects, each with its own address: the requests are "
             "divided by the number of datasets. Or `copy` it to one machine and read there.",
@@ -294,8 +312,8 @@ def breaks(plan: Plan) -> str:
         ),
         (
             "the manifest",
-            f"{_mb(per_try)} per try: {_gb(night)} per night if all commit at once, and "
-            f"{_gb(plan.checkpoint_bytes)} in up to {plan.checkpoints:,.0f} checkpoints of the "
+            f"{mb(per_try)} per try: {gb(night)} per night if all commit at once, and "
+            f"{gb(plan.checkpoint_bytes)} in up to {plan.checkpoints:,.0f} checkpoints of the "
             "first export",
             "Spread the writers over the night. Export the first time into a folder and `copy` it.",
         ),
@@ -307,14 +325,13 @@ def breaks(plan: Plan) -> str:
         ),
         (
             "the pointer",
-            f"{plan.tries_per_commit:.1f} tries per commit of {together} writers at once, and more "
-            f"with {team['writers']}; "
+            f"{plan.tries_per_commit:.1f} manifests sent per commit of {together} writers at once; "
             f"Google Cloud Storage takes {_per_second(plan)} to one object",
             "Spread the writers over the night.",
         ),
     ]
     numbered = [(f"{number}. {row[0]}", *row[1:]) for number, row in enumerate(rows, 1)]
-    return _table(("what", "figure", "what then"), numbered, "---")
+    return table(("what", "figure", "what then"), numbered, "---")
 
 
 def _per_second(plan: Plan) -> str:
@@ -358,7 +375,7 @@ def assumed(plan: Plan) -> str:
         )
         for price in plan.assumed["prices"].values()
     ]
-    return _table(("assumed", "source"), rows, "--")
+    return table(("assumed", "source"), rows, "--")
 
 
 def measured(plan: Plan) -> str:
@@ -374,37 +391,5 @@ def measured(plan: Plan) -> str:
         for about in abouts
     ]
     machines = {about["machine"] for about in abouts}
-    table = _table(("command", "date", "took", "load"), rows, "--rr")
-    return f"{table}\nThe machine: {'; '.join(sorted(machines))}.\n"
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[object]], sides: str) -> str:
-    marks = {"-": "---", "r": "--:"}
-    lines = [heads, [marks[side] for side in sides], *rows]
-    written = (f"| {' | '.join(map(str, line))} |" for line in lines)
-    return "\n".join([*written, ""]).replace("|  |", "| |").replace("| --- |", "|---|")
-
-
-def _gb(bytes_: float) -> str:
-    gigabytes = bytes_ / 1e9
-    return f"{gigabytes:,.0f} GB" if gigabytes >= 10 else f"{gigabytes:,.2f} GB"
-
-
-def _mb(bytes_: float) -> str:
-    return f"{bytes_ / 1e6:,.1f} MB"
-
-
-def _days(seconds: tuple[float, float]) -> str:
-    return f"{seconds[0] / 86_400:.1f} to {seconds[1] / 86_400:.1f} days"
-
-
-def _minutes(seconds: tuple[float, float]) -> str:
-    return f"{seconds[0] / 60:.0f} to {seconds[1] / 60:.0f} minutes"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    written = table(("command", "date", "took", "load"), rows, "--rr")
+    return f"{written}\nThe machine: {'; '.join(sorted(machines))}.\n"

@@ -210,7 +210,7 @@ class Plan:
 
     @property
     def tries_per_commit(self) -> float:
-        """Measured with all writers at once."""
+        """Manifests that are sent for one that becomes current, measured with all at once."""
         tries = self.measured["commits"]["into nothing"]["tries"]
         return float(sum(int(count) * n for count, n in tries.items()) / sum(tries.values()))
 

@@ -1,10 +1,10 @@
 """Measure at 1/1000 what docs/scale.md plans, part by part, into docs/scale/measured.json.
 
-    python -m tests.bench.scale [points] [files] [commits] [planning] [--folder DIR]
+    python -m tests.bench.scale [points] [files] [commits] [readers] [planning] [--folder DIR]
 
 Everything runs on this machine: datasets are written into a folder, the bucket is moto behind a
 proxy that counts, and the programs are the real ones, each in a process of its own. All parts take
-about half an hour on two cores. `make docs` writes the page from the record.
+about a quarter of an hour on two cores. `make docs` writes the page from the record.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Final
 
 from tests.bench.scale.record import record
 
-PARTS: Final = ("points", "files", "commits", "planning")
+PARTS: Final = ("points", "files", "commits", "readers", "planning")
 
 
 def main() -> None:

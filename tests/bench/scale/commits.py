@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
@@ -20,8 +21,7 @@ from tests.bench.scale.bucket import Request, Store, simulated_store, totals
 from tests.bench.scale.record import PROGRAM, Running, Used, run
 from tests.bench.scale.writing import PORT
 
-WRITERS: Final = 8
-"""On two cores: forty spend most of their time on tries that come too late."""
+WRITERS: Final = 40
 SERIES: Final = 10
 POINTS: Final = 1_000
 POINTER: Final = "current.json"
@@ -49,6 +49,7 @@ def _commits(folder: Path) -> Mapping[str, Any]:
 
 
 def start_writer(folder: Path, store: Store, clearml: Mapping[str, str], number: int) -> Running:
+    """Start an export of one task."""
     own = store.environment(f"W{number}", str(folder / f"cache-w{number}"))
     command = [PROGRAM, "export", "--task-name", f"grid {number}", "--data", store.at("data")]
     return Running(command, {**own, **clearml}, folder / f"writer-{number}.log")
@@ -58,7 +59,8 @@ def described(seen: Sequence[Request], ended: Sequence[Used], took: float) -> di
     """Describe what each writer sent; a writer is known by its access key."""
     writers = [f"W{number}" for number in range(len(ended))]
     puts = [r for r in seen if r.method == "PUT" and r.key.endswith(POINTER)]
-    tries = [sum(r.who == who for r in puts) for who in writers]
+    sent = [sum(r.who == who for r in puts) for who in writers]
+    looks = Counter(r.who for r in seen if r.method == "GET" and r.key.endswith(POINTER))
     done = sorted(r.at for r in puts if r.status == 200)
     per_writer = [totals([r for r in seen if r.who == who]) for who in writers]
     manifests = [r.sent for r in seen if r.method == "PUT" and _is_manifest(r)]
@@ -71,15 +73,16 @@ def described(seen: Sequence[Request], ended: Sequence[Used], took: float) -> di
         "seconds": round(took, 1),
         "seconds_of_commits": round(done[-1] - done[0], 1),
         "seconds_between_commits": round(statistics.median(gaps), 2),
-        "tries": {str(count): tries.count(count) for count in sorted({*tries})},
-        "requests": _spread([each["requests"] for each in per_writer]),
-        "put_requests": _spread([each["put_requests"] for each in per_writer]),
-        "bytes_sent": _spread([each["bytes_sent"] for each in per_writer]),
-        "bytes_received": _spread([each["bytes_received"] for each in per_writer]),
+        "tries": {str(count): sent.count(count) for count in sorted({*sent})},
+        "looks": spread([looks[who] for who in writers]),
+        "requests": spread([each["requests"] for each in per_writer]),
+        "put_requests": spread([each["put_requests"] for each in per_writer]),
+        "bytes_sent": spread([each["bytes_sent"] for each in per_writer]),
+        "bytes_received": spread([each["bytes_received"] for each in per_writer]),
         "manifests": len(manifests),
         "manifest": max(manifests, default=0),
-        "cpu_seconds": _spread([round(used.cpu, 2) for used in ended]),
-        "megabytes": _spread([round(used.megabytes) for used in ended]),
+        "cpu_seconds": spread([round(used.cpu, 2) for used in ended]),
+        "megabytes": spread([round(used.megabytes) for used in ended]),
     }
 
 
@@ -87,7 +90,8 @@ def _is_manifest(request: Request) -> bool:
     return "/snapshots/" in request.key and request.key.endswith(".json")
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Describe what each process used or did."""
     return {"least": min(values), "median": statistics.median(values), "most": max(values)}
 
 

@@ -13,7 +13,8 @@ from typing import Any, Final
 HELD: Final = 100
 """Points of a task with a file of its own."""
 
-PORT: Final = 38_008
+PORT: Final = 28_008
+"""Not one that the system may give to a connection."""
 HOST: Final = f"http://127.0.0.1:{PORT}"
 """Where writers of these datasets find the stand-in for ClearML."""
 
