@@ -300,8 +300,8 @@ def breaks(plan: Plan) -> str:
         ),
         (
             "the first question of a reader about points",
-            f"{plan.files:,} requests, {gb(plan.first_bytes)}, {span(plan.first_seconds)} if "
-            f"they follow one another; and {plan.first_cpu_seconds:.0f} CPU seconds here",
+            f"{plan.files:,} requests, {gb(plan.first_bytes)}, {span(plan.first_seconds)} of "
+            f"waiting, and {plan.first_cpu_seconds:.0f} CPU seconds here",
             "One dataset per group of projects, each with its own address: the requests are "
             "divided by the number of datasets. Or `copy` it to one machine and read there.",
         ),
@@ -355,6 +355,10 @@ def assumed(plan: Plan) -> str:
         (
             f"{1000 * store['request_seconds']:.0f} ms per request to the bucket",
             store["request_seconds_source"],
+        ),
+        (
+            f"{store['requests_at_once']} requests at once of one question",
+            store["requests_at_once_source"],
         ),
         (
             f"{store['bytes_per_second'] / 1e6:.0f} MB per second from the bucket",

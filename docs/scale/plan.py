@@ -161,9 +161,10 @@ class Plan:
 
     @property
     def first_seconds(self) -> float:
-        """Of the first question about points, if its requests follow one another."""
-        waited = self.files * self.assumed["store"]["request_seconds"]
-        return float(waited + self.first_bytes / self.assumed["store"]["bytes_per_second"])
+        """Of waiting for the first question about points; several requests are under way."""
+        store = self.assumed["store"]
+        waited = self.files * store["request_seconds"] / store["requests_at_once"]
+        return float(waited + self.first_bytes / store["bytes_per_second"])
 
     @property
     def first_cpu_seconds(self) -> float:
