@@ -12,12 +12,31 @@ from clearml_snapshot.exporter.store.snapshots import Snapshot
 _BEGIN: Final = """\
 -- Views over snapshot {number} of {address}; DuckDB reads it where it is:
 --   duckdb -init {name}
--- Its extension httpfs must be installed, and for a bucket that is not public, a secret:
---   INSTALL httpfs; LOAD httpfs; CREATE SECRET (TYPE {kind}, PROVIDER credential_chain);
+-- after these, of which the last one is needed unless everyone may read there:
+--   INSTALL {extension}; LOAD {extension};
+--   {secret}
 SET TimeZone = 'UTC';
 CREATE SCHEMA IF NOT EXISTS {schema};
 """
-_KINDS: Final = {"s3": "s3", "gs": "gcs", "az": "azure"}
+_SECRETS: Final = {
+    "s3": (
+        "httpfs",
+        "INSTALL aws; LOAD aws; CREATE SECRET (TYPE s3, PROVIDER credential_chain);",
+    ),
+    "gs": (
+        "httpfs",
+        "CREATE SECRET (TYPE gcs, KEY_ID '...', SECRET '...');  (an HMAC key of Google Cloud)",
+    ),
+    "az": (
+        "azure",
+        "CREATE SECRET (TYPE azure, PROVIDER credential_chain, ACCOUNT_NAME '...');",
+    ),
+}
+"""What DuckDB needs, by the scheme of the address.
+
+From https://duckdb.org/docs/current: core_extensions/aws, guides/network_cloud_storage/gcs_import,
+core_extensions/azure.
+"""
 
 
 def open_sql_at(address: Address, snapshot: Snapshot, name: str) -> str:
@@ -28,11 +47,13 @@ def open_sql_at(address: Address, snapshot: Snapshot, name: str) -> str:
         snapshot: which.
         name: of the file that the text is for.
     """
+    extension, secret = _SECRETS[address.scheme]
     begin = _BEGIN.format(
         number=snapshot.number,
         address=address,
         name=name,
-        kind=_KINDS[address.scheme],
+        extension=extension,
+        secret=secret,
         schema=SCHEMA,
     )
     views = [_view(address, snapshot, table) for table in layout.TABLE_NAMES]
