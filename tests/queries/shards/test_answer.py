@@ -118,14 +118,23 @@ def test_the_bytes_are_those_of_the_complete_query(
     assert compared
 
 
+COUNTED: Final[Sequence[tuple[str, Mapping[str, Any]]]] = (
+    ("max", {"smooth": 0.6, "all_metrics": True, "at": ["acc"], "top": 2}),
+    ("min", {"value": "last", "by": "task"}),
+    ("leaderboard", {"metric": "*", "best": "lowest", "value": "mean", "last": 5}),
+    ("group", {"metric": "*", "best": "highest", "value": "median", "by": "project"}),
+)
+soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="SOAK=1 asks each of both datasets")
+
+
 @pytest.mark.parametrize(
-    ("name", "options"),
+    ("dataset", "name", "options"),
     [
-        ("max", {"smooth": 0.6, "all_metrics": True, "at": ["acc"], "top": 2}),
-        ("min", {"value": "last", "by": "task"}),
-        ("leaderboard", {"metric": "*", "best": "lowest", "value": "mean", "last": 5}),
-        ("group", {"metric": "*", "best": "highest", "value": "median", "by": "project"}),
+        pytest.param(data, *question, marks=() if number % 2 == place else soak)
+        for place, data in enumerate(("nasty", "many"))
+        for number, question in enumerate(COUNTED)
     ],
+    indirect=["dataset"],
 )
 def test_values_that_count_are_computed_in_parts(
     dataset: Dataset, name: str, options: Mapping[str, Any]
