@@ -106,7 +106,7 @@ soak: install ## 200 exports killed, a year of nights, 1,000 bits flipped, 10,00
 	$(BIN)/python -m tests.bench.kills
 	$(BIN)/python -m tests.bench.tab
 	$(BIN)/python -m tests.bench.hostile
-	SOAK=1 $(BIN)/python -m pytest -q tests/cli/test_screen.py tests/exporter/store/copying tests/exporter/store/objects tests/exporter/store/writing/remote tests/queries/test_readers_during_commits.py tests/cli/engine tests/queries/shards
+	SOAK=1 $(BIN)/python -m pytest -q tests/cli/test_screen.py tests/exporter/store/copying tests/exporter/store/objects tests/exporter/store/writing/remote tests/queries/test_readers_during_commits.py tests/cli/engine tests/queries/shards tests/queries/notes/test_single_zeros.py tests/queries/ask/test_standalone_sql.py
 	$(BIN)/python -m tests.bench.long_texts
 
 clean: ## Remove .venv, builds and caches; never a dataset

@@ -7,7 +7,7 @@ from typing import Final
 
 import duckdb
 
-from clearml_snapshot.queries.ask.definitions import definitions, needed
+from clearml_snapshot.queries.ask.definitions import definitions, needed, without_comments
 from clearml_snapshot.queries.ask.header import read
 
 _LISTS_THEM: Final = re.compile(
@@ -45,7 +45,7 @@ class Views:
 
     def create_for(self, statement: str, connection: duckdb.DuckDBPyConnection) -> None:
         """Create what a statement needs."""
-        if _LISTS_THEM.search(statement):
+        if _LISTS_THEM.search(without_comments(statement)):
             self.create_all(connection)
         else:
             self._create(needed(statement), connection)

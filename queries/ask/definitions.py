@@ -37,8 +37,13 @@ def needed(statement: str) -> tuple[str, ...]:
     names: set[str] = set()
     todo = [statement.lower()]
     while todo:
-        words = _WORD.findall(_COMMENT_OR_PARAMETER.sub("", todo.pop()))
+        words = _WORD.findall(without_comments(todo.pop()))
         new = (set(words) & made.keys()) - names
         names |= new
         todo += [made[name] for name in new]
     return tuple(name for name in made if name in names)
+
+
+def without_comments(statement: str) -> str:
+    """Leave out comments in lines of their own, and parameters: their words name nothing."""
+    return _COMMENT_OR_PARAMETER.sub("", statement)

@@ -57,6 +57,16 @@ def test_a_short_question_creates_no_search_for_suspect_zeros(folder: Path) -> N
         assert {"suspects", "suspect_zeros", "ema", "series_as_asked"}.isdisjoint(created(dataset))
 
 
+def test_words_of_a_comment_create_nothing(folder: Path) -> None:
+    with open_dataset(folder) as dataset:
+        before = created(dataset)
+        comment = "  -- show or describe suspect_zeros, as in information_schema.tables\n"
+        assert dataset.sql(f"{comment}SELECT 1").fetchall() == [(1,)]
+        assert created(dataset) == before
+        assert dataset.answer("min", metric="loss").notes
+        assert before < created(dataset) < definitions().keys()
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any, Final, Literal
 from urllib.parse import unquote
 
 import pytest
 
-from clearml_snapshot.exporter.store.objects import connecting
+from clearml_snapshot.exporter.store.objects import bucket, connecting
 from clearml_snapshot.exporter.store.objects.address import parse_address
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
 from clearml_snapshot.exporter.store.objects.remote import RemoteDataset
@@ -279,6 +280,15 @@ def proxied(port: int) -> Iterator[FaultyProxy]:
         yield proxy
     finally:
         proxy.stop()
+
+
+def skip_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once to read an object.
+
+    ``time.sleep`` stays as it is: threads that look at something again and again use it too, and
+    without it they take a whole core.
+    """
+    monkeypatch.setattr(bucket, "time", SimpleNamespace(sleep=lambda _: None))
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, url: str) -> None:

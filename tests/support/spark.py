@@ -49,6 +49,7 @@ def both_sparks(s3_port: int) -> Iterator[Sparks]:
 
 def connect_settings(port: int) -> dict[str, str]:
     return {
+        "spark.driver.extraJavaOptions": spark._LIGHT,
         "spark.plugins": "org.apache.spark.sql.connect.SparkConnectPlugin",
         "spark.connect.grpc.binding.address": "127.0.0.1",
         "spark.connect.grpc.binding.port": str(port),

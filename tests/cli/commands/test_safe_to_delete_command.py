@@ -17,7 +17,7 @@ from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.exporter.store.verify.verify import verify
 from clearml_snapshot.exporter.store.writing.dataset import writing
 from clearml_snapshot.queries import open_dataset
-from tests.support.buckets import Store
+from tests.support.buckets import Store, skip_waits
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 NOT_HERE = (
@@ -270,7 +270,7 @@ def test_a_bucket_gives_the_same(
 def test_a_damaged_object_of_a_bucket_lists_nothing(
     bucket: str, store: Store, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+    skip_waits(monkeypatch)
     objects = store.dataset().bucket
     for key in objects.listing("files/scalars/"):
         content = objects.read(key, 2**20)[0]

@@ -1,5 +1,6 @@
 """Zeros that may be NaN and are the only values of their series: named, never left out."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.queries import open_dataset
 from tests.queries.conftest import MakeDataset
+
+soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="SOAK=1 includes them everywhere")
 
 USUAL = [0.31, 0.36, 0.4, 0.41, 0.45, 0.39]
 
@@ -59,7 +62,7 @@ KEPT = f"{NOTE}, so `suspect_zeros='exclude'` keeps it"
         ("metrics", {}),
     ],
 )
-@pytest.mark.parametrize("choice", ["include", "exclude"])
+@pytest.mark.parametrize("choice", ["exclude", pytest.param("include", marks=soak)])
 def test_a_zero_in_an_answer_is_named(
     written: MakeDataset, name: str, typed: dict[str, Any], choice: str
 ) -> None:
@@ -87,6 +90,16 @@ def test_a_zero_outside_an_answer_is_not(
     written: MakeDataset, name: str, typed: dict[str, Any]
 ) -> None:
     assert notes(written(tasks(0.0, *USUAL)), name, **typed) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("min", {}), ("leaderboard", {"metric": "final", "best": "min"}), ("wide", {})],
+)
+def test_a_zero_is_named_where_it_was_to_be_included(
+    written: MakeDataset, name: str, typed: dict[str, Any]
+) -> None:
+    assert notes(written(tasks(0.0, *USUAL)), name, **typed, suspect_zeros="include") == [KEPT]
 
 
 def test_health_names_it_too(written: MakeDataset) -> None:
