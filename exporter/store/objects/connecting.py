@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError, not_installed
 from clearml_snapshot.exporter.own_keys import remember
@@ -30,6 +34,12 @@ RETRY: Final[RetryConfig] = {
     },
 }
 """Of answers 429 and 5xx, of connections that end, and of readings that take too long."""
+
+_HOST: Final = re.compile(r"[\w.:-]+", re.ASCII)
+_PRINTED: Final = re.compile(r"[!-~]+")
+
+_GOOGLE_FILES: Final = ("GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH")
+"""Variables that name the file of a service account."""
 
 _SECRETS: Final = (
     "AWS_ACCESS_KEY_ID",
@@ -61,6 +71,8 @@ def connect(address: Address) -> ObjectStore:
         return _web_server(address, client)
     remember(*(os.environ.get(name) for name in _SECRETS))
     options: dict[str, Any] = _s3_options() if address.scheme == "s3" else {}
+    if address.scheme == "gs":
+        _check_google()
     endpoint = options.get("config", {}).get("endpoint") or ""
     if endpoint.startswith("http://") or address.scheme == "gs":
         # The user chose it: for gs:// in the file of a service account, as of an emulator.
@@ -97,8 +109,35 @@ def _s3_options() -> dict[str, Any]:
     provider = _profile(config) if _needs_profile() else None
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         if os.environ.get(name):
-            config["endpoint"] = os.environ[name]
+            config["endpoint"] = _checked_endpoint(name, os.environ[name])
     return {"config": config} | ({} if provider is None else {"credential_provider": provider})
+
+
+def _checked_endpoint(name: str, value: str) -> str:
+    """Return the address of a store; obstore panics at one that it cannot take apart.
+
+    Raises:
+        UsageError: it is none. It is not repeated, since it may contain a password.
+    """
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname if parts.scheme in ("http", "https") and parts.port != 0 else None
+    except ValueError:
+        host = None
+    if host is None or not _HOST.fullmatch(host) or not _PRINTED.fullmatch(value):
+        raise UsageError(
+            f"{name} is not a complete address; write http://host:port or https://host"
+        )
+    return value
+
+
+def _check_google() -> None:
+    """Check the address in the file of a service account, which names an emulator."""
+    for file in filter(None, map(os.environ.get, _GOOGLE_FILES)):
+        with suppress(OSError, ValueError, AttributeError):  # obstore says so
+            base = json.loads(Path(file).read_bytes()).get("gcs_base_url")
+            if isinstance(base, str):
+                _checked_endpoint("gcs_base_url of the service account", base)
 
 
 def _needs_profile() -> bool:
@@ -146,5 +185,6 @@ def _profile(config: dict[str, str]) -> object | None:
     if session.region_name:
         config["region"] = session.region_name
     if not client.meta.endpoint_url.endswith(".amazonaws.com"):
-        config["endpoint"] = client.meta.endpoint_url
+        named = "endpoint_url in the AWS profile"
+        config["endpoint"] = _checked_endpoint(named, client.meta.endpoint_url)
     return provider
