@@ -13,6 +13,7 @@ from clearml_snapshot.cli.options.groups import OptionGroup, option
 from clearml_snapshot.cli.options.sections import DATASET
 from clearml_snapshot.exporter.errors import UsageError
 from clearml_snapshot.exporter.selection.times import parse_time
+from clearml_snapshot.exporter.store.objects.address import as_typed
 
 DATA_VARIABLE: Final = "CLEARML_SNAPSHOT_DATA"
 
@@ -85,7 +86,8 @@ def chosen(choice: DatasetChoice, path: Path | None) -> DatasetChoice:
     usual = {DEFAULT_DATA, Path(os.environ.get(DATA_VARIABLE) or DEFAULT_DATA)}
     if choice.data not in usual and choice.data != path:
         raise UsageError(
-            f"two datasets are given: {path} and --data {choice.data}; use one of them"
+            f"two datasets are given: {as_typed(path)} and --data {as_typed(choice.data)}; use "
+            "one of them"
         )
     return replace(choice, data=path)
 

@@ -1,6 +1,7 @@
 """A dataset in a bucket: its pointer, the manifests of its snapshots, and the next state."""
 
 import hashlib
+import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -112,8 +113,8 @@ class RemoteDataset:
         pointer = self.pointer()
         if pointer is None:
             raise NoDatasetError(
-                f"no dataset at {self.address}; check the address, or copy one there with "
-                f"clearml-snapshot copy FOLDER {self.address}"
+                f"no dataset at {self.address}; check the address{_and_endpoint(self.bucket)}, or "
+                f"copy one there with clearml-snapshot copy FOLDER {self.address}"
             )
         return pointer[0].snapshots
 
@@ -194,6 +195,12 @@ class RemoteDataset:
             raise NewerFormatError(f"{self.bucket.address.of(key)} is damaged: {error}") from error
         except (ValueError, DatasetError) as error:
             raise DatasetError(f"{self.bucket.address.of(key)} is damaged: {error}") from error
+
+
+def _and_endpoint(bucket: Bucket) -> str:
+    """Name what else decides where a bucket is: a web server may answer that it has nothing."""
+    is_set = bucket.address.scheme == "s3" and os.environ.get("AWS_ENDPOINT_URL")
+    return " and AWS_ENDPOINT_URL" if is_set else ""
 
 
 def read_manifest(listed: keys.ListedSnapshot, content: bytes) -> RemoteSnapshot:

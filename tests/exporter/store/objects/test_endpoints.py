@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from clearml_snapshot.exporter.errors import SnapshotError, UsageError
+from clearml_snapshot.exporter.errors import NoDatasetError, SnapshotError, UsageError
 from clearml_snapshot.exporter.store.objects import connecting
 from clearml_snapshot.queries import open_dataset
+from tests.support.buckets import Store
 
 WRONG = [
     "127.0.0.1:5055",
@@ -66,3 +67,8 @@ def test_an_endpoint_that_does_not_answer_is_named(
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     with pytest.raises(SnapshotError, match=r"does not answer; check .*AWS_ENDPOINT_URL"):
         open_dataset("s3://history/x")
+
+
+def test_an_endpoint_that_has_no_dataset_is_named(store: Store) -> None:
+    with pytest.raises(NoDatasetError, match="check the address and AWS_ENDPOINT_URL, or copy"):
+        open_dataset(store.at("nothing"))
