@@ -5,7 +5,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from clearml_snapshot.exporter.errors import UsageError
+from clearml_snapshot.exporter.errors import NoSuchNameError, UsageError
 from clearml_snapshot.exporter.selection.metric_filter import (
     MONITOR_PREFIX,
     MetricChoice,
@@ -296,9 +296,17 @@ def chosen_pairs(
         NoSuchNameError: nothing matches.
         UsageError: an argument is ambiguous, or ``excluded`` leaves nothing.
     """
+    wanted = tuple(metrics)
+    if wanted and not series:
+        raise NoSuchNameError(
+            f"no metric {wanted[0]!r}; there are none: no task here has points; clearml-snapshot "
+            "status says which tasks were not read yet",
+            kind="metric",
+            name=wanted[0],
+        )
     choices = [
         choice
-        for argument in metrics
+        for argument in wanted
         for choice in resolve_metric(argument, series, lone_variants=True)
     ]
     if not choices:
