@@ -16,13 +16,12 @@ from typing import Final
 import pytest
 
 from clearml_snapshot.exporter.errors import SnapshotError, UsageError
-from clearml_snapshot.exporter.store.copying.copy import copy
 from clearml_snapshot.exporter.store.objects.address import parse_address
 from clearml_snapshot.exporter.store.objects.bucket import Bucket
-from clearml_snapshot.exporter.store.objects.probe import check_conditions
 from clearml_snapshot.queries import open_dataset
 from tests.queries.conftest import write
 from tests.support.nasty import nasty
+from tests.support.same_there import assert_same_there
 
 ACCOUNT: Final = "devstoreaccount1"
 KEY: Final = base64.b64encode(b"The emulator takes the key that it is started with.").decode()
@@ -114,17 +113,7 @@ def test_a_dataset_on_azure_answers_the_same(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     data, address = tmp_path / "data", f"az://{CONTAINER}/a b/c"
     write(data, nasty())
-    check_conditions(Bucket.at(parse_address(address)))
-    copy(str(data), address)
-    for question in ("max", "last", "stats", "health"):
-        with open_dataset(data) as here, open_dataset(address) as there:
-            assert str(there.query(question).fetchall()) == str(here.query(question).fetchall())
-    copy(address, str(tmp_path / "back"))
-    (first, second) = (
-        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
-        for folder in (data, tmp_path / "back")
-    )
-    assert first == second
+    assert_same_there(data, address, tmp_path / "back")
 
 
 @soak

@@ -11,9 +11,6 @@ from clearml_snapshot.exporter.errors import SnapshotError, UsageError
 from clearml_snapshot.exporter.selection.selection import Selection
 from clearml_snapshot.exporter.selection.task_filter import TaskFilter
 from clearml_snapshot.exporter.store.copying.copy import copy
-from clearml_snapshot.exporter.store.objects.address import parse_address
-from clearml_snapshot.exporter.store.objects.bucket import Bucket
-from clearml_snapshot.exporter.store.objects.probe import check_conditions
 from clearml_snapshot.exporter.store.opening import open_snapshot
 from clearml_snapshot.queries import open_dataset
 from tests.exporter.store.writing.remote.test_export import TakeHome, team
@@ -21,6 +18,7 @@ from tests.queries.conftest import write
 from tests.support.buckets import Fault, new_bucket
 from tests.support.google import GoogleProxy, google_storage, set_google_environment
 from tests.support.nasty import nasty
+from tests.support.same_there import assert_same_there
 
 
 @pytest.fixture
@@ -38,17 +36,7 @@ def test_a_dataset_on_google_answers_the_same(
 ) -> None:
     data, address = tmp_path / "data", f"{google[1]}/a b/c"
     write(data, nasty())
-    check_conditions(Bucket.at(parse_address(address)))
-    copy(str(data), address)
-    for question in ("max", "last", "stats", "health"):
-        with open_dataset(data) as here, open_dataset(address) as there:
-            assert str(there.query(question).fetchall()) == str(here.query(question).fetchall())
-    copy(address, str(tmp_path / "back"))
-    (first, second) = (
-        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.parquet")}
-        for folder in (data, tmp_path / "back")
-    )
-    assert first == second
+    assert_same_there(data, address, tmp_path / "back")
 
 
 def test_writers_at_once_lose_nothing_on_google(
